@@ -1,0 +1,150 @@
+"""The `musicgen` command. Each subcommand is imported when it is asked for, so that all start quickly."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.errors import MusicgenError
+from shared.version import VERSION
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int | None = options.run(options)
+    except MusicgenError as error:
+        print(f"musicgen {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="musicgen", description="AI music for a DAW: text in, WAV out.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="the whole system on this machine")
+    _data_dir(up)
+    up.add_argument("--port", type=_port, help="the gateway's port (default: GATEWAY_PORT, else 8000)")
+    up.add_argument("--workers", type=_workers, default=1, metavar="N", help="worker processes (default: 1)")
+    up.add_argument("--no-worker", dest="workers", action="store_const", const=0, help="jobs wait for another worker")
+    up.add_argument(
+        "--model", help="a model's name or a checkpoint folder (default: MUSICGEN_MODEL_SIZE, else starter)"
+    )
+    up.set_defaults(run=_up)
+
+    commands.add_parser("gateway", help="one gateway, for containers").set_defaults(run=_gateway)
+    commands.add_parser("worker", help="one worker, for containers").set_defaults(run=_worker)
+
+    generate = commands.add_parser("generate", help="make music and save it")
+    generate.add_argument("prompt", metavar="PROMPT")
+    generate.add_argument("--duration", type=float, default=8.0, metavar="SECONDS", help="default: 8")
+    generate.add_argument("--seed", type=int, help="the same seed gives the same music")
+    generate.add_argument("--model", help="default: the server's")
+    generate.add_argument("-o", "--output", type=Path, help="default: the job's id with .wav")
+    _url(generate)
+    generate.set_defaults(run=_generate)
+
+    jobs = commands.add_parser("jobs", help="list jobs, newest first")
+    jobs.add_argument("--limit", type=int, default=20, metavar="N")
+    jobs.add_argument("--status", choices=["queued", "processing", "completed", "failed", "cancelled"])
+    _url(jobs)
+    jobs.set_defaults(run=_jobs)
+
+    cancel = commands.add_parser("cancel", help="cancel a job")
+    cancel.add_argument("job", metavar="JOB")
+    _url(cancel)
+    cancel.set_defaults(run=_cancel)
+
+    env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
+    _data_dir(env)
+    env.set_defaults(run=_env)
+
+    doctor = commands.add_parser("doctor", help="what is wrong here, and how to mend it")
+    _data_dir(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, help="default: the user's data folder")
+
+
+def _url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else the running `up`)")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) > 64:
+        raise argparse.ArgumentTypeError("the number of workers is from 0 to 64")
+    return int(text)
+
+
+def _up(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from deploy.stack.runfile import default_data_dir
+    from deploy.stack.up import Options, up
+
+    data_dir = (options.data_dir or default_data_dir()).expanduser().absolute()
+    asyncio.run(up(Options(data_dir, options.port, options.workers, options.model), Console(highlight=False)))
+
+
+def _gateway(options: argparse.Namespace) -> None:
+    from gateway.main import main as run
+
+    run()
+
+
+def _worker(options: argparse.Namespace) -> None:
+    from worker.main import main as run
+
+    run()
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from deploy.commands.generate import generate
+
+    request = {"prompt": options.prompt, "duration": options.duration, "seed": options.seed, "model": options.model}
+    asyncio.run(generate(options.url, request, options.output))
+
+
+def _jobs(options: argparse.Namespace) -> None:
+    from deploy.commands.jobs import show_jobs
+
+    asyncio.run(show_jobs(options.url, options.limit, options.status))
+
+
+def _cancel(options: argparse.Namespace) -> None:
+    from deploy.commands.jobs import cancel
+
+    asyncio.run(cancel(options.url, options.job))
+
+
+def _env(options: argparse.Namespace) -> None:
+    from deploy.commands.env import print_exports
+    from deploy.stack.runfile import default_data_dir
+
+    print_exports((options.data_dir or default_data_dir()).expanduser().absolute())
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from deploy.commands.doctor import doctor
+    from deploy.stack.runfile import default_data_dir
+
+    return asyncio.run(doctor((options.data_dir or default_data_dir()).expanduser().absolute()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

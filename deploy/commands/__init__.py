@@ -1,0 +1,1 @@
+"""The commands of `musicgen` that are clients of a running system."""

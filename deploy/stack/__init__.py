@@ -1,0 +1,1 @@
+"""`musicgen up`: the whole system as child processes of one supervisor on this machine."""

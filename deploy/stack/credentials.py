@@ -1,0 +1,79 @@
+"""Passwords and keys of the embedded servers: made at first start, kept in one file of mode 0600."""
+
+import json
+import os
+import secrets
+import string
+from pathlib import Path
+
+import msgspec
+
+FILE = "credentials.json"
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+class S3Keys(msgspec.Struct, frozen=True):
+    """An access key and its secret."""
+
+    access_key: str
+    secret_key: str
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """One password or key pair for each role."""
+
+    nats_passwords: dict[str, str]
+    s3_keys: dict[str, S3Keys]
+
+    def nats_environment(self) -> dict[str, str]:
+        """The variables that `nats.conf` refers to."""
+        return {f"NATS_{role.upper()}_PASSWORD": password for role, password in self.nats_passwords.items()}
+
+    def s3_configuration(self, bucket: str) -> str:
+        """SeaweedFS' identities: the worker writes, the gateway reads, the operator may do anything."""
+        actions = {
+            "worker": [f"{verb}:{bucket}" for verb in ("Read", "Write", "List", "Tagging")],
+            "gateway": [f"{verb}:{bucket}" for verb in ("Read", "List")],
+            "operator": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        identities = [
+            {
+                "name": role,
+                "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
+                "actions": actions[role],
+            }
+            for role, keys in self.s3_keys.items()
+        ]
+        return json.dumps({"identities": identities}, indent=2)
+
+
+def load_credentials(data_dir: Path) -> Credentials:
+    """The credentials of this data directory, made if there are none yet.
+
+    Raises:
+        msgspec.MsgspecError: if the file is damaged.
+    """
+    file = data_dir / FILE
+    if not file.exists():
+        credentials = Credentials(
+            nats_passwords={role: _secret() for role in ("gateway", "worker", "operator", "observer")},
+            s3_keys={role: S3Keys(_secret(20), _secret()) for role in ("gateway", "worker", "operator")},
+        )
+        write_private(file, msgspec.json.format(msgspec.json.encode(credentials)).decode())
+    return msgspec.json.decode(file.read_bytes(), type=Credentials)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = file.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+    draft.replace(file)
+
+
+def _secret(length: int = 40) -> str:
+    """Letters and digits, a letter first: nats-server would read other values as numbers."""
+    first = secrets.choice(string.ascii_letters)
+    return first + "".join(secrets.choice(_ALPHABET) for _ in range(length - 1))

@@ -1,0 +1,39 @@
+"""Free ports on loopback."""
+
+import random
+import socket
+from contextlib import ExitStack
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket() as probe:
+        # As servers do: a port in TIME_WAIT after a restart is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """As many different free ports."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def free_port_pairs(count: int, distance: int) -> list[tuple[int, int]]:
+    """As many different pairs of free ports that lie `distance` apart, below the ephemeral range."""
+    pairs: list[tuple[int, int]] = []
+    for port in random.sample(range(12_000, 22_000), 10_000):
+        if len(pairs) == count:
+            break
+        if is_free(port) and is_free(port + distance):
+            pairs.append((port, port + distance))
+    return pairs

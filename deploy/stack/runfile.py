@@ -1,0 +1,88 @@
+"""`run.json`: which processes a running `up` has, for scripts and for the next start. No secrets."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import psutil
+from platformdirs import user_data_path
+
+from shared.errors import MusicgenError
+
+FILE = "run.json"
+LOCK = "lock"
+
+
+class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """One process. `started` is its creation time: with the pid it names the process for good."""
+
+    role: str
+    pid: int
+    urls: list[str]
+    started: float = 0.0
+
+
+def default_data_dir() -> Path:
+    """Where `up` keeps its data unless told otherwise."""
+    return user_data_path("tellurstori-musicgen")
+
+
+def write_run_file(data_dir: Path, processes: list[RunningProcess]) -> None:
+    """Replace `run.json`, whole or not at all."""
+    draft = data_dir / f"{FILE}.tmp"
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(processes)) + b"\n")
+    draft.replace(data_dir / FILE)
+
+
+def read_run_file(data_dir: Path) -> list[RunningProcess]:
+    """The processes of the last `up` there, running or not; empty without a readable file."""
+    try:
+        return msgspec.json.decode((data_dir / FILE).read_bytes(), type=list[RunningProcess])
+    except (OSError, msgspec.MsgspecError):
+        return []
+
+
+def running(process: RunningProcess) -> psutil.Process | None:
+    """The process if it still runs, and is no other one that got its pid."""
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process.pid)
+        if abs(found.create_time() - process.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE:
+            return found
+    return None
+
+
+@contextmanager
+def locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory: one `up` at a time.
+
+    Raises:
+        MusicgenError: if another one holds it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (data_dir / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            urls = [url for each in read_run_file(data_dir) if each.role == "gateway" for url in each.urls]
+            where = f" at {urls[0]}" if urls else ""
+            raise MusicgenError(
+                f"`musicgen up` is already running on {data_dir}{where}. Stop that one, or give another --data-dir."
+            ) from error
+        yield
+
+
+def end_leftovers(data_dir: Path) -> list[str]:
+    """End what an `up` that was killed has left running; returns the roles. Call with the lock held."""
+    leftovers = [(each, found) for each in read_run_file(data_dir) if (found := running(each))]
+    for _, process in leftovers:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs([process for _, process in leftovers], timeout=10)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    (data_dir / FILE).unlink(missing_ok=True)
+    return [each.role for each, _ in leftovers]

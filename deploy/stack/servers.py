@@ -1,0 +1,114 @@
+"""The embedded servers: real nats-server and SeaweedFS, on loopback, with credentials of their own."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from deploy.stack.child import ChildSpec
+from deploy.stack.credentials import Credentials, write_private
+from deploy.stack.ports import LOOPBACK, free_port_pairs, free_ports
+from shared.errors import MusicgenError, UnavailableError
+from shared.settings import Settings
+from shared.storage import Storage
+
+# SeaweedFS' parts find each other's gRPC port by adding this to the HTTP one, whatever the options say.
+GRPC_DISTANCE = 10_000
+
+_ROOT = Path(__file__).parents[2]
+
+
+def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpec:
+    """nats-server with the repository's `nats.conf`."""
+    store = (data_dir / "nats").absolute()
+
+    async def answers() -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        except OSError:
+            return False
+        greeting = await reader.readline()
+        writer.close()
+        return greeting.startswith(b"INFO")
+
+    return ChildSpec(
+        name="nats",
+        role="nats",
+        argv=[_program("nats-server"), "-c", str(_nats_conf()), "-a", LOOPBACK, "-p", str(port)],
+        # Quoted, because nats-server reads the value as if it stood in its configuration.
+        env=_environment() | credentials.nats_environment() | {"NATS_STORE_DIR": f'"{store}"'},
+        urls=[f"nats://{LOOPBACK}:{port}"],
+        is_ready=answers,
+    )
+
+
+def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Settings) -> ChildSpec:
+    """SeaweedFS in one process. It opens many ports: each is set, and all stay on loopback."""
+    folder = (data_dir / "s3").absolute()
+    folder.mkdir(exist_ok=True)
+    configuration = data_dir.absolute() / "s3.json"
+    write_private(configuration, credentials.s3_configuration(settings.s3_bucket))
+    storage = Storage(settings)
+
+    async def answers() -> bool:
+        try:
+            await storage.check()
+        except UnavailableError:
+            return False
+        return True
+
+    parts = ("master", "volume", "filer", "admin")
+    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_DISTANCE), strict=True))
+    ports = [f"-{part}.port={http}" for part, (http, _) in pairs.items()]
+    ports += [f"-{part}.port.grpc={grpc}" for part, (_, grpc) in pairs.items()]
+    ports.append(f"-s3.port.grpc={free_ports(1)[0]}")
+    return ChildSpec(
+        name="s3",
+        role="s3",
+        argv=[
+            _program("weed"),
+            "mini",
+            f"-dir={folder}",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            f"-s3.port={port}",
+            *ports,
+            f"-s3.config={configuration}",
+            f"-bucket={settings.s3_bucket}",
+            "-s3.autoCreateBucket=false",
+            # The filer would serve every object over HTTP without a password.
+            "-disableHttp",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",
+            f"-s3.localSocket={folder / 's3.sock'}",
+            f"-filer.localSocket={folder / 'filer.sock'}",
+        ],
+        env=_environment(),
+        urls=[f"http://{LOOPBACK}:{port}"],
+        is_ready=answers,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """What a foreign program needs of our environment: no settings and no secrets."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+
+
+def _program(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise MusicgenError(f"The program {name} is missing. Run `uv sync`, which installs it.")
+    return found
+
+
+def _nats_conf() -> Path:
+    """Beside the packages in a checkout; inside this one when installed from a wheel."""
+    for file in (_ROOT / "nats.conf", _ROOT / "deploy" / "nats.conf"):
+        if file.is_file():
+            return file
+    raise MusicgenError("nats.conf is missing from the installation. Install the package again.")

@@ -1,0 +1,89 @@
+"""Runs children in order, restarts those that die, and stops all in the reverse order."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.stack.child import Child, ChildFailedError, ChildSpec
+from deploy.stack.runfile import FILE, write_run_file
+
+# Seconds before the next start after a death; the last one repeats. A child that lived for STABLE starts anew.
+BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STABLE = 60.0
+
+
+class Supervisor:
+    """The children of one `up`. `console` gets a line for each thing that a person should know."""
+
+    def __init__(self, data_dir: Path, console: Console) -> None:
+        self._data_dir = data_dir
+        self._log_dir = data_dir / "logs"
+        self._log_dir.mkdir(exist_ok=True)
+        self._console = console
+        self._children: list[Child] = []
+        self._watching: list[asyncio.Task[None]] = []
+        self.force = asyncio.Event()
+
+    async def start(self, spec: ChildSpec) -> None:
+        """Start a child, wait until it answers, and keep it running from then on.
+
+        Raises:
+            ChildFailedError: if it does not get ready.
+        """
+        started = time.monotonic()
+        child = Child(spec, self._log_dir)
+        child.log_file.unlink(missing_ok=True)
+        self._children.append(child)
+        await child.start()
+        self._write()
+        await child.until_ready()
+        self._console.print(
+            f"  [green]✓[/] {spec.name:<9} {' '.join(spec.urls)} [dim]({time.monotonic() - started:.1f} s)[/]"
+        )
+        self._watching.append(asyncio.create_task(self._keep(child)))
+
+    async def stop(self) -> None:
+        """End all children, the last one started first: nobody loses what it still needs."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        for child in reversed(self._children):
+            await child.stop(force=self.force)
+            self._console.print(f"  [dim]stopped {child.spec.name}[/]")
+        (self._data_dir / FILE).unlink(missing_ok=True)
+
+    async def _keep(self, child: Child) -> None:
+        deaths = 0
+        while True:
+            born = time.monotonic()
+            code = await child.wait()
+            deaths = 0 if time.monotonic() - born > STABLE else deaths
+            delay = BACKOFF[min(deaths, len(BACKOFF) - 1)]
+            deaths += 1
+            self._console.print(
+                f"  [yellow]![/] {child.spec.name} ended ({_ending(code)}); it starts again in {delay:g} s. "
+                f"Log: {child.log_file}"
+            )
+            self._write()
+            await asyncio.sleep(delay)
+            await self._restart(child)
+
+    async def _restart(self, child: Child) -> None:
+        await child.start()
+        self._write()
+        try:
+            await child.until_ready()
+        except ChildFailedError as error:
+            self._console.print(f"  [red]✗[/] {error}", markup=False)
+        else:
+            self._console.print(f"  [green]✓[/] {child.spec.name} is back")
+
+    def _write(self) -> None:
+        found = [child.describe() for child in self._children]
+        write_run_file(self._data_dir, [each for each in found if each])
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,248 @@
+"""`musicgen up`: from nothing to a URL, and back to nothing at Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+
+from deploy.stack.child import ChildSpec
+from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.ports import LOOPBACK, free_ports, is_free
+from deploy.stack.runfile import end_leftovers, locked
+from deploy.stack.servers import nats_server, s3_server
+from deploy.stack.supervisor import Supervisor
+from shared.errors import MusicgenError
+from shared.settings import load_settings
+from shared.version import VERSION
+
+NATS_PORT = 4222
+S3_PORT = 8333
+
+EXAMPLE = (
+    'curl --json \'{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}\' '
+    "{url}/api/v1/generate"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `up`. `port` None means the default one, or a free one if that is taken."""
+
+    data_dir: Path
+    port: int | None
+    workers: int
+    model: str | None
+
+
+async def up(options: Options, console: Console) -> None:
+    """Run the stack until SIGINT or SIGTERM; a second one does not wait for anything.
+
+    Raises:
+        MusicgenError: if another `up` holds the directory, a port is taken, or a part does not start.
+    """
+    with locked(options.data_dir):
+        console.print(f"[bold]TellUrStori MusicGen {VERSION}[/]  [dim]data in {options.data_dir}[/]")
+        for role in end_leftovers(options.data_dir):
+            console.print(f"  [yellow]![/] ended {role}, left over from a run that was killed")
+        supervisor = Supervisor(options.data_dir, console)
+        with _stop_on_signal(supervisor, console) as stopped:
+            try:
+                await _start_unless(stopped, Stack(options, supervisor, console).start())
+                await stopped.wait()
+            finally:
+                await supervisor.stop()
+
+
+@contextmanager
+def _stop_on_signal(supervisor: Supervisor, console: Console) -> Iterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second one forces the children's end."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stopped.is_set():
+            supervisor.force.set()
+            return
+        console.print("\nStopping; running jobs get a moment to finish. Ctrl-C again to force.")
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _start_unless(stopped: asyncio.Event, starting: Coroutine[Any, Any, None]) -> None:
+    """Start everything, but let a Ctrl-C in the middle of it have its way."""
+    start, stop = asyncio.create_task(starting), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            await start
+    finally:
+        for task in (start, stop):
+            task.cancel()
+        await asyncio.gather(start, stop, return_exceptions=True)
+
+
+class Stack:
+    """Starts the parts in the order in which they need each other."""
+
+    def __init__(self, options: Options, supervisor: Supervisor, console: Console) -> None:
+        self._options = options
+        self._supervisor = supervisor
+        self._console = console
+        self._credentials: Credentials = load_credentials(options.data_dir)
+        self._environ = dict(os.environ)
+        if options.model:
+            self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
+        load_settings(self._environ)  # a wrong setting stops the start before anything runs
+
+    async def start(self) -> None:
+        """Start all; returns when the first worker is ready or says why it cannot be."""
+        nats_url = await self._nats()
+        s3_environment = await self._s3()
+        for number in range(1, self._options.workers + 1):
+            await self._supervisor.start(self._worker(number, nats_url("worker"), s3_environment("worker")))
+        url = await self._gateway(nats_url("gateway"), s3_environment("gateway"))
+        if self._options.workers:
+            await self._until_loaded(url)
+        self._console.print(f"\n[bold green]ready[/]  {url}", highlight=False)
+        self._console.print(EXAMPLE.replace("{url}", url), markup=False, highlight=False, soft_wrap=True)
+        self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
+
+    async def _nats(self) -> Callable[[str], str]:
+        own = self._environ.get("NATS_URL")
+        if own:
+            self._console.print("  [green]✓[/] nats      your own, from NATS_URL")
+            return lambda role: own
+        port = self._port("NATS", NATS_PORT)
+        await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
+        return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{LOOPBACK}:{port}"
+
+    async def _s3(self) -> Callable[[str], dict[str, str]]:
+        if self._environ.get("S3_ENDPOINT"):
+            self._console.print("  [green]✓[/] s3        your own, from S3_ENDPOINT")
+            return lambda role: {}
+        endpoint = f"http://{LOOPBACK}:{self._port('S3', S3_PORT)}"
+
+        def environment(role: str) -> dict[str, str]:
+            keys = self._credentials.s3_keys[role]
+            return {"S3_ENDPOINT": endpoint, "S3_ACCESS_KEY": keys.access_key, "S3_SECRET_KEY": keys.secret_key}
+
+        settings = load_settings(self._environ | environment("operator"))
+        port = int(endpoint.rsplit(":", 1)[1])
+        await self._supervisor.start(s3_server(self._options.data_dir, port, self._credentials, settings))
+        return environment
+
+    def _worker(self, number: int, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
+        (port,) = free_ports(1)
+        environment = {"NATS_URL": nats_url, "WORKER_METRICS_HOST": LOOPBACK, "WORKER_METRICS_PORT": str(port), **s3}
+        grace = load_settings(self._environ).shutdown_grace
+        metrics = f"http://{LOOPBACK}:{port}/metrics"
+        return ChildSpec(
+            name=f"worker-{number}",
+            role="worker",
+            argv=_own("worker"),
+            env=self._environ | environment,
+            urls=[metrics],
+            is_ready=_answers(metrics),
+            # It waits for running jobs, then hands back, then gives a stuck engine the rest.
+            grace=2 * grace + 10,
+        )
+
+    async def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> str:
+        settings = load_settings(self._environ)
+        port = self._port("gateway", settings.gateway_port, self._options.port)
+        url = f"http://{LOOPBACK if settings.gateway_host == '0.0.0.0' else settings.gateway_host}:{port}"  # noqa: S104
+        spec = ChildSpec(
+            name="gateway",
+            role="gateway",
+            argv=_own("gateway"),
+            env=self._environ | {"NATS_URL": nats_url, "GATEWAY_PORT": str(port), **s3},
+            urls=[url],
+            is_ready=_answers(f"{url}/health/ready"),
+            grace=settings.shutdown_grace + 10,
+        )
+        await self._supervisor.start(spec)
+        return url
+
+    async def _until_loaded(self, url: str) -> None:
+        """Show what the workers say until one is ready, or none can be."""
+        started, shown = time.monotonic(), ""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            while True:
+                workers = await _workers(session, url)
+                states = {worker["state"] for worker in workers}
+                if "ready" in states:
+                    self._console.print(f"  [green]✓[/] model     {_serving(workers)} "
+                                        f"[dim]({time.monotonic() - started:.1f} s)[/]")  # fmt: skip
+                    return
+                if states == {"failed"}:
+                    worker = workers[0]
+                    self._console.print(f"  [red]✗[/] model     {worker['message']}\n    {worker['remedy']}")
+                    return
+                text = workers[0]["message"] if workers else "Starting the engine"
+                if text != shown:
+                    shown = text
+                    self._console.print(f"  [dim]· model     {text} …[/]")
+                await asyncio.sleep(0.2)
+
+    def _port(self, what: str, default: int, wanted: int | None = None) -> int:
+        if wanted is not None and not is_free(wanted):
+            raise MusicgenError(f"Port {wanted} is taken by another program. Stop it, or give another --port.")
+        if wanted is not None or is_free(default):
+            return wanted or default
+        (port,) = free_ports(1)
+        self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")
+        return port
+
+
+def _absolute(model: str) -> str:
+    """A checkpoint folder by its whole path: children may run elsewhere."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_dir() else model
+
+
+def _own(command: str) -> list[str]:
+    return [sys.executable, "-m", "deploy.cli", command]
+
+
+def _answers(url: str) -> Callable[[], Awaitable[bool]]:
+    async def answers() -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
+                session.get(url) as response,
+            ):
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    return answers
+
+
+async def _workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    try:
+        async with session.get(f"{url}/health") as response:
+            workers: list[dict[str, Any]] = (await response.json())["workers"]
+            return workers
+    except (aiohttp.ClientError, TimeoutError):
+        return []  # the gateway is being restarted
+
+
+def _serving(workers: list[dict[str, Any]]) -> str:
+    ready = next(worker for worker in workers if worker["state"] == "ready")
+    return f"{ready['model']} on {ready['device']}, {ready['slots']} at a time in each worker"

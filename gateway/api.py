@@ -1,0 +1,109 @@
+"""The bodies of the REST API. Field names and types are a contract: only ever add, with a default."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared.messages import Audio, JobStatus, Recipe, SampleFormat, Seed, Timings
+from shared.prompt import Complexity, PromptComponents
+
+MAX_PROMPT = 500
+MIN_DURATION = 0.5
+DEFAULT_DURATION = 30.0
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/generate. Either `prompt` or `components`."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT)] | None = None
+    components: PromptComponents | None = None
+    duration: Annotated[float, Meta(ge=MIN_DURATION, description="Seconds, up to the server's MAX_DURATION")] | None = (
+        None
+    )
+    temperature: Annotated[float, Meta(ge=0.1, le=2)] = 1.0
+    top_k: Annotated[int, Meta(ge=0, le=1000, description="0 is off")] = 250
+    top_p: Annotated[float, Meta(ge=0, le=1, description="Above 0 it takes the place of top_k")] = 0.0
+    cfg_coef: Annotated[float, Meta(ge=1, le=10)] = 3.0
+    seed: Annotated[Seed | None, Meta(description="null for a random one, which the status then tells")] = None
+    model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    sample_format: SampleFormat = "int16"
+
+
+class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to POST /api/v1/generate."""
+
+    job_id: str
+    status: JobStatus
+    message: str
+    created_at: datetime
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /api/v1/status/{job_id}, and each item of GET /api/v1/jobs."""
+
+    job_id: str
+    status: JobStatus
+    progress: float
+    message: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_message: str | None
+    prompt: str
+    duration: float
+    audio_url: str | None
+    file_size: int | None
+    actual_duration: float | None
+    model: str
+    seed: int
+    attempts: int
+    queue_position: int | None
+    eta_seconds: float | None
+    recipe: Recipe
+    audio: Audio | None
+    timings: Timings | None
+
+
+class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of GET /api/v1/jobs."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    status: JobStatus | None = None
+    cursor: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /api/v1/jobs: newest first. `total` counts all that match, `next_cursor` fetches the next page."""
+
+    jobs: list[JobView]
+    total: int
+    next_cursor: str | None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An answer that only says that it was done."""
+
+    message: str
+
+
+class DownloadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of GET /api/v1/download/{job_id}."""
+
+    proxy: bool = False
+
+
+class RandomQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of GET /api/v1/prompt/random."""
+
+    complexity: Complexity = "medium"
+
+
+class ServiceInfo(msgspec.Struct, frozen=True):
+    """GET / for programs."""
+
+    service: str
+    version: str
+    status: str
+    endpoints: dict[str, str]

@@ -1,0 +1,96 @@
+"""Puts the gateway together: its parts, its routes, and what runs beside the requests."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from aiohttp import ClientSession, ClientTimeout, web
+
+from gateway.estimate import Estimator
+from gateway.event_hub import EventHub
+from gateway.handlers.openapi import DOCUMENT
+from gateway.job_index import JobIndex
+from gateway.jobs import Jobs
+from gateway.middleware import problems, request_context
+from gateway.openapi import make_document
+from gateway.probe import Probe
+from gateway.routes import add_routes
+from gateway.services import SERVICES, Services
+from gateway.validation import MAX_BODY
+from gateway.views import Views
+from gateway.websocket import close_all
+from gateway.worker_registry import WorkerRegistry
+from shared import subjects
+from shared.bus import Bus, open_bus
+from shared.records import Records
+from shared.settings import Settings
+from shared.storage import Storage
+from shared.topology import ensure_streams
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that handlers use. NATS is connected by whoever runs `services.bus.run`."""
+    storage = Storage(settings)
+    index = JobIndex(Estimator())
+    workers = WorkerRegistry()
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(open_bus())
+        http = await stack.enter_async_context(
+            ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
+        )
+        jobs = Jobs(bus, index)
+        services = Services(
+            settings=settings,
+            bus=bus,
+            storage=storage,
+            http=http,
+            index=index,
+            workers=workers,
+            views=Views(index, workers),
+            jobs=jobs,
+            hub=EventHub(bus, jobs),
+            probe=Probe(bus, storage, workers, index),
+            started=time.monotonic(),
+        )
+        _prepare_on_connect(bus, services)
+        stack.push_async_callback(index.close)
+        yield services
+
+
+def _prepare_on_connect(bus: Bus, services: Services) -> None:
+    subscribed = False
+
+    async def prepare() -> None:
+        nonlocal subscribed
+        bucket = await ensure_streams(bus.js)
+        await services.index.follow(bucket)
+        services.jobs.records = Records(bucket)
+        if subscribed:  # core subscriptions outlive a reconnection
+            await services.hub.resume()
+            return
+        await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
+        await bus.client.subscribe(subjects.ALL_WORKERS, cb=services.workers.on_message)
+        subscribed = True
+
+    bus.on_connect(prepare)
+
+
+def create_app(services: Services) -> web.Application:
+    """The aiohttp application around `services`."""
+    app = web.Application(middlewares=[request_context, problems], client_max_size=MAX_BODY)
+    app[SERVICES] = services
+    add_routes(app)
+    app[DOCUMENT] = make_document()
+    app.cleanup_ctx.append(_probing)
+    app.on_shutdown.append(close_all)
+    return app
+
+
+async def _probing(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(app[SERVICES].probe.run())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,44 @@
+"""POST /api/v1/generate: a validated request becomes an accepted job."""
+
+import re
+
+from aiohttp import web
+
+from gateway.api import GenerateRequest, JobAccepted
+from gateway.jobs import fingerprint_source
+from gateway.middleware import TRACEPARENT
+from gateway.problems import FieldError, invalid
+from gateway.recipes import make_recipe
+from gateway.responses import json_response
+from gateway.services import SERVICES
+from gateway.validation import read_body
+from gateway.views import whole_seconds
+
+_KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
+
+
+async def generate(request: web.Request) -> web.Response:
+    """Accept a job, or return the one that the same Idempotency-Key made before."""
+    services = request.app[SERVICES]
+    body = await read_body(request, GenerateRequest)
+    recipe = make_recipe(
+        body,
+        default_model=services.settings.model,
+        models=services.models(),
+        max_duration=services.settings.max_duration,
+    )
+    record = await services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
+    accepted = JobAccepted(
+        job_id=record.job_id,
+        status=record.status,
+        message=record.message,
+        created_at=whole_seconds(record.created_at),
+    )
+    return json_response(accepted)
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY_FORMAT.match(key):
+        raise invalid(FieldError("Idempotency-Key", "1 to 255 visible ASCII characters, such as a UUID."))
+    return key

@@ -1,0 +1,58 @@
+"""A job's status, the list of jobs, and cancelling one."""
+
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from gateway.api import JobList, JobsQuery, Message
+from gateway.job_index import Position
+from gateway.problems import FieldError, invalid
+from gateway.responses import json_response
+from gateway.services import SERVICES
+from gateway.validation import read_query
+from shared.job_id import is_job_id
+from shared.messages import JobRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def status(request: web.Request) -> web.Response:
+    """GET /api/v1/status/{job_id}: from memory."""
+    services = request.app[SERVICES]
+    record = await services.jobs.find(request.match_info["job_id"])
+    return json_response(services.views.of(record))
+
+
+async def list_jobs(request: web.Request) -> web.Response:
+    """GET /api/v1/jobs: newest first, a page at a time."""
+    services = request.app[SERVICES]
+    query = read_query(request, JobsQuery)
+    before = _read_cursor(query.cursor) if query.cursor else None
+    # One more than asked for tells whether there is a next page.
+    found = services.index.newest(query.limit + 1, query.status, before)
+    page = found[: query.limit]
+    body = JobList(
+        jobs=[services.views.of(record) for record in page],
+        total=services.index.count(query.status),
+        next_cursor=_cursor(page[-1]) if len(found) > query.limit else None,
+    )
+    return json_response(body)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """DELETE /api/v1/jobs/{job_id}."""
+    await request.app[SERVICES].jobs.cancel(request.match_info["job_id"])
+    return json_response(Message("Job cancelled successfully"))
+
+
+def _cursor(record: JobRecord) -> str:
+    milliseconds = (record.created_at - _EPOCH) // timedelta(milliseconds=1)
+    return f"{milliseconds}-{record.job_id}"
+
+
+def _read_cursor(cursor: str) -> Position:
+    milliseconds, _, job_id = cursor.partition("-")
+    # 14 digits reach beyond the year 5000; more would overflow a date.
+    if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= 14 and is_job_id(job_id)):
+        raise invalid(FieldError("cursor", "Not a next_cursor of an earlier page."))
+    return Position(_EPOCH + timedelta(milliseconds=int(milliseconds)), job_id)

@@ -1,0 +1,33 @@
+"""The prompt builder: fields to a sentence, a random one, and the words for menus."""
+
+import random
+
+from aiohttp import web
+
+from gateway.api import RandomQuery
+from gateway.problems import FieldError, invalid
+from gateway.responses import json_response
+from gateway.validation import read_body, read_query
+from shared.prompt import VOCABULARY, PromptComponents, build_prompt, random_components
+
+_source = random.SystemRandom()
+
+
+async def build(request: web.Request) -> web.Response:
+    """POST /api/v1/prompt/build."""
+    components = await read_body(request, PromptComponents)
+    try:
+        return json_response(build_prompt(components))
+    except ValueError as error:
+        raise invalid(FieldError("", str(error))) from error
+
+
+async def surprise(request: web.Request) -> web.Response:
+    """GET /api/v1/prompt/random."""
+    query = read_query(request, RandomQuery)
+    return json_response(build_prompt(random_components(query.complexity, _source)))
+
+
+async def vocabulary(request: web.Request) -> web.Response:
+    """GET /api/v1/prompt/vocabulary."""
+    return json_response(VOCABULARY)

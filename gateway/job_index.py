@@ -1,0 +1,155 @@
+"""All job records in memory, kept equal to the bucket by a watch: polling a status asks nobody.
+
+The bucket stays the truth; what changes a job goes there. A record that this gateway wrote itself is
+applied at once, so that a client reads its own writes.
+"""
+
+import asyncio
+from bisect import bisect_left, insort
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+from nats.js.kv import KeyValue
+
+from gateway.estimate import Estimator
+from shared.logs import get_logger
+from shared.messages import JobRecord, JobStatus, now
+from shared.records import Entry, decode_record
+
+log = get_logger(__name__)
+
+
+class Position(NamedTuple):
+    """Sorts jobs by age; `job_id` settles ties."""
+
+    created_at: datetime
+    job_id: str
+
+
+class JobIndex:
+    """A mirror of the bucket `music_jobs`."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        self.estimator = estimator
+        self._entries: dict[str, Entry] = {}
+        self._order: list[Position] = []
+        self._queued: dict[str, list[Position]] = {}
+        self._counts: Counter[JobStatus] = Counter()
+        self._watch: asyncio.Task[None] | None = None
+
+    def get(self, job_id: str) -> JobRecord | None:
+        entry = self._entries.get(job_id)
+        return entry.record if entry else None
+
+    def count(self, status: JobStatus | None) -> int:
+        return len(self._entries) if status is None else self._counts[status]
+
+    def newest(self, limit: int, status: JobStatus | None, before: Position | None) -> list[JobRecord]:
+        """Up to `limit` records older than `before`, newest first."""
+        found: list[JobRecord] = []
+        end = len(self._order) if before is None else bisect_left(self._order, before)
+        while end > 0 and len(found) < limit:
+            end -= 1
+            record = self._entries[self._order[end].job_id].record
+            if status is None or record.status is status:
+                found.append(record)
+        return found
+
+    def queued_before(self, record: JobRecord) -> list[JobRecord]:
+        """The queued jobs of the same model that are ahead of this one."""
+        waiting = self._queued.get(record.recipe.model, [])
+        ahead = waiting[: bisect_left(waiting, Position(record.created_at, record.job_id))]
+        return [self._entries[position.job_id].record for position in ahead]
+
+    def oldest_wait(self) -> float:
+        """Seconds that the oldest queued job has waited; 0 if none is queued."""
+        firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
+        return max((now() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
+
+    def apply(self, entry: Entry) -> None:
+        """Take over a record, unless a newer one is here already."""
+        record = entry.record
+        known = self._entries.get(record.job_id)
+        if known is not None and known.revision >= entry.revision:
+            return
+        position = Position(record.created_at, record.job_id)
+        if known is None:
+            insort(self._order, position)
+        else:
+            self._leave(known.record)
+        self._entries[record.job_id] = entry
+        self._counts[record.status] += 1
+        if record.status is JobStatus.QUEUED:
+            insort(self._queued.setdefault(record.recipe.model, []), position)
+        self.estimator.observe(record)
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job whose record is gone."""
+        entry = self._entries.pop(job_id, None)
+        if entry is None:
+            return
+        self._leave(entry.record)
+        _remove(self._order, Position(entry.record.created_at, job_id))
+
+    def expire(self, age: timedelta) -> None:
+        """Forget what the bucket's TTL has removed: a TTL leaves no marker that a watch could see."""
+        oldest = now() - age
+        for job_id in [key for key, entry in self._entries.items() if entry.record.updated_at < oldest]:
+            self.discard(job_id)
+
+    async def follow(self, bucket: KeyValue) -> None:
+        """Read the whole bucket, then follow its changes in the background until the next call or `close`."""
+        await self.close()
+        watcher = await bucket.watchall()
+        present: set[str] = set()
+        while (update := await _next_update(watcher, 10)) is not None:
+            self._take(update)
+            present.add(update.key)
+        for job_id in self._entries.keys() - present:
+            self.discard(job_id)
+        self._watch = asyncio.create_task(self._keep_following(watcher))
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
+
+    async def _keep_following(self, watcher: KeyValue.KeyWatcher) -> None:
+        try:
+            while True:
+                if update := await _next_update(watcher, None):
+                    self._take(update)
+        finally:
+            # After a broken connection the consumer may be gone with it.
+            with suppress(Exception):
+                await watcher.stop()  # type: ignore[no-untyped-call]
+
+    def _take(self, update: KeyValue.Entry) -> None:
+        if update.operation is not None:
+            self.discard(update.key)
+            return
+        try:
+            self.apply(Entry(decode_record(update.value or b""), update.revision or 0))
+        except msgspec.MsgspecError as error:
+            log.warning("not a job record", key=update.key, error=str(error))
+
+    def _leave(self, record: JobRecord) -> None:
+        self._counts[record.status] -= 1
+        if record.status is JobStatus.QUEUED:
+            _remove(self._queued[record.recipe.model], Position(record.created_at, record.job_id))
+
+
+def _remove(positions: list[Position], position: Position) -> None:
+    del positions[bisect_left(positions, position)]
+
+
+async def _next_update(watcher: KeyValue.KeyWatcher, patience: float | None) -> KeyValue.Entry | None:
+    """The next change; None once, when everything that was there has been seen."""
+    update: KeyValue.Entry | None = await watcher.updates(timeout=patience)  # type: ignore[no-untyped-call]
+    return update

@@ -1,0 +1,161 @@
+"""Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
+
+import hashlib
+from datetime import timedelta
+from http import HTTPStatus
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway import metrics
+from gateway.job_index import JobIndex
+from gateway.problems import FieldError, Problem, unknown_job
+from shared import subjects
+from shared.bus import Bus
+from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.job_id import is_job_id, job_id_for, new_job_id
+from shared.logs import get_logger
+from shared.messages import Job, JobRecord, JobStatus, Recipe, now
+from shared.publisher import publish_event, publish_job
+from shared.records import Entry, Records
+from shared.topology import HOUR
+
+log = get_logger(__name__)
+
+# Within this time the broker recognises a job that is published again, by its message id.
+DEDUPLICATED = timedelta(seconds=HOUR / 2)
+
+
+class Jobs:
+    """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
+
+    def __init__(self, bus: Bus, index: JobIndex) -> None:
+        self._bus = bus
+        self._index = index
+        self.records: Records | None = None
+
+    def _records(self) -> Records:
+        self._bus.require()
+        if self.records is None:
+            raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
+        return self.records
+
+    async def find(self, job_id: str) -> JobRecord:
+        """A job's record, from memory, or from the bucket when another gateway made it just now.
+
+        Raises:
+            Problem: 404 if there is none.
+        """
+        if not is_job_id(job_id):
+            raise unknown_job(job_id)
+        record = self._index.get(job_id)
+        if record is not None:
+            return record
+        entry = await self._records().get(job_id)
+        if entry is None:
+            raise unknown_job(job_id)
+        self._index.apply(entry)
+        return entry.record
+
+    async def current(self, job_id: str) -> Entry | None:
+        """The record as the bucket has it this moment."""
+        return await self._records().get(job_id) if is_job_id(job_id) else None
+
+    async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
+        """Accept a job: when this returns, the job is safe.
+
+        Args:
+            recipe: what to make.
+            body: the request, as sent: a repeated key must come with the same one.
+            idempotency_key: of the request, if it has one.
+            traceparent: of the request.
+
+        Raises:
+            UnavailableError: if NATS is away or the queue is full; nothing was accepted.
+            Problem: 422 if the key was used for another request.
+        """
+        records, moment = self._records(), now()
+        record = JobRecord(
+            job_id=job_id_for(idempotency_key) if idempotency_key else new_job_id(),
+            recipe=recipe,
+            created_at=moment,
+            updated_at=moment,
+            message="Generation job started",
+            fingerprint=hashlib.sha256(body).hexdigest() if idempotency_key else None,
+            traceparent=traceparent,
+        )
+        try:
+            entry = await records.create(record)
+        except ConflictError:
+            return await self._repeat(records, record)
+        await self._enqueue(records, entry)
+        metrics.accepted(recipe.model)
+        log.info("job accepted", job_id=record.job_id, model=recipe.model, duration=recipe.duration)
+        return record
+
+    async def _enqueue(self, records: Records, entry: Entry) -> None:
+        record = entry.record
+        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
+        try:
+            await publish_job(self._bus.require(), job, record.traceparent)
+        except QueueFullError:
+            await records.remove(entry)
+            raise
+        self._index.apply(entry)
+        await self._announce(entry)
+
+    async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
+        """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
+        entry = await records.get(record.job_id)
+        if entry is None:
+            raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
+        known = entry.record
+        if known.fingerprint != record.fingerprint:
+            message = f"This key was used for another request, job {known.job_id}. Use a new key for a new request."
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
+        if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
+            await self._enqueue(records, entry)
+        return known
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job, queued or running; doing it again is fine.
+
+        Raises:
+            Problem: 404 if there is none, 409 if it is finished.
+        """
+        while True:
+            entry = await self.current(job_id)
+            if entry is None:
+                raise unknown_job(job_id)
+            record = entry.record
+            if record.status is JobStatus.CANCELLED:
+                return
+            if record.status.is_terminal:
+                raise Problem(HTTPStatus.CONFLICT, f"Job {job_id} is {record.status} already: nothing to cancel.")
+            moment = now()
+            cancelled = replace(
+                record, status=JobStatus.CANCELLED, message="Job cancelled", updated_at=moment, completed_at=moment
+            )
+            try:
+                entry = await self._records().update(entry, cancelled)
+                break
+            except ConflictError:
+                continue  # a worker reported progress in between: look again
+        self._index.apply(entry)
+        metrics.cancelled(record.recipe.model)
+        log.info("job cancelled", job_id=job_id, was=record.status.value)
+        await self._announce(entry)
+        # The record is the truth; this only makes the worker look at it at once.
+        await self._bus.client.publish(subjects.cancel_subject(job_id))
+
+    async def _announce(self, entry: Entry) -> None:
+        try:
+            await publish_event(self._bus.require(), entry)
+        except UnavailableError as error:
+            # The worker that gets the job's message announces what it finds, so the event comes then.
+            log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
+
+
+def fingerprint_source(request: msgspec.Struct) -> bytes:
+    """The request in one spelling, so that white space and field order make no difference."""
+    return msgspec.json.encode(request, order="sorted")

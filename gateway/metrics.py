@@ -1,0 +1,34 @@
+"""What Prometheus reads from the gateway. Workers have their own; see worker/metrics.py."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_REQUESTS = Counter("musicgen_http_requests", "HTTP requests answered", ["method", "route", "status"])
+_REQUEST_SECONDS = Histogram(
+    "musicgen_http_request_seconds",
+    "Time to the answer's head",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+_ACCEPTED = Counter("musicgen_jobs_accepted", "Jobs accepted", ["model"])
+_CANCELLED = Counter("musicgen_jobs_cancelled", "Jobs cancelled by a client", ["model"])
+QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
+QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
+WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
+SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
+BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])
+WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
+COMPONENT_UP = Gauge("musicgen_component_up", "1 if a part answers", ["component"])
+
+
+def observe_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one request. `route` is the pattern, not the path, so that ids make no series of their own."""
+    _REQUESTS.labels(method, route, str(status)).inc()
+    _REQUEST_SECONDS.labels(method, route).observe(seconds)
+
+
+def accepted(model: str) -> None:
+    _ACCEPTED.labels(model).inc()
+
+
+def cancelled(model: str) -> None:
+    _CANCELLED.labels(model).inc()

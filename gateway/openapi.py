@@ -1,0 +1,118 @@
+"""The OpenAPI 3.1 document, made from the route table and the structs that do the validation.
+
+Specification: https://spec.openapis.org/oas/v3.1.1
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from gateway.problems import CONTENT_TYPE, ProblemDetails
+from gateway.routes import ROUTES, Route
+from shared.job_id import JOB_ID_PATTERN
+from shared.version import SERVICE, VERSION
+
+Json = dict[str, Any]
+
+_HEADER_TEXTS = {
+    "Idempotency-Key": "A repeated request with the same key returns the first job.",
+    "Range": "With proxy=1: the bytes wanted.",
+}
+
+
+def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
+    """The whole document as plain data."""
+    structs = [ProblemDetails, *_structs(routes)]
+    _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _structs(routes: tuple[Route, ...]) -> list[Any]:
+    bodies = [route.body for route in routes if route.body]
+    answers = [answer for route in routes for answer in route.answers.values() if _is_struct(answer)]
+    return list(dict.fromkeys([*bodies, *answers]))
+
+
+def _is_struct(answer: object) -> bool:
+    return isinstance(answer, type) and issubclass(answer, msgspec.Struct)
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "summary": route.summary,
+        "operationId": route.handler.__module__.rsplit(".", 1)[-1] + "_" + route.handler.__name__,
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
+        "responses": {str(status): _answer(status, body) for status, body in route.answers.items()},
+    }
+    operation["responses"] |= {str(status): _problem(status) for status in route.problems}
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
+    return operation
+
+
+def _path_parameters(route: Route) -> list[Json]:
+    schema = {"type": "string", "pattern": JOB_ID_PATTERN}
+    names = re.findall(r"{(\w+)}", route.path)
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def _query_parameters(route: Route) -> list[Json]:
+    if route.query is None:
+        return []
+    (_,), components = msgspec.json.schema_components([route.query], ref_template="#/{name}")
+    properties = components[route.query.__name__]["properties"]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _inline(schema, components)}
+        for name, schema in properties.items()
+    ]
+
+
+def _inline(schema: Any, components: Json) -> Any:
+    """A parameter's schema stands by itself: what it refers to is put in place."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inline(components[schema["$ref"].removeprefix("#/")], components)
+        return {key: _inline(value, components) for key, value in schema.items()}
+    return [_inline(item, components) for item in schema] if isinstance(schema, list) else schema
+
+
+def _header_parameters(route: Route) -> list[Json]:
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": _HEADER_TEXTS[name],
+            "schema": {"type": "string"},
+        }
+        for name in route.headers
+    ]
+
+
+def _answer(status: int, body: Any) -> Json:
+    answer: Json = {"description": HTTPStatus(status).phrase}
+    if isinstance(body, str):
+        answer["content"] = {body: {"schema": {"type": "object"} if body == "application/json" else {}}}
+    elif body is not None:
+        answer["content"] = {"application/json": {"schema": _ref(body)}}
+    if status == HTTPStatus.FOUND:
+        answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    return answer
+
+
+def _problem(status: int) -> Json:
+    return {"description": HTTPStatus(status).phrase, "content": {CONTENT_TYPE: {"schema": _ref(ProblemDetails)}}}
+
+
+def _ref(struct: type) -> Json:
+    return {"$ref": f"#/components/schemas/{struct.__name__}"}

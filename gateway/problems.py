@@ -1,0 +1,87 @@
+"""Errors as `application/problem+json` (RFC 9457), each with a detail that a person can act on."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request. Nested fields are written `components.tempo`."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457, section 3.1, with `errors` for bad bodies and `request_id` to find it in the logs."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+    request_id: str = ""
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's word
+    """Raised by handlers; the middleware turns it into the answer.
+
+    Args:
+        status: the HTTP status.
+        detail: what is wrong and what to do next.
+        errors: the fields that are wrong, for a bad body or query.
+        headers: further headers, such as Retry-After in seconds.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: list[FieldError] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors or []
+        self.headers = dict(headers or {})
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """422 for fields that break a rule; the detail repeats the first one."""
+    first = errors[0]
+    subject = f"{first.field}: " if first.field else ""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{subject}{first.message}", errors=list(errors))
+
+
+def unknown_job(job_id: str) -> Problem:
+    """404 for an id that no job has."""
+    shown = job_id if len(job_id) <= 40 else f"{job_id[:40]}…"
+    return Problem(HTTPStatus.NOT_FOUND, f"There is no job {shown!r}. GET /api/v1/jobs lists the ones there are.")
+
+
+def unavailable(detail: str, retry_after: int = 2) -> Problem:
+    """503 for a part that is away and comes back by itself."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
+
+
+def problem_response(problem: Problem, request_id: str) -> web.Response:
+    """The answer that tells of `problem`."""
+    details = ProblemDetails(
+        title=problem.status.phrase,
+        status=problem.status,
+        detail=problem.detail,
+        errors=problem.errors,
+        request_id=request_id,
+    )
+    return web.Response(
+        status=problem.status,
+        body=msgspec.json.encode(details),
+        content_type=CONTENT_TYPE,
+        headers=problem.headers,
+    )

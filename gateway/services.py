@@ -1,0 +1,41 @@
+"""Everything that handlers use, made once at start and reached through one typed key."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import ClientSession, web
+
+from gateway.event_hub import EventHub
+from gateway.job_index import JobIndex
+from gateway.jobs import Jobs
+from gateway.probe import Probe
+from gateway.views import Views
+from gateway.worker_registry import WorkerRegistry
+from shared.bus import Bus
+from shared.models import MODEL_NAMES
+from shared.settings import Settings
+from shared.storage import Storage
+
+
+@dataclass
+class Services:
+    """The gateway's parts."""
+
+    settings: Settings
+    bus: Bus
+    storage: Storage
+    http: ClientSession
+    index: JobIndex
+    workers: WorkerRegistry
+    views: Views
+    jobs: Jobs
+    hub: EventHub
+    probe: Probe
+    started: float
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)
+
+    def models(self) -> set[str]:
+        """The models that a request may name: Meta's, the starter, and those that workers serve."""
+        return {*MODEL_NAMES, self.settings.model, *(worker.model for worker in self.workers.live())}
+
+
+SERVICES = web.AppKey("services", Services)

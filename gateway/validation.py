@@ -1,0 +1,58 @@
+"""Decoding what comes in: the body's bytes or the query become a struct, or a problem that names the field."""
+
+import re
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from gateway.problems import FieldError, Problem, invalid
+
+T = TypeVar("T")
+
+MAX_BODY = 64 * 1024
+
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The request's JSON body as `kind`.
+
+    Raises:
+        Problem: 415 for another content type, 400 for text that is no JSON, 422 for fields that break a rule.
+    """
+    if request.content_type != "application/json":
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with the header Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed: it is small.")
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid(field_error(str(error))) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
+
+
+def read_query(request: web.Request, kind: type[T]) -> T:
+    """The request's query as `kind`.
+
+    Raises:
+        Problem: 422 that names the parameter which is unknown or breaks a rule.
+    """
+    try:
+        return msgspec.convert(dict(request.query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(field_error(str(error))) from error
+
+
+def field_error(error: str) -> FieldError:
+    """The field and the message in a msgspec error, which has them only in its text."""
+    path = _PATH.search(error)
+    named = _NAMED.search(error)
+    message = _PATH.sub("", error)
+    parts = [path.group(1)] if path else []
+    if named:
+        parts.append(named.group(1))
+    return FieldError(".".join(filter(None, parts)), message)

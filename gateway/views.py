@@ -1,0 +1,77 @@
+"""From a record to what a client sees: the record's facts and where the job stands in the queue."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from gateway.api import JobView
+from gateway.job_index import JobIndex
+from gateway.worker_registry import WorkerRegistry
+from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now
+
+Moment = TypeVar("Moment", datetime, datetime | None)
+
+
+def whole_seconds(moment: Moment) -> Moment:
+    """REST tells times as `2024-12-01T10:00:00Z`: the decoders of some clients refuse fractions."""
+    return moment.replace(microsecond=0) if moment else moment
+
+
+class Views:
+    """Looks at the index and the workers; asks nobody else, so that polling costs next to nothing."""
+
+    def __init__(self, index: JobIndex, workers: WorkerRegistry) -> None:
+        self._index = index
+        self._workers = workers
+
+    def of(self, record: JobRecord) -> JobView:
+        """What a client sees of `record` now."""
+        recipe, audio = record.recipe, record.audio
+        queued = record.status is JobStatus.QUEUED
+        ahead = self._index.queued_before(record) if queued else []
+        return JobView(
+            job_id=record.job_id,
+            status=record.status,
+            progress=record.progress,
+            message=self._queued_message(record, len(ahead)) if queued else record.message,
+            created_at=whole_seconds(record.created_at),
+            started_at=whole_seconds(record.started_at),
+            completed_at=whole_seconds(record.completed_at),
+            error_message=record.error_message,
+            prompt=recipe.prompt,
+            duration=recipe.duration,
+            audio_url=audio_url(record.job_id) if audio else None,
+            file_size=audio.size if audio else None,
+            actual_duration=audio.duration if audio else None,
+            model=recipe.model,
+            seed=recipe.seed,
+            attempts=record.attempts,
+            queue_position=len(ahead) + 1 if queued else None,
+            eta_seconds=self._eta(record, ahead),
+            recipe=recipe,
+            audio=audio,
+            timings=record.timings,
+        )
+
+    def _queued_message(self, record: JobRecord, ahead: int) -> str:
+        model = record.recipe.model
+        workers = self._workers.of_model(model)
+        if not workers:
+            return f"Waiting: no worker serves the model {model} now. Start one with MUSICGEN_MODEL_SIZE={model}."
+        if not any(worker.state is WorkerState.READY for worker in workers):
+            return f"Waiting for the model {model}: {workers[0].message}"
+        return f"Queued behind {ahead} other jobs" if ahead else record.message
+
+    def _eta(self, record: JobRecord, ahead: list[JobRecord]) -> float | None:
+        """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
+        recipe = record.recipe
+        own = self._index.estimator.seconds(recipe.model, recipe.duration)
+        if own is None or record.status.is_terminal:
+            return None
+        if record.status is JobStatus.PROCESSING:
+            started = record.started_at or record.updated_at
+            return round(max(own - (now() - started).total_seconds(), 0.0), 1)
+        slots = self._workers.slots(recipe.model)
+        if slots == 0:
+            return None
+        waiting = sum(job.recipe.duration for job in ahead) / slots
+        return round(own + (self._index.estimator.seconds(recipe.model, waiting) or 0.0), 1)

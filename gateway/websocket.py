@@ -1,0 +1,172 @@
+"""`/ws`: JSON text frames in and out. A client that does not read is closed and costs nobody else anything."""
+
+import asyncio
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+from msgspec import Meta
+
+from gateway import metrics
+from gateway.event_hub import EventHub, Subscription
+from gateway.outbox import Outbox, OutboxFullError
+from gateway.problems import Problem, unavailable
+from gateway.services import SERVICES
+from gateway.validation import field_error
+from shared.errors import UnavailableError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+MAX_FRAME = 64 * 1024
+MAX_SUBSCRIPTIONS = 1000
+MAX_CONNECTIONS = 1000
+SEND_TIMEOUT = 5.0
+HEARTBEAT = 20.0
+
+JobId = Annotated[str, Meta(max_length=64)]
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fields=True):
+    """Follow a job; `after_seq` asks for the lifecycle events that came after it."""
+
+    job_id: JobId
+    after_seq: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe", forbid_unknown_fields=True):
+    """Follow a job no longer."""
+
+    job_id: JobId
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
+    """Answered by a pong."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """The answer to a ping."""
+
+
+class ErrorFrame(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
+    """What was wrong with a frame; the connection goes on."""
+
+    detail: str
+    job_id: str | None = None
+
+
+Request = Subscribe | Unsubscribe | Ping
+
+_decode = msgspec.json.Decoder(Request).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Connection:
+    """One client: its subscriptions, and the frames that wait for it."""
+
+    def __init__(self, hub: EventHub, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._hub = hub
+        self._request = request
+        self._socket = socket
+        self._outbox = Outbox()
+        self._subscriptions: dict[str, Subscription] = {}
+
+    async def run(self, job_id: str | None) -> None:
+        """Serve the client until it leaves, stops reading, or the gateway stops."""
+        sender = asyncio.create_task(self._send())
+        try:
+            if job_id is not None:
+                await self._subscribe(Subscribe(job_id))
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._receive(message.data)
+                elif message.type is WSMsgType.BINARY:
+                    self._reply(ErrorFrame("Send JSON text frames; binary ones mean nothing here."))
+        finally:
+            for subscription in self._subscriptions.values():
+                self._hub.unsubscribe(subscription)
+            sender.cancel()
+            with suppress(asyncio.CancelledError):
+                await sender
+
+    async def _receive(self, text: str) -> None:
+        try:
+            request = _decode(text)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            problem = field_error(str(error))
+            self._reply(ErrorFrame(f"{problem.field}: {problem.message}" if problem.field else problem.message))
+            return
+        match request:
+            case Subscribe():
+                await self._subscribe(request)
+            case Unsubscribe(job_id=job_id):
+                subscription = self._subscriptions.pop(job_id, None)
+                if subscription:
+                    self._hub.unsubscribe(subscription)
+            case Ping():
+                self._reply(Pong())
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        job_id = request.job_id
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
+            return
+        old = self._subscriptions.pop(job_id, None)
+        if old is not None:
+            self._hub.unsubscribe(old)
+        try:
+            subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
+        except UnavailableError as error:
+            self._reply(ErrorFrame(f"{error} Subscribe again in a moment.", job_id))
+            return
+        if subscription is None:
+            self._reply(ErrorFrame("There is no such job.", job_id))
+        else:
+            self._subscriptions[job_id] = subscription
+
+    def _reply(self, frame: ErrorFrame | Pong) -> None:
+        self._outbox.put(_encode(frame))
+
+    async def _send(self) -> None:
+        """Send what waits; when the client does not take it in time, cut the connection."""
+        try:
+            while True:
+                frame = await self._outbox.get()
+                await asyncio.wait_for(self._socket.send_str(frame.decode()), SEND_TIMEOUT)
+        except (TimeoutError, OutboxFullError):
+            log.info("websocket closed: the client does not read")
+        except ConnectionError:
+            pass  # it left; the reading side notices by itself
+        # A closing handshake would wait for a client that does not read.
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+async def websocket(request: web.Request) -> web.WebSocketResponse:
+    """GET /ws, and /ws?job_id=… to follow a job at once."""
+    services = request.app[SERVICES]
+    if len(services.sockets) >= MAX_CONNECTIONS:
+        raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME)
+    if not socket.can_prepare(request).ok:
+        raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
+    await socket.prepare(request)
+    services.sockets.add(socket)
+    metrics.WEBSOCKETS.inc()
+    try:
+        await Connection(services.hub, request, socket).run(request.query.get("job_id"))
+    finally:
+        services.sockets.discard(socket)
+        metrics.WEBSOCKETS.dec()
+    return socket
+
+
+async def close_all(app: web.Application) -> None:
+    """On shutdown: tell every client to come back later."""
+    for socket in list(app[SERVICES].sockets):
+        with suppress(TimeoutError, ConnectionError):
+            await asyncio.wait_for(
+                socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops; reconnect."), SEND_TIMEOUT
+            )

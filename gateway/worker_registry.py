@@ -1,0 +1,49 @@
+"""The workers that are alive, by what they announce. One that falls silent is gone within seconds."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from nats.aio.msg import Msg
+
+from shared.logs import get_logger
+from shared.messages import WorkerInfo, WorkerState
+
+log = get_logger(__name__)
+
+# Workers announce themselves every two seconds; three missed ones mean that they are dead.
+SILENCE = 6.0
+
+_decode = msgspec.json.Decoder(WorkerInfo).decode
+
+
+class WorkerRegistry:
+    """Who announced itself lately. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[WorkerInfo, float]] = {}
+
+    async def on_message(self, message: Msg) -> None:
+        """Take an announcement; an empty one says goodbye."""
+        worker_id = message.subject.rsplit(".", 1)[-1]
+        if not message.data:
+            self._seen.pop(worker_id, None)
+            return
+        try:
+            self._seen[worker_id] = (_decode(message.data), self._clock())
+        except msgspec.MsgspecError as error:
+            log.warning("not a worker's announcement", subject=message.subject, error=str(error))
+
+    def live(self) -> list[WorkerInfo]:
+        """The workers that announced themselves lately, by id."""
+        oldest = self._clock() - SILENCE
+        self._seen = {key: seen for key, seen in self._seen.items() if seen[1] >= oldest}
+        return [info for _, (info, _) in sorted(self._seen.items())]
+
+    def of_model(self, model: str) -> list[WorkerInfo]:
+        return [info for info in self.live() if info.model == model]
+
+    def slots(self, model: str) -> int:
+        """How many jobs of `model` can run at once now."""
+        return sum(info.slots for info in self.of_model(model) if info.state is WorkerState.READY)

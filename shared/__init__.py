@@ -1,0 +1,1 @@
+"""What gateway, worker and local stack must agree on: settings, messages, subjects, bus, storage."""

@@ -1,0 +1,126 @@
+"""The connection to NATS: made in the background, kept for ever, and honest about being away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from shared.errors import UnavailableError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+# A JetStream answer that takes longer than this counts as the broker being away.
+REQUEST_TIMEOUT = 2.0
+
+# What nats-py raises when the broker is away, slow or restarting.
+AWAY = (
+    nats.errors.TimeoutError,
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.NoRespondersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+    ConnectionError,
+)
+
+Listener = Callable[[], Awaitable[None]]
+
+
+class Bus:
+    """A NATS client that reconnects without end."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.js: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT)
+        self.last_error: str | None = "not connected yet"
+        self._listeners: list[Listener] = []
+        self._connected = asyncio.Event()
+        self._prepared = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the connection stands and every listener has done its part."""
+        return self._prepared and self.client.is_connected
+
+    def on_connect(self, listener: Listener) -> None:
+        """Have `listener` called at the first connection and after each reconnection, in order."""
+        self._listeners.append(listener)
+
+    def require(self) -> JetStreamContext:
+        """JetStream, now. A publish while disconnected would be sent later as a ghost: refuse it instead.
+
+        Raises:
+            UnavailableError: if the connection does not stand.
+        """
+        if not self.is_ready:
+            raise UnavailableError(
+                f"NATS is away ({self.last_error or 'reconnecting'}); it is tried again all the time."
+            )
+        return self.js
+
+    async def run(self, url: str, name: str) -> None:
+        """Connect, and after each connection call the listeners until they succeed. Runs until cancelled.
+
+        Raises:
+            MusicgenError: from a listener, where trying again cannot help.
+        """
+        await self.client.connect(
+            url,
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
+            connect_timeout=2,
+            ping_interval=10,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+        )
+        self._connected.set()
+        while True:
+            await self._connected.wait()
+            self._connected.clear()
+            await self._prepare()
+
+    async def _prepare(self) -> None:
+        while not self._connected.is_set():
+            try:
+                for listener in self._listeners:
+                    await listener()
+            except (UnavailableError, *AWAY) as error:
+                # JetStream answers a moment later than the connection stands.
+                self.last_error = f"JetStream is not ready: {error!r}"
+                await asyncio.sleep(0.25)
+            else:
+                self.last_error, self._prepared = None, True
+                log.info("nats ready")
+                return
+
+    async def _on_error(self, error: Exception) -> None:
+        self.last_error = str(error) or type(error).__name__
+        log.warning("nats error", error=repr(error))
+
+    async def _on_disconnect(self) -> None:
+        self._prepared = False
+        log.warning("nats disconnected")
+
+    async def _on_reconnect(self) -> None:
+        self._connected.set()
+
+
+@asynccontextmanager
+async def open_bus() -> AsyncIterator[Bus]:
+    """A bus to register listeners on; its `run` connects. Closed, with what is pending flushed, at the end."""
+    bus = Bus(Client())
+    try:
+        yield bus
+    finally:
+        if bus.client.is_connected:
+            with suppress(*AWAY):
+                await bus.client.flush(2)
+        await bus.client.close()

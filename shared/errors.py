@@ -1,0 +1,39 @@
+"""The errors that a person gets to read. Every message says what to do next."""
+
+
+class MusicgenError(Exception):
+    """Base of all errors that this project raises on purpose."""
+
+
+class SettingsError(MusicgenError):
+    """A setting is missing or wrong. The message names it and says what it may be."""
+
+
+class TopologyError(MusicgenError):
+    """A stream, consumer or bucket exists with other settings than this version needs."""
+
+
+class UnavailableError(MusicgenError):
+    """NATS or S3 cannot be reached now. The same call may work later."""
+
+
+class QueueFullError(UnavailableError):
+    """The job queue holds as many jobs as it may."""
+
+
+class ConflictError(MusicgenError):
+    """A record changed between reading and writing: the compare-and-set lost."""
+
+
+class ModelUnavailableError(MusicgenError):
+    """The model cannot be loaded. `remedy` says what would help.
+
+    Attributes:
+        remedy: one sentence for the person who runs the worker.
+        retryable: whether waiting may help, as with a network that is away.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+        self.retryable = retryable

@@ -1,0 +1,31 @@
+"""Job ids: `gen_` and twelve characters of a–z and 0–9. Safe in subjects, KV keys, paths and URLs."""
+
+import hashlib
+import re
+import secrets
+import string
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_LENGTH = 12
+JOB_ID_PATTERN = rf"^gen_[a-z0-9]{{{_LENGTH}}}$"
+_FORMAT = re.compile(JOB_ID_PATTERN)
+
+
+def new_job_id() -> str:
+    """A random id: 62 bits."""
+    return "gen_" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+
+
+def job_id_for(idempotency_key: str) -> str:
+    """The id that belongs to an idempotency key: the same key always names the same job."""
+    number = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest())
+    characters = []
+    for _ in range(_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[digit])
+    return "gen_" + "".join(characters)
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` has the form of a job id; anything else never reaches NATS or S3."""
+    return _FORMAT.fullmatch(text) is not None

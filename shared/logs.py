@@ -1,0 +1,48 @@
+"""Structured logs: one event a line, with the job's id bound to it, as text or JSON on stderr."""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure_logs(level: str, style: Literal["text", "json"], role: str) -> None:
+    """Send this process's logs, and those of its libraries, to stderr."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if style == "json":
+        render: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("aiohttp.access", "urllib3", "nats"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(role=role)
+
+
+def get_logger(name: str) -> Logger:
+    """A logger whose calls take an event and fields: `log.info("job claimed", job_id=…)`."""
+    logger: Logger = structlog.stdlib.get_logger(name)
+    return logger

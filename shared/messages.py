@@ -1,0 +1,184 @@
+"""Every message on the wire, as structs. JSON of these is what NATS, WebSocket and KV carry.
+
+Fields are only ever added, with a default; none is renamed or retyped, because programs in the
+field decode them.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SampleFormat = Literal["int16", "int24", "float32"]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+
+
+def now() -> datetime:
+    """The present, in UTC, to the millisecond: the precision of every timestamp on the wire."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class JobStatus(StrEnum):
+    """Where a job is. The terminal ones never change again."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+EventType = Literal["queued", "processing", "progress", "completed", "failed", "cancelled"]
+LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed", "cancelled")
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """All that determines the sound: the same recipe gives the same audio on the same device."""
+
+    model: str
+    prompt: str
+    duration: float
+    temperature: float = 1.0
+    top_k: int = 250
+    top_p: float = 0.0
+    cfg_coef: float = 3.0
+    seed: Seed = 0
+    sample_format: SampleFormat = "int16"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The message on MUSIC_JOBS."""
+
+    job_id: str
+    recipe: Recipe
+    created_at: datetime
+
+
+class Audio(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored result. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex."""
+
+    key: str
+    size: int
+    duration: float
+    sample_rate: int
+    channels: int
+    sha256: str
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that each phase of the successful attempt took."""
+
+    generating: float = 0.0
+    encoding: float = 0.0
+    uploading: float = 0.0
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth about a job, in the KV bucket; changed only by compare-and-set."""
+
+    job_id: str
+    recipe: Recipe
+    created_at: datetime
+    updated_at: datetime
+    status: JobStatus = JobStatus.QUEUED
+    progress: float = 0.0
+    message: str = "Generation job queued"
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_message: str | None = None
+    attempts: int = 0
+    worker_id: str | None = None
+    audio: Audio | None = None
+    timings: Timings | None = None
+    fingerprint: str | None = None
+    traceparent: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a job's life, as the WebSocket and `music.events.<job_id>.<type>` carry it.
+
+    `seq` rises with every event of a job. It is the revision of the record that the event tells of.
+    """
+
+    type: EventType
+    job_id: str
+    seq: int
+    status: JobStatus
+    progress: float
+    message: str
+    at: datetime
+    attempts: int = 0
+    error_message: str | None = None
+    audio_url: str | None = None
+    file_size: int | None = None
+    actual_duration: float | None = None
+
+
+class WorkerState(StrEnum):
+    """What a worker can do now."""
+
+    LOADING = "loading"
+    READY = "ready"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change."""
+
+    worker_id: str
+    model: str
+    state: WorkerState
+    message: str
+    device: str | None = None
+    engine: str | None = None
+    slots: int = 0
+    busy: int = 0
+    remedy: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    started_at: datetime
+    version: str
+
+
+def audio_key(job_id: str) -> str:
+    """The object's key: made from the job id alone, which is checked before it gets here."""
+    return f"{job_prefix(job_id)}audio.wav"
+
+
+def job_prefix(job_id: str) -> str:
+    """Below this prefix lies everything that a job made."""
+    return f"jobs/{job_id}/"
+
+
+def audio_url(job_id: str) -> str:
+    """The gateway's path from which a finished job is downloaded."""
+    return f"/api/v1/download/{job_id}"
+
+
+def event_of(record: JobRecord, revision: int, kind: EventType | None = None) -> Event:
+    """The event that tells of `record` at `revision`; a lifecycle event unless `kind` says otherwise."""
+    audio = record.audio
+    return Event(
+        type=kind or record.status.value,
+        job_id=record.job_id,
+        seq=revision,
+        status=record.status,
+        progress=record.progress,
+        message=record.message,
+        at=record.updated_at,
+        attempts=record.attempts,
+        error_message=record.error_message,
+        audio_url=audio_url(record.job_id) if audio else None,
+        file_size=audio.size if audio else None,
+        actual_duration=audio.duration if audio else None,
+    )

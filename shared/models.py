@@ -1,0 +1,51 @@
+"""Which models there are, by the names that settings, requests and subjects use."""
+
+import re
+from pathlib import Path
+
+from shared.errors import SettingsError
+
+STARTER = "starter"
+
+# Name → repository on the Hugging Face hub. Meta's weights are CC-BY-NC 4.0: not for commercial use.
+HUB_REPOSITORIES: dict[str, str] = {
+    name: f"facebook/musicgen-{name}"
+    for name in (
+        "small",
+        "medium",
+        "large",
+        "melody",
+        "melody-large",
+        "stereo-small",
+        "stereo-medium",
+        "stereo-large",
+        "stereo-melody",
+        "stereo-melody-large",
+    )
+}
+MODEL_NAMES: tuple[str, ...] = (STARTER, *HUB_REPOSITORIES)
+
+
+def is_folder(reference: str) -> bool:
+    """Whether a model setting points to a checkpoint folder rather than naming a model."""
+    return "/" in reference or reference.startswith((".", "~"))
+
+
+def model_name(reference: str) -> str:
+    """The name under which jobs for this model queue: safe as one token of a NATS subject."""
+    if not is_folder(reference):
+        return reference
+    return re.sub(r"[^a-z0-9]+", "-", Path(reference).expanduser().resolve().name.lower()).strip("-") or "checkpoint"
+
+
+def check_model_reference(reference: str) -> None:
+    """Refuse a model setting that is neither a known name nor a path.
+
+    Raises:
+        SettingsError: with the names there are.
+    """
+    if not is_folder(reference) and reference not in MODEL_NAMES:
+        raise SettingsError(
+            f"MUSICGEN_MODEL_SIZE must be one of {', '.join(MODEL_NAMES)}, "
+            f"or the path of a checkpoint folder, such as ./{reference}; it is {reference!r}."
+        )

@@ -1,0 +1,77 @@
+"""Builds one sentence from the fields of a form, each part worded so that it can stand alone."""
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Words = Annotated[str, Meta(max_length=100)]
+
+_BPM = re.compile(r"^(?:at\s+)?(\d{2,3}(?:\.\d+)?)(?:\s*bpm)?$", re.IGNORECASE)
+_STYLE_OPENING = re.compile(r"^(similar to|in the style of|in the manner of|inspired by|like|reminiscent of)\b", re.I)
+
+
+class PromptComponents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The fields of the prompt builder; empty text and an empty list count as not given."""
+
+    genre: Words | None = None
+    tempo: Words | None = None
+    mood: Words | None = None
+    instruments: Annotated[tuple[Words, ...], Meta(max_length=16)] | None = None
+    artist_style: Words | None = None
+    custom_text: Annotated[str, Meta(max_length=300)] | None = None
+
+
+class BuiltPrompt(msgspec.Struct, frozen=True):
+    """The sentence, and the part that each given field became, in the sentence's order."""
+
+    structured_prompt: str
+    components: dict[str, str]
+
+
+def build_prompt(components: PromptComponents) -> BuiltPrompt:
+    """Word every field that was given and join the parts with commas.
+
+    Raises:
+        ValueError: if no field holds a word.
+    """
+    parts = {
+        "genre": _with_noun(_clean(components.genre), "music"),
+        "tempo": _tempo(_clean(components.tempo)),
+        "mood": _with_noun(_clean(components.mood), "mood"),
+        "instruments": _instruments(components.instruments or ()),
+        "artist_style": _style(_clean(components.artist_style)),
+        "custom_text": _clean(components.custom_text),
+    }
+    given = {name: part for name, part in parts.items() if part}
+    if not given:
+        raise ValueError(f"Give at least one of {', '.join(parts)}.")
+    return BuiltPrompt(", ".join(given.values()), given)
+
+
+def _clean(text: str | None) -> str:
+    return " ".join((text or "").split()).strip(" ,")
+
+
+def _with_noun(text: str, noun: str) -> str:
+    """`electronic` → `electronic music`; a text that ends with the noun stays as it is."""
+    return text if not text or text.lower().split()[-1] == noun else f"{text} {noun}"
+
+
+def _tempo(text: str) -> str:
+    match = _BPM.match(text)
+    return f"at {match.group(1)} BPM" if match else _with_noun(text, "tempo")
+
+
+def _instruments(names: tuple[str, ...]) -> str:
+    """`featuring piano, bass and drums`, each instrument once."""
+    words = list(dict.fromkeys(name for name in map(_clean, names) if name))
+    if not words:
+        return ""
+    *others, last = words
+    return f"featuring {', '.join(others)} and {last}" if others else f"featuring {last}"
+
+
+def _style(text: str) -> str:
+    return text if not text or _STYLE_OPENING.match(text) else f"in the style of {text}"

@@ -1,0 +1,84 @@
+"""Job records in the KV bucket: read, created and changed by compare-and-set only."""
+
+from typing import NamedTuple
+
+import msgspec
+import nats.js.errors
+from nats.js.kv import KeyValue
+
+from shared.bus import AWAY
+from shared.errors import ConflictError, UnavailableError
+from shared.messages import JobRecord
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(JobRecord).decode
+
+
+class Entry(NamedTuple):
+    """A record and the revision at which it was read: what a compare-and-set compares."""
+
+    record: JobRecord
+    revision: int
+
+
+def decode_record(data: bytes) -> JobRecord:
+    """A record from its JSON. Raises: msgspec.ValidationError if it is not one."""
+    return _decode(data)
+
+
+class Records:
+    """The bucket `music_jobs`. Every method raises UnavailableError while NATS is away."""
+
+    def __init__(self, bucket: KeyValue) -> None:
+        self.bucket = bucket
+
+    async def get(self, job_id: str) -> Entry | None:
+        """The record now, or None if there is none."""
+        try:
+            entry = await self.bucket.get(job_id)
+        except nats.js.errors.KeyNotFoundError:
+            return None
+        except AWAY as error:
+            raise UnavailableError(f"The record of {job_id} cannot be read: {error!r}") from error
+        return Entry(_decode(entry.value or b""), int(entry.revision or 0))
+
+    async def create(self, record: JobRecord) -> Entry:
+        """Store a new record.
+
+        Raises:
+            ConflictError: if the job exists already.
+        """
+        return await self._write(record, None)
+
+    async def update(self, entry: Entry, record: JobRecord) -> Entry:
+        """Replace what `entry` holds.
+
+        Raises:
+            ConflictError: if somebody else changed the record since `entry` was read.
+        """
+        return await self._write(record, entry.revision)
+
+    async def remove(self, entry: Entry) -> None:
+        """Take back a record that was never announced."""
+        try:
+            await self.bucket.delete(entry.record.job_id, last=entry.revision)
+        except AWAY as error:
+            raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
+
+    async def _write(self, record: JobRecord, revision: int | None) -> Entry:
+        data = _encode(record)
+        try:
+            if revision is None:
+                return Entry(record, await self.bucket.create(record.job_id, data))
+            return Entry(record, await self.bucket.update(record.job_id, data, last=revision))
+        except nats.js.errors.KeyWrongLastSequenceError:
+            return await self._settle(record)
+        except (nats.js.errors.APIError, *AWAY) as error:
+            raise UnavailableError(f"The record of {record.job_id} cannot be written: {error!r}") from error
+
+    async def _settle(self, record: JobRecord) -> Entry:
+        """A write whose answer was lost conflicts with itself when it is tried again: then it is ours."""
+        current = await self.get(record.job_id)
+        if current is not None and current.record == record:
+            return current
+        raise ConflictError(f"The record of {record.job_id} was changed by somebody else.")

@@ -1,0 +1,108 @@
+"""Settings from the environment, read once at start and never again."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.errors import SettingsError
+from shared.models import check_model_reference, model_name
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+OptionalPort = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
+NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls)://\S+$", description="a URL such as nats://127.0.0.1:4222")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+/?$", description="a URL such as http://127.0.0.1:8333")]
+Bucket = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="an S3 bucket name, such as music-audio")
+]
+
+CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """Every setting of gateway and worker. The environment's name is the field's in capitals."""
+
+    musicgen_model_size: Annotated[
+        str, Meta(min_length=1, description="a model name such as starter or small, or a checkpoint folder")
+    ] = "starter"
+    musicgen_device: Annotated[Literal["auto", "cuda", "mps", "cpu"], Meta(description="auto, cuda, mps or cpu")] = (
+        "auto"
+    )
+    musicgen_engine: Annotated[
+        str,
+        Meta(
+            pattern=r"^(audiocraft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+            description="audiocraft, or module:factory of an engine of your own",
+        ),
+    ] = "audiocraft"
+    max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
+    max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
+    max_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 1000
+    shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0
+    nats_url: NatsUrl = "nats://127.0.0.1:4222"
+    s3_endpoint: HttpUrl = "http://127.0.0.1:8333"
+    s3_public_endpoint: HttpUrl | None = None
+    s3_access_key: str = ""
+    s3_secret_key: str = ""
+    s3_bucket: Bucket = "music-audio"
+    s3_region: Annotated[str, Meta(min_length=1, description="an S3 region name, such as us-east-1")] = "us-east-1"
+    gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
+    gateway_port: Port = 8000
+    worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
+    worker_metrics_port: OptionalPort = 0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")
+    ] = "info"
+    log_format: Annotated[Literal["text", "json"], Meta(description="text or json")] = "text"
+
+    @property
+    def model(self) -> str:
+        """The name under which this worker's model takes jobs."""
+        return model_name(self.musicgen_model_size)
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from `environ`; an empty value counts as not set.
+
+    Raises:
+        SettingsError: naming the first variable that is wrong and what it may be.
+    """
+    names = [field.encode_name for field in msgspec.structs.fields(Settings)]
+    values = {name: environ[name] for name in names if environ.get(name)}
+    values |= {name: values[name].lower() for name in CASE_INSENSITIVE if name in values}
+    if environ.get("API_KEYS"):
+        raise SettingsError(
+            "API_KEYS: this version has no API keys yet and would serve everyone. "
+            "Unset it, and keep the gateway on loopback or behind a proxy that checks keys."
+        )
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), values)) from error
+    check_model_reference(settings.musicgen_model_size)
+    return settings
+
+
+def _explain(error: str, values: Mapping[str, str]) -> str:
+    match = re.search(r"`\$\.(\w+)`", error)
+    name = match.group(1) if match else ""
+    return f"{name} must be {describe(name)}, not {values.get(name, '')!r}."
+
+
+def describe(variable: str) -> str:
+    """What a variable may be, in words."""
+    for field in msgspec.structs.fields(Settings):
+        if field.encode_name == variable:
+            return _description(msgspec.inspect.type_info(field.type))
+    raise KeyError(variable)
+
+
+def _description(info: msgspec.inspect.Type) -> str:
+    if isinstance(info, msgspec.inspect.UnionType):
+        return next((text for text in map(_description, info.types) if text != "text"), "text")
+    if isinstance(info, msgspec.inspect.Metadata) and info.extra_json_schema:
+        return str(info.extra_json_schema.get("description", "text"))
+    return "text"

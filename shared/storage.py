@@ -1,0 +1,100 @@
+"""The audio bucket over the S3 protocol. minio-py is synchronous: every call runs in a thread."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from shared.errors import SettingsError, UnavailableError
+from shared.messages import audio_key, job_prefix
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+PRESIGNED_FOR = timedelta(minutes=10)
+CONNECT_TIMEOUT = 2.0
+READ_TIMEOUT = 30.0
+
+
+class Storage:
+    """The bucket that holds the audio. Methods raise UnavailableError while S3 is away or refuses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.s3_bucket
+        self._client = _client(settings, settings.s3_endpoint)
+        self._signer = _client(settings, settings.s3_public_endpoint or settings.s3_endpoint)
+
+    async def check(self) -> None:
+        """Confirm that the bucket can be reached with these keys."""
+        if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
+            raise UnavailableError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
+
+    async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
+        """Store a job's WAV file with its recipe as metadata; returns the key."""
+        key = audio_key(job_id)
+        await self._call(
+            lambda: self._client.put_object(
+                self.bucket, key, io.BytesIO(data), len(data), content_type="audio/wav", metadata=dict(metadata)
+            )
+        )
+        return key
+
+    async def remove_job(self, job_id: str) -> None:
+        """Delete everything that a job made; nothing there is fine."""
+
+        def remove() -> None:
+            found = self._client.list_objects(self.bucket, prefix=job_prefix(job_id), recursive=True)
+            names = [DeleteObject(item.object_name) for item in found if item.object_name]
+            for error in self._client.remove_objects(self.bucket, names):
+                raise UnavailableError(f"S3 cannot delete {error.name}: {error.message}")
+
+        await self._call(remove)
+
+    def presigned_url(self, key: str, filename: str, *, internal: bool = False) -> str:
+        """A URL that serves the object for ten minutes. Made offline.
+
+        Args:
+            key: the object's.
+            filename: under which a browser saves it.
+            internal: sign for the gateway's own use rather than for the public endpoint.
+        """
+        signer = self._client if internal else self._signer
+        disposition: dict[str, str | list[str] | tuple[str]] = {
+            "response-content-disposition": f'attachment; filename="{filename}"'
+        }
+        return str(signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=disposition))
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(function)
+        except S3Error as error:
+            raise UnavailableError(
+                f"S3 refused: {error.code}. Check S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET."
+            ) from error
+        except (InvalidResponseError, ServerError, urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnavailableError(f"S3 is away: {error}") from error
+
+
+def _client(settings: Settings, endpoint: str) -> Minio:
+    if not (settings.s3_access_key and settings.s3_secret_key):
+        raise SettingsError("S3_ACCESS_KEY and S3_SECRET_KEY must be set to the keys of the S3 server.")
+    url = urlsplit(endpoint)
+    return Minio(
+        url.netloc,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        secure=url.scheme == "https",
+        region=settings.s3_region,  # given, so that presigning asks nobody
+        http_client=urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+            retries=urllib3.Retry(total=1, backoff_factor=0.2),
+            maxsize=16,
+        ),
+    )

@@ -1,0 +1,43 @@
+"""Names on NATS: streams, subjects, consumers, headers. Other programs rely on every one of them."""
+
+JOBS_STREAM = "MUSIC_JOBS"
+EVENTS_STREAM = "MUSIC_EVENTS"
+JOBS_BUCKET = "music_jobs"
+
+ALL_JOBS = "music.jobs.>"
+ALL_EVENTS = "music.events.>"
+ALL_CANCELS = "music.cancel.*"
+ALL_WORKERS = "music.workers.*"
+
+MSG_ID = "Nats-Msg-Id"
+TRACEPARENT = "traceparent"
+
+
+def job_subject(model: str, priority: str = "normal") -> str:
+    """Where a job for `model` is published."""
+    return f"music.jobs.{model}.{priority}"
+
+
+def model_jobs(model: str) -> str:
+    """Every priority of one model: the filter of its consumer."""
+    return f"music.jobs.{model}.*"
+
+
+def consumer_name(model: str) -> str:
+    """The durable pull consumer that all workers of one model share."""
+    return f"worker-{model}"
+
+
+def event_subject(job_id: str, kind: str) -> str:
+    """Where an event of `job_id` is published."""
+    return f"music.events.{job_id}.{kind}"
+
+
+def cancel_subject(job_id: str) -> str:
+    """Where a request to cancel `job_id` is published."""
+    return f"music.cancel.{job_id}"
+
+
+def worker_subject(worker_id: str) -> str:
+    """Where a worker announces itself."""
+    return f"music.workers.{worker_id}"

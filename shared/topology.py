@@ -1,0 +1,146 @@
+"""The streams, the consumers and the bucket: created when missing, checked when there, never changed.
+
+What defines how they behave is checked. Limits (`max_msgs`, `max_bytes`, `max_age`, replicas) are the
+operator's to change with the nats CLI and are left as they are found.
+"""
+
+from typing import Any
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+from nats.js.kv import KeyValue
+
+from shared import subjects
+from shared.errors import TopologyError
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+RECORD_TTL = 7 * DAY
+
+# A worker that says nothing for this long has lost the job; it speaks every HEARTBEAT seconds.
+ACK_WAIT = 30.0
+HEARTBEAT = 8.0
+
+JOBS = StreamConfig(
+    name=subjects.JOBS_STREAM,
+    description="Generation jobs, until a worker has finished them",
+    subjects=[subjects.ALL_JOBS],
+    retention=RetentionPolicy.WORK_QUEUE,
+    storage=StorageType.FILE,
+    discard=DiscardPolicy.NEW,  # a full queue is an error for the publisher, not the loss of an old job
+    max_msgs=1000,
+    duplicate_window=HOUR,
+)
+EVENTS = StreamConfig(
+    name=subjects.EVENTS_STREAM,
+    description="What happened to jobs; kept a day for clients that come back",
+    subjects=[subjects.ALL_EVENTS],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    discard=DiscardPolicy.OLD,
+    max_age=DAY,
+    max_bytes=512 * 1024 * 1024,
+    duplicate_window=120.0,
+    allow_direct=True,
+)
+# History 1 and a bucket-wide TTL: a per-key TTL would be dropped by the next update.
+RECORDS = KeyValueConfig(
+    bucket=subjects.JOBS_BUCKET,
+    description="One record a job",
+    history=1,
+    ttl=RECORD_TTL,
+    storage=StorageType.FILE,
+    direct=True,
+)
+
+
+def consumer_config(model: str) -> ConsumerConfig:
+    """The durable pull consumer of one model.
+
+    `max_deliver` is unlimited: a graceful stop hands a job back, which counts as a delivery. Attempts
+    that count are counted in the record, and the third one that dies is the last.
+    """
+    return ConsumerConfig(
+        durable_name=subjects.consumer_name(model),
+        description=f"Workers of {model}",
+        filter_subject=subjects.model_jobs(model),
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT,
+        max_deliver=-1,
+        max_ack_pending=10_000,
+    )
+
+
+async def ensure_streams(js: JetStreamContext) -> KeyValue:
+    """Create or check the two streams and the bucket; returns the bucket.
+
+    Raises:
+        TopologyError: if one exists and behaves otherwise than this version needs.
+    """
+    for config in (JOBS, EVENTS):
+        await _ensure_stream(js, config)
+    try:
+        bucket = await js.key_value(RECORDS.bucket)
+    except NotFoundError:
+        return await js.create_key_value(RECORDS)
+    history = (await bucket.status()).history
+    if history != RECORDS.history:
+        raise TopologyError(_complaint("bucket", RECORDS.bucket, "history", history, RECORDS.history, "kv"))
+    return bucket
+
+
+async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    try:
+        info = await js.stream_info(str(wanted.name))
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return
+    checked = ("subjects", "retention", "storage", "discard", "duplicate_window")
+    _compare("stream", str(wanted.name), info.config, wanted, checked)
+
+
+async def ensure_consumer(js: JetStreamContext, model: str) -> None:
+    """Create or check the consumer of `model`.
+
+    Raises:
+        TopologyError: if it exists and behaves otherwise than this version needs.
+    """
+    wanted = consumer_config(model)
+    name = str(wanted.durable_name)
+    try:
+        info = await js.consumer_info(subjects.JOBS_STREAM, name)
+    except NotFoundError:
+        await js.add_consumer(subjects.JOBS_STREAM, wanted)
+        return
+    checked = ("filter_subject", "deliver_policy", "ack_policy", "ack_wait", "max_deliver", "backoff")
+    _compare("consumer", name, info.config, wanted, checked)
+
+
+def _compare(kind: str, name: str, found: Any, wanted: Any, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        there, needed = getattr(found, field), getattr(wanted, field)
+        if there != needed:
+            raise TopologyError(_complaint(kind, name, field, there, needed, kind))
+
+
+def _complaint(kind: str, name: str, field: str, found: object, wanted: object, command: str) -> str:
+    return (
+        f"NATS {kind} {name} exists with {field} = {_text(found)}, but this version needs {_text(wanted)}. "
+        f"It was left as it is. Change it with `nats {command} edit {name}`, or, once its jobs are done, "
+        f"remove it with `nats {command} rm` and start again."
+    )
+
+
+def _text(value: object) -> str:
+    return str(getattr(value, "value", value))

@@ -1,0 +1,133 @@
+"""The container files are checked without a container engine: schema, pins, names of settings, lint."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.nodes import SequenceNode
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+CONTAINERS = ROOT / "deploy" / "containers"
+COMPOSE_FILES = (ROOT / "compose.yaml", CONTAINERS / "compose.production.yaml")
+DOCKERFILES = tuple(sorted(CONTAINERS.glob("*.Dockerfile")))
+
+# Name, then a tag with a full version in it, then perhaps a digest.
+PINNED = re.compile(r"[\w./-]+:[\w.-]*\d+(\.\d+){2}[\w.-]*|[\w./-]+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
+
+
+class ComposeConstructor(SafeConstructor):
+    """Reads YAML as Compose does: `!reset` empties what the files below have set."""
+
+
+def _reset(constructor: SafeConstructor, node: SequenceNode) -> list[Any]:
+    return list(constructor.construct_sequence(node))
+
+
+ComposeConstructor.add_constructor("!reset", _reset)
+
+
+def load(path: Path) -> dict[str, Any]:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = ComposeConstructor
+    return dict(yaml.load(path))
+
+
+def tool(name: str) -> str:
+    """A program of this virtual environment, whether or not it is activated."""
+    found = shutil.which(name, path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+    if not found:
+        pytest.fail(f"{name} is missing: it comes with the dev dependencies (`uv sync`).")
+    return found
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def environments() -> list[dict[str, str]]:
+    """What compose gives to gateways and workers, of both files."""
+    services = [service for path in COMPOSE_FILES for service in load(path)["services"].items()]
+    return [service["environment"] for name, service in services if name.startswith(("gateway", "worker"))]
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.name)
+def test_compose_file_follows_the_official_schema(path: Path, tmp_path: Path) -> None:
+    # The schema checker knows no `!reset`, so it gets the file as plain JSON.
+    plain = tmp_path / "compose.json"
+    plain.write_text(json.dumps(load(path)))
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(plain))
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.name)
+def test_every_image_of_a_compose_file_is_pinned(path: Path) -> None:
+    images = [service["image"] for service in load(path)["services"].values() if "image" in service]
+    assert images
+    assert [image for image in images if not PINNED.fullmatch(image)] == []
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_every_base_image_is_pinned(path: Path) -> None:
+    images = re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
+    assert images
+    assert [image for image in images if not PINNED.fullmatch(image)] == []
+
+
+@pytest.mark.parametrize("image", ["redis", "redis:latest", "redis:7", "redis:7-alpine", "host:5000/redis"])
+def test_an_image_without_a_full_version_does_not_count_as_pinned(image: str) -> None:
+    assert not PINNED.fullmatch(image)
+
+
+def test_gateway_and_worker_get_only_settings_that_exist() -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    assert {name for environment in environments() for name in environment} - known == set()
+
+
+def test_env_example_has_every_variable_of_the_compose_files_and_no_other() -> None:
+    used = {name for path in COMPOSE_FILES for name in re.findall(r"(?<!\$)\$\{(\w+)", path.read_text())}
+    example = re.findall(r"^(\w+)=", (CONTAINERS / "env.example").read_text(), re.MULTILINE)
+    assert sorted(example) == sorted(used)
+
+
+def test_nats_gets_every_variable_of_its_configuration() -> None:
+    settings = [line.partition("#")[0] for line in (ROOT / "nats.conf").read_text().splitlines()]
+    used = set(re.findall(r"\$(\w+)", "\n".join(settings)))
+    assert used == set(load(ROOT / "compose.yaml")["services"]["nats"]["environment"])
+
+
+def test_every_port_of_the_local_stack_is_published_on_loopback() -> None:
+    ports = [port for service in load(ROOT / "compose.yaml")["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_production_publishes_the_proxy_and_not_what_is_behind_it() -> None:
+    local, production = (load(path)["services"] for path in COMPOSE_FILES)
+    merged = {name: production.get(name, {}).get("ports", local.get(name, {}).get("ports", [])) for name in local}
+    assert {name for name, ports in merged.items() if ports} == {"nats"}  # on loopback, for the operator
+    assert production["proxy"]["ports"] == ["80:80", "443:443", "443:443/udp"]
+
+
+def test_what_the_gateway_image_leaves_out_are_dependencies_of_the_project() -> None:
+    # uv ignores a --prune of a name that it does not know, and torch would be back unnoticed.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dependencies = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]}
+    pruned = set(re.findall(r"--prune (\S+)", (CONTAINERS / "gateway.Dockerfile").read_text()))
+    assert {"torch", "audiocraft"} <= pruned <= dependencies
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_dockerfile_passes_hadolint(path: Path) -> None:
+    run(tool("hadolint"), str(path))

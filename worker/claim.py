@@ -1,0 +1,109 @@
+"""From a delivered message to a lease, or to the end of a job that must not run."""
+
+import msgspec
+from msgspec.structs import replace
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from shared.bus import Bus
+from shared.errors import ConflictError
+from shared.logs import get_logger
+from shared.messages import Job, JobRecord, JobStatus, now
+from shared.publisher import ensure_announced, publish_event
+from shared.records import Entry, Records
+from shared.storage import Storage
+from worker import metrics
+from worker.lease import Lease, acknowledge
+
+log = get_logger(__name__)
+
+# A job that took its worker down this often is given up.
+MAX_ATTEMPTS = 3
+
+_decode = msgspec.json.Decoder(Job).decode
+
+
+async def terminate(client: Client, message: Msg, reason: str) -> None:
+    """Take a message that can never work from the queue; the reason shows in the broker's advisory."""
+    log.error("message refused", subject=message.subject, reason=reason)
+    # nats-py's term() has no reason; the protocol does.
+    await client.publish(message.reply, f"+TERM {reason}".encode())
+
+
+async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, storage: Storage) -> None:
+    """Take the message of a job that somebody else ended from the queue, and leave no audio of a job without a result.
+
+    Raises:
+        UnavailableError: if NATS or S3 is away; the message comes again.
+    """
+    record = entry.record
+    await ensure_announced(js, entry)
+    if record.status is not JobStatus.COMPLETED and record.attempts > 0:
+        await storage.remove_job(record.job_id)
+    await acknowledge(message)
+
+
+async def claim(bus: Bus, records: Records, message: Msg, worker_id: str) -> Lease | Entry | None:
+    """Make the job ours.
+
+    Returns:
+        The lease; or the entry of a job that is finished already; or None if there is nothing to do.
+
+    Raises:
+        UnavailableError: if NATS is away; the message comes again.
+    """
+    js = bus.require()
+    try:
+        job = _decode(message.data)
+    except msgspec.MsgspecError as error:
+        await terminate(bus.client, message, f"not a job: {error}")
+        return None
+    while True:
+        entry = await records.get(job.job_id)
+        if entry is None:
+            await terminate(bus.client, message, f"{job.job_id} has no record")
+            return None
+        record = entry.record
+        if record.status.is_terminal:
+            return entry
+        # Whoever wrote this state may have died before telling: what is found is announced first.
+        await ensure_announced(js, entry)
+        following = _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, worker_id)
+        try:
+            entry = await records.update(entry, following)
+        except ConflictError:
+            continue  # cancelled in between, or claimed: look again
+        await publish_event(js, entry)
+        if following.status.is_terminal:
+            metrics.JOBS.labels(record.recipe.model, "failed", "attempts").inc()
+            return entry
+        if following.attempts == 1:
+            metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
+        return Lease(js, records, message, entry)
+
+
+def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.PROCESSING,
+        progress=0.0,
+        message="Generating",
+        attempts=record.attempts + 1,
+        worker_id=worker_id,
+        started_at=moment,
+        updated_at=moment,
+    )
+
+
+def _exhausted(record: JobRecord) -> JobRecord:
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.FAILED,
+        message="Generation failed",
+        error_message=f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.",
+        updated_at=moment,
+        completed_at=moment,
+    )

@@ -1,0 +1,142 @@
+"""The reference engine: audiocraft's own `MusicGen.generate`, one request at a time."""
+
+import math
+import pickle
+from typing import Any
+
+import torch
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from shared.errors import ModelUnavailableError
+from shared.messages import Recipe
+from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
+from worker.engine.models import find_checkpoint
+
+# How far the window moves when a piece is longer than the model's: 18 of 30 seconds, as in the paper's code.
+STRIDE_SHARE = 0.6
+
+
+class Steps:
+    """Counts the steps of one request. Decoding to audio counts as a twentieth of them, done at the end."""
+
+    def __init__(self, expected: int, on_step: OnStep) -> None:
+        self._done = 0
+        self._total = expected + max(expected // 20, 1)
+        self._on_step = on_step
+
+    def advance(self, *_: int) -> None:
+        """One more step; audiocraft's own count starts anew in every window."""
+        self._done += 1
+        self.check()
+
+    def check(self) -> None:
+        """Raises CancelledGenerationError if nobody wants the audio any more."""
+        self._on_step(min(self._done, self._total - 1), self._total)
+
+
+def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
+    """Load the model that `settings` name.
+
+    Raises:
+        ModelUnavailableError: with the remedy, if it cannot be had.
+    """
+    on_loading("Importing audiocraft (some 20 seconds)")
+    from worker.engine.checkpoint import load_musicgen, pick_device
+
+    device = pick_device(settings.device)
+    _check_device(device)
+    reference = find_checkpoint(settings.model, on_loading)
+    on_loading(f"Loading {settings.model} onto {device}")
+    try:
+        return AudiocraftEngine(load_musicgen(reference, device), device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelUnavailableError(
+            f"{settings.model} does not fit into the GPU's memory.",
+            "Use a smaller MUSICGEN_MODEL_SIZE, free the GPU, or set MUSICGEN_DEVICE=cpu.",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelUnavailableError(
+            f"The hub has no {reference}.", "Check MUSICGEN_MODEL_SIZE; a private repository needs HF_TOKEN."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError) as error:
+        raise ModelUnavailableError(
+            f"{reference} cannot be downloaded: the hub is not reachable and the cache does not hold it.",
+            "Check the network and HF_ENDPOINT, or point MUSICGEN_MODEL_SIZE to a checkpoint folder.",
+            retryable=True,
+        ) from error
+    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelUnavailableError(
+            f"{reference} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
+            "Check that the files are whole (disk space, an interrupted download) and in audiocraft's format.",
+        ) from error
+
+
+def _check_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelUnavailableError(
+            "MUSICGEN_DEVICE is cuda, but PyTorch sees no GPU here.",
+            "Check the driver with nvidia-smi, or set MUSICGEN_DEVICE=auto.",
+        )
+
+
+class AudiocraftEngine:
+    """One slot: audiocraft samples from torch's global generator, so requests cannot share it."""
+
+    slots = 1
+
+    def __init__(self, model: Any, device: str) -> None:
+        self._model = model
+        self.info = ModelInfo(
+            engine="audiocraft", device=device, sample_rate=model.sample_rate, channels=model.audio_channels
+        )
+        self._steps: Steps | None = None
+        for module in (*model.lm.modules(), *model.compression_model.modules()):
+            if not any(module.children()):
+                module.register_forward_pre_hook(self._before_module)
+
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Samples:
+        """See `Engine.generate`. What is longer than the model's window goes through audiocraft's sliding one."""
+        model = self._model
+        frames = math.ceil(recipe.duration * model.frame_rate - 1e-6)
+        self._steps = Steps(self._expected_steps(frames), on_step)
+        model.set_custom_progress_callback(self._steps.advance)
+        model.set_generation_params(
+            duration=self._duration_of(frames),
+            temperature=recipe.temperature,
+            top_k=min(recipe.top_k, model.lm.card),
+            top_p=recipe.top_p,
+            cfg_coef=recipe.cfg_coef,
+            extend_stride=STRIDE_SHARE * model.max_duration,
+        )
+        torch.manual_seed(recipe.seed)
+        try:
+            audio = model.generate([recipe.prompt], progress=True)
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise MemoryError(f"{recipe.duration:g} s do not fit into the GPU's memory: ask for less.") from error
+        finally:
+            self._steps = None
+        samples: Samples = audio[0].float().cpu().numpy().T
+        return samples[: round(recipe.duration * self.info.sample_rate)]
+
+    @property
+    def _window(self) -> int:
+        """Frames that the model can make in one go."""
+        frames = int(self._model.max_duration * self._model.frame_rate)
+        return frames
+
+    def _duration_of(self, frames: int) -> float:
+        """Seconds that audiocraft, which rounds a product of floats down, turns back into exactly `frames`."""
+        seconds: float = frames / self._model.frame_rate + 1e-6
+        return min(seconds, self._model.max_duration) if frames <= self._window else seconds
+
+    def _expected_steps(self, frames: int) -> int:
+        """Every window makes its new frames and the tail of the delay pattern."""
+        stride = int(STRIDE_SHARE * self._model.max_duration * self._model.frame_rate)
+        windows = 1 + max(math.ceil((frames - self._window) / stride), 0)
+        return frames + windows * (self._model.lm.num_codebooks - 1)
+
+    def _before_module(self, *_: object) -> None:
+        # Decoding to audio is one long call: a look between its modules lets a cancel end that too.
+        if self._steps is not None:
+            self._steps.check()

@@ -1,0 +1,189 @@
+"""The worker's side of the engine: starts its process, restarts it when it dies, and passes jobs to it."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+
+from shared.errors import MusicgenError
+from shared.logs import get_logger
+from shared.messages import Recipe, WorkerState
+from worker.engine.interface import EngineSettings, ModelInfo, Samples
+from worker.engine.protocol import (
+    Cancel,
+    Failed,
+    FromEngine,
+    Generate,
+    Generated,
+    LoadFailed,
+    Loading,
+    Ready,
+    Start,
+    Step,
+    ToEngine,
+    pack,
+    read_from_engine,
+)
+
+log = get_logger(__name__)
+
+# Seconds before the next start after a crash; the last one repeats.
+BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
+RETRY_LOADING = 60.0
+# An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
+CANCEL_PATIENCE = 10.0
+
+
+class EngineDiedError(MusicgenError):
+    """The engine process ended while it worked on the job."""
+
+
+class GenerationFailedError(MusicgenError):
+    """The engine could not do this job and goes on with others. `kind` labels the metric."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Generation:
+    """A job in the engine. `done` of `total` is how far it is; `result` comes at the end."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total = 1
+        self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
+
+    @property
+    def progress(self) -> float:
+        return min(self.done / self.total, 1.0)
+
+
+class EngineHost:
+    """Keeps one engine process running. `on_change` is called whenever `state` or `message` changed."""
+
+    def __init__(self, settings: EngineSettings, on_change: Callable[[], None]) -> None:
+        self._settings = settings
+        self._on_change = on_change
+        self._generations: dict[str, Generation] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._crashes = 0
+        self.ready = asyncio.Event()
+        self.state = WorkerState.LOADING
+        self.message = "Starting the engine"
+        self.remedy: str | None = None
+        self.info: ModelInfo | None = None
+        self.slots = 0
+
+    async def run(self) -> None:
+        """Start the engine, and again whenever it ends, until cancelled."""
+        try:
+            while True:
+                await self._run_once()
+                delay = RETRY_LOADING
+                if self.state is not WorkerState.FAILED:
+                    delay = BACKOFF[min(self._crashes, len(BACKOFF) - 1)]
+                    self._crashes += 1
+                    self._set(WorkerState.LOADING, f"The engine died and starts again in {delay:g} s")
+                await asyncio.sleep(delay)
+        finally:
+            self._kill()
+
+    async def generate(self, job_id: str, recipe: Recipe, generation: Generation) -> Samples:
+        """Have the audio made: float32 of shape [frames, channels]. Cancelling the call frees the slot.
+
+        Raises:
+            EngineDiedError: if the process ended meanwhile.
+            GenerationFailedError: if it cannot make this one.
+        """
+        self._generations[job_id] = generation
+        try:
+            await self._send(Generate(job_id, recipe))
+            result = await asyncio.shield(generation.result)
+        except asyncio.CancelledError:
+            await self._cancel(job_id, generation)
+            raise
+        finally:
+            self._generations.pop(job_id, None)
+        if isinstance(result, Failed):
+            raise GenerationFailedError(result.kind, result.reason)
+        self._crashes = 0
+        return np.frombuffer(result.audio, dtype="<f4").reshape(-1, result.channels)
+
+    async def _cancel(self, job_id: str, generation: Generation) -> None:
+        try:
+            await self._send(Cancel(job_id))
+            await asyncio.wait_for(asyncio.shield(generation.result), CANCEL_PATIENCE)
+        except EngineDiedError:
+            pass  # then the slot is free as well
+        except TimeoutError:
+            log.error("engine stuck, restarting it", job_id=job_id)
+            self._kill()
+
+    async def _run_once(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._set(WorkerState.LOADING, "Starting the engine")
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+            )  # fmt: skip
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        try:
+            await self._send(Start(self._settings))
+            while True:
+                self._receive(await read_from_engine(reader))
+        except (asyncio.IncompleteReadError, ConnectionError, EngineDiedError):
+            pass
+        finally:
+            self.ready.clear()
+            self._writer.close()
+            self._kill()
+            code = await self._process.wait()
+            log.warning("engine ended", exit_code=code, state=self.state.value)
+            for generation in self._generations.values():
+                if not generation.result.done():
+                    generation.result.set_exception(EngineDiedError(f"The engine died (exit code {code})."))
+
+    def _receive(self, message: FromEngine) -> None:
+        match message:
+            case Loading(text):
+                self._set(WorkerState.LOADING, text)
+            case Ready(info, slots):
+                self.info, self.slots = info, slots
+                self._set(WorkerState.READY, f"Ready on {info.device}")
+                self.ready.set()
+            case LoadFailed(reason, remedy, retryable):
+                again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""
+                self._set(WorkerState.FAILED, reason, remedy + again)
+            case Step(job_id, done, total):
+                generation = self._generations.get(job_id)
+                if generation:
+                    generation.done, generation.total = done, max(total, 1)
+            case Generated(job_id) | Failed(job_id):
+                generation = self._generations.get(job_id)
+                if generation and not generation.result.done():
+                    generation.result.set_result(message)
+
+    def _set(self, state: WorkerState, message: str, remedy: str | None = None) -> None:
+        self.state, self.message, self.remedy = state, message, remedy
+        log.info("engine", state=state.value, detail=message, remedy=remedy)
+        self._on_change()
+
+    async def _send(self, message: ToEngine) -> None:
+        if self._writer is None or self._writer.is_closing():
+            raise EngineDiedError("The engine is not running.")
+        try:
+            self._writer.write(pack(message))
+            await self._writer.drain()
+        except ConnectionError as error:
+            raise EngineDiedError("The engine ended.") from error
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()

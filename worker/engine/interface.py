@@ -1,0 +1,61 @@
+"""What an engine is. The one of audiocraft is `audiocraft_engine`; others are named by MUSICGEN_ENGINE."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.messages import Recipe
+
+# Audio between engine and encoder: float32 of shape [frames, channels], full scale at ±1.
+Samples = NDArray[np.float32]
+
+# Called with (work done, work in all) at least once a step. Raises CancelledGenerationError to stop the work.
+OnStep = Callable[[int, int], None]
+
+# Called with a sentence about what loading does now.
+OnLoading = Callable[[str], None]
+
+
+class CancelledGenerationError(Exception):
+    """Raised through an engine by `OnStep` when nobody wants the audio any more."""
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loaded model is. `sample_rate` in hertz."""
+
+    engine: str
+    device: str
+    sample_rate: int
+    channels: int
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is told when it is made. `model` is a name or a checkpoint folder."""
+
+    engine: str
+    model: str
+    device: str
+    max_slots: int
+
+
+class Engine(Protocol):
+    """A loaded model. `generate` blocks, and is called from as many threads at once as there are slots."""
+
+    info: ModelInfo
+    slots: int
+
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Samples:
+        """Make the audio of `recipe`, exactly as long as it asks for.
+
+        Raises:
+            CancelledGenerationError: as soon as `on_step` raises it.
+            MemoryError: if this request does not fit into memory; others go on.
+        """
+        ...
+
+
+# Makes an engine. Raises ModelUnavailableError with the remedy if the model cannot be had.
+EngineFactory = Callable[[EngineSettings, OnLoading], Engine]

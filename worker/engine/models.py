@@ -1,0 +1,61 @@
+"""Where a model's checkpoint is: on the hub, in a folder, or made here on first use."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from shared.errors import ModelUnavailableError
+from shared.models import HUB_REPOSITORIES, STARTER, is_folder
+
+FILES = ("state_dict.bin", "compression_state_dict.bin")
+
+
+def find_checkpoint(reference: str, on_loading: Callable[[str], None]) -> str:
+    """What audiocraft's loaders take: a folder's path or a repository's name.
+
+    Args:
+        reference: a model's name or a folder.
+        on_loading: told what takes time.
+
+    Raises:
+        ModelUnavailableError: if the folder is no checkpoint, or there is no room for one.
+    """
+    if is_folder(reference):
+        return _folder(Path(reference).expanduser().resolve())
+    if reference == STARTER:
+        return str(_starter(on_loading))
+    return HUB_REPOSITORIES[reference]
+
+
+def _folder(folder: Path) -> str:
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelUnavailableError(
+            f"{folder} is no checkpoint: it lacks {' and '.join(missing)}.",
+            "Point MUSICGEN_MODEL_SIZE to a folder in audiocraft's format, or use a model's name.",
+        )
+    return str(folder)
+
+
+def _starter(on_loading: Callable[[str], None]) -> Path:
+    from worker.engine.starter import RECIPE_VERSION, write_starter
+
+    folder = cache_folder() / f"starter-{RECIPE_VERSION}"
+    if not all((folder / name).is_file() for name in FILES):
+        on_loading("Making the starter model")
+        try:
+            write_starter(folder)
+        except OSError as error:
+            raise ModelUnavailableError(
+                f"The starter model cannot be written to {folder}: {error.strerror}.",
+                "Free some disk space, or set MUSICGEN_CACHE_DIR to a folder that can be written.",
+            ) from error
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where models that are made here are kept."""
+    configured = os.environ.get("MUSICGEN_CACHE_DIR")
+    return Path(configured) if configured else user_cache_path("tellurstori-musicgen")

@@ -1,0 +1,121 @@
+"""What passes between worker and engine process: MessagePack structs, each behind its length in four bytes."""
+
+import asyncio
+import socket
+import struct
+from typing import Literal
+
+import msgspec
+
+from shared.messages import Recipe
+from worker.engine.interface import EngineSettings, ModelInfo
+
+_LENGTH = struct.Struct(">I")
+
+# Ten minutes of 48 kHz stereo in float32 are 230 MB.
+MAX_FRAME = 512 * 1024 * 1024
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """To the engine, first of all: load this."""
+
+    settings: EngineSettings
+
+
+class Generate(msgspec.Struct, frozen=True, tag=True):
+    """To the engine: make this."""
+
+    job_id: str
+    recipe: Recipe
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """To the engine: nobody wants it any more."""
+
+    job_id: str
+
+
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: how far loading is."""
+
+    message: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: send work."""
+
+    info: ModelInfo
+    slots: int
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag=True):
+    """From the engine, last of all: the model cannot be had."""
+
+    reason: str
+    remedy: str
+    retryable: bool
+
+
+class Step(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: so much of the work is done."""
+
+    job_id: str
+    done: int
+    total: int
+
+
+class Generated(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the audio, float32 little-endian frames of `channels` samples; `seconds` it took."""
+
+    job_id: str
+    audio: bytes
+    channels: int
+    seconds: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: this job did not work; the engine goes on."""
+
+    job_id: str
+    kind: Literal["cancelled", "out_of_memory", "error"]
+    reason: str = ""
+
+
+ToEngine = Start | Generate | Cancel
+FromEngine = Loading | Ready | LoadFailed | Step | Generated | Failed
+
+_encode = msgspec.msgpack.Encoder().encode
+_to_engine = msgspec.msgpack.Decoder(ToEngine).decode
+_from_engine = msgspec.msgpack.Decoder(FromEngine).decode
+
+
+def pack(message: ToEngine | FromEngine) -> bytes:
+    """A message as it goes over the wire."""
+    body = _encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+async def read_from_engine(stream: asyncio.StreamReader) -> FromEngine:
+    """The worker's side. Raises asyncio.IncompleteReadError when the engine is gone."""
+    (length,) = _LENGTH.unpack(await stream.readexactly(_LENGTH.size))
+    message: FromEngine = _from_engine(await stream.readexactly(min(length, MAX_FRAME)))
+    return message
+
+
+def read_to_engine(connection: socket.socket) -> ToEngine | None:
+    """The engine's side, blocking; None when the worker is gone."""
+    head = _receive(connection, _LENGTH.size)
+    if head is None:
+        return None
+    body = _receive(connection, *_LENGTH.unpack(head))
+    return None if body is None else _to_engine(body)
+
+
+def _receive(connection: socket.socket, length: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < length:
+        part = connection.recv(length - len(data))
+        if not part:
+            return None
+        data += part
+    return bytes(data)

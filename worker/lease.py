@@ -1,0 +1,144 @@
+"""A worker's hold on one job: a message to keep alive, and a record that only its holder may change.
+
+The message alone is no fence: a worker that was frozen can still acknowledge. The record is: every change
+is a compare-and-set on the revision of the last one, so whoever lost the job learns it at the next step.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import nats.errors
+from msgspec.structs import replace
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from shared.errors import ConflictError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import EventType, JobRecord, JobStatus, now
+from shared.publisher import publish_event
+from shared.records import Entry, Records
+from shared.topology import HEARTBEAT
+
+log = get_logger(__name__)
+
+
+async def acknowledge(message: Msg) -> None:
+    """Take a job from the queue for good. If the broker does not answer, it comes again and is seen as done."""
+    with suppress(nats.errors.Error):
+        await message.ack_sync(timeout=2)
+
+
+class LeaseLostError(Exception):
+    """Somebody else changed the record: the job was cancelled, or another worker has it now."""
+
+
+class Lease:
+    """The job of `message`, whose record stands at `entry`. All writes to the record go through here, in turn."""
+
+    def __init__(self, js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> None:
+        self._js = js
+        self._records = records
+        self._entry = entry
+        self._writing = asyncio.Lock()
+        self.message = message
+        self.lost = asyncio.Event()
+
+    @property
+    def record(self) -> JobRecord:
+        return self._entry.record
+
+    @asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """While the block runs, the broker is told that the work goes on and the record is looked at."""
+        task = asyncio.create_task(self._keep_alive())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def check(self) -> None:
+        """Look whether the job is still ours; `lost` tells."""
+        async with self._writing:
+            try:
+                current = await self._records.get(self.record.job_id)
+            except UnavailableError:
+                return  # not knowing is no reason to stop
+            if current is None or current.revision != self._entry.revision:
+                self.lost.set()
+
+    def draft(self, **fields: Any) -> JobRecord:
+        """The record with new values, to be written."""
+        return replace(self.record, updated_at=now(), **fields)
+
+    async def write(self, record: JobRecord) -> None:
+        """Replace the record. Writing the same one again after an error is safe.
+
+        Raises:
+            LeaseLostError: if the job is no longer ours.
+            UnavailableError: if NATS is away.
+        """
+        async with self._writing:
+            if self.record == record:
+                return
+            try:
+                self._entry = await self._records.update(self._entry, record)
+            except ConflictError as error:
+                self.lost.set()
+                raise LeaseLostError(self.record.job_id) from error
+
+    async def announce(self, kind: EventType | None = None) -> None:
+        """Publish what was written. Doing it again within two minutes is safe.
+
+        Raises:
+            UnavailableError: if NATS is away.
+        """
+        await publish_event(self._js, self._entry, kind)
+
+    async def progress(self, fraction: float, message: str) -> None:
+        """Write and announce how far the work is; while NATS is away, not at all.
+
+        Raises:
+            LeaseLostError: if the job is no longer ours.
+        """
+        with suppress(UnavailableError):
+            await self.write(self.draft(progress=fraction, message=message))
+            await self.announce("progress")
+
+    async def current(self) -> Entry | None:
+        """The record as it is now, whoever wrote it."""
+        return await self._records.get(self.record.job_id)
+
+    async def hand_back(self, message: str, delay: float, *, counted: bool) -> None:
+        """Queue the job again, for another worker or a later time.
+
+        Args:
+            message: why, for the one who waits.
+            delay: seconds before the broker delivers it again.
+            counted: whether this attempt counts; a stop of the worker does not.
+        """
+        attempts = self.record.attempts if counted else self.record.attempts - 1
+        await self.write(
+            self.draft(
+                status=JobStatus.QUEUED,
+                progress=0.0,
+                message=message,
+                attempts=attempts,
+                worker_id=None,
+                started_at=None,
+            )
+        )
+        await self.announce()
+        await self.message.nak(delay=delay)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await self.message.in_progress()
+            except nats.errors.Error as error:
+                log.warning("heartbeat failed", job_id=self.record.job_id, error=repr(error))
+            await self.check()

@@ -1,0 +1,66 @@
+"""What Prometheus reads from a worker: outcomes, times by phase, slots, and the machine it runs on."""
+
+from collections.abc import Iterator
+
+import psutil
+import pynvml
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+
+JOBS = Counter("musicgen_jobs", "Jobs that ended, by outcome and reason", ["model", "outcome", "reason"])
+QUEUED = Histogram("musicgen_job_queued_seconds", "From acceptance to the first attempt", ["model"], buckets=_SECONDS)
+GENERATING = Histogram("musicgen_job_generating_seconds", "In the engine", ["model"], buckets=_SECONDS)
+ENCODING = Histogram("musicgen_job_encoding_seconds", "From samples to a file", ["model"], buckets=_SECONDS)
+UPLOADING = Histogram("musicgen_job_uploading_seconds", "To storage", ["model"], buckets=_SECONDS)
+AUDIO = Counter("musicgen_audio_seconds", "Seconds of audio delivered", ["model"])
+SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
+BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
+ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
+ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended by itself")
+
+
+class MachineCollector(Collector):
+    """CPU, memory and GPU use of the whole machine, read when Prometheus asks."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The present values."""
+        memory = psutil.virtual_memory()
+        yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last look", psutil.cpu_percent())
+        yield GaugeMetricFamily("machine_memory_used_bytes", "Memory in use", memory.total - memory.available)
+        yield GaugeMetricFamily("machine_memory_total_bytes", "Memory there is", memory.total)
+        yield from _gpus()
+
+
+def _gpus() -> Iterator[GaugeMetricFamily]:
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return  # no NVIDIA driver: nothing to tell
+    use = GaugeMetricFamily("gpu_utilization_percent", "Share of time in which a kernel ran", labels=["gpu"])
+    used = GaugeMetricFamily("gpu_memory_used_bytes", "GPU memory in use", labels=["gpu"])
+    total = GaugeMetricFamily("gpu_memory_total_bytes", "GPU memory there is", labels=["gpu"])
+    try:
+        for number in range(pynvml.nvmlDeviceGetCount()):
+            device = pynvml.nvmlDeviceGetHandleByIndex(number)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(device)
+            use.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(device).gpu)
+            used.add_metric([str(number)], memory.used)
+            total.add_metric([str(number)], memory.total)
+    finally:
+        pynvml.nvmlShutdown()
+    yield from (use, used, total)
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """Answer Prometheus on `host:port`, in a thread; port 0 means not at all."""
+    REGISTRY.register(MachineCollector())
+    if port:
+        start_http_server(port, host)
+        log.info("metrics", url=f"http://{host}:{port}/metrics")

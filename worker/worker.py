@@ -1,0 +1,216 @@
+"""The worker: pulls what it has slots for, runs each job as an attempt, and stops without losing any."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from shared import subjects
+from shared.bus import AWAY, Bus
+from shared.errors import UnavailableError
+from shared.logs import get_logger
+from shared.messages import WorkerInfo, WorkerState, now
+from shared.records import Entry, Records
+from shared.settings import Settings
+from shared.storage import Storage
+from shared.topology import ensure_consumer, ensure_streams
+from shared.version import VERSION
+from worker import metrics
+from worker.announcer import Announcer
+from worker.attempt import Attempt
+from worker.claim import claim, close_finished
+from worker.engine.host import EngineHost
+from worker.engine.interface import EngineSettings
+
+log = get_logger(__name__)
+
+# Idle, the broker says so every HEARTBEAT seconds; silence means that it is gone.
+FETCH_TIMEOUT = 2.0
+FETCH_HEARTBEAT = 0.5
+# Jobs that are encoded and uploaded while their slots generate again.
+FINISHING = 4
+
+
+class Worker:
+    """One process, one model, `host.slots` jobs at a time."""
+
+    def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._storage = storage
+        self._records: Records | None = None
+        self._pull: JetStreamContext.PullSubscription | None = None
+        self._attempts: dict[asyncio.Task[None], Attempt] = {}
+        self._handling: set[asyncio.Task[None]] = set()
+        self._busy = 0
+        self._room = asyncio.Event()
+        self._stopping = False
+        self._started = now()
+        self.worker_id = f"{socket.gethostname().split('.')[0].lower()}-{secrets.token_hex(4)}"
+        self.announcer = Announcer(bus, self.describe)
+        self.host = EngineHost(
+            EngineSettings(
+                engine=settings.musicgen_engine,
+                model=settings.musicgen_model_size,
+                device=settings.musicgen_device,
+                max_slots=settings.max_concurrent_jobs,
+            ),
+            self._on_engine_change,
+        )
+        bus.on_connect(self._prepare)
+
+    def describe(self) -> WorkerInfo:
+        """What this worker announces."""
+        host = self.host
+        return WorkerInfo(
+            worker_id=self.worker_id,
+            model=self._settings.model,
+            state=WorkerState.STOPPING if self._stopping else host.state,
+            message=host.message,
+            remedy=host.remedy,
+            device=host.info.device if host.info else None,
+            engine=host.info.engine if host.info else None,
+            sample_rate=host.info.sample_rate if host.info else None,
+            channels=host.info.channels if host.info else None,
+            slots=self._slots,
+            busy=self._busy,
+            started_at=self._started,
+            version=VERSION,
+        )
+
+    async def pull(self) -> None:
+        """Fetch a job whenever there is a slot for it, until `stop`."""
+        while not self._stopping:
+            if not await self._has_room():
+                continue
+            message = await self._fetch()
+            if message is None:
+                continue
+            if self._stopping:
+                await message.nak()
+                return
+            self._occupy(1)
+            task = asyncio.create_task(self._handle(message))
+            self._handling.add(task)
+            task.add_done_callback(self._handled)
+
+    async def stop(self, grace: float) -> None:
+        """Take no more jobs, let running ones finish for `grace` seconds, hand back the rest."""
+        self._stopping = True
+        self.announcer.changed()
+        if self._handling:
+            log.info("stopping", running=len(self._handling), grace=grace)
+            await asyncio.wait(self._handling, timeout=grace)
+        for task, attempt in list(self._attempts.items()):
+            attempt.stopping = True
+            task.cancel()
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=grace)
+        await self.announcer.goodbye()
+
+    @property
+    def _slots(self) -> int:
+        return min(self.host.slots, self._settings.max_concurrent_jobs)
+
+    async def _prepare(self) -> None:
+        """After each connection: the topology stands, and the pull subscription with it."""
+        bucket = await ensure_streams(self._bus.js)
+        await ensure_consumer(self._bus.js, self._settings.model)
+        self._records = Records(bucket)
+        if self._pull is None:
+            consumer = subjects.consumer_name(self._settings.model)
+            self._pull = await self._bus.js.pull_subscribe_bind(consumer=consumer, stream=subjects.JOBS_STREAM)
+            await self._bus.client.subscribe(subjects.ALL_CANCELS, cb=self._on_cancel)
+        self.announcer.changed()
+
+    async def _has_room(self) -> bool:
+        """Whether a job could start now; waits for that up to half a second."""
+        ready = self._bus.is_ready and self.host.ready.is_set()
+        if ready and self._busy < self._slots and len(self._handling) < self._slots + FINISHING:
+            return True
+        self._room.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._room.wait(), 0.5 if ready else 0.1)
+        return False
+
+    async def _fetch(self) -> Msg | None:
+        # Never cancelled: a message that arrives for a cancelled fetch is stranded until `ack_wait`.
+        assert self._pull is not None
+        try:
+            (message,) = await self._pull.fetch(1, timeout=FETCH_TIMEOUT, heartbeat=FETCH_HEARTBEAT)
+            return message
+        except nats.js.errors.FetchTimeoutError:
+            return None  # idle
+        except (nats.js.errors.APIError, *AWAY) as error:
+            log.warning("fetch failed", error=repr(error))
+            await asyncio.sleep(0.5)
+            return None
+
+    async def _handle(self, message: Msg) -> None:
+        freed = False
+
+        def free() -> None:
+            nonlocal freed
+            if not freed:
+                freed = True
+                self._occupy(-1)
+
+        try:
+            await self._process(message, free)
+        except (UnavailableError, *AWAY) as error:
+            log.warning("job put off", error=repr(error))
+            with suppress(nats.errors.Error):
+                await message.nak(delay=5)
+        finally:
+            free()
+
+    async def _process(self, message: Msg, on_generated: Callable[[], None]) -> None:
+        assert self._records is not None
+        claimed = await claim(self._bus, self._records, message, self.worker_id)
+        if claimed is None:
+            return
+        if isinstance(claimed, Entry):
+            await close_finished(self._bus.js, message, claimed, self._storage)
+            return
+        structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)
+        attempt = Attempt(self._bus.js, claimed, self.host, self._storage, on_generated)
+        task = asyncio.current_task()
+        assert task is not None
+        self._attempts[task] = attempt
+        try:
+            await attempt.run()
+        finally:
+            del self._attempts[task]
+
+    def _handled(self, task: asyncio.Task[None]) -> None:
+        self._handling.discard(task)
+        self._room.set()
+        if not task.cancelled() and task.exception() is not None:
+            # A mistake of ours: the lease runs out, and the job is tried again.
+            log.error("attempt failed unexpectedly", exc_info=task.exception())
+
+    async def _on_cancel(self, message: Msg) -> None:
+        """A hint only: the record is the truth."""
+        job_id = message.subject.rsplit(".", 1)[-1]
+        for attempt in self._attempts.values():
+            if attempt.lease.record.job_id == job_id:
+                await attempt.lease.check()
+
+    def _occupy(self, change: int) -> None:
+        self._busy += change
+        metrics.BUSY.set(self._busy)
+        self._room.set()
+        self.announcer.changed()
+
+    def _on_engine_change(self) -> None:
+        metrics.SLOTS.set(self._slots)
+        metrics.ENGINE_UP.set(self.host.state is WorkerState.READY)
+        self._room.set()
+        self.announcer.changed()
