@@ -134,7 +134,8 @@ class Connection:
         try:
             while True:
                 frame = await self._outbox.get()
-                await asyncio.wait_for(self._socket.send_str(frame.decode()), SEND_TIMEOUT)
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await self._socket.send_str(frame.decode())
         except (TimeoutError, OutboxFullError):
             log.info("websocket closed: the client does not read")
         except ConnectionError:
@@ -167,6 +168,5 @@ async def close_all(app: web.Application) -> None:
     """On shutdown: tell every client to come back later."""
     for socket in list(app[SERVICES].sockets):
         with suppress(TimeoutError, ConnectionError):
-            await asyncio.wait_for(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops; reconnect."), SEND_TIMEOUT
-            )
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops; reconnect.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -32,10 +33,10 @@ class Announcer:
             self._changed.clear()
             info = self._describe()
             await self._publish(info.worker_id, _encode(info))
-            try:
-                await asyncio.wait_for(self._changed.wait(), INTERVAL)
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL):
+                    await self._changed.wait()
 
     async def goodbye(self) -> None:
         """An empty announcement: this worker is gone, do not wait for its silence."""

@@ -198,7 +198,7 @@ class Attempt:
         """Do it, and while a part is away do it again for a quarter of an hour; the audio is kept meanwhile."""
         trying = AsyncRetrying(
             retry=retry_if_exception_type(UnavailableError),
-            wait=wait_exponential_jitter(initial=0.5, max=10),
+            wait=wait_exponential_jitter(multiplier=0.5, max=10),
             stop=stop_after_delay(PATIENCE),
             reraise=True,
         )

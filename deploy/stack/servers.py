@@ -35,7 +35,7 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
     return ChildSpec(
         name="nats",
         role="nats",
-        argv=[_program("nats-server"), "-c", str(_nats_conf()), "-a", LOOPBACK, "-p", str(port)],
+        argv=[find_program("nats-server"), "-c", str(_nats_conf()), "-a", LOOPBACK, "-p", str(port)],
         # Quoted, because nats-server reads the value as if it stood in its configuration.
         env=_environment() | credentials.nats_environment() | {"NATS_STORE_DIR": f'"{store}"'},
         urls=[f"nats://{LOOPBACK}:{port}"],
@@ -67,7 +67,7 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
         name="s3",
         role="s3",
         argv=[
-            _program("weed"),
+            find_program("weed"),
             "mini",
             f"-dir={folder}",
             f"-ip={LOOPBACK}",
@@ -98,7 +98,12 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 
 
-def _program(name: str) -> str:
+def find_program(name: str) -> str:
+    """The path of a program that comes with the environment.
+
+    Raises:
+        MusicgenError: if it is not installed.
+    """
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -122,8 +122,7 @@ class AudiocraftEngine:
     @property
     def _window(self) -> int:
         """Frames that the model can make in one go."""
-        frames = int(self._model.max_duration * self._model.frame_rate)
-        return frames
+        return int(float(self._model.max_duration) * float(self._model.frame_rate))
 
     def _duration_of(self, frames: int) -> float:
         """Seconds that audiocraft, which rounds a product of floats down, turns back into exactly `frames`."""
@@ -134,7 +133,8 @@ class AudiocraftEngine:
         """Every window makes its new frames and the tail of the delay pattern."""
         stride = int(STRIDE_SHARE * self._model.max_duration * self._model.frame_rate)
         windows = 1 + max(math.ceil((frames - self._window) / stride), 0)
-        return frames + windows * (self._model.lm.num_codebooks - 1)
+        tail: int = self._model.lm.num_codebooks - 1
+        return frames + windows * tail
 
     def _before_module(self, *_: object) -> None:
         # Decoding to audio is one long call: a look between its modules lets a cancel end that too.

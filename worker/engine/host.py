@@ -117,7 +117,8 @@ class EngineHost:
     async def _cancel(self, job_id: str, generation: Generation) -> None:
         try:
             await self._send(Cancel(job_id))
-            await asyncio.wait_for(asyncio.shield(generation.result), CANCEL_PATIENCE)
+            async with asyncio.timeout(CANCEL_PATIENCE):
+                await asyncio.shield(generation.result)
         except EngineDiedError:
             pass  # then the slot is free as well
         except TimeoutError:

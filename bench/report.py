@@ -1,0 +1,43 @@
+"""How figures are shown: percentiles, a table for people, one line of JSON for programs."""
+
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that `percent` of 100 values do not exceed."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def milliseconds(seconds: float) -> float:
+    """As a report shows it: to a hundredth of a millisecond."""
+    return round(seconds * 1000, 2)
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    return f"{os.cpu_count()} cores {_processor()}, {platform.system()}, Python {platform.python_version()}"
+
+
+def show(title: str, rows: Sequence[tuple[str, str, str]], figures: Mapping[str, object]) -> None:
+    """Print rows of what, figure and target, and as the last line the figures as JSON."""
+    table = Table("what", "measured", "target", title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    print(msgspec.json.encode(figures).decode(), flush=True)
+
+
+def _processor() -> str:
+    """Linux tells the name of the processor only here."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -1,0 +1,55 @@
+"""Runs `musicgen up` for a measurement, and ends it afterwards."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.stack.ports import free_ports
+
+START_PATIENCE = 180.0
+STOP_PATIENCE = 60.0
+# The measured stack has servers of its own, whatever the caller's environment names.
+FOREIGN = ("NATS_URL", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT")
+
+
+@contextmanager
+def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
+    """The URL of the gateway of a `musicgen up` in `data_dir`, given these further arguments.
+
+    Raises:
+        RuntimeError: with what it printed, if it does not get ready.
+    """
+    (port,) = free_ports(1)
+    log = data_dir / "up.log"
+    command = [sys.executable, "-m", "deploy.cli", "up", "--data-dir", str(data_dir), "--port", str(port), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    try:
+        yield _url_when_ready(process, log)
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL if that does not help."""
+    process.terminate()
+    try:
+        process.wait(STOP_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_PATIENCE)
+
+
+def _url_when_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + START_PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith("ready"):
+                return line.split()[1]
+        time.sleep(0.1)
+    raise RuntimeError(f"`musicgen up` did not get ready:\n{log.read_text(errors='replace')}")

@@ -1,0 +1,93 @@
+"""Fixtures that every test may use: which servers to run on, and where they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.logs import configure_logs
+from tests.servers import Server, embedded_nats, embedded_s3
+
+ROOT = Path(__file__).parents[1]
+
+configure_logs("info", "text", "test")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=["embedded", "containers"],
+        default="embedded",
+        help="run on the embedded nats-server and SeaweedFS, or on NATS and MinIO in Docker",
+    )
+
+
+@pytest.fixture(scope="session")
+def in_containers(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("--stack") == "containers")
+
+
+@pytest.fixture(scope="session")
+def _nats_container(in_containers: bool) -> Iterator[dict[str, str]]:
+    if not in_containers:
+        yield {}
+        return
+    from tests.containers import nats_container
+
+    with nats_container(ROOT / "nats.conf") as urls:
+        yield urls
+
+
+@pytest.fixture
+def nats_urls(in_containers: bool, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The URL by role of a broker that holds nothing yet."""
+    if not in_containers:
+        request.getfixturevalue("nats_process")
+        yield request.getfixturevalue("nats_process")[1]
+        return
+    import asyncio
+
+    from tests.containers import empty_nats
+
+    urls = request.getfixturevalue("_nats_container")
+    yield urls
+    asyncio.run(empty_nats(urls["operator"]))
+
+
+@pytest.fixture
+def nats_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, dict[str, str]]]:
+    """An embedded nats-server of this test alone, to be killed and frozen, and its URLs."""
+    if in_containers:
+        pytest.skip("needs a broker that the test can kill")
+    server, urls = embedded_nats(tmp_path / "nats")
+    server.start()
+    yield server, urls
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_environment(
+    in_containers: bool, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, dict[str, str]]]:
+    """The settings by role that reach a store which all tests share: keys come from job ids."""
+    if in_containers:
+        from tests.containers import s3_container
+
+        with s3_container("music-audio") as settings:
+            yield settings
+        return
+    server, settings = embedded_s3(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield settings
+    server.stop()
+
+
+@pytest.fixture
+def s3_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, dict[str, dict[str, str]]]]:
+    """An embedded S3 of this test alone, to be killed, and the settings by role."""
+    if in_containers:
+        pytest.skip("needs a store that the test can kill")
+    server, settings = embedded_s3(tmp_path / "s3")
+    server.start()
+    yield server, settings
+    server.stop()

@@ -1,0 +1,14 @@
+"""The system under test, put together by each test from its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.integration.system import System
+
+
+@pytest.fixture
+async def system(nats_urls: dict[str, str], s3_environment: dict[str, dict[str, str]]) -> AsyncIterator[System]:
+    async with AsyncExitStack() as stack:
+        yield System(nats_urls, s3_environment, stack)

@@ -1,0 +1,89 @@
+"""Real servers for tests: the embedded binaries, or containers with `--stack=containers`."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from deploy.stack.child import ChildSpec
+from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.ports import LOOPBACK, free_ports
+from deploy.stack.servers import nats_server, s3_server
+from shared.settings import load_settings
+
+
+class Server:
+    """A server process that a test may kill, freeze and start again."""
+
+    def __init__(self, spec: ChildSpec, log_dir: Path) -> None:
+        self._spec = spec
+        self._log = log_dir / f"{spec.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._spec.argv, env=self._spec.env, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while not asyncio.run(self._is_ready()):
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.02)
+
+    async def start_again(self) -> None:
+        """`start`, from within a running event loop."""
+        await asyncio.to_thread(self.start)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.thaw()
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    async def _is_ready(self) -> bool:
+        return await self._spec.is_ready()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+def embedded_nats(folder: Path) -> tuple[Server, dict[str, str]]:
+    """A nats-server that was not started yet, and its URL by role."""
+    folder.mkdir(parents=True, exist_ok=True)
+    credentials, (port,) = load_credentials(folder), free_ports(1)
+    urls = {
+        role: f"nats://{role}:{password}@{LOOPBACK}:{port}" for role, password in credentials.nats_passwords.items()
+    }
+    return Server(nats_server(folder, port, credentials), folder), urls
+
+
+def embedded_s3(folder: Path) -> tuple[Server, dict[str, dict[str, str]]]:
+    """A SeaweedFS that was not started yet, and the settings that reach it by role."""
+    folder.mkdir(parents=True, exist_ok=True)
+    credentials, (port,) = load_credentials(folder), free_ports(1)
+    settings = {role: _s3_settings(credentials, port, role) for role in credentials.s3_keys}
+    return Server(s3_server(folder, port, credentials, load_settings(settings["operator"])), folder), settings
+
+
+def _s3_settings(credentials: Credentials, port: int, role: str) -> dict[str, str]:
+    keys = credentials.s3_keys[role]
+    return {
+        "S3_ENDPOINT": f"http://{LOOPBACK}:{port}",
+        "S3_ACCESS_KEY": keys.access_key,
+        "S3_SECRET_KEY": keys.secret_key,
+    }

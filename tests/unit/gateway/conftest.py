@@ -1,0 +1,61 @@
+"""A whole gateway without NATS and S3: what it does alone, it must do alone."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer
+from nats.aio.client import Client
+
+from gateway.app import create_app
+from gateway.estimate import Estimator
+from gateway.event_hub import EventHub
+from gateway.job_index import JobIndex
+from gateway.jobs import Jobs
+from gateway.probe import Probe
+from gateway.services import Services
+from gateway.views import Views
+from gateway.worker_registry import WorkerRegistry
+from shared.bus import Bus
+from shared.settings import load_settings
+from shared.storage import Storage
+
+Api = TestClient[web.Request, web.Application]
+
+KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
+
+
+class BlindProbe(Probe):
+    """Sees nothing: the test says what there is to see."""
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    settings = load_settings(KEYS)
+    bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
+    jobs = Jobs(bus, index)
+    async with ClientSession() as http:
+        yield Services(
+            settings=settings,
+            bus=bus,
+            storage=storage,
+            http=http,
+            index=index,
+            workers=workers,
+            views=Views(index, workers),
+            jobs=jobs,
+            hub=EventHub(bus, jobs),
+            probe=BlindProbe(bus, storage, workers, index),
+            started=time.monotonic(),
+        )
+
+
+@pytest.fixture
+async def api(services: Services) -> AsyncIterator[Api]:
+    async with TestClient(TestServer(create_app(services))) as client:
+        yield client

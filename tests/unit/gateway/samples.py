@@ -1,0 +1,59 @@
+"""Records, workers and messages with sensible values, of which a test says only what matters to it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from shared.messages import Audio, JobRecord, JobStatus, Recipe, Timings, WorkerInfo, WorkerState
+from shared.records import Entry
+
+NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def job_id(number: int) -> str:
+    return f"gen_{number:012d}"
+
+
+def record(
+    number: int = 1, *, age: int = 0, model: str = "starter", duration: float = 10.0, **fields: Any
+) -> JobRecord:
+    """A queued job; `age` seconds older than noon."""
+    moment = NOON - timedelta(seconds=age)
+    recipe = Recipe(model=model, prompt="a tone", duration=duration)
+    values = {"job_id": job_id(number), "recipe": recipe, "created_at": moment, "updated_at": moment} | fields
+    return JobRecord(**values)
+
+
+def completed(number: int = 1, **fields: Any) -> JobRecord:
+    """A job that is done: 10 s of audio in 5 s."""
+    audio = Audio(
+        key=f"jobs/{job_id(number)}/audio.wav", size=44, duration=10.0, sample_rate=32_000, channels=1, sha256="0" * 64
+    )
+    done = {"status": JobStatus.COMPLETED, "progress": 1.0, "audio": audio, "timings": Timings(generating=5.0)}
+    return record(number, **(done | fields))
+
+
+def entry(of: JobRecord, revision: int = 1) -> Entry:
+    return Entry(of, revision)
+
+
+def worker(worker_id: str = "w1", **fields: Any) -> WorkerInfo:
+    values: dict[str, Any] = {
+        "worker_id": worker_id,
+        "model": "starter",
+        "state": WorkerState.READY,
+        "message": "Ready",
+        "slots": 2,
+        "started_at": NOON,
+        "version": "0",
+    }
+    return WorkerInfo(**(values | fields))
+
+
+def message(subject: str, body: object) -> Msg:
+    """As NATS delivers it; `body` is a struct, or bytes as they are."""
+    data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return Msg(Client(), subject=subject, data=data)
