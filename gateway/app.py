@@ -75,6 +75,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         subscribed = True
 
     bus.on_connect(prepare)
+    bus.on_connect(services.probe.on_connect)
 
 
 def create_app(services: Services) -> web.Application:

@@ -1,6 +1,7 @@
 """Looks at every part now and then, so that /health and /metrics answer at once, whatever is away."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
 
@@ -38,7 +39,8 @@ class Probe:
         self._storage = storage
         self._workers = workers
         self._index = index
-        self.components: dict[str, Component] = {}
+        self._looked: dict[str, Component] = {}
+        self._wake = asyncio.Event()
         self.queue_depth = 0
 
     async def run(self) -> None:
@@ -47,24 +49,38 @@ class Probe:
             await asyncio.gather(self._look_at_nats(), self._look_at_s3())
             self._set_gauges()
             self._index.expire(RECORD_LIFETIME)
-            await asyncio.sleep(INTERVAL)
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL):
+                    await self._wake.wait()
+
+    async def on_connect(self) -> None:
+        """NATS is back: look at once."""
+        self._wake.set()
 
     @property
-    def s3_is_up(self) -> bool:
-        component = self.components.get("s3")
-        return component is None or component.status == "healthy"
+    def components(self) -> dict[str, Component]:
+        """Every part as it was seen last; of NATS itself the state is known at any time."""
+        if self._bus.client.is_connected:
+            return self._looked | {"nats": Component("healthy")}
+        away = Component("unhealthy", f"NATS is away ({self._bus.last_error}).")
+        return self._looked | dict.fromkeys(("nats", "stream", "kv"), away)
+
+    @property
+    def s3(self) -> Component:
+        """S3 as it was seen last; taken for healthy before the first look."""
+        return self._looked.get("s3", Component("healthy"))
 
     async def _look_at_nats(self) -> None:
         try:
             js = self._bus.require()
-            self.components["nats"] = Component("healthy")
             info = await js.stream_info(subjects.JOBS_STREAM)
             self.queue_depth = info.state.messages
-            self.components["stream"] = Component("healthy")
+            self._looked["stream"] = Component("healthy")
             await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")
-            self.components["kv"] = Component("healthy")
+            self._looked["kv"] = Component("healthy")
         except UnavailableError as error:
-            self._mark(("nats", "stream", "kv"), str(error))
+            self._mark(("stream", "kv"), str(error))
         except nats.js.errors.NotFoundError as error:
             self._mark(("stream", "kv"), f"{error.description}: restart the gateway, which creates what is missing.")
         except AWAY as error:
@@ -73,13 +89,13 @@ class Probe:
     async def _look_at_s3(self) -> None:
         try:
             await self._storage.check()
-            self.components["s3"] = Component("healthy")
+            self._looked["s3"] = Component("healthy")
         except UnavailableError as error:
             self._mark(("s3",), str(error), "degraded")
 
     def _mark(self, names: tuple[str, ...], message: str, status: Health = "unhealthy") -> None:
         for name in names:
-            self.components[name] = Component(status, message)
+            self._looked[name] = Component(status, message)
 
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)

@@ -33,8 +33,9 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # Whatever they have to say is said again, in context, by whoever called them.
     for noisy in ("aiohttp.access", "urllib3", "nats"):
-        logging.getLogger(noisy).setLevel("WARNING")
+        logging.getLogger(noisy).setLevel("ERROR")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -17,14 +17,21 @@ _decode = msgspec.json.Decoder(Event).decode
 MAXIMUM_MESSAGES = 10077
 
 
-async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None) -> None:
+async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, revision: int | None = None) -> None:
     """Queue a job. The job id as message id makes a repetition harmless for an hour.
+
+    Args:
+        js: where to.
+        job: what to do.
+        traceparent: of the request.
+        revision: of the record, when a job that was queued before is queued again.
 
     Raises:
         QueueFullError: if the queue holds as many jobs as it may.
         UnavailableError: if the broker does not answer.
     """
-    headers = {subjects.MSG_ID: job.job_id, **_trace(traceparent)}
+    message_id = job.job_id if revision is None else f"{job.job_id}.{revision}"
+    headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
     try:
         await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
     except nats.js.errors.APIError as error:

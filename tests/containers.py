@@ -6,10 +6,9 @@ from pathlib import Path
 
 import nats
 from minio import Minio
+from testcontainers.community.minio import MinioContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-from testcontainers.community.minio import MinioContainer
-
 
 NATS_IMAGE = "nats:2.12.15-alpine"
 MINIO_IMAGE = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
@@ -52,4 +51,4 @@ def s3_container(bucket: str) -> Iterator[dict[str, dict[str, str]]]:
             "S3_ACCESS_KEY": config["access_key"],
             "S3_SECRET_KEY": config["secret_key"],
         }
-        yield {role: settings for role in ROLES}
+        yield dict.fromkeys(ROLES, settings)

@@ -6,6 +6,7 @@ Named by MUSICGEN_ENGINE=tests.engines:load, they run in a real engine process.
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -63,9 +64,9 @@ def crash(recipe: Recipe, on_step: OnStep) -> Samples:
 
 def once(recipe: Recipe, on_step: OnStep) -> Samples:
     """Dies the first time; the prompt's second word is a file that remembers."""
-    marker = recipe.prompt.split()[1]
-    if not os.path.exists(marker):
-        open(marker, "w").close()
+    marker = Path(recipe.prompt.split()[1])
+    if not marker.exists():
+        marker.touch()
         os._exit(9)
     return tone(recipe, on_step)
 

@@ -1,5 +1,7 @@
 """From a delivered message to a lease, or to the end of a job that must not run."""
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec.structs import replace
 from nats.aio.client import Client
@@ -20,6 +22,9 @@ log = get_logger(__name__)
 
 # A job that took its worker down this often is given up.
 MAX_ATTEMPTS = 3
+
+# Seconds between two looks at a job that another worker may still be working on.
+TAKEOVER_DELAY = 2.0
 
 _decode = msgspec.json.Decoder(Job).decode
 
@@ -44,43 +49,80 @@ async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, stora
     await acknowledge(message)
 
 
-async def claim(bus: Bus, records: Records, message: Msg, worker_id: str) -> Lease | Entry | None:
-    """Make the job ours.
+class Claims:
+    """Claims jobs for one worker.
 
-    Returns:
-        The lease; or the entry of a job that is finished already; or None if there is nothing to do.
-
-    Raises:
-        UnavailableError: if NATS is away; the message comes again.
+    `adopt` is given the message of a job and says whether that job runs in this worker already.
     """
-    js = bus.require()
-    try:
-        job = _decode(message.data)
-    except msgspec.MsgspecError as error:
-        await terminate(bus.client, message, f"not a job: {error}")
-        return None
-    while True:
-        entry = await records.get(job.job_id)
-        if entry is None:
-            await terminate(bus.client, message, f"{job.job_id} has no record")
-            return None
-        record = entry.record
-        if record.status.is_terminal:
-            return entry
-        # Whoever wrote this state may have died before telling: what is found is announced first.
-        await ensure_announced(js, entry)
-        following = _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, worker_id)
+
+    def __init__(self, bus: Bus, worker_id: str, adopt: Callable[[str, Msg], bool]) -> None:
+        self._bus = bus
+        self._worker_id = worker_id
+        self._adopt = adopt
+        self._seen: dict[str, int] = {}
+
+    async def claim(self, records: Records, message: Msg) -> Lease | Entry | None:
+        """Make the job ours.
+
+        Returns:
+            The lease; or the entry of a job that is finished already; or None if there is nothing to do.
+
+        Raises:
+            UnavailableError: if NATS is away; the message comes again.
+        """
+        js = self._bus.require()
         try:
-            entry = await records.update(entry, following)
-        except ConflictError:
-            continue  # cancelled in between, or claimed: look again
-        await publish_event(js, entry)
-        if following.status.is_terminal:
-            metrics.JOBS.labels(record.recipe.model, "failed", "attempts").inc()
-            return entry
-        if following.attempts == 1:
-            metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
-        return Lease(js, records, message, entry)
+            job_id = _decode(message.data).job_id
+        except msgspec.MsgspecError as error:
+            await terminate(self._bus.client, message, f"not a job: {error}")
+            return None
+        while True:
+            entry = await records.get(job_id)
+            if entry is None:
+                await terminate(self._bus.client, message, f"{job_id} has no record")
+                return None
+            if entry.record.status.is_terminal:
+                return entry
+            if self._adopt(job_id, message):
+                return None
+            if self._is_alive_elsewhere(entry):
+                await message.nak(delay=TAKEOVER_DELAY)
+                return None
+            # Whoever wrote this state may have died before telling: what is found is announced first.
+            await ensure_announced(js, entry)
+            following = self._next(entry.record)
+            try:
+                entry = await records.update(entry, following)
+            except ConflictError:
+                continue  # cancelled in between, or claimed: look again
+            await publish_event(js, entry)
+            return _outcome(js, records, message, entry)
+
+    def _next(self, record: JobRecord) -> JobRecord:
+        return _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, self._worker_id)
+
+    def _is_alive_elsewhere(self, entry: Entry) -> bool:
+        """Whether another worker's record moves: it reports many times in the time between two looks.
+
+        A broker that crashed delivers jobs again that are being worked on. No clock is asked: clocks differ.
+        """
+        record = entry.record
+        if record.status is not JobStatus.PROCESSING or record.worker_id == self._worker_id:
+            return False
+        if self._seen.pop(record.job_id, None) == entry.revision:
+            return False
+        self._seen[record.job_id] = entry.revision
+        return True
+
+
+def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> Lease | Entry:
+    record = entry.record
+    if record.status.is_terminal:
+        metrics.JOBS.labels(record.recipe.model, "failed", "attempts").inc()
+        return entry
+    if record.attempts == 1:
+        metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
+    return Lease(js, records, message, entry)
 
 
 def _claimed(record: JobRecord, worker_id: str) -> JobRecord:

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from shared.errors import ConflictError, UnavailableError
+from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import EventType, JobRecord, JobStatus, now
-from shared.publisher import publish_event
+from shared.messages import EventType, Job, JobRecord, JobStatus, now
+from shared.publisher import publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
 
@@ -119,20 +119,36 @@ class Lease:
             message: why, for the one who waits.
             delay: seconds before the broker delivers it again.
             counted: whether this attempt counts; a stop of the worker does not.
+
+        Raises:
+            LeaseLostError: if the job is no longer ours.
+            UnavailableError: if NATS is away; the lease runs out by itself then.
         """
         attempts = self.record.attempts if counted else self.record.attempts - 1
-        await self.write(
-            self.draft(
-                status=JobStatus.QUEUED,
-                progress=0.0,
-                message=message,
-                attempts=attempts,
-                worker_id=None,
-                started_at=None,
-            )
+        queued = self.draft(
+            status=JobStatus.QUEUED,
+            progress=0.0,
+            message=message,
+            attempts=attempts,
+            worker_id=None,
+            started_at=None,
         )
+        await self.write(queued)
         await self.announce()
-        await self.message.nak(delay=delay)
+        if delay:
+            await self.message.nak(delay=delay)
+        else:
+            await self._queue_anew()
+
+    async def _queue_anew(self) -> None:
+        """A new message, then the old one's end: a broker that restarts forgets a nak and would wait out the lease."""
+        job = Job(job_id=self.record.job_id, recipe=self.record.recipe, created_at=self.record.created_at)
+        try:
+            await publish_job(self._js, job, self.record.traceparent, revision=self._entry.revision)
+        except QueueFullError:
+            await self.message.nak()
+        else:
+            await acknowledge(self.message)
 
     async def _keep_alive(self) -> None:
         while True:

@@ -47,7 +47,6 @@ async def work(settings: Settings) -> None:
                 await task
         finally:
             await worker.stop(settings.shutdown_grace)
-            await asyncio.wait({pulling}, timeout=3)
             for task in (stopped, pulling, *running):
                 task.cancel()
             for task in (stopped, pulling, *running):

@@ -25,15 +25,17 @@ from shared.version import VERSION
 from worker import metrics
 from worker.announcer import Announcer
 from worker.attempt import Attempt
-from worker.claim import claim, close_finished
-from worker.engine.host import EngineHost
+from worker.claim import Claims, close_finished
+from worker.engine.host import CANCEL_PATIENCE, EngineHost
 from worker.engine.interface import EngineSettings
 
 log = get_logger(__name__)
 
 # Idle, the broker says so every HEARTBEAT seconds; silence means that it is gone.
-FETCH_TIMEOUT = 2.0
-FETCH_HEARTBEAT = 0.5
+FETCH_TIMEOUT = 1.0
+FETCH_HEARTBEAT = 0.3
+# Seconds for handing back: an engine that ignores a cancel takes the most of it.
+HANDING_BACK = CANCEL_PATIENCE + 5
 # Jobs that are encoded and uploaded while their slots generate again.
 FINISHING = 4
 
@@ -52,8 +54,11 @@ class Worker:
         self._busy = 0
         self._room = asyncio.Event()
         self._stopping = False
+        self._pull_ended = asyncio.Event()
+        self._pull_ended.set()
         self._started = now()
         self.worker_id = f"{socket.gethostname().split('.')[0].lower()}-{secrets.token_hex(4)}"
+        self._claims = Claims(bus, self.worker_id, self._adopt)
         self.announcer = Announcer(bus, self.describe)
         self.host = EngineHost(
             EngineSettings(
@@ -87,19 +92,23 @@ class Worker:
 
     async def pull(self) -> None:
         """Fetch a job whenever there is a slot for it, until `stop`."""
-        while not self._stopping:
-            if not await self._has_room():
-                continue
-            message = await self._fetch()
-            if message is None:
-                continue
-            if self._stopping:
-                await message.nak()
-                return
-            self._occupy(1)
-            task = asyncio.create_task(self._handle(message))
-            self._handling.add(task)
-            task.add_done_callback(self._handled)
+        self._pull_ended.clear()
+        try:
+            while not self._stopping:
+                message = await self._fetch() if await self._has_room() else None
+                if message is not None:
+                    await self._take(message)
+        finally:
+            self._pull_ended.set()
+
+    async def _take(self, message: Msg) -> None:
+        if self._stopping:
+            await message.nak()
+            return
+        self._occupy(1)
+        task = asyncio.create_task(self._handle(message))
+        self._handling.add(task)
+        task.add_done_callback(self._handled)
 
     async def stop(self, grace: float) -> None:
         """Take no more jobs, let running ones finish for `grace` seconds, hand back the rest."""
@@ -108,11 +117,15 @@ class Worker:
         if self._handling:
             log.info("stopping", running=len(self._handling), grace=grace)
             await asyncio.wait(self._handling, timeout=grace)
+        # A fetch that is still open would get back what is handed back.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * FETCH_TIMEOUT):
+                await self._pull_ended.wait()
         for task, attempt in list(self._attempts.items()):
             attempt.stopping = True
             task.cancel()
         if self._handling:
-            await asyncio.wait(self._handling, timeout=grace)
+            await asyncio.wait(self._handling, timeout=HANDING_BACK)
         await self.announcer.goodbye()
 
     @property
@@ -174,7 +187,7 @@ class Worker:
 
     async def _process(self, message: Msg, on_generated: Callable[[], None]) -> None:
         assert self._records is not None
-        claimed = await claim(self._bus, self._records, message, self.worker_id)
+        claimed = await self._claims.claim(self._records, message)
         if claimed is None:
             return
         if isinstance(claimed, Entry):
@@ -196,6 +209,14 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             # A mistake of ours: the lease runs out, and the job is tried again.
             log.error("attempt failed unexpectedly", exc_info=task.exception())
+
+    def _adopt(self, job_id: str, message: Msg) -> bool:
+        """Take over the message of a job that runs here already: a broker that crashed forgot that it is out."""
+        for attempt in self._attempts.values():
+            if attempt.lease.record.job_id == job_id:
+                attempt.lease.message = message
+                return True
+        return False
 
     async def _on_cancel(self, message: Msg) -> None:
         """A hint only: the record is the truth."""

@@ -27,8 +27,8 @@ async def download(request: web.Request) -> web.StreamResponse:
         return _head(record, filename)
     if query.proxy:
         return await _through_gateway(request, services, key, filename)
-    if not services.probe.s3_is_up:
-        raise unavailable(services.probe.components["s3"].message, retry_after=5)
+    if services.probe.s3.status != "healthy":
+        raise unavailable(services.probe.s3.message, retry_after=5)
     url = services.storage.presigned_url(key, filename)
     return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 

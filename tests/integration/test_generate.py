@@ -185,6 +185,6 @@ async def test_health_lists_live_workers_and_forgets_one_that_says_goodbye(syste
 
     async def empty() -> bool:
         health = await api.health()
-        return health["workers"] == [] and health["status"] == "degraded"
+        return bool(health["workers"] == [] and health["status"] == "degraded")
 
     await eventually(empty, "the worker is gone")

@@ -1,0 +1,24 @@
+"""`musicgen up` for tests, with a tiny engine in place of the model unless the model is what is tested."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Up
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Start]:
+    """Makes runs of `musicgen up` on the test's own data directory; they end with the test."""
+    made: list[Up] = []
+
+    def make(*arguments: str, engine: str = "tests.engines:load", **environment: str) -> Up:
+        made.append(Up(tmp_path / "data", *arguments, MUSICGEN_ENGINE=engine, **environment))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -1,0 +1,115 @@
+"""Cancelling: queued, running, finished, again, and at the worst moments."""
+
+import asyncio
+import random
+import time
+from typing import Any
+
+import pytest
+from nats.aio.msg import Msg
+
+from shared import subjects
+from tests.integration.system import System, eventually
+
+
+async def test_a_queued_job_is_cancelled_and_never_runs(system: System) -> None:
+    api = await system.gateway()
+    job_id = await api.generate()
+    assert await api.delete(job_id) == 200
+    assert (await api.status(job_id))["status"] == "cancelled"
+    worker = await system.worker()
+    js = (await system.nats()).jetstream()
+
+    async def queue_is_empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(queue_is_empty, "the message leaves the queue")
+    status = await api.status(job_id)
+    assert (status["status"], status["attempts"]) == ("cancelled", 0)
+    assert worker.worker.describe().busy == 0
+
+
+async def test_a_running_job_frees_its_slot_within_a_second(system: System) -> None:
+    api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
+    job_id = await api.generate("slow", duration=60)
+    await api.until(job_id, "processing")
+    waiting = await api.generate("tone", duration=0.5)
+    started = time.monotonic()
+    assert await api.delete(job_id) == 200
+
+    async def is_free() -> bool:
+        return worker.worker.describe().busy == 0 or (await api.status(waiting))["status"] != "queued"
+
+    await eventually(is_free, "the slot is free")
+    # The outcome is what counts here; a second is the promise, and a loaded machine gets three.
+    assert time.monotonic() - started < 3
+    await api.until(waiting, "completed")
+
+
+async def test_cancelling_again_is_fine_and_a_finished_job_is_not_cancelled(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    cancelled, finished = await api.generate("slow", duration=30), await api.generate(duration=0.5)
+    assert [await api.delete(cancelled), await api.delete(cancelled)] == [200, 200]
+    await api.until(finished, "completed")
+    assert await api.delete(finished) == 409
+    assert await api.delete("gen_000000000000") == 404
+    assert await api.delete("not-an-id") == 404
+    assert (await api.status(finished))["status"] == "completed"
+
+
+async def test_a_cancel_whose_hint_is_lost_still_ends_the_job(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, worker = await system.gateway(), await system.worker()
+    job_id = await api.generate("slow", duration=60)
+    await api.until(job_id, "processing")
+    monkeypatch.setattr(subjects, "cancel_subject", lambda job_id: "music.cancel.nobody")
+    assert await api.delete(job_id) == 200
+
+    async def is_free() -> bool:
+        return worker.worker.describe().busy == 0
+
+    await eventually(is_free, "the worker notices by the record")
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_cancels_at_random_moments_leave_one_terminal_event_each_and_nothing_behind(
+    system: System, seed: int
+) -> None:
+    api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="2")
+    ends: list[str] = []
+
+    async def take(message: Msg) -> None:
+        _, _, job_id, kind = message.subject.split(".")
+        if kind in {"completed", "failed", "cancelled"}:
+            ends.append(job_id)
+
+    operator = await system.nats()
+    await operator.subscribe("music.events.>", cb=take)
+    await operator.flush()
+    source = random.Random(seed)
+
+    async def one() -> tuple[str, dict[str, Any]]:
+        job_id = await api.generate(source.choice(["tone", "slow"]), duration=source.choice([0.5, 0.7]))
+        await asyncio.sleep(source.uniform(0, 1.2))
+        code = await api.delete(job_id)
+        status = await api.until(job_id, "completed", "cancelled")
+        assert (code == 200) == (status["status"] == "cancelled")
+        return job_id, status
+
+    jobs = dict(await asyncio.gather(*(one() for _ in range(20))))
+    await _nothing_is_left(system, worker.worker, jobs)
+    assert sorted(ends) == sorted(jobs)
+
+
+async def _nothing_is_left(system: System, worker: Any, jobs: dict[str, dict[str, Any]]) -> None:
+    js = (await system.nats()).jetstream()
+    storage = system.storage()
+
+    async def settled() -> bool:
+        return worker.describe().busy == 0 and (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(settled, "queue and slots are empty")
+    stored = {
+        str(item.object_name).split("/")[1]
+        for item in storage._client.list_objects(storage.bucket, prefix="jobs/", recursive=True)
+    }
+    assert stored & jobs.keys() == {job_id for job_id, status in jobs.items() if status["status"] == "completed"}

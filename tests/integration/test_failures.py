@@ -1,0 +1,117 @@
+"""Engines and workers that fail, die or cannot load."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from shared import subjects
+from shared.errors import ConflictError
+from tests.integration.system import System, eventually
+
+
+async def test_a_job_that_the_engine_refuses_fails_with_the_reason_and_the_next_runs(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
+    refused, too_large, noise, fine = [
+        await api.generate(prompt, duration=0.5) for prompt in ("fail", "memory", "nan", "tone")
+    ]
+    expected = {refused: "no such chord", too_large: "60 s do not fit", noise: "not numbers"}
+    for job_id, reason in expected.items():
+        status = await api.until(job_id, "failed")
+        assert reason in status["error_message"]
+        assert status["attempts"] == 1
+    await api.until(fine, "completed")
+
+
+async def test_a_job_that_kills_the_engine_fails_after_three_attempts(system: System) -> None:
+    api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
+    poison = await api.generate("crash", duration=0.5)
+    status = await api.until(poison, "failed", patience=60)
+    assert status["attempts"] == 3
+    assert "died" in status["error_message"]
+    await api.until(await api.generate("tone", duration=0.5), "completed")
+    assert worker.worker.describe().busy == 0
+
+
+async def test_a_job_whose_engine_died_once_is_done_by_the_next_one(system: System, tmp_path: Path) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    job_id = await api.generate(f"once {tmp_path / 'marker'}", duration=0.5)
+    status = await api.until(job_id, "completed")
+    assert status["attempts"] == 2
+
+
+async def test_a_model_that_cannot_be_had_leaves_the_worker_up_and_says_so(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker(MUSICGEN_ENGINE="tests.engines:missing")
+
+    async def told() -> bool:
+        message = str((await api.health())["components"]["workers"]["message"])
+        return message.startswith("The hub is not reachable.")
+
+    await eventually(told, "the reason is in /health")
+    health = await api.health()
+    assert health["status"] == "degraded"
+    assert health["workers"][0]["state"] == "failed"
+    assert "Check the network." in health["workers"][0]["remedy"]
+    job_id = await api.generate()
+    assert "The hub is not reachable" in (await api.status(job_id))["message"]
+
+
+async def test_a_stopping_worker_finishes_what_fits_into_the_grace_period(system: System) -> None:
+    api, worker = await system.gateway(), await system.worker()
+    job_id = await api.generate("slow", duration=1)
+    await api.until(job_id, "processing")
+    await worker.stop(grace=10)
+    status = await api.until(job_id, "completed")
+    assert status["attempts"] == 1
+
+
+async def test_a_stopping_worker_hands_back_what_does_not_fit(system: System) -> None:
+    api, worker = await system.gateway(), await system.worker()
+    job_id = await api.generate("slow", duration=3)
+    await api.until(job_id, "processing")
+    await worker.stop(grace=0.2)
+    status = await api.until(job_id, "queued")
+    assert (status["attempts"], status["progress"]) == (0, 0.0)
+    await system.worker()
+    status = await api.until(job_id, "completed")
+    assert status["attempts"] == 1
+
+
+async def test_a_worker_that_lost_its_job_changes_nothing(system: System) -> None:
+    """As after a SIGSTOP longer than the lease: another worker has the job, the first one wakes up."""
+    api, frozen = await system.gateway(), await system.worker()
+    job_id = await api.generate("slow", duration=2)
+    await api.until(job_id, "processing")
+    (attempt,) = frozen.worker._attempts.values()
+    records = attempt.lease._records
+    entry = await records.get(job_id)
+    assert entry is not None
+    taken = replace(entry.record, worker_id="another", attempts=2)
+    while True:
+        try:
+            await records.update(entry, taken)
+            break
+        except ConflictError:
+            entry = await records.get(job_id)
+            assert entry is not None
+
+    async def given_up() -> bool:
+        return frozen.worker.describe().busy == 0
+
+    await eventually(given_up, "the first worker notices")
+    now = await records.get(job_id)
+    assert now is not None
+    assert (now.record.worker_id, now.record.status.value) == ("another", "processing")
+    js = (await system.nats()).jetstream()
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+
+
+async def test_two_workers_share_a_queue_without_doing_anything_twice(system: System) -> None:
+    api = await system.gateway()
+    jobs = [await api.generate("slow", duration=0.5, seed=number) for number in range(8)]
+    started = time.monotonic()
+    await asyncio.gather(system.worker(MAX_CONCURRENT_JOBS="1"), system.worker(MAX_CONCURRENT_JOBS="1"))
+    done = [await api.until(job_id, "completed") for job_id in jobs]
+    assert [each["attempts"] for each in done] == [1] * 8
+    assert time.monotonic() - started < 30

@@ -1,0 +1,129 @@
+"""NATS or S3 away: clear answers meanwhile, and everything goes on by itself afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.integration.system import Api, System, eventually
+from tests.servers import Server
+
+Broker = tuple[Server, dict[str, str]]
+Store = tuple[Server, dict[str, dict[str, str]]]
+
+
+@pytest.fixture
+async def fragile(nats_process: Broker, s3_environment: dict[str, dict[str, str]]) -> AsyncIterator[System]:
+    """A system whose broker the test may kill."""
+    async with AsyncExitStack() as stack:
+        yield System(nats_process[1], s3_environment, stack)
+
+
+async def _is_refused(api: Api) -> bool:
+    async with api.http.post("/api/v1/generate", json={"prompt": "tone"}) as response:
+        if response.status == 200:
+            return False
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        return True
+
+
+async def test_without_nats_requests_get_503_and_later_all_goes_on(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    api, _ = await fragile.gateway(), await fragile.worker()
+    known = await api.generate(duration=0.5)
+    await api.until(known, "completed")
+    server.kill()
+    await eventually(lambda: _is_refused(api), "requests are refused")
+    # What is known is still told, and the process is alive.
+    assert (await api.status(known))["status"] == "completed"
+    async with api.http.get("/health/live") as response:
+        assert response.status == 200
+    async with api.http.get("/health") as response:
+        assert response.status == 503
+        assert (await response.json())["components"]["nats"]["status"] == "unhealthy"
+    await server.start_again()
+    await api.until_ready()
+    await api.until(await api.generate(duration=0.5), "completed")
+
+
+async def test_a_gateway_that_starts_before_nats_waits_for_it(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    server.kill()
+    starting = asyncio.create_task(fragile.gateway())
+    await asyncio.sleep(1)
+    assert not starting.done()
+    await server.start_again()
+    await (await starting).generate()
+
+
+async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    api, _ = await fragile.gateway(), await fragile.worker()
+    running = await api.generate("slow", duration=3)
+    waiting = [await api.generate("tone", duration=0.5) for _ in range(3)]
+    await api.until(running, "processing")
+    async with api.http.ws_connect(f"/ws?job_id={running}") as socket:
+        server.kill()
+        await asyncio.sleep(0.5)
+        await server.start_again()
+        for job_id in (running, *waiting):
+            assert (await api.until(job_id, "completed", patience=60))["attempts"] == 1
+        frames = [(await socket.receive_json(timeout=5))["type"]]
+        while frames[-1] != "completed":
+            frames.append((await socket.receive_json(timeout=5))["type"])
+    assert frames.count("completed") == 1
+
+
+async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    api = await fragile.gateway()
+    headers = {"Idempotency-Key": "take-1"}
+    server.freeze()
+    async with api.http.post("/api/v1/generate", json={"prompt": "tone", "duration": 1.0}, headers=headers) as response:
+        assert response.status == 503
+    server.thaw()
+    await api.until_ready()
+
+    async def accepted() -> str | None:
+        async with api.http.post(
+            "/api/v1/generate", json={"prompt": "tone", "duration": 1.0}, headers=headers
+        ) as again:
+            return (await again.json())["job_id"] if again.status == 200 else None
+
+    first = await eventually(accepted, "the repeated request is accepted")
+    assert await accepted() == first
+    async with api.http.get("/api/v1/jobs") as response:
+        assert (await response.json())["total"] == 1
+
+
+async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
+    nats_urls: dict[str, str], s3_process: Store
+) -> None:
+    server, environment = s3_process
+    async with AsyncExitStack() as stack:
+        system = System(nats_urls, environment, stack)
+        api, _ = await system.gateway(), await system.worker()
+        done = await api.generate(duration=0.5)
+        await api.until(done, "completed")
+        server.kill()
+        job_id = await api.generate("tone", duration=0.5)
+
+        async def waits() -> bool:
+            return "waits for S3" in (await api.status(job_id))["message"]
+
+        await eventually(waits, "the status says what it waits for")
+
+        async def refused() -> bool:
+            async with api.http.get(f"/api/v1/download/{done}", allow_redirects=False) as response:
+                return response.status == 503 and "Retry-After" in response.headers
+
+        await eventually(refused, "downloads are refused")
+        assert (await api.health())["status"] == "degraded"
+        await server.start_again()
+        status = await api.until(job_id, "completed", patience=60)
+        assert status["attempts"] == 1
+        assert status["timings"]["uploading"] > 1
+        async with api.http.get(f"/api/v1/download/{job_id}?proxy=1") as response:
+            assert response.status == 200

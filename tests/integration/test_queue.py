@@ -1,0 +1,156 @@
+"""Streams, consumer and bucket; full queues, foreign messages, repeated requests."""
+
+import json
+
+import pytest
+from nats.js.api import RetentionPolicy, StreamConfig
+
+from shared import subjects
+from shared.errors import TopologyError
+from shared.topology import EVENTS, JOBS, ensure_consumer, ensure_streams
+from tests.integration.system import System, eventually
+
+
+async def test_the_topology_is_created_once_and_found_again(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    for _ in range(2):
+        await ensure_streams(js)
+        await ensure_consumer(js, "small")
+    jobs = (await js.stream_info(subjects.JOBS_STREAM)).config
+    assert (jobs.subjects, jobs.retention) == (["music.jobs.>"], RetentionPolicy.WORK_QUEUE)
+    consumer = (await js.consumer_info(subjects.JOBS_STREAM, "worker-small")).config
+    assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.*", 30.0)
+    assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
+
+
+async def test_a_stream_with_other_settings_is_named_and_left_alone(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await js.add_stream(StreamConfig(name=JOBS.name, subjects=["music.jobs.>"], retention=RetentionPolicy.LIMITS))
+    with pytest.raises(TopologyError, match=r"MUSIC_JOBS exists with retention = limits, .* needs workqueue"):
+        await ensure_streams(js)
+    assert (await js.stream_info(subjects.JOBS_STREAM)).config.retention == RetentionPolicy.LIMITS
+
+
+async def test_an_operator_may_change_limits(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await ensure_streams(js)
+    await js.update_stream(EVENTS.evolve(max_age=3600))
+    await js.update_stream(JOBS.evolve(max_msgs=5))
+    await ensure_streams(js)
+    assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 3600
+
+
+async def test_a_full_queue_is_a_503_and_leaves_no_record(system: System) -> None:
+    api = await system.gateway()
+    js = (await system.nats()).jetstream()
+    await js.update_stream(JOBS.evolve(max_msgs=2))
+    accepted = [await api.generate(), await api.generate()]
+    async with api.http.post("/api/v1/generate", json={"prompt": "one too many"}) as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert "full" in (await response.json())["detail"]
+    async with api.http.get("/api/v1/jobs") as response:
+        listing = await response.json()
+    assert listing["total"] == 2
+    assert [job["job_id"] for job in listing["jobs"]] == accepted[::-1]
+    assert len(await (await js.key_value(subjects.JOBS_BUCKET)).keys()) == 2
+
+
+@pytest.mark.parametrize("payload", [b"", b"not json", b"{}", b'{"job_id": "gen_000000000000"}', b"\xff\xfe"])
+async def test_a_message_that_is_no_job_is_terminated_and_the_next_one_runs(system: System, payload: bytes) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    js = (await system.nats()).jetstream()
+    await js.publish("music.jobs.starter.normal", payload)
+    await api.until(await api.generate(duration=0.5), "completed")
+
+    async def empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(empty, "both messages are gone")
+
+
+async def test_a_job_without_a_record_is_terminated(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    js = (await system.nats()).jetstream()
+    recipe = {"model": "starter", "prompt": "tone", "duration": 1.0}
+    job = {"job_id": "gen_000000000000", "recipe": recipe, "created_at": "2024-12-01T10:00:00Z"}
+    await js.publish("music.jobs.starter.normal", json.dumps(job).encode())
+    await api.until(await api.generate(duration=0.5), "completed")
+
+    async def empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(empty, "both messages are gone")
+
+
+async def test_the_job_message_is_plain_json_with_its_id_and_trace(system: System) -> None:
+    api = await system.gateway()
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    job_id = await api.generate("piano", duration=2, seed=1, headers={"traceparent": trace})
+    message = await (await system.nats()).jetstream().get_msg(subjects.JOBS_STREAM, seq=1)
+    assert message.subject == "music.jobs.starter.normal"
+    body = json.loads(message.data or b"")
+    assert body["job_id"] == job_id
+    assert body["recipe"]["prompt"] == "piano"
+    headers = message.headers or {}
+    assert headers["Nats-Msg-Id"] == job_id
+    assert headers["traceparent"].split("-")[1] == trace.split("-")[1]
+
+
+async def test_the_same_idempotency_key_gives_the_first_job(system: System) -> None:
+    api = await system.gateway()
+    headers = {"Idempotency-Key": "take-1"}
+    first = await api.generate("tone", headers=headers)
+    assert await api.generate("tone", headers=headers) == first
+    assert await api.generate("tone", headers={"Idempotency-Key": "take-2"}) != first
+    async with api.http.post("/api/v1/generate", json={"prompt": "other"}, headers=headers) as response:
+        assert response.status == 422
+        assert (await response.json())["errors"][0]["field"] == "Idempotency-Key"
+    js = (await system.nats()).jetstream()
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 2
+
+
+async def test_a_half_accepted_job_is_queued_by_the_repeated_request(system: System) -> None:
+    """As when a gateway dies between record and publish: the client saw no 200 and asks again."""
+    api = await system.gateway()
+    headers = {"Idempotency-Key": "take-1"}
+    job_id = await api.generate("tone", headers=headers)
+    js = (await system.nats()).jetstream()
+    await js.purge_stream(subjects.JOBS_STREAM)
+    # The broker still knows the message id; a new stream, like a publish that never came, does not.
+    await js.delete_stream(subjects.JOBS_STREAM)
+    await ensure_streams(js)
+    assert await api.generate("tone", headers=headers) == job_id
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+
+
+async def test_jobs_are_listed_newest_first_in_pages(system: System) -> None:
+    api = await system.gateway()
+    made = [await api.generate(f"take {number}") for number in range(5)]
+    await api.delete(made[0])
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        async with api.http.get("/api/v1/jobs", params=params) as response:
+            page = await response.json()
+        assert page["total"] == 5
+        seen += [job["job_id"] for job in page["jobs"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+    async with api.http.get("/api/v1/jobs", params={"status": "cancelled"}) as response:
+        page = await response.json()
+    assert ([job["job_id"] for job in page["jobs"]], page["total"]) == ([made[0]], 1)
+
+
+async def test_a_second_gateway_knows_the_jobs_of_the_first(system: System) -> None:
+    first = await system.gateway()
+    before = await first.generate()
+    second = await system.gateway()
+    after = await first.generate()
+    for job_id in (before, after):
+        assert (await second.status(job_id))["status"] == "queued"
+    assert await second.delete(after) == 200
+    assert (await first.until(after, "cancelled"))["status"] == "cancelled"
