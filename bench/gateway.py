@@ -21,9 +21,9 @@ import msgspec
 
 from bench.load import Call, LoadGenerator, Measured
 from bench.report import machine, milliseconds, percentile, show
-from bench.stack import end, running_stack
+from bench.stack import end, free_port, running_stack
 from deploy.stack.credentials import load_credentials
-from deploy.stack.ports import LOOPBACK, free_ports
+from deploy.stack.ports import LOOPBACK
 from deploy.stack.runfile import read_run_file
 from gateway.api import JobAccepted
 
@@ -105,7 +105,7 @@ def _spread(seconds: Sequence[float]) -> str:
 def _gateway_environment(data_dir: Path) -> dict[str, str]:
     """What `up` gives its own gateway, with another port."""
     urls = {each.role: each.urls[0] for each in read_run_file(data_dir)}
-    credentials, (port,) = load_credentials(data_dir), free_ports(1)
+    credentials = load_credentials(data_dir)
     keys = credentials.s3_keys["gateway"]
     return os.environ | {
         "NATS_URL": f"nats://gateway:{credentials.nats_passwords['gateway']}@{urlsplit(urls['nats']).netloc}",
@@ -113,7 +113,7 @@ def _gateway_environment(data_dir: Path) -> dict[str, str]:
         "S3_ACCESS_KEY": keys.access_key,
         "S3_SECRET_KEY": keys.secret_key,
         "GATEWAY_HOST": LOOPBACK,
-        "GATEWAY_PORT": str(port),
+        "GATEWAY_PORT": str(free_port()),
     }
 
 

@@ -49,7 +49,7 @@ class LoadGenerator:
             RuntimeError: if an answer is not 200.
             TimeoutError: if it takes longer than ten minutes.
         """
-        return self._pool.submit(_run, url, list(calls), self._clients).result(RUN_PATIENCE)
+        return self._pool.submit(_run, url, list(calls), self._clients).result()
 
 
 def _run(url: str, calls: list[Call], clients: int) -> Measured:
@@ -60,7 +60,8 @@ async def _send_all(url: str, calls: list[Call], clients: int) -> Measured:
     connector = aiohttp.TCPConnector(limit=clients)
     timeout = aiohttp.ClientTimeout(total=REQUEST_PATIENCE)
     measured = Measured([], [], 0.0)
-    async with aiohttp.ClientSession(url, connector=connector, timeout=timeout) as session:
+    session = aiohttp.ClientSession(url, connector=connector, timeout=timeout)
+    async with asyncio.timeout(RUN_PATIENCE), session:
         queue, started = iter(calls), time.perf_counter()
         await asyncio.gather(*(_client(session, queue, measured) for _ in range(clients)))
         return measured._replace(seconds=time.perf_counter() - started)

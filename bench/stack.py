@@ -1,6 +1,7 @@
 """Runs `musicgen up` for a measurement, and ends it afterwards."""
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.stack.ports import free_ports
+from deploy.stack.ports import is_free
 
 START_PATIENCE = 180.0
 STOP_PATIENCE = 60.0
@@ -23,9 +24,9 @@ def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
     Raises:
         RuntimeError: with what it printed, if it does not get ready.
     """
-    (port,) = free_ports(1)
     log = data_dir / "up.log"
-    command = [sys.executable, "-m", "deploy.cli", "up", "--data-dir", str(data_dir), "--port", str(port), *arguments]
+    own = ["--data-dir", str(data_dir), "--port", str(free_port())]
+    command = [sys.executable, "-m", "deploy.cli", "up", *own, *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
@@ -33,6 +34,11 @@ def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
         yield _url_when_ready(process, log)
     finally:
         end(process)
+
+
+def free_port() -> int:
+    """Below the range from which the system serves connections that go out: it stays free until it is needed."""
+    return next(port for port in random.sample(range(22_000, 32_000), 1000) if is_free(port))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, web
 
@@ -23,6 +23,7 @@ from gateway.websocket import close_all
 from gateway.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import Bus, open_bus
+from shared.lifecycle import end
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
@@ -92,6 +93,4 @@ def create_app(services: Services) -> web.Application:
 async def _probing(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(app[SERVICES].probe.run())
     yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await end((task,))

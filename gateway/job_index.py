@@ -9,12 +9,14 @@ from bisect import bisect_left, insort
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
 from shared.records import Entry, decode_record
@@ -29,6 +31,13 @@ class Position(NamedTuple):
     job_id: str
 
 
+class Ahead(NamedTuple):
+    """How many jobs wait before another one, and how many seconds of audio they are to make."""
+
+    jobs: int
+    seconds: float
+
+
 class JobIndex:
     """A mirror of the bucket `music_jobs`."""
 
@@ -37,6 +46,7 @@ class JobIndex:
         self._entries: dict[str, Entry] = {}
         self._order: list[Position] = []
         self._queued: dict[str, list[Position]] = {}
+        self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
         self._counts: Counter[JobStatus] = Counter()
         self._watch: asyncio.Task[None] | None = None
 
@@ -58,11 +68,15 @@ class JobIndex:
                 found.append(record)
         return found
 
-    def queued_before(self, record: JobRecord) -> list[JobRecord]:
+    def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one."""
-        waiting = self._queued.get(record.recipe.model, [])
-        ahead = waiting[: bisect_left(waiting, Position(record.created_at, record.job_id))]
-        return [self._entries[position.job_id].record for position in ahead]
+        model = record.recipe.model
+        waiting = self._queued.get(model, [])
+        count = bisect_left(waiting, Position(record.created_at, record.job_id))
+        if model not in self._sums:
+            durations = (self._entries[position.job_id].record.recipe.duration for position in waiting)
+            self._sums[model] = list(accumulate(durations, initial=0.0))
+        return Ahead(count, self._sums[model][count])
 
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
@@ -84,6 +98,7 @@ class JobIndex:
         self._counts[record.status] += 1
         if record.status is JobStatus.QUEUED:
             insort(self._queued.setdefault(record.recipe.model, []), position)
+            self._sums.pop(record.recipe.model, None)
         self.estimator.observe(record)
 
     def discard(self, job_id: str) -> None:
@@ -115,9 +130,7 @@ class JobIndex:
     async def close(self) -> None:
         """Stop following."""
         if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+            await end((self._watch,))
             self._watch = None
 
     async def _keep_following(self, watcher: KeyValue.KeyWatcher) -> None:
@@ -143,6 +156,7 @@ class JobIndex:
         self._counts[record.status] -= 1
         if record.status is JobStatus.QUEUED:
             _remove(self._queued[record.recipe.model], Position(record.created_at, record.job_id))
+            self._sums.pop(record.recipe.model, None)
 
 
 def _remove(positions: list[Position], position: Position) -> None:

@@ -5,13 +5,14 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import msgspec
+import nats.js.errors
 from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.job_index import JobIndex
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
-from shared.bus import Bus
+from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.job_id import is_job_id, job_id_for, new_job_id
 from shared.logs import get_logger
@@ -21,6 +22,9 @@ from shared.records import Entry, Records
 from shared.topology import HOUR
 
 log = get_logger(__name__)
+
+# The messages of so many of the newest jobs are known by number.
+REMEMBERED = 10_000
 
 # Within this time the broker recognises a job that is published again, by its message id.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
@@ -32,6 +36,7 @@ class Jobs:
     def __init__(self, bus: Bus, index: JobIndex) -> None:
         self._bus = bus
         self._index = index
+        self._messages: dict[str, int] = {}
         self.records: Records | None = None
 
     def _records(self) -> Records:
@@ -97,12 +102,19 @@ class Jobs:
         record = entry.record
         job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
         try:
-            await publish_job(self._bus.require(), job, record.traceparent)
+            sequence = await publish_job(self._bus.require(), job, record.traceparent)
         except QueueFullError:
             await records.remove(entry)
             raise
+        self._remember(record.job_id, sequence)
         self._index.apply(entry)
         await self._announce(entry)
+
+    def _remember(self, job_id: str, sequence: int) -> None:
+        """Where the job's message is, so that cancelling makes room in the queue at once."""
+        self._messages[job_id] = sequence
+        if len(self._messages) > REMEMBERED:
+            del self._messages[next(iter(self._messages))]
 
     async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
@@ -147,6 +159,18 @@ class Jobs:
         await self._announce(entry)
         # The record is the truth; this only makes the worker look at it at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
+        if record.status is JobStatus.QUEUED:
+            await self._unqueue(job_id)
+
+    async def _unqueue(self, job_id: str) -> None:
+        """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
+        sequence = self._messages.pop(job_id, None)
+        if sequence is None:
+            return
+        try:
+            await self._bus.js.delete_msg(subjects.JOBS_STREAM, sequence)
+        except (nats.js.errors.APIError, *AWAY) as error:
+            log.info("message left in the queue", job_id=job_id, error=repr(error))
 
     async def _announce(self, entry: Entry) -> None:
         try:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.app import create_app, open_services
 from shared.errors import SettingsError
-from shared.lifecycle import stop_signal
+from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, load_settings
 from shared.version import VERSION
@@ -46,9 +46,7 @@ async def serve(settings: Settings) -> None:
         finally:
             # Stop accepting, let requests finish, tell WebSocket clients to come back.
             await runner.cleanup()
-            for task in (connecting, stopped):
-                task.cancel()
-            await asyncio.gather(connecting, stopped, return_exceptions=True)
+            await end((connecting, stopped))
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:

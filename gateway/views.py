@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from gateway.api import JobView
-from gateway.job_index import JobIndex
+from gateway.job_index import Ahead, JobIndex
 from gateway.worker_registry import WorkerRegistry
 from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now
 
@@ -27,12 +27,12 @@ class Views:
         """What a client sees of `record` now."""
         recipe, audio = record.recipe, record.audio
         queued = record.status is JobStatus.QUEUED
-        ahead = self._index.queued_before(record) if queued else []
+        ahead = self._index.ahead_of(record) if queued else Ahead(0, 0.0)
         return JobView(
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, len(ahead)) if queued else record.message,
+            message=self._queued_message(record, ahead.jobs) if queued else record.message,
             created_at=whole_seconds(record.created_at),
             started_at=whole_seconds(record.started_at),
             completed_at=whole_seconds(record.completed_at),
@@ -45,7 +45,7 @@ class Views:
             model=recipe.model,
             seed=recipe.seed,
             attempts=record.attempts,
-            queue_position=len(ahead) + 1 if queued else None,
+            queue_position=ahead.jobs + 1 if queued else None,
             eta_seconds=self._eta(record, ahead),
             recipe=recipe,
             audio=audio,
@@ -61,7 +61,7 @@ class Views:
             return f"Waiting for the model {model}: {workers[0].message}"
         return f"Queued behind {ahead} other jobs" if ahead else record.message
 
-    def _eta(self, record: JobRecord, ahead: list[JobRecord]) -> float | None:
+    def _eta(self, record: JobRecord, ahead: Ahead) -> float | None:
         """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
         recipe = record.recipe
         own = self._index.estimator.seconds(recipe.model, recipe.duration)
@@ -73,5 +73,5 @@ class Views:
         slots = self._workers.slots(recipe.model)
         if slots == 0:
             return None
-        waiting = sum(job.recipe.duration for job in ahead) / slots
-        return round(own + (self._index.estimator.seconds(recipe.model, waiting) or 0.0), 1)
+        before = self._index.estimator.seconds(recipe.model, ahead.seconds / slots) or 0.0
+        return round(own + before, 1)

@@ -1,7 +1,9 @@
-"""Being told to stop."""
+"""Being told to stop, and ending what runs in the background."""
 
 import asyncio
 import signal
+from collections.abc import Iterable
+from typing import Any
 
 
 async def stop_signal() -> None:
@@ -17,3 +19,15 @@ async def stop_signal() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     await stopped.wait()
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended, whatever they end with.
+
+    Once is not enough: `asyncio.wait_for`, which nats-py uses, swallows a cancellation that arrives together
+    with its result (fixed in Python 3.12).
+    """
+    while pending := {task for task in tasks if not task.done()}:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)

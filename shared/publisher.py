@@ -17,8 +17,10 @@ _decode = msgspec.json.Decoder(Event).decode
 MAXIMUM_MESSAGES = 10077
 
 
-async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, revision: int | None = None) -> None:
-    """Queue a job. The job id as message id makes a repetition harmless for an hour.
+async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, revision: int | None = None) -> int:
+    """Queue a job; returns the message's sequence number in the stream.
+
+    The job id as message id makes a repetition harmless for an hour.
 
     Args:
         js: where to.
@@ -33,7 +35,8 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, r
     message_id = job.job_id if revision is None else f"{job.job_id}.{revision}"
     headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
     try:
-        await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
+        acknowledged = await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
+        return acknowledged.seq
     except nats.js.errors.APIError as error:
         if error.err_code == MAXIMUM_MESSAGES:
             raise QueueFullError("The queue is full. Try again when some of its jobs are done.") from error

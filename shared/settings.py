@@ -40,7 +40,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ] = "audiocraft"
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
-    max_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 1000
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0
     nats_url: NatsUrl = "nats://127.0.0.1:4222"
     s3_endpoint: HttpUrl = "http://127.0.0.1:8333"

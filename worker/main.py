@@ -1,10 +1,9 @@
 """`musicgen worker`: runs until SIGTERM or Ctrl-C, then finishes or hands back what it has."""
 
 import asyncio
-from contextlib import suppress
 
 from shared.bus import open_bus
-from shared.lifecycle import stop_signal
+from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
@@ -47,8 +46,4 @@ async def work(settings: Settings) -> None:
                 await task
         finally:
             await worker.stop(settings.shutdown_grace)
-            for task in (stopped, pulling, *running):
-                task.cancel()
-            for task in (stopped, pulling, *running):
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+            await end((stopped, pulling, *running))

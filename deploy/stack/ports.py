@@ -2,9 +2,9 @@
 
 import random
 import socket
-from contextlib import ExitStack
 
 LOOPBACK = "127.0.0.1"
+CANDIDATES = range(12_000, 22_000)
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -21,17 +21,16 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 def free_ports(count: int) -> list[int]:
     """As many different free ports."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    return [port for port, _ in free_port_pairs(count, 0)]
 
 
 def free_port_pairs(count: int, distance: int) -> list[tuple[int, int]]:
-    """As many different pairs of free ports that lie `distance` apart, below the ephemeral range."""
+    """As many different pairs of free ports that lie `distance` apart.
+
+    They are below the ephemeral range, where any outgoing connection could take one before it is listened on.
+    """
     pairs: list[tuple[int, int]] = []
-    for port in random.sample(range(12_000, 22_000), 10_000):
+    for port in random.sample(CANDIDATES, len(CANDIDATES)):
         if len(pairs) == count:
             break
         if is_free(port) and is_free(port + distance):

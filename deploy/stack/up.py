@@ -28,7 +28,8 @@ NATS_PORT = 4222
 S3_PORT = 8333
 
 EXAMPLE = (
-    'curl --json \'{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}\' '
+    "curl -H 'Content-Type: application/json' "
+    """-d '{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}' """
     "{url}/api/v1/generate"
 )
 

@@ -17,16 +17,28 @@ async def test_a_queued_job_is_cancelled_and_never_runs(system: System) -> None:
     job_id = await api.generate()
     assert await api.delete(job_id) == 200
     assert (await api.status(job_id))["status"] == "cancelled"
+    js = (await system.nats()).jetstream()
+    # There is room for another one before any worker has looked.
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
     worker = await system.worker()
+    await api.until(await api.generate(duration=0.5), "completed")
+    status = await api.status(job_id)
+    assert (status["status"], status["attempts"]) == ("cancelled", 0)
+    assert worker.worker.describe().busy == 0
+
+
+async def test_a_job_that_was_cancelled_at_another_gateway_leaves_the_queue_at_a_worker(system: System) -> None:
+    first, second = await system.gateway(), await system.gateway()
+    job_id = await first.generate()
+    assert await second.delete(job_id) == 200
+    await system.worker()
     js = (await system.nats()).jetstream()
 
     async def queue_is_empty() -> bool:
         return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
 
     await eventually(queue_is_empty, "the message leaves the queue")
-    status = await api.status(job_id)
-    assert (status["status"], status["attempts"]) == ("cancelled", 0)
-    assert worker.worker.describe().busy == 0
+    assert (await first.until(job_id, "cancelled"))["attempts"] == 0
 
 
 async def test_a_running_job_frees_its_slot_within_a_second(system: System) -> None:
