@@ -69,13 +69,13 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         await services.index.follow(bucket)
         services.jobs.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection
-            await services.hub.resume()
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
         await bus.client.subscribe(subjects.ALL_WORKERS, cb=services.workers.on_message)
         subscribed = True
 
     bus.on_connect(prepare)
+    bus.on_connect(services.hub.on_connect)
     bus.on_connect(services.probe.on_connect)
 
 
@@ -85,12 +85,13 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     add_routes(app)
     app[DOCUMENT] = make_document()
-    app.cleanup_ctx.append(_probing)
+    app.cleanup_ctx.append(_background)
     app.on_shutdown.append(close_all)
     return app
 
 
-async def _probing(app: web.Application) -> AsyncIterator[None]:
-    task = asyncio.create_task(app[SERVICES].probe.run())
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    services = app[SERVICES]
+    tasks = [asyncio.create_task(services.probe.run()), asyncio.create_task(services.hub.run())]
     yield
-    await end((task,))
+    await end(tasks)

@@ -1,31 +1,41 @@
 """Passes events from NATS on to the WebSocket clients that asked for their jobs."""
 
+import asyncio
 from collections import defaultdict
 
 import msgspec
 from nats.aio.msg import Msg
 
 from gateway import event_log
+from gateway.frames import ErrorFrame, encode_frame
 from gateway.jobs import Jobs
 from gateway.outbox import Outbox
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
-from shared.messages import Event, event_of
+from shared.messages import UNDECODABLE, Event, event_of
 
 log = get_logger(__name__)
 
+# Seconds between two tries to catch up while NATS is away.
+RETRY = 0.5
+
 _decode = msgspec.json.Decoder(Event).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class Subscription:
-    """One client's interest in one job. `last_seq` is the newest event that it was given."""
+    """One client's interest in one job.
 
-    def __init__(self, job_id: str, outbox: Outbox) -> None:
+    Attributes:
+        after_seq: the lifecycle events after this one are to be fetched first; None if none are.
+        last_seq: the newest event that the client was given.
+    """
+
+    def __init__(self, job_id: str, outbox: Outbox, after_seq: int | None = None) -> None:
         self.job_id = job_id
         self.outbox = outbox
-        self.last_seq = 0
+        self.after_seq = after_seq
+        self.last_seq = after_seq or 0
         self._held: list[tuple[Event, bytes]] | None = None
 
     def hold(self) -> None:
@@ -58,6 +68,8 @@ class EventHub:
         self._bus = bus
         self._jobs = jobs
         self._by_job: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._behind: set[Subscription] = set()
+        self._wake = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
         """Pass an event on. Without a listener it costs a dictionary look-up."""
@@ -67,7 +79,7 @@ class EventHub:
             return
         try:
             event = _decode(message.data)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             log.warning("not an event", subject=message.subject, error=str(error))
             return
         for subscription in listeners:
@@ -76,52 +88,73 @@ class EventHub:
     async def subscribe(self, job_id: str, outbox: Outbox, after_seq: int | None) -> Subscription | None:
         """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
 
-        Returns None if there is no such job.
-
-        Raises:
-            UnavailableError: if NATS is away.
+        While NATS is away they come later. Returns None, after an error frame, if there is no such job.
         """
-        subscription = Subscription(job_id, outbox)
+        subscription = Subscription(job_id, outbox, after_seq)
         subscription.hold()
         # Listening comes before reading: an event in between is held, not missed.
         self._by_job[job_id].add(subscription)
-        try:
-            found = await self._catch_up(subscription, after_seq)
-        except UnavailableError:
-            self.unsubscribe(subscription)
-            raise
-        if not found:
-            self.unsubscribe(subscription)
-            return None
-        return subscription
+        return subscription if await self._catch_up(subscription) else None
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop; doing it again is fine."""
+        self._behind.discard(subscription)
         listeners = self._by_job.get(subscription.job_id)
         if listeners is not None:
             listeners.discard(subscription)
             if not listeners:
                 del self._by_job[subscription.job_id]
 
-    async def resume(self) -> None:
-        """After NATS was away: bring every subscription up to date."""
+    async def on_connect(self) -> None:
+        """NATS was away: every subscription may have missed something."""
         for subscription in [each for listeners in self._by_job.values() for each in listeners]:
-            subscription.hold()
-            await self._catch_up(subscription, subscription.last_seq)
+            if subscription not in self._behind:
+                subscription.after_seq = subscription.last_seq
+                subscription.hold()
+                self._behind.add(subscription)
+        self._wake.set()
 
-    async def _catch_up(self, subscription: Subscription, after_seq: int | None) -> bool:
-        job_id = subscription.job_id
+    async def run(self) -> None:
+        """Bring subscriptions that are behind up to date, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for subscription in list(self._behind):
+                self._behind.discard(subscription)
+                await self._catch_up(subscription)
+            if self._behind:
+                await asyncio.sleep(RETRY)
+                self._wake.set()
+
+    async def _catch_up(self, subscription: Subscription) -> bool:
+        """Send what the client lacks; later, if NATS is away. False if there is no such job."""
+        try:
+            found = await self._replay(subscription)
+        except UnavailableError as error:
+            log.info("subscription waits for NATS", job_id=subscription.job_id, error=str(error))
+            self._behind.add(subscription)
+            self._wake.set()
+            return True
+        if not found:
+            self.unsubscribe(subscription)
+            subscription.outbox.put(encode_frame(ErrorFrame("There is no such job.", subscription.job_id)))
+        return found
+
+    async def _replay(self, subscription: Subscription) -> bool:
+        job_id, after_seq = subscription.job_id, subscription.after_seq
         if after_seq is not None:
-            subscription.last_seq = after_seq
-            for frame in await event_log.lifecycle_events(self._bus.js, job_id):
+            for frame in await event_log.lifecycle_events(self._bus.require(), job_id):
                 event = _decode(frame)
-                if event.seq > subscription.last_seq:
+                if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
+                    subscription.after_seq = event.seq
         entry = await self._jobs.current(job_id)
         if entry is None:
             return False
         state = event_of(entry.record, entry.revision)
         if after_seq is None or state.seq != subscription.last_seq or state.seq == after_seq:
-            subscription.send(state, _encode(state))
+            subscription.send(state, encode_frame(state))
+        # A number from the future must not silence what comes.
+        subscription.last_seq = state.seq
         subscription.release()
         return True

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
-import msgspec
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import JobRecord, JobStatus, now
+from shared.messages import UNDECODABLE, JobRecord, JobStatus, now
 from shared.records import Entry, decode_record
 
 log = get_logger(__name__)
@@ -90,10 +89,9 @@ class JobIndex:
         if known is not None and known.revision >= entry.revision:
             return
         position = Position(record.created_at, record.job_id)
-        if known is None:
-            insort(self._order, position)
-        else:
-            self._leave(known.record)
+        if known is not None:
+            self.discard(record.job_id)  # the id may come back with another time of creation
+        insort(self._order, position)
         self._entries[record.job_id] = entry
         self._counts[record.status] += 1
         if record.status is JobStatus.QUEUED:
@@ -138,6 +136,9 @@ class JobIndex:
             while True:
                 if update := await _next_update(watcher, None):
                     self._take(update)
+        except Exception:
+            log.exception("no longer following the records")
+            raise
         finally:
             # After a broken connection the consumer may be gone with it.
             with suppress(Exception):
@@ -149,7 +150,7 @@ class JobIndex:
             return
         try:
             self.apply(Entry(decode_record(update.value or b""), update.revision or 0))
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             log.warning("not a job record", key=update.key, error=str(error))
 
     def _leave(self, record: JobRecord) -> None:

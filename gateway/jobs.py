@@ -1,6 +1,7 @@
 """Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
 
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -105,6 +106,13 @@ class Jobs:
             sequence = await publish_job(self._bus.require(), job, record.traceparent)
         except QueueFullError:
             await records.remove(entry)
+            raise
+        except UnavailableError:
+            # Not accepted. Should the message have got through, the worker finds no record and drops it. With a
+            # key the record stays: the repeated request finishes what this one began.
+            if record.fingerprint is None:
+                with suppress(UnavailableError):
+                    await records.remove(entry)
             raise
         self._remember(record.job_id, sequence)
         self._index.apply(entry)

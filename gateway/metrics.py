@@ -1,5 +1,7 @@
 """What Prometheus reads from the gateway. Workers have their own; see worker/metrics.py."""
 
+from http import HTTPStatus
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _REQUESTS = Counter("musicgen_http_requests", "HTTP requests answered", ["method", "route", "status"])
@@ -20,10 +22,15 @@ WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if a part answers", ["component"])
 
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
+
+
 def observe_request(route: str, method: str, status: int, seconds: float) -> None:
-    """Count one request. `route` is the pattern, not the path, so that ids make no series of their own."""
+    """Count one request. `route` is the pattern, not the path: what a client invents makes no series of its own."""
+    method = method if method in _METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).inc()
-    _REQUEST_SECONDS.labels(method, route).observe(seconds)
+    if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a WebSocket lasts as long as its client stays
+        _REQUEST_SECONDS.labels(method, route).observe(seconds)
 
 
 def accepted(model: str) -> None:

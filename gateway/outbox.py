@@ -3,7 +3,7 @@
 import asyncio
 
 # Lifecycle events are few; a client that leaves this many unread has stopped reading.
-LIMIT = 512
+LIMIT = 2048
 
 
 class OutboxFullError(Exception):

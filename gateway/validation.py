@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.problems import FieldError, Problem, invalid
+from shared.messages import UNDECODABLE
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
         return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.ValidationError as error:
         raise invalid(field_error(str(error))) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
 
 

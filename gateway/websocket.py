@@ -3,20 +3,18 @@
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated
 
-import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
-from msgspec import Meta
 
 from gateway import metrics
 from gateway.event_hub import EventHub, Subscription
+from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.outbox import Outbox, OutboxFullError
 from gateway.problems import Problem, unavailable
 from gateway.services import SERVICES
 from gateway.validation import field_error
-from shared.errors import UnavailableError
 from shared.logs import get_logger
+from shared.messages import UNDECODABLE
 
 log = get_logger(__name__)
 
@@ -25,42 +23,6 @@ MAX_SUBSCRIPTIONS = 1000
 MAX_CONNECTIONS = 1000
 SEND_TIMEOUT = 5.0
 HEARTBEAT = 20.0
-
-JobId = Annotated[str, Meta(max_length=64)]
-
-
-class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fields=True):
-    """Follow a job; `after_seq` asks for the lifecycle events that came after it."""
-
-    job_id: JobId
-    after_seq: Annotated[int, Meta(ge=0)] | None = None
-
-
-class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe", forbid_unknown_fields=True):
-    """Follow a job no longer."""
-
-    job_id: JobId
-
-
-class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
-    """Answered by a pong."""
-
-
-class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """The answer to a ping."""
-
-
-class ErrorFrame(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
-    """What was wrong with a frame; the connection goes on."""
-
-    detail: str
-    job_id: str | None = None
-
-
-Request = Subscribe | Unsubscribe | Ping
-
-_decode = msgspec.json.Decoder(Request).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class Connection:
@@ -93,8 +55,8 @@ class Connection:
 
     async def _receive(self, text: str) -> None:
         try:
-            request = _decode(text)
-        except (msgspec.MsgspecError, RecursionError) as error:
+            request = decode_request(text)
+        except UNDECODABLE as error:
             problem = field_error(str(error))
             self._reply(ErrorFrame(f"{problem.field}: {problem.message}" if problem.field else problem.message))
             return
@@ -110,24 +72,18 @@ class Connection:
 
     async def _subscribe(self, request: Subscribe) -> None:
         job_id = request.job_id
-        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
-            self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
-            return
         old = self._subscriptions.pop(job_id, None)
         if old is not None:
             self._hub.unsubscribe(old)
-        try:
-            subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
-        except UnavailableError as error:
-            self._reply(ErrorFrame(f"{error} Subscribe again in a moment.", job_id))
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
             return
-        if subscription is None:
-            self._reply(ErrorFrame("There is no such job.", job_id))
-        else:
+        subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
+        if subscription is not None:
             self._subscriptions[job_id] = subscription
 
     def _reply(self, frame: ErrorFrame | Pong) -> None:
-        self._outbox.put(_encode(frame))
+        self._outbox.put(encode_frame(frame))
 
     async def _send(self) -> None:
         """Send what waits; when the client does not take it in time, cut the connection."""

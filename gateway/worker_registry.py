@@ -7,7 +7,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from shared.logs import get_logger
-from shared.messages import WorkerInfo, WorkerState
+from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
 
 log = get_logger(__name__)
 
@@ -32,7 +32,7 @@ class WorkerRegistry:
             return
         try:
             self._seen[worker_id] = (_decode(message.data), self._clock())
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             log.warning("not a worker's announcement", subject=message.subject, error=str(error))
 
     def live(self) -> list[WorkerInfo]:

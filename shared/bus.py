@@ -42,6 +42,7 @@ class Bus:
         self._listeners: list[Listener] = []
         self._connected = asyncio.Event()
         self._prepared = False
+        self.was_started = False
 
     @property
     def is_ready(self) -> bool:
@@ -70,6 +71,7 @@ class Bus:
         Raises:
             MusicgenError: from a listener, where trying again cannot help.
         """
+        self.was_started = True
         await self.client.connect(
             url,
             name=name,
@@ -123,4 +125,5 @@ async def open_bus() -> AsyncIterator[Bus]:
         if bus.client.is_connected:
             with suppress(*AWAY):
                 await bus.client.flush(2)
-        await bus.client.close()
+        if bus.was_started:
+            await bus.client.close()

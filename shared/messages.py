@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# What decoding foreign bytes may raise: besides msgspec's own, for text that is no UTF-8 and for absurd nesting.
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 SampleFormat = Literal["int16", "int24", "float32"]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 

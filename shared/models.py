@@ -44,6 +44,11 @@ def check_model_reference(reference: str) -> None:
     Raises:
         SettingsError: with the names there are.
     """
+    if is_folder(reference) and model_name(reference) in MODEL_NAMES:
+        raise SettingsError(
+            f"MUSICGEN_MODEL_SIZE: a folder called {model_name(reference)} would take the jobs of the model of that "
+            "name. Rename the folder."
+        )
     if not is_folder(reference) and reference not in MODEL_NAMES:
         raise SettingsError(
             f"MUSICGEN_MODEL_SIZE must be one of {', '.join(MODEL_NAMES)}, "

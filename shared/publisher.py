@@ -7,7 +7,7 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.bus import AWAY
 from shared.errors import QueueFullError, UnavailableError
-from shared.messages import Event, EventType, Job, JobStatus, event_of
+from shared.messages import UNDECODABLE, Event, EventType, Job, JobStatus, event_of
 from shared.records import Entry
 
 _encode = msgspec.json.Encoder().encode
@@ -81,8 +81,8 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
     try:
         last = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         announced = _decode(last.data or b"").seq >= revision
-    except nats.js.errors.NotFoundError:
-        announced = False
+    except (nats.js.errors.NotFoundError, *UNDECODABLE):
+        announced = False  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
     if not announced:

@@ -8,7 +8,7 @@ from nats.js.kv import KeyValue
 
 from shared.bus import AWAY
 from shared.errors import ConflictError, UnavailableError
-from shared.messages import JobRecord
+from shared.messages import UNDECODABLE, JobRecord
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobRecord).decode
@@ -40,7 +40,10 @@ class Records:
             return None
         except AWAY as error:
             raise UnavailableError(f"The record of {job_id} cannot be read: {error!r}") from error
-        return Entry(_decode(entry.value or b""), int(entry.revision or 0))
+        try:
+            return Entry(_decode(entry.value or b""), int(entry.revision or 0))
+        except UNDECODABLE as error:
+            raise UnavailableError(f"The record of {job_id} is damaged: {error}. Delete the key {job_id}.") from error
 
     async def create(self, record: JobRecord) -> Entry:
         """Store a new record.

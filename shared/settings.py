@@ -13,12 +13,19 @@ from shared.models import check_model_reference, model_name
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 OptionalPort = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
-NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls)://\S+$", description="a URL such as nats://127.0.0.1:4222")]
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+/?$", description="a URL such as http://127.0.0.1:8333")]
-Bucket = Annotated[
-    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="an S3 bucket name, such as music-audio")
+NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls)://\S+\Z", description="a URL such as nats://127.0.0.1:4222")]
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
+HttpUrl = Annotated[
+    str,
+    Meta(pattern=rf"^https?://{_HOST}(:[0-9]{{1,5}})?/?\Z", description="a URL such as http://127.0.0.1:8333"),
 ]
-
+Bucket = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]\Z",
+        description="an S3 bucket name, such as music-audio",
+    ),
+]
 CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT")
 
 
@@ -34,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_engine: Annotated[
         str,
         Meta(
-            pattern=r"^(audiocraft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+            pattern=r"^(audiocraft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)\Z",
             description="audiocraft, or module:factory of an engine of your own",
         ),
     ] = "audiocraft"

@@ -16,7 +16,7 @@ def new_traceparent() -> str:
 
 def child_of(traceparent: str | None) -> str:
     """The same trace with a span of our own; a new trace where there is none or it is malformed."""
-    if traceparent is None or not _FORMAT.match(traceparent):
+    if traceparent is None or not _FORMAT.fullmatch(traceparent):
         return new_traceparent()
     version, trace_id, _, flags = traceparent.split("-")
     return f"{version}-{trace_id}-{secrets.token_hex(8)}-{flags}"

@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from shared.bus import Bus
 from shared.errors import ConflictError
 from shared.logs import get_logger
-from shared.messages import Job, JobRecord, JobStatus, now
+from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, now
 from shared.publisher import ensure_announced, publish_event
 from shared.records import Entry, Records
 from shared.storage import Storage
@@ -73,7 +73,7 @@ class Claims:
         js = self._bus.require()
         try:
             job_id = _decode(message.data).job_id
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             await terminate(self._bus.client, message, f"not a job: {error}")
             return None
         while True:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import nats
 import nats.errors
 import psutil
+from nats.aio.client import Client
 from rich.console import Console
 
 from deploy.commands.env import exports
@@ -120,7 +120,7 @@ def _disk(data_dir: Path, settings: Settings) -> Finding:
 
 
 def _need(table: dict[str, int], settings: Settings) -> int:
-    return next((need for name, need in table.items() if name in settings.model), 1)
+    return max((need for name, need in table.items() if name in settings.model), default=1)
 
 
 def _model(settings: Settings) -> Finding:
@@ -144,16 +144,20 @@ def _is_cached(repository: str) -> bool:
 
 
 async def _nats(settings: Settings) -> Finding:
-    async def ignore(error: Exception) -> None:
-        """The outcome is told once, below."""
+    shown, heard = settings.nats_url.rsplit("@", 1)[-1], []
 
-    shown = settings.nats_url.rsplit("@", 1)[-1]
+    async def hear(error: Exception) -> None:
+        heard.append(str(error) or type(error).__name__)
+
+    client = Client()
     try:
-        client = await nats.connect(settings.nats_url, connect_timeout=2, allow_reconnect=False, error_cb=ignore)
-        await client.jetstream(timeout=2).account_info()
-        await client.close()
+        async with asyncio.timeout(3):
+            await client.connect(settings.nats_url, connect_timeout=2, error_cb=hear)
+            await client.jetstream(timeout=2).account_info()
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        return _away("nats", f"{shown}: {error or type(error).__name__}", "NATS_URL")
+        return _away("nats", f"{shown}: {heard[-1] if heard else error!r}", "NATS_URL")
+    finally:
+        await client.close()
     return Finding("nats", True, shown)
 
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from deploy.commands.client import answer, connected
 from shared.errors import MusicgenError
-from shared.messages import Event, JobStatus
+from shared.messages import UNDECODABLE, Event, JobStatus
 
 CHUNK = 256 * 1024
 RECONNECT = 1.0
@@ -72,7 +72,7 @@ async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console)
 def _event(frame: str) -> Event:
     try:
         return _decode(frame)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         detail = msgspec.json.decode(frame).get("detail", frame)
         raise MusicgenError(f"The gateway says: {detail}") from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -115,8 +116,9 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
+        # Not send_signal: it polls, and may so take the exit code from asyncio, which then reports 255.
         with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            os.kill(self._process.pid, number)
 
 
 def _die_with_parent() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from shared.errors import MusicgenError
+from shared.messages import UNDECODABLE
+
 FILE = "credentials.json"
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -52,7 +55,7 @@ def load_credentials(data_dir: Path) -> Credentials:
     """The credentials of this data directory, made if there are none yet.
 
     Raises:
-        msgspec.MsgspecError: if the file is damaged.
+        MusicgenError: if the file is damaged.
     """
     file = data_dir / FILE
     if not file.exists():
@@ -61,7 +64,10 @@ def load_credentials(data_dir: Path) -> Credentials:
             s3_keys={role: S3Keys(_secret(20), _secret()) for role in ("gateway", "worker", "operator")},
         )
         write_private(file, msgspec.json.format(msgspec.json.encode(credentials)).decode())
-    return msgspec.json.decode(file.read_bytes(), type=Credentials)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Credentials)
+    except UNDECODABLE as error:
+        raise MusicgenError(f"{file} is damaged: {error}. Remove it, and the next start makes a new one.") from error
 
 
 def write_private(file: Path, text: str) -> None:

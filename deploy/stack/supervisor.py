@@ -71,12 +71,14 @@ class Supervisor:
             await self._restart(child)
 
     async def _restart(self, child: Child) -> None:
-        await child.start()
-        self._write()
         try:
+            await child.start()
+            self._write()
             await child.until_ready()
-        except ChildFailedError as error:
-            self._console.print(f"  [red]✗[/] {error}", markup=False)
+        except (ChildFailedError, OSError) as error:
+            self._console.print(f"  ✗ {error}", markup=False)
+            # Alive without answering helps nobody: its end starts it again.
+            await child.stop(force=self.force)
         else:
             self._console.print(f"  [green]✓[/] {child.spec.name} is back")
 

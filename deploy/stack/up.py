@@ -21,6 +21,7 @@ from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError
+from shared.models import is_folder
 from shared.settings import load_settings
 from shared.version import VERSION
 
@@ -213,8 +214,7 @@ class Stack:
 
 def _absolute(model: str) -> str:
     """A checkpoint folder by its whole path: children may run elsewhere."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.is_dir() else model
+    return str(Path(model).expanduser().resolve()) if is_folder(model) else model
 
 
 def _own(command: str) -> list[str]:

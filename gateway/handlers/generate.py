@@ -1,5 +1,6 @@
 """POST /api/v1/generate: a validated request becomes an accepted job."""
 
+import asyncio
 import re
 
 from aiohttp import web
@@ -27,7 +28,10 @@ async def generate(request: web.Request) -> web.Response:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    record = await services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
+    # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
+    record = await asyncio.shield(
+        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
+    )
     accepted = JobAccepted(
         job_id=record.job_id,
         status=record.status,

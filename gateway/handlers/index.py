@@ -39,6 +39,10 @@ async def index(request: web.Request) -> web.Response:
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
         return json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
+    longest = f'data-max-duration="{request.app[SERVICES].settings.max_duration:g}"'.encode()
     return web.Response(
-        body=_PAGE, content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": _POLICY}
+        body=_PAGE.replace(b'data-max-duration="120"', longest),
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Security-Policy": _POLICY},
     )

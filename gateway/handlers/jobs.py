@@ -1,5 +1,6 @@
 """A job's status, the list of jobs, and cancelling one."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -41,7 +42,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """DELETE /api/v1/jobs/{job_id}."""
-    await request.app[SERVICES].jobs.cancel(request.match_info["job_id"])
+    await asyncio.shield(request.app[SERVICES].jobs.cancel(request.match_info["job_id"]))
     return json_response(Message("Job cancelled successfully"))
 
 

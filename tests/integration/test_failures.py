@@ -30,6 +30,7 @@ async def test_a_job_that_kills_the_engine_fails_after_three_attempts(system: Sy
     status = await api.until(poison, "failed", patience=60)
     assert status["attempts"] == 3
     assert "died" in status["error_message"]
+    assert worker.worker.host.state.value in {"loading", "ready"}
     await api.until(await api.generate("tone", duration=0.5), "completed")
     assert worker.worker.describe().busy == 0
 

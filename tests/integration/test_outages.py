@@ -76,6 +76,19 @@ async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, na
     assert frames.count("completed") == 1
 
 
+async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    api = await fragile.gateway()
+    job_id = await api.generate()
+    server.kill()
+    async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
+        await socket.send_json({"type": "subscribe", "job_id": "gen_000000000000"})
+        await eventually(lambda: _is_refused(api), "requests are refused")
+        await server.start_again()
+        frames = [await socket.receive_json(timeout=20) for _ in range(2)]
+    assert {(frame["type"], frame["job_id"]) for frame in frames} == {("queued", job_id), ("error", "gen_000000000000")}
+
+
 async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(fragile: System, nats_process: Broker) -> None:
     server, _ = nats_process
     api = await fragile.gateway()

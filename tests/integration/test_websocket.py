@@ -46,6 +46,16 @@ async def test_a_client_that_was_away_misses_no_lifecycle_event(system: System) 
         assert [(await receive(connection))["type"] for _ in range(3)] == ["queued", "processing", "completed"]
 
 
+async def test_a_number_from_the_future_does_not_silence_what_comes(system: System) -> None:
+    api = await system.gateway()
+    job_id = await api.generate()
+    async with api.http.ws_connect("/ws") as connection:
+        await connection.send_json({"type": "subscribe", "job_id": job_id, "after_seq": 10**9})
+        assert (await receive(connection))["type"] == "queued"
+        await api.delete(job_id)
+        assert (await receive(connection))["type"] == "cancelled"
+
+
 async def test_unsubscribing_ends_the_events(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate("slow", duration=0.5)

@@ -1,6 +1,8 @@
 """The worker's side of the engine: starts its process, restarts it when it dies, and passes jobs to it."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -35,6 +37,8 @@ BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
 # An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
 CANCEL_PATIENCE = 10.0
+# Seconds between the end of the connection and that of the process.
+EXIT_PATIENCE = 2.0
 
 
 class EngineDiedError(MusicgenError):
@@ -143,8 +147,7 @@ class EngineHost:
         finally:
             self.ready.clear()
             self._writer.close()
-            self._kill()
-            code = await self._process.wait()
+            code = await self._exit_code(self._process)
             log.warning("engine ended", exit_code=code, state=self.state.value)
             for generation in self._generations.values():
                 if not generation.result.done():
@@ -184,7 +187,16 @@ class EngineHost:
         except ConnectionError as error:
             raise EngineDiedError("The engine ended.") from error
 
+    async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
+        """How the process ended; one that only closed its connection is killed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_PATIENCE):
+                return await process.wait()
+        self._kill()
+        return await process.wait()
+
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            # Not kill(): it polls, and may so take the exit code from asyncio, which then reports 255.
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, signal.SIGKILL)

@@ -24,11 +24,12 @@ from shared.storage import Storage
 
 Api = TestClient[web.Request, web.Application]
 
-KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
+# Nobody listens on port 1.
+KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret", "S3_ENDPOINT": "http://127.0.0.1:1"}
 
 
 class BlindProbe(Probe):
-    """Sees nothing: the test says what there is to see."""
+    """Looks only when the test has it look."""
 
     async def run(self) -> None:
         await asyncio.Event().wait()

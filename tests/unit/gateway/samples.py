@@ -23,7 +23,12 @@ def record(
     """A queued job; `age` seconds older than noon."""
     moment = NOON - timedelta(seconds=age)
     recipe = Recipe(model=model, prompt="a tone", duration=duration)
-    values = {"job_id": job_id(number), "recipe": recipe, "created_at": moment, "updated_at": moment} | fields
+    values: dict[str, Any] = {
+        "job_id": job_id(number),
+        "recipe": recipe,
+        "created_at": moment,
+        "updated_at": moment,
+    } | fields
     return JobRecord(**values)
 
 
@@ -32,7 +37,12 @@ def completed(number: int = 1, **fields: Any) -> JobRecord:
     audio = Audio(
         key=f"jobs/{job_id(number)}/audio.wav", size=44, duration=10.0, sample_rate=32_000, channels=1, sha256="0" * 64
     )
-    done = {"status": JobStatus.COMPLETED, "progress": 1.0, "audio": audio, "timings": Timings(generating=5.0)}
+    done: dict[str, Any] = {
+        "status": JobStatus.COMPLETED,
+        "progress": 1.0,
+        "audio": audio,
+        "timings": Timings(generating=5.0),
+    }
     return record(number, **(done | fields))
 
 

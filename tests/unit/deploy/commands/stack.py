@@ -1,0 +1,26 @@
+"""A data directory whose `up` seems to run: this test's own process stands for all its parts."""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.runfile import RunningProcess, write_run_file
+
+URLS = {
+    "nats": "nats://127.0.0.1:4222",
+    "s3": "http://127.0.0.1:8333",
+    "worker": "http://127.0.0.1:9000/metrics",
+    "gateway": "http://127.0.0.1:8123",
+}
+
+
+def seeming_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
+    """Write what an `up` leaves; all roles unless some are named. Returns its credentials."""
+    born = psutil.Process().create_time() if alive else 1.0
+    write_run_file(
+        data_dir,
+        [RunningProcess(role=role, pid=os.getpid(), urls=[URLS[role]], started=born) for role in roles or URLS],
+    )
+    return load_credentials(data_dir)

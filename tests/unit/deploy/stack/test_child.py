@@ -1,0 +1,174 @@
+"""One child process, as a real process."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.stack.child import LOG_TAIL, Child, ChildFailedError, ChildSpec
+from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, POLITE, SLEEP, appears, spec
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+async def children() -> AsyncIterator[list[Child]]:
+    """Children that end with the test, whatever becomes of it."""
+    started: list[Child] = []
+    yield started
+    force = asyncio.Event()
+    force.set()
+    for child in started:
+        await child.stop(force=force)
+
+
+async def run(children: list[Child], wanted: ChildSpec, folder: Path) -> Child:
+    child = Child(wanted, folder)
+    children.append(child)
+    await child.start()
+    return child
+
+
+async def test_a_child_that_is_ready_tells_its_pid_and_stops_at_sigterm(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, SLEEP), tmp_path)
+    await child.until_ready()
+    found = child.describe()
+    assert found is not None
+    assert (found.role, found.urls) == ("tiny", ["http://tiny"])
+    assert psutil.Process(found.pid).create_time() == pytest.approx(found.started)
+    await child.stop(force=asyncio.Event())
+    assert child.exit_code == -signal.SIGTERM
+    assert not psutil.pid_exists(found.pid)
+    assert child.describe() is None
+
+
+async def test_a_child_that_ends_before_it_is_ready_fails_with_its_last_words(
+    tmp_path: Path, children: list[Child]
+) -> None:
+    child = await run(children, spec(tmp_path, FAIL), tmp_path)
+    with pytest.raises(ChildFailedError, match="tiny ended with 7") as caught:
+        await child.until_ready()
+    text = str(caught.value)
+    assert "no such port" in text
+    assert "first line" in text
+    assert str(child.log_file) in text
+
+
+async def test_only_the_tail_of_a_long_log_is_told(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, "for n in range(1000): print('line', n)"), tmp_path)
+    await child.wait()
+    lines = child.log_tail().splitlines()
+    assert lines[0] == f"    line {1000 - LOG_TAIL}"
+    assert lines[-2] == "    line 999"
+
+
+async def test_a_child_that_does_not_get_ready_in_time_fails_but_can_be_stopped(
+    tmp_path: Path, children: list[Child]
+) -> None:
+    child = await run(children, spec(tmp_path, "import time; time.sleep(60)", patience=0.2), tmp_path)
+    with pytest.raises(ChildFailedError, match=r"not ready after 0\.2 s"):
+        await child.until_ready()
+    await child.stop(force=asyncio.Event())
+    assert child.exit_code == -signal.SIGTERM
+
+
+async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, DEAF, grace=0.3), tmp_path)
+    await child.until_ready()
+    started = time.monotonic()
+    await child.stop(force=asyncio.Event())
+    assert child.exit_code == -signal.SIGKILL
+    assert 0.3 <= time.monotonic() - started < 3
+
+
+async def test_force_does_not_wait_for_the_grace(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, DEAF, grace=60), tmp_path)
+    await child.until_ready()
+    force = asyncio.Event()
+    stopping = asyncio.create_task(child.stop(force=force))
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    force.set()
+    async with asyncio.timeout(3):
+        await stopping
+    assert child.exit_code == -signal.SIGKILL
+
+
+async def test_a_frozen_child_is_woken_to_stop(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, POLITE), tmp_path)
+    await child.until_ready()
+    found = child.describe()
+    assert found is not None
+    os.kill(found.pid, signal.SIGSTOP)
+    async with asyncio.timeout(3):
+        await child.stop(force=asyncio.Event())
+    assert child.exit_code == 0
+
+
+async def test_stopping_twice_or_before_the_start_is_fine(tmp_path: Path, children: list[Child]) -> None:
+    await Child(spec(tmp_path, SLEEP), tmp_path).stop(force=asyncio.Event())
+    child = await run(children, spec(tmp_path, SLEEP), tmp_path)
+    await child.until_ready()
+    for _ in range(2):
+        await child.stop(force=asyncio.Event())
+    assert child.exit_code == -signal.SIGTERM
+
+
+async def test_a_child_that_ended_can_be_started_again_and_its_log_goes_on(
+    tmp_path: Path, children: list[Child]
+) -> None:
+    child = await run(children, spec(tmp_path, "print('hello')"), tmp_path)
+    assert await child.wait() == 0
+    await child.start()
+    assert await child.wait() == 0
+    assert child.log_file.read_text() == "hello\nhello\n"
+
+
+async def test_a_child_gets_its_own_environment_and_session_and_no_input(tmp_path: Path, children: list[Child]) -> None:
+    program = (
+        HEAD + "print(sorted(k for k in os.environ if k != 'LC_CTYPE'), os.getsid(0) == os.getpid(), sys.stdin.read())"
+    )
+    child = await run(children, spec(tmp_path, program, env={"ONLY": "this"}), tmp_path)
+    assert await child.wait() == 0
+    assert child.log_file.read_text() == "['ONLY'] True \n"
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from deploy.stack.child import Child
+from tests.unit.deploy.stack.programs import SLEEP, spec
+
+async def main():
+    folder = Path(sys.argv[1])
+    child = Child(spec(folder, SLEEP), folder)
+    await child.start()
+    await child.until_ready()
+    (folder / "parent.ready").write_text("x")
+    await child.wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+async def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT)
+    try:
+        async with asyncio.timeout(20):
+            while not await appears(tmp_path / "parent.ready")():
+                await asyncio.sleep(0.02)
+        grandchild = psutil.Process(int((tmp_path / "tiny.ready").read_text()))
+    finally:
+        parent.kill()
+        parent.wait()
+    async with asyncio.timeout(5):
+        while grandchild.is_running() and grandchild.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,42 @@
+"""Free ports."""
+
+import socket
+
+from deploy.stack.ports import LOOPBACK, free_port_pairs, free_ports, is_free
+
+
+def test_a_port_is_free_until_somebody_listens_on_it() -> None:
+    with socket.socket() as server:
+        server.bind((LOOPBACK, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert not is_free(port)
+    assert is_free(port)
+
+
+def test_a_port_that_a_closed_connection_still_holds_is_free() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection((LOOPBACK, port))
+        accepted, _ = server.accept()
+        accepted.close()  # the side that closes first keeps the port in TIME_WAIT
+        client.close()
+    assert is_free(port)
+
+
+def test_an_address_of_another_machine_is_not_free() -> None:
+    assert not is_free(8000, "192.0.2.1")
+
+
+def test_free_ports_are_different_and_free() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert all(is_free(port) for port in ports)
+
+
+def test_pairs_lie_apart_and_share_no_port() -> None:
+    pairs = free_port_pairs(4, 10_000)
+    assert len(pairs) == 4
+    assert all(second - first == 10_000 for first, second in pairs)
+    assert len({port for pair in pairs for port in pair}) == 8
+    assert all(second < 32_768 for _, second in pairs)

@@ -1,0 +1,118 @@
+"""Which processes an `up` has."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy.stack.runfile import FILE, RunningProcess, end_leftovers, locked, read_run_file, running, write_run_file
+from shared.errors import MusicgenError
+
+HERE = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def line(pid: int, started: float | None = None, role: str = "worker") -> RunningProcess:
+    born = psutil.Process(pid).create_time() if started is None else started
+    return RunningProcess(role=role, pid=pid, urls=["http://127.0.0.1:8000"], started=born)
+
+
+def test_the_list_survives_and_has_the_shape_of_the_contract(tmp_path: Path) -> None:
+    write_run_file(tmp_path, [line(os.getpid())])
+    assert read_run_file(tmp_path) == [line(os.getpid())]
+    (found,) = json.loads((tmp_path / FILE).read_text())
+    assert found["role"] == "worker"
+    assert found["pid"] == os.getpid()
+    assert found["urls"] == ["http://127.0.0.1:8000"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.none() | st.binary(max_size=40) | st.sampled_from([b"{}", b"[1]", b'[{"role": "x"}]']))
+def test_a_file_that_is_missing_or_damaged_lists_nothing(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / FILE).unlink(missing_ok=True)
+    if content is not None:
+        (tmp_path / FILE).write_bytes(content)
+    assert read_run_file(tmp_path) == []
+
+
+def test_a_process_that_runs_is_believed() -> None:
+    found = running(line(os.getpid()))
+    assert found is not None
+    assert found.pid == os.getpid()
+
+
+def test_a_pid_that_another_process_got_is_not_believed() -> None:
+    assert running(line(os.getpid(), started=psutil.Process().create_time() - 60)) is None
+    assert running(line(os.getpid(), started=0.0)) is None
+
+
+def test_a_process_that_ended_is_not_believed(sleeper: subprocess.Popen[bytes]) -> None:
+    stale = line(sleeper.pid)
+    sleeper.kill()
+    sleeper.wait()
+    assert running(stale) is None
+
+
+def test_leftovers_are_ended_and_told_by_role(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    write_run_file(tmp_path, [line(sleeper.pid, role="nats")])
+    assert end_leftovers(tmp_path) == ["nats"]
+    assert not psutil.pid_exists(sleeper.pid)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_stranger_with_the_pid_of_a_leftover_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    write_run_file(tmp_path, [line(sleeper.pid, started=psutil.Process(sleeper.pid).create_time() - 60)])
+    assert end_leftovers(tmp_path) == []
+    assert sleeper.poll() is None
+    assert not (tmp_path / FILE).exists()
+
+
+def test_without_leftovers_nothing_happens(tmp_path: Path) -> None:
+    assert end_leftovers(tmp_path) == []
+
+
+def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    with locked(tmp_path / "a" / "b"):
+        assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_up_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        write_run_file(tmp_path, [line(os.getpid(), role="gateway")])
+        with pytest.raises(MusicgenError, match="already running") as caught, locked(tmp_path):
+            pass
+    assert "http://127.0.0.1:8000" in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    with locked(tmp_path):
+        pass
+
+
+def test_another_process_is_refused_too_and_its_death_frees_the_lock(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.runfile import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            with pytest.raises(MusicgenError, match="already running"), locked(tmp_path):
+                pass
+        finally:
+            holder.kill()
+    with locked(tmp_path):
+        pass

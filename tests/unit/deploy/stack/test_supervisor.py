@@ -1,0 +1,127 @@
+"""Children in order, kept running, and stopped in the reverse order."""
+
+import asyncio
+import io
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.stack import supervisor as module
+from deploy.stack.child import ChildFailedError
+from deploy.stack.runfile import FILE, RunningProcess, read_run_file
+from deploy.stack.supervisor import Supervisor
+from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, SLEEP, spec
+
+
+@asynccontextmanager
+async def supervised(folder: Path) -> AsyncIterator[tuple[Supervisor, io.StringIO]]:
+    """A supervisor and what it says; its children end with the block."""
+    said = io.StringIO()
+    supervisor = Supervisor(folder, Console(file=said, width=200))
+    try:
+        yield supervisor, said
+    finally:
+        await supervisor.stop()
+
+
+async def until_said(said: io.StringIO, words: str) -> None:
+    async with asyncio.timeout(10):
+        while words not in said.getvalue():
+            await asyncio.sleep(0.02)
+
+
+def running(folder: Path, role: str) -> RunningProcess:
+    (found,) = [each for each in read_run_file(folder) if each.role == role]
+    return found
+
+
+async def test_started_children_are_listed_and_told_with_their_url(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        for name in ("first", "second"):
+            await supervisor.start(spec(tmp_path, SLEEP, name=name))
+        assert [each.role for each in read_run_file(tmp_path)] == ["first", "second"]
+        assert "http://second" in said.getvalue()
+        for name in ("first", "second"):
+            assert running(tmp_path, name).pid == int((tmp_path / f"{name}.ready").read_text())
+
+
+async def test_a_stop_ends_the_last_one_first_and_removes_the_list(tmp_path: Path) -> None:
+    program = HEAD + (
+        "def end(*_):\n"
+        "    with ready.with_name('order').open('a') as order: order.write(ready.stem + ' ')\n"
+        "    os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\nready.write_text('x')\ntime.sleep(60)"
+    )
+    async with supervised(tmp_path) as (supervisor, said):
+        for name in ("nats", "worker", "gateway"):
+            await supervisor.start(spec(tmp_path, program, name=name))
+    assert (tmp_path / "order").read_text().split() == ["gateway", "worker", "nats"]
+    assert said.getvalue().index("stopped gateway") < said.getvalue().index("stopped nats")
+    assert not (tmp_path / FILE).exists()
+
+
+async def test_a_child_that_dies_is_started_again_and_both_are_said(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(spec(tmp_path, SLEEP))
+        before = running(tmp_path, "tiny").pid
+        os.kill(before, signal.SIGKILL)
+        await until_said(said, "tiny is back")
+        assert "tiny ended (signal 9); it starts again in 0.5 s" in said.getvalue()
+        after = running(tmp_path, "tiny").pid
+        assert after != before
+        os.kill(after, 0)
+
+
+async def test_each_further_death_waits_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF", (0.01, 0.02, 0.03))
+    program = HEAD + "ready.write_text('x')\nsys.exit(3)"
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(spec(tmp_path, program))
+        async with asyncio.timeout(10):
+            while said.getvalue().count("in 0.03 s") < 2:
+                await asyncio.sleep(0.02)
+    text = said.getvalue()
+    assert text.count("in 0.01 s") == text.count("in 0.02 s") == 1
+    assert "exit code 3" in text
+
+
+async def test_a_child_that_cannot_start_fails_the_start_and_the_others_still_stop(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, _):
+        await supervisor.start(spec(tmp_path, SLEEP, name="first"))
+        with pytest.raises(ChildFailedError, match="no such port"):
+            await supervisor.start(spec(tmp_path, FAIL, name="second"))
+        pid = running(tmp_path, "first").pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_stop_while_a_child_waits_to_be_restarted_starts_nothing(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(spec(tmp_path, SLEEP))
+        os.kill(running(tmp_path, "tiny").pid, signal.SIGKILL)
+        await until_said(said, "starts again")
+    assert "is back" not in said.getvalue()
+    assert read_run_file(tmp_path) == []
+
+
+async def test_force_ends_all_at_once(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, _):
+        for name in ("first", "second"):
+            await supervisor.start(spec(tmp_path, DEAF, name=name, grace=60))
+        supervisor.force.set()
+        async with asyncio.timeout(5):
+            await supervisor.stop()
+
+
+async def test_a_start_begins_a_new_log(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "tiny.log"
+    log.write_text("of yesterday\n")
+    async with supervised(tmp_path) as (supervisor, _):
+        await supervisor.start(spec(tmp_path, SLEEP))
+        assert log.read_text() == ""

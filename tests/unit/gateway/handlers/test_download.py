@@ -1,0 +1,135 @@
+"""Downloads: a redirect, the bytes through the gateway, or a reason why there are none."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.handlers.download import _finished_key
+from gateway.problems import Problem
+from gateway.services import Services
+from shared.messages import JobRecord, JobStatus
+from shared.settings import load_settings
+from shared.storage import Storage
+from tests.unit.gateway.conftest import KEYS, Api
+from tests.unit.gateway.samples import completed, entry, job_id, record
+
+URL = f"/api/v1/download/{job_id(1)}"
+AUDIO = b"RIFF" + bytes(range(40))
+
+S3_STATUS = web.AppKey("status", list[int])
+
+
+async def _object(request: web.Request) -> web.Response:
+    """The part of S3 that a download needs; `S3_STATUS` may make it fail."""
+    (status,) = request.app[S3_STATUS]
+    if status != 200:
+        return web.Response(status=status, text="<Error/>", headers={"Content-Range": "bytes */44"})
+    wanted = request.http_range
+    body = AUDIO[wanted]
+    headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
+    if wanted.start is None:
+        return web.Response(body=body, headers=headers)
+    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{len(AUDIO)}"
+    return web.Response(status=206, body=body, headers=headers)
+
+
+@pytest.fixture
+async def s3(services: Services) -> AsyncIterator[list[int]]:
+    """An S3 that holds the audio of job 1, which is completed; the list says how it answers."""
+    app = web.Application()
+    app[S3_STATUS] = status = [200]
+    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/audio.wav", _object)
+    async with TestServer(app) as server:
+        services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
+        services.index.apply(entry(completed(1)))
+        yield status
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "words"),
+    [
+        (record(1), "is still queued"),
+        (record(1, status=JobStatus.PROCESSING), "is still processing"),
+        (record(1, status=JobStatus.FAILED, error_message="out of memory"), "failed: out of memory"),
+        (record(1, status=JobStatus.CANCELLED), "was cancelled"),
+    ],
+)
+def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words: str) -> None:
+    with pytest.raises(Problem, match=words) as caught:
+        _finished_key(unfinished)
+    assert caught.value.status == 409
+    assert job_id(1) in caught.value.detail
+
+
+def test_a_completed_job_has_a_key() -> None:
+    assert _finished_key(completed(1)) == f"jobs/{job_id(1)}/audio.wav"
+
+
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+async def test_an_unfinished_job_is_a_409_in_both_ways(api: Api, services: Services, query: str) -> None:
+    services.index.apply(entry(record(1)))
+    async with api.get(URL + query, allow_redirects=False) as response:
+        assert response.status == 409
+        assert response.content_type == "application/problem+json"
+
+
+async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(api: Api, s3: list[int]) -> None:
+    async with api.get(URL, allow_redirects=False) as response:
+        assert response.status == 302
+        assert response.headers["Cache-Control"] == "no-store"
+        url = urlsplit(response.headers["Location"])
+    assert url.path == f"/music-audio/jobs/{job_id(1)}/audio.wav"
+    query = parse_qs(url.query)
+    assert query["X-Amz-Expires"] == ["600"]
+    assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
+
+
+async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: list[int]) -> None:
+    await services.probe._look_at_s3()
+    async with api.get(URL, allow_redirects=False) as response:
+        assert response.status == 503
+        assert "S3 is away" in (await response.json())["detail"]
+
+
+async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: list[int]) -> None:
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        assert response.content_type == "audio/wav"
+        assert response.headers["Content-Length"] == str(len(AUDIO))
+        assert f"{job_id(1)}.wav" in response.headers["Content-Disposition"]
+        assert "x-amz-id-2" not in response.headers
+        assert await response.read() == AUDIO
+
+
+async def test_a_range_is_passed_on(api: Api, s3: list[int]) -> None:
+    async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
+        assert response.status == 206
+        assert response.headers["Content-Range"] == "bytes 4-7/44"
+        assert await response.read() == AUDIO[4:8]
+
+
+@pytest.mark.parametrize(("answered", "told"), [(404, 410), (416, 416), (403, 503), (500, 503), (503, 503), (204, 503)])
+async def test_an_error_of_s3_is_never_served_as_audio(api: Api, s3: list[int], answered: int, told: int) -> None:
+    s3[0] = answered
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == told
+        assert response.content_type == "application/problem+json"
+        assert ("Content-Range" in response.headers) == (told == 416)
+
+
+async def test_proxying_from_an_s3_that_refuses_connections_is_a_503(api: Api, services: Services) -> None:
+    services.index.apply(entry(completed(1)))
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: list[int]) -> None:
+    async with api.head(URL) as response:
+        assert response.status == 200
+        assert response.headers["Content-Length"] == "44"
+        assert response.headers["Content-Type"] == "audio/wav"
+        assert await response.read() == b""

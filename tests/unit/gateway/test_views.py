@@ -1,0 +1,122 @@
+"""What a client sees of a job."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.api import JobView
+from gateway.estimate import Estimator
+from gateway.job_index import JobIndex
+from gateway.views import Views, whole_seconds
+from gateway.worker_registry import WorkerRegistry
+from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, record, worker
+
+FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
+
+
+async def view(of: JobRecord, *others: JobRecord, workers: tuple[WorkerInfo, ...] = (worker(),)) -> JobView:
+    """What a client sees of a job among others."""
+    index, registry = JobIndex(Estimator()), WorkerRegistry()
+    for each in (*others, of):
+        index.apply(entry(each))
+    for info in workers:
+        await registry.on_message(message(f"music.workers.{info.worker_id}", info))
+    return Views(index, registry).of(of)
+
+
+async def test_the_first_queued_job_has_position_1() -> None:
+    seen = await view(record(1, age=10))
+    assert seen.queue_position == 1
+    assert seen.message == "Generation job queued"
+
+
+async def test_only_older_queued_jobs_of_the_same_model_are_ahead() -> None:
+    others = (
+        record(2, age=20),
+        record(3, age=15),
+        record(4, age=5),
+        record(5, age=30, model="small"),
+        record(6, age=30, status=JobStatus.PROCESSING),
+        completed(7, age=30),
+    )
+    seen = await view(record(1, age=10), *others)
+    assert seen.queue_position == 3
+    assert seen.message == "Queued behind 2 other jobs"
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.QUEUED])
+async def test_a_job_that_left_the_queue_has_no_position_and_its_own_message(status: JobStatus) -> None:
+    seen = await view(record(1, status=status, message="Own words"), workers=())
+    assert seen.queue_position is None
+    assert seen.message == "Own words"
+
+
+async def test_a_job_that_nobody_serves_says_how_to_get_a_worker() -> None:
+    seen = await view(record(1, model="large"))
+    assert "no worker serves the model large" in seen.message
+    assert "MUSICGEN_MODEL_SIZE=large" in seen.message
+
+
+@pytest.mark.parametrize("state", [WorkerState.LOADING, WorkerState.FAILED, WorkerState.STOPPING])
+async def test_a_job_whose_workers_are_not_ready_passes_on_what_they_say(state: WorkerState) -> None:
+    seen = await view(record(1), workers=(worker("w1", state=state, message="Downloading 40 %"),))
+    assert "Downloading 40 %" in seen.message
+
+
+async def test_one_ready_worker_is_enough() -> None:
+    loading = worker("w0", state=WorkerState.LOADING)
+    assert (await view(record(1), workers=(loading, worker("w1")))).message == "Generation job queued"
+
+
+async def test_eta_counts_the_audio_ahead_shared_by_all_slots() -> None:
+    # 0.5 s of work for a second of audio, 40 s of audio ahead on 2 slots, then the job's own 20 s.
+    seen = await view(
+        record(1, duration=20.0), completed(2), record(3, age=2, duration=30.0), record(4, age=1, duration=10.0)
+    )
+    assert seen.eta_seconds == 0.5 * 40 / 2 + 0.5 * 20
+
+
+async def test_eta_of_a_running_job_is_what_remains() -> None:
+    running = record(1, status=JobStatus.PROCESSING, started_at=now() - timedelta(seconds=2))
+    assert (await view(running, completed(2))).eta_seconds == pytest.approx(3.0, abs=0.5)
+
+
+async def test_eta_of_a_running_job_that_is_late_is_zero() -> None:
+    late = record(1, status=JobStatus.PROCESSING, started_at=NOON)
+    assert (await view(late, completed(2))).eta_seconds == 0.0
+
+
+async def test_no_eta_before_a_job_of_the_model_was_timed() -> None:
+    assert (await view(record(1), completed(2, model="small"))).eta_seconds is None
+
+
+async def test_no_eta_without_a_slot() -> None:
+    assert (await view(record(1), completed(2), workers=())).eta_seconds is None
+
+
+@pytest.mark.parametrize("status", FINISHED)
+async def test_a_finished_job_has_no_eta(status: JobStatus) -> None:
+    assert (await view(record(1, status=status), completed(2))).eta_seconds is None
+
+
+async def test_times_are_told_in_whole_seconds() -> None:
+    moment = NOON.replace(microsecond=999_000)
+    seen = await view(completed(1, created_at=moment, started_at=moment, completed_at=moment))
+    assert seen.created_at == seen.started_at == seen.completed_at == NOON
+
+
+def test_a_time_that_is_not_known_stays_unknown() -> None:
+    assert whole_seconds(None) is None
+
+
+async def test_a_completed_job_tells_where_its_audio_is() -> None:
+    seen = await view(completed(1))
+    assert seen.audio_url == f"/api/v1/download/{job_id(1)}"
+    assert (seen.file_size, seen.actual_duration) == (44, 10.0)
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.FAILED])
+async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
+    seen = await view(record(1, status=status))
+    assert (seen.audio_url, seen.file_size, seen.actual_duration, seen.audio) == (None, None, None, None)

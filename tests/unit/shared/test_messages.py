@@ -1,0 +1,134 @@
+"""What is on the wire."""
+
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.messages import (
+    LIFECYCLE,
+    TERMINAL,
+    Audio,
+    Event,
+    EventType,
+    Job,
+    JobRecord,
+    JobStatus,
+    Recipe,
+    Timings,
+    audio_key,
+    event_of,
+    job_prefix,
+    now,
+)
+
+JOB = "gen_abc123456789"
+
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+numbers = st.floats(0, 1e6)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+counts = st.integers(0, 2**53)
+audios = st.builds(Audio, key=texts, size=counts, duration=numbers, sha256=texts, sample_rate=counts, channels=counts)
+recipes = st.builds(
+    Recipe, model=texts, prompt=texts, duration=numbers, temperature=numbers, seed=st.integers(0, 2**32 - 1)
+)
+records = st.builds(
+    JobRecord,
+    job_id=st.just(JOB),
+    recipe=recipes,
+    created_at=moments,
+    updated_at=moments,
+    status=st.sampled_from(JobStatus),
+    progress=numbers,
+    message=texts,
+    started_at=st.none() | moments,
+    error_message=st.none() | texts,
+    attempts=counts,
+    audio=st.none() | audios,
+    timings=st.none() | st.builds(Timings, generating=numbers, encoding=numbers, uploading=numbers),
+)
+
+# As the first version wrote them, without the fields that have defaults.
+OLD_RECORD = b"""{"job_id": "gen_abc123456789", "recipe": {"model": "small", "prompt": "a", "duration": 8.0},
+ "created_at": "2024-12-01T10:00:00Z", "updated_at": "2024-12-01T10:00:00Z"}"""
+OLD_EVENT = b"""{"type": "queued", "job_id": "gen_abc123456789", "seq": 1, "status": "queued", "progress": 0.0,
+ "message": "m", "at": "2024-12-01T10:00:00Z"}"""
+
+
+def test_exactly_the_last_three_statuses_are_terminal() -> None:
+    assert [status.value for status in JobStatus if status.is_terminal] == ["completed", "failed", "cancelled"]
+    assert {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED} == TERMINAL
+
+
+def test_each_status_is_a_life_cycle_event_and_progress_is_none() -> None:
+    assert set(LIFECYCLE) == {status.value for status in JobStatus}
+    assert set(get_args(EventType)) == {*LIFECYCLE, "progress"}
+
+
+@given(records)
+def test_a_record_survives_the_wire(record: JobRecord) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(record), type=JobRecord) == record
+
+
+@given(records, counts)
+def test_an_event_tells_what_the_record_says_and_survives_the_wire(record: JobRecord, revision: int) -> None:
+    event = event_of(record, revision)
+    assert msgspec.json.decode(msgspec.json.encode(event), type=Event) == event
+    assert (event.type, event.job_id, event.seq) == (record.status.value, JOB, revision)
+    assert (event.status, event.progress, event.message) == (record.status, record.progress, record.message)
+    assert (event.at, event.attempts, event.error_message) == (
+        record.updated_at,
+        record.attempts,
+        record.error_message,
+    )
+
+
+@given(records.filter(lambda record: record.audio is not None))
+def test_an_event_of_a_job_with_audio_tells_where_and_how_much(record: JobRecord) -> None:
+    assert record.audio is not None
+    event = event_of(record, 1)
+    assert event.audio_url == f"/api/v1/download/{JOB}"
+    assert (event.file_size, event.actual_duration) == (record.audio.size, record.audio.duration)
+
+
+@given(records)
+def test_progress_keeps_the_status_beside_its_own_type(record: JobRecord) -> None:
+    event = event_of(record, 1, "progress")
+    assert (event.type, event.status) == ("progress", record.status)
+
+
+def test_a_record_without_newer_fields_still_decodes() -> None:
+    record = msgspec.json.decode(OLD_RECORD, type=JobRecord)
+    assert (record.status, record.attempts, record.audio) == (JobStatus.QUEUED, 0, None)
+    assert (record.recipe.top_k, record.recipe.sample_format) == (250, "int16")
+
+
+def test_an_event_without_newer_fields_still_decodes() -> None:
+    assert msgspec.json.decode(OLD_EVENT, type=Event).file_size is None
+
+
+@pytest.mark.parametrize(("data", "kind"), [(OLD_RECORD, JobRecord), (OLD_EVENT, Event)])
+def test_fields_of_a_later_version_are_ignored(data: bytes, kind: type[JobRecord | Event]) -> None:
+    newer = data[:-1] + b', "colour": {"red": [1]}}'
+    assert msgspec.json.decode(newer, type=kind) == msgspec.json.decode(data, type=kind)
+
+
+def test_a_job_needs_nothing_but_its_id_recipe_and_time() -> None:
+    job = Job(job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=now())
+    assert msgspec.json.decode(msgspec.json.encode(job), type=Job) == job
+
+
+def test_now_is_utc_to_the_millisecond() -> None:
+    moment = now()
+    assert moment.utcoffset() == timedelta(0)
+    assert moment.microsecond % 1000 == 0
+    assert abs(datetime.now(UTC) - moment) < timedelta(seconds=5)
+
+
+def test_the_key_lies_below_the_prefix_of_its_job() -> None:
+    assert audio_key(JOB) == "jobs/gen_abc123456789/audio.wav"
+    assert audio_key(JOB).startswith(job_prefix(JOB))
+    assert job_prefix(JOB).endswith("/")

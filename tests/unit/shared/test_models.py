@@ -1,0 +1,65 @@
+"""Names of models."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SettingsError
+from shared.models import HUB_REPOSITORIES, MODEL_NAMES, STARTER, check_model_reference, is_folder, model_name
+
+TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_known_name_is_accepted_and_stands_for_itself(name: str) -> None:
+    check_model_reference(name)
+    assert not is_folder(name)
+    assert model_name(name) == name
+    assert TOKEN.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", ["", "Small", "musicgen-small", "tiny", "small "])
+def test_an_unknown_name_is_refused_with_the_names_there_are(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_model_reference(name)
+    assert all(known in str(caught.value) for known in MODEL_NAMES)
+
+
+def test_the_starter_is_on_no_hub() -> None:
+    assert STARTER not in HUB_REPOSITORIES
+    assert HUB_REPOSITORIES["stereo-small"] == "facebook/musicgen-stereo-small"
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("/models/tune", "tune"),
+        ("/models/My Tune.v2/", "my-tune-v2"),
+        ("./checkpoints/__best__", "best"),
+        ("/models/♪", "checkpoint"),
+        ("/", "checkpoint"),
+        ("/models/a/../b", "b"),
+    ],
+)
+def test_a_folder_queues_under_its_own_name(reference: str, name: str) -> None:
+    check_model_reference(reference)
+    assert model_name(reference) == name
+
+
+def test_a_point_is_the_folder_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tune").mkdir()
+    monkeypatch.chdir(tmp_path / "tune")
+    assert model_name(".") == "tune"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "someone"))
+    assert model_name("~") == "someone"
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
+def test_the_name_of_any_folder_is_one_token_of_a_subject(name: str) -> None:
+    assert TOKEN.fullmatch(model_name(f"/models/{name}"))

@@ -1,0 +1,125 @@
+"""Settings from the environment."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import SettingsError
+from shared.settings import Settings, describe, load_settings
+
+VARIABLES = [name.upper() for name in Settings.__struct_fields__]
+
+# A wrong value for each variable that can be wrong, and words of what it may be.
+WRONG = [
+    ("MUSICGEN_MODEL_SIZE", "tiny", "starter, small, medium, large, melody"),
+    ("MUSICGEN_MODEL_SIZE", " small", "starter"),
+    ("MUSICGEN_DEVICE", "tpu", "auto, cuda, mps or cpu"),
+    ("MUSICGEN_ENGINE", "import os", "audiocraft"),
+    ("MUSICGEN_ENGINE", "module:", "module:factory"),
+    ("MAX_DURATION", "0.4", "0.5 to 600"),
+    ("MAX_DURATION", "601", "0.5 to 600"),
+    ("MAX_DURATION", "long", "0.5 to 600"),
+    ("MAX_DURATION", "nan", "0.5 to 600"),
+    ("MAX_DURATION", "inf", "0.5 to 600"),
+    ("MAX_DURATION", "1e999", "0.5 to 600"),
+    ("MAX_CONCURRENT_JOBS", "0", "1 to 256"),
+    ("MAX_CONCURRENT_JOBS", "1.5", "1 to 256"),
+    ("MAX_CONCURRENT_JOBS", "true", "1 to 256"),
+    ("MAX_CONCURRENT_JOBS", "-1", "1 to 256"),
+    ("SHUTDOWN_GRACE", "-inf", "0.5 to 600"),
+    ("NATS_URL", "127.0.0.1:4222", "nats://127.0.0.1:4222"),
+    ("NATS_URL", "http://127.0.0.1:4222", "nats://127.0.0.1:4222"),
+    ("S3_ENDPOINT", "127.0.0.1:8333", "http://127.0.0.1:8333"),
+    ("S3_ENDPOINT", "http://127.0.0.1:8333/bucket", "http://127.0.0.1:8333"),
+    ("S3_PUBLIC_ENDPOINT", "music.example", "http://127.0.0.1:8333"),
+    ("S3_BUCKET", "Music", "music-audio"),
+    ("S3_BUCKET", "a", "music-audio"),
+    ("GATEWAY_PORT", "0", "1 to 65535"),
+    ("GATEWAY_PORT", "65536", "1 to 65535"),
+    ("GATEWAY_PORT", "http", "1 to 65535"),
+    ("GATEWAY_PORT", "99999999999999999999", "1 to 65535"),
+    ("WORKER_METRICS_PORT", "-1", "0 for none"),
+    ("LOG_LEVEL", "loud", "debug, info, warning or error"),
+    ("LOG_FORMAT", "xml", "text or json"),
+]
+
+
+def test_nothing_set_gives_the_defaults_of_the_design() -> None:
+    settings = load_settings({})
+    assert settings == Settings()
+    assert (settings.model, settings.musicgen_device, settings.max_duration) == ("starter", "auto", 120.0)
+    assert (settings.gateway_host, settings.gateway_port) == ("127.0.0.1", 8000)
+    assert (settings.s3_bucket, settings.log_format) == ("music-audio", "text")
+
+
+@pytest.mark.parametrize(("name", "value", "words"), WRONG)
+def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    text = str(caught.value)
+    assert text.startswith(f"{name} must be ")
+    assert words in text
+    assert repr(value) in text
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_every_variable_has_a_description_or_is_free_text(name: str) -> None:
+    free = {"S3_ACCESS_KEY", "S3_SECRET_KEY"}
+    assert (describe(name) == "text") == (name in free)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_an_empty_variable_counts_as_not_set(name: str) -> None:
+    assert load_settings({name: ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("MUSICGEN_DEVICE", "CUDA", "cuda"),
+        ("LOG_LEVEL", "Warning", "warning"),
+        ("LOG_FORMAT", "JSON", "json"),
+        ("MAX_DURATION", "30", 30.0),
+        ("MAX_CONCURRENT_JOBS", "256", 256),
+        ("GATEWAY_PORT", "1", 1),
+        ("WORKER_METRICS_PORT", "0", 0),
+        ("NATS_URL", "tls://user:pass@nats.example:4222", "tls://user:pass@nats.example:4222"),
+        ("S3_ENDPOINT", "https://s3.example/", "https://s3.example/"),
+        ("S3_PUBLIC_ENDPOINT", "https://music.example", "https://music.example"),
+        ("MUSICGEN_ENGINE", "tests.engines:load", "tests.engines:load"),
+        ("MUSICGEN_MODEL_SIZE", "stereo-melody-large", "stereo-melody-large"),
+        ("MUSICGEN_MODEL_SIZE", "./my model", "./my model"),
+        ("GATEWAY_HOST", "0.0.0.0", "0.0.0.0"),
+    ],
+)
+def test_a_right_value_is_taken(name: str, value: str, meant: object) -> None:
+    assert getattr(load_settings({name: value}), name.lower()) == meant
+
+
+def test_api_keys_are_refused_because_they_would_protect_nothing() -> None:
+    with pytest.raises(SettingsError, match="API_KEYS") as caught:
+        load_settings({"API_KEYS": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_empty_api_keys_are_fine() -> None:
+    assert load_settings({"API_KEYS": ""}) == Settings()
+
+
+def test_foreign_variables_are_ignored() -> None:
+    assert load_settings({"PATH": "/bin", "gateway_port": "1", "MODEL": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(("reference", "model"), [("small", "small"), ("/models/My Tune v2", "my-tune-v2")])
+def test_the_model_is_the_name_under_which_jobs_queue(reference: str, model: str) -> None:
+    assert load_settings({"MUSICGEN_MODEL_SIZE": reference}).model == model
+
+
+@given(st.sampled_from(VARIABLES), st.text(max_size=20))
+def test_any_value_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    refused = ""
+    try:
+        load_settings({name: value})
+    except SettingsError as error:
+        refused = str(error)
+    assert not refused or refused.startswith(f"{name} must be ")

@@ -1,0 +1,51 @@
+"""Names on NATS, which other programs rely on."""
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from shared import subjects
+from shared.topology import consumer_config
+
+JOB = "gen_abc123456789"
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        (subjects.job_subject("small"), "music.jobs.small.normal"),
+        (subjects.job_subject("small", "high"), "music.jobs.small.high"),
+        (subjects.model_jobs("small"), "music.jobs.small.*"),
+        (subjects.consumer_name("stereo-small"), "worker-stereo-small"),
+        (subjects.event_subject(JOB, "queued"), f"music.events.{JOB}.queued"),
+        (subjects.cancel_subject(JOB), f"music.cancel.{JOB}"),
+        (subjects.worker_subject("w1"), "music.workers.w1"),
+        (subjects.JOBS_STREAM, "MUSIC_JOBS"),
+        (subjects.EVENTS_STREAM, "MUSIC_EVENTS"),
+        (subjects.JOBS_BUCKET, "music_jobs"),
+        (subjects.MSG_ID, "Nats-Msg-Id"),
+    ],
+)
+def test_a_name_is_the_one_of_the_contract(subject: str, name: str) -> None:
+    assert subject == name
+
+
+@pytest.mark.parametrize(
+    ("subject", "pattern"),
+    [
+        (subjects.job_subject("small"), subjects.ALL_JOBS),
+        (subjects.job_subject("small", "high"), subjects.model_jobs("small")),
+        (subjects.event_subject(JOB, "progress"), subjects.ALL_EVENTS),
+        (subjects.cancel_subject(JOB), subjects.ALL_CANCELS),
+        (subjects.worker_subject("w1"), subjects.ALL_WORKERS),
+    ],
+)
+def test_a_subject_is_heard_by_whoever_listens_to_all_of_its_kind(subject: str, pattern: str) -> None:
+    assert fnmatchcase(subject, pattern.replace(">", "*"))
+
+
+def test_models_share_no_consumer() -> None:
+    small, stereo = consumer_config("small"), consumer_config("stereo-small")
+    assert small.durable_name != stereo.durable_name
+    assert small.filter_subject == "music.jobs.small.*"
+    assert stereo.filter_subject == "music.jobs.stereo-small.*"
