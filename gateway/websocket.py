@@ -13,6 +13,7 @@ from gateway.outbox import Outbox, OutboxFullError
 from gateway.problems import Problem, unavailable
 from gateway.services import SERVICES
 from gateway.validation import field_error
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
 
@@ -49,9 +50,7 @@ class Connection:
         finally:
             for subscription in self._subscriptions.values():
                 self._hub.unsubscribe(subscription)
-            sender.cancel()
-            with suppress(asyncio.CancelledError):
-                await sender
+            await end((sender,))
 
     async def _receive(self, text: str) -> None:
         try:

@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from shared.errors import UnavailableError
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import Audio, JobRecord, JobStatus, Recipe, Timings, now
 from shared.storage import Storage
@@ -104,9 +105,10 @@ class Attempt:
                 await report
             raise LeaseLostError(record.job_id)
         finally:
-            for task in (work, lost, report):
-                task.cancel()
-            await asyncio.gather(work, lost, report, return_exceptions=True)
+            # The work is cancelled once: it then waits until the engine has let go of the slot.
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await end((lost, report))
 
     async def _report(self, generation: Generation) -> None:
         while True:

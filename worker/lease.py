@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import EventType, Job, JobRecord, JobStatus, now
 from shared.publisher import publish_event, publish_job
@@ -56,9 +57,7 @@ class Lease:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end((task,))
 
     async def check(self) -> None:
         """Look whether the job is still ours; `lost` tells."""
@@ -84,6 +83,9 @@ class Lease:
         async with self._writing:
             if self.record == record:
                 return
+            if self.record.status.is_terminal:
+                # A stop that comes between this job's end and its acknowledgement must not queue it again.
+                raise LeaseLostError(self.record.job_id)
             try:
                 self._entry = await self._records.update(self._entry, record)
             except ConflictError as error:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from deploy.stack.child import Child, ChildFailedError, ChildSpec
 from deploy.stack.runfile import FILE, write_run_file
+from shared.lifecycle import end
 
 # Seconds before the next start after a death; the last one repeats. A child that lived for STABLE starts anew.
 BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -46,9 +47,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End all children, the last one started first: nobody loses what it still needs."""
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
+        await end(self._watching)
         for child in reversed(self._children):
             await child.stop(force=self.force)
             self._console.print(f"  [dim]stopped {child.spec.name}[/]")

@@ -21,6 +21,7 @@ from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError
+from shared.lifecycle import end
 from shared.models import is_folder
 from shared.settings import load_settings
 from shared.version import VERSION
@@ -94,9 +95,7 @@ async def _start_unless(stopped: asyncio.Event, starting: Coroutine[Any, Any, No
         if start.done():
             await start
     finally:
-        for task in (start, stop):
-            task.cancel()
-        await asyncio.gather(start, stop, return_exceptions=True)
+        await end((start, stop))
 
 
 class Stack:

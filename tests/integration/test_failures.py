@@ -1,10 +1,13 @@
 """Engines and workers that fail, die or cannot load."""
 
 import asyncio
+import random
 import time
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
+from nats.aio.msg import Msg
 
 from shared import subjects
 from shared.errors import ConflictError
@@ -77,6 +80,35 @@ async def test_a_stopping_worker_hands_back_what_does_not_fit(system: System) ->
     await system.worker()
     status = await api.until(job_id, "completed")
     assert status["attempts"] == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_stops_at_random_moments_end_every_job_once(system: System, seed: int) -> None:
+    api = await system.gateway()
+    kinds: dict[str, list[str]] = {}
+
+    async def take(message: Msg) -> None:
+        _, _, job_id, kind = message.subject.split(".")
+        kinds.setdefault(job_id, []).append(kind)
+
+    observer = await system.nats("observer")
+    await observer.subscribe("music.events.>", cb=take)
+    await observer.flush()
+    source = random.Random(seed)
+    jobs = [await api.generate(source.choice(["tone", "slow"]), duration=0.5) for _ in range(6)]
+    for _ in range(3):
+        worker = await system.worker()
+        await asyncio.sleep(source.uniform(0, 0.5))
+        await worker.stop(grace=0)
+    await system.worker()
+    for job_id in jobs:
+        assert (await api.until(job_id, "completed", patience=60))["attempts"] == 1
+
+    async def told() -> bool:
+        return all(kinds[job_id][-1] == "completed" for job_id in jobs)
+
+    await eventually(told, "every end is announced")
+    assert [kinds[job_id].count("completed") for job_id in jobs] == [1] * len(jobs)
 
 
 async def test_a_worker_that_lost_its_job_changes_nothing(system: System) -> None:

@@ -1,0 +1,47 @@
+"""The reference engine on a GPU. Skipped where there is none."""
+
+import asyncio
+
+import numpy as np
+import pynvml
+import pytest
+
+from shared.messages import Recipe, WorkerState
+from worker.engine.host import EngineHost, Generation
+from worker.engine.interface import EngineSettings
+
+
+def gpus() -> int:
+    try:
+        pynvml.nvmlInit()
+        return int(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError:
+        return 0
+
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(gpus() == 0, reason="no NVIDIA GPU")]
+
+
+async def test_the_same_recipe_gives_the_same_sound_on_the_gpu() -> None:
+    settled = asyncio.Event()
+
+    def on_change() -> None:
+        if host.state in {WorkerState.READY, WorkerState.FAILED}:
+            settled.set()
+
+    settings = EngineSettings(engine="audiocraft", model="starter", device="auto", max_slots=1)
+    host = EngineHost(settings, on_change)
+    running = asyncio.create_task(host.run())
+    try:
+        async with asyncio.timeout(100):
+            await settled.wait()
+        assert host.info is not None, host.message
+        assert host.info.device == "cuda"
+        recipe = Recipe(model="starter", prompt="happy piano", duration=2.0, seed=7)
+        first, again = [await host.generate(f"gen_{n:012}", recipe, Generation()) for n in range(2)]
+        assert first.shape == (64_000, 1)
+        assert np.isfinite(first).all()
+        assert np.array_equal(first, again)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

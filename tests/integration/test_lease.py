@@ -1,0 +1,90 @@
+"""What only the holder of a lease may do, and what not even it may."""
+
+import pytest
+from msgspec.structs import replace
+from nats.aio.msg import Msg
+
+from shared.errors import ConflictError
+from shared.messages import JobRecord, JobStatus, Recipe, now
+from shared.publisher import ensure_announced
+from shared.records import Entry, Records
+from shared.topology import ensure_streams
+from tests.integration.system import System
+from worker.lease import Lease, LeaseLostError
+
+RECORD = JobRecord(
+    job_id="gen_000000000000",
+    recipe=Recipe(model="starter", prompt="tone", duration=1.0),
+    created_at=now(),
+    updated_at=now(),
+    status=JobStatus.PROCESSING,
+    attempts=1,
+)
+
+
+async def leased(system: System) -> tuple[Lease, Records]:
+    client = await system.nats()
+    js = client.jetstream()
+    records = Records(await ensure_streams(js))
+    return Lease(js, records, Msg(client), await records.create(RECORD)), records
+
+
+async def test_a_finished_job_is_not_handed_back(system: System) -> None:
+    """As when a stop comes between the end of a job and its acknowledgement."""
+    lease, records = await leased(system)
+    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0))
+    with pytest.raises(LeaseLostError):
+        await lease.hand_back("The worker stopped", 0, counted=False)
+    found = await records.get(RECORD.job_id)
+    assert found is not None
+    assert (found.record.status, found.record.attempts) == (JobStatus.COMPLETED, 1)
+
+
+async def test_writing_the_same_again_is_no_second_change(system: System) -> None:
+    lease, records = await leased(system)
+    done = lease.draft(status=JobStatus.COMPLETED)
+    await lease.write(done)
+    first = await records.get(RECORD.job_id)
+    await lease.write(done)
+    assert await records.get(RECORD.job_id) == first
+
+
+async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(system: System) -> None:
+    _, records = await leased(system)
+    entry = await records.get(RECORD.job_id)
+    assert entry is not None
+    changed = replace(RECORD, progress=0.5)
+    written = await records.update(entry, changed)
+    assert await records.update(entry, changed) == written
+    with pytest.raises(ConflictError):
+        await records.update(entry, replace(RECORD, progress=0.6))
+
+
+async def test_a_record_is_created_once(system: System) -> None:
+    _, records = await leased(system)
+    with pytest.raises(ConflictError):
+        await records.create(replace(RECORD, attempts=7))
+
+
+async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None:
+    lease, records = await leased(system)
+    entry = await records.get(RECORD.job_id)
+    assert entry is not None
+    await records.update(entry, replace(RECORD, status=JobStatus.CANCELLED))
+    await lease.check()
+    assert lease.lost.is_set()
+    with pytest.raises(LeaseLostError):
+        await lease.progress(0.5, "Generating")
+
+
+async def test_a_state_is_announced_once_however_often_it_is_found(system: System) -> None:
+    _, records = await leased(system)
+    js = (await system.nats()).jetstream()
+    entry = await records.get(RECORD.job_id)
+    assert entry is not None
+    for _ in range(3):
+        await ensure_announced(js, entry)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 1
+    later = Entry(entry.record, entry.revision + 5)
+    await ensure_announced(js, later)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
