@@ -94,26 +94,29 @@ class Jobs:
             entry = await records.create(record)
         except ConflictError:
             return await self._repeat(records, record)
-        await self._enqueue(records, entry)
+        try:
+            await self._enqueue(entry)
+        except UnavailableError as error:
+            await self._undo(records, entry, error)
+            raise
         metrics.accepted(recipe.model)
         log.info("job accepted", job_id=record.job_id, model=recipe.model, duration=recipe.duration)
         return record
 
-    async def _enqueue(self, records: Records, entry: Entry) -> None:
+    async def _undo(self, records: Records, entry: Entry, error: UnavailableError) -> None:
+        """Take back a record whose job was not accepted.
+
+        Should the message have got through all the same, the worker finds no record and drops it. After an
+        uncertain publish with a key the record stays: the repeated request finishes what this one began.
+        """
+        if entry.record.fingerprint is None or isinstance(error, QueueFullError):
+            with suppress(UnavailableError):
+                await records.remove(entry)
+
+    async def _enqueue(self, entry: Entry) -> None:
         record = entry.record
         job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
-        try:
-            sequence = await publish_job(self._bus.require(), job, record.traceparent)
-        except QueueFullError:
-            await records.remove(entry)
-            raise
-        except UnavailableError:
-            # Not accepted. Should the message have got through, the worker finds no record and drops it. With a
-            # key the record stays: the repeated request finishes what this one began.
-            if record.fingerprint is None:
-                with suppress(UnavailableError):
-                    await records.remove(entry)
-            raise
+        sequence = await publish_job(self._bus.require(), job, record.traceparent)
         self._remember(record.job_id, sequence)
         self._index.apply(entry)
         await self._announce(entry)
@@ -134,7 +137,7 @@ class Jobs:
             message = f"This key was used for another request, job {known.job_id}. Use a new key for a new request."
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
         if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
-            await self._enqueue(records, entry)
+            await self._enqueue(entry)
         return known
 
     async def cancel(self, job_id: str) -> None:

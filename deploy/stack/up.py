@@ -109,7 +109,10 @@ class Stack:
         self._environ = dict(os.environ)
         if options.model:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
-        load_settings(self._environ)  # a wrong setting stops the start before anything runs
+        # What is wrong with the request stops the start before anything runs.
+        load_settings(self._environ)
+        if options.port is not None and not is_free(options.port):
+            raise MusicgenError(f"Port {options.port} is taken by another program. Stop it, or give another --port.")
 
     async def start(self) -> None:
         """Start all; returns when the first worker is ready or says why it cannot be."""
@@ -166,7 +169,7 @@ class Stack:
 
     async def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> str:
         settings = load_settings(self._environ)
-        port = self._port("gateway", settings.gateway_port, self._options.port)
+        port = self._options.port or self._port("gateway", settings.gateway_port)
         url = f"http://{LOOPBACK if settings.gateway_host == '0.0.0.0' else settings.gateway_host}:{port}"  # noqa: S104
         spec = ChildSpec(
             name="gateway",
@@ -201,11 +204,9 @@ class Stack:
                     self._console.print(f"  [dim]· model     {text} …[/]")
                 await asyncio.sleep(0.2)
 
-    def _port(self, what: str, default: int, wanted: int | None = None) -> int:
-        if wanted is not None and not is_free(wanted):
-            raise MusicgenError(f"Port {wanted} is taken by another program. Stop it, or give another --port.")
-        if wanted is not None or is_free(default):
-            return wanted or default
+    def _port(self, what: str, default: int) -> int:
+        if is_free(default):
+            return default
         (port,) = free_ports(1)
         self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")
         return port

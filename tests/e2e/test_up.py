@@ -149,6 +149,18 @@ async def test_a_stop_in_the_middle_of_a_job_loses_nothing(up: Start) -> None:
     assert again.stop() == 0
 
 
+async def test_a_second_ctrl_c_does_not_wait_for_the_job(up: Start) -> None:
+    stack = up(SHUTDOWN_GRACE="300").start()
+    job_id = await post(stack, "deaf", 100)
+    await until(stack, job_id, "processing")
+    stack.remember()
+    stack.signal(signal.SIGINT)
+    stack.wait_for("Stopping")
+    stack.signal(signal.SIGINT)
+    assert stack.wait() == 0
+    assert stack.survivors() == []
+
+
 async def test_even_kill_9_of_up_leaves_no_process_and_loses_nothing(up: Start) -> None:
     stack = up().start()
     job_id = await post(stack, "slow", 4)
