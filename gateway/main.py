@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.app import create_app, open_services
 from shared.errors import SettingsError
@@ -23,7 +25,13 @@ def main() -> None:
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "gateway")
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     asyncio.run(serve(settings))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's is worth logging: bytes that are no HTTP are answered 400 and no news."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def serve(settings: Settings) -> None:

@@ -65,7 +65,7 @@ class Records:
         """Take back a record that was never announced."""
         try:
             await self.bucket.delete(entry.record.job_id, last=entry.revision)
-        except AWAY as error:
+        except (nats.js.errors.APIError, *AWAY) as error:
             raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:

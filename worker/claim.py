@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 
 from shared.bus import Bus
 from shared.errors import ConflictError
+from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, now
 from shared.publisher import ensure_announced, publish_event
@@ -75,6 +76,9 @@ class Claims:
             job_id = _decode(message.data).job_id
         except UNDECODABLE as error:
             await terminate(self._bus.client, message, f"not a job: {error}")
+            return None
+        if not is_job_id(job_id):
+            await terminate(self._bus.client, message, "not a job: its id is malformed")
             return None
         while True:
             entry = await records.get(job_id)

@@ -56,7 +56,11 @@ async def test_a_full_queue_is_a_503_and_leaves_no_record(system: System) -> Non
     assert len(await (await js.key_value(subjects.JOBS_BUCKET)).keys()) == 2
 
 
-@pytest.mark.parametrize("payload", [b"", b"not json", b"{}", b'{"job_id": "gen_000000000000"}', b"\xff\xfe"])
+RECIPE = {"model": "starter", "prompt": "tone", "duration": 1.0}
+FOREIGN = json.dumps({"job_id": "a..b", "recipe": RECIPE, "created_at": "2024-12-01T10:00:00Z"}).encode()
+
+
+@pytest.mark.parametrize("payload", [b"", b"not json", b"{}", b'{"job_id": "gen_000000000000"}', b"\xff\xfe", FOREIGN])
 async def test_a_message_that_is_no_job_is_terminated_and_the_next_one_runs(system: System, payload: bytes) -> None:
     api, _ = await system.gateway(), await system.worker()
     js = (await system.nats()).jetstream()
@@ -72,8 +76,7 @@ async def test_a_message_that_is_no_job_is_terminated_and_the_next_one_runs(syst
 async def test_a_job_without_a_record_is_terminated(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     js = (await system.nats()).jetstream()
-    recipe = {"model": "starter", "prompt": "tone", "duration": 1.0}
-    job = {"job_id": "gen_000000000000", "recipe": recipe, "created_at": "2024-12-01T10:00:00Z"}
+    job = {"job_id": "gen_000000000000", "recipe": RECIPE, "created_at": "2024-12-01T10:00:00Z"}
     await js.publish("music.jobs.starter.normal", json.dumps(job).encode())
     await api.until(await api.generate(duration=0.5), "completed")
 
