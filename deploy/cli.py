@@ -76,7 +76,7 @@ def _data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _url(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else the running `up`)")
+    parser.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else `up` on the default data folder)")
 
 
 def _port(text: str) -> int:

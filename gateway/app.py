@@ -92,6 +92,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    tasks = [asyncio.create_task(services.probe.run()), asyncio.create_task(services.hub.run())]
+    running = (services.probe.run(), services.hub.run(), services.jobs.run())
+    tasks = [asyncio.create_task(each) for each in running]
     yield
     await end(tasks)

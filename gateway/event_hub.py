@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from nats.aio.msg import Msg
@@ -77,13 +78,9 @@ class EventHub:
         listeners = self._by_job.get(job_id)
         if not listeners:
             return
-        try:
-            event = _decode(message.data)
-        except UNDECODABLE as error:
-            log.warning("not an event", subject=message.subject, error=str(error))
-            return
-        for subscription in listeners:
-            subscription.deliver(event, message.data)
+        for event, frame in _events([message.data]):
+            for subscription in listeners:
+                subscription.deliver(event, frame)
 
     async def subscribe(self, job_id: str, outbox: Outbox, after_seq: int | None) -> Subscription | None:
         """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
@@ -143,8 +140,7 @@ class EventHub:
     async def _replay(self, subscription: Subscription) -> bool:
         job_id, after_seq = subscription.job_id, subscription.after_seq
         if after_seq is not None:
-            for frame in await event_log.lifecycle_events(self._bus.require(), job_id):
-                event = _decode(frame)
+            for event, frame in _events(await event_log.lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
                     subscription.after_seq = event.seq
@@ -158,3 +154,12 @@ class EventHub:
         subscription.last_seq = state.seq
         subscription.release()
         return True
+
+
+def _events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
+    """The frames that are events; anybody may publish on their subjects."""
+    for frame in frames:
+        try:
+            yield _decode(frame), frame
+        except UNDECODABLE as error:
+            log.warning("not an event", error=str(error))

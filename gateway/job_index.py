@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
@@ -77,6 +78,10 @@ class JobIndex:
             self._sums[model] = list(accumulate(durations, initial=0.0))
         return Ahead(count, self._sums[model][count])
 
+    def queued(self) -> list[JobRecord]:
+        """Every queued job of every model."""
+        return [self._entries[each.job_id].record for waiting in self._queued.values() for each in waiting]
+
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
@@ -122,7 +127,9 @@ class JobIndex:
             self._take(update)
             present.add(update.key)
         for job_id in self._entries.keys() - present:
-            self.discard(job_id)
+            # nats-py's mark for the end of what is there can come too early: ask before forgetting.
+            if not await _exists(bucket, job_id):
+                self.discard(job_id)
         self._watch = asyncio.create_task(self._keep_following(watcher))
 
     async def close(self) -> None:
@@ -149,7 +156,9 @@ class JobIndex:
             self.discard(update.key)
             return
         try:
-            self.apply(Entry(decode_record(update.value or b""), update.revision or 0))
+            record = decode_record(update.value or b"")
+            if record.job_id == update.key:  # a record under another key would change somebody else's job
+                self.apply(Entry(record, update.revision or 0))
         except UNDECODABLE as error:
             log.warning("not a job record", key=update.key, error=str(error))
 
@@ -162,6 +171,14 @@ class JobIndex:
 
 def _remove(positions: list[Position], position: Position) -> None:
     del positions[bisect_left(positions, position)]
+
+
+async def _exists(bucket: KeyValue, job_id: str) -> bool:
+    try:
+        await bucket.get(job_id)
+    except KeyNotFoundError:
+        return False
+    return True
 
 
 async def _next_update(watcher: KeyValue.KeyWatcher, patience: float | None) -> KeyValue.Entry | None:

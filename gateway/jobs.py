@@ -1,5 +1,6 @@
 """Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
 
+import asyncio
 import hashlib
 from contextlib import suppress
 from datetime import timedelta
@@ -27,6 +28,10 @@ log = get_logger(__name__)
 # The messages of so many of the newest jobs are known by number.
 REMEMBERED = 10_000
 
+# Seconds between two looks for jobs without a message.
+RECONCILE = 10.0
+# A job that is queued for longer than this should have its message.
+SETTLED = timedelta(seconds=20)
 # Within this time the broker recognises a job that is published again, by its message id.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
 
@@ -96,14 +101,14 @@ class Jobs:
             return await self._repeat(records, record)
         try:
             await self._enqueue(entry)
-        except UnavailableError as error:
+        except Exception as error:
             await self._undo(records, entry, error)
             raise
         metrics.accepted(recipe.model)
         log.info("job accepted", job_id=record.job_id, model=recipe.model, duration=recipe.duration)
         return record
 
-    async def _undo(self, records: Records, entry: Entry, error: UnavailableError) -> None:
+    async def _undo(self, records: Records, entry: Entry, error: Exception) -> None:
         """Take back a record whose job was not accepted.
 
         Should the message have got through all the same, the worker finds no record and drops it. After an
@@ -126,6 +131,31 @@ class Jobs:
         self._messages[job_id] = sequence
         if len(self._messages) > REMEMBERED:
             del self._messages[next(iter(self._messages))]
+
+    async def run(self) -> None:
+        """Reconcile now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(RECONCILE)
+            try:
+                await self.reconcile()
+            except UnavailableError as error:
+                log.info("reconciling later", error=str(error))
+
+    async def reconcile(self) -> None:
+        """Queue accepted jobs again whose message may be missing: a gateway can die between record and publish.
+
+        Each is looked at once, a while after its creation and well within the time in which the broker
+        recognises a message that it has already.
+        """
+        moment = now()
+        for record in self._index.queued():
+            age = moment - record.created_at
+            if record.attempts or record.job_id in self._messages or not SETTLED < age < DEDUPLICATED:
+                continue
+            entry = await self._records().get(record.job_id)
+            if entry is not None and entry.record.status is JobStatus.QUEUED:
+                log.info("queueing again", job_id=record.job_id)
+                await self._enqueue(entry)
 
     async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""

@@ -31,7 +31,7 @@ def main() -> None:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Whether a line of aiohttp's is worth logging: bytes that are no HTTP are answered 400 and no news."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError))
 
 
 async def serve(settings: Settings) -> None:

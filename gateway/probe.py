@@ -64,7 +64,7 @@ class Probe:
         if self._bus.client.is_connected:
             return self._looked | {"nats": Component("healthy")}
         away = Component("unhealthy", f"NATS is away ({self._bus.last_error}).")
-        return self._looked | dict.fromkeys(("nats", "stream", "kv"), away)
+        return self._looked | dict.fromkeys(("nats", "stream", "events", "kv"), away)
 
     @property
     def s3(self) -> Component:
@@ -72,30 +72,29 @@ class Probe:
         return self._looked.get("s3", Component("healthy"))
 
     async def _look_at_nats(self) -> None:
-        try:
-            js = self._bus.require()
-            info = await js.stream_info(subjects.JOBS_STREAM)
-            self.queue_depth = info.state.messages
-            self._looked["stream"] = Component("healthy")
-            await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")
-            self._looked["kv"] = Component("healthy")
-        except UnavailableError as error:
-            self._mark(("stream", "kv"), str(error))
-        except nats.js.errors.NotFoundError as error:
-            self._mark(("stream", "kv"), f"{error.description}: restart the gateway, which creates what is missing.")
-        except AWAY as error:
-            self._mark(("stream", "kv"), f"JetStream does not answer: {error!r}")
+        streams = {"stream": subjects.JOBS_STREAM, "events": subjects.EVENTS_STREAM, "kv": f"KV_{subjects.JOBS_BUCKET}"}
+        for name, stream in streams.items():
+            try:
+                info = await self._bus.require().stream_info(stream)
+            except nats.js.errors.NotFoundError:
+                self._mark(name, f"The stream {stream} was deleted; it is made again.")
+                self._bus.refresh()
+            except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
+                self._mark(name, f"JetStream does not answer: {error}")
+            else:
+                self._looked[name] = Component("healthy")
+                if stream == subjects.JOBS_STREAM:
+                    self.queue_depth = info.state.messages
 
     async def _look_at_s3(self) -> None:
         try:
             await self._storage.check()
             self._looked["s3"] = Component("healthy")
         except UnavailableError as error:
-            self._mark(("s3",), str(error), "degraded")
+            self._mark("s3", str(error), "degraded")
 
-    def _mark(self, names: tuple[str, ...], message: str, status: Health = "unhealthy") -> None:
-        for name in names:
-            self._looked[name] = Component(status, message)
+    def _mark(self, name: str, message: str, status: Health = "unhealthy") -> None:
+        self._looked[name] = Component(status, message)
 
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)

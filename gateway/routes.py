@@ -44,7 +44,7 @@ ROUTES: tuple[Route, ...] = (
         summary="Generate music from a prompt",
         body=GenerateRequest,
         answers={200: JobAccepted},
-        problems=(400, 413, 415, 422, 503),
+        problems=(400, 408, 413, 415, 422, 503),
         headers=("Idempotency-Key",),
     ),
     Route(
@@ -89,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
         summary="One sentence from the fields of a form",
         body=PromptComponents,
         answers={200: BuiltPrompt},
-        problems=(400, 413, 415, 422),
+        problems=(400, 408, 413, 415, 422),
     ),
     Route(
         method="GET",
@@ -156,7 +156,7 @@ ROUTES: tuple[Route, ...] = (
         handler=websocket,
         summary="WebSocket: the events of jobs as JSON text frames",
         answers={101: None},
-        problems=(426, 503),
+        problems=(403, 426, 503),
     ),
 )
 

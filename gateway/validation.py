@@ -1,5 +1,6 @@
 """Decoding what comes in: the body's bytes or the query become a struct, or a problem that names the field."""
 
+import asyncio
 import re
 from http import HTTPStatus
 from typing import TypeVar
@@ -13,6 +14,7 @@ from shared.messages import UNDECODABLE
 T = TypeVar("T")
 
 MAX_BODY = 64 * 1024
+BODY_PATIENCE = 10.0
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
@@ -26,14 +28,27 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
     """
     if request.content_type != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with the header Content-Type: application/json.")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if set(request.headers.getall("Content-Encoding", ["identity"])) != {"identity"}:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed: it is small.")
+    body = await _read(request)
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise invalid(field_error(str(error))) from error
     except UNDECODABLE as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            return await request.read()
+    except TimeoutError as error:
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was not whole after {BODY_PATIENCE:g} seconds.") from error
+    except web.RequestPayloadError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {error}.") from error
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
@@ -42,6 +57,9 @@ def read_query(request: web.Request, kind: type[T]) -> T:
     Raises:
         Problem: 422 that names the parameter which is unknown or breaks a rule.
     """
+    doubled = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
+    if doubled is not None:
+        raise invalid(FieldError(doubled, "Give it once."))
     try:
         return msgspec.convert(dict(request.query), kind, strict=False)
     except msgspec.ValidationError as error:

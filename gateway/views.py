@@ -1,6 +1,6 @@
 """From a record to what a client sees: the record's facts and where the job stands in the queue."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gateway.api import JobView
@@ -14,6 +14,10 @@ Moment = TypeVar("Moment", datetime, datetime | None)
 def whole_seconds(moment: Moment) -> Moment:
     """REST tells times as `2024-12-01T10:00:00Z`: the decoders of some clients refuse fractions."""
     return moment.replace(microsecond=0) if moment else moment
+
+
+# A worker reports several times a second; one that has been silent for so long, and is not listed, is gone.
+ABANDONED = timedelta(seconds=8)
 
 
 class Views:
@@ -32,7 +36,7 @@ class Views:
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, ahead.jobs) if queued else record.message,
+            message=self._queued_message(record, ahead.jobs) if queued else self._message(record),
             created_at=whole_seconds(record.created_at),
             started_at=whole_seconds(record.started_at),
             completed_at=whole_seconds(record.completed_at),
@@ -51,6 +55,13 @@ class Views:
             audio=audio,
             timings=record.timings,
         )
+
+    def _message(self, record: JobRecord) -> str:
+        """The record's own words, unless they tell of a worker that is gone."""
+        abandoned = record.status is JobStatus.PROCESSING and now() - record.updated_at > ABANDONED
+        if abandoned and all(worker.worker_id != record.worker_id for worker in self._workers.live()):
+            return "Its worker is gone; the job waits for another one"
+        return record.message
 
     def _queued_message(self, record: JobRecord, ahead: int) -> str:
         model = record.recipe.model

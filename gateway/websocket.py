@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -105,6 +106,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     services = request.app[SERVICES]
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
+    _check_origin(request)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME)
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
@@ -117,6 +119,13 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
         services.sockets.discard(socket)
         metrics.WEBSOCKETS.dec()
     return socket
+
+
+def _check_origin(request: web.Request) -> None:
+    """Browsers let any page open a WebSocket to us and say which one it is; other programs send no Origin."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin[:100]} may not connect here.")
 
 
 async def close_all(app: web.Application) -> None:

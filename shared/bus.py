@@ -9,7 +9,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from shared.errors import UnavailableError
+from shared.errors import MusicgenError, UnavailableError
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -42,6 +42,7 @@ class Bus:
         self._listeners: list[Listener] = []
         self._connected = asyncio.Event()
         self._prepared = False
+        self._closed = asyncio.Event()
         self.was_started = False
 
     @property
@@ -82,12 +83,22 @@ class Bus:
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_closed,
         )
         self._connected.set()
         while True:
             await self._connected.wait()
             self._connected.clear()
+            if self._closed.is_set():
+                # nats-py gives up after errors that it takes for fatal; only a new process connects again.
+                raise MusicgenError(f"The NATS connection was closed for good: {self.last_error}. Start again.")
             await self._prepare()
+
+    def refresh(self) -> None:
+        """Have the listeners called again: something that they made is missing."""
+        if self.client.is_connected and self._prepared:
+            self._prepared = False
+            self._connected.set()
 
     async def _prepare(self) -> None:
         while not self._connected.is_set():
@@ -112,6 +123,10 @@ class Bus:
         log.warning("nats disconnected")
 
     async def _on_reconnect(self) -> None:
+        self._connected.set()
+
+    async def _on_closed(self) -> None:
+        self._closed.set()
         self._connected.set()
 
 

@@ -5,16 +5,23 @@ import signal
 from collections.abc import Iterable
 from typing import Any
 
+# A signal to a process group arrives twice under `uv run`, which passes it on: that is one wish to stop.
+ONE_SIGNAL = 0.5
+
 
 async def stop_signal() -> None:
-    """Return at the first SIGTERM or SIGINT. A second one ends the process as it always would."""
+    """Return at the first SIGTERM or SIGINT. A second one, a while later, ends the process as it always would."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
     def stop() -> None:
+        if not stopped.is_set():
+            stopped.set()
+            loop.call_later(ONE_SIGNAL, forget)
+
+    def forget() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        stopped.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

@@ -15,6 +15,8 @@ from msgspec import Meta
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 SampleFormat = Literal["int16", "int24", "float32"]
+Moment = Annotated[datetime, Meta(tz=True)]
+ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
@@ -47,9 +49,9 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """All that determines the sound: the same recipe gives the same audio on the same device."""
 
-    model: str
+    model: ModelName
     prompt: str
-    duration: float
+    duration: Annotated[float, Meta(gt=0)]
     temperature: float = 1.0
     top_k: int = 250
     top_p: float = 0.0
@@ -90,13 +92,13 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     job_id: str
     recipe: Recipe
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     status: JobStatus = JobStatus.QUEUED
     progress: float = 0.0
     message: str = "Generation job queued"
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
+    started_at: Moment | None = None
+    completed_at: Moment | None = None
     error_message: str | None = None
     attempts: int = 0
     worker_id: str | None = None
@@ -139,7 +141,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change."""
 
     worker_id: str
-    model: str
+    model: ModelName
     state: WorkerState
     message: str
     device: str | None = None

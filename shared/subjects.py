@@ -4,7 +4,7 @@ JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
 JOBS_BUCKET = "music_jobs"
 
-ALL_JOBS = "music.jobs.>"
+ALL_JOBS = "music.jobs.*.*"
 ALL_EVENTS = "music.events.>"
 ALL_CANCELS = "music.cancel.*"
 ALL_WORKERS = "music.workers.*"

@@ -19,7 +19,7 @@ from shared.storage import Storage
 from shared.version import VERSION
 from worker import metrics
 from worker.claim import close_finished
-from worker.engine.host import EngineDiedError, EngineHost, Generation, GenerationFailedError
+from worker.engine.host import EngineDiedError, EngineHost, EngineNotRunningError, Generation, GenerationFailedError
 from worker.engine.interface import Samples
 from worker.lease import Lease, LeaseLostError, acknowledge
 from worker.wav import encode_wav
@@ -65,7 +65,8 @@ class Attempt:
             await self._fail(error.kind, str(error))
         except EngineDiedError as error:
             log.warning("engine died on a job", job_id=self.lease.record.job_id, attempt=self.lease.record.attempts)
-            await self._back(f"{error} Attempt {self.lease.record.attempts} is over; trying again.", 1, counted=True)
+            guilty = not isinstance(error, EngineNotRunningError)
+            await self._back(f"{error} Trying again after attempt {self.lease.record.attempts}.", 1, counted=guilty)
         except UnavailableError as error:
             await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
         except asyncio.CancelledError:

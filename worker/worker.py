@@ -164,6 +164,7 @@ class Worker:
             return None  # idle
         except (nats.js.errors.APIError, *AWAY) as error:
             log.warning("fetch failed", error=repr(error))
+            self._bus.refresh()  # the consumer or its stream may have been deleted
             await asyncio.sleep(0.5)
             return None
 
@@ -221,7 +222,7 @@ class Worker:
     async def _on_cancel(self, message: Msg) -> None:
         """A hint only: the record is the truth."""
         job_id = message.subject.rsplit(".", 1)[-1]
-        for attempt in self._attempts.values():
+        for attempt in list(self._attempts.values()):
             if attempt.lease.record.job_id == job_id:
                 await attempt.lease.check()
 

@@ -15,8 +15,11 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 def gateway_url(given: str | None) -> str:
     """`--url`, else MUSICGEN_URL, else the gateway of a running `up`, else the default port."""
-    if given or os.environ.get("MUSICGEN_URL"):
-        return (given or os.environ["MUSICGEN_URL"]).rstrip("/")
+    named = given or os.environ.get("MUSICGEN_URL")
+    if named:
+        if not named.startswith(("http://", "https://")):
+            raise MusicgenError(f"{named!r} is no URL of a gateway, such as {DEFAULT_URL}.")
+        return named.rstrip("/")
     urls = [
         url
         for each in read_run_file(default_data_dir())

@@ -1,6 +1,7 @@
 """`musicgen generate`: a progress bar fed by the WebSocket, then the file."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ async def generate(url: str | None, request: dict[str, Any], output: Path | None
         MusicgenError: if it is refused, fails or is cancelled.
     """
     console = Console(stderr=True, highlight=False)
+    _check_place(output)
     async with connected(url) as session:
         body = {name: value for name, value in request.items() if value is not None}
         async with session.post("/api/v1/generate", json=body) as response:
             job_id = str((await answer(response))["job_id"])
+        console.print(f"[dim]{job_id}[/]")
         try:
             final = await _follow(session, job_id, console)
         except asyncio.CancelledError:
@@ -41,6 +44,12 @@ async def generate(url: str | None, request: dict[str, Any], output: Path | None
         file = output or Path(f"{job_id}.wav")
         await _save(session, job_id, file)
         console.print(f"[green]✓[/] {file}  {final.actual_duration:g} s, {final.file_size} bytes")
+
+
+def _check_place(file: Path | None) -> None:
+    """Refuse before the music is made what would fail afterwards."""
+    if file is not None and (file.is_dir() or not os.access(file.absolute().parent, os.W_OK)):
+        raise MusicgenError(f"{file} cannot be written. Give another place with -o.")
 
 
 async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console) -> Event:
@@ -61,12 +70,19 @@ async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console)
                         if message.type is not aiohttp.WSMsgType.TEXT:
                             continue
                         event = _event(message.data)
-                        progress.update(task, completed=event.progress, description=event.message)
+                        waiting = await _why_queued(session, job_id) if event.status is JobStatus.QUEUED else None
+                        progress.update(task, completed=event.progress, description=waiting or event.message)
                         if event.status.is_terminal:
                             return event
             except (aiohttp.ClientConnectionError, aiohttp.WSServerHandshakeError):
                 progress.update(task, description="The gateway is away; waiting for it")
             await asyncio.sleep(RECONNECT)
+
+
+async def _why_queued(session: aiohttp.ClientSession, job_id: str) -> str:
+    """The status knows the queue, which events do not."""
+    async with session.get(f"/api/v1/status/{job_id}") as response:
+        return str((await answer(response))["message"])
 
 
 def _event(frame: str) -> Event:

@@ -85,19 +85,21 @@ class Child:
         assert self._process is not None
         return await self._process.wait()
 
-    async def stop(self, *, force: asyncio.Event) -> None:
-        """SIGTERM, and SIGKILL after the grace period or when `force` is set."""
+    async def stop(self, *, force: asyncio.Event) -> bool:
+        """SIGTERM, and SIGKILL after the grace period or when `force` is set; returns whether it had to be killed."""
         if self._process is None or self.exit_code is not None:
-            return
+            return False
         self._signal(signal.SIGTERM)
         # A stopped (SIGSTOP) child would never see the SIGTERM.
         self._signal(signal.SIGCONT)
         ended, forced = asyncio.create_task(self.wait()), asyncio.create_task(force.wait())
         await asyncio.wait({ended, forced}, timeout=self.spec.grace, return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
-        if not ended.done():
+        killed = not ended.done()
+        if killed:
             self._signal(signal.SIGKILL)
         await ended
+        return killed
 
     def describe(self) -> RunningProcess | None:
         """Its line in `run.json`, if it runs."""

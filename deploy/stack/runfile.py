@@ -58,10 +58,14 @@ def locked(data_dir: Path) -> Iterator[None]:
     """Hold the data directory: one `up` at a time.
 
     Raises:
-        MusicgenError: if another one holds it.
+        MusicgenError: if another one holds it, or it cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (data_dir / LOCK).open("w") as file:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / LOCK).open("w")
+    except OSError as error:
+        raise MusicgenError(f"{data_dir} cannot hold the data: {error.strerror}. Give another --data-dir.") from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

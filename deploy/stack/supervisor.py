@@ -49,8 +49,8 @@ class Supervisor:
         """End all children, the last one started first: nobody loses what it still needs."""
         await end(self._watching)
         for child in reversed(self._children):
-            await child.stop(force=self.force)
-            self._console.print(f"  [dim]stopped {child.spec.name}[/]")
+            killed = await child.stop(force=self.force)
+            self._console.print(f"  [dim]{'killed' if killed else 'stopped'} {child.spec.name}[/]")
         (self._data_dir / FILE).unlink(missing_ok=True)
 
     async def _keep(self, child: Child) -> None:

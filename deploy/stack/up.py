@@ -21,7 +21,7 @@ from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError
-from shared.lifecycle import end
+from shared.lifecycle import ONE_SIGNAL, end
 from shared.models import is_folder
 from shared.settings import load_settings
 from shared.version import VERSION
@@ -68,13 +68,16 @@ async def up(options: Options, console: Console) -> None:
 @contextmanager
 def _stop_on_signal(supervisor: Supervisor, console: Console) -> Iterator[asyncio.Event]:
     """An event that the first SIGINT or SIGTERM sets; the second one forces the children's end."""
-    stopped = asyncio.Event()
+    stopped, first = asyncio.Event(), 0.0
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
+        nonlocal first
         if stopped.is_set():
-            supervisor.force.set()
+            if time.monotonic() - first > ONE_SIGNAL:
+                supervisor.force.set()
             return
+        first = time.monotonic()
         console.print("\nStopping; running jobs get a moment to finish. Ctrl-C again to force.")
         stopped.set()
 
@@ -121,9 +124,8 @@ class Stack:
         for number in range(1, self._options.workers + 1):
             await self._supervisor.start(self._worker(number, nats_url("worker"), s3_environment("worker")))
         url = await self._gateway(nats_url("gateway"), s3_environment("gateway"))
-        if self._options.workers:
-            await self._until_loaded(url)
-        self._console.print(f"\n[bold green]ready[/]  {url}", highlight=False)
+        loaded = bool(self._options.workers) and await self._until_loaded(url)
+        self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
         self._console.print(EXAMPLE.replace("{url}", url), markup=False, highlight=False, soft_wrap=True)
         self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
 
@@ -183,8 +185,8 @@ class Stack:
         await self._supervisor.start(spec)
         return url
 
-    async def _until_loaded(self, url: str) -> None:
-        """Show what the workers say until one is ready, or none can be."""
+    async def _until_loaded(self, url: str) -> bool:
+        """Show what the workers say until one is ready, or none can be; returns whether one is."""
         started, shown = time.monotonic(), ""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while True:
@@ -193,11 +195,11 @@ class Stack:
                 if "ready" in states:
                     self._console.print(f"  [green]✓[/] model     {_serving(workers)} "
                                         f"[dim]({time.monotonic() - started:.1f} s)[/]")  # fmt: skip
-                    return
+                    return True
                 if states == {"failed"}:
                     worker = workers[0]
                     self._console.print(f"  [red]✗[/] model     {worker['message']}\n    {worker['remedy']}")
-                    return
+                    return False
                 text = workers[0]["message"] if workers else "Starting the engine"
                 if text != shown:
                     shown = text

@@ -13,7 +13,7 @@ from shared.messages import JobRecord, JobStatus
 
 CHUNK = 256 * 1024
 _FORWARDED = ("Range", "If-Range")
-_RETURNED = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Last-Modified", "ETag")
+_RETURNED = ("Content-Length", "Content-Range", "Accept-Ranges", "Last-Modified", "ETag")
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -73,6 +73,7 @@ async def _relay(request: web.Request, upstream: aiohttp.ClientResponse, filenam
     for name in _RETURNED:
         if name in upstream.headers:
             response.headers[name] = upstream.headers[name]
+    response.content_type = "audio/wav"
     response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     await response.prepare(request)
     async for chunk in upstream.content.iter_chunked(CHUNK):

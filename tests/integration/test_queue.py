@@ -1,6 +1,7 @@
 """Streams, consumer and bucket; full queues, foreign messages, repeated requests."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
@@ -17,7 +18,7 @@ async def test_the_topology_is_created_once_and_found_again(system: System) -> N
         await ensure_streams(js)
         await ensure_consumer(js, "small")
     jobs = (await js.stream_info(subjects.JOBS_STREAM)).config
-    assert (jobs.subjects, jobs.retention) == (["music.jobs.>"], RetentionPolicy.WORK_QUEUE)
+    assert (jobs.subjects, jobs.retention) == (["music.jobs.*.*"], RetentionPolicy.WORK_QUEUE)
     consumer = (await js.consumer_info(subjects.JOBS_STREAM, "worker-small")).config
     assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.*", 30.0)
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
@@ -25,7 +26,7 @@ async def test_the_topology_is_created_once_and_found_again(system: System) -> N
 
 async def test_a_stream_with_other_settings_is_named_and_left_alone(system: System) -> None:
     js = (await system.nats()).jetstream()
-    await js.add_stream(StreamConfig(name=JOBS.name, subjects=["music.jobs.>"], retention=RetentionPolicy.LIMITS))
+    await js.add_stream(StreamConfig(name=JOBS.name, subjects=JOBS.subjects, retention=RetentionPolicy.LIMITS))
     with pytest.raises(TopologyError, match=r"MUSIC_JOBS exists with retention = limits, .* needs workqueue"):
         await ensure_streams(js)
     assert (await js.stream_info(subjects.JOBS_STREAM)).config.retention == RetentionPolicy.LIMITS
@@ -157,3 +158,62 @@ async def test_a_second_gateway_knows_the_jobs_of_the_first(system: System) -> N
         assert (await second.status(job_id))["status"] == "queued"
     assert await second.delete(after) == 200
     assert (await first.until(after, "cancelled"))["status"] == "cancelled"
+
+
+async def test_a_record_that_is_none_does_not_stop_the_others(system: System) -> None:
+    api = await system.gateway()
+    first = await api.generate()
+    bucket = await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET)
+    good = json.loads((await bucket.get(first)).value or b"")
+    for key, change in {
+        "gen_zzzzzzzzzzz1": {"created_at": "2026-11-23T05:00:00"},
+        "gen_zzzzzzzzzzz2": {"recipe": good["recipe"] | {"duration": 0}},
+        "evil": {"status": "failed"},
+    }.items():
+        await bucket.put(key, json.dumps(good | change).encode())
+    await bucket.put("gen_zzzzzzzzzzz3", b"\xff")
+    second = await system.gateway()
+    job_id = await second.generate()
+    for each in (api, second):
+        assert (await each.until(job_id, "queued"))["status"] == "queued"
+        assert (await each.status(first))["status"] == "queued"
+
+
+@pytest.mark.parametrize("deleted", ["consumer", subjects.JOBS_STREAM, subjects.EVENTS_STREAM])
+async def test_what_an_admin_deletes_is_made_again_and_the_work_goes_on(system: System, deleted: str) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    await api.until(await api.generate(duration=0.5), "completed")
+    js = (await system.nats()).jetstream()
+    if deleted == "consumer":
+        await js.delete_consumer(subjects.JOBS_STREAM, "worker-starter")
+    else:
+        await js.delete_stream(deleted)
+
+    async def accepted() -> str | None:
+        async with api.http.post("/api/v1/generate", json={"prompt": "tone", "duration": 0.5}) as response:
+            return str((await response.json())["job_id"]) if response.status == 200 else None
+
+    job_id = await eventually(accepted, "a job is accepted")
+    await api.until(job_id, "completed", patience=60)
+
+
+async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a gateway's death between record and publish."""
+    monkeypatch.setattr("gateway.jobs.SETTLED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.jobs.RECONCILE", 0.2)
+    first = await system.gateway()
+    job_id = await first.generate(duration=0.5)
+    js = (await system.nats()).jetstream()
+    await js.delete_stream(subjects.JOBS_STREAM)
+    await ensure_streams(js)
+    # Another gateway knows the record and no message.
+    await system.gateway()
+
+    async def queued() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+
+    await eventually(queued, "the job has its message")
+    await system.worker()
+    assert (await first.until(job_id, "completed"))["attempts"] == 1

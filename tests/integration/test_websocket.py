@@ -105,6 +105,31 @@ async def test_a_frame_of_70_kilobytes_closes_the_connection(system: System) -> 
         assert message.data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
 
+@pytest.mark.parametrize(("origin", "allowed"), [("http://evil.example", False), ("null", False), ("own", True)])
+async def test_only_pages_of_our_own_may_connect(system: System, origin: str, allowed: bool) -> None:
+    api = await system.gateway()
+    headers = {"Origin": api.url if origin == "own" else origin}
+    if allowed:
+        async with api.http.ws_connect("/ws", headers=headers):
+            return
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await api.http.ws_connect("/ws", headers=headers)
+    assert refused.value.status == 403
+
+
+async def test_a_message_that_is_no_event_disturbs_nobody(system: System) -> None:
+    api = await system.gateway()
+    job_id = await api.generate()
+    js = (await system.nats()).jetstream()
+    await js.publish(f"music.events.{job_id}.failed", b"garbage")
+    async with api.http.ws_connect("/ws") as connection:
+        await connection.send_json({"type": "subscribe", "job_id": job_id, "after_seq": 0})
+        assert (await receive(connection))["type"] == "queued"
+        await js.publish(f"music.events.{job_id}.failed", b"\xff")
+        await api.delete(job_id)
+        assert (await receive(connection))["type"] == "cancelled"
+
+
 async def test_a_plain_get_is_told_to_open_a_websocket(system: System) -> None:
     api = await system.gateway()
     async with api.http.get("/ws") as response:

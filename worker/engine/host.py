@@ -45,6 +45,10 @@ class EngineDiedError(MusicgenError):
     """The engine process ended while it worked on the job."""
 
 
+class EngineNotRunningError(EngineDiedError):
+    """The engine process was gone before it got the job: not the job's fault."""
+
+
 class GenerationFailedError(MusicgenError):
     """The engine could not do this job and goes on with others. `kind` labels the metric."""
 
@@ -180,7 +184,7 @@ class EngineHost:
 
     async def _send(self, message: ToEngine) -> None:
         if self._writer is None or self._writer.is_closing():
-            raise EngineDiedError("The engine is not running.")
+            raise EngineNotRunningError("The engine is not running.")
         try:
             self._writer.write(pack(message))
             await self._writer.drain()

@@ -47,9 +47,14 @@ async def test_only_older_queued_jobs_of_the_same_model_are_ahead() -> None:
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.QUEUED])
 async def test_a_job_that_left_the_queue_has_no_position_and_its_own_message(status: JobStatus) -> None:
-    seen = await view(record(1, status=status, message="Own words"), workers=())
+    seen = await view(record(1, status=status, message="Own words", updated_at=now()), workers=())
     assert seen.queue_position is None
     assert seen.message == "Own words"
+
+
+async def test_a_job_whose_worker_is_gone_says_so() -> None:
+    abandoned = record(1, status=JobStatus.PROCESSING, message="Generating", worker_id="gone")
+    assert "Its worker is gone" in (await view(abandoned)).message
 
 
 async def test_a_job_that_nobody_serves_says_how_to_get_a_worker() -> None:

@@ -33,7 +33,12 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 counts = st.integers(0, 2**53)
 audios = st.builds(Audio, key=texts, size=counts, duration=numbers, sha256=texts, sample_rate=counts, channels=counts)
 recipes = st.builds(
-    Recipe, model=texts, prompt=texts, duration=numbers, temperature=numbers, seed=st.integers(0, 2**32 - 1)
+    Recipe,
+    model=st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True),
+    prompt=texts,
+    duration=st.floats(0.5, 600),
+    temperature=numbers,
+    seed=st.integers(0, 2**32 - 1),
 )
 records = st.builds(
     JobRecord,

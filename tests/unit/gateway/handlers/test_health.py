@@ -50,6 +50,7 @@ async def test_health_tells_of_every_part_even_when_all_are_away(api: Api, servi
     assert states == {
         "nats": "unhealthy",
         "stream": "unhealthy",
+        "events": "unhealthy",
         "kv": "unhealthy",
         "s3": "degraded",
         "workers": "healthy",
