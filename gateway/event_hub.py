@@ -91,7 +91,11 @@ class EventHub:
         subscription.hold()
         # Listening comes before reading: an event in between is held, not missed.
         self._by_job[job_id].add(subscription)
-        return subscription if await self._catch_up(subscription) else None
+        try:
+            return subscription if await self._catch_up(subscription) else None
+        except BaseException:
+            self.unsubscribe(subscription)  # the client left meanwhile: nobody else would
+            raise
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop; doing it again is fine."""
