@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
 
 from shared import subjects
 from shared.errors import ConflictError
@@ -29,11 +30,12 @@ async def test_a_job_that_the_engine_refuses_fails_with_the_reason_and_the_next_
 
 async def test_a_job_that_kills_the_engine_fails_after_three_attempts(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
+    before = REGISTRY.get_sample_value("musicgen_engine_deaths_total") or 0.0
     poison = await api.generate("crash", duration=0.5)
     status = await api.until(poison, "failed", patience=60)
     assert status["attempts"] == 3
     assert "died" in status["error_message"]
-    assert worker.worker.host.state.value in {"loading", "ready"}
+    assert REGISTRY.get_sample_value("musicgen_engine_deaths_total") == before + 3
     await api.until(await api.generate("tone", duration=0.5), "completed")
     assert worker.worker.describe().busy == 0
 

@@ -13,6 +13,7 @@ import numpy as np
 from shared.errors import MusicgenError
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
+from worker import metrics
 from worker.engine.interface import EngineSettings, ModelInfo, Samples
 from worker.engine.protocol import (
     Cancel,
@@ -96,6 +97,7 @@ class EngineHost:
                 if self.state is not WorkerState.FAILED:
                     delay = BACKOFF[min(self._crashes, len(BACKOFF) - 1)]
                     self._crashes += 1
+                    metrics.ENGINE_DEATHS.inc()
                     self._set(WorkerState.LOADING, f"The engine died and starts again in {delay:g} s")
                 await asyncio.sleep(delay)
         finally:
