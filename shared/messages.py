@@ -88,7 +88,12 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth about a job, in the KV bucket; changed only by compare-and-set."""
+    """The truth about a job, in the KV bucket; changed only by compare-and-set.
+
+    Attributes:
+        keep_requested: a person stopped the job and wants what was made until then.
+        suspect: the job may be what took a worker down.
+    """
 
     job_id: str
     recipe: Recipe
@@ -106,6 +111,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     fingerprint: str | None = None
     traceparent: str | None = None
+    keep_requested: bool = False
+    suspect: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

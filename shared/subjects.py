@@ -2,10 +2,12 @@
 
 JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
+AUDIO_STREAM = "MUSIC_AUDIO"
 JOBS_BUCKET = "music_jobs"
 
 ALL_JOBS = "music.jobs.*.*"
 ALL_EVENTS = "music.events.>"
+ALL_AUDIO = "music.audio.*"
 ALL_CANCELS = "music.cancel.*"
 ALL_WORKERS = "music.workers.*"
 
@@ -31,6 +33,11 @@ def consumer_name(model: str) -> str:
 def event_subject(job_id: str, kind: str) -> str:
     """Where an event of `job_id` is published."""
     return f"music.events.{job_id}.{kind}"
+
+
+def audio_subject(job_id: str) -> str:
+    """Where the audio of `job_id` is published while it is generated."""
+    return f"music.audio.{job_id}"
 
 
 def cancel_subject(job_id: str) -> str:

@@ -17,7 +17,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 from nats.js.kv import KeyValue
 
 from shared import subjects
@@ -30,6 +30,9 @@ RECORD_TTL = 7 * DAY
 # A worker that says nothing for this long has lost the job; it speaks every HEARTBEAT seconds.
 ACK_WAIT = 30.0
 HEARTBEAT = 8.0
+
+# JetStream's error codes for a server or account whose memory or disk is all set aside.
+NO_ROOM = frozenset({10002, 10028, 10047})
 
 JOBS = StreamConfig(
     name=subjects.JOBS_STREAM,
@@ -52,6 +55,18 @@ EVENTS = StreamConfig(
     max_bytes=512 * 1024 * 1024,
     duplicate_window=120.0,
     allow_direct=True,
+)
+# In memory, because it is a convenience: the file is the truth. Kept long enough to hear a job from its beginning.
+AUDIO = StreamConfig(
+    name=subjects.AUDIO_STREAM,
+    description="Audio while it is generated; kept a quarter of an hour for whoever listens late",
+    subjects=[subjects.ALL_AUDIO],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.MEMORY,
+    discard=DiscardPolicy.OLD,
+    max_age=HOUR / 4,
+    max_bytes=256 * 1024 * 1024,  # NATS sets it aside, so max_memory_store in nats.conf is larger
+    duplicate_window=120.0,
 )
 # History 1 and a bucket-wide TTL: a per-key TTL would be dropped by the next update.
 RECORDS = KeyValueConfig(
@@ -83,12 +98,12 @@ def consumer_config(model: str) -> ConsumerConfig:
 
 
 async def ensure_streams(js: JetStreamContext) -> KeyValue:
-    """Create or check the two streams and the bucket; returns the bucket.
+    """Create or check the three streams and the bucket; returns the bucket.
 
     Raises:
-        TopologyError: if one exists and behaves otherwise than this version needs.
+        TopologyError: if one exists and behaves otherwise than this version needs, or there is no room for it.
     """
-    for config in (JOBS, EVENTS):
+    for config in (JOBS, EVENTS, AUDIO):
         await _ensure_stream(js, config)
     try:
         bucket = await js.key_value(RECORDS.bucket)
@@ -104,10 +119,22 @@ async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     try:
         info = await js.stream_info(str(wanted.name))
     except NotFoundError:
-        await js.add_stream(wanted)
+        await _add_stream(js, wanted)
         return
     checked = ("subjects", "retention", "storage", "discard", "duplicate_window")
     _compare("stream", str(wanted.name), info.config, wanted, checked)
+
+
+async def _add_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    try:
+        await js.add_stream(wanted)
+    except APIError as error:
+        if error.err_code not in NO_ROOM:
+            raise
+        raise TopologyError(
+            f"NATS has no room for the stream {wanted.name}: {error.description}. "
+            "Raise max_memory_store or max_file_store in its configuration to what nats.conf has, and reload it."
+        ) from error
 
 
 async def ensure_consumer(js: JetStreamContext, model: str) -> None:
