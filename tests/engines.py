@@ -5,7 +5,7 @@ Named by MUSICGEN_ENGINE=tests.engines:load, they run in a real engine process.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,64 +15,89 @@ from shared.messages import Recipe
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
 
 SAMPLE_RATE = 32_000
+# Seconds of work in a step, and the frames that it makes.
 STEP = 0.01
+STEP_FRAMES = round(STEP * SAMPLE_RATE)
+# A chunk is a quarter of a second.
+CHUNK_FRAMES = SAMPLE_RATE // 4
 
 
-def tone(recipe: Recipe, on_step: OnStep) -> Samples:
-    """A sine that the seed tunes, at once."""
-    on_step(1, 1)
+def sine(recipe: Recipe) -> Samples:
+    """The whole tone that the seed tunes."""
     seconds = np.arange(round(recipe.duration * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
     frequency = 220 + recipe.seed % 660
     return (0.5 * np.sin(2 * np.pi * frequency * seconds))[:, None].astype(np.float32)
 
 
-def slow(recipe: Recipe, on_step: OnStep) -> Samples:
-    """As long as the music itself takes."""
-    steps = max(round(recipe.duration / STEP), 1)
-    for step in range(steps):
-        time.sleep(STEP)
-        on_step(step + 1, steps)
-    return tone(recipe, on_step)
+def tone(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """All of it at once."""
+    on_step(1, 1)
+    yield sine(recipe)
 
 
-def deaf(recipe: Recipe, on_step: OnStep) -> Samples:
+def slow(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """A chunk as soon as it could have been played."""
+    samples = sine(recipe)
+    for start in range(0, len(samples), CHUNK_FRAMES):
+        chunk = samples[start : start + CHUNK_FRAMES]
+        for done in range(start, start + len(chunk), STEP_FRAMES):
+            time.sleep(STEP)
+            on_step(done, len(samples))
+        yield chunk
+
+
+def silent(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Works for as long as the music takes, and makes all of it at the end."""
+    for _ in slow(recipe, on_step):
+        pass
+    yield sine(recipe)
+
+
+def deaf(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Works for as long as the music takes and never looks whether it was cancelled."""
     time.sleep(recipe.duration)
-    return tone(recipe, lambda done, total: None)
+    yield sine(recipe)
 
 
-def fail(recipe: Recipe, on_step: OnStep) -> Samples:
+def fail(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     raise ValueError("no such chord")
 
 
-def memory(recipe: Recipe, on_step: OnStep) -> Samples:
+def memory(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     raise MemoryError("60 s do not fit")
 
 
-def nan(recipe: Recipe, on_step: OnStep) -> Samples:
-    return np.full_like(tone(recipe, on_step), np.nan)
+def nan(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    yield np.full_like(sine(recipe), np.nan)
 
 
-def loud(recipe: Recipe, on_step: OnStep) -> Samples:
+def loud(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Beyond full scale."""
-    return tone(recipe, on_step) * np.float32(4)
+    yield sine(recipe) * np.float32(4)
 
 
-def crash(recipe: Recipe, on_step: OnStep) -> Samples:
+def crash(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Takes the process down at once."""
     os._exit(9)
 
 
-def once(recipe: Recipe, on_step: OnStep) -> Samples:
+def poison(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Makes the audio, and takes the process down in place of the end."""
+    yield from slow(recipe, on_step)
+    os._exit(9)
+
+
+def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Dies the first time; the prompt's second word is a file that remembers."""
     marker = Path(recipe.prompt.split()[1])
     if not marker.exists():
         marker.touch()
         os._exit(9)
-    return tone(recipe, on_step)
+    yield sine(recipe)
 
 
-BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Samples]] = {
-    each.__name__: each for each in (tone, slow, deaf, fail, memory, nan, loud, crash, once)
+BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
+    each.__name__: each for each in (tone, slow, silent, deaf, fail, memory, nan, loud, crash, poison, once)
 }
 
 
@@ -83,7 +108,7 @@ class ScriptedEngine:
         self.slots = slots
         self.info = ModelInfo(engine="scripted", device="cpu", sample_rate=SAMPLE_RATE, channels=1)
 
-    def generate(self, recipe: Recipe, on_step: OnStep) -> Samples:
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
         return BEHAVIOURS.get(recipe.prompt.split()[0], tone)(recipe, on_step)
 
 

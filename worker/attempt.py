@@ -19,7 +19,8 @@ from shared.storage import Storage
 from shared.version import VERSION
 from worker import metrics
 from worker.claim import close_finished
-from worker.engine.host import EngineDiedError, EngineHost, EngineNotRunningError, Generation, GenerationFailedError
+from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
+from worker.engine.host import EngineHost
 from worker.engine.interface import Samples
 from worker.lease import Lease, LeaseLostError, acknowledge
 from worker.wav import encode_wav
@@ -65,7 +66,7 @@ class Attempt:
             await self._fail(error.kind, str(error))
         except EngineDiedError as error:
             log.warning("engine died on a job", job_id=self.lease.record.job_id, attempt=self.lease.record.attempts)
-            guilty = not isinstance(error, EngineNotRunningError)
+            guilty = error.jobs > 0
             await self._back(f"{error} Trying again after attempt {self.lease.record.attempts}.", 1, counted=guilty)
         except UnavailableError as error:
             await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
@@ -101,7 +102,8 @@ class Attempt:
         try:
             await asyncio.wait({work, lost, report}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                return await work
+                await work
+                return generation.samples()
             if report.done():
                 await report
             raise LeaseLostError(record.job_id)

@@ -66,6 +66,7 @@ class Worker:
                 model=settings.musicgen_model_size,
                 device=settings.musicgen_device,
                 max_slots=settings.max_concurrent_jobs,
+                max_duration=settings.max_duration,
             ),
             self._on_engine_change,
         )

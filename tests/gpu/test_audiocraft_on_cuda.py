@@ -7,7 +7,8 @@ import pynvml
 import pytest
 
 from shared.messages import Recipe, WorkerState
-from worker.engine.host import EngineHost, Generation
+from worker.engine.generation import Generation
+from worker.engine.host import EngineHost
 from worker.engine.interface import EngineSettings
 
 
@@ -29,7 +30,7 @@ async def test_the_same_recipe_gives_the_same_sound_on_the_gpu() -> None:
         if host.state in {WorkerState.READY, WorkerState.FAILED}:
             settled.set()
 
-    settings = EngineSettings(engine="audiocraft", model="starter", device="auto", max_slots=1)
+    settings = EngineSettings(engine="audiocraft", model="starter", device="auto", max_slots=1, max_duration=120.0)
     host = EngineHost(settings, on_change)
     running = asyncio.create_task(host.run())
     try:
@@ -38,7 +39,10 @@ async def test_the_same_recipe_gives_the_same_sound_on_the_gpu() -> None:
         assert host.info is not None, host.message
         assert host.info.device == "cuda"
         recipe = Recipe(model="starter", prompt="happy piano", duration=2.0, seed=7)
-        first, again = [await host.generate(f"gen_{n:012}", recipe, Generation()) for n in range(2)]
+        generations = [Generation(), Generation()]
+        for number, generation in enumerate(generations):
+            await host.generate(f"gen_{number:012}", recipe, generation)
+        first, again = [generation.samples() for generation in generations]
         assert first.shape == (64_000, 1)
         assert np.isfinite(first).all()
         assert np.array_equal(first, again)

@@ -14,7 +14,8 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from shared.messages import Recipe, WorkerState
-from worker.engine.host import EngineHost, Generation
+from worker.engine.generation import Generation
+from worker.engine.host import EngineHost
 from worker.engine.interface import EngineSettings, Samples
 from worker.engine.models import cache_folder
 from worker.engine.starter import RECIPE_VERSION
@@ -29,7 +30,7 @@ class Running:
     """An engine process that has loaded, or said that it cannot."""
 
     def __init__(self, model: str) -> None:
-        settings = EngineSettings(engine="audiocraft", model=model, device="auto", max_slots=8)
+        settings = EngineSettings(engine="audiocraft", model=model, device="auto", max_slots=8, max_duration=120.0)
         self.host = EngineHost(settings, self._on_change)
         self._settled = asyncio.Event()
         self._task = asyncio.create_task(self.host.run())
@@ -44,7 +45,9 @@ class Running:
         return self
 
     async def generate(self, recipe: Recipe) -> Samples:
-        return await self.host.generate("gen_000000000000", recipe, Generation())
+        generation = Generation()
+        await self.host.generate("gen_000000000000", recipe, generation)
+        return generation.samples()
 
     async def close(self) -> None:
         self._task.cancel()
@@ -76,8 +79,8 @@ async def test_the_audio_is_exactly_as_long_as_asked(engine: Running, duration: 
 
 async def test_more_than_the_window_goes_through_the_sliding_one(engine: Running) -> None:
     generation = Generation()
-    samples = await engine.host.generate("gen_000000000001", replace(RECIPE, duration=30.5), generation)
-    assert len(samples) == round(30.5 * RATE)
+    await engine.host.generate("gen_000000000001", replace(RECIPE, duration=30.5), generation)
+    assert len(generation.samples()) == round(30.5 * RATE)
     assert 0.9 < generation.progress <= 1.0
 
 

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -94,8 +95,11 @@ class AudiocraftEngine:
             if not any(module.children()):
                 module.register_forward_pre_hook(self._before_module)
 
-    def generate(self, recipe: Recipe, on_step: OnStep) -> Samples:
-        """See `Engine.generate`. What is longer than the model's window goes through audiocraft's sliding one."""
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+        """See `Engine.generate`. All of it is one chunk: audiocraft decodes to audio at the end.
+
+        What is longer than the model's window goes through audiocraft's sliding one.
+        """
         model = self._model
         frames = math.ceil(recipe.duration * model.frame_rate - 1e-6)
         self._steps = Steps(self._expected_steps(frames), on_step)
@@ -117,7 +121,7 @@ class AudiocraftEngine:
         finally:
             self._steps = None
         samples: Samples = audio[0].float().cpu().numpy().T
-        return samples[: round(recipe.duration * self.info.sample_rate)]
+        yield samples[: round(recipe.duration * self.info.sample_rate)]
 
     @property
     def _window(self) -> int:

@@ -5,18 +5,19 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import numpy as np
-
-from shared.errors import MusicgenError
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
 from worker import metrics
-from worker.engine.interface import EngineSettings, ModelInfo, Samples
+from worker.engine.gate import Gate
+from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
+from worker.engine.interface import EngineSettings, ModelInfo
 from worker.engine.protocol import (
     Cancel,
+    Chunk,
     Failed,
     FromEngine,
     Generate,
@@ -42,35 +43,6 @@ CANCEL_PATIENCE = 10.0
 EXIT_PATIENCE = 2.0
 
 
-class EngineDiedError(MusicgenError):
-    """The engine process ended while it worked on the job."""
-
-
-class EngineNotRunningError(EngineDiedError):
-    """The engine process was gone before it got the job: not the job's fault."""
-
-
-class GenerationFailedError(MusicgenError):
-    """The engine could not do this job and goes on with others. `kind` labels the metric."""
-
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
-
-
-class Generation:
-    """A job in the engine. `done` of `total` is how far it is; `result` comes at the end."""
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.total = 1
-        self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
-
-    @property
-    def progress(self) -> float:
-        return min(self.done / self.total, 1.0)
-
-
 class EngineHost:
     """Keeps one engine process running. `on_change` is called whenever `state` or `message` changed."""
 
@@ -81,6 +53,9 @@ class EngineHost:
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._crashes = 0
+        self._gate = Gate()
+        # Whether the process was ended from here, so that no job in it is to blame.
+        self._killed = False
         self.ready = asyncio.Event()
         self.state = WorkerState.LOADING
         self.message = "Starting the engine"
@@ -103,26 +78,33 @@ class EngineHost:
         finally:
             self._kill()
 
-    async def generate(self, job_id: str, recipe: Recipe, generation: Generation) -> Samples:
-        """Have the audio made: float32 of shape [frames, channels]. Cancelling the call frees the slot.
+    async def generate(self, job_id: str, recipe: Recipe, generation: Generation, *, alone: bool = False) -> None:
+        """Have the audio made and put into `generation`. Cancelling the call frees the slot; what came before stays.
+
+        Args:
+            job_id: whose it is.
+            recipe: what to make.
+            generation: gets the audio.
+            alone: let no other job be in the engine meanwhile, and wait until that can be.
 
         Raises:
             EngineDiedError: if the process ended meanwhile.
             GenerationFailedError: if it cannot make this one.
         """
-        self._generations[job_id] = generation
-        try:
-            await self._send(Generate(job_id, recipe))
-            result = await asyncio.shield(generation.result)
-        except asyncio.CancelledError:
-            await self._cancel(job_id, generation)
-            raise
-        finally:
-            self._generations.pop(job_id, None)
+        async with self._gate.enter(alone=alone):
+            generation.began = time.perf_counter()
+            self._generations[job_id] = generation
+            try:
+                await self._send(Generate(job_id, recipe))
+                result = await asyncio.shield(generation.result)
+            except asyncio.CancelledError:
+                await self._cancel(job_id, generation)
+                raise
+            finally:
+                self._generations.pop(job_id, None)
         if isinstance(result, Failed):
             raise GenerationFailedError(result.kind, result.reason)
         self._crashes = 0
-        return np.frombuffer(result.audio, dtype="<f4").reshape(-1, result.channels)
 
     async def _cancel(self, job_id: str, generation: Generation) -> None:
         try:
@@ -133,12 +115,14 @@ class EngineHost:
             pass  # then the slot is free as well
         except TimeoutError:
             log.error("engine stuck, restarting it", job_id=job_id)
+            self._killed = True
             self._kill()
 
     async def _run_once(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._set(WorkerState.LOADING, "Starting the engine")
+            self._killed = False
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
@@ -153,11 +137,19 @@ class EngineHost:
         finally:
             self.ready.clear()
             self._writer.close()
+            jobs = 0 if self._killed else len(self._unfinished())
             code = await self._exit_code(self._process)
-            log.warning("engine ended", exit_code=code, state=self.state.value)
-            for generation in self._generations.values():
-                if not generation.result.done():
-                    generation.result.set_exception(EngineDiedError(f"The engine died (exit code {code})."))
+            log.warning("engine ended", exit_code=code, state=self.state.value, jobs=jobs)
+            self._bury(code, jobs)
+
+    def _unfinished(self) -> list[Generation]:
+        return [each for each in self._generations.values() if not each.result.done()]
+
+    def _bury(self, code: int, jobs: int) -> None:
+        """Tell the jobs that were in the engine how it ended, and how many of them may have caused it."""
+        reason = "The engine was stuck and starts again." if self._killed else f"The engine died (exit code {code})."
+        for generation in self._unfinished():
+            generation.result.set_exception(EngineDiedError(reason, jobs))
 
     def _receive(self, message: FromEngine) -> None:
         match message:
@@ -174,6 +166,10 @@ class EngineHost:
                 generation = self._generations.get(job_id)
                 if generation:
                     generation.done, generation.total = done, max(total, 1)
+            case Chunk(job_id):
+                generation = self._generations.get(job_id)
+                if generation:
+                    generation.add(message)
             case Generated(job_id) | Failed(job_id):
                 generation = self._generations.get(job_id)
                 if generation and not generation.result.done():
@@ -186,12 +182,12 @@ class EngineHost:
 
     async def _send(self, message: ToEngine) -> None:
         if self._writer is None or self._writer.is_closing():
-            raise EngineNotRunningError("The engine is not running.")
+            raise EngineDiedError("The engine is not running.", 0)
         try:
             self._writer.write(pack(message))
             await self._writer.drain()
         except ConnectionError as error:
-            raise EngineDiedError("The engine ended.") from error
+            raise EngineDiedError("The engine ended before it got the job.", 0) from error
 
     async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
         """How the process ended; one that only closed its connection is killed."""

@@ -1,6 +1,6 @@
 """What an engine is. The one of audiocraft is `audiocraft_engine`; others are named by MUSICGEN_ENGINE."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -33,22 +33,34 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine is told when it is made. `model` is a name or a checkpoint folder."""
+    """What an engine is told when it is made.
+
+    Attributes:
+        engine: its name, or module:factory.
+        model: a name, or a checkpoint folder.
+        device: auto, cuda, mps or cpu.
+        max_slots: it may have fewer slots, not more.
+        max_duration: of one job, in seconds: what room an engine sets aside for it.
+    """
 
     engine: str
     model: str
     device: str
     max_slots: int
+    max_duration: float
 
 
 class Engine(Protocol):
-    """A loaded model. `generate` blocks, and is called from as many threads at once as there are slots."""
+    """A loaded model. As many threads at once as there are slots call `generate` and take the chunks."""
 
     info: ModelInfo
     slots: int
 
-    def generate(self, recipe: Recipe, on_step: OnStep) -> Samples:
-        """Make the audio of `recipe`, exactly as long as it asks for.
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+        """Make the audio of `recipe`: chunks of it in order, each as soon as it is final.
+
+        Together they are exactly as long as the recipe asks for. Whoever closes a generator early wants no more:
+        that frees everything the request holds.
 
         Raises:
             CancelledGenerationError: as soon as `on_step` raises it.

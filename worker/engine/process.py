@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from shared.errors import ModelUnavailableError
-from worker.engine.interface import CancelledGenerationError, Engine, EngineFactory, EngineSettings
+from worker.engine.interface import CancelledGenerationError, Engine, EngineFactory, EngineSettings, OnStep
 from worker.engine.protocol import (
     Cancel,
+    Chunk,
     Failed,
     FromEngine,
     Generate,
@@ -48,7 +50,7 @@ class EngineProcess:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._cancelled: set[str] = set()
+        self._wanted: set[str] = set()
 
     def run(self) -> None:
         """Load, then serve until the worker hangs up."""
@@ -72,45 +74,68 @@ class EngineProcess:
     def _read(self, ready: threading.Event, pool: list[tuple[Engine, ThreadPoolExecutor]]) -> None:
         while (message := read_to_engine(self._connection)) is not None:
             match message:
-                case Generate():
+                case Generate(job_id):
                     ready.wait()
+                    self._wanted.add(job_id)
                     engine, threads = pool[0]
                     threads.submit(self._generate, engine, message)
                 case Cancel(job_id):
-                    self._cancelled.add(job_id)
+                    self._wanted.discard(job_id)
         os._exit(0)  # the worker is gone; threads in C code would keep an ordinary exit waiting
 
     def _generate(self, engine: Engine, command: Generate) -> None:
-        job_id = command.job_id
+        outcome = self._outcome(engine, command)
+        # Before the worker hears of the end: it may then ask for the same job anew.
+        self._wanted.discard(command.job_id)
+        self._send(outcome)
 
-        started = told = time.perf_counter()
+    def _outcome(self, engine: Engine, command: Generate) -> Generated | Failed:
+        job_id, started = command.job_id, time.perf_counter()
+        try:
+            self._send_chunks(engine, command)
+            return Generated(job_id, time.perf_counter() - started)
+        except CancelledGenerationError:
+            return Failed(job_id, "cancelled")
+        except MemoryError as error:
+            return Failed(job_id, "out_of_memory", str(error) or "Not enough memory for this request.")
+        except Exception as error:
+            return self._report(job_id, error)
+
+    def _send_chunks(self, engine: Engine, command: Generate) -> None:
+        job_id = command.job_id
+        chunks = engine.generate(command.recipe, self._stepper(job_id))
+        try:
+            for samples in chunks:
+                if samples.shape[1:] != (engine.info.channels,):
+                    raise ValueError(f"The engine made audio of shape {samples.shape}, not [frames, channels].")
+                audio = np.ascontiguousarray(samples, dtype="<f4")
+                self._send(Chunk(job_id, audio.tobytes(), engine.info.channels))
+                self._check_wanted(job_id)
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
+
+    def _stepper(self, job_id: str) -> OnStep:
+        told = time.perf_counter()
 
         def on_step(done: int, total: int) -> None:
             nonlocal told
-            if job_id in self._cancelled:
-                raise CancelledGenerationError
+            self._check_wanted(job_id)
             if time.perf_counter() - told >= STEP_INTERVAL:
                 told = time.perf_counter()
                 self._send(Step(job_id, done, total))
 
-        try:
-            samples = engine.generate(command.recipe, on_step)
-            audio = np.ascontiguousarray(samples, dtype="<f4")
-            self._send(Generated(job_id, audio.tobytes(), audio.shape[1], time.perf_counter() - started))
-        except CancelledGenerationError:
-            self._send(Failed(job_id, "cancelled"))
-        except MemoryError as error:
-            self._send(Failed(job_id, "out_of_memory", str(error) or "Not enough memory for this request."))
-        except Exception as error:
-            self._report(job_id, error)
-        finally:
-            self._cancelled.discard(job_id)
+        return on_step
 
-    def _report(self, job_id: str, error: Exception) -> None:
+    def _check_wanted(self, job_id: str) -> None:
+        if job_id not in self._wanted:
+            raise CancelledGenerationError
+
+    def _report(self, job_id: str, error: Exception) -> Failed:
         sys.excepthook(type(error), error, error.__traceback__)
         if type(error).__name__ == "AcceleratorError":
             os._exit(ACCELERATOR_BROKEN)
-        self._send(Failed(job_id, "error", f"{type(error).__name__}: {error}"))
+        return Failed(job_id, "error", f"{type(error).__name__}: {error}")
 
     def _send(self, message: FromEngine) -> None:
         with self._sending:

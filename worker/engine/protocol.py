@@ -64,12 +64,18 @@ class Step(msgspec.Struct, frozen=True, tag=True):
     total: int
 
 
-class Generated(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: the audio, float32 little-endian frames of `channels` samples; `seconds` it took."""
+class Chunk(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the next piece of the audio, float32 little-endian frames of `channels` samples."""
 
     job_id: str
     audio: bytes
     channels: int
+
+
+class Generated(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: all chunks were sent; making them took `seconds`."""
+
+    job_id: str
     seconds: float
 
 
@@ -82,7 +88,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = Start | Generate | Cancel
-FromEngine = Loading | Ready | LoadFailed | Step | Generated | Failed
+FromEngine = Loading | Ready | LoadFailed | Step | Chunk | Generated | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_engine = msgspec.msgpack.Decoder(ToEngine).decode

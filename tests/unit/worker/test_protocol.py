@@ -9,6 +9,7 @@ from shared.messages import Recipe
 from worker.engine.interface import EngineSettings, ModelInfo
 from worker.engine.protocol import (
     Cancel,
+    Chunk,
     Failed,
     FromEngine,
     Generate,
@@ -24,7 +25,7 @@ from worker.engine.protocol import (
     read_to_engine,
 )
 
-SETTINGS = EngineSettings(engine="audiocraft", model="starter", device="cpu", max_slots=2)
+SETTINGS = EngineSettings(engine="audiocraft", model="starter", device="cpu", max_slots=2, max_duration=120.0)
 RECIPE = Recipe(model="starter", prompt="♪", duration=1.5, seed=2**32 - 1)
 INFO = ModelInfo(engine="audiocraft", device="cpu", sample_rate=32_000, channels=2)
 
@@ -34,7 +35,8 @@ FROM_ENGINE: list[FromEngine] = [
     Ready(INFO, 2),
     LoadFailed("no", "do", True),
     Step("gen_000000000000", 1, 2),
-    Generated("gen_000000000000", bytes(300_000), 2, 0.5),
+    Chunk("gen_000000000000", bytes(300_000), 2),
+    Generated("gen_000000000000", 0.5),
     Failed("gen_000000000000", "out_of_memory", "too long"),
 ]
 

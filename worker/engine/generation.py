@@ -1,0 +1,59 @@
+"""What one job makes in the engine, on the worker's side, and how that can go wrong."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+
+from shared.errors import MusicgenError
+from worker.engine.interface import Samples
+from worker.engine.protocol import Chunk, Failed, Generated
+
+
+class EngineDiedError(MusicgenError):
+    """The engine process ended and the job with it. `jobs` is how many may have done it: none, it alone, or more."""
+
+    def __init__(self, reason: str, jobs: int) -> None:
+        super().__init__(reason)
+        self.jobs = jobs
+
+
+class GenerationFailedError(MusicgenError):
+    """The engine could not do this job and goes on with others. `kind` labels the metric."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Generation:
+    """A job in the engine, and what it has made so far. `on_chunk` is called with each chunk as it comes.
+
+    Attributes:
+        began: when the engine was free for it, on the clock of `time.perf_counter`; None before.
+        done, total: how far it is.
+        chunks: the audio until now, in order.
+        result: comes at the end.
+    """
+
+    def __init__(self, on_chunk: Callable[[Samples], None] = lambda samples: None) -> None:
+        self._on_chunk = on_chunk
+        self.began: float | None = None
+        self.done = 0
+        self.total = 1
+        self.chunks: list[Samples] = []
+        self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
+
+    @property
+    def progress(self) -> float:
+        return min(self.done / self.total, 1.0)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the next piece of the audio."""
+        samples = np.frombuffer(chunk.audio, dtype="<f4").reshape(-1, chunk.channels)
+        self.chunks.append(samples)
+        self._on_chunk(samples)
+
+    def samples(self) -> Samples:
+        """All that was made: float32 of shape [frames, channels]. Raises ValueError if that is nothing."""
+        return np.concatenate(self.chunks) if len(self.chunks) != 1 else self.chunks[0]
