@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cancel = commands.add_parser("cancel", help="cancel a job")
     cancel.add_argument("job", metavar="JOB")
+    cancel.add_argument("--keep", action="store_true", help="store what a running job has made until now")
     _url(cancel)
     cancel.set_defaults(run=_cancel)
 
@@ -129,7 +130,7 @@ def _jobs(options: argparse.Namespace) -> None:
 def _cancel(options: argparse.Namespace) -> None:
     from deploy.commands.jobs import cancel
 
-    asyncio.run(cancel(options.url, options.job))
+    asyncio.run(cancel(options.url, options.job, options.keep))
 
 
 def _env(options: argparse.Namespace) -> None:

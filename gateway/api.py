@@ -94,6 +94,19 @@ class DownloadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: bool = False
 
 
+class CancelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of DELETE /api/v1/jobs/{job_id}. `keep` stores what a running job has made until now."""
+
+    keep: bool = False
+
+
+class SocketQuery(msgspec.Struct, frozen=True):
+    """The query of GET /ws: a subscription to begin with. Other parameters are a proxy's and mean nothing here."""
+
+    job_id: str | None = None
+    audio: bool = False
+
+
 class RandomQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The query of GET /api/v1/prompt/random."""
 

@@ -1,4 +1,8 @@
-"""What goes over the WebSocket besides events: the client's requests, and the answers that are no events."""
+"""What goes over the WebSocket besides events: the client's requests, and the answers that are no events.
+
+Text frames are JSON. Binary frames are audio while it is generated, as `shared/audio_chunk.py` lays it out; they come
+in order, but a text frame may overtake them.
+"""
 
 from typing import Annotated
 
@@ -9,10 +13,15 @@ JobId = Annotated[str, Meta(max_length=64)]
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fields=True):
-    """Follow a job; `after_seq` asks for the lifecycle events that came after it."""
+    """Follow a job, in place of an earlier subscription to it.
+
+    `after_seq` asks for the lifecycle events that came after it, `audio` for what is heard of the job, from the
+    latest attempt's beginning.
+    """
 
     job_id: JobId
     after_seq: Annotated[int, Meta(ge=0)] | None = None
+    audio: bool = False
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe", forbid_unknown_fields=True):

@@ -8,17 +8,17 @@ from http import HTTPStatus
 
 import msgspec
 import nats.js.errors
-from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.job_index import JobIndex
 from gateway.problems import FieldError, Problem, unknown_job
+from gateway.stopping import stopped
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.job_id import is_job_id, job_id_for, new_job_id
 from shared.logs import get_logger
-from shared.messages import Job, JobRecord, JobStatus, Recipe, now
+from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
 from shared.publisher import publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HOUR
@@ -170,8 +170,12 @@ class Jobs:
             await self._enqueue(entry)
         return known
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str, keep: bool = False) -> None:
         """Cancel a job, queued or running; doing it again is fine.
+
+        Args:
+            job_id: of the job.
+            keep: have the worker of a running job store what it has made, and only then end it.
 
         Raises:
             Problem: 404 if there is none, 409 if it is finished.
@@ -181,27 +185,26 @@ class Jobs:
             if entry is None:
                 raise unknown_job(job_id)
             record = entry.record
-            if record.status is JobStatus.CANCELLED:
-                return
-            if record.status.is_terminal:
-                raise Problem(HTTPStatus.CONFLICT, f"Job {job_id} is {record.status} already: nothing to cancel.")
-            moment = now()
-            cancelled = replace(
-                record, status=JobStatus.CANCELLED, message="Job cancelled", updated_at=moment, completed_at=moment
-            )
+            wanted = stopped(record, keep)
             try:
-                entry = await self._records().update(entry, cancelled)
+                entry = entry if wanted is record else await self._records().update(entry, wanted)
                 break
             except ConflictError:
                 continue  # a worker reported progress in between: look again
-        self._index.apply(entry)
-        metrics.cancelled(record.recipe.model)
-        log.info("job cancelled", job_id=job_id, was=record.status.value)
-        await self._announce(entry)
+        if wanted is not record:
+            await self._tell_stopped(entry, record)
         # The record is the truth; this only makes the worker look at it at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         if record.status is JobStatus.QUEUED:
             await self._unqueue(job_id)
+
+    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> None:
+        record = entry.record
+        self._index.apply(entry)
+        if not before.keep_requested:
+            metrics.cancelled(record.recipe.model)
+        log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
+        await self._announce(entry, None if record.status.is_terminal else "progress")
 
     async def _unqueue(self, job_id: str) -> None:
         """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
@@ -213,9 +216,9 @@ class Jobs:
         except (nats.js.errors.APIError, *AWAY) as error:
             log.info("message left in the queue", job_id=job_id, error=repr(error))
 
-    async def _announce(self, entry: Entry) -> None:
+    async def _announce(self, entry: Entry, kind: EventType | None = None) -> None:
         try:
-            await publish_event(self._bus.require(), entry)
+            await publish_event(self._bus.require(), entry, kind)
         except UnavailableError as error:
             # The worker that gets the job's message announces what it finds, so the event comes then.
             log.warning("event delayed", job_id=entry.record.job_id, error=str(error))

@@ -20,6 +20,12 @@ from shared.topology import RECORD_TTL
 
 INTERVAL = 2.0
 RECORD_LIFETIME = timedelta(seconds=RECORD_TTL)
+_STREAMS = {
+    "stream": subjects.JOBS_STREAM,
+    "events": subjects.EVENTS_STREAM,
+    "audio": subjects.AUDIO_STREAM,
+    "kv": f"KV_{subjects.JOBS_BUCKET}",
+}
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 
@@ -64,7 +70,7 @@ class Probe:
         if self._bus.client.is_connected:
             return self._looked | {"nats": Component("healthy")}
         away = Component("unhealthy", f"NATS is away ({self._bus.last_error}).")
-        return self._looked | dict.fromkeys(("nats", "stream", "events", "kv"), away)
+        return self._looked | dict.fromkeys(("nats", *_STREAMS), away)
 
     @property
     def s3(self) -> Component:
@@ -72,12 +78,13 @@ class Probe:
         return self._looked.get("s3", Component("healthy"))
 
     async def _look_at_nats(self) -> None:
-        streams = {"stream": subjects.JOBS_STREAM, "events": subjects.EVENTS_STREAM, "kv": f"KV_{subjects.JOBS_BUCKET}"}
-        for name, stream in streams.items():
+        for name, stream in _STREAMS.items():
             try:
                 info = await self._bus.require().stream_info(stream)
             except nats.js.errors.NotFoundError:
-                self._mark(name, f"The stream {stream} was deleted; it is made again.")
+                # Without audio to hear, jobs are accepted all the same.
+                status: Health = "degraded" if stream == subjects.AUDIO_STREAM else "unhealthy"
+                self._mark(name, f"The stream {stream} was deleted; it is made again.", status)
                 self._bus.refresh()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 self._mark(name, f"JetStream does not answer: {error}")

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.api import (
+    CancelQuery,
     DownloadQuery,
     GenerateRequest,
     JobAccepted,
@@ -15,6 +16,7 @@ from gateway.api import (
     Message,
     RandomQuery,
     ServiceInfo,
+    SocketQuery,
 )
 from gateway.handlers import download, generate, health, index, jobs, openapi, prompt
 from gateway.middleware import Handler
@@ -78,9 +80,10 @@ ROUTES: tuple[Route, ...] = (
         method="DELETE",
         path="/api/v1/jobs/{job_id}",
         handler=jobs.cancel,
-        summary="Cancel a job",
+        summary="Cancel a job; with keep=1, store what it has made until now",
+        query=CancelQuery,
         answers={200: Message},
-        problems=(404, 409, 503),
+        problems=(404, 409, 422, 503),
     ),
     Route(
         method="POST",
@@ -154,9 +157,10 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/ws",
         handler=websocket,
-        summary="WebSocket: the events of jobs as JSON text frames",
+        summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
+        query=SocketQuery,
         answers={101: None},
-        problems=(403, 426, 503),
+        problems=(403, 422, 426, 503),
     ),
 )
 

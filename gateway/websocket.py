@@ -1,4 +1,4 @@
-"""`/ws`: JSON text frames in and out. A client that does not read is closed and costs nobody else anything."""
+"""`/ws`: JSON text frames in and out, and audio out. Who does not read is closed and costs nobody else anything."""
 
 import asyncio
 from contextlib import suppress
@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
-from gateway.event_hub import EventHub, Subscription
+from gateway.api import SocketQuery
+from gateway.audio_feeds import MAX_FEEDS, AudioFeeds
+from gateway.event_hub import Subscription
 from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
-from gateway.outbox import Outbox, OutboxFullError
+from gateway.outbox import Outbox, OutboxFullError, Piece
 from gateway.problems import Problem, unavailable
-from gateway.services import SERVICES
-from gateway.validation import field_error
+from gateway.services import SERVICES, Services
+from gateway.validation import field_error, read_query
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
@@ -30,19 +32,20 @@ HEARTBEAT = 20.0
 class Connection:
     """One client: its subscriptions, and the frames that wait for it."""
 
-    def __init__(self, hub: EventHub, request: web.Request, socket: web.WebSocketResponse) -> None:
-        self._hub = hub
+    def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._hub = services.hub
         self._request = request
         self._socket = socket
         self._outbox = Outbox()
+        self._audio = AudioFeeds(services.bus, services.index, self._outbox)
         self._subscriptions: dict[str, Subscription] = {}
 
-    async def run(self, job_id: str | None) -> None:
+    async def run(self, query: SocketQuery) -> None:
         """Serve the client until it leaves, stops reading, or the gateway stops."""
         sender = asyncio.create_task(self._send())
         try:
-            if job_id is not None:
-                await self._subscribe(Subscribe(job_id))
+            if query.job_id is not None:
+                await self._subscribe(Subscribe(query.job_id, audio=query.audio))
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
                     await self._receive(message.data)
@@ -52,6 +55,7 @@ class Connection:
             for subscription in self._subscriptions.values():
                 self._hub.unsubscribe(subscription)
             await end((sender,))
+            await self._audio.close()
 
     async def _receive(self, text: str) -> None:
         try:
@@ -64,23 +68,29 @@ class Connection:
             case Subscribe():
                 await self._subscribe(request)
             case Unsubscribe(job_id=job_id):
-                subscription = self._subscriptions.pop(job_id, None)
-                if subscription:
-                    self._hub.unsubscribe(subscription)
+                await self._unsubscribe(job_id)
             case Ping():
                 self._reply(Pong())
 
     async def _subscribe(self, request: Subscribe) -> None:
         job_id = request.job_id
-        old = self._subscriptions.pop(job_id, None)
-        if old is not None:
-            self._hub.unsubscribe(old)
+        await self._unsubscribe(job_id)
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
             return
         subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
+        if subscription is None:
+            return
+        self._subscriptions[job_id] = subscription
+        if request.audio and not self._audio.start(job_id):
+            complaint = f"At most {MAX_FEEDS} jobs are heard at a time: unsubscribe one. Its events come all the same."
+            self._reply(ErrorFrame(complaint, job_id))
+
+    async def _unsubscribe(self, job_id: str) -> None:
+        subscription = self._subscriptions.pop(job_id, None)
         if subscription is not None:
-            self._subscriptions[job_id] = subscription
+            self._hub.unsubscribe(subscription)
+        await self._audio.close(job_id)
 
     def _reply(self, frame: ErrorFrame | Pong) -> None:
         self._outbox.put(encode_frame(frame))
@@ -89,9 +99,7 @@ class Connection:
         """Send what waits; when the client does not take it in time, cut the connection."""
         try:
             while True:
-                frame = await self._outbox.get()
-                async with asyncio.timeout(SEND_TIMEOUT):
-                    await self._socket.send_str(frame.decode())
+                await self._send_frame(await self._outbox.get())
         except (TimeoutError, OutboxFullError):
             log.info("websocket closed: the client does not read")
         except ConnectionError:
@@ -100,21 +108,42 @@ class Connection:
         if self._request.transport is not None:
             self._request.transport.abort()
 
+    async def _send_frame(self, frame: bytes | Piece) -> None:
+        """Send one frame. Where audio may be what is too much for the client, that goes first."""
+        hears = bool(self._audio.running())
+        audio_ends = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._end_audio)
+        try:
+            # One timeout for both: a write that is cancelled cannot be waited for again.
+            async with asyncio.timeout(2 * SEND_TIMEOUT if hears else SEND_TIMEOUT):
+                if isinstance(frame, Piece):
+                    await self._socket.send_bytes(frame.data)
+                else:
+                    await self._socket.send_str(frame.decode())
+        finally:
+            audio_ends.cancel()
+
+    def _end_audio(self) -> None:
+        for job_id in self._audio.stop():
+            log.info("audio ended: the client reads too slowly", job_id=job_id)
+            self._reply(ErrorFrame("You read too slowly to hear this job. Download it when it is done.", job_id))
+
 
 async def websocket(request: web.Request) -> web.WebSocketResponse:
-    """GET /ws, and /ws?job_id=… to follow a job at once."""
+    """GET /ws; with `job_id=…` to follow a job at once, and with `audio=1` to hear it too."""
+    query = read_query(request, SocketQuery)
     services = request.app[SERVICES]
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
     _check_origin(request)
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME)
+    # Events are too short to be worth compressing, and audio does not get smaller.
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
     await socket.prepare(request)
     services.sockets.add(socket)
     metrics.WEBSOCKETS.inc()
     try:
-        await Connection(services.hub, request, socket).run(request.query.get("job_id"))
+        await Connection(services, request, socket).run(query)
     finally:
         services.sockets.discard(socket)
         metrics.WEBSOCKETS.dec()

@@ -25,13 +25,14 @@ async def show_jobs(url: str | None, limit: int, status: str | None) -> None:
         console.print(f"[dim]{len(listing['jobs'])} of {listing['total']}; --limit shows more[/]")
 
 
-async def cancel(url: str | None, job_id: str) -> None:
-    """Cancel a job.
+async def cancel(url: str | None, job_id: str, keep: bool) -> None:
+    """Cancel a job; with `keep`, what a running one has made is stored and can be downloaded.
 
     Raises:
         MusicgenError: if there is none, or it is finished.
     """
-    async with connected(url) as session, session.delete(f"/api/v1/jobs/{job_id}") as response:
+    query = {"keep": "1"} if keep else {}
+    async with connected(url) as session, session.delete(f"/api/v1/jobs/{job_id}", params=query) as response:
         print((await answer(response))["message"])
 
 

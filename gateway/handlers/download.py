@@ -35,11 +35,11 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 def _finished_key(record: JobRecord) -> str:
     """The object's key, or 409 that says what became of the job. Nothing but audio is ever served with 200."""
-    if record.status is JobStatus.COMPLETED and record.audio is not None:
+    if record.status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and record.audio is not None:
         return record.audio.key
     reasons = {
         JobStatus.FAILED: f"failed: {record.error_message}",
-        JobStatus.CANCELLED: "was cancelled",
+        JobStatus.CANCELLED: "was cancelled, and nothing was kept (DELETE with ?keep=1 keeps what was made)",
     }
     reason = reasons.get(record.status, f"is still {record.status.value}; wait until it has completed")
     raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} has no audio: it {reason}.")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from gateway.api import JobList, JobsQuery, Message
+from gateway.api import CancelQuery, JobList, JobsQuery, Message
 from gateway.job_index import Position
 from gateway.problems import FieldError, invalid
 from gateway.responses import json_response
@@ -41,8 +41,9 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """DELETE /api/v1/jobs/{job_id}."""
-    await asyncio.shield(request.app[SERVICES].jobs.cancel(request.match_info["job_id"]))
+    """DELETE /api/v1/jobs/{job_id}; with keep=1 the answer comes before the worker has stored what it has."""
+    query = read_query(request, CancelQuery)
+    await asyncio.shield(request.app[SERVICES].jobs.cancel(request.match_info["job_id"], query.keep))
     return json_response(Message("Job cancelled successfully"))
 
 

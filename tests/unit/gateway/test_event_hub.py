@@ -31,6 +31,7 @@ async def sent(outbox: Outbox) -> list[int]:
     outbox.put(b"end")
     numbers = []
     while (frame := await outbox.get()) != b"end":
+        assert isinstance(frame, bytes)
         numbers.append(msgspec.json.decode(frame, type=Event).seq)
     return numbers
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outbox import LIMIT, Outbox, OutboxFullError
+from gateway.outbox import AUDIO_LIMIT, LIMIT, Outbox, OutboxFullError, Piece
 
 # A frame, and the job whose earlier progress it replaces, if any.
 Puts = list[tuple[int, str | None]]
 
 
-async def drain(outbox: Outbox, count: int) -> list[bytes]:
+async def drain(outbox: Outbox, count: int) -> list[bytes | Piece]:
     """Exactly `count` frames, and then none."""
     frames = [await asyncio.wait_for(outbox.get(), 1) for _ in range(count)]
     waiting = asyncio.create_task(outbox.get())
@@ -76,3 +76,50 @@ async def test_progress_of_one_job_never_fills_the_box() -> None:
     for number in range(10 * LIMIT):
         outbox.put(b"%d" % number, "job")
     assert await drain(outbox, 1) == [b"%d" % (10 * LIMIT - 1)]
+
+
+async def test_text_goes_before_audio_and_audio_in_order() -> None:
+    outbox, pieces = Outbox(), [Piece("a", b"1"), Piece("b", b"2"), Piece("a", b"3")]
+    for piece in pieces:
+        await outbox.put_audio(piece)
+    outbox.put(b"event")
+    assert await drain(outbox, 4) == [b"event", *pieces]
+
+
+async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
+    outbox, half = Outbox(), Piece("a", b"x" * (AUDIO_LIMIT // 2))
+    await outbox.put_audio(half)
+    await outbox.put_audio(half)
+    waiting = asyncio.create_task(outbox.put_audio(half))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert await outbox.get() is half
+    await asyncio.wait_for(waiting, 1)
+    assert await drain(outbox, 2) == [half, half]
+
+
+async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
+    outbox, huge = Outbox(), Piece("a", b"x" * (AUDIO_LIMIT + 1))
+    await outbox.put_audio(huge)
+    waiting = asyncio.create_task(outbox.put_audio(Piece("b", b"1")))
+    assert await drain_one(outbox) is huge
+    await asyncio.wait_for(waiting, 1)
+    assert await drain(outbox, 1) == [Piece("b", b"1")]
+
+
+async def drain_one(outbox: Outbox) -> bytes | Piece:
+    return await asyncio.wait_for(outbox.get(), 1)
+
+
+async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
+    outbox, half = Outbox(), b"x" * (AUDIO_LIMIT // 2)
+    await outbox.put_audio(Piece("a", half))
+    await outbox.put_audio(Piece("b", half))
+    waiting = asyncio.create_task(outbox.put_audio(Piece("b", half)))
+    await asyncio.sleep(0)
+    outbox.drop_audio("a")
+    await asyncio.wait_for(waiting, 1)
+    assert await drain(outbox, 2) == [Piece("b", half), Piece("b", half)]
+    await outbox.put_audio(Piece("b", half))
+    outbox.drop_audio("b")
+    assert await drain(outbox, 0) == []

@@ -51,6 +51,7 @@ async def test_health_tells_of_every_part_even_when_all_are_away(api: Api, servi
         "nats": "unhealthy",
         "stream": "unhealthy",
         "events": "unhealthy",
+        "audio": "unhealthy",
         "kv": "unhealthy",
         "s3": "degraded",
         "workers": "healthy",
