@@ -71,7 +71,7 @@ class AudioFeed:
             try:
                 await self._listen(self._bus.require())
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                log.info("audio is asked for again", job_id=self._job_id, error=repr(error))
+                log.debug("audio is asked for again", job_id=self._job_id, error=repr(error))
                 await asyncio.sleep(RETRY)
             else:
                 return

@@ -54,6 +54,7 @@ class Connection:
         finally:
             for subscription in self._subscriptions.values():
                 self._hub.unsubscribe(subscription)
+            self._audio.stop()  # before the first await: aiohttp cancels the handler of a client that left
             await end((sender,))
             await self._audio.close()
 

@@ -1,6 +1,8 @@
 """What waits for one WebSocket client."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -8,13 +10,20 @@ from hypothesis import strategies as st
 
 from gateway.outbox import AUDIO_LIMIT, LIMIT, Outbox, OutboxFullError, Piece
 
+T = TypeVar("T")
+
 # A frame, and the job whose earlier progress it replaces, if any.
 Puts = list[tuple[int, str | None]]
 
 
+async def soon(awaitable: Awaitable[T]) -> T:
+    async with asyncio.timeout(1):
+        return await awaitable
+
+
 async def drain(outbox: Outbox, count: int) -> list[bytes | Piece]:
     """Exactly `count` frames, and then none."""
-    frames = [await asyncio.wait_for(outbox.get(), 1) for _ in range(count)]
+    frames = [await soon(outbox.get()) for _ in range(count)]
     waiting = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -45,7 +54,7 @@ async def test_get_waits_for_a_frame() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     outbox.put(b"x")
-    assert await asyncio.wait_for(waiting, 1) == b"x"
+    assert await soon(waiting) == b"x"
 
 
 async def test_progress_that_was_sent_is_not_replaced() -> None:
@@ -94,7 +103,7 @@ async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     assert await outbox.get() is half
-    await asyncio.wait_for(waiting, 1)
+    await soon(waiting)
     assert await drain(outbox, 2) == [half, half]
 
 
@@ -102,13 +111,9 @@ async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
     outbox, huge = Outbox(), Piece("a", b"x" * (AUDIO_LIMIT + 1))
     await outbox.put_audio(huge)
     waiting = asyncio.create_task(outbox.put_audio(Piece("b", b"1")))
-    assert await drain_one(outbox) is huge
-    await asyncio.wait_for(waiting, 1)
+    assert await soon(outbox.get()) is huge
+    await soon(waiting)
     assert await drain(outbox, 1) == [Piece("b", b"1")]
-
-
-async def drain_one(outbox: Outbox) -> bytes | Piece:
-    return await asyncio.wait_for(outbox.get(), 1)
 
 
 async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
@@ -118,7 +123,7 @@ async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
     waiting = asyncio.create_task(outbox.put_audio(Piece("b", half)))
     await asyncio.sleep(0)
     outbox.drop_audio("a")
-    await asyncio.wait_for(waiting, 1)
+    await soon(waiting)
     assert await drain(outbox, 2) == [Piece("b", half), Piece("b", half)]
     await outbox.put_audio(Piece("b", half))
     outbox.drop_audio("b")
