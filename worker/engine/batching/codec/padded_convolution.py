@@ -1,0 +1,37 @@
+"""The convolutions at both ends of the decoder."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.batching.codec.convolution import Convolution
+from worker.engine.batching.codec.window import PadMode, Window, final_of_window
+
+
+class PaddedConvolution:
+    """As many outputs as inputs: audiocraft's `StreamableConv1d` without a stride, perhaps after an ELU."""
+
+    def __init__(self, convolution: Convolution, mode: PadMode, *, activated: bool) -> None:
+        self.convolution = convolution
+        self.mode = mode
+        self.activated = activated
+        self.after = convolution.reach // 2
+        self.before = convolution.reach - self.after
+
+    def stream(self) -> "PaddedConvolutionStream":
+        return PaddedConvolutionStream(self)
+
+    def final(self, length: int) -> int:
+        return final_of_window(length, self.before, self.after, self.mode)
+
+
+class PaddedConvolutionStream:
+    """One piece on its way through a padded convolution."""
+
+    def __init__(self, layer: PaddedConvolution) -> None:
+        self._layer = layer
+        self._window = Window(layer.before, layer.after, layer.convolution.reach, layer.mode)
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        if self._layer.activated:
+            functional.elu_(x)
+        return self._layer.convolution(self._window.push(x, last))
