@@ -66,7 +66,7 @@ def _added(content: str, **flags: bool) -> dict[str, Any]:
 
 STRIPPING = {
     "0": _added("<pad>"),
-    "1": _added("</s>", rstrip=True),
+    "1": _added("</s>", single_word=True),
     "2": _added("<unk>"),
     # As transformers 4's T5Tokenizer wrote them.
     **{str(179 - number): _added(f"<extra_id_{number}>", lstrip=True, rstrip=True) for number in range(100)},
