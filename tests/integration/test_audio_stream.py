@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +22,7 @@ from shared.audio_chunk import AudioChunk, pack_chunk
 from shared.messages import JobStatus
 from shared.publisher import publish_event
 from shared.records import Records
+from tests.conftest import ROOT
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
 
@@ -366,3 +371,17 @@ async def test_the_observer_hears_and_cannot_speak(system: System) -> None:
     await observer.publish(subjects.audio_subject(job_id), b"forged")
     await publish(js, job_id, piece(job_id, 0))
     assert (await subscription.next_msg(timeout=5)).data == piece(job_id, 0)
+
+
+async def test_the_example_of_the_documentation_saves_the_audio(system: System, tmp_path: Path) -> None:
+    _, js, job_id = await start(system)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "nats.md").read_text(), re.DOTALL)
+    await publish(js, job_id, piece(job_id, 0), piece(job_id, 1), piece(job_id, 2))
+    saving = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", example, job_id, cwd=tmp_path, env=os.environ | {"NATS_URL": system.nats_urls["operator"]}
+    )
+    await until_listeners(js, 1)
+    await publish(js, job_id, piece(job_id, 0, attempt=2), piece(job_id, 1, attempt=2, last=True))
+    async with asyncio.timeout(20):
+        assert await saving.wait() == 0
+    assert (tmp_path / f"{job_id}.f32").read_bytes() == bytes(400) + b"\1" * 400
