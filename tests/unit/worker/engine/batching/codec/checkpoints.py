@@ -1,0 +1,107 @@
+"""Small codecs with random weights, made by audiocraft itself."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from audiocraft.models import builders
+from audiocraft.models.encodec import InterleaveStereoCompressionModel
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+CARD = 32
+CODEBOOKS = 4
+
+_SEANET: dict[str, Any] = {
+    "dimension": 16,
+    "channels": 1,
+    "causal": "${encodec.causal}",
+    "n_filters": 4,
+    "n_residual_layers": 1,
+    "ratios": [5, 4, 2],
+    "activation": "ELU",
+    "activation_params": {"alpha": 1.0},
+    "norm": "weight_norm",
+    "norm_params": {},
+    "kernel_size": 7,
+    "residual_kernel_size": 3,
+    "last_kernel_size": 7,
+    "dilation_base": 2,
+    "pad_mode": "constant",
+    "true_skip": True,
+    "compress": 2,
+    "lstm": 2,
+    "disable_norm_outer_blocks": 0,
+    "encoder": {},
+    "decoder": {"trim_right_ratio": 1.0, "final_activation": None, "final_activation_params": None},
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A codec's checkpoint and audiocraft's model of it."""
+
+    folder: Path
+    model: Any
+
+    def decode(self, codes: Tensor, stereo: bool = False) -> Tensor:
+        """The audio [channels, samples] that audiocraft makes of codes [codebooks, frames]."""
+        model = InterleaveStereoCompressionModel(self.model) if stereo else self.model
+        with torch.no_grad():
+            audio: Tensor = model.decode(codes[None])[0]
+        return audio
+
+
+def configuration(**seanet: Any) -> DictConfig:
+    """Audiocraft's configuration of a small codec, with these settings of its network changed."""
+    channels = seanet.get("channels", 1)
+    return OmegaConf.create(
+        {
+            "compression_model": "encodec",
+            "sample_rate": 16_000,
+            "channels": channels,
+            "encodec": {
+                "autoencoder": "seanet",
+                "quantizer": "rvq",
+                "sample_rate": "${sample_rate}",
+                "channels": "${channels}",
+                "causal": False,
+                "renormalize": False,
+            },
+            "seanet": {**_SEANET, **seanet},
+            "rvq": {"n_q": CODEBOOKS, "q_dropout": False, "bins": CARD, "decay": 0.99, "kmeans_init": False},
+            "device": "cpu",
+        }
+    )
+
+
+def write_checkpoint(folder: Path, settings: DictConfig) -> Reference:
+    """Build and save the codec of `settings`."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # Audiocraft folds its weights with what PyTorch deprecates.
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.manual_seed(0)
+        model = builders.get_compression_model(settings).eval()
+        excite(model)
+    save(folder, {"xp.cfg": OmegaConf.to_yaml(settings), "best_state": model.state_dict()})
+    return Reference(folder, model)
+
+
+def excite(model: nn.Module) -> None:
+    """Make the audio as loud as a trained codec's: as they are drawn, weights let almost nothing through."""
+    for name, tensor in model.state_dict().items():
+        if name.endswith(("weight_g", "original0")):
+            tensor.mul_(1.8)
+        elif name.endswith("embed"):
+            tensor.normal_()
+
+
+def save(folder: Path, package: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(package, folder / "compression_state_dict.bin")
+
+
+def draw_codes(frames: int, codebooks: int = CODEBOOKS, seed: int = 0) -> Tensor:
+    return torch.randint(0, CARD, (codebooks, frames), generator=torch.Generator().manual_seed(seed))
