@@ -1,7 +1,6 @@
 """Runs `musicgen up` for a measurement, and ends it afterwards."""
 
 import os
-import random
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.stack.ports import is_free
+from deploy.stack.ports import free_ports
 
 START_PATIENCE = 180.0
 STOP_PATIENCE = 60.0
@@ -37,8 +36,9 @@ def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Below the range from which the system serves connections that go out: it stays free until it is needed."""
-    return next(port for port in random.sample(range(22_000, 32_000), 1000) if is_free(port))
+    """One that `musicgen up` would choose, too."""
+    (port,) = free_ports(1)
+    return port
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -1,10 +1,14 @@
-"""Free ports on loopback."""
+"""Free ports on loopback, none of them promised twice by one process."""
 
 import random
 import socket
+from itertools import islice
 
 LOOPBACK = "127.0.0.1"
 CANDIDATES = range(12_000, 22_000)
+
+# A port is bound long after it was chosen: until then only this tells that it is spoken for.
+_promised: set[int] = set()
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -19,6 +23,15 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
+def claim(*ports: int) -> bool:
+    """Promise these ports to the caller, if all are free and nobody in this process has one; returns whether."""
+    wanted = set(ports)
+    if wanted & _promised or not all(map(is_free, wanted)):
+        return False
+    _promised.update(wanted)
+    return True
+
+
 def free_ports(count: int) -> list[int]:
     """As many different free ports."""
     return [port for port, _ in free_port_pairs(count, 0)]
@@ -29,10 +42,5 @@ def free_port_pairs(count: int, distance: int) -> list[tuple[int, int]]:
 
     They are below the ephemeral range, where any outgoing connection could take one before it is listened on.
     """
-    pairs: list[tuple[int, int]] = []
-    for port in random.sample(CANDIDATES, len(CANDIDATES)):
-        if len(pairs) == count:
-            break
-        if is_free(port) and is_free(port + distance):
-            pairs.append((port, port + distance))
-    return pairs
+    pairs = ((port, port + distance) for port in random.sample(CANDIDATES, len(CANDIDATES)))
+    return list(islice((pair for pair in pairs if claim(*pair)), count))

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
-from deploy.stack.ports import LOOPBACK, free_ports, is_free
+from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
@@ -114,8 +114,8 @@ class Stack:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
         # What is wrong with the request stops the start before anything runs.
         load_settings(self._environ)
-        if options.port is not None and not is_free(options.port):
-            raise MusicgenError(f"Port {options.port} is taken by another program. Stop it, or give another --port.")
+        # Bound last, claimed first: the other parts choose among what is left.
+        self._gateway_port = self._claim_gateway_port()
 
     async def start(self) -> None:
         """Start all; returns when the first worker is ready or says why it cannot be."""
@@ -171,7 +171,7 @@ class Stack:
 
     async def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> str:
         settings = load_settings(self._environ)
-        port = self._options.port or self._port("gateway", settings.gateway_port)
+        port = self._gateway_port
         url = f"http://{LOOPBACK if settings.gateway_host == '0.0.0.0' else settings.gateway_host}:{port}"  # noqa: S104
         spec = ChildSpec(
             name="gateway",
@@ -206,8 +206,16 @@ class Stack:
                     self._console.print(f"  [dim]· model     {text} …[/]")
                 await asyncio.sleep(0.2)
 
+    def _claim_gateway_port(self) -> int:
+        port = self._options.port
+        if port is None:
+            return self._port("gateway", load_settings(self._environ).gateway_port)
+        if not claim(port):
+            raise MusicgenError(f"Port {port} is taken by another program. Stop it, or give another --port.")
+        return port
+
     def _port(self, what: str, default: int) -> int:
-        if is_free(default):
+        if claim(default):
             return default
         (port,) = free_ports(1)
         self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")

@@ -1,0 +1,44 @@
+"""What `up` settles before it runs anything."""
+
+import io
+import socket
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.stack import ports
+from deploy.stack.ports import LOOPBACK, free_ports
+from deploy.stack.supervisor import Supervisor
+from deploy.stack.up import Options, Stack
+from shared.errors import MusicgenError
+
+
+def stack(folder: Path, port: int | None) -> Stack:
+    console = Console(file=io.StringIO())
+    return Stack(Options(folder, port, workers=0, model=None), Supervisor(folder, console), console)
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The only port that there is, chosen by another process."""
+    (port,) = free_ports(1)
+    monkeypatch.setattr(ports, "_promised", set())
+    monkeypatch.setattr(ports, "CANDIDATES", [port])
+    return port
+
+
+def test_no_other_part_gets_the_port_that_was_given_for_the_gateway(tmp_path: Path, port: int) -> None:
+    stack(tmp_path, port)
+    assert free_ports(1) == []
+
+
+def test_nor_the_port_of_the_setting(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", str(port))
+    stack(tmp_path, None)
+    assert free_ports(1) == []
+
+
+def test_a_given_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as server, pytest.raises(MusicgenError, match="is taken"):
+        stack(tmp_path, server.getsockname()[1])
