@@ -27,23 +27,29 @@ class Supervisor:
         self._watching: list[asyncio.Task[None]] = []
         self.force = asyncio.Event()
 
-    async def start(self, spec: ChildSpec) -> None:
-        """Start a child, wait until it answers, and keep it running from then on.
+    async def start(self, *specs: ChildSpec) -> None:
+        """Start children that do not need each other, wait until all answer, and keep them running from then on.
 
         Raises:
-            ChildFailedError: if it does not get ready.
+            ChildFailedError: if one does not get ready.
         """
         started = time.monotonic()
+        children = [await self._spawn(spec) for spec in specs]
+        for child in children:
+            await child.until_ready()
+            self._console.print(
+                f"  [green]✓[/] {child.spec.name:<9} {' '.join(child.spec.urls)} "
+                f"[dim]({time.monotonic() - started:.1f} s)[/]"
+            )
+            self._watching.append(asyncio.create_task(self._keep(child)))
+
+    async def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._log_dir)
         child.log_file.unlink(missing_ok=True)
         self._children.append(child)
         await child.start()
         self._write()
-        await child.until_ready()
-        self._console.print(
-            f"  [green]✓[/] {spec.name:<9} {' '.join(spec.urls)} [dim]({time.monotonic() - started:.1f} s)[/]"
-        )
-        self._watching.append(asyncio.create_task(self._keep(child)))
+        return child
 
     async def stop(self) -> None:
         """End all children, the last one started first: nobody loses what it still needs."""

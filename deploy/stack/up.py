@@ -121,10 +121,13 @@ class Stack:
         """Start all; returns when the first worker is ready or says why it cannot be."""
         nats_url = await self._nats()
         s3_environment = await self._s3()
-        for number in range(1, self._options.workers + 1):
-            await self._supervisor.start(self._worker(number, nats_url("worker"), s3_environment("worker")))
-        url = await self._gateway(nats_url("gateway"), s3_environment("gateway"))
-        loaded = bool(self._options.workers) and await self._until_loaded(url)
+        numbers = range(1, self._options.workers + 1)
+        workers = [self._worker(number, nats_url("worker"), s3_environment("worker")) for number in numbers]
+        gateway = self._gateway(nats_url("gateway"), s3_environment("gateway"))
+        # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
+        await self._supervisor.start(*workers, gateway)
+        (url,) = gateway.urls
+        loaded = bool(workers) and await self._until_loaded(url)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
         self._console.print(EXAMPLE.replace("{url}", url), markup=False, highlight=False, soft_wrap=True)
         self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
@@ -169,11 +172,11 @@ class Stack:
             grace=2 * grace + 10,
         )
 
-    async def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> str:
+    def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         settings = load_settings(self._environ)
         port = self._gateway_port
         url = f"http://{LOOPBACK if settings.gateway_host == '0.0.0.0' else settings.gateway_host}:{port}"  # noqa: S104
-        spec = ChildSpec(
+        return ChildSpec(
             name="gateway",
             role="gateway",
             argv=_own("gateway"),
@@ -182,8 +185,6 @@ class Stack:
             is_ready=_answers(f"{url}/health/ready"),
             grace=settings.shutdown_grace + 10,
         )
-        await self._supervisor.start(spec)
-        return url
 
     async def _until_loaded(self, url: str) -> bool:
         """Show what the workers say until one is ready, or none can be; returns whether one is."""

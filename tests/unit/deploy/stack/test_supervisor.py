@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,24 @@ async def test_started_children_are_listed_and_told_with_their_url(tmp_path: Pat
         assert "http://second" in said.getvalue()
         for name in ("first", "second"):
             assert running(tmp_path, name).pid == int((tmp_path / f"{name}.ready").read_text())
+
+
+async def test_children_that_are_started_together_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        first, second = (spec(tmp_path, SLEEP, name=name) for name in ("first", "second"))
+        first = replace(first, is_ready=second.is_ready)
+        await supervisor.start(first, second)
+        assert said.getvalue().index("✓ first") < said.getvalue().index("✓ second")
+        assert [each.role for each in read_run_file(tmp_path)] == ["first", "second"]
+
+
+async def test_one_of_several_that_fails_to_start_fails_the_start_and_all_end(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, _):
+        with pytest.raises(ChildFailedError, match="no such port"):
+            await supervisor.start(spec(tmp_path, FAIL, name="first"), spec(tmp_path, SLEEP, name="second"))
+        pid = running(tmp_path, "second").pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_a_stop_ends_the_last_one_first_and_removes_the_list(tmp_path: Path) -> None:
