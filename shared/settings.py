@@ -41,10 +41,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_engine: Annotated[
         str,
         Meta(
-            pattern=r"^(audiocraft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)\Z",
-            description="audiocraft, or module:factory of an engine of your own",
+            pattern=r"^(batching|audiocraft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)\Z",
+            description="batching, audiocraft, or module:factory of an engine of your own",
         ),
-    ] = "audiocraft"
+    ] = "batching"
+    musicgen_precision: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16", "int8"],
+        Meta(description="auto, float32, float16, bfloat16 or int8"),
+    ] = "auto"
+    musicgen_attention: Annotated[Literal["auto", "kernel", "masked"], Meta(description="auto, kernel or masked")] = (
+        "auto"
+    )
+    musicgen_graphs: Annotated[bool, Meta(description="true or false")] = True
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0

@@ -17,8 +17,7 @@ from shared.messages import Recipe, WorkerState
 from worker.engine.generation import Generation
 from worker.engine.host import EngineHost
 from worker.engine.interface import EngineSettings, Samples
-from worker.engine.models import cache_folder
-from worker.engine.starter import RECIPE_VERSION
+from worker.engine.models import STARTER_VERSION, cache_folder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,7 +124,7 @@ async def test_a_cancel_ends_the_work_soon(engine: Running) -> None:
 
 async def test_a_checkpoint_folder_loads_wherever_it_lies_and_sounds_the_same(engine: Running, tmp_path: Path) -> None:
     folder = tmp_path / "My Model"
-    shutil.copytree(cache_folder() / f"starter-{RECIPE_VERSION}", folder)
+    shutil.copytree(cache_folder() / f"starter-{STARTER_VERSION}", folder)
     copy = await Running(str(folder)).settled()
     try:
         assert copy.host.state is WorkerState.READY

@@ -1,7 +1,7 @@
 """What an engine is. The one of audiocraft is `audiocraft_engine`; others are named by MUSICGEN_ENGINE."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -32,6 +32,20 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     channels: int
 
 
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Switches of optimisations; the sound is the same up to rounding.
+
+    Attributes:
+        precision: of the matrix products; `auto` is float16 on a GPU and int8 on a CPU that can.
+        attention: `kernel` needs Triton, `masked` runs everywhere; `auto` takes the fastest.
+        graphs: whether steps are replayed from CUDA graphs.
+    """
+
+    precision: Literal["auto", "float32", "float16", "bfloat16", "int8"] = "auto"
+    attention: Literal["auto", "kernel", "masked"] = "auto"
+    graphs: bool = True
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine is told when it is made.
 
@@ -41,6 +55,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         device: auto, cuda, mps or cpu.
         max_slots: it may have fewer slots, not more.
         max_duration: of one job, in seconds: what room an engine sets aside for it.
+        tuning: which optimisations are on.
     """
 
     engine: str
@@ -48,6 +63,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     max_slots: int
     max_duration: float
+    tuning: Tuning = Tuning()
 
 
 class Engine(Protocol):

@@ -9,6 +9,9 @@ from platformdirs import user_cache_path
 from shared.errors import ModelUnavailableError
 from shared.models import HUB_REPOSITORIES, STARTER, is_folder
 
+# Part of the cache folder's name: raise it whenever what `starter` writes changes.
+STARTER_VERSION = 1
+
 FILES = ("state_dict.bin", "compression_state_dict.bin")
 
 
@@ -40,10 +43,10 @@ def _folder(folder: Path) -> str:
 
 
 def _starter(on_loading: Callable[[str], None]) -> Path:
-    from worker.engine.starter import RECIPE_VERSION, write_starter
-
-    folder = cache_folder() / f"starter-{RECIPE_VERSION}"
+    folder = cache_folder() / f"starter-{STARTER_VERSION}"
     if not all((folder / name).is_file() for name in FILES):
+        from worker.engine.starter import write_starter  # imports audiocraft, and is needed once
+
         on_loading("Making the starter model")
         try:
             write_starter(folder)

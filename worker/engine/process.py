@@ -35,7 +35,7 @@ from worker.engine.protocol import (
     read_to_engine,
 )
 
-BUILT_IN = {"audiocraft": "worker.engine.audiocraft_engine:load"}
+BUILT_IN = {"batching": "worker.engine.default:load", "audiocraft": "worker.engine.audiocraft_engine:load"}
 
 # Seconds between two words about progress: the worker passes on fewer than that.
 STEP_INTERVAL = 0.05
@@ -149,7 +149,7 @@ def _factory(settings: EngineSettings) -> EngineFactory:
     except (ImportError, AttributeError) as error:
         raise ModelUnavailableError(
             f"The engine {settings.engine} cannot be loaded: {error}.",
-            "Set MUSICGEN_ENGINE to audiocraft, or to module:factory of an installed engine.",
+            "Set MUSICGEN_ENGINE to batching or audiocraft, or to module:factory of an installed engine.",
         ) from error
     return factory
 

@@ -19,8 +19,6 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 from shared.prompt import VOCABULARY
 from worker.engine.checkpoint import register_text_encoder
 
-# Part of the cache folder's name: raise it whenever what is written changes.
-RECIPE_VERSION = 1
 SEED = 20240101
 TEXT_ENCODER = "t5"
 

@@ -1,0 +1,34 @@
+"""A codec that gives the codes themselves back, to see what the language model made."""
+
+import torch
+from torch import Tensor
+
+
+class CodesStream:
+    """Holds the newest frames back, as a codec does that needs to know what follows."""
+
+    def __init__(self, lookahead: int) -> None:
+        self._lookahead = lookahead
+        self._held: Tensor | None = None
+
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        held = codes if self._held is None else torch.cat([self._held, codes], 1)
+        final = held.shape[1] if last else max(held.shape[1] - self._lookahead, 0)
+        self._held = held[:, final:]
+        return held[:, :final].float()
+
+
+class CodesCodec:
+    """One sample a frame, one channel a codebook."""
+
+    samples_per_frame = 1
+    lookahead = 2
+
+    def __init__(self, codebooks: int, card: int, frame_rate: int = 50) -> None:
+        self.codebooks = self.channels = codebooks
+        self.card = card
+        self.sample_rate = frame_rate
+        self.frame_rate = float(frame_rate)
+
+    def stream(self) -> CodesStream:
+        return CodesStream(self.lookahead)

@@ -1,0 +1,123 @@
+"""Tiny MusicGen models with seeded random weights, in audiocraft's own classes and on disk in its own format."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from audiocraft.models import builders
+from audiocraft.models.lm import LMModel
+from audiocraft.modules.conditioners import ConditioningAttributes
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from worker.engine.batching.config import LanguageModelConfig, parse_config
+from worker.engine.starter import _LANGUAGE_MODEL
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """What differs between the models under test; the rest is as in MusicGen."""
+
+    dim: int = 32
+    heads: int = 4
+    layers: int = 2
+    codebooks: int = 4
+    card: int = 40
+    stereo: bool = False
+    seed: int = 1
+    options: tuple[tuple[str, Any], ...] = field(default=())
+
+    def yaml(self) -> str:
+        tree = OmegaConf.create({**_LANGUAGE_MODEL, "device": "cpu", "dtype": "float32"})
+        tree.transformer_lm.update(
+            dim=self.dim, num_heads=self.heads, num_layers=self.layers, n_q=self.codebooks, card=self.card
+        )
+        tree.codebooks_pattern.delay.delays = [k // 2 if self.stereo else k for k in range(self.codebooks)]
+        tree.interleave_stereo_codebooks = {"use": self.stereo, "per_timestep": False}
+        for name, value in self.options:
+            OmegaConf.update(tree, name, value)
+        return OmegaConf.to_yaml(tree)
+
+
+@cache
+def language_model(tiny: Tiny) -> LMModel:
+    """audiocraft's own model; large weights, so that the likeliest code is far ahead of the next one."""
+    tree = OmegaConf.create(tiny.yaml())
+    tree.conditioners = {}  # its T5 is not needed: the tests make texts themselves
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(tiny.seed)
+        model = builders.get_lm_model(tree)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=2.0 * parameter.shape[1] ** -0.5)
+    return model.eval()
+
+
+def config(tiny: Tiny) -> LanguageModelConfig:
+    return parse_config(tiny.yaml())
+
+
+def weights(tiny: Tiny) -> dict[str, Tensor]:
+    return dict(language_model(tiny).state_dict())
+
+
+def random_text(tiny: Tiny, tokens: int, seed: int) -> Tensor:
+    """What a text encoder might give: [tokens, dim]."""
+    return torch.randn(tokens, tiny.dim, generator=torch.Generator().manual_seed(seed))
+
+
+def audiocraft_codes(tiny: Tiny, text: Tensor, frames: int, coefficient: float, given: Tensor | None = None) -> Tensor:
+    """audiocraft's own greedy generation, as it goes for a batch of one: [codebooks, frames]."""
+    model = language_model(tiny)
+    both = torch.stack([text, torch.zeros_like(text)])
+    mask = torch.ones(2, len(text), dtype=torch.int64)
+    model.condition_provider = _Fixed({"description": (both, mask)})
+    codes: Tensor = model.generate(
+        prompt=None if given is None else given[None],
+        conditions=[ConditioningAttributes(text={"description": "music"})],
+        max_gen_len=frames,
+        use_sampling=False,
+        cfg_coef=coefficient,
+    )
+    return codes[0]
+
+
+def audiocraft_windows(
+    tiny: Tiny, text: Tensor, frames: int, longest: int, coefficient: float, given: Tensor | None = None
+) -> Tensor:
+    """Windows of at most `longest` frames, strung together as audiocraft's `MusicGen._generate_tokens` does."""
+    stride, offset = int(0.6 * longest), 0
+    parts = [] if given is None else [given]
+    start = 0 if given is None else given.shape[1]
+    if frames <= longest:
+        return audiocraft_codes(tiny, text, frames, coefficient, given)
+    while offset + start < frames:
+        codes = audiocraft_codes(tiny, text, min(frames - offset, longest), coefficient, given)
+        parts.append(codes[:, start:])
+        given = codes[:, stride:]
+        start = given.shape[1]
+        offset += stride
+    return torch.cat(parts, 1)
+
+
+class _Fixed(torch.nn.Module):
+    """A condition provider that knows one text and the null condition."""
+
+    def __init__(self, conditions: dict[str, tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self._conditions = conditions
+
+    def tokenize(self, conditions: object) -> object:
+        return conditions
+
+    def forward(self, tokenized: object) -> dict[str, tuple[Tensor, Tensor]]:
+        return self._conditions
+
+
+def write_checkpoint(folder: Path, tiny: Tiny) -> None:
+    """The language model's file alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = weights(tiny) | {"condition_provider.conditioners.description.output_proj.weight": torch.zeros(1, 1)}
+    torch.save({"xp.cfg": tiny.yaml(), "best_state": state}, folder / "state_dict.bin")

@@ -1,0 +1,157 @@
+"""How far the fast paths are from plain float32, and that they agree with each other."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.unit.worker.engine.batching.batch import CPU, make_model, request
+from tests.unit.worker.engine.batching.models import Tiny, config, random_text
+from worker.engine.batching.attention import Masked, Rows, SlotBySlot
+from worker.engine.batching.cache import Cache
+from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.linear import FloatLinear, Int8Linear, Precision, can_int8
+from worker.engine.batching.scheduler import Run
+from worker.engine.batching.steps import EagerSteps, GraphedSteps, bucket_sizes
+from worker.engine.batching.windows import Window
+
+# As deep as MusicGen-small, so that rounding adds up as it does there.
+DEEP = Tiny(dim=128, heads=4, layers=24, card=64, seed=5)
+
+needs_int8 = pytest.mark.skipif(not can_int8(), reason="this CPU or this PyTorch has no int8 kernels")
+
+
+def step_logits(precision: Precision, tiny: Tiny = DEEP, steps: int = 12) -> Tensor:
+    """Logits of every step of one request on codes that are given: [steps, parts, codebooks, card]."""
+    model = make_model(tiny, precision=precision)
+    cache = Cache(config(tiny), 1, 32, model.dtype, CPU)
+    codes = torch.randint(0, tiny.card, (steps, 1, tiny.codebooks), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        cache.set_text(0, model.project_text(random_text(tiny, 6, 2)))
+        return torch.stack(
+            [
+                model.step(cache, Rows(torch.tensor([0]), torch.tensor([at]), 2, ((0, at, 6),)), codes[at])[:, 0]
+                for at in range(steps)
+            ]
+        )
+
+
+@pytest.mark.parametrize(
+    ("precision", "bound"), [pytest.param("int8", 0.12, marks=needs_int8), ("bfloat16", 0.12), ("float16", 0.02)]
+)
+def test_the_divergence_of_the_logits_from_float32_is_bounded(precision: Precision, bound: float) -> None:
+    exact, rounded = step_logits("float32"), step_logits(precision)
+    error = ((rounded - exact).norm() / exact.norm()).item()
+    assert error < bound
+    assert error > 0, "then the precision was not used"
+
+
+@needs_int8
+def test_int8_rows_do_not_depend_on_their_neighbours() -> None:
+    weight = torch.randn(96, 64, generator=torch.Generator().manual_seed(1))
+    rows = torch.randn(33, 64, generator=torch.Generator().manual_seed(2)) * torch.logspace(-3, 3, 33)[:, None]
+    with torch.inference_mode():
+        linear = Int8Linear(weight)
+        together = linear(rows)
+        for index in range(len(rows)):
+            assert linear(rows[index : index + 1]).equal(together[index : index + 1])
+
+
+@needs_int8
+def test_int8_is_near_the_exact_product_whatever_the_scale_of_a_row() -> None:
+    weight = torch.randn(96, 64, generator=torch.Generator().manual_seed(1))
+    rows = torch.randn(7, 64, generator=torch.Generator().manual_seed(2)) * torch.logspace(-6, 6, 7)[:, None]
+    rows[3] = 0
+    with torch.inference_mode():
+        exact, rounded = FloatLinear(weight)(rows), Int8Linear(weight)(rows)
+    assert ((exact - rounded).norm(dim=1) <= 0.02 * exact.norm(dim=1)).all()
+
+
+def runs_of(decoder: Decoder, count: int, guided: bool) -> list[Run]:  # type: ignore[type-arg]
+    """Requests in the first slots, each at another step, as after some time."""
+    model, runs = decoder.model, []
+    for slot in range(count):
+        tiny = Tiny()
+        one = request(model, random_text(tiny, 3 + slot, slot), 40, seed=slot, coefficient=3.0 if guided else 1.0)
+        window = Window(slot, 40) if slot else Window(0, 40)
+        given = torch.randint(0, tiny.card, (4, slot), generator=torch.Generator().manual_seed(slot)) if slot else None
+        decoder.begin(slot, one)
+        decoder.open_window(slot, window, given, 0)
+        if slot:
+            decoder.prefill(slot, 2 if guided else 1, 3 + slot, range(slot))
+        runs.append(Run(one, [window], guided, slot=slot, position=slot + 1))
+    return runs
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guided: bool) -> None:
+    replays = 0
+
+    def capture(work):  # type: ignore[no-untyped-def]
+        def replay() -> None:
+            nonlocal replays
+            replays += 1
+            work()
+
+        work()
+        return replay
+
+    with torch.inference_mode():
+        eager, graphed = (Decoder(make_model(Tiny(), kind), 5, 60) for kind in (SlotBySlot(), Masked()))
+        steps = (EagerSteps(eager), GraphedSteps(graphed, capture))
+        results = []
+        for decoder, step in zip((eager, graphed), steps, strict=True):
+            runs = runs_of(decoder, count, guided)
+            for _ in range(20):
+                step(runs)
+                for run in runs:
+                    run.position += 1
+            results.append([decoder.codes(slot, range(slot + 15)) for slot in range(count)])
+    assert replays == 20
+    for mine, other in zip(*results, strict=True):
+        assert mine.equal(other)
+
+
+def test_buckets_are_powers_of_two_and_the_number_of_slots() -> None:
+    assert [bucket_sizes(slots) for slots in (1, 5, 8)] == [[1], [1, 2, 4, 5], [1, 2, 4, 8]]
+
+
+KERNEL = """
+import torch
+from tests.unit.worker.engine.batching.test_language_model import attention_results
+from worker.engine.batching.attention import SlotBySlot
+from worker.engine.batching.kernel import Kernel
+for mine, exact in zip(attention_results(Kernel()), attention_results(SlotBySlot()), strict=True):
+    torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
+"""
+
+
+def attention_results(attention) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    """Both kinds of attention of three of five slots at the limits of the kernel's blocks, and the cache after it."""
+    torch.manual_seed(0)
+    tiny = Tiny(dim=48, heads=4)
+    cache = Cache(config(tiny), 5, 300, torch.float32, CPU)
+    cache.past.normal_()
+    cache.text.normal_()
+    cache.text_lengths.copy_(torch.tensor([3, 500, 129, 1, 128]))
+    slots, positions = [4, 0, 2], [0, 127, 299]
+    host = tuple((slot, at, int(cache.text_lengths[slot])) for slot, at in zip(slots, positions, strict=True))
+    rows = Rows(torch.tensor(slots), torch.tensor(positions), 2, host)
+    query, new = torch.randn(2, 3, 4, 12), torch.randn(2, 3, 2, 4, 12)
+    past = attention.to_past(cache, 1, rows, query, new)
+    return past, attention.to_text(cache, 1, rows, query[:1]), cache.past
+
+
+def test_masked_attention_agrees_with_attention_slot_by_slot() -> None:
+    for mine, exact in zip(attention_results(Masked()), attention_results(SlotBySlot()), strict=True):
+        torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
+
+
+def test_the_kernel_agrees_with_attention_slot_by_slot() -> None:
+    pytest.importorskip("triton")
+    # Triton decides at its import whether it interprets.
+    subprocess.run([sys.executable, "-c", KERNEL], check=True, env=os.environ | {"TRITON_INTERPRET": "1"}, timeout=100)

@@ -1,0 +1,102 @@
+"""Greedy codes are audiocraft's own, whatever the request and whoever else is in the batch."""
+
+import threading
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.unit.worker.engine.batching.batch import request, result, running_batch
+from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, random_text
+from worker.engine.batching.loop import Ticket
+
+MONO = Tiny()
+STEREO = Tiny(codebooks=8, stereo=True, seed=2)
+LONGEST = 60
+
+
+def random_codes(tiny: Tiny, frames: int, seed: int) -> Tensor:
+    return torch.randint(0, tiny.card, (tiny.codebooks, frames), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("tiny", [MONO, STEREO, Tiny(dim=48, heads=3, layers=3, codebooks=2, card=17, seed=3)])
+@pytest.mark.parametrize("coefficient", [3.0, 1.0])
+def test_text_alone_gives_the_codes_of_audiocraft(tiny: Tiny, coefficient: float) -> None:
+    text = random_text(tiny, 9, 3)
+    with running_batch(tiny) as (model, loop):
+        codes = result(loop.submit(request(model, text, 40, temperature=0.0, coefficient=coefficient)))
+    assert codes.equal(audiocraft_codes(tiny, text, 40, coefficient))
+    assert len(set(codes.flatten().tolist())) > 4, "a model that repeats itself tests nothing"
+
+
+@pytest.mark.parametrize("frames", [1, 5, 30, 39])
+@pytest.mark.parametrize("tiny", [MONO, STEREO])
+def test_a_continuation_gives_the_codes_of_audiocraft(tiny: Tiny, frames: int) -> None:
+    text, start = random_text(tiny, 5, 4), random_codes(tiny, frames, 5)
+    with running_batch(tiny) as (model, loop):
+        codes = result(loop.submit(request(model, text, 40, temperature=0.0, given=start)))
+    assert codes.equal(audiocraft_codes(tiny, text, 40, 3.0, start))
+
+
+@pytest.mark.parametrize("frames", [61, 100, 200])
+@pytest.mark.parametrize("tiny", [MONO, STEREO])
+def test_a_piece_beyond_the_window_gives_the_codes_of_audiocraft(tiny: Tiny, frames: int) -> None:
+    text = random_text(tiny, 5, 4)
+    with running_batch(tiny, longest=LONGEST) as (model, loop):
+        codes = result(loop.submit(request(model, text, frames, temperature=0.0)))
+    assert codes.equal(audiocraft_windows(tiny, text, frames, LONGEST, 3.0))
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> list[tuple[int, int, float, int, int]]:
+    """Requests: (text tokens, frames, guidance, frames given, when it joins or is cancelled)."""
+    one = st.tuples(
+        st.integers(1, 12),
+        st.integers(2, 130),
+        st.sampled_from([1.0, 2.0, 3.0]),
+        st.integers(0, 20),
+        st.integers(0, 60),
+    )
+    return draw(st.lists(one, min_size=2, max_size=7))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(mixture=mixtures(), leaving=st.sets(st.integers(0, 6)))
+def test_a_mixed_batch_gives_everybody_the_codes_of_a_batch_of_one(
+    mixture: list[tuple[int, int, float, int, int]], leaving: set[int]
+) -> None:
+    tickets: list[Ticket] = []
+    with running_batch(MONO, longest=LONGEST) as (model, loop):
+        first: Ticket | None = None
+        for index, (tokens, frames, coefficient, start, when) in enumerate(mixture):
+            if first is not None:
+                wait_for_step(first, when)
+            given_codes = random_codes(MONO, start, index) if 0 < start < min(frames, LONGEST) else None
+            one = request(
+                model, random_text(MONO, tokens, index), frames,
+                temperature=0.0, coefficient=coefficient, given=given_codes,
+            )  # fmt: skip
+            tickets.append(loop.submit(one))
+            first = first or tickets[0]
+        for index in leaving & set(range(len(tickets))):
+            loop.cancel(tickets[index])
+        for index, ticket in enumerate(tickets):
+            if index not in leaving:
+                check(mixture[index], index, ticket)
+
+
+def wait_for_step(ticket: Ticket, step: int) -> None:
+    """Until the request got so far, or is complete."""
+    pause = threading.Event()
+    while ticket.done < min(step, ticket.total):
+        pause.wait(0.0005)
+
+
+def check(one: tuple[int, int, float, int, int], index: int, ticket: Ticket) -> None:
+    tokens, frames, coefficient, _, _ = one
+    wanted = audiocraft_windows(
+        MONO, random_text(MONO, tokens, index), frames, LONGEST, coefficient, ticket.run.request.given
+    )
+    assert result(ticket).equal(wanted)

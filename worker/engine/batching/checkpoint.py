@@ -1,0 +1,64 @@
+"""Reads the language model of a MusicGen checkpoint, from a folder or from the hub, without running code in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching.config import LanguageModelConfig, UnsupportedModelError, parse_config
+
+FILE = "state_dict.bin"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Configuration and weights as they lie in the file. `reference` is the folder, or the hub's repository."""
+
+    reference: str
+    config: LanguageModelConfig
+    weights: dict[str, Tensor]
+
+    def text_encoder(self) -> str:
+        """Its folder, where the checkpoint brings it along; else its name on the hub."""
+        beside = Path(self.reference) / self.config.text_encoder
+        return str(beside) if beside.is_dir() else self.config.text_encoder
+
+
+def read_checkpoint(reference: str) -> Checkpoint:
+    """The language model of a checkpoint in audiocraft's format (`xp.cfg`, `best_state`).
+
+    Raises:
+        UnsupportedModelError: if this engine does not know its configuration.
+        OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError: if it cannot be had or read.
+    """
+    package = torch.load(checkpoint_file(reference, FILE), map_location="cpu", weights_only=True, mmap=True)
+    config = parse_config(package["xp.cfg"])
+    weights = package["best_state"]
+    missing = [name for name in _expected(config) if name not in weights]
+    if missing:
+        raise UnsupportedModelError(f"its weights lack {missing[0]}")
+    return Checkpoint(reference, config, weights)
+
+
+def checkpoint_file(reference: str, name: str) -> Path:
+    """A file of a checkpoint; one on the hub is fetched first."""
+    if Path(reference).is_dir():
+        return Path(reference) / name
+    from huggingface_hub import hf_hub_download  # half a second to import, and only needed here
+
+    return Path(hf_hub_download(reference, name))
+
+
+def _expected(config: LanguageModelConfig) -> list[str]:
+    """One name of each kind, so that another layout is noticed at once."""
+    layer = f"transformer.layers.{config.layers - 1}"
+    return [
+        f"emb.{config.codebooks - 1}.weight",
+        f"linears.{config.codebooks - 1}.weight",
+        "out_norm.weight",
+        f"{layer}.self_attn.in_proj_weight",
+        f"{layer}.cross_attention.in_proj_weight",
+        f"{layer}.linear2.weight",
+        "condition_provider.conditioners.description.output_proj.weight",
+    ]

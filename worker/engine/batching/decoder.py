@@ -1,0 +1,126 @@
+"""The batch on its device: what every slot holds, and one step of as many slots as there are.
+
+A step reads and writes nothing but tensors that stay where they are, indexed by slot: it can be captured
+into a graph, and the host never waits for it.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching.attention import Rows
+from worker.engine.batching.cache import CONDITIONAL, Cache
+from worker.engine.batching.delay import DelayPattern
+from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.request import Request
+from worker.engine.batching.sampling import SamplingState, guide, sample
+from worker.engine.batching.windows import Window
+
+
+@dataclass
+class Slots:
+    """The state of all slots, one more than there are: the last one is scratch, for rows that only fill a graph.
+
+    Attributes:
+        sequence: codes in the delay pattern, int64 of shape [slots, codebooks, steps].
+        position: the step that is predicted next, shape [slots], as all that follow.
+        prompt: frames that are given and stay as they are.
+        frames: of the present window.
+        steps_before: steps in earlier windows, so that noise does not repeat.
+    """
+
+    sequence: Tensor
+    position: Tensor
+    prompt: Tensor
+    frames: Tensor
+    steps_before: Tensor
+
+    @classmethod
+    def empty(cls, slots: int, codebooks: int, steps: int, device: torch.device) -> "Slots":
+        sequence = torch.zeros(slots, codebooks, steps, dtype=torch.int64, device=device)
+        counters = [torch.zeros(slots, dtype=torch.int64, device=device) for _ in fields(cls)[1:]]
+        return cls(sequence, *counters)
+
+
+class Decoder:
+    """Holds the cache and the codes; told by the loop what to do."""
+
+    def __init__(self, model: LanguageModel, slots: int, longest: int) -> None:
+        config = model.config
+        self.pattern = DelayPattern(config.delays)
+        self.model = model
+        self.scratch = slots
+        steps = self.pattern.steps(longest)
+        self._cache = Cache(config, slots + 1, steps, model.dtype, model.device)
+        if model.attention.reads_unwritten:
+            self._cache.clear()
+        self._slots = Slots.empty(slots + 1, config.codebooks, steps, model.device)
+        self._slots.position.fill_(1)
+        self._sampling = SamplingState.empty(slots + 1, model.device)
+        self._delays = torch.tensor(config.delays, device=model.device)
+        self._special = config.card
+
+    def begin(self, slot: int, request: Request) -> None:
+        """A request moves into a slot."""
+        self._cache.set_text(slot, request.text)
+        for name in ("temperature", "top_k", "top_p", "coefficient", "seed"):
+            getattr(self._sampling, name)[slot] = getattr(request, name)
+
+    def open_window(self, slot: int, window: Window, given: Tensor | None, steps_before: int) -> None:
+        """Lay out a window: special tokens, and the codes that are given, of shape [codebooks, window.prompt]."""
+        slots = self._slots
+        slots.sequence[slot].fill_(self._special)
+        if given is not None:
+            for codebook in range(len(given)):
+                start = self.pattern.step_of(0, codebook)
+                slots.sequence[slot, codebook, start : start + window.prompt] = given[codebook]
+        slots.position[slot] = window.prompt + 1
+        slots.prompt[slot] = window.prompt
+        slots.frames[slot] = window.frames
+        slots.steps_before[slot] = steps_before
+
+    def prefill(self, slot: int, parts: int, tokens: int, stretch: range) -> None:
+        """Fill the cache with positions that are known."""
+        codes = self._slots.sequence[slot, :, stretch.start : stretch.stop]
+        self.model.prefill(self._cache, slot, parts, tokens, codes, stretch.start)
+
+    def step(
+        self,
+        slots: Tensor,
+        parts: int,
+        host: tuple[tuple[int, int, int], ...] = (),
+        candidates: int | None = None,
+    ) -> None:
+        """One step of `slots`, int64 of shape [n]: predict the codes at each one's position, and move it on.
+
+        Args:
+            slots: which; the scratch slot may be among them more than once.
+            parts: rows of each of them.
+            host: as in `Rows`.
+            candidates: as in `sample`.
+        """
+        state = self._slots
+        position = state.position[slots]
+        rows = Rows(slots, position - 1, parts, host)
+        logits = self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
+        sampling = self._sampling.of(slots)
+        if parts > 1:
+            logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.coefficient)[None]
+        drawn = sample(logits[CONDITIONAL], sampling, state.steps_before[slots] + position, candidates)
+        self._write(slots, position, drawn)
+        state.position[slots] = (position + 1).clamp_(max=state.sequence.shape[2] - 1)
+
+    def codes(self, slot: int, frames: range) -> Tensor:
+        """Codes of frames that are complete, int64 of shape [codebooks, frames]."""
+        sequence = self._slots.sequence[slot]
+        starts = [self.pattern.step_of(frames.start, codebook) for codebook in range(len(sequence))]
+        return torch.stack([row[start : start + len(frames)] for row, start in zip(sequence, starts, strict=True)])
+
+    def _write(self, slots: Tensor, position: Tensor, drawn: Tensor) -> None:
+        """Keep what was drawn where the pattern has a frame that is not given; elsewhere what stands there stays."""
+        state = self._slots
+        frame = position[:, None] - 1 - self._delays
+        own = (frame >= state.prompt[slots][:, None]) & (frame < state.frames[slots][:, None])
+        present = state.sequence[slots, :, position]
+        state.sequence[slots, :, position] = torch.where(own, drawn, present)

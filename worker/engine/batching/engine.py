@@ -1,0 +1,144 @@
+"""The engine of this project: many requests in one running batch."""
+
+import math
+import queue
+from collections.abc import Iterator
+
+import torch
+
+from shared.errors import ModelUnavailableError
+from shared.messages import Recipe
+from worker.engine.batching.cache import Cache
+from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
+from worker.engine.batching.codec.interface import Codec
+from worker.engine.batching.codec.loading import load_codec
+from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.delay import DelayPattern
+from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.linear import DTYPES, Precision
+from worker.engine.batching.loop import Loop, Ticket
+from worker.engine.batching.memory import count_slots, free_memory
+from worker.engine.batching.request import Request
+from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps
+from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
+from worker.engine.batching.tuning import pick_attention, pick_precision
+from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples, Tuning
+from worker.engine.load_errors import check_device, explained, pick_device
+from worker.engine.models import find_checkpoint
+
+NAME = "batching"
+OUTPUT = "condition_provider.conditioners.description.output_proj"
+
+# Seconds between two looks whether a request that makes no audio yet was cancelled.
+LOOK = 0.1
+
+
+def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
+    """Load the model that `settings` name.
+
+    Raises:
+        ModelUnavailableError: with the remedy, if it cannot be had.
+        UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError: if only audiocraft knows it.
+    """
+    device = pick_device(settings.device)
+    check_device(device)
+    reference = find_checkpoint(settings.model, on_loading)
+    on_loading(f"Loading {settings.model} onto {device}")
+    with explained(settings.model, reference):
+        checkpoint = read_checkpoint(reference)
+        return BatchingEngine(checkpoint, torch.device(device), settings)
+
+
+class BatchingEngine:
+    """Gives every request to one running batch and passes on what comes out of it."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, settings: EngineSettings) -> None:
+        config = checkpoint.config
+        precision = pick_precision(settings.tuning, device, config)
+        self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
+        self._text = _load_text_encoder(checkpoint)
+        window = int(min(config.segment, settings.max_duration) * self._codec.frame_rate)
+        positions = DelayPattern(config.delays).steps(window)
+        attention = pick_attention(settings.tuning, device)
+        self._model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
+        self.slots = _count_slots(checkpoint, precision, device, settings, positions)
+        decoder = Decoder(self._model, self.slots, window)
+        steps = _make_steps(decoder, settings.tuning)
+        self._loop = Loop(decoder, steps, self._codec, self.slots, window)
+        self.info = ModelInfo(
+            engine=f"{NAME} {precision}",
+            device=device.type,
+            sample_rate=self._codec.sample_rate,
+            channels=self._codec.channels,
+        )
+
+    def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+        """See `Engine.generate`."""
+        left = round(recipe.duration * self._codec.sample_rate)
+        ticket = self._loop.submit(self._request(recipe))
+        try:
+            for chunk in _chunks(ticket, on_step):
+                yield chunk[:left]
+                left -= len(chunk)
+        finally:
+            self._loop.cancel(ticket)
+
+    def close(self) -> None:
+        """End the loop."""
+        self._loop.close()
+
+    @torch.inference_mode()
+    def _request(self, recipe: Recipe) -> Request:
+        """Encode the text here, in the caller's thread, while others' steps go on."""
+        text = self._model.project_text(self._text.encode(recipe.prompt))
+        return Request(
+            text=text,
+            frames=math.ceil(recipe.duration * self._codec.frame_rate - 1e-6),
+            temperature=recipe.temperature,
+            top_k=min(recipe.top_k, self._codec.card),
+            top_p=recipe.top_p,
+            coefficient=recipe.cfg_coef,
+            seed=recipe.seed,
+        )
+
+
+def _chunks(ticket: Ticket, on_step: OnStep) -> Iterator[Samples]:
+    """What comes out, as [frames, channels]; `on_step` is called in between."""
+    while True:
+        on_step(ticket.done, ticket.total)
+        try:
+            item = ticket.outcome.get(timeout=LOOK)
+        except queue.Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, Exception):
+            raise item
+        yield item.numpy().T
+
+
+def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:
+    weights = checkpoint.weights
+    # It stays on the CPU: a text is encoded once, beside the steps of the others.
+    return load_text_encoder(
+        checkpoint.text_encoder(), weights[f"{OUTPUT}.weight"], weights[f"{OUTPUT}.bias"], torch.device("cpu")
+    )
+
+
+def _count_slots(
+    checkpoint: Checkpoint, precision: Precision, device: torch.device, settings: EngineSettings, positions: int
+) -> int:
+    size = Cache.bytes_per_slot(checkpoint.config, positions, DTYPES[precision])
+    try:
+        return count_slots(free_memory(device), size, settings.max_slots)
+    except MemoryError as error:
+        raise ModelUnavailableError(
+            f"{settings.model} leaves no memory to work in: {error}.",
+            "Use a smaller MUSICGEN_MODEL_SIZE or MAX_DURATION, or free memory.",
+        ) from error
+
+
+def _make_steps(decoder: Decoder, tuning: Tuning) -> Steps:
+    if decoder.model.device.type == "cuda" and tuning.graphs and not decoder.model.attention.needs_host:
+        return GraphedSteps(decoder, CudaCapture())
+    return EagerSteps(decoder)

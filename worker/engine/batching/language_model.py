@@ -1,0 +1,168 @@
+"""MusicGen's transformer for decoding: the weights of audiocraft's `LMModel`, and a forward of our own.
+
+Pre-norm layers of self-attention, cross-attention to the text and a feed-forward block (Copet et al. 2023).
+No projection has a bias, so that the row without text gets exactly nothing from cross-attention: it skips it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+
+from worker.engine.batching.attention import Rows, StepAttention
+from worker.engine.batching.cache import CONDITIONAL, Cache
+from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.batching.linear import DTYPES, Linear, Precision, make_linear
+
+Weights = Mapping[str, Tensor]
+
+
+class Norm:
+    """Layer normalization over the last dimension."""
+
+    def __init__(self, weights: Weights, name: str, dtype: torch.dtype, device: torch.device) -> None:
+        self._weight = weights[f"{name}.weight"].to(device, dtype)
+        self._bias = weights[f"{name}.bias"].to(device, dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return layer_norm(x, self._weight.shape, self._weight, self._bias, 1e-5)
+
+
+class Layer:
+    """One transformer layer's weights. The projections of keys and values of the text are used at admission only."""
+
+    def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
+        dtype = DTYPES[precision]
+
+        def linear(weight: Tensor) -> Linear:
+            return make_linear(weight, precision, device)
+
+        cross = weights[f"{name}.cross_attention.in_proj_weight"]
+        dim = cross.shape[1]
+        self.norm_past = Norm(weights, f"{name}.norm1", dtype, device)
+        self.past_in = linear(weights[f"{name}.self_attn.in_proj_weight"])
+        self.past_out = linear(weights[f"{name}.self_attn.out_proj.weight"])
+        self.norm_text = Norm(weights, f"{name}.norm_cross", dtype, device)
+        self.text_in = linear(cross[:dim])
+        self.text_in_cache = make_linear(cross[dim:], _plain(precision), device)
+        self.text_out = linear(weights[f"{name}.cross_attention.out_proj.weight"])
+        self.norm_forward = Norm(weights, f"{name}.norm2", dtype, device)
+        self.forward_in = linear(weights[f"{name}.linear1.weight"])
+        self.forward_out = linear(weights[f"{name}.linear2.weight"])
+
+
+class LanguageModel:
+    """The weights on one device, and the two ways through them: `step` and `prefill`."""
+
+    def __init__(
+        self,
+        config: LanguageModelConfig,
+        weights: Weights,
+        precision: Precision,
+        device: torch.device,
+        attention: StepAttention,
+        positions: int,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.dtype = DTYPES[precision]
+        self.attention = attention
+        books = range(config.codebooks)
+        self._embedding = torch.cat([weights[f"emb.{k}.weight"] for k in books]).to(device, self.dtype)
+        self._first_row = (torch.arange(config.codebooks) * (config.card + 1)).to(device)
+        self._sinusoid = sinusoid(positions, config.dim, config.max_period).to(device)
+        self._layers = [
+            Layer(weights, f"transformer.layers.{index}", precision, device) for index in range(config.layers)
+        ]
+        self._norm_out = Norm(weights, "out_norm", self.dtype, device)
+        heads = torch.cat([weights[f"linears.{k}.weight"] for k in books])
+        self._heads = make_linear(heads, precision, device)
+
+    def project_text(self, text: Tensor) -> Tensor:
+        """Keys and values of a text for every layer, made once for all steps.
+
+        Takes [tokens, dim]; returns [layers, 2, heads, tokens, head_dim]. May run beside the steps of others.
+        """
+        config, text = self.config, text.to(self.device, self.dtype)
+        shape = (len(text), 2, config.heads, config.head_dim)
+        return torch.stack([layer.text_in_cache(text).view(shape).permute(1, 2, 0, 3) for layer in self._layers])
+
+    def step(self, cache: Cache, rows: Rows, codes: Tensor) -> Tensor:
+        """One position of every slot.
+
+        Args:
+            cache: read up to each slot's position, and written there.
+            rows: which slots, and where each of them is.
+            codes: int64 of shape [n, codebooks], what stands at those positions.
+
+        Returns:
+            Logits, float32 of shape [parts, n, codebooks, card].
+        """
+        config, n = self.config, len(rows)
+        x = self._embed(codes, rows.positions).repeat(rows.parts, 1)
+        with_text = x[:n]
+        for index, layer in enumerate(self._layers):
+            projected = layer.past_in(layer.norm_past(x)).view(rows.parts, n, 3, config.heads, config.head_dim)
+            past = self.attention.to_past(cache, index, rows, projected[:, :, 0], projected[:, :, 1:])
+            x += layer.past_out(past.view(-1, config.dim))
+            query = layer.text_in(layer.norm_text(with_text)).view(1, n, config.heads, config.head_dim)
+            with_text += layer.text_out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
+            x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
+        logits = self._heads(self._norm_out(x)).float()
+        return logits.view(rows.parts, n, config.codebooks, config.card)
+
+    def prefill(self, cache: Cache, slot: int, parts: int, tokens: int, codes: Tensor, first: int) -> None:
+        """Fill the cache of one slot with a stretch of positions that is known already.
+
+        Args:
+            cache: filled before `first` already.
+            slot: whose.
+            parts: rows of the slot.
+            tokens: in its text.
+            codes: int64 of shape [codebooks, length].
+            first: position of the first of them.
+        """
+        length = codes.shape[1]
+        stop = first + length
+        x = self._embed(codes.T, torch.arange(first, stop, device=self.device)).repeat(parts, 1, 1)
+        seen = torch.ones(length, stop, dtype=torch.bool, device=self.device).tril(first)
+        for index, layer in enumerate(self._layers):
+            query, keys, values = self._split(layer.past_in(layer.norm_past(x)), 3)
+            own = cache.past[index, slot, :parts]
+            own[:, 0, :, first:stop], own[:, 1, :, first:stop] = keys, values
+            past = scaled_dot_product_attention(query, own[:, 0, :, :stop], own[:, 1, :, :stop], attn_mask=seen)
+            x += layer.past_out(past.transpose(1, 2).flatten(2))
+            with_text = x[CONDITIONAL : CONDITIONAL + 1]
+            (query,) = self._split(layer.text_in(layer.norm_text(with_text)), 1)
+            text = cache.text[index, slot, :, None, :, :tokens]
+            text = scaled_dot_product_attention(query, text[0], text[1])
+            with_text += layer.text_out(text.transpose(1, 2).flatten(2))
+            x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
+
+    def _embed(self, codes: Tensor, positions: Tensor) -> Tensor:
+        """The sum of the codebooks' embeddings and of the position's: [n, codebooks], [n] → [n, dim]."""
+        embedded = self._embedding[codes + self._first_row].sum(1)
+        return embedded + self._sinusoid[positions].to(self.dtype)
+
+    def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[rows, length, parts × dim] → as many of [rows, heads, length, head_dim]."""
+        rows, length, _ = projected.shape
+        split = projected.view(rows, length, parts, self.config.heads, self.config.head_dim)
+        return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def sinusoid(positions: int, dim: int, max_period: float) -> Tensor:
+    """The positions' embedding, float32 of shape [positions, dim]: cosines, then sines, as audiocraft has it.
+
+    Always float32: half precision counts positions exactly only up to 2048, bfloat16 only up to 256.
+    """
+    half = dim // 2
+    exponents = torch.arange(half, dtype=torch.float32) / (half - 1)
+    phase = torch.arange(positions, dtype=torch.float32)[:, None] / max_period**exponents
+    return torch.cat([phase.cos(), phase.sin()], dim=-1)
+
+
+def _plain(precision: Precision) -> Precision:
+    """Projecting the text happens once: nothing is gained by rounding it."""
+    return "float32" if precision == "int8" else precision

@@ -1,0 +1,67 @@
+"""Why a model could not be loaded, in words that say what to do."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from safetensors import SafetensorError
+
+from shared.errors import ModelUnavailableError
+
+
+@contextmanager
+def explained(model: str, reference: str) -> Iterator[None]:
+    """Turn what loading raises into a `ModelUnavailableError`.
+
+    Args:
+        model: its name, as the person gave it.
+        reference: the folder or the hub's repository that is read.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelUnavailableError(
+            f"{model} does not fit into the GPU's memory.",
+            "Use a smaller MUSICGEN_MODEL_SIZE, free the GPU, or set MUSICGEN_DEVICE=cpu.",
+        ) from error
+    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        raise _of_hub(reference, error) or ModelUnavailableError(
+            f"{reference} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
+            "Check that the files are whole (disk space, an interrupted download) and in audiocraft's format.",
+        ) from error
+
+
+def _of_hub(reference: str, error: Exception) -> ModelUnavailableError | None:
+    """If it was the hub: all of its errors are OSErrors. Imported late: most starts never meet one."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if isinstance(error, RepositoryNotFoundError):
+        return ModelUnavailableError(
+            f"The hub has no {reference}.", "Check MUSICGEN_MODEL_SIZE; a private repository needs HF_TOKEN."
+        )
+    if isinstance(error, (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError)):
+        return ModelUnavailableError(
+            f"{reference} cannot be downloaded: the hub is not reachable and the cache does not hold it.",
+            "Check the network and HF_ENDPOINT, or point MUSICGEN_MODEL_SIZE to a checkpoint folder.",
+            retryable=True,
+        )
+    return None
+
+
+def check_device(device: str) -> None:
+    """Raises ModelUnavailableError if `device` is a GPU that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelUnavailableError(
+            "MUSICGEN_DEVICE is cuda, but PyTorch sees no GPU here.",
+            "Check the driver with nvidia-smi, or set MUSICGEN_DEVICE=auto.",
+        )
+
+
+def pick_device(wanted: str) -> str:
+    """`auto` is the first of cuda, mps and cpu that is there."""
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
