@@ -15,7 +15,7 @@ from worker.engine.batching.cache import Cache
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.linear import FloatLinear, Int8Linear, Precision, can_int8
 from worker.engine.batching.scheduler import Run
-from worker.engine.batching.steps import EagerSteps, GraphedSteps, bucket_sizes
+from worker.engine.batching.steps import EagerSteps, GraphedSteps, Steps, bucket_sizes
 from worker.engine.batching.windows import Window
 
 # As deep as MusicGen-small, so that rounding adds up as it does there.
@@ -102,7 +102,7 @@ def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guide
 
     with torch.inference_mode():
         eager, graphed = (Decoder(make_model(Tiny(), kind), 5, 60) for kind in (SlotBySlot(), Masked()))
-        steps = (EagerSteps(eager), GraphedSteps(graphed, capture))
+        steps: tuple[Steps, Steps] = (EagerSteps(eager), GraphedSteps(graphed, capture))
         results = []
         for decoder, step in zip((eager, graphed), steps, strict=True):
             runs = runs_of(decoder, count, guided)
