@@ -1,16 +1,14 @@
 """The reference engine: audiocraft's own `MusicGen.generate`, one request at a time."""
 
 import math
-import pickle
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from shared.errors import ModelUnavailableError
 from shared.messages import Recipe
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
+from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint
 
 # How far the window moves when a piece is longer than the model's: 18 of 30 seconds, as in the paper's code.
@@ -42,42 +40,14 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
         ModelUnavailableError: with the remedy, if it cannot be had.
     """
     on_loading("Importing audiocraft (some 20 seconds)")
-    from worker.engine.checkpoint import load_musicgen, pick_device
+    from worker.engine.checkpoint import load_musicgen
 
     device = pick_device(settings.device)
-    _check_device(device)
+    check_device(device)
     reference = find_checkpoint(settings.model, on_loading)
     on_loading(f"Loading {settings.model} onto {device}")
-    try:
+    with explained(settings.model, reference):
         return AudiocraftEngine(load_musicgen(reference, device), device)
-    except torch.cuda.OutOfMemoryError as error:
-        raise ModelUnavailableError(
-            f"{settings.model} does not fit into the GPU's memory.",
-            "Use a smaller MUSICGEN_MODEL_SIZE, free the GPU, or set MUSICGEN_DEVICE=cpu.",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelUnavailableError(
-            f"The hub has no {reference}.", "Check MUSICGEN_MODEL_SIZE; a private repository needs HF_TOKEN."
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError) as error:
-        raise ModelUnavailableError(
-            f"{reference} cannot be downloaded: the hub is not reachable and the cache does not hold it.",
-            "Check the network and HF_ENDPOINT, or point MUSICGEN_MODEL_SIZE to a checkpoint folder.",
-            retryable=True,
-        ) from error
-    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelUnavailableError(
-            f"{reference} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
-            "Check that the files are whole (disk space, an interrupted download) and in audiocraft's format.",
-        ) from error
-
-
-def _check_device(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelUnavailableError(
-            "MUSICGEN_DEVICE is cuda, but PyTorch sees no GPU here.",
-            "Check the driver with nvidia-smi, or set MUSICGEN_DEVICE=auto.",
-        )
 
 
 class AudiocraftEngine:

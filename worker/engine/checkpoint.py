@@ -5,7 +5,6 @@ A folder may bring its text encoder along: the `name` of its T5 conditioner is t
 
 from pathlib import Path
 
-import torch
 from audiocraft.models import MusicGen, builders, loaders
 from audiocraft.modules.conditioners import T5Conditioner
 from omegaconf import DictConfig, OmegaConf
@@ -59,12 +58,3 @@ def _drop_training_options(configuration: DictConfig) -> None:
         "conditioners.args.drop_desc_p",
     ):
         loaders._delete_param(configuration, name)
-
-
-def pick_device(wanted: str) -> str:
-    """`auto` is the first of cuda, mps and cpu that is there."""
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

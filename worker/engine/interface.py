@@ -23,6 +23,10 @@ class CancelledGenerationError(Exception):
     """Raised through an engine by `OnStep` when nobody wants the audio any more."""
 
 
+class EngineBrokenError(Exception):
+    """Raised by an engine that cannot go on: its accelerator is gone. Only a new process helps."""
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the loaded model is. `sample_rate` in hertz."""
 
@@ -81,6 +85,7 @@ class Engine(Protocol):
         Raises:
             CancelledGenerationError: as soon as `on_step` raises it.
             MemoryError: if this request does not fit into memory; others go on.
+            EngineBrokenError: if no request can be made any more.
         """
         ...
 

@@ -18,7 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from shared.errors import ModelUnavailableError
-from worker.engine.interface import CancelledGenerationError, Engine, EngineFactory, EngineSettings, OnStep
+from worker.engine.interface import (
+    CancelledGenerationError,
+    Engine,
+    EngineBrokenError,
+    EngineFactory,
+    EngineSettings,
+    OnStep,
+)
 from worker.engine.protocol import (
     Cancel,
     Chunk,
@@ -38,10 +45,9 @@ from worker.engine.protocol import (
 BUILT_IN = {"batching": "worker.engine.default:load", "audiocraft": "worker.engine.audiocraft_engine:load"}
 
 # Seconds between two words about progress: the worker passes on fewer than that.
-STEP_INTERVAL = 0.05
+STEP_INTERVAL = 0.2
 
-# After an error of the accelerator its context is unusable: only a new process helps.
-ACCELERATOR_BROKEN = 70
+EXIT_BROKEN = 70
 
 
 class EngineProcess:
@@ -133,8 +139,9 @@ class EngineProcess:
 
     def _report(self, job_id: str, error: Exception) -> Failed:
         sys.excepthook(type(error), error, error.__traceback__)
-        if type(error).__name__ == "AcceleratorError":
-            os._exit(ACCELERATOR_BROKEN)
+        if isinstance(error, EngineBrokenError) or type(error).__name__ == "AcceleratorError":
+            # After an error of the accelerator its context is unusable: only a new process helps.
+            os._exit(EXIT_BROKEN)
         return Failed(job_id, "error", f"{type(error).__name__}: {error}")
 
     def _send(self, message: FromEngine) -> None:

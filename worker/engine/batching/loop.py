@@ -16,16 +16,13 @@ from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import Plan, Run, Scheduler
 from worker.engine.batching.steps import Steps
 from worker.engine.batching.windows import plan_windows
+from worker.engine.interface import EngineBrokenError
 
 # The first chunk comes as soon as it is worth hearing, the others once a second: each costs some context twice.
 FIRST_CHUNK = 0.25
 CHUNK = 1.0
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
-
-
-class LoopEndedError(Exception):
-    """The loop broke on something that was no single request's fault; only a new engine helps."""
 
 
 @dataclass(eq=False)
@@ -76,10 +73,10 @@ class Loop:
         """Queue a request.
 
         Raises:
-            LoopEndedError: if the loop broke earlier.
+            EngineBrokenError: if the loop broke earlier.
         """
         if self._error is not None:
-            raise LoopEndedError(str(self._error)) from self._error
+            raise EngineBrokenError(str(self._error)) from self._error
         given = 0 if request.given is None else request.given.shape[1]
         windows = plan_windows(request.frames, self._longest, given)
         ticket = Ticket(
@@ -108,7 +105,7 @@ class Loop:
             sys.excepthook(type(error), error, error.__traceback__)
             self._error = error
             for ticket in self._tickets.values():
-                ticket.outcome.put(LoopEndedError(f"{type(error).__name__}: {error}"))
+                ticket.outcome.put(EngineBrokenError(f"{type(error).__name__}: {error}"))
 
     def _turn(self) -> None:
         """Schedule, run, deliver."""

@@ -10,10 +10,11 @@ from tests.unit.worker.engine.batching.batch import PATIENCE, make_model, reques
 from tests.unit.worker.engine.batching.codes import CodesCodec
 from tests.unit.worker.engine.batching.models import Tiny, random_text
 from worker.engine.batching.decoder import Decoder
-from worker.engine.batching.loop import Loop, LoopEndedError
+from worker.engine.batching.loop import Loop
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import Run
 from worker.engine.batching.steps import EagerSteps
+from worker.engine.interface import EngineBrokenError
 
 TINY = Tiny()
 FOREVER = 50_000
@@ -123,9 +124,9 @@ def test_when_a_step_breaks_everybody_learns_it_and_nobody_else_may_come(monkeyp
     monkeypatch.setattr("sys.excepthook", lambda *_: told.set())
     decoder = Decoder(make_model(TINY), 3, 60)
     loop = Loop(decoder, Broken(decoder), CodesCodec(4, TINY.card), 3, 60)
-    with pytest.raises(LoopEndedError, match="the device is gone"):
+    with pytest.raises(EngineBrokenError, match="the device is gone"):
         result(loop.submit(request(decoder.model, text(), 30)))
     assert told.is_set()
     loop.close()
-    with pytest.raises(LoopEndedError):
+    with pytest.raises(EngineBrokenError):
         loop.submit(request(decoder.model, text(), 30))
