@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 # Lifecycle events are few; a client that leaves this many unread has stopped reading.
 LIMIT = 2048
-# Bytes of audio that may wait: half a minute of one track. What comes next waits in the stream.
-AUDIO_LIMIT = 4 * 1024 * 1024
+# Bytes of audio that may wait here: eight seconds of one track. The rest waits in the stream, which costs nothing.
+AUDIO_LIMIT = 1024 * 1024
 
 
 class OutboxFullError(Exception):

@@ -23,8 +23,8 @@ RECORD_LIFETIME = timedelta(seconds=RECORD_TTL)
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
     "events": subjects.EVENTS_STREAM,
-    "audio": subjects.AUDIO_STREAM,
     "kv": f"KV_{subjects.JOBS_BUCKET}",
+    "audio": subjects.AUDIO_STREAM,  # last: while what was deleted is made again, the others are not looked at
 }
 
 Health = Literal["healthy", "degraded", "unhealthy"]

@@ -14,14 +14,17 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 from nats.js import JetStreamContext
+from nats.js.api import StorageType
 
 from gateway import audio_feeds, websocket
 from gateway.outbox import AUDIO_LIMIT
 from shared import subjects
 from shared.audio_chunk import AudioChunk, pack_chunk
+from shared.errors import TopologyError
 from shared.messages import JobStatus
 from shared.publisher import publish_event
 from shared.records import Records
+from shared.topology import ensure_streams
 from tests.conftest import ROOT
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
@@ -311,6 +314,20 @@ async def test_a_client_that_does_not_read_loses_its_audio_first_and_still_gets_
         assert await hear(socket, 30) == pieces
 
 
+async def test_a_client_that_never_reads_is_cut_off(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "SEND_TIMEOUT", 1.0)
+    api, js, job_id = await start(system)
+    deaf = await api.http.ws_connect(f"/ws?job_id={job_id}&audio=1")
+    await publish(js, job_id, *(piece(job_id, seq, frames=LARGE) for seq in range(30)))
+
+    async def cut_off() -> bool:
+        return not api.services.sockets
+
+    await eventually(cut_off, "the deaf client is cut off")
+    assert await listeners(js) == 0
+    await deaf.close()
+
+
 async def test_audio_goes_on_after_the_stream_was_deleted(system: System) -> None:
     api, js, job_id = await start(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
@@ -361,6 +378,22 @@ async def test_who_subscribes_while_nats_is_away_hears_when_it_is_back(fragile: 
         js = (await fragile.nats()).jetstream()
         await publish(js, job_id, piece(job_id, 0))
         assert await hear(socket, 1) == [piece(job_id, 0)]
+
+
+async def test_a_server_without_room_for_the_audio_says_what_to_do(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await js.add_stream(name="OTHER", subjects=["other"], storage=StorageType.MEMORY, max_bytes=100_000_000)
+    with pytest.raises(TopologyError, match="max_memory_store"):
+        await ensure_streams(js)
+    await js.delete_stream("OTHER")
+    await ensure_streams(js)
+
+
+async def test_a_stream_on_disk_is_left_as_it_is(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await js.add_stream(name=subjects.AUDIO_STREAM, subjects=[subjects.ALL_AUDIO], storage=StorageType.FILE)
+    with pytest.raises(TopologyError, match="MUSIC_AUDIO exists with storage = file"):
+        await ensure_streams(js)
 
 
 async def test_the_observer_hears_and_cannot_speak(system: System) -> None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.client import Client
 
+from deploy.commands.jobs import cancel
 from shared import subjects
 from shared.messages import Audio, JobRecord, JobStatus, now
 from shared.publisher import publish_event
@@ -192,3 +193,12 @@ async def test_progress_that_comes_between_does_not_lose_the_wish(
     record = await hand.record(job_id)
     assert (record.keep_requested, record.progress) == (True, 0.6)
     assert raced
+
+
+async def test_the_command_keeps_too(api: Api, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+    job_id = await processing(api, hand)
+    await cancel(api.url, job_id, keep=True)
+    assert capsys.readouterr().out == "Job cancelled successfully\n"
+    assert (await hand.record(job_id)).keep_requested
+    await cancel(api.url, job_id, keep=False)
+    assert (await hand.record(job_id)).status is JobStatus.CANCELLED

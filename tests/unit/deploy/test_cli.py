@@ -46,6 +46,11 @@ def test_no_worker_is_the_same_as_0_workers() -> None:
     assert _parser().parse_args(["up", "--workers", "3"]).workers == 3
 
 
+def test_cancel_keeps_nothing_unless_told_to() -> None:
+    assert _parser().parse_args(["cancel", "gen_abc123456789"]).keep is False
+    assert _parser().parse_args(["cancel", "--keep", "gen_abc123456789"]).keep is True
+
+
 def test_generate_asks_for_8_seconds_unless_told_otherwise() -> None:
     options = _parser().parse_args(["generate", "a tone"])
     assert (options.prompt, options.duration, options.seed, options.model, options.output) == (

@@ -21,7 +21,7 @@ async def answer(socket: ClientWebSocketResponse) -> dict[str, Any]:
 
 
 FRAMES = (
-    st.builds(Subscribe, st.text(max_size=64), st.none() | st.integers(0, 2**63 - 1))
+    st.builds(Subscribe, st.text(max_size=64), st.none() | st.integers(0, 2**63 - 1), st.booleans())
     | st.builds(Unsubscribe, st.text(max_size=64))
     | st.just(Ping())
 )
@@ -38,6 +38,8 @@ def test_every_frame_survives_the_wire(frame: Subscribe | Unsubscribe | Ping) ->
         ('{"type": "subscribe", "job_id": "gen_1"}', Subscribe("gen_1")),
         ('{"job_id": "gen_1", "after_seq": 7, "type": "subscribe"}', Subscribe("gen_1", 7)),
         ('{"type": "subscribe", "job_id": "gen_1", "after_seq": null}', Subscribe("gen_1")),
+        ('{"type": "subscribe", "job_id": "gen_1", "audio": true}', Subscribe("gen_1", audio=True)),
+        ('{"type": "subscribe", "job_id": "gen_1", "audio": false}', Subscribe("gen_1")),
         ('{"type": "unsubscribe", "job_id": "gen_1"}', Unsubscribe("gen_1")),
         ('{"type": "ping"}', Ping()),
     ],
@@ -64,6 +66,8 @@ async def test_a_ping_is_answered_by_a_pong(api: Api) -> None:
         ('{"type": "subscribe", "job_id": 1}', "job_id"),
         ('{"type": "subscribe", "job_id": "gen_1", "after_seq": -1}', "after_seq"),
         ('{"type": "subscribe", "job_id": "gen_1", "after": 1}', "after"),
+        ('{"type": "subscribe", "job_id": "gen_1", "audio": 1}', "audio"),
+        ('{"type": "subscribe", "job_id": "gen_1", "audio": null}', "audio"),
         ('{"type": "subscribe", "job_id": "' + "x" * 65 + '"}', "job_id"),
         ("[" * (MAX_FRAME - 1), "object"),
     ],
