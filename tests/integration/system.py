@@ -109,9 +109,16 @@ class Api:
         found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", patience)
         return found
 
-    async def delete(self, job_id: str) -> int:
-        async with self.http.delete(f"/api/v1/jobs/{job_id}") as response:
+    async def delete(self, job_id: str, *, keep: bool = False) -> int:
+        """Cancel a job, or stop it and keep what was made; returns the status code."""
+        async with self.http.delete(f"/api/v1/jobs/{job_id}", params={"keep": "1"} if keep else {}) as response:
             return response.status
+
+    async def download(self, job_id: str) -> bytes:
+        """The file."""
+        async with self.http.get(f"/api/v1/download/{job_id}", params={"proxy": "1"}) as response:
+            assert response.status == 200
+            return await response.read()
 
     async def health(self) -> dict[str, Any]:
         async with self.http.get("/health") as response:

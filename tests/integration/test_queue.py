@@ -1,5 +1,6 @@
 """Streams, consumer and bucket; full queues, foreign messages, repeated requests."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from nats.js.api import RetentionPolicy, StreamConfig
 
 from shared import subjects
 from shared.errors import TopologyError
-from shared.topology import EVENTS, JOBS, ensure_consumer, ensure_streams
+from shared.topology import AUDIO, EVENTS, JOBS, ensure_consumer, ensure_streams
 from tests.integration.system import System, eventually
 
 
@@ -22,6 +23,15 @@ async def test_the_topology_is_created_once_and_found_again(system: System) -> N
     consumer = (await js.consumer_info(subjects.JOBS_STREAM, "worker-small")).config
     assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.*", 30.0)
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
+
+
+async def test_all_parts_may_make_the_topology_at_the_same_time(system: System) -> None:
+    """As after a restart of the broker, which forgets the stream in memory: a second one would not fit beside it."""
+    streams = [(await system.nats()).jetstream() for _ in range(6)]
+    for _ in range(10):
+        await asyncio.gather(*(ensure_streams(js) for js in streams))
+        assert (await streams[0].stream_info(subjects.AUDIO_STREAM)).config.max_bytes == AUDIO.max_bytes
+        await streams[0].delete_stream(subjects.AUDIO_STREAM)
 
 
 async def test_a_stream_with_other_settings_is_named_and_left_alone(system: System) -> None:

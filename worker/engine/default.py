@@ -1,13 +1,10 @@
 """The engine that runs unless another is asked for: our own, or audiocraft's for a model that only it knows."""
 
-from shared.logs import get_logger
 from worker.engine.batching.codec.interface import UnsupportedCodecError
 from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.batching.engine import load as load_batching
 from worker.engine.batching.text.errors import UnsupportedTextEncoderError
 from worker.engine.interface import Engine, EngineSettings, OnLoading
-
-log = get_logger(__name__)
 
 
 def load(settings: EngineSettings, on_loading: OnLoading) -> Engine:
@@ -20,8 +17,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> Engine:
         return load_batching(settings, on_loading)
     except (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError) as error:
         reason = f"{settings.model} runs on audiocraft's own loop, one request at a time: {error}"
-    log.warning("unusual model", reason=reason)
-    on_loading(reason)
+    on_loading(reason)  # which the worker logs
     from worker.engine.audiocraft_engine import load as load_audiocraft  # twenty seconds, and hardly ever needed
 
     return load_audiocraft(settings, on_loading)

@@ -1,4 +1,4 @@
-"""The real engine: audiocraft with the starter model, in its own process."""
+"""The real engines with the starter model, each in its own process."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+import torch
 from msgspec.structs import replace
 
 from shared.messages import Recipe, WorkerState
@@ -28,8 +29,9 @@ RECIPE = Recipe(model="starter", prompt="happy piano", duration=1.0, seed=7)
 class Running:
     """An engine process that has loaded, or said that it cannot."""
 
-    def __init__(self, model: str) -> None:
-        settings = EngineSettings(engine="audiocraft", model=model, device="auto", max_slots=8, max_duration=120.0)
+    def __init__(self, engine: str, model: str) -> None:
+        settings = EngineSettings(engine=engine, model=model, device="auto", max_slots=8, max_duration=120.0)
+        self.name = engine
         self.host = EngineHost(settings, self._on_change)
         self._settled = asyncio.Event()
         self._task = asyncio.create_task(self.host.run())
@@ -43,9 +45,9 @@ class Running:
             await self._settled.wait()
         return self
 
-    async def generate(self, recipe: Recipe) -> Samples:
+    async def generate(self, recipe: Recipe, job_id: str = "gen_000000000000") -> Samples:
         generation = Generation()
-        await self.host.generate("gen_000000000000", recipe, generation)
+        await self.host.generate(job_id, recipe, generation)
         return generation.samples()
 
     async def close(self) -> None:
@@ -53,9 +55,9 @@ class Running:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine() -> AsyncIterator[Running]:
-    running = await Running("starter").settled()
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["batching", "audiocraft"])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    running = await Running(request.param, "starter").settled()
     yield running
     await running.close()
 
@@ -63,8 +65,9 @@ async def engine() -> AsyncIterator[Running]:
 async def test_the_starter_loads_without_a_network(engine: Running) -> None:
     info = engine.host.info
     assert info is not None
-    assert (engine.host.state, engine.host.slots) == (WorkerState.READY, 1)
-    assert (info.engine, info.sample_rate, info.channels) == ("audiocraft", RATE, 1)
+    slots = {"batching": 8, "audiocraft": 1}[engine.name]
+    assert (engine.host.state, engine.host.slots) == (WorkerState.READY, slots)
+    assert (info.engine.split()[0], info.sample_rate, info.channels) == (engine.name, RATE, 1)
 
 
 @pytest.mark.parametrize("duration", [0.5, 0.58, 1.234, 3.0])
@@ -80,7 +83,7 @@ async def test_more_than_the_window_goes_through_the_sliding_one(engine: Running
     generation = Generation()
     await engine.host.generate("gen_000000000001", replace(RECIPE, duration=30.5), generation)
     assert len(generation.samples()) == round(30.5 * RATE)
-    assert 0.9 < generation.progress <= 1.0
+    assert 0.7 < generation.progress <= 1.0
 
 
 async def test_the_seed_and_nothing_else_decides(engine: Running) -> None:
@@ -125,12 +128,55 @@ async def test_a_cancel_ends_the_work_soon(engine: Running) -> None:
 async def test_a_checkpoint_folder_loads_wherever_it_lies_and_sounds_the_same(engine: Running, tmp_path: Path) -> None:
     folder = tmp_path / "My Model"
     shutil.copytree(cache_folder() / f"starter-{STARTER_VERSION}", folder)
-    copy = await Running(str(folder)).settled()
+    copy = await Running(engine.name, str(folder)).settled()
     try:
         assert copy.host.state is WorkerState.READY
         assert np.array_equal(await copy.generate(RECIPE), await engine.generate(RECIPE))
     finally:
         await copy.close()
+
+
+async def test_requests_in_one_batch_sound_as_they_do_alone(engine: Running) -> None:
+    recipes = [
+        replace(RECIPE, seed=seed, prompt=f"piano {seed}", cfg_coef=1.0 + seed % 3, duration=0.5 + seed / 4)
+        for seed in range(6)
+    ]
+    jobs = [f"gen_00000000001{seed}" for seed in range(6)]
+    if engine.host.slots == 1:
+        pytest.skip("audiocraft's own loop has no batch")
+    together = await asyncio.gather(*map(engine.generate, recipes, jobs))
+    for recipe, samples in zip(recipes, together, strict=True):
+        assert np.array_equal(samples, await engine.generate(recipe))
+
+
+async def test_the_first_chunk_comes_long_before_the_last(engine: Running) -> None:
+    if engine.name == "audiocraft":
+        pytest.skip("audiocraft's own loop makes one chunk")
+    generation = Generation()
+    work = asyncio.create_task(engine.host.generate("gen_000000000003", replace(RECIPE, duration=60.0), generation))
+    while not generation.chunks:
+        await asyncio.sleep(0.01)
+    assert generation.progress < 0.5
+    await work
+    assert len(generation.chunks) > 50
+    assert len(generation.samples()) == 60 * RATE
+
+
+async def test_a_model_that_only_audiocraft_knows_runs_on_its_loop(tmp_path: Path) -> None:
+    folder = tmp_path / "unusual"
+    shutil.copytree(cache_folder() / f"starter-{STARTER_VERSION}", folder)
+    package = torch.load(folder / "state_dict.bin", weights_only=True)
+    package["xp.cfg"] = package["xp.cfg"].replace(
+        "positional_embedding: sin", "positional_embedding: sin\n  positional_scale: 0.5"
+    )
+    torch.save(package, folder / "state_dict.bin")
+    running = await Running("batching", str(folder)).settled()
+    try:
+        assert running.host.info is not None
+        assert running.host.info.engine == "audiocraft"
+        assert len(await running.generate(RECIPE)) == RATE
+    finally:
+        await running.close()
 
 
 class Exploit:
@@ -143,25 +189,27 @@ class Exploit:
         return os.system, (f"touch '{self._file}'",)
 
 
-async def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["batching", "audiocraft"])
+async def test_a_checkpoint_that_would_run_code_is_refused(name: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     (tmp_path / "state_dict.bin").write_bytes(pickle.dumps({"xp.cfg": "", "best_state": Exploit(marker)}))
     (tmp_path / "compression_state_dict.bin").write_bytes(b"")
-    running = await Running(str(tmp_path)).settled()
+    running = await Running(name, str(tmp_path)).settled()
     await running.close()
     assert running.host.state is WorkerState.FAILED
     assert "cannot be loaded" in running.host.message
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("name", ["batching", "audiocraft"])
 @pytest.mark.parametrize(
     ("model", "reason"), [("/nowhere/at/all", "is no checkpoint: it lacks"), ("small", "cannot be downloaded")]
 )
 async def test_a_model_that_cannot_be_had_is_told_with_a_remedy(
-    model: str, reason: str, monkeypatch: pytest.MonkeyPatch
+    name: str, model: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    running = await Running(model).settled()
+    running = await Running(name, model).settled()
     await running.close()
     assert running.host.state is WorkerState.FAILED
     assert reason in running.host.message
