@@ -4,6 +4,8 @@ What defines how they behave is checked. Limits (`max_msgs`, `max_bytes`, `max_a
 operator's to change with the nats CLI and are left as they are found.
 """
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from nats.js import JetStreamContext
@@ -33,6 +35,9 @@ HEARTBEAT = 8.0
 
 # JetStream's error codes for a server or account whose memory or disk is all set aside.
 NO_ROOM = frozenset({10002, 10028, 10047})
+# How often, and how many seconds apart, a stream that another process may be making is looked for.
+LOOKS = 10
+LOOK_INTERVAL = 0.1
 
 JOBS = StreamConfig(
     name=subjects.JOBS_STREAM,
@@ -131,10 +136,22 @@ async def _add_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     except APIError as error:
         if error.err_code not in NO_ROOM:
             raise
+        # Another process may be making it just now: its room is taken before it can be found.
+        if await _appears(js, str(wanted.name)):
+            return
         raise TopologyError(
             f"NATS has no room for the stream {wanted.name}: {error.description}. "
             "Raise max_memory_store or max_file_store in its configuration to what nats.conf has, and reload it."
         ) from error
+
+
+async def _appears(js: JetStreamContext, name: str) -> bool:
+    for _ in range(LOOKS):
+        with suppress(NotFoundError):
+            await js.stream_info(name)
+            return True
+        await asyncio.sleep(LOOK_INTERVAL)
+    return False
 
 
 async def ensure_consumer(js: JetStreamContext, model: str) -> None:
