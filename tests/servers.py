@@ -50,7 +50,7 @@ class Server:
             self.thaw()
             self._process.terminate()
             try:
-                self._process.wait(20)
+                self._process.wait(self._spec.grace)
             except subprocess.TimeoutExpired:
                 self.kill()
 
