@@ -63,6 +63,12 @@ def fail(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     raise ValueError("no such chord")
 
 
+def snap(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Makes the audio, and fails in place of the end."""
+    yield from slow(recipe, on_step)
+    raise ValueError("a string snapped")
+
+
 def memory(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     raise MemoryError("60 s do not fit")
 
@@ -88,16 +94,16 @@ def poison(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Dies the first time; the prompt's second word is a file that remembers."""
+    """Dies the first time, when the audio is made; the prompt's second word is a file that remembers."""
+    yield from slow(recipe, on_step)
     marker = Path(recipe.prompt.split()[1])
     if not marker.exists():
         marker.touch()
         os._exit(9)
-    yield sine(recipe)
 
 
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
-    each.__name__: each for each in (tone, slow, silent, deaf, fail, memory, nan, loud, crash, poison, once)
+    each.__name__: each for each in (tone, slow, silent, deaf, fail, snap, memory, nan, loud, crash, poison, once)
 }
 
 

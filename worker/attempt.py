@@ -1,193 +1,232 @@
 """One try at one job: generate, encode, store, tell. The one file to read to know what a worker does."""
 
 import asyncio
-import hashlib
-import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
-from nats.js import JetStreamContext
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
-
+from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import Audio, JobRecord, JobStatus, Recipe, Timings, now
+from shared.messages import Audio, JobStatus, Timings, now
 from shared.storage import Storage
-from shared.version import VERSION
 from worker import metrics
+from worker.audio_feed import AudioFeed
+from worker.audio_file import AudioFile, make_audio_file
 from worker.claim import close_finished
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
-from worker.engine.interface import Samples
-from worker.lease import Lease, LeaseLostError, acknowledge
-from worker.wav import encode_wav
+from worker.engine.interface import ModelInfo
+from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
+from worker.patience import patiently
 
 log = get_logger(__name__)
 
-T = TypeVar("T")
-
 # Seconds between two reports; clients see the work move at least every half second.
 REPORT_INTERVAL = 0.4
-# How long finished audio waits for S3 or NATS before the job goes back to the queue.
+# How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
 PATIENCE = 900.0
-# Object metadata is limited to 2 KB in all.
-METADATA_LIMIT = 1800
+STOPPING_PATIENCE = 5.0
+
+
+class Result(NamedTuple):
+    """What an attempt stored."""
+
+    audio: Audio
+    timings: Timings
 
 
 class Attempt:
     """Runs the job of one lease. `on_generated` is called when the engine's slot is free again."""
 
     def __init__(
-        self,
-        js: JetStreamContext,
-        lease: Lease,
-        host: EngineHost,
-        storage: Storage,
-        on_generated: Callable[[], None],
+        self, bus: Bus, lease: Lease, host: EngineHost, storage: Storage, on_generated: Callable[[], None]
     ) -> None:
-        self._js = js
+        assert host.info is not None, "a job is only claimed when the engine is ready"
+        self._bus = bus
         self.lease = lease
         self._host = host
         self._storage = storage
         self._on_generated = on_generated
+        self._info: ModelInfo = host.info
+        self._feed = AudioFeed(bus.client, lease, host.info)
+        self._generation = Generation(self._feed.add)
+        self._result: Result | None = None
         self.stopping = False
 
     async def run(self) -> None:
-        """Bring the job to its end, or back to the queue. A cancelled task hands it back if `stopping` is set."""
+        """Bring the job to its end, or back to the queue. A cancelled task hands it back if `stopping` is set.
+
+        Raises:
+            UnavailableError: if a part is away for too long; the message is to be delivered again.
+        """
+        async with self.lease.kept_alive():
+            try:
+                await self._run()
+            except LeaseLostError:
+                await self._give_up()
+
+    async def _run(self) -> None:
         try:
-            async with self.lease.kept_alive():
-                await self._work()
-        except LeaseLostError:
-            await self._give_up()
-        except GenerationFailedError as error:
-            await self._fail(error.kind, str(error))
-        except EngineDiedError as error:
-            log.warning("engine died on a job", job_id=self.lease.record.job_id, attempt=self.lease.record.attempts)
-            guilty = error.jobs > 0
-            await self._back(f"{error} Trying again after attempt {self.lease.record.attempts}.", 1, counted=guilty)
-        except UnavailableError as error:
-            await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
+            await self._kept_if_asked(self._attempt)
         except asyncio.CancelledError:
             if not self.stopping:
                 raise
-            await self._back("The worker stopped; queued again", 0, counted=False)
+            await self._kept_if_asked(lambda: self._back("The worker stopped; queued again", 0, counted=False))
+
+    async def _kept_if_asked(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except KeepRequestedError:
+            await self._keep()
+
+    async def _attempt(self) -> None:
+        try:
+            await self._work()
+        except GenerationFailedError as error:
+            await self._fail(error.kind, str(error))
+        except EngineDiedError as error:
+            await self._survive(error)
+        except UnavailableError as error:
+            await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
 
     async def _work(self) -> None:
         record = self.lease.record
-        recipe = record.recipe
-        log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=recipe.duration)
-        started = time.perf_counter()
-        samples = await self._generate()
-        generated = time.perf_counter()
-        self._on_generated()
-        data = await self._encode(samples)
-        encoded = time.perf_counter()
-        audio = await self._store(data, samples)
-        stored = time.perf_counter()
-        timings = Timings(
-            generating=round(generated - started, 3),
-            encoding=round(encoded - generated, 3),
-            uploading=round(stored - encoded, 3),
-        )
-        await self._complete(audio, timings)
+        log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
+        async with self._feed.opened():
+            await self._generate()
+            self._on_generated()
+            self._feed.finish()
+            result = await self._store()
+            await self._feed.drained()
+        self._check_keep()
+        if result is None:
+            raise GenerationFailedError("no_audio", "The model made no audio at all. Try a longer duration.")
+        await self._complete(result)
 
-    async def _generate(self) -> Samples:
-        record, generation = self.lease.record, Generation()
-        work = asyncio.create_task(self._host.generate(record.job_id, record.recipe, generation))
-        lost = asyncio.create_task(self.lease.lost.wait())
-        report = asyncio.create_task(self._report(generation))
+    async def _generate(self) -> None:
+        """Returns when all of the audio is there, or a person wants no more than there is."""
+        record, lease = self.lease.record, self.lease
+        work = asyncio.create_task(
+            self._host.generate(record.job_id, record.recipe, self._generation, alone=record.suspect)
+        )
+        lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
+        report = asyncio.create_task(self._report())
         try:
-            await asyncio.wait({work, lost, report}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                await work
-                return generation.samples()
-            if report.done():
-                await report
-            raise LeaseLostError(record.job_id)
+            await asyncio.wait({work, lost, keep, report}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, report):
+                if task.done():
+                    await task
+            if lost.done():
+                raise LeaseLostError(record.job_id)
         finally:
             # The work is cancelled once: it then waits until the engine has let go of the slot.
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            await end((lost, report))
+            await end((lost, keep, report))
 
-    async def _report(self, generation: Generation) -> None:
+    async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
+            begun = self._generation.began is not None
+            message = "Generating" if begun else "Waiting until the engine is free, because this job runs alone"
             # Encoding and uploading are still to come: 100% is for the finished job.
-            await self.lease.progress(round(generation.progress * 0.98, 4), "Generating")
+            await self.lease.progress(round(self._generation.progress * 0.98, 4), message)
 
-    async def _encode(self, samples: Samples) -> bytes:
-        recipe = self.lease.record.recipe
-        rate = self._sample_rate
+    async def _store(self) -> Result | None:
+        """Encode and upload what was made, once; None if that is nothing."""
+        if self._result is None and self._generation.chunks:
+            generated = time.perf_counter()
+            file = await self._encode()
+            encoded = time.perf_counter()
+            audio = await self._upload(file)
+            timings = Timings(
+                generating=round(generated - (self._generation.began or generated), 3),
+                encoding=round(encoded - generated, 3),
+                uploading=round(time.perf_counter() - encoded, 3),
+            )
+            self._result = Result(audio, timings)
+        return self._result
+
+    async def _encode(self) -> AudioFile:
+        recipe, chunks = self.lease.record.recipe, list(self._generation.chunks)
         try:
-            return await asyncio.to_thread(encode_wav, samples, rate, recipe.sample_format, recipe.seed)
+            return await asyncio.to_thread(make_audio_file, chunks, self._info.sample_rate, recipe)
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
 
-    async def _store(self, data: bytes, samples: Samples) -> Audio:
+    async def _upload(self, file: AudioFile) -> Audio:
         job_id = self.lease.record.job_id
-        checksum = hashlib.sha256(data).hexdigest()
-        metadata = recipe_metadata(self.lease.record.recipe) | {"sha256": checksum}
         # Looked at just before, so that an attempt that was frozen does not overwrite its successor's audio.
         await self.lease.check()
         if self.lease.lost.is_set():
             raise LeaseLostError(job_id)
-        key = await self._patiently(lambda: self._storage.put_audio(job_id, data, metadata), "The audio waits for S3")
-        return Audio(
-            key=key,
-            size=len(data),
-            duration=round(len(samples) / self._sample_rate, 6),
-            sample_rate=self._sample_rate,
-            channels=samples.shape[1],
-            sha256=checksum,
+        key = await patiently(
+            lambda: self._storage.put_audio(job_id, file.data, file.metadata),
+            self._patience,
+            lambda: self.lease.progress(self.lease.record.progress, "The audio waits for S3"),
         )
+        return file.stored_as(key)
 
-    async def _complete(self, audio: Audio, timings: Timings) -> None:
-        model = self.lease.record.recipe.model
-        done = self.lease.draft(
-            status=JobStatus.COMPLETED,
-            progress=1.0,
-            message="Generation completed successfully",
-            completed_at=now(),
-            audio=audio,
-            timings=timings,
-        )
-        await self._end(done)
+    async def _complete(self, result: Result) -> None:
+        await self._end(JobStatus.COMPLETED, "", "Generation completed successfully", result, progress=1.0)
+        audio, timings = result
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
-        metrics.JOBS.labels(model, "completed", "").inc()
+        model = self.lease.record.recipe.model
         metrics.AUDIO.labels(model).inc(audio.duration)
         metrics.GENERATING.labels(model).observe(timings.generating)
         metrics.ENCODING.labels(model).observe(timings.encoding)
         metrics.UPLOADING.labels(model).observe(timings.uploading)
 
-    async def _end(self, record: JobRecord) -> None:
-        """Record → event → acknowledgement: whatever dies between, the next delivery does the rest."""
-        await self._patiently(lambda: self.lease.write(record))
-        await self._patiently(self.lease.announce)
-        await acknowledge(self.lease.message)
+    async def _keep(self) -> None:
+        """End a job that a person stopped with what was made until then."""
+        self._on_generated()
+        try:
+            result = await self._store()
+            message = f"Job cancelled; {'what' if result else 'nothing'} was made{' is kept' if result else ''}"
+        except (GenerationFailedError, UnavailableError) as error:
+            result, message = None, f"Job cancelled; what was made could not be kept: {error}"
+        await self._end(JobStatus.CANCELLED, "kept", message, result)
+        log.info("kept", job_id=self.lease.record.job_id, result=message)
+
+    def _check_keep(self) -> None:
+        if self.lease.keep.is_set():
+            raise KeepRequestedError(self.lease.record.job_id)
 
     async def _fail(self, kind: str, reason: str) -> None:
-        record = self.lease.record
-        log.error("generation failed", job_id=record.job_id, kind=kind, reason=reason)
-        failed = self.lease.draft(
-            status=JobStatus.FAILED, message="Generation failed", error_message=reason, completed_at=now()
-        )
-        try:
-            await self._end(failed)
-        except LeaseLostError:
-            await self._give_up()
-            return
-        metrics.JOBS.labels(record.recipe.model, "failed", kind).inc()
+        self._check_keep()
+        log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
+        await self._end(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
 
-    async def _back(self, message: str, delay: float, *, counted: bool) -> None:
+    async def _end(self, status: JobStatus, reason: str, message: str, result: Result | None, **fields: Any) -> None:
+        """Record → event → acknowledgement: whatever dies between, the next delivery does the rest."""
+        audio, timings = result or (None, None)
+        record = self.lease.draft(
+            status=status, message=message, audio=audio, timings=timings, completed_at=now(), suspect=False, **fields
+        )
+        await patiently(lambda: self.lease.write(record), self._patience)
+        metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
+        await patiently(self.lease.announce, self._patience)
+        if audio is None:
+            # An earlier attempt may have died after its upload.
+            await self._storage.remove_job(record.job_id)
+        await acknowledge(self.lease.message)
+
+    async def _survive(self, error: EngineDiedError) -> None:
+        """The engine died. A job that was alone in it has used up an attempt; of several, each has to run alone."""
+        record = self.lease.record
+        log.warning("engine died on a job", job_id=record.job_id, attempt=record.attempts, jobs=error.jobs)
+        if error.jobs > 1:
+            await self._back(f"{error} Trying again, alone.", 1, counted=False, suspect=True)
+        else:
+            await self._back(f"{error} Trying again after attempt {record.attempts}.", 1, counted=error.jobs == 1)
+
+    async def _back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
+        self._check_keep()
         log.info("handing back", job_id=self.lease.record.job_id, reason=message)
         try:
-            await self.lease.hand_back(message, delay, counted=counted)
-        except LeaseLostError:
-            await self._give_up()
+            await self.lease.hand_back(message, delay, counted=counted, suspect=suspect)
         except UnavailableError as error:
             # The lease runs out by itself, and the job is delivered again.
             log.warning("not handed back", job_id=self.lease.record.job_id, error=str(error))
@@ -197,38 +236,8 @@ class Attempt:
         entry = await self.lease.current()
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
-            await close_finished(self._js, self.lease.message, entry, self._storage)
-
-    async def _patiently(self, action: Callable[[], Awaitable[T]], waiting: str | None = None) -> T:
-        """Do it, and while a part is away do it again for a quarter of an hour; the audio is kept meanwhile."""
-        trying = AsyncRetrying(
-            retry=retry_if_exception_type(UnavailableError),
-            wait=wait_exponential_jitter(multiplier=0.5, max=10),
-            stop=stop_after_delay(PATIENCE),
-            reraise=True,
-        )
-        async for attempt in trying:
-            with attempt:
-                if waiting and attempt.retry_state.attempt_number > 1:
-                    await self.lease.progress(self.lease.record.progress, waiting)
-                return await action()
-        raise AssertionError("tenacity either returns or raises")
+            await close_finished(self._bus.js, self.lease.message, entry, self._storage)
 
     @property
-    def _sample_rate(self) -> int:
-        info = self._host.info
-        assert info is not None
-        return info.sample_rate
-
-
-def recipe_metadata(recipe: Recipe) -> dict[str, str]:
-    """The recipe as object metadata: ASCII, and without the prompt where that would exceed S3's limit."""
-    fields = msgspec.to_builtins(recipe)
-    text = _ascii_json(fields)
-    if len(text) > METADATA_LIMIT:
-        text = _ascii_json(fields | {"prompt": None})
-    return {"recipe": text, "generator": f"tellurstori-musicgen {VERSION}"}
-
-
-def _ascii_json(fields: dict[str, object]) -> str:
-    return json.dumps(fields, separators=(",", ":"))
+    def _patience(self) -> float:
+        return STOPPING_PATIENCE if self.stopping else PATIENCE

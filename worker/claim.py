@@ -45,7 +45,7 @@ async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, stora
     """
     record = entry.record
     await ensure_announced(js, entry)
-    if record.status is not JobStatus.COMPLETED and record.attempts > 0:
+    if record.audio is None and record.attempts > 0:
         await storage.remove_job(record.job_id)
     await acknowledge(message)
 
@@ -103,6 +103,8 @@ class Claims:
             return _outcome(js, records, message, entry)
 
     def _next(self, record: JobRecord) -> JobRecord:
+        if record.keep_requested:
+            return _lost(record)
         return _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, self._worker_id)
 
     def _is_alive_elsewhere(self, entry: Entry) -> bool:
@@ -122,7 +124,7 @@ class Claims:
 def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> Lease | Entry:
     record = entry.record
     if record.status.is_terminal:
-        metrics.JOBS.labels(record.recipe.model, "failed", "attempts").inc()
+        metrics.JOBS.labels(record.recipe.model, record.status.value, "attempts").inc()
         return entry
     if record.attempts == 1:
         metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
@@ -150,6 +152,18 @@ def _exhausted(record: JobRecord) -> JobRecord:
         status=JobStatus.FAILED,
         message="Generation failed",
         error_message=f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.",
+        updated_at=moment,
+        completed_at=moment,
+    )
+
+
+def _lost(record: JobRecord) -> JobRecord:
+    """The end of a job that a person stopped, and whose worker died before it could store what was made."""
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.CANCELLED,
+        message="Job cancelled; what was made is lost, because its worker died",
         updated_at=moment,
         completed_at=moment,
     )

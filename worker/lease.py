@@ -35,8 +35,18 @@ class LeaseLostError(Exception):
     """Somebody else changed the record: the job was cancelled, or another worker has it now."""
 
 
+class KeepRequestedError(Exception):
+    """A person stopped the job and keeps what was made. The lease has adopted that record: draft the change anew."""
+
+
 class Lease:
-    """The job of `message`, whose record stands at `entry`. All writes to the record go through here, in turn."""
+    """The job of `message`, whose record stands at `entry`. All writes to the record go through here, in turn.
+
+    Attributes:
+        message: to be acknowledged when the job has ended.
+        lost: set when the job is no longer ours.
+        keep: set when it is to be ended with what was made until now.
+    """
 
     def __init__(self, js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> None:
         self._js = js
@@ -45,6 +55,7 @@ class Lease:
         self._writing = asyncio.Lock()
         self.message = message
         self.lost = asyncio.Event()
+        self.keep = asyncio.Event()
 
     @property
     def record(self) -> JobRecord:
@@ -60,14 +71,11 @@ class Lease:
             await end((task,))
 
     async def check(self) -> None:
-        """Look whether the job is still ours; `lost` tells."""
-        async with self._writing:
-            try:
-                current = await self._records.get(self.record.job_id)
-            except UnavailableError:
-                return  # not knowing is no reason to stop
-            if current is None or current.revision != self._entry.revision:
-                self.lost.set()
+        """Look whether the job is still ours, and still wanted as a whole; `lost` and `keep` tell."""
+        # Not knowing is no reason to stop.
+        with suppress(UnavailableError):
+            async with self._writing:
+                await self._look()
 
     def draft(self, **fields: Any) -> JobRecord:
         """The record with new values, to be written."""
@@ -78,19 +86,38 @@ class Lease:
 
         Raises:
             LeaseLostError: if the job is no longer ours.
+            KeepRequestedError: if the record does not know yet that a person keeps what was made.
             UnavailableError: if NATS is away.
         """
         async with self._writing:
-            if self.record == record:
-                return
-            if self.record.status.is_terminal:
-                # A stop that comes between this job's end and its acknowledgement must not queue it again.
-                raise LeaseLostError(self.record.job_id)
-            try:
-                self._entry = await self._records.update(self._entry, record)
-            except ConflictError as error:
-                self.lost.set()
-                raise LeaseLostError(self.record.job_id) from error
+            while self.record != record:
+                if self.lost.is_set() or self.record.status.is_terminal:
+                    # A stop that comes between this job's end and its acknowledgement must not queue it again.
+                    raise LeaseLostError(self.record.job_id)
+                if self.keep.is_set() and not record.keep_requested:
+                    raise KeepRequestedError(self.record.job_id)
+                try:
+                    self._entry = await self._records.update(self._entry, record)
+                except ConflictError:
+                    await self._look()
+
+    async def _look(self) -> None:
+        """Adopt the record as it is now if it still tells of this attempt; otherwise the lease is lost."""
+        current = await self._records.get(self.record.job_id)
+        if current is not None and current.revision <= self._entry.revision:
+            return
+        if current is None or not self._is_ours(current.record):
+            self.lost.set()
+            return
+        # The gateway's wish to keep, or a write of ours whose answer was lost.
+        self._entry = current
+        if current.record.keep_requested:
+            self.keep.set()
+
+    def _is_ours(self, record: JobRecord) -> bool:
+        ours = self.record
+        holder, now_holder = (ours.worker_id, ours.attempts), (record.worker_id, record.attempts)
+        return record.status is JobStatus.PROCESSING and holder == now_holder
 
     async def announce(self, kind: EventType | None = None) -> None:
         """Publish what was written. Doing it again within two minutes is safe.
@@ -101,12 +128,12 @@ class Lease:
         await publish_event(self._js, self._entry, kind)
 
     async def progress(self, fraction: float, message: str) -> None:
-        """Write and announce how far the work is; while NATS is away, not at all.
+        """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
 
         Raises:
             LeaseLostError: if the job is no longer ours.
         """
-        with suppress(UnavailableError):
+        with suppress(UnavailableError, KeepRequestedError):
             await self.write(self.draft(progress=fraction, message=message))
             await self.announce("progress")
 
@@ -114,16 +141,18 @@ class Lease:
         """The record as it is now, whoever wrote it."""
         return await self._records.get(self.record.job_id)
 
-    async def hand_back(self, message: str, delay: float, *, counted: bool) -> None:
+    async def hand_back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
         """Queue the job again, for another worker or a later time.
 
         Args:
             message: why, for the one who waits.
             delay: seconds before the broker delivers it again.
             counted: whether this attempt counts; a stop of the worker does not.
+            suspect: whether the job has to run alone from now on.
 
         Raises:
             LeaseLostError: if the job is no longer ours.
+            KeepRequestedError: if it must end with what was made instead.
             UnavailableError: if NATS is away; the lease runs out by itself then.
         """
         attempts = self.record.attempts if counted else self.record.attempts - 1
@@ -134,6 +163,7 @@ class Lease:
             attempts=attempts,
             worker_id=None,
             started_at=None,
+            suspect=suspect or self.record.suspect,
         )
         await self.write(queued)
         await self.announce()

@@ -27,7 +27,7 @@ from worker.announcer import Announcer
 from worker.attempt import Attempt
 from worker.claim import Claims, close_finished
 from worker.engine.host import CANCEL_PATIENCE, EngineHost
-from worker.engine.interface import EngineSettings
+from worker.engine.interface import EngineSettings, Tuning
 
 log = get_logger(__name__)
 
@@ -66,6 +66,11 @@ class Worker:
                 model=settings.musicgen_model_size,
                 device=settings.musicgen_device,
                 max_slots=settings.max_concurrent_jobs,
+                tuning=Tuning(
+                    precision=settings.musicgen_precision,
+                    attention=settings.musicgen_attention,
+                    graphs=settings.musicgen_graphs,
+                ),
                 max_duration=settings.max_duration,
             ),
             self._on_engine_change,
@@ -196,7 +201,7 @@ class Worker:
             await close_finished(self._bus.js, message, claimed, self._storage)
             return
         structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)
-        attempt = Attempt(self._bus.js, claimed, self.host, self._storage, on_generated)
+        attempt = Attempt(self._bus, claimed, self.host, self._storage, on_generated)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt

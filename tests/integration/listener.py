@@ -1,0 +1,93 @@
+"""Somebody who listens on NATS: the audio of jobs while it is generated, and the ends of jobs."""
+
+import asyncio
+import io
+import json
+from typing import Any
+
+import numpy as np
+import soundfile
+from nats.aio.msg import Msg
+
+from shared.audio_chunk import AudioChunk, unpack_chunk
+from tests.integration.system import Api, System
+from worker.engine.interface import Samples
+
+TERMINAL = {"completed", "failed", "cancelled"}
+
+
+class Listener:
+    """Hears every job from the moment at which it is made by `listen`."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, list[AudioChunk]] = {}
+        self.ends: dict[str, list[dict[str, Any]]] = {}
+        self._samples: dict[str, list[Samples]] = {}
+        self._something = asyncio.Condition()
+
+    async def take_audio(self, message: Msg) -> None:
+        header, pcm = unpack_chunk(message.data)
+        assert message.subject == f"music.audio.{header.job_id}"
+        assert len(message.data) <= 512 * 1024
+        if header.seq == 0:
+            self._samples[header.job_id] = []
+        self._samples.setdefault(header.job_id, []).append(np.frombuffer(pcm, "<f4").reshape(-1, header.channels))
+        self.pieces.setdefault(header.job_id, []).append(header)
+        async with self._something:
+            self._something.notify_all()
+
+    async def take_event(self, message: Msg) -> None:
+        event = json.loads(message.data)
+        if event["type"] in TERMINAL:
+            self.ends.setdefault(event["job_id"], []).append(event)
+        async with self._something:
+            self._something.notify_all()
+
+    async def until_heard(self, job_id: str, count: int = 1) -> None:
+        """Return when so many pieces of a job have come."""
+        async with asyncio.timeout(30), self._something:
+            await self._something.wait_for(lambda: len(self.pieces.get(job_id, ())) >= count)
+
+    async def until_ended(self, job_id: str) -> None:
+        """Return when the job's end was told."""
+        async with asyncio.timeout(30), self._something:
+            await self._something.wait_for(lambda: job_id in self.ends)
+
+    def audio(self, job_id: str) -> Samples:
+        """All that was heard of a job's last attempt: float32 of shape [frames, channels]."""
+        return np.concatenate(self._samples[job_id])
+
+    def check_order(self, job_id: str) -> None:
+        """Nothing is missing, nothing comes twice, only the last piece says that it is."""
+        position = 0
+        pieces = self.pieces[job_id]
+        for number, piece in enumerate(pieces):
+            assert (piece.seq, piece.first_sample) == (number, position)
+            assert piece.last == (number == len(pieces) - 1)
+            position += piece.frames
+
+
+async def listen(system: System) -> Listener:
+    """A listener that misses nothing from now on."""
+    listener = Listener()
+    observer = await system.nats("observer")
+    await observer.subscribe("music.audio.*", cb=listener.take_audio)
+    await observer.subscribe("music.events.>", cb=listener.take_event)
+    await observer.flush()
+    return listener
+
+
+async def stored_audio(api: Api, job_id: str) -> Samples:
+    """What a job's file holds: float32 of shape [frames, channels]."""
+    samples, _ = soundfile.read(io.BytesIO(await api.download(job_id)), dtype="float32", always_2d=True)
+    heard: Samples = samples
+    return heard
+
+
+async def stored_jobs(system: System) -> set[str]:
+    """The ids of all jobs that have something in the bucket."""
+    storage = system.storage()
+    found = await asyncio.to_thread(
+        lambda: list(storage._client.list_objects(storage.bucket, prefix="jobs/", recursive=True))
+    )
+    return {str(item.object_name).split("/")[1] for item in found}

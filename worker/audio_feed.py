@@ -1,0 +1,112 @@
+"""Publishes a job's audio while it is generated, so that it can be heard at once.
+
+The file is the truth and this a convenience: nothing here fails or delays the job. What cannot be published is
+dropped, and listeners see the gap in `seq`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import nats.errors
+import numpy as np
+from nats.aio.client import Client
+
+from shared import subjects
+from shared.audio_chunk import SAMPLE_BYTES, AudioChunk, pack_chunk
+from shared.lifecycle import end
+from shared.logs import get_logger
+from worker.engine.interface import ModelInfo, Samples
+from worker.lease import Lease
+
+log = get_logger(__name__)
+
+# Bytes of samples in a message. NATS takes a megabyte.
+PIECE = 500_000
+# Messages that may be on their way unconfirmed: events share the connection and must not wait for long behind them.
+WINDOW = 4
+# Seconds.
+FLUSH_TIMEOUT = 2
+FINISH_TIMEOUT = 2.0
+
+
+class AudioFeed:
+    """The audio of one attempt, on `music.audio.<job_id>`. Nothing is published once the lease is lost."""
+
+    def __init__(self, client: Client, lease: Lease, info: ModelInfo) -> None:
+        self._client = client
+        self._lease = lease
+        self._info = info
+        self._subject = subjects.audio_subject(lease.record.job_id)
+        self._attempt = lease.record.attempts
+        self._seq = 0
+        self._first_sample = 0
+        self._unconfirmed = 0
+        self._dropped = 0
+        self._waiting: asyncio.Queue[tuple[AudioChunk, Samples]] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Publishes during the block. What then still waits is dropped; `drained` prevents that."""
+        task = asyncio.create_task(self._publish_all())
+        try:
+            yield
+        finally:
+            await end((task,))
+
+    def add(self, samples: Samples) -> None:
+        """Have the next samples published: float32 of shape [frames, channels]. Returns at once."""
+        frames = PIECE // (SAMPLE_BYTES * self._info.channels)
+        for start in range(0, len(samples), frames):
+            self._put(samples[start : start + frames])
+
+    def finish(self) -> None:
+        """Have listeners told that there is no more."""
+        self._put(np.empty((0, self._info.channels), np.float32), last=True)
+
+    async def drained(self) -> None:
+        """Return when all of it is published, or a moment later all the same."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_TIMEOUT):
+                await self._waiting.join()
+
+    def _put(self, samples: Samples, *, last: bool = False) -> None:
+        header = AudioChunk(
+            job_id=self._lease.record.job_id,
+            seq=self._seq,
+            attempt=self._attempt,
+            first_sample=self._first_sample,
+            frames=len(samples),
+            sample_rate=self._info.sample_rate,
+            channels=self._info.channels,
+            last=last,
+        )
+        self._seq += 1
+        self._first_sample += len(samples)
+        self._waiting.put_nowait((header, samples))
+
+    async def _publish_all(self) -> None:
+        while True:
+            header, samples = await self._waiting.get()
+            if not self._lease.lost.is_set():
+                await self._publish(header, samples)
+            self._waiting.task_done()
+
+    async def _publish(self, header: AudioChunk, samples: Samples) -> None:
+        try:
+            if not self._client.is_connected:
+                raise nats.errors.ConnectionReconnectingError
+            if self._unconfirmed >= WINDOW:
+                await self._client.flush(FLUSH_TIMEOUT)
+                self._unconfirmed = 0
+            await self._client.publish(self._subject, pack_chunk(header, samples.astype("<f4").tobytes()))
+            self._unconfirmed += 1
+        except (nats.errors.Error, ConnectionError) as error:
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        self._dropped += 1
+        if self._dropped == 1:
+            log.warning(
+                "audio not published; the file will have it", job_id=self._lease.record.job_id, error=repr(error)
+            )
