@@ -12,6 +12,13 @@ TEXT_TOKENS = 512
 CONDITIONAL, PARTS = 0, 2
 
 
+def longest_prefix(config: LanguageModelConfig) -> int:
+    """Positions that conditions can take before the codes."""
+    if config.fuses == "cross":
+        return 0
+    return TEXT_TOKENS + (config.melody.length if config.melody else 0)
+
+
 class Cache:
     """The static key-value cache.
 

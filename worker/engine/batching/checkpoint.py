@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from worker.engine.batching.config import LanguageModelConfig, UnsupportedModelError, parse_config
+from worker.engine.batching.config import MELODY, LanguageModelConfig, UnsupportedModelError, parse_config
 
 FILE = "state_dict.bin"
 
@@ -53,12 +53,16 @@ def checkpoint_file(reference: str, name: str) -> Path:
 def _expected(config: LanguageModelConfig) -> list[str]:
     """One name of each kind, so that another layout is noticed at once."""
     layer = f"transformer.layers.{config.layers - 1}"
-    return [
+    names = [
         f"emb.{config.codebooks - 1}.weight",
         f"linears.{config.codebooks - 1}.weight",
         "out_norm.weight",
         f"{layer}.self_attn.in_proj_weight",
-        f"{layer}.cross_attention.in_proj_weight",
         f"{layer}.linear2.weight",
         "condition_provider.conditioners.description.output_proj.weight",
     ]
+    if config.fuses == "cross":
+        names.append(f"{layer}.cross_attention.in_proj_weight")
+    if config.melody is not None:
+        names.append(f"condition_provider.conditioners.{MELODY}.output_proj.weight")
+    return names

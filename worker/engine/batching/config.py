@@ -1,11 +1,11 @@
 """What a MusicGen language model is made of, read from the `xp.cfg` of its checkpoint."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-TEXT = "description"
+TEXT, MELODY = "description", "self_wav"
 
 # The option's place in the configuration, and the only value that this engine knows exactly.
 _KNOWN: dict[str, object] = {
@@ -50,6 +50,8 @@ class LanguageModelConfig:
         delays: frames by which each codebook lags.
         segment: seconds of audio that the model can make in one window.
         text_encoder: name or folder of its T5.
+        fuses: whether the text is looked at by cross-attention, or stands before the codes.
+        melody: of the conditions that stand before the codes, the one that a melody would give; None if there is none.
         stereo: whether the codebooks of two channels alternate.
     """
 
@@ -62,12 +64,29 @@ class LanguageModelConfig:
     delays: tuple[int, ...]
     segment: float
     text_encoder: str
+    fuses: Literal["cross", "prepend"] = "cross"
+    melody: "MelodyConfig | None" = None
     max_period: float = 10_000.0
     stereo: bool = False
 
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
+
+
+@dataclass(frozen=True)
+class MelodyConfig:
+    """How a model looks at a melody: as a chromagram.
+
+    Attributes:
+        chroma: pitch classes.
+        length: frames; a shorter melody is repeated.
+        argmax: whether only the strongest class of a frame counts.
+    """
+
+    chroma: int
+    length: int
+    argmax: bool
 
 
 def parse_config(text: str) -> LanguageModelConfig:
@@ -83,7 +102,7 @@ def parse_config(text: str) -> LanguageModelConfig:
         _check(name, OmegaConf.select(tree, name), known)
     for name, known in _DEFAULTS.items():
         _check(name, OmegaConf.select(tree, name, default=known), known)
-    _check_conditions(tree)
+    melody = _melody(tree)
     model = tree.transformer_lm
     return LanguageModelConfig(
         dim=model.dim,
@@ -95,6 +114,8 @@ def parse_config(text: str) -> LanguageModelConfig:
         delays=_delays(tree, model.n_q),
         segment=float(tree.dataset.segment_duration),
         text_encoder=tree.conditioners[TEXT].t5.name,
+        fuses=_fuses(tree, melody),
+        melody=melody,
         max_period=float(model.get("max_period", 10_000.0)),
         stereo=bool(OmegaConf.select(tree, "interleave_stereo_codebooks.use", default=False)),
     )
@@ -105,14 +126,29 @@ def _check(name: str, value: Any, known: object) -> None:
         raise UnsupportedModelError(f"its {name} is {value}, not {known}")
 
 
-def _check_conditions(tree: DictConfig) -> None:
-    conditioners = dict(tree.get("conditioners") or {})
-    conditioners.pop("args", None)
-    if list(conditioners) != [TEXT] or conditioners[TEXT].model != "t5":
-        raise UnsupportedModelError(f"it is conditioned on {', '.join(sorted(conditioners)) or 'nothing'}")
+def _melody(tree: DictConfig) -> MelodyConfig | None:
+    """The melody's configuration, if the model has one; only text and chromagrams are known."""
+    conditioners = {name: value for name, value in (tree.get("conditioners") or {}).items() if name != "args"}
+    kinds = {name: value.model for name, value in conditioners.items()}
+    if kinds not in ({TEXT: "t5"}, {TEXT: "t5", MELODY: "chroma_stem"}):
+        raise UnsupportedModelError(
+            f"it is conditioned on {', '.join(f'{name} ({kinds[name]})' for name in sorted(kinds)) or 'nothing'}"
+        )
     _check("text normalization", conditioners[TEXT].t5.get("normalize_text", False), False)
-    fuser = {name: list(value) for name, value in tree.fuser.items() if OmegaConf.is_list(value) and value}
-    _check("fuser", fuser, {"cross": [TEXT]})
+    if MELODY not in conditioners:
+        return None
+    chroma = conditioners[MELODY].chroma_stem
+    samples = int(chroma.sample_rate * tree.dataset.segment_duration)
+    return MelodyConfig(chroma.n_chroma, 1 + samples // (2**chroma.radix2_exp // 4), bool(chroma.get("argmax", False)))
+
+
+def _fuses(tree: DictConfig, melody: MelodyConfig | None) -> Literal["cross", "prepend"]:
+    fuser = {name: sorted(value) for name, value in tree.fuser.items() if OmegaConf.is_list(value) and value}
+    if fuser == {"cross": [TEXT]} and melody is None:
+        return "cross"
+    if fuser == {"prepend": [TEXT] if melody is None else [TEXT, MELODY]}:
+        return "prepend"
+    raise UnsupportedModelError(f"its fuser is {fuser}")
 
 
 def _delays(tree: DictConfig, codebooks: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.attention import Rows
-from worker.engine.batching.cache import CONDITIONAL, Cache
+from worker.engine.batching.cache import CONDITIONAL, Cache, longest_prefix
 from worker.engine.batching.delay import DelayPattern
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.request import Request
@@ -25,6 +25,7 @@ class Slots:
     Attributes:
         sequence: codes in the delay pattern, int64 of shape [slots, codebooks, steps].
         position: the step that is predicted next, shape [slots], as all that follow.
+        prefix: positions of the cache before those of the sequence.
         prompt: frames that are given and stay as they are.
         frames: of the present window.
         steps_before: steps in earlier windows, so that noise does not repeat.
@@ -32,6 +33,7 @@ class Slots:
 
     sequence: Tensor
     position: Tensor
+    prefix: Tensor
     prompt: Tensor
     frames: Tensor
     steps_before: Tensor
@@ -47,12 +49,13 @@ class Decoder:
     """Holds the cache and the codes; told by the loop what to do."""
 
     def __init__(self, model: LanguageModel, slots: int, longest: int) -> None:
+        """Take all the memory that will be needed: for so many `slots`, and windows of up to `longest` frames."""
         config = model.config
         self.pattern = DelayPattern(config.delays)
         self.model = model
         self.scratch = slots
         steps = self.pattern.steps(longest)
-        self._cache = Cache(config, slots + 1, steps, model.dtype, model.device)
+        self._cache = Cache(config, slots + 1, longest_prefix(config) + steps, model.dtype, model.device)
         if model.attention.reads_unwritten:
             self._cache.clear()
         self._slots = Slots.empty(slots + 1, config.codebooks, steps, model.device)
@@ -63,7 +66,9 @@ class Decoder:
 
     def begin(self, slot: int, request: Request) -> None:
         """A request moves into a slot."""
-        self._cache.set_text(slot, request.text)
+        if request.text is not None:
+            self._cache.set_text(slot, request.text)
+        self._slots.prefix[slot] = request.prefix_length
         for name in ("temperature", "top_k", "top_p", "coefficient", "seed"):
             getattr(self._sampling, name)[slot] = getattr(request, name)
 
@@ -80,10 +85,14 @@ class Decoder:
         slots.frames[slot] = window.frames
         slots.steps_before[slot] = steps_before
 
-    def prefill(self, slot: int, parts: int, tokens: int, stretch: range) -> None:
-        """Fill the cache with positions that are known."""
-        codes = self._slots.sequence[slot, :, stretch.start : stretch.stop]
-        self.model.prefill(self._cache, slot, parts, tokens, codes, stretch.start)
+    def prefill(self, slot: int, request: Request, stretch: range) -> None:
+        """Fill the cache with positions that are known: first the conditions that stand there, then the codes."""
+        before = request.prefix_length
+        known = self._slots.sequence[slot, :, max(stretch.start - before, 0) : max(stretch.stop - before, 0)]
+        inputs = self.model.embed(known.T).expand(2 if request.is_guided else 1, -1, -1)
+        if request.prefix is not None and stretch.start < before:
+            inputs = torch.cat([request.prefix[:, stretch.start : stretch.stop].to(inputs.dtype), inputs], 1)
+        self.model.prefill(self._cache, slot, inputs, stretch.start, request.text_tokens)
 
     def step(
         self,
@@ -102,7 +111,7 @@ class Decoder:
         """
         state = self._slots
         position = state.position[slots]
-        rows = Rows(slots, position - 1, parts, host)
+        rows = Rows(slots, state.prefix[slots] + position - 1, parts, host)
         logits = self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
         sampling = self._sampling.of(slots)
         if parts > 1:

@@ -8,10 +8,11 @@ import torch
 
 from shared.errors import ModelUnavailableError
 from shared.messages import Recipe
-from worker.engine.batching.cache import Cache
+from worker.engine.batching.cache import Cache, longest_prefix
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.codec.interface import Codec
 from worker.engine.batching.codec.loading import load_codec
+from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.delay import DelayPattern
 from worker.engine.batching.language_model import LanguageModel
@@ -56,13 +57,13 @@ class BatchingEngine:
         config = checkpoint.config
         precision = pick_precision(settings.tuning, device, config)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
-        self._text = _load_text_encoder(checkpoint)
         window = int(min(config.segment, settings.max_duration) * self._codec.frame_rate)
-        positions = DelayPattern(config.delays).steps(window)
+        positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device)
-        self._model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
+        model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
+        self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)
-        decoder = Decoder(self._model, self.slots, window)
+        decoder = Decoder(model, self.slots, window)
         steps = _make_steps(decoder, settings.tuning)
         self._loop = Loop(decoder, steps, self._codec, self.slots, window)
         self.info = ModelInfo(
@@ -90,9 +91,10 @@ class BatchingEngine:
     @torch.inference_mode()
     def _request(self, recipe: Recipe) -> Request:
         """Encode the text here, in the caller's thread, while others' steps go on."""
-        text = self._model.project_text(self._text.encode(recipe.prompt))
+        text, prefix = self._conditions.encode(recipe.prompt, guided=recipe.cfg_coef != 1.0)
         return Request(
             text=text,
+            prefix=prefix,
             frames=math.ceil(recipe.duration * self._codec.frame_rate - 1e-6),
             temperature=recipe.temperature,
             top_k=min(recipe.top_k, self._codec.card),

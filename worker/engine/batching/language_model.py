@@ -2,6 +2,7 @@
 
 Pre-norm layers of self-attention, cross-attention to the text and a feed-forward block (Copet et al. 2023).
 No projection has a bias, so that the row without text gets exactly nothing from cross-attention: it skips it.
+Melody models have no cross-attention; their conditions stand before the codes instead.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,20 @@ class Norm:
         return layer_norm(x, self._weight.shape, self._weight, self._bias, 1e-5)
 
 
+class CrossAttention:
+    """The part of a layer that looks at the text. Keys and values are projected at admission only."""
+
+    def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
+        projections = weights[f"{name}.cross_attention.in_proj_weight"]
+        dim = projections.shape[1]
+        self.norm = Norm(weights, f"{name}.norm_cross", DTYPES[precision], device)
+        self.query = make_linear(projections[:dim], precision, device)
+        self.keys_and_values = make_linear(projections[dim:], _plain(precision), device)
+        self.out = make_linear(weights[f"{name}.cross_attention.out_proj.weight"], precision, device)
+
+
 class Layer:
-    """One transformer layer's weights. The projections of keys and values of the text are used at admission only."""
+    """One transformer layer's weights; `text` is None where conditions stand before the codes."""
 
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
         dtype = DTYPES[precision]
@@ -38,18 +51,14 @@ class Layer:
         def linear(weight: Tensor) -> Linear:
             return make_linear(weight, precision, device)
 
-        cross = weights[f"{name}.cross_attention.in_proj_weight"]
-        dim = cross.shape[1]
         self.norm_past = Norm(weights, f"{name}.norm1", dtype, device)
         self.past_in = linear(weights[f"{name}.self_attn.in_proj_weight"])
         self.past_out = linear(weights[f"{name}.self_attn.out_proj.weight"])
-        self.norm_text = Norm(weights, f"{name}.norm_cross", dtype, device)
-        self.text_in = linear(cross[:dim])
-        self.text_in_cache = make_linear(cross[dim:], _plain(precision), device)
-        self.text_out = linear(weights[f"{name}.cross_attention.out_proj.weight"])
         self.norm_forward = Norm(weights, f"{name}.norm2", dtype, device)
         self.forward_in = linear(weights[f"{name}.linear1.weight"])
         self.forward_out = linear(weights[f"{name}.linear2.weight"])
+        crosses = f"{name}.norm_cross.weight" in weights
+        self.text = CrossAttention(weights, name, precision, device) if crosses else None
 
 
 class LanguageModel:
@@ -86,7 +95,8 @@ class LanguageModel:
         """
         config, text = self.config, text.to(self.device, self.dtype)
         shape = (len(text), 2, config.heads, config.head_dim)
-        return torch.stack([layer.text_in_cache(text).view(shape).permute(1, 2, 0, 3) for layer in self._layers])
+        projections = [layer.text.keys_and_values(text) for layer in self._layers if layer.text is not None]
+        return torch.stack([projected.view(shape).permute(1, 2, 0, 3) for projected in projections])
 
     def step(self, cache: Cache, rows: Rows, codes: Tensor) -> Tensor:
         """One position of every slot.
@@ -100,32 +110,32 @@ class LanguageModel:
             Logits, float32 of shape [parts, n, codebooks, card].
         """
         config, n = self.config, len(rows)
-        x = self._embed(codes, rows.positions).repeat(rows.parts, 1)
+        x = (self.embed(codes) + self._sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
         with_text = x[:n]
         for index, layer in enumerate(self._layers):
             projected = layer.past_in(layer.norm_past(x)).view(rows.parts, n, 3, config.heads, config.head_dim)
             past = self.attention.to_past(cache, index, rows, projected[:, :, 0], projected[:, :, 1:])
             x += layer.past_out(past.view(-1, config.dim))
-            query = layer.text_in(layer.norm_text(with_text)).view(1, n, config.heads, config.head_dim)
-            with_text += layer.text_out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
+            if layer.text is not None:
+                query = layer.text.query(layer.text.norm(with_text)).view(1, n, config.heads, config.head_dim)
+                with_text += layer.text.out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
         logits = self._heads(self._norm_out(x)).float()
         return logits.view(rows.parts, n, config.codebooks, config.card)
 
-    def prefill(self, cache: Cache, slot: int, parts: int, tokens: int, codes: Tensor, first: int) -> None:
+    def prefill(self, cache: Cache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
         """Fill the cache of one slot with a stretch of positions that is known already.
 
         Args:
             cache: filled before `first` already.
             slot: whose.
-            parts: rows of the slot.
-            tokens: in its text.
-            codes: int64 of shape [codebooks, length].
+            inputs: of shape [parts, length, dim], without their positions' embedding.
             first: position of the first of them.
+            tokens: in its text.
         """
-        length = codes.shape[1]
+        parts, length, _ = inputs.shape
         stop = first + length
-        x = self._embed(codes.T, torch.arange(first, stop, device=self.device)).repeat(parts, 1, 1)
+        x = (inputs + self._sinusoid[first:stop]).to(self.dtype)
         seen = torch.ones(length, stop, dtype=torch.bool, device=self.device).tril(first)
         for index, layer in enumerate(self._layers):
             query, keys, values = self._split(layer.past_in(layer.norm_past(x)), 3)
@@ -133,17 +143,17 @@ class LanguageModel:
             own[:, 0, :, first:stop], own[:, 1, :, first:stop] = keys, values
             past = scaled_dot_product_attention(query, own[:, 0, :, :stop], own[:, 1, :, :stop], attn_mask=seen)
             x += layer.past_out(past.transpose(1, 2).flatten(2))
-            with_text = x[CONDITIONAL : CONDITIONAL + 1]
-            (query,) = self._split(layer.text_in(layer.norm_text(with_text)), 1)
-            text = cache.text[index, slot, :, None, :, :tokens]
-            text = scaled_dot_product_attention(query, text[0], text[1])
-            with_text += layer.text_out(text.transpose(1, 2).flatten(2))
+            if layer.text is not None:
+                with_text = x[CONDITIONAL : CONDITIONAL + 1]
+                (query,) = self._split(layer.text.query(layer.text.norm(with_text)), 1)
+                text = cache.text[index, slot, :, None, :, :tokens]
+                text = scaled_dot_product_attention(query, text[0], text[1])
+                with_text += layer.text.out(text.transpose(1, 2).flatten(2))
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
 
-    def _embed(self, codes: Tensor, positions: Tensor) -> Tensor:
-        """The sum of the codebooks' embeddings and of the position's: [n, codebooks], [n] → [n, dim]."""
-        embedded = self._embedding[codes + self._first_row].sum(1)
-        return embedded + self._sinusoid[positions].to(self.dtype)
+    def embed(self, codes: Tensor) -> Tensor:
+        """The sum of the codebooks' embeddings: [n, codebooks] → [n, dim]."""
+        return self._embedding[codes + self._first_row].sum(1)
 
     def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[rows, length, parts × dim] → as many of [rows, heads, length, head_dim]."""

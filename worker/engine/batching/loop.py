@@ -79,11 +79,8 @@ class Loop:
             raise EngineBrokenError(str(self._error)) from self._error
         given = 0 if request.given is None else request.given.shape[1]
         windows = plan_windows(request.frames, self._longest, given)
-        ticket = Ticket(
-            run=Run(request, windows, request.is_guided),
-            stream=self._codec.stream(),
-            total=self._scheduler.turns(windows),
-        )
+        run = Run(request, windows, request.is_guided, request.prefix_length)
+        ticket = Ticket(run, self._codec.stream(), total=self._scheduler.turns(run))
         self._commands.put(lambda: self._add(ticket))
         return ticket
 
@@ -123,9 +120,7 @@ class Loop:
 
     def _run(self, plan: Plan[Request]) -> None:
         if plan.prefill is not None:
-            run = plan.prefill
-            tokens = run.request.text.shape[3]
-            self._decoder.prefill(run.slot, 2 if run.guided else 1, tokens, plan.stretch)
+            self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.stretch)
         for guided in (True, False):
             runs = [run for run in plan.decode if run.guided is guided]
             if runs:

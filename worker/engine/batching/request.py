@@ -10,7 +10,8 @@ class Request:
     """One piece to make.
 
     Attributes:
-        text: its prompt, projected: [layers, 2, heads, tokens, head_dim].
+        text: its prompt, projected for cross-attention: [layers, 2, heads, tokens, head_dim]; or None.
+        prefix: conditions that stand before the codes: [parts, positions, dim]; or None.
         frames: of the whole piece, the given ones included.
         temperature: 0 takes the likeliest code at each step.
         top_k: 0 is off.
@@ -20,14 +21,25 @@ class Request:
         given: codes to go on from, int64 of shape [codebooks, frames].
     """
 
-    text: Tensor
+    text: Tensor | None
     frames: int
+    prefix: Tensor | None = None
     temperature: float = 1.0
     top_k: int = 250
     top_p: float = 0.0
     coefficient: float = 3.0
     seed: int = 0
     given: Tensor | None = None
+
+    @property
+    def text_tokens(self) -> int:
+        """Length of the text in cross-attention."""
+        return 0 if self.text is None else self.text.shape[3]
+
+    @property
+    def prefix_length(self) -> int:
+        """Positions before those of the codes."""
+        return 0 if self.prefix is None else self.prefix.shape[1]
 
     @property
     def is_guided(self) -> bool:

@@ -32,15 +32,17 @@ class Run(Generic[T]):
         request: what the caller knows it by.
         windows: what is to be made, in order.
         guided: whether it takes a second row, without the text, for guidance.
+        prefix: positions before the sequence's, for conditions that stand there.
         slot: while it has one.
         window: index of the present one.
-        position: the step of the sequence that is predicted next, or prefilled next.
+        position: the step of the sequence that is predicted next; in a prefill, the next position to fill.
         steps: turns in which it took part.
     """
 
     request: T
     windows: list[Window]
     guided: bool
+    prefix: int = 0
     phase: Phase = Phase.WAITING
     slot: int = -1
     window: int = 0
@@ -50,6 +52,11 @@ class Run(Generic[T]):
     @property
     def present(self) -> Window:
         return self.windows[self.window]
+
+    @property
+    def known(self) -> int:
+        """Positions that are prefilled before the present window's first step."""
+        return self.prefix + self.present.prompt
 
     @property
     def is_last_window(self) -> bool:
@@ -88,9 +95,12 @@ class Scheduler(Generic[T]):
     def can_admit(self) -> bool:
         return bool(self._waiting and self._free)
 
-    def turns(self, windows: list[Window]) -> int:
+    def turns(self, run: Run[T]) -> int:
         """How often a request takes part before it is complete."""
-        return sum(ceil(window.prompt / PREFILL_CHUNK) + window.new + self._pattern.longest for window in windows)
+        return sum(
+            ceil((run.prefix + window.prompt) / PREFILL_CHUNK) + window.new + self._pattern.longest
+            for window in run.windows
+        )
 
     def add(self, run: Run[T]) -> None:
         """Queue a request."""
@@ -123,7 +133,7 @@ class Scheduler(Generic[T]):
         plan = Plan[T](decode=sorted(self._decoding, key=lambda run: run.slot))
         if self._prefilling:
             plan.prefill = run = self._prefilling[0]
-            plan.stretch = range(run.position, min(run.position + PREFILL_CHUNK, run.present.prompt))
+            plan.stretch = range(run.position, min(run.position + PREFILL_CHUNK, run.known))
             self._prefilling.rotate(-1)
         return plan
 
@@ -143,7 +153,7 @@ class Scheduler(Generic[T]):
         self._begin(run)
 
     def _begin(self, run: Run[T]) -> None:
-        if run.present.prompt:
+        if run.known:
             run.phase, run.position = Phase.PREFILL, 0
             self._prefilling.append(run)
         else:
@@ -152,7 +162,7 @@ class Scheduler(Generic[T]):
     def _advance_prefill(self, run: Run[T], stretch: range) -> None:
         run.position = stretch.stop
         run.steps += 1
-        if run.position == run.present.prompt:
+        if run.position == run.known:
             self._prefilling.remove(run)
             self._start_decoding(run)
 

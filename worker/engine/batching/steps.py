@@ -33,7 +33,7 @@ class EagerSteps:
         members = [run.slot for run in runs]
         if members != self._members:
             self._members, self._slots = members, torch.tensor(members, device=self._decoder.model.device)
-        host = tuple((run.slot, run.position - 1, run.request.text.shape[3]) for run in runs)
+        host = tuple((run.slot, run.prefix + run.position - 1, run.request.text_tokens) for run in runs)
         self._decoder.step(self._slots, 2 if runs[0].guided else 1, host, _candidates(runs))
 
 

@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 
 def make_model(
-    tiny: Tiny, attention: StepAttention | None = None, precision: Precision = "float32", positions: int = 128
+    tiny: Tiny, attention: StepAttention | None = None, precision: Precision = "float32", positions: int = 256
 ) -> LanguageModel:
     return LanguageModel(config(tiny), weights(tiny), precision, CPU, attention or SlotBySlot(), positions)
 

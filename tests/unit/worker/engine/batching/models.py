@@ -15,6 +15,9 @@ from torch import Tensor
 from worker.engine.batching.config import LanguageModelConfig, parse_config
 from worker.engine.starter import _LANGUAGE_MODEL
 
+# As in the configuration of musicgen-melody.
+CHROMA = {"sample_rate": 32_000, "n_chroma": 12, "radix2_exp": 14, "argmax": True, "match_len_on_eval": False}
+
 
 @dataclass(frozen=True)
 class Tiny:
@@ -26,6 +29,7 @@ class Tiny:
     codebooks: int = 4
     card: int = 40
     stereo: bool = False
+    melody: bool = False
     seed: int = 1
     options: tuple[tuple[str, Any], ...] = field(default=())
 
@@ -36,6 +40,9 @@ class Tiny:
         )
         tree.codebooks_pattern.delay.delays = [k // 2 if self.stereo else k for k in range(self.codebooks)]
         tree.interleave_stereo_codebooks = {"use": self.stereo, "per_timestep": False}
+        if self.melody:
+            tree.conditioners.self_wav = {"model": "chroma_stem", "chroma_stem": CHROMA}
+            tree.fuser.update(cross=[], prepend=["self_wav", "description"])
         for name, value in self.options:
             OmegaConf.update(tree, name, value)
         return OmegaConf.to_yaml(tree)
@@ -68,12 +75,15 @@ def random_text(tiny: Tiny, tokens: int, seed: int) -> Tensor:
     return torch.randn(tokens, tiny.dim, generator=torch.Generator().manual_seed(seed))
 
 
-def audiocraft_codes(tiny: Tiny, text: Tensor, frames: int, coefficient: float, given: Tensor | None = None) -> Tensor:
+def audiocraft_codes(
+    tiny: Tiny, text: Tensor, frames: int, coefficient: float, given: Tensor | None = None, melody: Tensor | None = None
+) -> Tensor:
     """audiocraft's own greedy generation, as it goes for a batch of one: [codebooks, frames]."""
     model = language_model(tiny)
-    both = torch.stack([text, torch.zeros_like(text)])
-    mask = torch.ones(2, len(text), dtype=torch.int64)
-    model.condition_provider = _Fixed({"description": (both, mask)})
+    conditions = {"description": torch.stack([text, torch.zeros_like(text)])}
+    if melody is not None:
+        conditions["self_wav"] = melody.expand(2, -1, -1)
+    model.condition_provider = _Fixed(conditions)
     codes: Tensor = model.generate(
         prompt=None if given is None else given[None],
         conditions=[ConditioningAttributes(text={"description": "music"})],
@@ -105,9 +115,9 @@ def audiocraft_windows(
 class _Fixed(torch.nn.Module):
     """A condition provider that knows one text and the null condition."""
 
-    def __init__(self, conditions: dict[str, tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, conditions: dict[str, Tensor]) -> None:
         super().__init__()
-        self._conditions = conditions
+        self._conditions = {name: (value, torch.ones(value.shape[:2])) for name, value in conditions.items()}
 
     def tokenize(self, conditions: object) -> object:
         return conditions

@@ -8,7 +8,7 @@ import torch
 
 from tests.unit.worker.engine.batching.models import Tiny, write_checkpoint
 from worker.engine.batching.checkpoint import read_checkpoint
-from worker.engine.batching.config import UnsupportedModelError, parse_config
+from worker.engine.batching.config import MelodyConfig, UnsupportedModelError, parse_config
 
 
 def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
@@ -16,6 +16,12 @@ def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
     assert (config.dim, config.heads, config.head_dim, config.layers, config.hidden) == (48, 3, 16, 5, 192)
     assert (config.codebooks, config.card, config.stereo, config.segment) == (8, 17, True, 30.0)
     assert config.delays == (0, 0, 1, 1, 2, 2, 3, 3)
+    assert (config.fuses, config.melody) == ("cross", None)
+
+
+def test_a_melody_model_has_its_conditions_before_the_codes() -> None:
+    config = parse_config(Tiny(melody=True).yaml())
+    assert (config.fuses, config.melody) == ("prepend", MelodyConfig(chroma=12, length=235, argmax=True))
 
 
 @pytest.mark.parametrize(
@@ -29,8 +35,8 @@ def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
         ("codebooks_pattern.modeling", "parallel", "modeling is parallel"),
         ("fuser.prepend", ["description"], "fuser is"),
         ("fuser.cross_attention_pos_emb", True, "cross_attention_pos_emb is True"),
-        ("conditioners.self_wav", {"model": "chroma_stem"}, "conditioned on description, self_wav"),
-        ("conditioners.description.model", "clap", "conditioned on description"),
+        ("conditioners.self_wav", {"model": "style"}, r"conditioned on description \(t5\), self_wav \(style\)"),
+        ("conditioners.description.model", "clap", r"conditioned on description \(clap\)"),
         ("conditioners.description.t5.normalize_text", True, "text normalization is True"),
     ],
 )

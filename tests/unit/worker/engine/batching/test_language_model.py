@@ -81,7 +81,7 @@ def runs_of(decoder: Decoder, count: int, guided: bool) -> list[Run]:  # type: i
         decoder.begin(slot, one)
         decoder.open_window(slot, window, given, 0)
         if slot:
-            decoder.prefill(slot, 2 if guided else 1, 3 + slot, range(slot))
+            decoder.prefill(slot, one, range(slot))
         runs.append(Run(one, [window], guided, slot=slot, position=slot + 1))
     return runs
 

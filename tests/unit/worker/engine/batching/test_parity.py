@@ -11,6 +11,7 @@ from torch import Tensor
 from tests.unit.worker.engine.batching.batch import request, result, running_batch
 from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, random_text
 from worker.engine.batching.loop import Ticket
+from worker.engine.batching.request import Request
 
 MONO = Tiny()
 STEREO = Tiny(codebooks=8, stereo=True, seed=2)
@@ -47,6 +48,25 @@ def test_a_piece_beyond_the_window_gives_the_codes_of_audiocraft(tiny: Tiny, fra
     with running_batch(tiny, longest=LONGEST) as (model, loop):
         codes = result(loop.submit(request(model, text, frames, temperature=0.0)))
     assert codes.equal(audiocraft_windows(tiny, text, frames, LONGEST, 3.0))
+
+
+@pytest.mark.parametrize("coefficient", [3.0, 1.0])
+@pytest.mark.parametrize(("codebooks", "start"), [(4, 0), (4, 11), (8, 0)])
+def test_conditions_before_the_codes_give_the_codes_of_audiocraft(
+    codebooks: int, start: int, coefficient: float
+) -> None:
+    tiny = Tiny(codebooks=codebooks, stereo=codebooks == 8, melody=True, seed=4)
+    text, melody = random_text(tiny, 5, 4), random_text(tiny, 150, 5)
+    given_codes = random_codes(tiny, start, 5) if start else None
+    rows = torch.stack([text, torch.zeros_like(text)]) if coefficient != 1.0 else text[None]
+    prefix = torch.cat([melody.expand(len(rows), -1, -1), rows], 1)
+    with running_batch(tiny) as (_, loop):
+        one = Request(None, 40, prefix, temperature=0.0, coefficient=coefficient, given=given_codes)
+        others = [loop.submit(Request(None, 50, prefix[:, :length], coefficient=coefficient)) for length in (100, 3)]
+        codes = result(loop.submit(one))
+        for other in others:
+            assert result(other).shape == (codebooks, 50)
+    assert codes.equal(audiocraft_codes(tiny, text, 40, coefficient, given_codes, melody))
 
 
 @st.composite

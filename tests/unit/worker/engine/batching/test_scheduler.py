@@ -43,7 +43,7 @@ def test_a_request_takes_one_forward_a_step_and_three_for_the_delay() -> None:
     run = run_of("a", frames=10)
     scheduler.add(run)
     finish(scheduler)
-    assert run.steps == 10 + 3 == scheduler.turns(run.windows)
+    assert run.steps == 10 + 3 == scheduler.turns(run)
 
 
 def test_nobody_waits_for_another_to_end_while_a_slot_is_free() -> None:
@@ -94,7 +94,7 @@ def test_a_window_that_follows_keeps_its_slot() -> None:
     assert (run.phase, run.slot, run.position) == (Phase.PREFILL, 0, 0)
     assert waiting.phase is Phase.WAITING
     assert finish(scheduler) == ["a", "b"]
-    assert run.steps == scheduler.turns(run.windows)
+    assert run.steps == scheduler.turns(run)
 
 
 @pytest.mark.parametrize("phase", list(Phase))

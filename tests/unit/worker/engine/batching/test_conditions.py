@@ -1,0 +1,35 @@
+"""What stands in the place of a melody is what audiocraft puts there."""
+
+import pytest
+import torch
+from audiocraft.modules.chroma import ChromaExtractor
+
+from tests.unit.worker.engine.batching.models import Tiny, config
+from worker.engine.batching.conditions import no_melody
+from worker.engine.batching.config import LanguageModelConfig
+
+RATE = 32_000
+WINDOW_EXPONENT = 14
+
+
+def melody_model(argmax: bool) -> LanguageModelConfig:
+    return config(Tiny(melody=True, options=(("conditioners.self_wav.chroma_stem.argmax", argmax),)))
+
+
+@pytest.mark.parametrize("argmax", [True, False])
+@pytest.mark.filterwarnings("ignore")  # librosa's, about its filters
+def test_silence_has_the_chromagram_that_audiocraft_gives_it(argmax: bool) -> None:
+    model = melody_model(argmax)
+    weight, bias = torch.randn(model.dim, 12), torch.randn(model.dim)
+    name = "condition_provider.conditioners.self_wav.output_proj"
+    extractor = ChromaExtractor(RATE, 12, WINDOW_EXPONENT, argmax=argmax)
+    length = extractor(torch.zeros(1, 30 * RATE)).shape[1]
+    # One sample of silence, repeated to the length of the model's segment, as ChromaStemConditioner does.
+    silence = extractor(torch.zeros(1, 1))
+    repeated = silence.repeat(1, -(-length // silence.shape[1]), 1)[0, :length]
+    expected = torch.nn.functional.linear(repeated, weight, bias)
+    torch.testing.assert_close(no_melody(model, {f"{name}.weight": weight, f"{name}.bias": bias}), expected)
+
+
+def test_a_model_without_melodies_has_nothing_there() -> None:
+    assert no_melody(config(Tiny()), {}).shape == (0, Tiny().dim)
