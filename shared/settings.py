@@ -52,7 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_attention: Annotated[Literal["auto", "kernel", "masked"], Meta(description="auto, kernel or masked")] = (
         "auto"
     )
-    musicgen_graphs: Annotated[bool, Meta(description="true or false")] = True
+    musicgen_graphs: Annotated[Literal["steady", "buckets", "off"], Meta(description="steady, buckets or off")] = (
+        "steady"
+    )
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0

@@ -63,14 +63,10 @@ def test_the_settings_table_names_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| ?`?([^|`]*?)`? ?\|", section("Settings"), re.MULTILINE))
     fields = {field.encode_name: field.default for field in msgspec.structs.fields(Settings)}
     shown = {
-        name: "" if default is None else f"{default:g}" if isinstance(default, float) else _spelled(default)
+        name: "" if default is None else f"{default:g}" if isinstance(default, float) else str(default)
         for name, default in fields.items()
     }
     assert rows == shown
-
-
-def _spelled(default: object) -> str:
-    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def test_every_model_is_in_the_table() -> None:

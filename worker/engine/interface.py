@@ -42,12 +42,13 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         precision: of the matrix products; `auto` is float16 on a GPU and int8 on a CPU that can.
         attention: `kernel` needs Triton, `masked` runs everywhere; `auto` takes the fastest.
-        graphs: whether steps are replayed from CUDA graphs.
+        graphs: how steps are replayed from CUDA graphs: `steady`, always with all slots, so that a request's numbers
+            never depend on its company; `buckets`, faster while few slots are taken; or `off`.
     """
 
     precision: Literal["auto", "float32", "float16", "bfloat16", "int8"] = "auto"
     attention: Literal["auto", "kernel", "masked"] = "auto"
-    graphs: bool = True
+    graphs: Literal["steady", "buckets", "off"] = "steady"
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

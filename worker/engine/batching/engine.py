@@ -20,7 +20,7 @@ from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, Ticket
 from worker.engine.batching.memory import count_slots, free_memory
 from worker.engine.batching.request import Request
-from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps
+from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps, bucket_sizes
 from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
 from worker.engine.batching.tuning import pick_attention, pick_precision
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples, Tuning
@@ -141,6 +141,7 @@ def _count_slots(
 
 
 def _make_steps(decoder: Decoder, tuning: Tuning) -> Steps:
-    if decoder.model.device.type == "cuda" and tuning.graphs and not decoder.model.attention.needs_host:
-        return GraphedSteps(decoder, CudaCapture())
-    return EagerSteps(decoder)
+    if decoder.model.device.type != "cuda" or tuning.graphs == "off" or decoder.model.attention.needs_host:
+        return EagerSteps(decoder)
+    sizes = [decoder.scratch] if tuning.graphs == "steady" else bucket_sizes(decoder.scratch)
+    return GraphedSteps(decoder, CudaCapture(), sizes)

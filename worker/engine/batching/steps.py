@@ -45,14 +45,15 @@ def _candidates(runs: list[Run[Request]]) -> int | None:
 
 
 class GraphedSteps:
-    """Replayed from one graph for each number of rows, so that a step costs the host one launch.
+    """Replayed from one graph for each size of the batch, so that a step costs the host one launch.
 
-    A batch that lies between two sizes is filled up with the scratch slot.
+    A batch that lies between two sizes is filled up with the scratch slot. With a single size, a request's numbers
+    do not depend on how many others there are: matrix products of other shapes are rounded otherwise.
     """
 
-    def __init__(self, decoder: Decoder, capture: Capture) -> None:
+    def __init__(self, decoder: Decoder, capture: Capture, sizes: list[int]) -> None:
         self._scratch = decoder.scratch
-        self._sizes = bucket_sizes(decoder.scratch)
+        self._sizes = sizes
         self._inputs: dict[tuple[int, int], Tensor] = {}
         self._replays: dict[tuple[int, int], Replay] = {}
         self._members: dict[tuple[int, int], list[int]] = {}

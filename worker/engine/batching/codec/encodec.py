@@ -8,6 +8,9 @@ from torch import Tensor
 from worker.engine.batching.codec.codebooks import Codebooks
 from worker.engine.batching.codec.layer import Layer
 
+# The last layers hold a quarter of a megabyte for each frame: more than this at once would only take memory.
+MOST_FRAMES = 100
+
 
 class EncodecCodec:
     """A decoder on its device. See `Codec`."""
@@ -79,10 +82,14 @@ class EncodecStream:
         if self._ended:
             raise ValueError("The piece has ended: nothing can follow.")
         self._ended = last
-        self._begun = self._begun or codes.shape[1] > 0
+        parts = torch.split(codes, MOST_FRAMES, 1)
+        return torch.cat([self._push(part, last and part is parts[-1]) for part in parts], 1)
+
+    def _push(self, codes: Tensor, last: bool) -> Tensor:
         x = self._codebooks.dequantise(codes, self._runs)
-        # The piece that never had a frame has no end to pad either.
+        self._begun = self._begun or codes.shape[1] > 0
         if not self._begun:
+            # A piece that never had a frame has no end to pad either.
             return x.new_empty(self._channels, 0)
         for layer in self._layers:
             x = layer.push(x, last)

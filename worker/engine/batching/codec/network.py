@@ -6,10 +6,16 @@ from worker.engine.batching.codec.architecture import Architecture
 from worker.engine.batching.codec.convolution import Convolution
 from worker.engine.batching.codec.layer import Layer
 from worker.engine.batching.codec.lstm import Lstm
+from worker.engine.batching.codec.narrow_convolution import NarrowConvolution
+from worker.engine.batching.codec.packed_lstm import PackedLstm
+from worker.engine.batching.codec.packing import can_pack
 from worker.engine.batching.codec.padded_convolution import PaddedConvolution
 from worker.engine.batching.codec.residual import ResidualUnit
 from worker.engine.batching.codec.upsampling import Upsampling
 from worker.engine.batching.codec.weights import Weights
+
+# Outputs up to which one product for all taps is faster: the channels of audio, not of vectors.
+NARROW = 2
 
 
 def build_layers(architecture: Architecture, weights: Weights) -> list[Layer]:
@@ -50,7 +56,10 @@ class _Builder:
         return str(next(self._positions))
 
     def _end(self, inputs: int, outputs: int, taps: int, *, activated: bool) -> Layer:
-        convolution = self._convolution(self._position(activated=activated), inputs, outputs, taps)
+        position = self._position(activated=activated)
+        weight = self._weights.take_weight(position, outputs, inputs, taps)
+        kind = NarrowConvolution if outputs <= NARROW else Convolution
+        convolution = kind(weight, self._weights.take(f"{position}.bias", outputs))
         return PaddedConvolution(convolution, self._architecture.pad_mode, activated=activated)
 
     def _lstm(self, width: int) -> Layer:
@@ -60,7 +69,8 @@ class _Builder:
             for name in (f"{kind}_{side}_l{layer}" for kind in ("weight", "bias") for side in ("ih", "hh")):
                 shape = (4 * width, width) if name.startswith("weight") else (4 * width,)
                 tensors[name] = self._weights.take(f"{position}.{name}", *shape)
-        return Lstm(tensors, self._architecture.lstm_layers)
+        recurrence = PackedLstm if can_pack(tensors["weight_hh_l0"]) else Lstm
+        return recurrence(tensors, self._architecture.lstm_layers)
 
     def _upsampling(self, width: int, ratio: int) -> Layer:
         position = self._position(activated=True)

@@ -1,16 +1,17 @@
 """The convolutions at both ends of the decoder."""
 
 from torch import Tensor
-from torch.nn import functional
 
+from worker.engine.batching.codec.activation import elu_
 from worker.engine.batching.codec.convolution import Convolution
+from worker.engine.batching.codec.narrow_convolution import NarrowConvolution
 from worker.engine.batching.codec.window import PadMode, Window, final_of_window
 
 
 class PaddedConvolution:
     """As many outputs as inputs: audiocraft's `StreamableConv1d` without a stride, perhaps after an ELU."""
 
-    def __init__(self, convolution: Convolution, mode: PadMode, *, activated: bool) -> None:
+    def __init__(self, convolution: Convolution | NarrowConvolution, mode: PadMode, *, activated: bool) -> None:
         self.convolution = convolution
         self.mode = mode
         self.activated = activated
@@ -33,5 +34,5 @@ class PaddedConvolutionStream:
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         if self._layer.activated:
-            functional.elu_(x)
+            x = elu_(x)
         return self._layer.convolution(self._window.push(x, last))

@@ -1,8 +1,8 @@
 """The residual unit between two upsamplings."""
 
 from torch import Tensor
-from torch.nn import functional
 
+from worker.engine.batching.codec.activation import elu, elu_
 from worker.engine.batching.codec.convolution import Convolution
 from worker.engine.batching.codec.window import PadMode, Window, final_of_window
 
@@ -36,7 +36,7 @@ class ResidualStream:
     def push(self, x: Tensor, last: bool) -> Tensor:
         unit = self._unit
         window = self._window.push(x, last)
-        hidden = unit.wide(functional.elu(window))
-        outputs = unit.pointwise(functional.elu_(hidden))
+        hidden = unit.wide(elu(window))
+        outputs = unit.pointwise(elu_(hidden))
         straight = window[:, unit.before : unit.before + outputs.shape[1]]
         return outputs.add_(straight if unit.shortcut is None else unit.shortcut(straight))

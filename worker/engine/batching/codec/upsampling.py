@@ -1,8 +1,8 @@
 """The transposed convolutions, each of which turns a vector into several."""
 
 from torch import Tensor
-from torch.nn import functional
 
+from worker.engine.batching.codec.activation import elu_
 from worker.engine.batching.codec.convolution import Convolution
 from worker.engine.batching.codec.window import Window
 
@@ -43,7 +43,7 @@ class UpsamplingStream:
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         layer = self._layer
-        runs = layer.convolution(self._window.push(functional.elu_(x), last))
+        runs = layer.convolution(self._window.push(elu_(x), last))
         outputs = runs.view(len(runs), -1, layer.width)
         begin = min(self._to_cut, outputs.shape[1])
         self._to_cut -= begin

@@ -86,9 +86,10 @@ def runs_of(decoder: Decoder, count: int, guided: bool) -> list[Run]:  # type: i
     return runs
 
 
+@pytest.mark.parametrize("sizes", [bucket_sizes(5), [5]])
 @pytest.mark.parametrize("guided", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guided: bool) -> None:
+def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guided: bool, sizes: list[int]) -> None:
     replays = 0
 
     def capture(work):  # type: ignore[no-untyped-def]
@@ -102,7 +103,7 @@ def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guide
 
     with torch.inference_mode():
         eager, graphed = (Decoder(make_model(Tiny(), kind), 5, 60) for kind in (SlotBySlot(), Masked()))
-        steps: tuple[Steps, Steps] = (EagerSteps(eager), GraphedSteps(graphed, capture))
+        steps: tuple[Steps, Steps] = (EagerSteps(eager), GraphedSteps(graphed, capture, sizes))
         results = []
         for decoder, step in zip((eager, graphed), steps, strict=True):
             runs = runs_of(decoder, count, guided)
