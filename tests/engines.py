@@ -77,6 +77,12 @@ def nan(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     yield np.full_like(sine(recipe), np.nan)
 
 
+def hum(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Takes its time, and then what it made are not numbers."""
+    for chunk in slow(recipe, on_step):
+        yield np.full_like(chunk, np.nan)
+
+
 def loud(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Beyond full scale."""
     yield sine(recipe) * np.float32(4)
@@ -103,7 +109,7 @@ def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
-    each.__name__: each for each in (tone, slow, silent, deaf, fail, snap, memory, nan, loud, crash, poison, once)
+    each.__name__: each for each in (tone, slow, silent, deaf, fail, snap, memory, nan, hum, loud, crash, poison, once)
 }
 
 

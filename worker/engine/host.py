@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
@@ -119,15 +119,9 @@ class EngineHost:
             self._kill()
 
     async def _run_once(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._set(WorkerState.LOADING, "Starting the engine")
-            self._killed = False
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
-            )  # fmt: skip
-        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._set(WorkerState.LOADING, "Starting the engine")
+        self._killed = False
+        reader, self._writer, self._process = await _start_process()
         try:
             await self._send(Start(self._settings))
             while True:
@@ -202,3 +196,17 @@ class EngineHost:
             # Not kill(): it polls, and may so take the exit code from asyncio, which then reports 255.
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
+
+
+async def _start_process() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.subprocess.Process]:
+    ours, theirs = socket.socketpair()
+    with theirs, ExitStack() as ours_open:
+        ours_open.enter_context(ours)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+        )  # fmt: skip
+        # A process that is left alone here ends by itself, because the other end of its socket is closed.
+        reader, writer = await asyncio.open_connection(sock=ours)
+        ours_open.pop_all()
+        return reader, writer, process
