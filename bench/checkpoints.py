@@ -1,0 +1,125 @@
+"""Checkpoints of the true sizes with random weights: how fast a model is does not depend on what it has learnt.
+
+`uv run python -m bench.checkpoints small FOLDER` writes one, in audiocraft's format.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from worker.engine.models import FILES, find_checkpoint
+
+CODEBOOKS, CARD = 4, 2048
+SEED = 20240102
+# The language model's file, and the codec's.
+LANGUAGE_MODEL, CODEC = FILES
+# Weights so large that the likeliest code is mostly far ahead of the next one, as in a trained model.
+GAIN = 2.0
+
+
+class Size(NamedTuple):
+    """The language model's dimensions."""
+
+    dim: int
+    layers: int
+    heads: int
+
+
+SIZES = {"small": Size(1024, 24, 16), "medium": Size(1536, 48, 24), "large": Size(2048, 48, 32)}
+ENCODEC = {"n_filters": 64, "dimension": 128, "lstm": 2}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write one."""
+    parser = argparse.ArgumentParser(prog="python -m bench.checkpoints", description=__doc__)
+    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    write_checkpoint(options.folder, SIZES[options.size])
+
+
+def write_checkpoint(folder: Path, size: Size) -> None:
+    """A checkpoint of this size, in half precision as Meta's are; its text encoder is the starter model's small one.
+
+    Raises:
+        ModelUnavailableError: if the starter model, whose configuration it takes over, cannot be made.
+        OSError: if it cannot be written.
+    """
+    starter = Path(find_checkpoint("starter", lambda sentence: print(sentence, file=sys.stderr)))
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        _write_language_model(starter, folder, size)
+        _write_codec(starter, folder)
+    (encoder,) = (each.parent for each in starter.glob("*/config.json"))
+    shutil.copytree(encoder, folder / encoder.name, dirs_exist_ok=True)
+
+
+def _write_language_model(starter: Path, folder: Path, size: Size) -> None:
+    configuration, state = _read(starter / LANGUAGE_MODEL)
+    configuration.transformer_lm.update(
+        dim=size.dim, num_layers=size.layers, num_heads=size.heads, n_q=CODEBOOKS, card=CARD
+    )
+    output = "condition_provider.conditioners.description.output_proj.weight"
+    weights = dict(_weights(size, text_dim=state[output].shape[1]))
+    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": weights}, folder / LANGUAGE_MODEL)
+
+
+def _weights(size: Size, text_dim: int) -> Iterator[tuple[str, Tensor]]:
+    """What audiocraft's `LMModel` of this size has, by its names."""
+    output, dim = "condition_provider.conditioners.description.output_proj", size.dim
+    yield f"{output}.weight", _random(dim, text_dim)
+    yield f"{output}.bias", torch.zeros(dim)
+    for book in range(CODEBOOKS):
+        yield f"emb.{book}.weight", _random(CARD + 1, dim)
+        yield f"linears.{book}.weight", _random(CARD, dim)
+    for index in range(size.layers):
+        yield from _layer(f"transformer.layers.{index}", dim)
+    yield from _norm("out_norm", dim)
+
+
+def _layer(name: str, dim: int) -> Iterator[tuple[str, Tensor]]:
+    for attention in ("self_attn", "cross_attention"):
+        yield f"{name}.{attention}.in_proj_weight", _random(3 * dim, dim)
+        yield f"{name}.{attention}.out_proj.weight", _random(dim, dim)
+    yield f"{name}.linear1.weight", _random(4 * dim, dim)
+    yield f"{name}.linear2.weight", _random(dim, 4 * dim)
+    for norm in ("norm1", "norm_cross", "norm2"):
+        yield from _norm(f"{name}.{norm}", dim)
+
+
+def _norm(name: str, dim: int) -> Iterator[tuple[str, Tensor]]:
+    yield f"{name}.weight", torch.ones(dim, dtype=torch.float16)
+    yield f"{name}.bias", torch.zeros(dim, dtype=torch.float16)
+
+
+def _random(outputs: int, inputs: int) -> Tensor:
+    return torch.randn(outputs, inputs).mul_(GAIN * inputs**-0.5).half()
+
+
+def _write_codec(starter: Path, folder: Path) -> None:
+    """EnCodec for 32 kHz with four codebooks, both halves of it."""
+    from audiocraft.models import builders  # takes seconds to import, and only this needs it
+
+    configuration, _ = _read(starter / CODEC)
+    configuration.seanet.update(ENCODEC)
+    configuration.rvq.update(n_q=CODEBOOKS, bins=CARD)
+    codec = builders.get_compression_model(configuration)
+    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": codec.state_dict()}, folder / CODEC)
+
+
+def _read(file: Path) -> tuple[DictConfig, dict[str, Any]]:
+    package = torch.load(file, map_location="cpu", weights_only=True)
+    configuration = OmegaConf.create(package["xp.cfg"])
+    return configuration, package["best_state"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What is measured side by side: our engine, audiocraft's `MusicGen` and transformers' MusicGen."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+
+from bench.engines import load_audiocraft, load_batching, set_pieces, synchronize, tell
+from bench.stopwatch import Stopwatch
+from shared.messages import Recipe
+from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.interface import EngineSettings, Tuning
+
+TOP_K = 250
+GUIDANCE = 3.0
+# Tokens of a text, where text is only made up.
+TEXT = 12
+
+
+class Timing(NamedTuple):
+    """How long it took to make some pieces at once.
+
+    Attributes:
+        wall: seconds from the first call until all audio is on the host.
+        decoding: seconds of that in which tokens became audio.
+        first_chunk: seconds until every piece had some audio.
+        steps: of the language model, for one piece.
+        turn: seconds from one step of the full batch to the next, the median; 0 if that is not known.
+    """
+
+    wall: float
+    decoding: float
+    first_chunk: float
+    steps: int
+    turn: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """Seconds for each step of all that is not decoding: text, language model, sampling, and what is around."""
+        return (self.wall - self.decoding) / self.steps
+
+
+class Batching:
+    """Our engine as a worker has it; each piece is asked for by a thread of its own."""
+
+    def __init__(self, reference: str, device: str, seconds: float, slots: int, tuning: Tuning) -> None:
+        self.watch = Stopwatch(device)
+        settings = EngineSettings(
+            engine="batching", model=reference, device=device, max_slots=slots, max_duration=math.ceil(seconds),
+            tuning=tuning,
+        )  # fmt: skip
+        self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_steps)
+        self.name = self._engine.info.engine
+        self.slots = self._engine.slots
+
+    def run(self, prompts: Sequence[str], seconds: float) -> Timing:
+        """Make them all at once, each so long."""
+        self.watch.reset()
+        synchronize(self.watch.device)
+        started = time.perf_counter()
+        with ThreadPoolExecutor(len(prompts)) as pool:
+            pieces = list(pool.map(lambda prompt: self.make(prompt, seconds), prompts))
+        wall = time.perf_counter() - started
+        first = max(begun for begun, _ in pieces) - started
+        turns = self.watch.intervals(len(prompts))
+        return Timing(wall, self.watch.decoding, first, pieces[0][1], median(turns) if turns else 0.0)
+
+    def make(self, prompt: str, seconds: float) -> tuple[float, int]:
+        """Make one; returns when its first chunk came, on the clock of `time.perf_counter`, and its steps."""
+        recipe = Recipe(model="bench", prompt=prompt, duration=seconds, top_k=TOP_K, cfg_coef=GUIDANCE)
+        first, steps = math.inf, 0
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal steps
+            steps = total
+
+        for _ in self._engine.generate(recipe, on_step):
+            first = min(first, time.perf_counter())
+        return first, steps
+
+
+class Audiocraft:
+    """audiocraft's `MusicGen.generate`, in the precision that it chooses itself."""
+
+    def __init__(self, reference: str, device: str) -> None:
+        self._device = device
+        self._model = load_audiocraft(reference, device)
+        self._model.set_custom_progress_callback(self._count)
+        self._decode = self._model.generate_audio
+        self._model.generate_audio = self._timed
+        self._decoding = 0.0
+        self._steps = 0
+
+    def run(self, prompts: Sequence[str], seconds: float) -> Timing:
+        """Make them all at once, as one static batch."""
+        set_pieces(self._model, seconds, top_k=TOP_K, cfg_coef=GUIDANCE)
+        self._decoding, self._steps = 0.0, 0
+        return _time(
+            self._device,
+            lambda: self._model.generate(list(prompts), progress=True).cpu(),
+            lambda: (self._decoding, self._steps),
+        )
+
+    def _count(self, done: int, total: int) -> None:
+        self._steps += 1
+
+    def _timed(self, tokens: Any) -> Any:
+        audio, seconds = _timed(self._device, lambda: self._decode(tokens))
+        self._decoding += seconds
+        return audio
+
+
+class Transformers:
+    """transformers' `MusicgenForConditionalGeneration` of the same size, with weights of its own."""
+
+    def __init__(self, config: LanguageModelConfig, device: str) -> None:
+        tell("Importing transformers' MusicGen")
+        from bench.transformers_model import make_model
+
+        self._device = device
+        self._model = make_model(config, device)
+        self._model.decoder.register_forward_pre_hook(self._count)
+        self._decode = self._model.audio_encoder.decode
+        self._model.audio_encoder.decode = self._timed
+        self._tail = max(config.delays)
+        self._decoding = 0.0
+        self._steps = 0
+
+    def run(self, prompts: Sequence[str], seconds: float) -> Timing:
+        """As many pieces at once; what the texts say plays no part."""
+        frames = math.ceil(seconds * self._model.config.audio_encoder.frame_rate - 1e-6)
+        self._decoding, self._steps = 0.0, 0
+        text = torch.ones(len(prompts), TEXT, dtype=torch.int64, device=self._device)
+        return _time(
+            self._device, lambda: self._generate(text, frames + self._tail), lambda: (self._decoding, self._steps)
+        )
+
+    def _generate(self, text: torch.Tensor, steps: int) -> Any:
+        return self._model.generate(
+            input_ids=text, attention_mask=torch.ones_like(text), do_sample=True, top_k=TOP_K,
+            guidance_scale=GUIDANCE, max_new_tokens=steps,
+        ).cpu()  # fmt: skip
+
+    def _count(self, *_: object) -> None:
+        self._steps += 1
+
+    def _timed(self, *arguments: Any, **options: Any) -> Any:
+        audio, seconds = _timed(self._device, lambda: self._decode(*arguments, **options))
+        self._decoding += seconds
+        return audio
+
+
+def _time(device: str, work: Callable[[], Any], parts: Callable[[], tuple[float, int]]) -> Timing:
+    _, wall = _timed(device, work)
+    decoding, steps = parts()
+    return Timing(wall, decoding, wall, steps)
+
+
+def _timed(device: str, work: Callable[[], Any]) -> tuple[Any, float]:
+    """What `work` returns, and its seconds."""
+    synchronize(device)
+    started = time.perf_counter()
+    result = work()
+    synchronize(device)
+    return result, time.perf_counter() - started

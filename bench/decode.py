@@ -1,0 +1,221 @@
+"""How fast our engine decodes beside audiocraft and transformers, all in this process and in turns.
+
+`uv run python -m bench.decode --model small --batch 1 --seconds 4 --device cpu [--compare audiocraft,transformers]`
+
+Weights are random and of the true size, unless --checkpoint names real ones. Everybody runs a second to warm up,
+then --repetitions times, taking turns; figures are medians. What they are:
+
+stock_ms_per_step, engine_ms_per_step, transformers_ms_per_step: wall time of everything but decoding to audio, by
+    steps of one piece. Stock audiocraft and transformers make one piece; our engine makes --batch pieces at once.
+ratio, ratio_transformers: time of the other for --batch pieces, one after another (--batch times that of one), by the
+    time of our engine for the same pieces, audio included. stock_batch_ms_per_step and ratio_stock_batch are
+    audiocraft with all pieces in one static batch, which all have to begin and end together.
+realtime_factor: seconds of a piece by the wall time until all pieces are audio on the host; aggregate_realtime: the
+    same for the seconds of all pieces.
+first_chunk_s: seconds until every piece has its first chunk of audio.
+language_model_ms_per_step: from one step of our full batch to the next, the median. It holds no admission, no codec.
+codec_ms_per_audio_s: decoding a second of one piece to audio; stock_codec_ms_per_audio_s: the same by audiocraft.
+join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the
+    longest time from one step to the next around that.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+import psutil
+import torch
+
+from bench.checkpoints import SIZES, write_checkpoint
+from bench.contestants import Audiocraft, Batching, Timing, Transformers
+from bench.engines import tell
+from bench.join import Join, measure_join
+from bench.report import machine, milliseconds, show
+from shared.errors import ModelUnavailableError
+from worker.engine.batching.checkpoint import read_checkpoint
+from worker.engine.batching.linear import Precision
+from worker.engine.interface import Tuning
+from worker.engine.load_errors import check_device, pick_device
+from worker.engine.models import find_checkpoint
+
+WARM_UP = 1.0
+OTHERS = ("audiocraft", "transformers")
+ENGINE, STOCK, STOCK_BATCH, TRANSFORMERS = "engine", "audiocraft", "audiocraft, static batch", "transformers"
+
+# By contestant, one for each repetition.
+Timings = dict[str, list[Timing]]
+# Makes pieces of so many seconds.
+Run = Callable[[float], Timing]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(os.cpu_count() or 1)
+    try:
+        check_device(options.device)
+        with _checkpoint(options) as reference:
+            measure(options, reference)
+    except ModelUnavailableError as error:
+        parser.error(f"{error} {error.remedy}")
+
+
+def measure(options: argparse.Namespace, reference: str) -> None:
+    """Load everybody, let them run in turns, and report."""
+    slots = options.batch + options.join
+    engine = Batching(reference, options.device, options.seconds, slots, Tuning(precision=options.precision))
+    if engine.slots < slots:
+        raise ModelUnavailableError(f"Memory is enough for {engine.slots} requests only.", "Ask for a smaller --batch.")
+    load = psutil.getloadavg()[0]
+    timings = take_turns(_contestants(options, reference, engine), options.repetitions, options.seconds)
+    join = measure_join(engine, _prompts(options.batch + 1), options.seconds) if options.join else None
+    figures = {
+        "model": str(options.checkpoint or options.model),
+        "batch": options.batch,
+        "seconds": options.seconds,
+        "engine": engine.name,
+        **summarize(timings, options.batch, options.seconds),
+        "join": join and join._asdict(),
+        "device": _device_name(options.device),
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "load_before": round(load, 1),
+        "repetitions": options.repetitions,
+    }
+    report(timings, figures, join)
+
+
+def take_turns(runs: dict[str, Run], repetitions: int, seconds: float) -> Timings:
+    """Warm everybody up, then let one after another run, in the other direction every second time."""
+    for name, run in runs.items():
+        tell(f"Warming up: {name}")
+        run(min(WARM_UP, seconds))
+    timings: Timings = {name: [] for name in runs}
+    for repetition in range(repetitions):
+        for name in list(runs)[:: 1 if repetition % 2 == 0 else -1]:
+            timings[name].append(runs[name](seconds))
+            tell(f"{name}: {timings[name][-1].wall:.2f} s")
+    return timings
+
+
+def summarize(timings: Timings, batch: int, seconds: float) -> dict[str, float | None]:
+    """The figures of the JSON that come from the timings."""
+    walls = [each.wall for each in timings[ENGINE]]
+    return {
+        "stock_ms_per_step": _median_ms(timings, STOCK, lambda each: each.step),
+        "engine_ms_per_step": _median_ms(timings, ENGINE, lambda each: each.step),
+        "transformers_ms_per_step": _median_ms(timings, TRANSFORMERS, lambda each: each.step),
+        "stock_batch_ms_per_step": _median_ms(timings, STOCK_BATCH, lambda each: each.step),
+        "ratio": _ratio(timings, STOCK, batch),
+        "ratio_transformers": _ratio(timings, TRANSFORMERS, batch),
+        "ratio_stock_batch": _ratio(timings, STOCK_BATCH, 1),
+        "realtime_factor": round(seconds / median(walls), 3),
+        "aggregate_realtime": round(batch * seconds / median(walls), 3),
+        "first_chunk_s": round(median(each.first_chunk for each in timings[ENGINE]), 3),
+        "language_model_ms_per_step": _median_ms(timings, ENGINE, lambda each: each.turn),
+        "codec_ms_per_audio_s": _median_ms(timings, ENGINE, lambda each: each.decoding / batch / seconds),
+        "stock_codec_ms_per_audio_s": _median_ms(timings, STOCK, lambda each: each.decoding / seconds),
+    }
+
+
+def _median_ms(timings: Timings, name: str, value: Callable[[Timing], float]) -> float | None:
+    return milliseconds(median(value(each) for each in timings[name])) if name in timings else None
+
+
+def _ratio(timings: Timings, name: str, times: int) -> float | None:
+    """The median over the repetitions: what ran at about the same time is compared."""
+    if name not in timings:
+        return None
+    pairs = zip(timings[name], timings[ENGINE], strict=True)
+    return round(median(times * other.wall / ours.wall for other, ours in pairs), 2)
+
+
+def report(timings: Timings, figures: dict[str, object], join: Join | None) -> None:
+    """Print the table and the line of JSON."""
+    rows = []
+    for name, all_of_it in timings.items():
+        best = min(all_of_it, key=lambda each: each.step)
+        worst = max(all_of_it, key=lambda each: each.step)
+        rows.append((f"{name}, ms a step, best to worst", f"{best.step * 1000:.1f} to {worst.step * 1000:.1f}", ""))
+    rows += [(name, f"{value:g}", "") for name, value in figures.items() if isinstance(value, float)]
+    if join:
+        rows.append(("one more joins, ms a step", f"{join.ms_per_step_before} → {join.ms_per_step_after}", ""))
+        rows.append(("longest step around that, ms", f"{join.longest_ms}", ""))
+    title = f"{figures['model']}, {figures['batch']} at once, {figures['engine']} on {figures['device']}"
+    show(title, rows, figures)
+
+
+def _contestants(options: argparse.Namespace, reference: str, engine: Batching) -> dict[str, Run]:
+    runs: dict[str, Run] = {ENGINE: lambda seconds: engine.run(_prompts(options.batch), seconds)}
+    if "audiocraft" in options.compare:
+        stock = Audiocraft(reference, options.device)
+        runs[STOCK] = lambda seconds: stock.run(_prompts(1), seconds)
+        if options.batch > 1:
+            runs[STOCK_BATCH] = lambda seconds: stock.run(_prompts(options.batch), seconds)
+    if "transformers" in options.compare:
+        other = Transformers(read_checkpoint(reference).config, options.device)
+        runs[TRANSFORMERS] = lambda seconds: other.run(_prompts(1), seconds)
+    return runs
+
+
+_numbers = count()
+
+
+def _prompts(number: int) -> list[str]:
+    """New ones each time: our engine keeps the vectors of texts that it knows."""
+    return [f"upbeat electronic music with synthesizer at {next(_numbers)} BPM" for _ in range(number)]
+
+
+@contextmanager
+def _checkpoint(options: argparse.Namespace) -> Iterator[str]:
+    """The folder to load from."""
+    if options.checkpoint:
+        yield find_checkpoint(str(options.checkpoint.resolve()), tell)
+    elif options.model in SIZES:
+        with TemporaryDirectory() as folder:
+            tell(f"Making random weights of the size of {options.model}")
+            write_checkpoint(Path(folder), SIZES[options.model])
+            yield folder
+    else:
+        yield find_checkpoint(options.model, tell)
+
+
+def _device_name(device: str) -> str:
+    return f"cuda: {torch.cuda.get_device_name()}" if device == "cuda" else device
+
+
+def _others(names: str) -> list[str]:
+    """What --compare names."""
+    others = [name for name in names.split(",") if name not in ("", "none")]
+    if set(others) - set(OTHERS):
+        raise argparse.ArgumentTypeError(f"it may be none or any of {', '.join(OTHERS)}, with commas in between")
+    return others
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.decode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=(*SIZES, "starter"), default="small", help="(default: small)")
+    parser.add_argument("--checkpoint", type=Path, help="a folder in audiocraft's format, in place of --model")
+    parser.add_argument("--batch", type=int, default=1, help="pieces at once (default: 1)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a piece (default: 4)")
+    parser.add_argument("--device", type=pick_device, default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument(
+        "--compare", type=_others, default="audiocraft", help=f"{','.join(OTHERS)} or none (default: audiocraft)"
+    )
+    parser.add_argument("--precision", choices=("auto", *get_args(Precision)), default="auto", help="of our engine")
+    parser.add_argument("--repetitions", type=int, default=3, help="(default: 3)")
+    parser.add_argument("--join", action="store_true", help="also let one more request join the running batch")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

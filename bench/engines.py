@@ -1,0 +1,84 @@
+"""The engines side by side: ours with its parts exchanged for ones that look on, and audiocraft's own model."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from worker.engine.batching import engine as batching
+from worker.engine.batching.codec.interface import Codec
+from worker.engine.batching.codec.loading import load_codec
+from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.steps import Steps
+from worker.engine.batching.windows import STRIDE_SHARE
+from worker.engine.interface import EngineSettings, Tuning
+
+# Takes what the engine would use and returns what it uses in its place.
+WrapCodec = Callable[[Codec], Codec]
+WrapSteps = Callable[[Decoder, Steps], Steps]
+
+
+def load_batching(
+    settings: EngineSettings, wrap_codec: WrapCodec, wrap_steps: WrapSteps = lambda decoder, steps: steps
+) -> batching.BatchingEngine:
+    """Our engine as a worker loads it, but for what the two functions put into it.
+
+    Raises:
+        ModelUnavailableError, UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError: as from
+            the engine's own `load`.
+    """
+    make_steps = batching._make_steps
+
+    def codec(*arguments: Any, **options: Any) -> Codec:
+        return wrap_codec(load_codec(*arguments, **options))
+
+    def steps(decoder: Decoder, tuning: Tuning) -> Steps:
+        return wrap_steps(decoder, make_steps(decoder, tuning))
+
+    with patch.object(batching, "load_codec", codec), patch.object(batching, "_make_steps", steps):
+        return batching.load(settings, tell)
+
+
+def load_audiocraft(reference: str, device: str, *, in_float32: bool = False) -> Any:
+    """The `MusicGen` of audiocraft: on a GPU in float16, as it chooses itself, unless it is told otherwise."""
+    tell("Importing audiocraft")
+    from worker.engine.checkpoint import load_musicgen
+
+    tell(f"Loading audiocraft's {reference} onto {device}")
+    if not in_float32 or device == "cpu":
+        return load_musicgen(reference, device)
+    model = load_musicgen(reference, "cpu")  # there it chooses float32
+    _move(model, device)
+    return model
+
+
+def set_pieces(model: Any, seconds: float, **options: Any) -> None:
+    """Let audiocraft's `model` make pieces of as many frames as ours, which rounds up where audiocraft rounds down."""
+    exact = math.ceil(seconds * model.frame_rate - 1e-6) / model.frame_rate
+    duration = exact if exact == model.max_duration else exact + 1e-6
+    model.set_generation_params(duration=duration, extend_stride=STRIDE_SHARE * model.max_duration, **options)
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done what it was told; a CPU always has."""
+    if device != "cpu":
+        torch.get_device_module(device).synchronize()
+
+
+def tell(sentence: str) -> None:
+    """Say what takes time now, beside the figures."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _move(model: Any, device: str) -> None:
+    """Its device is written in many places, and T5 is out of reach of `to`."""
+    model.device = torch.device(device)
+    model.lm.to(device)
+    model.compression_model.to(device)
+    model.lm.condition_provider.device = device
+    for conditioner in model.lm.condition_provider.conditioners.values():
+        conditioner.device = device
+        conditioner.t5.to(device)

@@ -1,0 +1,105 @@
+"""Looks on while our engine works: when each step begins, and how long decoding to audio takes."""
+
+import threading
+import time
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor
+
+from bench.engines import synchronize
+from worker.engine.batching.codec.interface import Codec, CodecStream
+from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.request import Request
+from worker.engine.batching.scheduler import Run
+from worker.engine.batching.steps import Steps
+
+
+class Turn(NamedTuple):
+    """A step of all who run. `began` is on the clock of `time.perf_counter`."""
+
+    began: float
+    running: int
+
+
+class Stopwatch:
+    """What the engine did since the last `reset`.
+
+    Attributes:
+        turns: its steps; all requests have guidance, so that each turn of the loop has one.
+        frame_rate: frames a second, once the engine is loaded.
+        decoding: seconds that it decoded to audio; on a GPU its other work is waited for before and after.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.frame_rate = 0.0
+        self.turns: list[Turn] = []
+        self.decoding = 0.0
+        self._alarm = (0, threading.Event())
+
+    def reset(self) -> None:
+        self.turns, self.decoding = [], 0.0
+
+    def alarm_at(self, turns: int) -> threading.Event:
+        """What is set when there have been so many turns."""
+        self._alarm = (turns, threading.Event())
+        return self._alarm[1]
+
+    def begin_turn(self, running: int) -> None:
+        self.turns.append(Turn(time.perf_counter(), running))
+        turns, event = self._alarm
+        if len(self.turns) == turns:
+            event.set()
+
+    def wrap_codec(self, codec: Codec) -> Codec:
+        self.frame_rate = codec.frame_rate
+        return _Codec(codec, self)
+
+    def wrap_steps(self, decoder: Decoder, steps: Steps) -> Steps:
+        return _Steps(steps, self)
+
+    def intervals(self, running: int) -> list[float]:
+        """Seconds between the beginnings of neighbouring steps that so many took part in."""
+        alike = (pair for pair in pairwise(self.turns) if all(turn.running == running for turn in pair))
+        return [after.began - before.began for before, after in alike]
+
+
+class _Steps:
+    def __init__(self, steps: Steps, watch: Stopwatch) -> None:
+        self._steps = steps
+        self._watch = watch
+
+    def __call__(self, runs: list[Run[Request]]) -> None:
+        self._watch.begin_turn(len(runs))
+        self._steps(runs)
+
+
+class _Codec:
+    def __init__(self, codec: Codec, watch: Stopwatch) -> None:
+        self._codec = codec
+        self._watch = watch
+        self.sample_rate = codec.sample_rate
+        self.channels = codec.channels
+        self.samples_per_frame = codec.samples_per_frame
+        self.frame_rate = codec.frame_rate
+        self.codebooks = codec.codebooks
+        self.card = codec.card
+        self.lookahead = codec.lookahead
+
+    def stream(self) -> CodecStream:
+        return _Stream(self._codec.stream(), self._watch)
+
+
+class _Stream:
+    def __init__(self, stream: CodecStream, watch: Stopwatch) -> None:
+        self._stream = stream
+        self._watch = watch
+
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        synchronize(self._watch.device)
+        started = time.perf_counter()
+        audio = self._stream.push(codes, last)
+        synchronize(self._watch.device)
+        self._watch.decoding += time.perf_counter() - started
+        return audio
