@@ -28,7 +28,7 @@ from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint
 
 NAME = "batching"
-OUTPUT = "condition_provider.conditioners.description.output_proj"
+TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
 # Seconds between two looks whether a request that makes no audio yet was cancelled.
 LOOK = 0.1
@@ -121,9 +121,14 @@ def _chunks(ticket: Ticket, on_step: OnStep) -> Iterator[Samples]:
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:
     weights = checkpoint.weights
+    tuned = any(name.startswith(f"{TEXT_CONDITIONER}.t5.") for name in weights)
     # It stays on the CPU: a text is encoded once, beside the steps of the others.
     return load_text_encoder(
-        checkpoint.text_encoder(), weights[f"{OUTPUT}.weight"], weights[f"{OUTPUT}.bias"], torch.device("cpu")
+        checkpoint.text_encoder(),
+        weights[f"{TEXT_CONDITIONER}.output_proj.weight"],
+        weights[f"{TEXT_CONDITIONER}.output_proj.bias"],
+        torch.device("cpu"),
+        state=weights if tuned else None,
     )
 
 
