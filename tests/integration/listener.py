@@ -53,9 +53,13 @@ class Listener:
         async with asyncio.timeout(30), self._something:
             await self._something.wait_for(lambda: job_id in self.ends)
 
+    def samples(self, job_id: str) -> list[Samples]:
+        """What was heard of a job's last attempt, each piece float32 of shape [frames, channels]."""
+        return self._samples[job_id]
+
     def audio(self, job_id: str) -> Samples:
-        """All that was heard of a job's last attempt: float32 of shape [frames, channels]."""
-        return np.concatenate(self._samples[job_id])
+        """All of that together."""
+        return np.concatenate(self.samples(job_id))
 
     def check_order(self, job_id: str) -> None:
         """Nothing is missing, nothing comes twice, only the last piece says that it is."""

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 
+from tests.integration.listener import listen, stored_audio
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
 
@@ -74,6 +76,24 @@ async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, na
         while frames[-1] != "completed":
             frames.append((await socket.receive_json(timeout=5))["type"])
     assert frames.count("completed") == 1
+
+
+async def test_a_broker_that_stands_still_holds_up_no_audio(fragile: System, nats_process: Broker) -> None:
+    server, _ = nats_process
+    api, _ = await fragile.gateway(), await fragile.worker()
+    listener = await listen(fragile)
+    job_id = await api.generate("slow", duration=4, sample_format="float32")
+    await listener.until_heard(job_id, 2)
+    server.freeze()
+    await asyncio.sleep(3)
+    server.thaw()
+    status = await api.until(job_id, "completed", patience=60)
+    assert (status["attempts"], status["actual_duration"]) == (1, 4.0)
+    # Some of it was dropped or not: what was heard is where it says it is.
+    audio = await stored_audio(api, job_id)
+    assert listener.pieces[job_id][-1].last
+    for piece, heard in zip(listener.pieces[job_id], listener.samples(job_id), strict=True):
+        assert np.array_equal(heard, audio[piece.first_sample : piece.first_sample + piece.frames])
 
 
 async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(fragile: System, nats_process: Broker) -> None:
