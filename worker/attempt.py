@@ -50,7 +50,7 @@ class Attempt:
         self._storage = storage
         self._on_generated = on_generated
         self._info: ModelInfo = host.info
-        self._feed = AudioFeed(bus.client, lease, host.info)
+        self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
         self._result: Result | None = None
         self.stopping = False

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager, suppress
 
 import nats.errors
 import numpy as np
-from nats.aio.client import Client
 
 from shared import subjects
 from shared.audio_chunk import SAMPLE_BYTES, AudioChunk, pack_chunk
+from shared.bus import Bus
+from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from worker.engine.interface import ModelInfo, Samples
@@ -23,25 +24,21 @@ log = get_logger(__name__)
 
 # Bytes of samples in a message. NATS takes a megabyte.
 PIECE = 500_000
-# Messages that may be on their way unconfirmed: events share the connection and must not wait for long behind them.
-WINDOW = 4
-# Seconds.
-FLUSH_TIMEOUT = 2
+# Seconds that an attempt waits at its end until listeners have it all.
 FINISH_TIMEOUT = 2.0
 
 
 class AudioFeed:
     """The audio of one attempt, on `music.audio.<job_id>`. Nothing is published once the lease is lost."""
 
-    def __init__(self, client: Client, lease: Lease, info: ModelInfo) -> None:
-        self._client = client
+    def __init__(self, bus: Bus, lease: Lease, info: ModelInfo) -> None:
+        self._bus = bus
         self._lease = lease
         self._info = info
         self._subject = subjects.audio_subject(lease.record.job_id)
         self._attempt = lease.record.attempts
         self._seq = 0
         self._first_sample = 0
-        self._unconfirmed = 0
         self._dropped = 0
         self._waiting: asyncio.Queue[tuple[AudioChunk, Samples]] = asyncio.Queue()
 
@@ -93,15 +90,12 @@ class AudioFeed:
             self._waiting.task_done()
 
     async def _publish(self, header: AudioChunk, samples: Samples) -> None:
+        data = pack_chunk(header, samples.astype("<f4").tobytes())
         try:
-            if not self._client.is_connected:
-                raise nats.errors.ConnectionReconnectingError
-            if self._unconfirmed >= WINDOW:
-                await self._client.flush(FLUSH_TIMEOUT)
-                self._unconfirmed = 0
-            await self._client.publish(self._subject, pack_chunk(header, samples.astype("<f4").tobytes()))
-            self._unconfirmed += 1
-        except (nats.errors.Error, ConnectionError) as error:
+            # Each is confirmed before the next one goes: events share the connection and never wait for long behind
+            # audio. Not flush(): a pong that comes after its timeout ends nats-py's read loop.
+            await self._bus.require().publish(self._subject, data)
+        except (UnavailableError, nats.errors.Error, ConnectionError) as error:
             self._drop(error)
 
     def _drop(self, error: Exception) -> None:
