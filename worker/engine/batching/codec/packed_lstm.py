@@ -49,10 +49,11 @@ class PackedCell:
         self._from_state = PackedLinear(_gates_in_order(from_state))
 
     def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The outputs [time, batch, width] of x [time, batch, width], and the state, hidden and cell, after them."""
+        """The outputs [time, batch, width] of x [time, batch, width], and the state after them: hidden and cell.
+
+        The state before them is overwritten.
+        """
         hidden, cell = state or (x.new_zeros(x.shape[1:]), x.new_zeros(x.shape[1:]))
-        # The chunk's own: the state that was handed out stays as it is.
-        cell = cell.clone()
         outputs = torch.empty_like(x)
         for gates, output in zip(self._from_input(x).unbind(), outputs.unbind(), strict=True):
             gates += self._from_state(hidden)
@@ -60,6 +61,7 @@ class PackedCell:
             keep, write, show = gates[:, : 3 * self.width].sigmoid_().chunk(3, 1)
             cell.mul_(keep).addcmul_(write, candidate)
             hidden = torch.mul(cell.tanh(), show, out=output)
+        # A copy, because a view would keep all outputs in memory.
         return outputs, (hidden.clone(), cell)
 
 
