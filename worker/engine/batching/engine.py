@@ -22,7 +22,7 @@ from worker.engine.batching.memory import count_slots, free_memory
 from worker.engine.batching.request import Request
 from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps, bucket_sizes
 from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
-from worker.engine.batching.tuning import pick_attention, pick_precision
+from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples, Tuning
 from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint
@@ -55,6 +55,7 @@ class BatchingEngine:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, settings: EngineSettings) -> None:
         config = checkpoint.config
+        pick_threads(device, config)
         precision = pick_precision(settings.tuning, device, config)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
         window = int(min(config.segment, settings.max_duration) * self._codec.frame_rate)

@@ -8,8 +8,9 @@ from worker.engine.batching.config import LanguageModelConfig
 from worker.engine.batching.linear import Precision, can_int8
 from worker.engine.interface import Tuning
 
-# Narrower models are fast enough as they are, and rounding costs them more.
-INT8_FROM_DIM = 512
+# Narrower models are fast enough in float32, and rounding costs them more; on several threads they would spend most
+# of their time waiting for each other, the more so on a busy machine.
+WIDE = 512
 
 
 def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelConfig) -> Precision:
@@ -23,9 +24,15 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
         return tuning.precision
     if device.type == "cuda":
         return "float16"
-    if device.type == "cpu" and config.dim >= INT8_FROM_DIM and can_int8():
+    if device.type == "cpu" and config.dim >= WIDE and can_int8():
         return "int8"
     return "float32"
+
+
+def pick_threads(device: torch.device, config: LanguageModelConfig) -> None:
+    """How many threads PyTorch uses in this process: one for a narrow model on a CPU, else one for each core."""
+    if device.type == "cpu" and config.dim < WIDE:
+        torch.set_num_threads(1)
 
 
 def pick_attention(tuning: Tuning, device: torch.device) -> StepAttention:
