@@ -1,0 +1,42 @@
+from hypothesis import strategies as st
+
+from worker.engine.sampler.instruments import CRACKLE, INSTRUMENTS, KITS, PIECES, Stream
+from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
+
+headers = st.builds(
+    Header,
+    bpm=st.integers(40, 200),
+    beats=st.integers(3, 4),
+    swing=st.integers(0, 2),
+    key=st.integers(0, 11),
+    minor=st.booleans(),
+)
+middles = st.sampled_from([section for section in Section if section is not Section.END])
+
+
+def events(stream: Stream) -> st.SearchStrategy[Event]:
+    if stream in KITS:
+        kits = st.sampled_from(KITS[stream])
+        pieces = st.frozensets(st.sampled_from(PIECES[stream]), min_size=1)
+        off = st.just(Hits(CRACKLE, frozenset())) if stream is Stream.PERCUSSION else st.nothing()
+        return st.one_of(st.builds(Hits, kits, pieces, st.integers(0, 2)), off, st.just(Stop()))
+    instruments = st.sampled_from(INSTRUMENTS[stream])
+    if stream in (Stream.CHORDS, Stream.PAD):
+        chords = st.builds(Chord, instruments, st.integers(0, 11), st.sampled_from(Quality), st.integers(0, 1))
+        return st.one_of(chords, st.just(Stop()))
+    notes = st.builds(Note, instruments, st.integers(24, 83), st.integers(0, 2))
+    return st.one_of(notes, st.just(Stop()))
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> Score:
+    header = draw(headers)
+    sections: tuple[Section, ...] = tuple(draw(st.lists(middles, min_size=1, max_size=4)))
+    steps = len(sections) * header.steps
+    rows = {stream: draw(st.dictionaries(st.integers(0, steps - 1), events(stream))) for stream in list(Stream)[1:]}
+    if draw(st.booleans()):
+        sections = (*sections, Section.END)
+        last = draw(st.sampled_from(INSTRUMENTS[Stream.LEAD]))
+        rows[Stream.LEAD][steps] = Note(last, 60)
+        steps += draw(st.integers(3, header.steps))
+    return Score(header, sections, steps, {stream: row for stream, row in rows.items() if row})

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tests.unit.worker.engine.sampler.scores import headers, scores
+from worker.engine.sampler.codes import CARD, decode, encode, event_of
+from worker.engine.sampler.conductor import Conductor, bar_codes
+from worker.engine.sampler.instruments import INSTRUMENTS, KITS, Stream
+from worker.engine.sampler.score import Chord, Header, Hits, Note, Quality, Score, Section, Stop
+
+VOCABULARY = Path(__file__).parents[5] / "shared/prompt/vocabulary.json"
+
+garbage = st.integers(0, 60).flatmap(lambda steps: arrays(np.int64, (8, steps), elements=st.integers(-5, CARD + 5)))
+
+
+@given(score=scores())
+def test_decoding_gives_the_score_that_was_encoded(score: Score) -> None:
+    codes = encode(score)
+
+    assert codes.min() >= 0
+    assert codes.max() < CARD
+    assert decode(codes) == score
+
+
+@given(codes=garbage)
+def test_any_codes_are_some_score(codes: np.ndarray) -> None:
+    score = decode(codes)
+
+    assert decode(encode(score)) == score
+
+
+@given(header=headers, code=st.integers(2, CARD - 1), stream=st.sampled_from(list(Stream)[1:]))
+def test_every_code_that_can_be_read_is_written_the_same(header: Header, code: int, stream: Stream) -> None:
+    event = event_of(stream, code)
+    if event is None or (isinstance(event, Hits) and not event.pieces):
+        return
+    codes = np.zeros((8, 16), np.int64)
+    codes[stream, 5] = code
+    assert encode(decode(codes))[stream, 5] == code
+
+
+def test_every_word_of_the_vocabulary_is_played_by_somebody() -> None:
+    words = set(json.loads(VOCABULARY.read_text())["instruments"]) - {"drums", "drum machine"}
+    played = {name for names in INSTRUMENTS.values() for name in names} | set(KITS[Stream.PERCUSSION])
+    assert words <= played
+    assert {name for names in INSTRUMENTS.values() for name in names} <= words
+
+
+@pytest.mark.parametrize(("bpm", "beats", "steps"), [(40, 3, 12), (200, 4, 16)])
+def test_a_bar_begins_with_tempo_key_and_section(bpm: int, beats: int, steps: int) -> None:
+    header = Header(bpm, beats, 2, 11, True)
+    codes = bar_codes(header, Section.CHORUS)
+
+    assert len(codes) == steps
+    conductor = Conductor()
+    for place, code in enumerate(codes):
+        conductor.read(code)
+        assert conductor.place == place
+    assert conductor.header == header
+    assert conductor.section is Section.CHORUS
+
+
+def test_without_a_tempo_the_last_one_holds() -> None:
+    conductor = Conductor()
+    for code in bar_codes(Header(90, 3), Section.VERSE):
+        conductor.read(code)
+    for place in range(14):
+        conductor.read(2047)
+        assert conductor.place == place % 12
+    assert conductor.header.bpm == 90
+
+
+def test_a_tempo_begins_a_bar_wherever_it_comes() -> None:
+    conductor = Conductor()
+    for code in [*bar_codes(Header(), Section.VERSE)[:7], *bar_codes(Header(), Section.VERSE)[:2]]:
+        conductor.read(code)
+    assert conductor.place == 1
+
+
+def test_the_end_stops_everybody() -> None:
+    score = Score(Header(), (Section.VERSE, Section.END), 20, {Stream.BASS: {0: Note("cello", 40)}})
+    codes = encode(score)
+    assert (codes[1:, 16] == 1).all()
+    assert decode(codes) == score
+
+
+def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
+    codes = encode(Score(Header(), (Section.CHORUS, Section.BREAK), 18))
+    assert decode(codes).sections == (Section.CHORUS, Section.CHORUS)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Header(bpm=39),
+        lambda: Header(beats=5),
+        lambda: Note("piano", 84),
+        lambda: Chord("piano", 12, Quality.MAJOR),
+        lambda: Hits("acoustic", frozenset()),
+        lambda: Score(Header(), (Section.VERSE,), 17),
+        lambda: Score(Header(), (Section.END, Section.VERSE), 32),
+        lambda: Score(Header(), (Section.END,), 16, {Stream.BASS: {1: Stop()}}),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {16: Stop()}}),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("flute", 60)}}),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.CONDUCTOR: {0: Stop()}}),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.DRUMS: {0: Hits("congas", frozenset({"kick"}))}}),
+    ],
+)
+def test_a_score_that_does_not_fit_together_is_refused(make: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        make()  # type: ignore[operator]

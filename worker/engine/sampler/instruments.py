@@ -1,0 +1,61 @@
+"""Who plays in which stream. Names are the words of shared/prompt/vocabulary.json; an index in a list is a code.
+
+The lists are part of every trained model: their order must not change.
+"""
+
+from enum import IntEnum
+
+
+class Stream(IntEnum):
+    """A codebook."""
+
+    CONDUCTOR = 0
+    BASS = 1
+    CHORDS = 2
+    PAD = 3
+    ARPEGGIO = 4
+    LEAD = 5
+    DRUMS = 6
+    PERCUSSION = 7
+
+
+NOTE_STREAMS = (Stream.BASS, Stream.ARPEGGIO, Stream.LEAD)
+CHORD_STREAMS = (Stream.CHORDS, Stream.PAD)
+HIT_STREAMS = (Stream.DRUMS, Stream.PERCUSSION)
+
+INSTRUMENTS: dict[Stream, tuple[str, ...]] = {
+    Stream.BASS: (
+        "bass guitar", "synth bass", "double bass", "cello", "timpani", "piano",
+        "electric piano", "organ", "strings", "brass", "distorted guitar",
+    ),
+    Stream.CHORDS: (
+        "piano", "electric piano", "organ", "synthesizer", "acoustic guitar", "electric guitar", "distorted guitar",
+        "banjo", "mandolin", "harp", "marimba", "bells", "brass", "strings",
+    ),
+    Stream.PAD: (
+        "pads", "strings", "choir", "organ", "synthesizer", "brass", "cello",
+        "violin", "flute", "clarinet", "saxophone", "electric piano", "piano", "harp",
+    ),
+    Stream.ARPEGGIO: (
+        "piano", "electric piano", "synthesizer", "bells", "marimba", "acoustic guitar",
+        "electric guitar", "banjo", "mandolin", "harp", "strings",
+    ),
+    Stream.LEAD: (
+        "piano", "violin", "fiddle", "flute", "clarinet", "saxophone",
+        "trumpet", "harmonica", "synthesizer", "electric guitar", "distorted guitar",
+    ),
+}  # fmt: skip
+
+# Sets of things to hit. All but "electronic" (the word is "drum machine") are "drums".
+KITS: dict[Stream, tuple[str, ...]] = {
+    Stream.DRUMS: ("acoustic", "electronic", "brushes", "hard", "lofi"),
+    Stream.PERCUSSION: ("percussion", "tambourine", "congas", "timpani", "cinematic", "electronic", "vinyl crackle"),
+}
+
+# Bit by bit, the lowest first. In "tambourine" the shaker is one; in "timpani" and "cinematic" toms are big drums.
+PIECES: dict[Stream, tuple[str, ...]] = {
+    Stream.DRUMS: ("kick", "snare", "clap_or_rim", "closed_hat", "open_hat", "ride", "crash"),
+    Stream.PERCUSSION: ("high_tom", "low_tom", "shaker_or_tambourine", "high_conga", "low_conga", "timpani"),
+}
+
+CRACKLE = "vinyl crackle"

@@ -1,0 +1,212 @@
+"""A piece of music as the sampler plays it: a header, a section for each bar, and events on a grid of sixteenths."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from worker.engine.sampler.instruments import (
+    CHORD_STREAMS,
+    CRACKLE,
+    HIT_STREAMS,
+    INSTRUMENTS,
+    KITS,
+    NOTE_STREAMS,
+    PIECES,
+    Stream,
+)
+
+SLOWEST, FASTEST = 40, 200
+STEPS_PER_BEAT = 4
+LOWEST_PITCH, HIGHEST_PITCH = 24, 83
+
+
+class Section(IntEnum):
+    """What a bar is in the piece. After `END` at a bar's beginning the piece is over."""
+
+    INTRO = 0
+    VERSE = 1
+    CHORUS = 2
+    BRIDGE = 3
+    BREAK = 4
+    FILL = 5
+    OUTRO = 6
+    END = 7
+
+
+class Quality(IntEnum):
+    """Which notes a chord has above its root."""
+
+    MAJOR = 0
+    MINOR = 1
+    DOMINANT7 = 2
+    MAJOR7 = 3
+    MINOR7 = 4
+    POWER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What holds for a whole bar.
+
+    Attributes:
+        bpm: quarter notes a minute, 40 to 200.
+        beats: quarter notes a bar, 3 or 4.
+        swing: 0 is straight; 1 and 2 delay every second sixteenth, a little and much.
+        key: the tonic's pitch class, 0 is C.
+        minor: whether the key is.
+
+    Raises:
+        ValueError: if something is out of range.
+    """
+
+    bpm: int = 120
+    beats: int = 4
+    swing: int = 0
+    key: int = 0
+    minor: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("bpm", self.bpm, SLOWEST, FASTEST)
+        _check_range("beats", self.beats, 3, 4)
+        _check_range("swing", self.swing, 0, 2)
+        _check_range("key", self.key, 0, 11)
+
+    @property
+    def steps(self) -> int:
+        """Sixteenths a bar: 12 or 16."""
+        return self.beats * STEPS_PER_BEAT
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What sounds in the stream is released."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One pitch, which sounds until the stream's next event. For bass, arpeggio and lead.
+
+    Attributes:
+        instrument: one of the stream's `INSTRUMENTS`.
+        pitch: MIDI key, 24 to 83.
+        velocity: 0 (soft) to 2 (hard).
+    """
+
+    instrument: str
+    pitch: int
+    velocity: int = 1
+
+    def __post_init__(self) -> None:
+        _check_range("pitch", self.pitch, LOWEST_PITCH, HIGHEST_PITCH)
+        _check_range("velocity", self.velocity, 0, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """A chord, which sounds until the stream's next event; the sampler voices it. For chords and pad.
+
+    Attributes:
+        instrument: one of the stream's `INSTRUMENTS`.
+        root: its pitch class, 0 is C.
+        quality: its kind.
+        velocity: 0 (soft) or 1 (hard).
+    """
+
+    instrument: str
+    root: int
+    quality: Quality
+    velocity: int = 1
+
+    def __post_init__(self) -> None:
+        _check_range("root", self.root, 0, 11)
+        _check_range("velocity", self.velocity, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What is struck at once. For drums and percussion.
+
+    Attributes:
+        kit: one of the stream's `KITS`. Vinyl crackle is switched on by any pieces, and off by none.
+        pieces: some of the stream's `PIECES`; at least one, but for vinyl crackle.
+        accent: 0 (soft) to 2 (hard).
+    """
+
+    kit: str
+    pieces: frozenset[str]
+    accent: int = 1
+
+    def __post_init__(self) -> None:
+        _check_range("accent", self.accent, 0, 2)
+        if not self.pieces and self.kit != CRACKLE:
+            raise ValueError("Hits without pieces")
+
+
+Event = Note | Chord | Hits | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A whole piece.
+
+    Attributes:
+        header: holds for every bar.
+        sections: one for each bar, the last one perhaps cut short. `END` may only be the last: then all streams
+            stop at that bar's first step without being told (a `Stop` there is left out; a final note may be there).
+        events: by stream, then by step (from 0): all but the conductor's. A stream without events may be absent.
+        steps: sixteenths in all.
+
+    Raises:
+        ValueError: if something does not fit together.
+    """
+
+    header: Header
+    sections: tuple[Section, ...]
+    steps: int
+    events: Mapping[Stream, Mapping[int, Event]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.sections) != -(-self.steps // self.header.steps):
+            raise ValueError(f"{len(self.sections)} sections, but {self.steps} steps")
+        if Section.END in self.sections[:-1]:
+            raise ValueError("bars after the end")
+        for stream, events in self.events.items():
+            for step, event in events.items():
+                self._check_step(step)
+                check_event(stream, event)
+
+    def _check_step(self, step: int) -> None:
+        _check_range("step", step, 0, self.steps - 1)
+        if self.end_step is not None and step > self.end_step:
+            raise ValueError(f"an event at {step}, after the end")
+
+    @property
+    def end_step(self) -> int | None:
+        """The first step of the bar `END`, if there is one."""
+        if self.sections and self.sections[-1] is Section.END:
+            return (len(self.sections) - 1) * self.header.steps
+        return None
+
+
+def check_event(stream: Stream, event: Event) -> None:
+    """See whether a stream can play an event.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    match event:
+        case Stop():
+            fits = stream is not Stream.CONDUCTOR
+        case Note():
+            fits = stream in NOTE_STREAMS and event.instrument in INSTRUMENTS[stream]
+        case Chord():
+            fits = stream in CHORD_STREAMS and event.instrument in INSTRUMENTS[stream]
+        case Hits():
+            fits = stream in HIT_STREAMS and event.kit in KITS[stream] and event.pieces <= set(PIECES[stream])
+    if not fits:
+        raise ValueError(f"{event} is not for {stream.name}")
+
+
+def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} is {value}, not {lowest} to {highest}")
