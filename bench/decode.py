@@ -32,6 +32,7 @@ from typing import get_args
 import psutil
 import torch
 
+from bench.arguments import positive_float, positive_int
 from bench.checkpoints import SIZES, write_checkpoint
 from bench.contestants import Audiocraft, Batching, Timing, Transformers
 from bench.engines import tell
@@ -205,14 +206,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", choices=(*SIZES, "starter"), default="small", help="(default: small)")
     parser.add_argument("--checkpoint", type=Path, help="a folder in audiocraft's format, in place of --model")
-    parser.add_argument("--batch", type=int, default=1, help="pieces at once (default: 1)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of a piece (default: 4)")
+    parser.add_argument("--batch", type=positive_int, default=1, help="pieces at once (default: 1)")
+    parser.add_argument("--seconds", type=positive_float, default=4.0, help="length of a piece (default: 4)")
     parser.add_argument("--device", type=pick_device, default="auto", help="auto, cuda, mps or cpu (default: auto)")
     parser.add_argument(
         "--compare", type=_others, default="audiocraft", help=f"{','.join(OTHERS)} or none (default: audiocraft)"
     )
     parser.add_argument("--precision", choices=("auto", *get_args(Precision)), default="auto", help="of our engine")
-    parser.add_argument("--repetitions", type=int, default=3, help="(default: 3)")
+    parser.add_argument("--repetitions", type=positive_int, default=3, help="(default: 3)")
     parser.add_argument("--join", action="store_true", help="also let one more request join the running batch")
     return parser
 

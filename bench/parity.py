@@ -20,6 +20,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from bench.arguments import positive_float, positive_int
 from bench.codes import CodesCodec, Made, make_staggered
 from bench.engines import load_audiocraft, load_batching, set_pieces, tell
 from shared.errors import ModelUnavailableError
@@ -29,7 +30,7 @@ from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.batching.engine import BatchingEngine
 from worker.engine.batching.linear import Precision
 from worker.engine.batching.text.errors import UnsupportedTextEncoderError
-from worker.engine.interface import EngineSettings, Tuning
+from worker.engine.interface import EngineBrokenError, EngineSettings, Tuning
 from worker.engine.load_errors import pick_device
 from worker.engine.models import find_checkpoint
 
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{options.prompts} cannot be read: {error.strerror}.")
     except ModelUnavailableError as error:
         parser.error(f"{error} {error.remedy}")
+    except (ValueError, MemoryError, EngineBrokenError) as error:
+        parser.error(f"Our engine made nothing: {error}")
     except UNSUPPORTED as error:
         parser.error(f"Only audiocraft's own engine runs this model, so that there is nothing to compare: {error}.")
     return report(prompts, made, load_reference(comparison))
@@ -154,9 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="a folder in audiocraft's format")
     parser.add_argument("--prompts", type=Path, required=True, help="a file with a prompt a line")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of each piece (default: 6)")
+    parser.add_argument("--seconds", type=positive_float, default=6.0, help="length of each piece (default: 6)")
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
-    parser.add_argument("--slots", type=int, default=SLOTS, help=f"prompts that run at once (default: {SLOTS})")
+    parser.add_argument(
+        "--slots", type=positive_int, default=SLOTS, help=f"prompts that run at once (default: {SLOTS})"
+    )
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),

@@ -1,0 +1,24 @@
+"""A checkpoint for the scripts that measure engines: the starter model's, with a shorter window."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from worker.engine.starter import write_starter
+
+# Seconds; audiocraft refuses 18 and less.
+WINDOW = 19
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench") / "checkpoint"
+    write_starter(folder)
+    file = folder / "state_dict.bin"
+    package = torch.load(file, weights_only=True)
+    configuration = OmegaConf.create(package["xp.cfg"])
+    configuration.dataset.segment_duration = WINDOW
+    torch.save({**package, "xp.cfg": OmegaConf.to_yaml(configuration)}, file)
+    return folder
