@@ -8,7 +8,7 @@ from torch import Tensor
 from worker.engine.batching.codec.codebooks import Codebooks
 from worker.engine.batching.codec.layer import Layer
 
-# The last layers hold a quarter of a megabyte for each frame: more than this at once would only take memory.
+# The last layers hold about half a megabyte for each frame: more than this at once would only take memory.
 MOST_FRAMES = 100
 
 
