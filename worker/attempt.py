@@ -129,10 +129,15 @@ class Attempt:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
-            begun = self._generation.began is not None
-            message = "Generating" if begun else "Waiting until the engine is free, because this job runs alone"
             # Encoding and uploading are still to come: 100% is for the finished job.
-            await self.lease.progress(round(self._generation.progress * 0.98, 4), message)
+            await self.lease.progress(round(self._generation.progress * 0.98, 4), self._doing())
+
+    def _doing(self) -> str:
+        if self._generation.began is not None:
+            return "Generating"
+        if self.lease.record.suspect:
+            return "Waiting until the engine is free, because this job runs alone"
+        return "Waiting for a job that runs alone"
 
     async def _store(self) -> Result | None:
         """Encode and upload what was made, once; None if that is nothing."""
