@@ -1,6 +1,7 @@
 """What is measured side by side: our engine, audiocraft's `MusicGen` and transformers' MusicGen."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from worker.engine.interface import EngineSettings, Tuning
 
 TOP_K = 250
 GUIDANCE = 3.0
+# Threads that audiocraft and transformers get. Our engine chooses itself.
+CORES = os.cpu_count() or 1
 # Tokens of a text, where text is only made up.
 TEXT = 12
 
@@ -56,10 +59,12 @@ class Batching:
         self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_steps)
         self.name = self._engine.info.engine
         self.slots = self._engine.slots
+        self.threads = torch.get_num_threads()
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """Make them all at once, each so long."""
         self.watch.reset()
+        torch.set_num_threads(self.threads)
         synchronize(self.watch.device)
         started = time.perf_counter()
         with ThreadPoolExecutor(len(prompts)) as pool:
@@ -155,6 +160,7 @@ class Transformers:
 
 
 def _time(device: str, work: Callable[[], Any], parts: Callable[[], tuple[float, int]]) -> Timing:
+    torch.set_num_threads(CORES)
     _, wall = _timed(device, work)
     decoding, steps = parts()
     return Timing(wall, decoding, wall, steps)

@@ -20,27 +20,25 @@ join: with --join, language_model_ms_per_step before and after one more request 
 """
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import psutil
 import torch
 
 from bench.arguments import positive_float, positive_int
 from bench.checkpoints import SIZES, write_checkpoint
-from bench.contestants import Audiocraft, Batching, Timing, Transformers
+from bench.contestants import CORES, Audiocraft, Batching, Timing, Transformers
 from bench.engines import tell
 from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.checkpoint import read_checkpoint
-from worker.engine.batching.linear import Precision
 from worker.engine.interface import Tuning
 from worker.engine.load_errors import check_device, pick_device
 from worker.engine.models import find_checkpoint
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(CORES)
     try:
         check_device(options.device)
         with _checkpoint(options) as reference:
@@ -70,9 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(options: argparse.Namespace, reference: str) -> None:
     """Load everybody, let them run in turns, and report."""
-    slots = options.batch + options.join
-    engine = Batching(reference, options.device, options.seconds, slots, Tuning(precision=options.precision))
-    if engine.slots < slots:
+    needed = options.batch + options.join
+    tuning = Tuning(precision=options.precision, graphs=options.graphs)
+    engine = Batching(reference, options.device, options.seconds, max(needed, options.slots), tuning)
+    if engine.slots < needed:
         raise ModelUnavailableError(f"Memory is enough for {engine.slots} requests only.", "Ask for a smaller --batch.")
     load = psutil.getloadavg()[0]
     timings = take_turns(_contestants(options, reference, engine), options.repetitions, options.seconds)
@@ -86,7 +85,8 @@ def measure(options: argparse.Namespace, reference: str) -> None:
         "join": join and join._asdict(),
         "device": _device_name(options.device),
         "machine": machine(),
-        "threads": torch.get_num_threads(),
+        "slots": engine.slots,
+        "threads": {"engine": engine.threads, "others": CORES},
         "load_before": round(load, 1),
         "repetitions": options.repetitions,
     }
@@ -200,6 +200,11 @@ def _others(names: str) -> list[str]:
     return others
 
 
+def _choices(switch: str) -> tuple[str, ...]:
+    """What a switch of `Tuning` may be."""
+    return get_args(get_type_hints(Tuning)[switch])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.decode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -212,7 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compare", type=_others, default="audiocraft", help=f"{','.join(OTHERS)} or none (default: audiocraft)"
     )
-    parser.add_argument("--precision", choices=("auto", *get_args(Precision)), default="auto", help="of our engine")
+    parser.add_argument("--precision", choices=_choices("precision"), default="auto", help="of our engine")
+    parser.add_argument("--graphs", choices=_choices("graphs"), default="steady", help="of our engine on a GPU")
+    parser.add_argument("--slots", type=positive_int, default=1, help="of our engine, if more than it needs")
     parser.add_argument("--repetitions", type=positive_int, default=3, help="(default: 3)")
     parser.add_argument("--join", action="store_true", help="also let one more request join the running batch")
     return parser

@@ -81,4 +81,5 @@ def _move(model: Any, device: str) -> None:
     model.lm.condition_provider.device = device
     for conditioner in model.lm.condition_provider.conditioners.values():
         conditioner.device = device
-        conditioner.t5.to(device)
+        if hasattr(conditioner, "t5"):
+            conditioner.t5.to(device)

@@ -1,5 +1,6 @@
 """A checkpoint for the scripts that measure engines: the starter model's, with a shorter window."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ from worker.engine.starter import write_starter
 
 # Seconds; audiocraft refuses 18 and less.
 WINDOW = 19
+
+
+@pytest.fixture(autouse=True)
+def same_threads_afterwards() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
