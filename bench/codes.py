@@ -61,7 +61,7 @@ class CodesCodec:
         self.sample_rate = round(codec.frame_rate)
         self.opened: queue.SimpleQueue[CodesStream] = queue.SimpleQueue()
 
-    def stream(self) -> CodesStream:
+    def stream(self, total_samples: int | None = None) -> CodesStream:
         stream = CodesStream()
         self.opened.put(stream)
         return stream

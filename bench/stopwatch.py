@@ -87,7 +87,7 @@ class _Codec:
         self.card = codec.card
         self.lookahead = codec.lookahead
 
-    def stream(self) -> CodecStream:
+    def stream(self, total_samples: int | None = None) -> CodecStream:
         return _Stream(self._codec.stream(), self._watch)
 
 

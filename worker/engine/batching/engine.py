@@ -81,7 +81,7 @@ class BatchingEngine:
         try:
             for chunk in _chunks(ticket, on_step):
                 yield chunk[:left]
-                left -= len(chunk)
+                left = max(left - len(chunk), 0)
         finally:
             self._loop.cancel(ticket)
 
@@ -97,6 +97,7 @@ class BatchingEngine:
             text=text,
             prefix=prefix,
             frames=math.ceil(recipe.duration * self._codec.frame_rate - 1e-6),
+            samples=round(recipe.duration * self._codec.sample_rate),
             temperature=recipe.temperature,
             top_k=min(recipe.top_k, self._codec.card),
             top_p=recipe.top_p,

@@ -35,7 +35,7 @@ class Ticket:
         total: turns until it is complete.
         decoded: frames of the present window that went to the codec, or were decoded in the one before.
         steps_before: in earlier windows.
-        is_heard: whether a chunk went out.
+        samples: that went out.
         outcome: chunks of audio, float32 of shape [channels, samples]; then None, or what went wrong.
     """
 
@@ -44,13 +44,20 @@ class Ticket:
     total: int
     decoded: int = 0
     steps_before: int = 0
-    is_heard: bool = False
+    samples: int = 0
     outcome: Outcome = field(default_factory=queue.SimpleQueue)
 
     @property
     def done(self) -> int:
-        """How many of `total` turns were made."""
-        return self.run.steps
+        """How many of `total` turns were made, or as many as the audio that is there would take."""
+        wanted = self.run.request.samples
+        return max(self.run.steps, self.total * self.samples // wanted if wanted else 0)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether all the audio that is wanted went out."""
+        wanted = self.run.request.samples
+        return wanted is not None and self.samples >= wanted
 
 
 class Loop:
@@ -80,7 +87,7 @@ class Loop:
         given = 0 if request.given is None else request.given.shape[1]
         windows = plan_windows(request.frames, self._longest, given)
         run = Run(request, windows, request.is_guided, request.prefix_length)
-        ticket = Ticket(run, self._codec.stream(), total=self._scheduler.turns(run))
+        ticket = Ticket(run, self._codec.stream(request.samples), total=self._scheduler.turns(run))
         self._commands.put(lambda: self._add(ticket))
         return ticket
 
@@ -167,6 +174,7 @@ class Loop:
         ended = window_ended and ticket.run.is_last_window
         try:
             self._decode(ticket, window_ended, ended)
+            ended = ended or ticket.has_all
             if window_ended and not ended:
                 self._next_window(ticket)
         except OUT_OF_MEMORY as error:
@@ -185,11 +193,11 @@ class Loop:
         ticket.decoded = known
         chunk = ticket.stream.push(codes, last=ended)
         if chunk.shape[1]:
-            ticket.is_heard = True
+            ticket.samples += chunk.shape[1]
             self._outlet.put(chunk, ticket.outcome)
 
     def _wanted(self, ticket: Ticket) -> int:
-        if ticket.is_heard:
+        if ticket.samples:
             return int(CHUNK * self._codec.frame_rate)
         return int(FIRST_CHUNK * self._codec.frame_rate) + self._codec.lookahead
 

@@ -18,6 +18,7 @@ class Request:
         top_p: 0 is off; else it overrides top_k.
         coefficient: of classifier-free guidance; 1 needs no second row.
         seed: of the noise.
+        samples: of audio that are wanted; what the codec makes beyond them is not needed, nor are frames for it.
         given: codes to go on from, int64 of shape [codebooks, frames].
     """
 
@@ -29,6 +30,7 @@ class Request:
     top_p: float = 0.0
     coefficient: float = 3.0
     seed: int = 0
+    samples: int | None = None
     given: Tensor | None = None
 
     @property

@@ -49,7 +49,7 @@ class EncodecCodec:
     def frame_rate(self) -> float:
         return self.sample_rate / self.samples_per_frame
 
-    def stream(self) -> "EncodecStream":
+    def stream(self, total_samples: int | None = None) -> "EncodecStream":
         return EncodecStream(self._codebooks, self._layers, self.channels, self._runs)
 
     def _lookahead(self) -> int:

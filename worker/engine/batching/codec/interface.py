@@ -54,12 +54,12 @@ class Codec(Protocol):
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples that one frame of codes becomes."""
+        """Samples that one frame of codes becomes, at the least."""
         ...
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames a second, at the most: where codes say how long a frame is, it may take fewer."""
         ...
 
     @property
@@ -77,6 +77,6 @@ class Codec(Protocol):
         """Frames that must follow before all samples of a frame are final."""
         ...
 
-    def stream(self) -> CodecStream:
-        """Begin a piece."""
+    def stream(self, total_samples: int | None = None) -> CodecStream:
+        """Begin a piece. A codec that can make an end makes one at `total_samples`, if that is known."""
         ...

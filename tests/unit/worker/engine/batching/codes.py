@@ -30,5 +30,5 @@ class CodesCodec:
         self.sample_rate = frame_rate
         self.frame_rate = float(frame_rate)
 
-    def stream(self) -> CodesStream:
+    def stream(self, total_samples: int | None = None) -> CodesStream:
         return CodesStream(self.lookahead)

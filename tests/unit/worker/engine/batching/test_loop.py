@@ -42,6 +42,14 @@ def test_the_same_seed_gives_the_same_codes_in_any_slot_beside_any_neighbours() 
         assert not result(loop.submit(request(model, text(), 50, seed=12, top_k=20))).equal(alone)
 
 
+def test_a_request_ends_when_the_audio_that_is_wanted_is_there() -> None:
+    with running_batch(TINY) as (model, loop):
+        ticket = loop.submit(request(model, text(), FOREVER, samples=100))
+        assert result(ticket).shape[1] >= 100
+        assert ticket.run.steps < 300
+        assert ticket.done >= ticket.total
+
+
 def test_chunks_come_while_the_rest_is_being_made() -> None:
     with running_batch(TINY) as (model, loop):
         ticket = loop.submit(request(model, text(), FOREVER))
