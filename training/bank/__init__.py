@@ -1,0 +1,1 @@
+"""Makes worker/engine/sampler/bank.zip: run `python -m training.bank.make`."""

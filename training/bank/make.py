@@ -1,0 +1,134 @@
+"""Records every instrument and writes the bank: a zip of Ogg Vorbis files and an index.
+
+apt-get install -y fluidr3mono-gm-soundfont fluidsynth
+python -m training.bank.make
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from training.bank.electronic import crackle, electronic_kit, worn
+from training.bank.loops import find_loop
+from training.bank.presets import PRESETS, STRIKES, Preset
+from training.bank.soundfont import LICENCE, SAMPLE_RATE, Key, record
+from training.bank.synthesis import pads, synth_bass, synthesizer
+from worker.engine.sampler.loudness import power
+
+BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
+PEAK = 0.9
+# So loud are notes when they are played at their gain: their loudest 64 ms have this root mean square.
+LEVEL = 0.1
+WINDOW = 2048
+STRIKE_VELOCITY = 110
+# Of libsndfile: 0 is the best quality, 1 the smallest file.
+COMPRESSION = 0.55
+SYNTHESISED = {"synthesizer": (synthesizer, 28, 90), "pads": (pads, 33, 85), "synth bass": (synth_bass, 24, 66)}
+
+Audio = NDArray[np.float32]
+
+
+class Writer:
+    """Collects samples, then writes the zip."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+        self.notes: dict[str, list[dict[str, Any]]] = {}
+        self.hits: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def add_note(self, name: str, root: int, layer: int, audio: Audio, sustained: bool) -> None:
+        """Take a note; a sustained one gets its loop."""
+        audio = trim(audio)
+        loop = find_loop(audio) if sustained else None
+        if loop is not None and loop[2] < 0.7:
+            print(f"{name} {root}: the loop fits by {loop[2]:.2f} only")
+        entry = self._store(f"{name}/{root}-{layer}.ogg", audio if sustained else fade(audio, 0.25))
+        level = loudest(audio)
+        entry |= {"root": root, "layer": layer, "loop": None if loop is None else loop[:2]}
+        entry["gain"] = round(entry["gain"] * LEVEL / level, 5)
+        self.notes.setdefault(name, []).append(entry)
+
+    def add_hit(self, kit: str, piece: str, audio: Audio, loops: bool = False) -> None:
+        """Take a hit; its peak is 1 when it is played."""
+        entry = self._store(f"{kit}/{piece}.ogg", audio if loops else fade(trim(audio), 0.05))
+        entry["gain"] = round(entry["gain"] / float(np.max(np.abs(audio))), 5)
+        self.hits.setdefault(kit, {})[piece] = entry | {"loop": [SAMPLE_RATE, len(audio)] if loops else None}
+
+    def write(self, path: Path) -> None:
+        """Write the zip."""
+        index = {"sample_rate": SAMPLE_RATE, "licence": LICENCE.read_text(), "notes": self.notes, "hits": self.hits}
+        self._files["index.json"] = json.dumps(index, indent=0).encode()
+        with zipfile.ZipFile(path, "w") as bank:
+            for name, data in sorted(self._files.items()):
+                kind = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
+                bank.writestr(zipfile.ZipInfo(name), data, kind)
+
+    def _store(self, file: str, audio: Audio) -> dict[str, Any]:
+        peak = float(np.max(np.abs(audio)))
+        out = io.BytesIO()
+        soundfile.write(out, audio * (PEAK / peak), SAMPLE_RATE, "VORBIS", format="OGG", compression_level=COMPRESSION)
+        self._files[file] = out.getvalue()
+        return {"file": file, "gain": peak / PEAK}
+
+
+def trim(audio: Audio) -> Audio:
+    """Without the silence before and after."""
+    heard = np.flatnonzero(np.abs(audio) > 0.001 * np.max(np.abs(audio)))
+    return audio[max(0, heard[0] - 8) : heard[-1] + 1].copy()
+
+
+def fade(audio: Audio, seconds: float) -> Audio:
+    """The end fades to nothing."""
+    count = min(len(audio), round(seconds * SAMPLE_RATE))
+    audio = audio.copy()
+    audio[len(audio) - count :] *= np.linspace(1, 0, count, dtype=np.float32) ** 2
+    return audio
+
+
+def loudest(audio: Audio) -> float:
+    """The weighted root mean square of the loudest window."""
+    starts = range(0, max(1, len(audio) - WINDOW), WINDOW // 2)
+    padded = np.pad(audio, (0, WINDOW))
+    return float(np.sqrt(max(power(padded[start : start + WINDOW]) for start in starts)))
+
+
+def main() -> None:
+    writer = Writer()
+    record_notes(writer)
+    record_hits(writer)
+    for name, (make, lowest, highest) in SYNTHESISED.items():
+        for root in range(lowest, highest + 1, 4):
+            writer.add_note(name, root, 0, make(root), sustained=True)
+    for piece, audio in electronic_kit().items():
+        writer.add_hit("drums/electronic", piece, audio)
+    writer.add_hit("percussion/vinyl crackle", "crackle", crackle(), loops=True)
+    writer.write(BANK)
+    print(f"{BANK}: {BANK.stat().st_size / 1e6:.1f} MB")
+
+
+def record_notes(writer: Writer) -> None:
+    wanted: list[tuple[str, int, Preset, Key]] = []
+    for name, presets in PRESETS.items():
+        for preset in presets:
+            for layer, velocity in enumerate(preset.velocities):
+                keys = [Key(preset.bank, preset.program, root, velocity, preset.seconds) for root in preset.roots]
+                wanted += [(name, layer, preset, key) for key in keys]
+    for (name, layer, preset, key), audio in zip(wanted, record([key for *_, key in wanted]), strict=True):
+        writer.add_note(name, key.pitch, layer, audio, preset.sustained)
+
+
+def record_hits(writer: Writer) -> None:
+    wanted = [(kit, piece, strike) for kit, pieces in STRIKES.items() for piece, strike in pieces.items()]
+    keys = [Key(found.bank, found.program, found.key, STRIKE_VELOCITY, found.seconds) for *_, found in wanted]
+    for (kit, piece, _), audio in zip(wanted, record(keys), strict=True):
+        writer.add_hit(kit, piece, worn(audio) if kit == "drums/lofi" else audio)
+
+
+if __name__ == "__main__":
+    main()

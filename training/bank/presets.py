@@ -1,0 +1,128 @@
+"""What is taken from the sound font: presets, their range, and the keys of its drum kits."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A melodic instrument.
+
+    Attributes:
+        program: General MIDI's number, from 0.
+        lowest: the first root, a MIDI key; the others follow every `interval` semitones.
+        highest: no root is above.
+        seconds: how long a sample is.
+        sustained: whether it is looped; the others die away within their seconds.
+        velocities: MIDI velocities of the layers, soft first.
+        bank: of the sound font.
+        interval: semitones from root to root.
+    """
+
+    program: int
+    lowest: int
+    highest: int
+    seconds: float
+    sustained: bool = False
+    velocities: tuple[int, ...] = (100,)
+    bank: int = 0
+    interval: int = 5
+
+    @property
+    def roots(self) -> range:
+        return range(self.lowest, self.highest + 1, self.interval)
+
+
+# The presets share a name where the lowest keys of an instrument come from another one.
+PRESETS: dict[str, tuple[Preset, ...]] = {
+    "piano": (Preset(0, 24, 94, 4.5, velocities=(64, 108)),),
+    "electric piano": (Preset(4, 28, 88, 4.0, velocities=(60, 108)),),
+    "organ": (Preset(16, 28, 88, 2.6, sustained=True),),
+    "bells": (Preset(14, 45, 63, 4.0, interval=6), Preset(9, 66, 98, 2.5)),
+    "marimba": (Preset(12, 36, 91, 1.6),),
+    "acoustic guitar": (Preset(25, 36, 84, 3.5, velocities=(60, 108)),),
+    "electric guitar": (Preset(27, 36, 84, 3.5, velocities=(60, 108)),),
+    "distorted guitar": (Preset(30, 28, 84, 3.2, sustained=True),),
+    "bass guitar": (Preset(33, 24, 66, 3.0, velocities=(64, 110)),),
+    "double bass": (Preset(32, 24, 66, 3.0),),
+    "banjo": (Preset(105, 43, 84, 2.0),),
+    "mandolin": (Preset(25, 48, 88, 2.2, bank=16),),
+    "fiddle": (Preset(110, 52, 88, 2.8, sustained=True),),
+    "violin": (Preset(40, 52, 92, 3.2, sustained=True),),
+    "cello": (Preset(42, 30, 76, 3.2, sustained=True),),
+    "strings": (Preset(48, 28, 90, 3.8, sustained=True),),
+    "pizzicato": (Preset(45, 36, 88, 1.2),),
+    "harp": (Preset(46, 28, 90, 3.0),),
+    "flute": (Preset(73, 55, 91, 2.8, sustained=True),),
+    "clarinet": (Preset(71, 46, 88, 2.8, sustained=True),),
+    "saxophone": (Preset(66, 42, 80, 2.8, sustained=True),),
+    "trumpet": (Preset(56, 50, 86, 2.8, sustained=True),),
+    "brass": (Preset(61, 34, 84, 2.8, sustained=True),),
+    "harmonica": (Preset(22, 52, 88, 2.8, sustained=True),),
+    "choir": (Preset(52, 43, 83, 3.8, sustained=True),),
+    "timpani": (Preset(47, 26, 62, 2.6, interval=6),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A thing that is hit.
+
+    Attributes:
+        program: of the kit, or of the melodic preset if `bank` says so.
+        key: the MIDI key it lies on.
+        seconds: how long it rings at most.
+        bank: 128 is the kits'.
+    """
+
+    program: int
+    key: int
+    seconds: float = 0.8
+    bank: int = 128
+
+
+def _kit(program: int, clap_or_rim: int = 37) -> dict[str, Strike]:
+    return {
+        "kick": Strike(program, 36),
+        "snare": Strike(program, 38),
+        "clap_or_rim": Strike(program, clap_or_rim, 0.5),
+        "closed_hat": Strike(program, 42, 0.4),
+        "open_hat": Strike(program, 46, 1.0),
+        "ride": Strike(program, 51, 2.0),
+        "crash": Strike(program, 49, 2.8),
+    }
+
+
+# The electronic kit and vinyl crackle are synthesised: training/bank/electronic.py. Timpani are a `Preset`.
+STRIKES: dict[str, dict[str, Strike]] = {
+    "drums/acoustic": _kit(0),
+    "drums/brushes": _kit(40),
+    "drums/hard": _kit(16, clap_or_rim=39),
+    "drums/lofi": _kit(32),
+    "percussion/percussion": {
+        "high_tom": Strike(0, 48), "low_tom": Strike(0, 43, 1.2), "shaker_or_tambourine": Strike(0, 82, 0.4),
+        "high_conga": Strike(0, 63), "low_conga": Strike(0, 64),
+    },
+    "percussion/tambourine": {
+        "high_tom": Strike(8, 50), "low_tom": Strike(8, 45, 1.2), "shaker_or_tambourine": Strike(0, 54, 0.6),
+        "high_conga": Strike(0, 60), "low_conga": Strike(0, 61),
+    },
+    "percussion/congas": {
+        "high_tom": Strike(0, 65), "low_tom": Strike(0, 66, 1.0), "shaker_or_tambourine": Strike(0, 69, 0.4),
+        "high_conga": Strike(0, 63), "low_conga": Strike(0, 64),
+    },
+    "percussion/timpani": {
+        "high_tom": Strike(116, 48, 2.0, bank=8), "low_tom": Strike(116, 38, 2.4, bank=8),
+        "shaker_or_tambourine": Strike(0, 54, 0.6),
+        "high_conga": Strike(0, 76, 0.4), "low_conga": Strike(0, 77, 0.4),
+    },
+    "percussion/cinematic": {
+        "high_tom": Strike(116, 60, 1.8, bank=0), "low_tom": Strike(116, 48, 2.4, bank=0),
+        "shaker_or_tambourine": Strike(0, 82, 0.4),
+        "high_conga": Strike(117, 60, 1.2, bank=0), "low_conga": Strike(117, 50, 1.4, bank=0),
+    },
+    "percussion/electronic": {
+        "high_tom": Strike(118, 60, 0.9, bank=8), "low_tom": Strike(118, 50, 1.0, bank=8),
+        "shaker_or_tambourine": Strike(25, 70, 0.3),
+        "high_conga": Strike(25, 63), "low_conga": Strike(25, 64),
+    },
+}  # fmt: skip

@@ -1,0 +1,69 @@
+"""All players and their conductor: a column of codes in, a sixteenth of every stream out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine.sampler.bank import Bank
+from worker.engine.sampler.clock import Clock, swing_delay
+from worker.engine.sampler.codes import Codes, event_of
+from worker.engine.sampler.conductor import Conductor
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.player import Player
+
+Floats = NDArray[np.float32]
+
+PLAYED = tuple(Stream)[1:]
+
+
+class Band:
+    """Plays a piece from its beginning, step by step."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._conductor = Conductor()
+        self._clock = Clock()
+        self._players = {stream: Player(stream, bank) for stream in PLAYED}
+        self._step = 0
+        self._now = 0
+
+    def play(self, column: Codes) -> Floats:
+        """Go on by a sixteenth.
+
+        Args:
+            column: integers of shape [8]. Those that cannot be read are nothing new.
+
+        Returns:
+            float32 of shape [7, 2, samples]: every stream but the conductor's, dry.
+        """
+        was_over = self._conductor.is_over
+        self._conductor.read(int(column[Stream.CONDUCTOR]))
+        header = self._conductor.header
+        begin, end = self._clock.advance(header)
+        if not was_over:
+            self._begin(column, begin + swing_delay(header, self._conductor.place), header.key)
+        self._step += 1
+        return self.ring(end - begin)
+
+    def ring(self, samples: int) -> Floats:
+        """Nobody begins anything, for so many samples; what sounds is heard. Shaped like `play`'s."""
+        out = np.zeros((len(PLAYED), 2, samples), np.float32)
+        for row, player in enumerate(self._players.values()):
+            player.mix(out[row], self._now)
+        self._now += samples
+        return out
+
+    def stop(self) -> None:
+        """Everybody releases what sounds."""
+        for player in self._players.values():
+            player.stop(self._now)
+
+    @property
+    def is_silent(self) -> bool:
+        return all(player.is_silent for player in self._players.values())
+
+    def _begin(self, column: Codes, at: int, key: int) -> None:
+        for stream, player in self._players.items():
+            event = event_of(stream, int(column[stream]))
+            if event is not None:
+                player.take(event, at, self._step, key)
+        if self._conductor.is_over:
+            self.stop()

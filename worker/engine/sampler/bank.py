@@ -1,0 +1,127 @@
+"""The bank of samples: a zip of Ogg Vorbis files and an index, made by training/bank/make.py."""
+
+import functools
+import io
+import threading
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from worker.engine.sampler.rendering import Rendering, close_loop, shift
+
+Floats = NDArray[np.float32]
+
+BANK = Path(__file__).parent / "bank.zip"
+# A rendered note has 0.2 to 0.6 MB.
+MOST_RENDERINGS = 400
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A line of the index.
+
+    Attributes:
+        file: its name in the zip.
+        gain: what the file's samples are multiplied with, so that all instruments are as loud as each other.
+        loop: its first sample and the one after its last, if the sound can go on for ever.
+        root: the MIDI key that was recorded.
+        layer: 0 is the softest.
+    """
+
+    file: str
+    gain: float
+    loop: tuple[int, int] | None = None
+    root: int = 0
+    layer: int = 0
+
+
+class Index(msgspec.Struct, frozen=True):
+    """The zip's index.json.
+
+    Attributes:
+        sample_rate: of all files, in hertz.
+        licence: of the sounds.
+        notes: by the name of a sound.
+        hits: by kit ("drums/acoustic"), then by piece.
+    """
+
+    sample_rate: int
+    licence: str
+    notes: dict[str, list[Sample]]
+    hits: dict[str, dict[str, Sample]]
+
+
+class Bank:
+    """Sounds at any pitch. They are read and rendered when first wanted, and kept; any threads may ask."""
+
+    def __init__(self, path: Path = BANK) -> None:
+        """Open a bank.
+
+        Raises:
+            OSError: if there is none.
+            zipfile.BadZipFile: if it is broken.
+            msgspec.ValidationError: if its index is.
+        """
+        self._zip = zipfile.ZipFile(path)
+        self._index = msgspec.json.decode(self._zip.read("index.json"), type=Index)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Rendering] = OrderedDict()
+
+    @property
+    def licence(self) -> str:
+        """Under which terms the sounds may be used."""
+        return self._index.licence
+
+    def note(self, sound: str, pitch: int, layer: int) -> Rendering:
+        """A pitch of a sound, recorded at the nearest root.
+
+        Args:
+            sound: one of the index's `notes`.
+            pitch: a MIDI key.
+            layer: 0 is the softest; past the hardest there is, that one.
+
+        Raises:
+            KeyError: if the bank has no such sound.
+        """
+        return self._keep((sound, pitch, layer), lambda: self._render_note(sound, pitch, layer))
+
+    def hit(self, kit: str, piece: str) -> Rendering:
+        """A piece of a kit.
+
+        Raises:
+            KeyError: if the bank has no such piece.
+        """
+        return self._keep((kit, piece), lambda: self._render(self._index.hits[kit][piece], 0))
+
+    def _keep(self, key: Hashable, make: Callable[[], Rendering]) -> Rendering:
+        with self._lock:
+            found = self._kept.get(key) or make()
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            if len(self._kept) > MOST_RENDERINGS:
+                self._kept.popitem(last=False)
+            return found
+
+    def _render_note(self, sound: str, pitch: int, layer: int) -> Rendering:
+        samples = self._index.notes[sound]
+        nearest = min((sample.root for sample in samples), key=lambda root: abs(root - pitch))
+        layers = [sample for sample in samples if sample.root == nearest]
+        return self._render(layers[min(layer, len(layers) - 1)], pitch - nearest)
+
+    def _render(self, sample: Sample, semitones: int) -> Rendering:
+        audio, _ = soundfile.read(io.BytesIO(self._zip.read(sample.file)), dtype="float32")
+        audio *= np.float32(sample.gain)
+        if sample.loop is None:
+            return Rendering(shift(audio, semitones), None)
+        return close_loop(shift(audio, semitones), *(round(at * 2 ** (-semitones / 12)) for at in sample.loop))
+
+
+@functools.cache
+def default_bank() -> Bank:
+    """The one that lies beside this file."""
+    return Bank()
