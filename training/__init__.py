@@ -1,0 +1,1 @@
+"""Training of the starter, the small model that the service brings along."""

@@ -1,0 +1,22 @@
+"""Print pieces: `python -m training.music --count 5 --seed 1`."""
+
+import argparse
+
+from training.music.piece import make_piece
+from training.music.roll import print_roll
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.music", description=__doc__)
+    parser.add_argument("--count", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split", choices=("train", "test"), default="train")
+    parser.add_argument("--bars", type=int, default=4, help="how many bars of each piece")
+    parser.add_argument("--first", type=int, default=0, help="the first of them, from 0")
+    options = parser.parse_args()
+    for seed in range(options.seed, options.seed + options.count):
+        piece = make_piece(seed, options.split)
+        print(f"{seed}: {piece.caption}\n   {piece.spec}\n{print_roll(piece.score, options.first, options.bars)}\n")
+
+
+main()

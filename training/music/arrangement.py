@@ -1,0 +1,56 @@
+"""Who plays in which section. Arrangements are data: data/arrangements.json, with a letter for each stream."""
+
+import random
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from training.music.form import Streams
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Section
+
+LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
+_CARRIERS = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS)
+
+
+@cache
+def _arrangements() -> dict[str, dict[str, list[str]]]:
+    data = files("training.music").joinpath("data/arrangements.json").read_bytes()
+    return msgspec.json.decode(data, type=dict[str, dict[str, list[str]]])
+
+
+def arrange(
+    name: str, form: Sequence[tuple[Section, int]], parts: dict[Stream, tuple[str, ...]], source: random.Random
+) -> list[Streams]:
+    """The streams of each section; sections of a kind are played alike, and everybody plays somewhere."""
+    chosen = {
+        section: _with_carrier(_one_hand(_of(name, section, parts, source), section, parts), parts)
+        for section in sorted({section for section, _ in form})
+    }
+    unheard = set(parts) - set().union(*chosen.values())
+    fullest = max(chosen, key=lambda section: len(chosen[section]))
+    chosen[fullest] |= unheard
+    return [chosen[section] for section, _ in form]
+
+
+def _of(name: str, section: Section, parts: dict[Stream, tuple[str, ...]], source: random.Random) -> Streams:
+    letters = source.choice(_arrangements()[name][section.name.lower()])
+    return frozenset(LETTERS[letter] for letter in letters) & frozenset(parts)
+
+
+def _one_hand(streams: Streams, section: Section, parts: dict[Stream, tuple[str, ...]]) -> Streams:
+    """A player who has both chords and arpeggios picks in the quiet sections and strums in the others."""
+    if parts.get(Stream.CHORDS) != parts.get(Stream.ARPEGGIO) or not {Stream.CHORDS, Stream.ARPEGGIO} & streams:
+        return streams
+    loud = section in (Section.CHORUS, Section.BRIDGE)
+    return streams - {Stream.CHORDS, Stream.ARPEGGIO} | {Stream.CHORDS if loud else Stream.ARPEGGIO}
+
+
+def _with_carrier(streams: Streams, parts: dict[Stream, tuple[str, ...]]) -> Streams:
+    """No section is left to those who pause within it."""
+    carriers = [stream for stream in _CARRIERS if stream in parts]
+    if streams & set(carriers):
+        return streams
+    return streams | ({carriers[0]} if carriers else frozenset(parts))

@@ -1,0 +1,191 @@
+"""Captions as people write them: a sentence, tags, or what the prompt builder makes of its fields."""
+
+import random
+import re
+
+from shared.prompt import PromptComponents, build_prompt
+from training.music.ensemble import BASSES, KIT_WORDS
+from training.music.key_names import key_name
+from training.music.spec import Spec
+from training.music.wording import Split, Wording, synonyms, wording
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_LOWER, _UPPER, _TYPO, _FLOURISH = 0.3, 0.03, 0.04, 0.25
+_SLOW = ("very slow", "slow")
+
+
+def write_caption(spec: Spec, split: Split, source: random.Random) -> str:
+    """A caption that says all of a spec, and nothing else about the music."""
+    words = wording(split)
+    draw = source.random()
+    if draw < words.builder and not spec.solo:
+        text = _built(spec, words, source)
+    elif draw < words.builder + words.tags:
+        text = _tags(spec, words, source)
+    else:
+        text = _sentence(spec, words, source)
+    return _hand(text, source)
+
+
+def _built(spec: Spec, words: Wording, source: random.Random) -> str:
+    """The prompt builder's sentence; what it has no field for is free text."""
+    rest = [
+        part for part in (_key(spec, words, source), _meter(spec, words, source), *_buts(spec, words, source)) if part
+    ]
+    if not (spec.genre or spec.tempo_word or spec.bpm or spec.mood or spec.instruments or rest):
+        raise ValueError("A spec that asks for nothing")
+    tempo = spec.tempo_word or (f"{spec.bpm} BPM" if spec.bpm else None)
+    components = PromptComponents(
+        genre=spec.genre, tempo=tempo, mood=spec.mood, instruments=spec.instruments, custom_text=", ".join(rest)
+    )
+    return build_prompt(components).structured_prompt
+
+
+def _tags(spec: Spec, words: Wording, source: random.Random) -> str:
+    """Short phrases in any order."""
+    parts = [
+        source.choice(synonyms().genres[spec.genre]) if spec.genre else "",
+        _mood_phrase(spec, words, source),
+        _tempo(spec, words, source),
+        _key(spec, words, source),
+        _meter(spec, words, source),
+        _solo(spec, words, source) if spec.solo else "",
+        *([] if spec.solo else _names(spec, source)),
+        *_buts(spec, words, source),
+    ]
+    tags = [part for part in parts if part]
+    source.shuffle(tags)
+    return ", ".join(tags)
+
+
+def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
+    """A frame, its slots filled; those that the spec says nothing for close up."""
+    tempo_ahead = bool(spec.tempo_word) and source.random() < 0.6
+    waltz = spec.beats == 3 and source.random() < 0.4
+    slots = {
+        "open": source.choice(words.open),
+        "head": _head(spec, words, tempo_ahead, waltz, source),
+        "tempo": "" if tempo_ahead else _tempo(spec, words, source),
+        "key": _key(spec, words, source),
+        "meter": "" if waltz else _meter(spec, words, source),
+        "with": "" if spec.solo else _with(spec, words, source),
+        "but": _joined(_buts(spec, words, source)),
+        "flourish": source.choice(words.flourish) if source.random() < _FLOURISH else "",
+    }
+    slots["a"] = _article(slots["head"])
+    return _close_up(_SLOT.sub(lambda match: slots[match[1]], source.choice(words.frames)))
+
+
+def _head(spec: Spec, words: Wording, tempo_ahead: bool, waltz: bool, source: random.Random) -> str:
+    """`upbeat dark techno track`; nothing asked for beside it leaves the noun alone."""
+    adjectives = [source.choice(synonyms().tempos[spec.tempo_word])] if tempo_ahead and spec.tempo_word else []
+    if spec.mood:
+        adjectives.append(source.choice(synonyms().moods[spec.mood]))
+    source.shuffle(adjectives)
+    genre = [source.choice(synonyms().genres[spec.genre])] if spec.genre else []
+    solo = [_solo(spec, words, source)] if spec.solo else []
+    noun = source.choice(words.waltz if waltz else words.noun)
+    if spec.tempo_word in _SLOW and not waltz and source.random() < 0.2:
+        noun = source.choice(words.slow_noun)
+    return " ".join([*adjectives, *genre, *solo, *([] if genre and source.random() < 0.15 and not waltz else [noun])])
+
+
+def _mood_phrase(spec: Spec, words: Wording, source: random.Random) -> str:
+    if not spec.mood:
+        return ""
+    return source.choice(words.mood_phrase).format(mood=source.choice(synonyms().moods[spec.mood]))
+
+
+def _tempo(spec: Spec, words: Wording, source: random.Random) -> str:
+    if spec.bpm:
+        return source.choice(words.bpm).format(bpm=spec.bpm)
+    if spec.tempo_word:
+        names = [name for name in synonyms().tempos[spec.tempo_word] if "tempo" not in name and "pace" not in name]
+        return source.choice(words.tempo_phrase).format(tempo=source.choice([spec.tempo_word, *names]))
+    return ""
+
+
+def _key(spec: Spec, words: Wording, source: random.Random) -> str:
+    if spec.key is None:
+        return ""
+    return source.choice(words.key).format(key=key_name(spec.key, bool(spec.minor), source))
+
+
+def _meter(spec: Spec, words: Wording, source: random.Random) -> str:
+    if spec.beats is None:
+        return ""
+    return source.choice(words.beats3 if spec.beats == 3 else words.beats4)
+
+
+def _names(spec: Spec, source: random.Random) -> list[str]:
+    return [source.choice(synonyms().instruments.get(name, (name,))) for name in spec.instruments]
+
+
+def _with(spec: Spec, words: Wording, source: random.Random) -> str:
+    """The instruments, as a list with its last comma replaced."""
+    if not spec.instruments:
+        return ""
+    *others, last = _names(spec, source)
+    names = ", ".join(others) + source.choice(words.list) + last if others else last
+    return source.choice(words.with_).format(list=names)
+
+
+def _solo(spec: Spec, words: Wording, source: random.Random) -> str:
+    if spec.instruments == ("choir",) and source.random() < 0.6:
+        return source.choice(words.choir)
+    return source.choice(words.solo).format(one=_names(spec, source)[0])
+
+
+def _buts(spec: Spec, words: Wording, source: random.Random) -> list[str]:
+    """What is asked for or refused beside the list of instruments."""
+    named = set(spec.instruments)
+    parts = []
+    if spec.drums is not None and not named & set(KIT_WORDS):
+        parts.append(source.choice(words.drums if spec.drums else words.no_drums))
+    if spec.bass is not None and not named & set(BASSES):
+        parts.append(source.choice(words.bass if spec.bass else words.no_bass))
+    return parts
+
+
+def _joined(parts: list[str]) -> str:
+    return " and ".join(parts)
+
+
+def _article(head: str) -> str:
+    words = head.split()
+    if words[0] in ("a", "only", "just", "nothing") or words[-1] == "music":
+        return ""
+    return "an" if words[0][0] in "aeiou" and not words[0].startswith("uni") else "a"
+
+
+def _close_up(text: str) -> str:
+    """No space or mark is left where a slot was empty."""
+    for mark in ",.;–":
+        text = re.sub(rf"(\s*{re.escape(mark)}\s*)+", f" {mark} " if mark == "–" else f"{mark} ", text)
+    text = re.sub(r"\s+", " ", text)
+    return text.strip(" ,;–") if not text.rstrip().endswith(".") else text.strip(" ,;–.") + "."
+
+
+def _hand(text: str, source: random.Random) -> str:
+    """How it is typed: capitals, and now and then a slip."""
+    draw = source.random()
+    if draw < _LOWER:
+        text = text.lower()
+    elif draw < _LOWER + _UPPER:
+        text = text.upper()
+    elif draw < 0.6:
+        text = text[0].upper() + text[1:]
+    return _slip(text, source) if source.random() < _TYPO else text
+
+
+def _slip(text: str, source: random.Random) -> str:
+    """Two letters of a long word change places, or one is lost; numbers and names of keys are too short to suffer."""
+    words = text.split(" ")
+    long = [index for index, word in enumerate(words) if len(word) >= 6 and word.isalpha()]
+    if not long:
+        return text
+    index = source.choice(long)
+    word, at = words[index], source.randrange(1, len(words[index]) - 2)
+    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    words[index] = swapped if source.random() < 0.5 else word[:at] + word[at + 1 :]
+    return " ".join(words)

@@ -1,0 +1,154 @@
+"""What is settled before a note is written."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.prompt import VOCABULARY
+from training.music.arrangement import arrange
+from training.music.ensemble import Ensemble, gather
+from training.music.form import Bar, choose_form
+from training.music.harmony import Degree, degree, progression
+from training.music.mood import Mood, moods
+from training.music.spec import Spec
+from training.music.style import Style, styles
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import FASTEST, SLOWEST, Header, Section
+
+_TEMPOS = {tempo.name: (tempo.bpm_min, tempo.bpm_max) for tempo in VOCABULARY.tempos}
+_LEVEL = {Section.INTRO: -1, Section.CHORUS: 1, Section.BREAK: -1, Section.OUTRO: -1}
+_THEME = {Section.CHORUS: 1, Section.BRIDGE: 2}
+# Keys that players like; a caption names any.
+_COMMON = {False: (0, 7, 2, 5, 9, 4), True: (9, 4, 2, 0, 7, 11)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A piece before its notes; `mood` is neutral where it is None."""
+
+    spec: Spec
+    style: Style
+    mood: Mood | None
+    header: Header
+    ensemble: Ensemble
+    bars: tuple[Bar, ...]
+    tonic: Degree
+
+    @property
+    def velocity(self) -> int:
+        """-1 is softer, 1 harder."""
+        return self.mood.velocity if self.mood else 0
+
+    @property
+    def end_step(self) -> int:
+        """Where the bar `END` begins."""
+        return len(self.bars) * self.header.steps
+
+
+def make_plan(spec: Spec, source: random.Random) -> Plan:
+    """Draw what the spec leaves open."""
+    style = styles()[spec.genre or _fitting_genre(spec, source)]
+    mood = moods()[spec.mood] if spec.mood else None
+    header = _header(spec, style, mood, source)
+    ensemble = gather(spec, style, source)
+    progressions = _progressions(style, mood, header, source)
+    tonic = _tonic(progressions)
+    bars = _bars(style, mood, header, ensemble, progressions, tonic, source)
+    return Plan(spec, style, mood, header, ensemble, bars, tonic)
+
+
+def _fitting_genre(spec: Spec, source: random.Random) -> str:
+    """A genre whose usual instruments are named, or any."""
+    named = set(spec.instruments)
+    known = {genre.name: len(named & set(genre.instruments)) for genre in VOCABULARY.genres if genre.name in styles()}
+    if spec.beats == 3:
+        known = {name: count for name, count in known.items() if styles()[name].waltz} or known
+    best = max(known.values())
+    return source.choice([name for name, count in known.items() if count == best])
+
+
+def _header(spec: Spec, style: Style, mood: Mood | None, source: random.Random) -> Header:
+    minor = spec.minor
+    if minor is None:
+        chance = 0.8 * mood.minor + 0.2 * style.minor if mood else style.minor
+        minor = source.random() < chance
+    key = spec.key if spec.key is not None else source.choice(_COMMON[minor] if source.random() < 0.8 else range(12))
+    beats = spec.beats or (3 if source.random() < style.waltz else 4)
+    swing = source.choices((0, 1, 2), style.swing)[0]
+    return Header(spec.bpm or _bpm(spec.tempo_word, style, mood, source), beats, swing, key, minor)
+
+
+def _bpm(word: str | None, style: Style, mood: Mood | None, source: random.Random) -> int:
+    """A tempo of the style's where the word allows it."""
+    low, high = style.bpm
+    if word:
+        slowest, fastest = _TEMPOS[word]
+        low, high = (
+            (max(low, slowest), min(high, fastest)) if low <= fastest and slowest <= high else (slowest, fastest)
+        )
+        return source.randint(low, high)
+    place = mood.tempo + source.uniform(-0.2, 0.2) if mood else source.random()
+    return max(SLOWEST, min(FASTEST, round(low + (high - low) * max(0.0, min(1.0, place)))))
+
+
+def _progressions(style: Style, mood: Mood | None, header: Header, source: random.Random) -> list[str]:
+    """For verses, choruses and bridges."""
+    own = list(style.in_minor if header.minor else style.major)
+    source.shuffle(own)
+    chosen = [own[index % len(own)] for index in range(3)]
+    color = (mood.in_minor if header.minor else mood.major) if mood and style.colored else ()
+    if color and source.random() < 0.5:
+        chosen[source.randrange(2)] = source.choice(color)
+    return chosen
+
+
+def _tonic(progressions: Sequence[str]) -> Degree:
+    """The chord to end on, as the piece plays it."""
+    chords = [chord for text in progressions for bar in progression(text) for chord in bar]
+    minor = any(numeral.startswith("i") for numeral in " ".join(progressions).split())
+    return next((chord for chord in chords if chord.semitones == 0), degree("i" if minor else "I"))
+
+
+def _bars(
+    style: Style,
+    mood: Mood | None,
+    header: Header,
+    ensemble: Ensemble,
+    progressions: Sequence[str],
+    tonic: Degree,
+    source: random.Random,
+) -> tuple[Bar, ...]:
+    form = choose_form(style.forms, source)
+    streams = arrange(style.arrangement, form, ensemble.parts, source)
+    energy = style.energy + (mood.energy if mood else 0)
+    bars: list[Bar] = []
+    for (section, length), playing in zip(form, streams, strict=True):
+        theme = _THEME.get(section, 0)
+        chords = progression(progressions[theme])
+        for place in range(length):
+            index = len(bars)
+            last = style.ending == "hold" and section is form[-1][0] and index == sum(n for _, n in form) - 1
+            bars.append(
+                Bar(
+                    index=index,
+                    start=index * header.steps,
+                    section=section,
+                    place=place,
+                    length=length,
+                    theme=theme,
+                    level=max(0, min(2, energy + _LEVEL.get(section, 0))),
+                    chords=_spread((tonic,) if last else chords[place % len(chords)], header.beats),
+                    streams=playing,
+                    fill=place == length - 1
+                    and Stream.DRUMS in playing
+                    and section is not Section.OUTRO
+                    and length >= 4,
+                    arrives=place == 0 and section in (Section.VERSE, Section.CHORUS) and index > 0,
+                )
+            )
+    return tuple(bars)
+
+
+def _spread(chords: tuple[Degree, ...], beats: int) -> tuple[tuple[int, Degree], ...]:
+    """Two chords share a bar of four beats evenly; in a waltz the second has the last beat."""
+    return tuple((index * 8, chord) for index, chord in enumerate(chords)) if beats in (3, 4) else ()

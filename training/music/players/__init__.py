@@ -1,0 +1,1 @@
+"""Players: each writes the events of one stream from a plan."""

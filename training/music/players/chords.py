@@ -1,0 +1,68 @@
+"""Chords: comping in the rhythm of the style, and pads that lie under it."""
+
+import random
+
+from training.music.form import Bar
+from training.music.harmony import Degree
+from training.music.line import Line, each_bar
+from training.music.pattern import Repertoire
+from training.music.plan import Plan
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Chord
+
+
+def play_comping(plan: Plan, source: random.Random) -> Line:
+    """The style's rhythm on the bar's chords."""
+    line = Line()
+    repertoire = Repertoire(plan.style.comping, plan.header.steps, source)
+    for bar, name, _ in each_bar(plan.bars, Stream.CHORDS, plan.ensemble.parts[Stream.CHORDS], line):
+        for step, letter in enumerate(_with_changes(bar, repertoire.row(bar))):
+            if letter == ".":
+                line.stop(bar.start + step)
+            elif letter != "-":
+                line.play(bar.start + step, _chord(plan, name, bar.chord_at(step), _is_loud(plan, bar, letter)))
+    _close(plan, line, Stream.CHORDS)
+    return line
+
+
+def play_pad(plan: Plan, _source: random.Random) -> Line:
+    """Each chord held; alone it moves in half notes, as a choir does."""
+    line = Line()
+    alone = set(plan.ensemble.parts) <= {Stream.PAD, Stream.DRUMS, Stream.PERCUSSION}
+    sounding: Degree | None = None
+    for bar, name, _ in each_bar(plan.bars, Stream.PAD, plan.ensemble.parts[Stream.PAD], line):
+        for step, chord in _halves(bar, plan) if alone else bar.chords:
+            if chord != sounding or bar.place % 2 == 0 or alone:
+                line.play(bar.start + step, _chord(plan, name, chord, bar.level + plan.velocity > 1))
+            sounding = chord
+    _close(plan, line, Stream.PAD)
+    return line
+
+
+def _halves(bar: Bar, plan: Plan) -> list[tuple[int, Degree]]:
+    """In the last bar of a phrase the chord is only held, so that singers breathe."""
+    if bar.place % 4 == 3:
+        return list(bar.chords)
+    beats = (0, 8) if plan.header.beats == 4 else (0, 4, 8)
+    return [(step, bar.chord_at(step)) for step in beats]
+
+
+def _with_changes(bar: Bar, pattern: str) -> str:
+    """A change of chord within the bar is struck where the pattern would hold the old one."""
+    letters = list(pattern)
+    for step, _ in bar.chords[1:]:
+        letters[step] = "x" if letters[step] == "-" else letters[step]
+    return "".join(letters)
+
+
+def _is_loud(plan: Plan, bar: Bar, letter: str) -> bool:
+    return letter == "X" or (letter == "x" and bar.level + plan.velocity >= 1)
+
+
+def _chord(plan: Plan, name: str, chord: Degree, loud: bool) -> Chord:
+    return Chord(name, (plan.header.key + chord.semitones) % 12, chord.quality, int(loud))
+
+
+def _close(plan: Plan, line: Line, stream: Stream) -> None:
+    if plan.style.ending == "button" and stream in plan.bars[-1].streams:
+        line.play(plan.end_step, _chord(plan, plan.ensemble.parts[stream][0], plan.tonic, plan.velocity >= 0))

@@ -1,0 +1,110 @@
+"""Drums: the style's groove, a crash where a section arrives, a fill where one ends; and percussion beside them."""
+
+import random
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from training.music.line import Line, each_bar
+from training.music.pattern import Repertoire
+from training.music.plan import Plan
+from training.music.style import Rows
+from worker.engine.sampler.instruments import CRACKLE, Stream
+from worker.engine.sampler.score import Hits
+
+_DRUMS = {
+    "k": "kick",
+    "s": "snare",
+    "c": "clap_or_rim",
+    "h": "closed_hat",
+    "o": "open_hat",
+    "r": "ride",
+    "C": "crash",
+}
+_PERCUSSION = {
+    "t": "high_tom",
+    "T": "low_tom",
+    "s": "shaker_or_tambourine",
+    "c": "high_conga",
+    "C": "low_conga",
+    "m": "timpani",
+}
+_ACCENTS = {"g": 0, "x": 1, "X": 2}
+_SOFT_KITS = ("brushes", "lofi")
+
+
+class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows for the end of a bar, as long as they are; `t` and `T` are toms."""
+
+    rows: Rows
+
+    @property
+    def steps(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+
+@cache
+def _fills() -> dict[str, tuple[Fill, ...]]:
+    data = files("training.music").joinpath("data/fills.json").read_bytes()
+    return msgspec.json.decode(data, type=dict[str, tuple[Fill, ...]])
+
+
+def play_drums(plan: Plan, source: random.Random) -> tuple[Line, Line]:
+    """The drums, and the toms of their fills, which are another stream's."""
+    line, toms = Line(), Line()
+    repertoire = Repertoire(plan.style.drums, plan.header.steps, source)
+    fill = source.choice(_fills()[plan.style.fills])
+    shift = max(-1, min(1, plan.velocity))
+    for bar, kit, _ in each_bar(plan.bars, Stream.DRUMS, plan.ensemble.parts[Stream.DRUMS], line):
+        rows = dict(repertoire.rows(bar))
+        if bar.fill:
+            rows = _filled(rows, fill, plan.header.steps)
+        if bar.arrives and plan.style.crash and kit not in _SOFT_KITS:
+            rows["C"] = "X" + rows.get("C", "." * plan.header.steps)[1:]
+        _strike(line, bar.start, kit, rows, _DRUMS, shift)
+        if bar.fill:
+            tom_rows = {piece: row.rjust(plan.header.steps, ".") for piece, row in fill.rows.items() if piece in "tT"}
+            _strike(
+                toms, bar.start, "electronic" if kit == "electronic" else "percussion", tom_rows, _PERCUSSION, shift
+            )
+    if plan.style.ending == "button" and Stream.DRUMS in plan.bars[-1].streams:
+        kit = plan.ensemble.parts[Stream.DRUMS][0]
+        last = {"kick"} if kit in _SOFT_KITS or not plan.style.crash else {"kick", "crash"}
+        line.play(plan.end_step, Hits(kit, frozenset(last), max(0, min(2, 1 + shift))))
+    return line, toms
+
+
+def _filled(rows: Rows, fill: Fill, steps: int) -> Rows:
+    """The groove up to where the fill begins."""
+    kept = max(0, steps - fill.steps)
+    found = {piece: row[:kept] + "." * (steps - kept) for piece, row in rows.items()}
+    for piece, row in fill.rows.items():
+        if piece not in "tT":
+            found[piece] = found.get(piece, "." * steps)[:kept] + row[-(steps - kept) :]
+    return found
+
+
+def play_percussion(plan: Plan, source: random.Random) -> Line:
+    """Each set's own pattern, all in one stream; crackle is switched on where sections begin."""
+    line = Line()
+    style = plan.style
+    grooves = {"congas": style.congas, "timpani": style.timpani}
+    sets = [name for name in plan.ensemble.parts[Stream.PERCUSSION] if name != CRACKLE]
+    repertoires = {name: Repertoire((grooves.get(name, style.shaker),), plan.header.steps, source) for name in sets}
+    crackle = CRACKLE in plan.ensemble.parts[Stream.PERCUSSION]
+    for bar in plan.bars:
+        if Stream.PERCUSSION in bar.streams:
+            for name, repertoire in repertoires.items():
+                _strike(line, bar.start, name, repertoire.rows(bar), _PERCUSSION, plan.velocity)
+        if crackle and bar.place == 0:
+            line.events[bar.start] = Hits(CRACKLE, frozenset({"shaker_or_tambourine"}), 0)
+    return line
+
+
+def _strike(line: Line, start: int, kit: str, rows: Rows, letters: dict[str, str], shift: int) -> None:
+    for step in range(max((len(row) for row in rows.values()), default=0)):
+        struck = {letters[piece]: _ACCENTS[row[step]] for piece, row in rows.items() if row[step] != "."}
+        if struck:
+            accent = max(0, min(2, max(struck.values()) + shift))
+            line.play(start + step, Hits(kit, frozenset(struck), accent))

@@ -1,0 +1,110 @@
+"""Melodies: themes of two motifs and a close, bent to each bar's chord. Strong beats have notes of the chord."""
+
+import random
+from collections.abc import Sequence
+
+from training.music.form import Bar
+from training.music.harmony import Degree, melody_scale
+from training.music.line import Line, each_bar
+from training.music.motif import Motif, Theme, draw_theme
+from training.music.plan import Plan
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Note
+
+_RANGES = {
+    "piano": (60, 83),
+    "flute": (67, 83),
+    "clarinet": (55, 77),
+    "saxophone": (53, 76),
+    "trumpet": (57, 79),
+    "electric guitar": (55, 79),
+    "distorted guitar": (52, 77),
+}
+_HIGH = (60, 83)
+_REGISTER = 4
+_LIFT = {0: 0, 1: 2, 2: -1}
+
+
+def play_lead(plan: Plan, source: random.Random) -> Line:
+    line = Line()
+    alone = set(plan.ensemble.parts) <= {Stream.LEAD, Stream.BASS, Stream.DRUMS, Stream.PERCUSSION}
+    themes = [_theme(plan, theme, alone, source) for theme in range(3)]
+    melody = _Melody(plan, line)
+    for bar, name, following in each_bar(plan.bars, Stream.LEAD, plan.ensemble.parts[Stream.LEAD], line):
+        motif = themes[bar.theme].at(bar.place, closing=bar.is_last)
+        if motif is None:
+            line.stop(bar.start)
+        else:
+            melody.write(bar, name, motif, final=bar.is_last and (following is None or following.theme != bar.theme))
+    if plan.style.ending == "button" and Stream.LEAD in plan.bars[-1].streams:
+        name = plan.ensemble.parts[Stream.LEAD][0]
+        line.play(plan.end_step, Note(name, melody.nearest(name, plan.tonic.tones[:1]), melody.loudness))
+    return line
+
+
+def _theme(plan: Plan, index: int, alone: bool, source: random.Random) -> Theme:
+    levels = plan.style.lead
+    energy = plan.style.energy + (plan.mood.energy if plan.mood else 0) + (index == 1)
+    phrases = [phrase.replace(".", "b") if alone else phrase for phrase in plan.style.phrases]
+    rhythms = levels[max(0, min(energy, len(levels) - 1))]
+    return draw_theme(rhythms, phrases, plan.header.steps, _LIFT[index], source)
+
+
+class _Melody:
+    """Where the melody is, and how it goes on."""
+
+    def __init__(self, plan: Plan, line: Line) -> None:
+        self._plan, self._line = plan, line
+        self._pitch = 0
+        self._hold = plan.mood.articulation if plan.mood else "normal"
+        self.loudness = max(0, min(2, 1 + plan.velocity))
+
+    def write(self, bar: Bar, name: str, motif: Motif, *, final: bool) -> None:
+        """One bar; a final one ends on the tonic if the chord has it."""
+        onsets = [step for step, letter in enumerate(motif.rhythm) if letter == "x"]
+        self._pitch = self._middle(name)
+        for number, step in enumerate(onsets):
+            chord = bar.chord_at(step)
+            ladder = self._ladder(name, melody_scale(chord, self._plan.header.minor, self._plan.style.melody))
+            move = motif.start if number == 0 else motif.moves[(number - 1) % len(motif.moves)]
+            place = max(0, min(len(ladder) - 1, _closest(ladder, self._pitch) + move))
+            self._pitch = ladder[place]
+            if step % 8 == 0 or number == len(onsets) - 1:
+                self._pitch = self.nearest(name, self._targets(chord, final and number == len(onsets) - 1))
+            accent = self.loudness if step % 4 == 0 else max(0, self.loudness - 1)
+            self._line.play(bar.start + step, Note(name, self._pitch, accent))
+        self._articulate(bar, motif.rhythm, onsets)
+
+    def _targets(self, chord: Degree, final: bool) -> tuple[int, ...]:
+        return (0,) if final and 0 in chord.tones else chord.tones
+
+    def nearest(self, name: str, degrees: Sequence[int]) -> int:
+        """The nearest pitch of some degrees (semitones above the key's tonic)."""
+        ladder = self._ladder(name, degrees)
+        return ladder[_closest(ladder, self._pitch or self._middle(name))]
+
+    def _middle(self, name: str) -> int:
+        low, high = _RANGES.get(name, _HIGH)
+        mood = self._plan.mood
+        return (low + high) // 2 + _REGISTER * (mood.register if mood else 0)
+
+    def _ladder(self, name: str, degrees: Sequence[int]) -> list[int]:
+        low, high = _RANGES.get(name, _HIGH)
+        return [pitch for pitch in range(low, high + 1) if (pitch - self._plan.header.key) % 12 in degrees]
+
+    def _articulate(self, bar: Bar, rhythm: str, onsets: list[int]) -> None:
+        """Legato holds every note to the next one, staccato lets none ring longer than an eighth."""
+        if self._hold == "legato":
+            return
+        for step, following in zip(onsets, [*onsets[1:], len(rhythm)], strict=True):
+            held = len(rhythm[step:following].rstrip("."))
+            end = min(held, 2) if self._hold == "staccato" else held
+            if end < following - step:
+                self._stop(bar.start + step + end)
+
+    def _stop(self, step: int) -> None:
+        self._line.stop_within(step)
+
+
+def _closest(ladder: Sequence[int], pitch: int) -> int:
+    return min(range(len(ladder)), key=lambda place: abs(ladder[place] - pitch))

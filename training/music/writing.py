@@ -1,0 +1,39 @@
+"""From a plan to a score."""
+
+import random
+from collections.abc import Callable
+
+from training.music.line import Line
+from training.music.plan import Plan
+from training.music.players.arpeggio import play_arpeggio
+from training.music.players.bass import play_bass
+from training.music.players.chords import play_comping, play_pad
+from training.music.players.drums import play_drums, play_percussion
+from training.music.players.lead import play_lead
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Event, Score, Section
+
+_PLAYERS: dict[Stream, Callable[[Plan, random.Random], Line]] = {
+    Stream.BASS: play_bass,
+    Stream.CHORDS: play_comping,
+    Stream.PAD: play_pad,
+    Stream.ARPEGGIO: play_arpeggio,
+    Stream.LEAD: play_lead,
+    Stream.PERCUSSION: play_percussion,
+}
+
+
+def write_score(plan: Plan, source: random.Random) -> Score:
+    """Every part of a plan, and the bar `END` after it."""
+    parts = plan.ensemble.parts
+    events: dict[Stream, dict[int, Event]] = {
+        stream: play(plan, source).events for stream, play in _PLAYERS.items() if stream in parts
+    }
+    if Stream.DRUMS in parts:
+        drums, toms = play_drums(plan, source)
+        events[Stream.DRUMS] = drums.events
+        if Stream.PERCUSSION not in parts and toms.events:
+            events[Stream.PERCUSSION] = toms.events
+    sections = (*(Section.FILL if bar.fill else bar.section for bar in plan.bars), Section.END)
+    steps = len(sections) * plan.header.steps
+    return Score(plan.header, sections, steps, {stream: row for stream, row in events.items() if row})
