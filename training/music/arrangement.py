@@ -12,7 +12,9 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Section
 
 LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
-_CARRIERS = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS)
+_HARMONIC = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
+# Sections that need no chords: a beat alone carries them.
+_BARE = (Section.INTRO, Section.BREAK, Section.OUTRO)
 
 
 @cache
@@ -26,7 +28,7 @@ def arrange(
 ) -> list[Streams]:
     """The streams of each section; sections of a kind are played alike, and everybody plays somewhere."""
     chosen = {
-        section: _with_carrier(_one_hand(_of(name, section, parts, source), section, parts), parts)
+        section: _one_hand(_with_carrier(_of(name, section, parts, source), section, parts), section, parts)
         for section in sorted({section for section, _ in form})
     }
     unheard = set(parts) - set().union(*chosen.values())
@@ -48,9 +50,11 @@ def _one_hand(streams: Streams, section: Section, parts: dict[Stream, tuple[str,
     return streams - {Stream.CHORDS, Stream.ARPEGGIO} | {Stream.CHORDS if loud else Stream.ARPEGGIO}
 
 
-def _with_carrier(streams: Streams, parts: dict[Stream, tuple[str, ...]]) -> Streams:
-    """No section is left to those who pause within it."""
-    carriers = [stream for stream in _CARRIERS if stream in parts]
-    if streams & set(carriers):
+def _with_carrier(streams: Streams, section: Section, parts: dict[Stream, tuple[str, ...]]) -> Streams:
+    """No section is left to those who pause within it, and none that matters is without its chords."""
+    harmonic = [stream for stream in _HARMONIC if stream in parts]
+    if streams & set(harmonic) or (Stream.DRUMS in streams and (section in _BARE or not harmonic)):
         return streams
-    return streams | ({carriers[0]} if carriers else frozenset(parts))
+    if harmonic:
+        return streams | {harmonic[0]}
+    return streams | ({Stream.DRUMS} if Stream.DRUMS in parts else frozenset(parts))

@@ -11,6 +11,10 @@ from training.music.wording import Split, Wording, synonyms, wording
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _LOWER, _UPPER, _TYPO, _FLOURISH = 0.3, 0.03, 0.04, 0.25
+_AHEAD = 0.7
+# Wordings of a solo that stand before a noun; the others follow it.
+_SOLO_AHEAD = re.compile(r"^(solo|unaccompanied|a cappella|a lone) | solo$")
+_PLAYED = ("beat", "beats")
 _SLOW = ("very slow", "slow")
 
 
@@ -60,34 +64,46 @@ def _tags(spec: Spec, words: Wording, source: random.Random) -> str:
 
 def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
     """A frame, its slots filled; those that the spec says nothing for close up."""
-    tempo_ahead = bool(spec.tempo_word) and source.random() < 0.6
+    tempo_ahead = bool(spec.tempo_word) and source.random() < _AHEAD
+    mood_ahead = source.random() < _AHEAD
     waltz = spec.beats == 3 and source.random() < 0.4
+    solo = _solo(spec, words, source) if spec.solo else ""
+    solo_ahead = bool(_SOLO_AHEAD.search(solo))
+    adjectives = _adjectives(spec, tempo_ahead, mood_ahead, source) + [solo] * solo_ahead
+    after = [] if mood_ahead else [_mood_phrase(spec, words, source)]
+    after.append(source.choice(words.flourish) if source.random() < _FLOURISH else "")
     slots = {
         "open": source.choice(words.open),
-        "head": _head(spec, words, tempo_ahead, waltz, source),
+        "head": " ".join([*adjectives, *_noun(spec, words, waltz, source)]),
         "tempo": "" if tempo_ahead else _tempo(spec, words, source),
         "key": _key(spec, words, source),
         "meter": "" if waltz else _meter(spec, words, source),
-        "with": "" if spec.solo else _with(spec, words, source),
-        "but": _joined(_buts(spec, words, source)),
-        "flourish": source.choice(words.flourish) if source.random() < _FLOURISH else "",
+        "with": ("" if solo_ahead else solo) if spec.solo else _with(spec, words, source),
+        "but": " and ".join(_buts(spec, words, source)),
+        "flourish": ", ".join(part for part in after if part),
     }
     slots["a"] = _article(slots["head"])
     return _close_up(_SLOT.sub(lambda match: slots[match[1]], source.choice(words.frames)))
 
 
-def _head(spec: Spec, words: Wording, tempo_ahead: bool, waltz: bool, source: random.Random) -> str:
-    """`upbeat dark techno track`; nothing asked for beside it leaves the noun alone."""
+def _adjectives(spec: Spec, tempo_ahead: bool, mood_ahead: bool, source: random.Random) -> list[str]:
+    """Tempo and mood in any order, then the genre."""
     adjectives = [source.choice(synonyms().tempos[spec.tempo_word])] if tempo_ahead and spec.tempo_word else []
-    if spec.mood:
+    if spec.mood and mood_ahead:
         adjectives.append(source.choice(synonyms().moods[spec.mood]))
     source.shuffle(adjectives)
-    genre = [source.choice(synonyms().genres[spec.genre])] if spec.genre else []
-    solo = [_solo(spec, words, source)] if spec.solo else []
-    noun = source.choice(words.waltz if waltz else words.noun)
-    if spec.tempo_word in _SLOW and not waltz and source.random() < 0.2:
-        noun = source.choice(words.slow_noun)
-    return " ".join([*adjectives, *genre, *solo, *([] if genre and source.random() < 0.15 and not waltz else [noun])])
+    return [*adjectives, *([source.choice(synonyms().genres[spec.genre])] if spec.genre else [])]
+
+
+def _noun(spec: Spec, words: Wording, waltz: bool, source: random.Random) -> list[str]:
+    """What it is called; a genre can stand alone, and no beat is asked for where drums are refused."""
+    if waltz:
+        return [source.choice(words.waltz)]
+    if spec.genre and source.random() < 0.15:
+        return []
+    if spec.tempo_word in _SLOW and source.random() < 0.2:
+        return [source.choice(words.slow_noun)]
+    return [source.choice([noun for noun in words.noun if spec.drums is not False or noun not in _PLAYED])]
 
 
 def _mood_phrase(spec: Spec, words: Wording, source: random.Random) -> str:
@@ -147,13 +163,9 @@ def _buts(spec: Spec, words: Wording, source: random.Random) -> list[str]:
     return parts
 
 
-def _joined(parts: list[str]) -> str:
-    return " and ".join(parts)
-
-
 def _article(head: str) -> str:
     words = head.split()
-    if words[0] in ("a", "only", "just", "nothing") or words[-1] == "music":
+    if words[0] == "a" or words[-1] in ("music", "beats"):
         return ""
     return "an" if words[0][0] in "aeiou" and not words[0].startswith("uni") else "a"
 
@@ -168,6 +180,7 @@ def _close_up(text: str) -> str:
 
 def _hand(text: str, source: random.Random) -> str:
     """How it is typed: capitals, and now and then a slip."""
+    text = re.sub(r"\ba (?=[aeiou])", "an ", text)
     draw = source.random()
     if draw < _LOWER:
         text = text.lower()

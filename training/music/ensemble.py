@@ -30,18 +30,15 @@ _PREFERRED: dict[str, tuple[Stream, ...]] = {
     "banjo": (A, C),
     "mandolin": (A, C),
     "harp": (A, C, P),
-    "violin": (L, P),
     "cello": (B, P),
     "strings": (P, A, C, B),
-    "flute": (L, P),
-    "clarinet": (L, P),
-    "saxophone": (L, P),
     "brass": (C, P, B),
     "choir": (P,),
-    **dict.fromkeys(("fiddle", "trumpet", "harmonica"), (L,)),
+    **dict.fromkeys(("violin", "fiddle", "flute", "clarinet", "saxophone", "trumpet", "harmonica"), (L,)),
     **dict.fromkeys(BASSES, (B,)),
 }
 _LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
+_HARMONIC = {C, P, A}
 _LOW_PLAYERS = ("piano", "cello", "strings", "organ", "electric piano", "brass")
 
 
@@ -100,9 +97,9 @@ def _guests(spec: Spec, style: Style, source: random.Random) -> list[str]:
     if len(spec.instruments) > 1:
         return asked
     named = spec.instruments[0]
-    chordal = [name for name in _USUAL[style.name] if {C, P, A} & set(_PREFERRED.get(name, ())) and name != named]
+    chordal = [name for name in _USUAL[style.name] if _HARMONIC & set(_PREFERRED.get(name, ())) and name != named]
     guests = list(asked)
-    if not {C, P, A} & set(_PREFERRED.get(named, ())):
+    if not _HARMONIC & set(_PREFERRED.get(named, ())):
         guests.append(chordal[0] if chordal else "piano")
     rhythm = [_bass_of(style), *(name for name in _USUAL[style.name] if name in (*KIT_WORDS, "percussion"))]
     fitting = [name for name in rhythm if name != named and name not in guests and _welcome(name, spec)]
@@ -133,18 +130,29 @@ def _double(parts: dict[Stream, tuple[str, ...]], members: list[str], spec: Spec
     """Players who can take a second part do, where one is missing: a pianist's left hand, a guitarist's solo."""
     melodic = [name for name in members if name in _PREFERRED]
     most = 3 if len(melodic) == 1 else 2
-    missing = [C, P, A][: 3 if not {C, P, A} & set(parts) else 0]
-    for stream in [*missing, L, B]:
-        lacking = stream not in parts and not (stream in missing and {C, P, A} & set(parts))
+    for stream in (C, P, A, L, B):
+        lacking = stream not in parts and not (stream in _HARMONIC and _HARMONIC & set(parts))
         able = [name for name in melodic if _can_double(name, stream) and _load(parts, name) < most]
         if lacking and able and not (stream is B and spec.bass is False):
             parts[stream] = (able[0],)
-    if len(melodic) == 1 and C in parts and A not in parts and melodic[0] in INSTRUMENTS[A] and source.random() < 0.5:
+    if not _HARMONIC & set(parts):
+        _second_voice(parts)
+    if len(melodic) == 1 and C in parts and A not in parts and melodic[0] in INSTRUMENTS[A] and source.random() < 0.6:
         parts[A] = (melodic[0],)
 
 
 def _can_double(name: str, stream: Stream) -> bool:
+    """Bows and horns have one voice, so that they hold no chords; a low part needs a low instrument."""
+    if stream is P:
+        return P in _PREFERRED[name] and name != "cello"
     return name in INSTRUMENTS[stream] and (stream is not B or name in _LOW_PLAYERS)
+
+
+def _second_voice(parts: dict[Stream, tuple[str, ...]]) -> None:
+    """Where only melody instruments play, the last of them accompanies the others."""
+    *first, last = parts.get(L, ("",))
+    if first and last in INSTRUMENTS[P]:
+        parts[L], parts[P] = tuple(first), (last,)
 
 
 def _load(parts: dict[Stream, tuple[str, ...]], name: str) -> int:

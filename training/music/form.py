@@ -26,8 +26,6 @@ class Bar:
         level: energy, 0 to 2.
         chords: by the step within the bar on which they begin.
         streams: who plays.
-        fill: the drums end the section with a fill.
-        arrives: a new section begins with weight.
     """
 
     index: int
@@ -39,13 +37,22 @@ class Bar:
     level: int
     chords: tuple[tuple[int, Degree], ...]
     streams: Streams
-    fill: bool = False
-    arrives: bool = False
 
     @property
     def is_last(self) -> bool:
         """Whether the section ends with it."""
         return self.place == self.length - 1
+
+    @property
+    def fill(self) -> bool:
+        """Whether drums end the section with a fill."""
+        drums = Stream.DRUMS in self.streams
+        return self.is_last and drums and self.length >= 4 and self.section is not Section.OUTRO
+
+    @property
+    def arrives(self) -> bool:
+        """Whether a new section begins with weight."""
+        return self.place == 0 and self.index > 0 and self.section in (Section.VERSE, Section.CHORUS)
 
     def chord_at(self, step: int) -> Degree:
         """The chord that sounds at a step of the bar."""

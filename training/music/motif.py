@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.music.pattern import bar_of, made_for
 
@@ -17,6 +17,18 @@ _SHAPES = (
     (1, 1, 1, -2),
     (-1, 1, 2, -1),
 )
+# Busy bars run up and down.
+_RUNS = (
+    (1, 1, 1, 1, -1, -1, -1, -1),
+    (-1, -1, -1, -1, 1, 1, 1, 1),
+    (1, 1, -1),
+    (-1, -1, 1),
+    (2, -1, 2, -1, -2, 1, -2, 1),
+    (1, 1, 1, -3),
+)
+_BUSY = 7
+# How a phrase of four bars rises and falls, in steps of the scale.
+_ARCS = ((0, 0, 0, 0), (0, 1, 2, 0), (0, -1, -2, 0), (0, 0, 2, 0), (0, 2, 1, 0))
 _STARTS = (0, 0, 2, -2, 4)
 _CADENCES = ("x---x---x-------", "x-x-x---x-------", "x---x-----------", "x-x-x-x-x-------")
 _WALTZ_CADENCES = ("x---x---x---", "x-------x---", "x-x-x-------", "x-----------")
@@ -33,15 +45,17 @@ class Motif:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Three motifs: `a`, `b`, and `c`, which closes; and the order they come in, `.` is a rest."""
+    """Three motifs: `a`, `b`, and `c`, which closes; the order they come in, `.` is a rest; and the phrase's arc."""
 
     motifs: dict[str, Motif]
     phrase: str
+    arc: tuple[int, ...]
 
     def at(self, place: int, *, closing: bool) -> Motif | None:
         """The motif of a bar of a section; sections close with `c`."""
         letter = "c" if closing else self.phrase[place % len(self.phrase)]
-        return self.motifs.get(letter)
+        motif = self.motifs.get(letter)
+        return motif and replace(motif, start=motif.start + self.arc[place % len(self.arc)])
 
 
 def draw_theme(rhythms: Sequence[str], phrases: Sequence[str], steps: int, lift: int, source: random.Random) -> Theme:
@@ -49,11 +63,16 @@ def draw_theme(rhythms: Sequence[str], phrases: Sequence[str], steps: int, lift:
     made = [row for row in rhythms if made_for(row, steps)] or list(rhythms)
     first, second = source.choice(made), source.choice(made)
     closing = source.choice(_CADENCES if steps == 16 else _WALTZ_CADENCES)
-    shapes = source.sample(_SHAPES, 3)
     start = source.choice(_STARTS) + lift
     motifs = {
-        "a": Motif(bar_of(first, 0, steps), start, shapes[0]),
-        "b": Motif(bar_of(second, len(second) // steps - 1, steps), start + source.choice((-1, 1, 2)), shapes[1]),
-        "c": Motif(closing, start, shapes[2]),
+        "a": Motif(bar_of(first, 0, steps), start, _shape(first, source)),
+        "b": Motif(
+            bar_of(second, len(second) // steps - 1, steps), start + source.choice((-1, 1, 2)), _shape(second, source)
+        ),
+        "c": Motif(closing, start, source.choice(_SHAPES)),
     }
-    return Theme(motifs, source.choice(phrases))
+    return Theme(motifs, source.choice(phrases), source.choice(_ARCS))
+
+
+def _shape(rhythm: str, source: random.Random) -> tuple[int, ...]:
+    return source.choice(_RUNS if rhythm.count("x") >= _BUSY else _SHAPES)

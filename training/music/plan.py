@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.prompt import VOCABULARY
 from training.music.arrangement import arrange
@@ -12,14 +12,17 @@ from training.music.harmony import Degree, degree, progression
 from training.music.mood import Mood, moods
 from training.music.spec import Spec
 from training.music.style import Style, styles
-from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, SLOWEST, Header, Section
 
 _TEMPOS = {tempo.name: (tempo.bpm_min, tempo.bpm_max) for tempo in VOCABULARY.tempos}
 _LEVEL = {Section.INTRO: -1, Section.CHORUS: 1, Section.BREAK: -1, Section.OUTRO: -1}
+# Where the second chord of a bar begins: in its middle, in a waltz on its last beat.
+_HALF = 8
 _THEME = {Section.CHORUS: 1, Section.BRIDGE: 2}
 # Keys that players like; a caption names any.
 _COMMON = {False: (0, 7, 2, 5, 9, 4), True: (9, 4, 2, 0, 7, 11)}
+
+_BY_HAND = ("pop", "folk", "classical", "jazz", "cinematic", "blues", "latin", "soul", "ambient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,34 @@ def make_plan(spec: Spec, source: random.Random) -> Plan:
     mood = moods()[spec.mood] if spec.mood else None
     header = _header(spec, style, mood, source)
     ensemble = gather(spec, style, source)
-    progressions = _progressions(style, mood, header, source)
-    tonic = _tonic(progressions)
-    bars = _bars(style, mood, header, ensemble, progressions, tonic, source)
+    bars, tonic = _bars(style, mood, header, ensemble, source)
     return Plan(spec, style, mood, header, ensemble, bars, tonic)
 
 
 def _fitting_genre(spec: Spec, source: random.Random) -> str:
-    """A genre whose usual instruments are named, or any."""
-    named = set(spec.instruments)
-    known = {genre.name: len(named & set(genre.instruments)) for genre in VOCABULARY.genres if genre.name in styles()}
+    """A genre that knows the named instruments; for those that none knows, one that is played by hand."""
+    known = {genre.name: _fit(spec, genre.name, genre.instruments) for genre in VOCABULARY.genres}
     if spec.beats == 3:
-        known = {name: count for name, count in known.items() if styles()[name].waltz} or known
+        known = {name: fit for name, fit in known.items() if styles()[name].waltz}
+    if spec.instruments and not any(known.values()) and not {"drums", "drum machine"} & set(spec.instruments):
+        known = {name: fit for name, fit in known.items() if name in _BY_HAND}
     best = max(known.values())
-    return source.choice([name for name, count in known.items() if count == best])
+    return source.choice([name for name, fit in known.items() if fit == best])
+
+
+def _fit(spec: Spec, genre: str, usual: tuple[str, ...]) -> int:
+    """How well a genre knows the named instruments; a soloist needs one that lives without a beat."""
+    style = styles()[genre]
+    if spec.solo and genre not in _BY_HAND and "drums" not in spec.instruments:
+        return 0
+    others = {*style.roles, *style.extras}
+    return sum(2 if name in usual else name in others for name in spec.instruments)
 
 
 def _header(spec: Spec, style: Style, mood: Mood | None, source: random.Random) -> Header:
     minor = spec.minor
     if minor is None:
-        chance = 0.8 * mood.minor + 0.2 * style.minor if mood else style.minor
+        chance = 0.9 * mood.minor + 0.1 * style.minor if mood else style.minor
         minor = source.random() < chance
     key = spec.key if spec.key is not None else source.choice(_COMMON[minor] if source.random() < 0.8 else range(12))
     beats = spec.beats or (3 if source.random() < style.waltz else 4)
@@ -110,45 +121,23 @@ def _tonic(progressions: Sequence[str]) -> Degree:
 
 
 def _bars(
-    style: Style,
-    mood: Mood | None,
-    header: Header,
-    ensemble: Ensemble,
-    progressions: Sequence[str],
-    tonic: Degree,
-    source: random.Random,
-) -> tuple[Bar, ...]:
+    style: Style, mood: Mood | None, header: Header, ensemble: Ensemble, source: random.Random
+) -> tuple[tuple[Bar, ...], Degree]:
+    """The form filled with chords, and the chord to end on."""
     form = choose_form(style.forms, source)
     streams = arrange(style.arrangement, form, ensemble.parts, source)
+    progressions = _progressions(style, mood, header, source)
+    tonic = _tonic(progressions)
     energy = style.energy + (mood.energy if mood else 0)
     bars: list[Bar] = []
     for (section, length), playing in zip(form, streams, strict=True):
         theme = _THEME.get(section, 0)
+        level = max(0, min(2, energy + _LEVEL.get(section, 0)))
         chords = progression(progressions[theme])
         for place in range(length):
-            index = len(bars)
-            last = style.ending == "hold" and section is form[-1][0] and index == sum(n for _, n in form) - 1
-            bars.append(
-                Bar(
-                    index=index,
-                    start=index * header.steps,
-                    section=section,
-                    place=place,
-                    length=length,
-                    theme=theme,
-                    level=max(0, min(2, energy + _LEVEL.get(section, 0))),
-                    chords=_spread((tonic,) if last else chords[place % len(chords)], header.beats),
-                    streams=playing,
-                    fill=place == length - 1
-                    and Stream.DRUMS in playing
-                    and section is not Section.OUTRO
-                    and length >= 4,
-                    arrives=place == 0 and section in (Section.VERSE, Section.CHORUS) and index > 0,
-                )
-            )
-    return tuple(bars)
-
-
-def _spread(chords: tuple[Degree, ...], beats: int) -> tuple[tuple[int, Degree], ...]:
-    """Two chords share a bar of four beats evenly; in a waltz the second has the last beat."""
-    return tuple((index * 8, chord) for index, chord in enumerate(chords)) if beats in (3, 4) else ()
+            spread = tuple((half * _HALF, chord) for half, chord in enumerate(chords[place % len(chords)]))
+            start = len(bars) * header.steps
+            bars.append(Bar(len(bars), start, section, place, length, theme, level, spread, playing))
+    if style.ending == "hold":
+        bars[-1] = replace(bars[-1], chords=((0, tonic),))
+    return tuple(bars), tonic

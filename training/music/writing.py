@@ -13,8 +13,17 @@ from training.music.players.lead import play_lead
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Event, Score, Section
 
+
+def _play_low(plan: Plan, source: random.Random) -> Line:
+    """A cello that has nobody to accompany has the melody."""
+    melodic = set(plan.ensemble.parts) - {Stream.DRUMS, Stream.PERCUSSION}
+    if melodic == {Stream.BASS} and plan.ensemble.parts[Stream.BASS] == ("cello",):
+        return play_lead(plan, source, Stream.BASS)
+    return play_bass(plan, source)
+
+
 _PLAYERS: dict[Stream, Callable[[Plan, random.Random], Line]] = {
-    Stream.BASS: play_bass,
+    Stream.BASS: _play_low,
     Stream.CHORDS: play_comping,
     Stream.PAD: play_pad,
     Stream.ARPEGGIO: play_arpeggio,

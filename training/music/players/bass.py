@@ -54,7 +54,7 @@ def _pitch(letter: str, chord: Degree, goal: Degree, plan: Plan, name: str) -> i
         return _above(plan.header.key + goal.semitones - 1, lowest)
     root = _above(plan.header.key + chord.semitones, lowest)
     pitch = root + _interval(letter, chord, plan.header.minor)
-    return pitch if pitch <= _LIMIT else pitch - 12
+    return pitch - 12 if pitch > _LIMIT else pitch + 12 if pitch < lowest else pitch
 
 
 def _above(pitch_class: int, lowest: int) -> int:

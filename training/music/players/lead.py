@@ -13,6 +13,7 @@ from worker.engine.sampler.score import Note
 
 _RANGES = {
     "piano": (60, 83),
+    "cello": (36, 58),
     "flute": (67, 83),
     "clarinet": (55, 77),
     "saxophone": (53, 76),
@@ -20,24 +21,26 @@ _RANGES = {
     "electric guitar": (55, 79),
     "distorted guitar": (52, 77),
 }
+_HARMONIC = {Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO}
 _HIGH = (60, 83)
 _REGISTER = 4
 _LIFT = {0: 0, 1: 2, 2: -1}
 
 
-def play_lead(plan: Plan, source: random.Random) -> Line:
+def play_lead(plan: Plan, source: random.Random, stream: Stream = Stream.LEAD) -> Line:
+    """A theme for each kind of section. Where nothing else sounds, the melody has no rests of a bar."""
     line = Line()
-    alone = set(plan.ensemble.parts) <= {Stream.LEAD, Stream.BASS, Stream.DRUMS, Stream.PERCUSSION}
+    alone = plan.spec.solo or not _HARMONIC & set(plan.ensemble.parts)
     themes = [_theme(plan, theme, alone, source) for theme in range(3)]
     melody = _Melody(plan, line)
-    for bar, name, following in each_bar(plan.bars, Stream.LEAD, plan.ensemble.parts[Stream.LEAD], line):
+    for bar, name, following in each_bar(plan.bars, stream, plan.ensemble.parts[stream], line):
         motif = themes[bar.theme].at(bar.place, closing=bar.is_last)
         if motif is None:
             line.stop(bar.start)
         else:
             melody.write(bar, name, motif, final=bar.is_last and (following is None or following.theme != bar.theme))
-    if plan.style.ending == "button" and Stream.LEAD in plan.bars[-1].streams:
-        name = plan.ensemble.parts[Stream.LEAD][0]
+    if plan.style.ending == "button" and stream in plan.bars[-1].streams:
+        name = plan.ensemble.parts[stream][0]
         line.play(plan.end_step, Note(name, melody.nearest(name, plan.tonic.tones[:1]), melody.loudness))
     return line
 
@@ -100,10 +103,7 @@ class _Melody:
             held = len(rhythm[step:following].rstrip("."))
             end = min(held, 2) if self._hold == "staccato" else held
             if end < following - step:
-                self._stop(bar.start + step + end)
-
-    def _stop(self, step: int) -> None:
-        self._line.stop_within(step)
+                self._line.stop_within(bar.start + step + end)
 
 
 def _closest(ladder: Sequence[int], pitch: int) -> int:
