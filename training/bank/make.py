@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 from training.bank.electronic import crackle, electronic_kit, worn
 from training.bank.loops import find_loop
 from training.bank.presets import PRESETS, STRIKES, Preset
 from training.bank.soundfont import LICENCE, SAMPLE_RATE, Key, record
 from training.bank.synthesis import pads, synth_bass, synthesizer
+from training.bank.tuning import find_cents
 from worker.engine.sampler.loudness import power
 
 BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
@@ -42,21 +44,28 @@ class Writer:
         self.notes: dict[str, list[dict[str, Any]]] = {}
         self.hits: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def add_note(self, name: str, root: int, layer: int, audio: Audio, sustained: bool) -> None:
-        """Take a note; a sustained one gets its loop."""
-        audio = trim(audio)
+    def add_note(
+        self, name: str, root: int, layer: int, audio: Audio, *, sustained: bool = True, tuned: bool = False
+    ) -> None:
+        """Take a note; a sustained one gets its loop, and one that is not tuned is."""
+        audio = trim(clean(audio))
         loop = find_loop(audio) if sustained else None
         if loop is not None and loop[2] < 0.7:
             print(f"{name} {root}: the loop fits by {loop[2]:.2f} only")
         entry = self._store(f"{name}/{root}-{layer}.ogg", audio if sustained else fade(audio, 0.25))
         level = loudest(audio)
-        entry |= {"root": root, "layer": layer, "loop": None if loop is None else loop[:2]}
+        entry |= {
+            "root": root,
+            "cents": 0.0 if tuned else find_cents(audio, root),
+            "layer": layer,
+            "loop": None if loop is None else loop[:2],
+        }
         entry["gain"] = round(entry["gain"] * LEVEL / level, 5)
         self.notes.setdefault(name, []).append(entry)
 
     def add_hit(self, kit: str, piece: str, audio: Audio, loops: bool = False) -> None:
         """Take a hit; its peak is 1 when it is played."""
-        entry = self._store(f"{kit}/{piece}.ogg", audio if loops else fade(trim(audio), 0.05))
+        entry = self._store(f"{kit}/{piece}.ogg", audio if loops else fade(trim(clean(audio)), 0.05))
         entry["gain"] = round(entry["gain"] / float(np.max(np.abs(audio))), 5)
         self.hits.setdefault(kit, {})[piece] = entry | {"loop": [SAMPLE_RATE, len(audio)] if loops else None}
 
@@ -75,6 +84,12 @@ class Writer:
         soundfile.write(out, audio * (PEAK / peak), SAMPLE_RATE, "VORBIS", format="OGG", compression_level=COMPRESSION)
         self._files[file] = out.getvalue()
         return {"file": file, "gain": peak / PEAK}
+
+
+def clean(audio: Audio) -> Audio:
+    """Without what is too low to be heard, which a room would keep."""
+    low_cut = butter(2, 26, "high", fs=SAMPLE_RATE, output="sos")
+    return np.asarray(sosfilt(low_cut, audio), np.float32)
 
 
 def trim(audio: Audio) -> Audio:
@@ -104,7 +119,7 @@ def main() -> None:
     record_hits(writer)
     for name, (make, lowest, highest) in SYNTHESISED.items():
         for root in range(lowest, highest + 1, 4):
-            writer.add_note(name, root, 0, make(root), sustained=True)
+            writer.add_note(name, root, 0, make(root), tuned=True)
     for piece, audio in electronic_kit().items():
         writer.add_hit("drums/electronic", piece, audio)
     writer.add_hit("percussion/vinyl crackle", "crackle", crackle(), loops=True)
@@ -120,7 +135,7 @@ def record_notes(writer: Writer) -> None:
                 keys = [Key(preset.bank, preset.program, root, velocity, preset.seconds) for root in preset.roots]
                 wanted += [(name, layer, preset, key) for key in keys]
     for (name, layer, preset, key), audio in zip(wanted, record([key for *_, key in wanted]), strict=True):
-        writer.add_note(name, key.pitch, layer, audio, preset.sustained)
+        writer.add_note(name, key.pitch, layer, audio, sustained=preset.sustained)
 
 
 def record_hits(writer: Writer) -> None:

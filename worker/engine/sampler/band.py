@@ -4,15 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.engine.sampler.bank import Bank
-from worker.engine.sampler.clock import Clock, swing_delay
+from worker.engine.sampler.clock import SAMPLE_RATE, Clock, swing_delay
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.player import Player
+from worker.engine.sampler.score import Stop
 
 Floats = NDArray[np.float32]
 
 PLAYED = tuple(Stream)[1:]
+# Seconds in which a piece's last notes are gone.
+LAST_RELEASE = 1.5
+# Samples that are heard after a piece's last step.
+RING_OUT = 2 * SAMPLE_RATE
 
 
 class Band:
@@ -52,18 +57,19 @@ class Band:
         return out
 
     def stop(self) -> None:
-        """Everybody releases what sounds."""
+        """Everybody releases what sounds, slowly."""
         for player in self._players.values():
-            player.stop(self._now)
+            player.stop(self._now, LAST_RELEASE)
 
     @property
     def is_silent(self) -> bool:
         return all(player.is_silent for player in self._players.values())
 
     def _begin(self, column: Codes, at: int, key: int) -> None:
-        for stream, player in self._players.items():
-            event = event_of(stream, int(column[stream]))
-            if event is not None:
-                player.take(event, at, self._step, key)
-        if self._conductor.is_over:
+        events = {stream: event_of(stream, int(column[stream])) for stream in PLAYED}
+        # If all stop at once that is the end: its section is declared two steps later.
+        if self._conductor.is_over or all(isinstance(event, Stop) for event in events.values()):
             self.stop()
+        for stream, event in events.items():
+            if event is not None and not self._conductor.is_over:
+                self._players[stream].take(event, at, self._step, key)

@@ -31,6 +31,7 @@ class Sample(msgspec.Struct, frozen=True):
         loop: its first sample and the one after its last, if the sound can go on for ever.
         root: the MIDI key that was recorded.
         layer: 0 is the softest.
+        cents: by which it is higher than its root.
     """
 
     file: str
@@ -38,6 +39,7 @@ class Sample(msgspec.Struct, frozen=True):
     loop: tuple[int, int] | None = None
     root: int = 0
     layer: int = 0
+    cents: float = 0.0
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -113,9 +115,10 @@ class Bank:
         layers = [sample for sample in samples if sample.root == nearest]
         return self._render(layers[min(layer, len(layers) - 1)], pitch - nearest)
 
-    def _render(self, sample: Sample, semitones: int) -> Rendering:
+    def _render(self, sample: Sample, wanted: int) -> Rendering:
         audio, _ = soundfile.read(io.BytesIO(self._zip.read(sample.file)), dtype="float32")
         audio *= np.float32(sample.gain)
+        semitones = wanted - sample.cents / 100
         if sample.loop is None:
             return Rendering(shift(audio, semitones), None)
         return close_loop(shift(audio, semitones), *(round(at * 2 ** (-semitones / 12)) for at in sample.loop))

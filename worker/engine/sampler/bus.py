@@ -26,7 +26,12 @@ class Bus:
         self._skip = AHEAD
 
     def push(self, sound: Floats) -> Floats:
-        """Take float32 of shape [2, samples]; returns what is final now, shaped like it."""
+        """Take float32 of shape [2, samples]; returns what is final now, shaped like it.
+
+        The first sound is best a whole step, for the first guess at the piece's loudness is made of it.
+        """
+        if not self._leveller.has_begun:
+            self._leveller.begin(_mean_power(sound))
         self._waiting = np.concatenate((self._waiting, sound), axis=1)
         whole = self._waiting.shape[1] // BLOCK * BLOCK
         blocks = [self._block(self._waiting[:, at : at + BLOCK]) for at in range(0, whole, BLOCK)]
@@ -46,3 +51,9 @@ class Bus:
         limited = self._limiter.push(sound * ramp)
         skipped, self._skip = self._skip, 0
         return limited[:, skipped:]
+
+
+def _mean_power(sound: Floats) -> float:
+    """The mean of the windows that a sound has; its end, if it is no whole one, is left out."""
+    windows = [power(sound[:, at : at + BLOCK]) for at in range(0, sound.shape[1] - BLOCK + 1, BLOCK // 2)]
+    return float(np.mean(windows)) if windows else 0.0

@@ -5,21 +5,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine.sampler.band import PLAYED, Band
+from worker.engine.sampler.band import RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.bus import Bus
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CARD
 from worker.engine.sampler.ending import FADE, Ending, faded
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.patches import SENDS
+from worker.engine.sampler.mix import mix
 from worker.engine.sampler.room import Room
 from worker.engine.sampler.score import FASTEST
 
 Floats = NDArray[np.float32]
-
-RING_OUT = 2 * SAMPLE_RATE
-SEND_GAINS = np.array([SENDS[stream] for stream in PLAYED], np.float32)
 
 
 class SamplerCodec:
@@ -113,14 +110,5 @@ class SamplerStream:
         rest = mix(self._band.ring(RING_OUT), self._room)
         rest[:, -FADE:] *= faded(np.arange(FADE, 0, -1) / FADE)
         sound = [self._finish(rest), self._ending.push(self._bus.finish())]
-        return [*sound, np.zeros((2, self._ending.left or 0), np.float32)]
-
-
-def mix(streams: Floats, room: Room) -> Floats:
-    """All streams together, and the room's answer.
-
-    Args:
-        streams: float32 of shape [7, 2, samples], dry.
-        room: hears each as much as `SENDS` says.
-    """
-    return np.asarray(streams.sum(axis=0) + room.push(np.tensordot(SEND_GAINS, streams, 1)))
+        silence = np.zeros((2, self._ending.left or 0), np.float32)
+        return [*sound, self._ending.push(silence)]

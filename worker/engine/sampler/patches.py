@@ -32,28 +32,28 @@ PATCHES: dict[str, Patch] = {
     "piano": Patch("piano", 1.0, -0.15, 0.35, centre=62, spread=0.5),
     "electric piano": Patch("electric piano", 0.0, 0.2, 0.3, centre=61, spread=0.5),
     "organ": Patch("organ", -3.0, 0.2, 0.15, centre=62),
-    "synthesizer": Patch("synthesizer", -2.5, 0.1, 0.25, centre=62, spread=0.6),
+    "synthesizer": Patch("synthesizer", -1.5, 0.1, 0.25, centre=62, spread=0.6),
     "synth bass": Patch("synth bass", 0.0, release=0.12),
     "pads": Patch("pads", -1.0, release=1.2, centre=61, spread=0.9),
-    "bells": Patch("bells", -2.0, 0.3, 1.2, centre=74, spread=0.6),
-    "marimba": Patch("marimba", 0.0, 0.3, 0.5, centre=64, spread=0.5),
-    "acoustic guitar": Patch("acoustic guitar", 0.0, -0.35, 0.25, 0.011, centre=57, spread=0.3),
+    "bells": Patch("bells", 1.0, 0.3, 1.2, centre=74, spread=0.6),
+    "marimba": Patch("marimba", 2.0, 0.3, 0.5, centre=64, spread=0.5),
+    "acoustic guitar": Patch("acoustic guitar", 1.5, -0.35, 0.25, 0.011, centre=57, spread=0.3),
     "electric guitar": Patch("electric guitar", 0.0, 0.35, 0.25, 0.009, centre=57, spread=0.3),
     "distorted guitar": Patch("distorted guitar", -3.5, -0.3, 0.15, 0.004, centre=50, spread=0.7),
     "bass guitar": Patch("bass guitar", 0.0, release=0.15),
     "double bass": Patch("double bass", 0.0, 0.05, 0.25),
-    "banjo": Patch("banjo", -1.0, 0.35, 0.2, 0.010, centre=62),
-    "mandolin": Patch("mandolin", -1.0, 0.35, 0.2, 0.008, centre=67),
+    "banjo": Patch("banjo", 1.5, 0.35, 0.2, 0.010, centre=62),
+    "mandolin": Patch("mandolin", 0.5, 0.35, 0.2, 0.008, centre=67),
     "fiddle": Patch("fiddle", -2.0, -0.15, 0.18, centre=67),
     "violin": Patch("violin", -2.0, -0.2, 0.25, centre=67),
-    "cello": Patch("cello", -1.0, 0.25, 0.3, centre=52),
+    "cello": Patch("cello", -1.5, 0.25, 0.3, centre=52),
     "strings": Patch("strings", -1.5, release=0.6, centre=60, spread=0.9),
-    "pizzicato": Patch("pizzicato", 0.0, -0.2, 0.4, centre=62, spread=0.6),
-    "harp": Patch("harp", 0.0, -0.3, 0.9, 0.025, centre=62, spread=0.6),
+    "pizzicato": Patch("pizzicato", 2.5, -0.2, 0.4, centre=62, spread=0.6),
+    "harp": Patch("harp", 1.5, -0.3, 0.9, 0.025, centre=62, spread=0.6),
     "flute": Patch("flute", -2.0, 0.15, 0.2, centre=70),
-    "clarinet": Patch("clarinet", -2.0, -0.15, 0.2, centre=64),
+    "clarinet": Patch("clarinet", -3.5, -0.15, 0.2, centre=64),
     "saxophone": Patch("saxophone", -2.0, 0.1, 0.2, centre=58),
-    "trumpet": Patch("trumpet", -2.5, -0.1, 0.2, centre=64),
+    "trumpet": Patch("trumpet", -3.5, -0.1, 0.2, centre=64),
     "brass": Patch("brass", -2.5, 0.15, 0.25, centre=60, spread=0.6),
     "harmonica": Patch("harmonica", -2.5, 0.1, 0.2, centre=67),
     "choir": Patch("choir", -1.0, release=0.7, centre=62, spread=0.9),
@@ -65,8 +65,8 @@ OTHER_SOUNDS = {("strings", Stream.ARPEGGIO): "pizzicato"}
 
 # Decibels of the streams in the mix, and how much of each the room hears.
 LEVELS: dict[Stream, float] = {
-    Stream.BASS: 0.5, Stream.CHORDS: -7.5, Stream.PAD: -10.5, Stream.ARPEGGIO: -4.5,
-    Stream.LEAD: -0.5, Stream.DRUMS: -6.0, Stream.PERCUSSION: -8.5,
+    Stream.BASS: -1.5, Stream.CHORDS: -7.5, Stream.PAD: -10.5, Stream.ARPEGGIO: -4.0,
+    Stream.LEAD: 0.0, Stream.DRUMS: -1.0, Stream.PERCUSSION: -5.5,
 }  # fmt: skip
 SENDS: dict[Stream, float] = {
     Stream.BASS: 0.02, Stream.CHORDS: 0.16, Stream.PAD: 0.30, Stream.ARPEGGIO: 0.24,
@@ -77,13 +77,15 @@ SENDS: dict[Stream, float] = {
 PIECE_LEVELS: dict[str, float] = {
     "kick": 0.0, "snare": -2.0, "clap_or_rim": -4.0, "closed_hat": -11.0, "open_hat": -11.0, "ride": -12.0,
     "crash": -8.0, "high_tom": -3.0, "low_tom": -2.0, "shaker_or_tambourine": -9.0, "high_conga": -5.0,
-    "low_conga": -4.0, "timpani": 0.0, "crackle": -12.0,
+    "low_conga": -4.0, "timpani": 6.0, "crackle": 0.0,
 }  # fmt: skip
 PIECE_PANS: dict[str, float] = {
     "snare": 0.05, "clap_or_rim": -0.1, "closed_hat": 0.3, "open_hat": 0.3, "ride": -0.35, "crash": -0.4,
     "high_tom": 0.25, "low_tom": -0.3, "shaker_or_tambourine": -0.45, "high_conga": 0.4, "low_conga": 0.2,
     "timpani": -0.15,
 }  # fmt: skip
+
+KIT_LEVELS: dict[str, float] = {"electronic": -4.0, "hard": -1.5, "lofi": -1.5}
 
 VELOCITY_DECIBELS = (-7.0, -3.0, 0.0)
 VELOCITY_LAYERS = (0, 1, 1)

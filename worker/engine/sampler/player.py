@@ -6,6 +6,7 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.patches import (
     CHORD_DECIBELS,
+    KIT_LEVELS,
     LEVELS,
     PIECE_LEVELS,
     PIECE_PANS,
@@ -58,10 +59,10 @@ class Player:
             case Hits():
                 self._strike(event, at, loudness, key)
 
-    def stop(self, at: int) -> None:
-        """Release everything; what was struck rings."""
+    def stop(self, at: int, release: float = 0.0) -> None:
+        """Release everything, in so many seconds if that is longer; what was struck rings."""
         for sounding in self._voices if self._stream < Stream.DRUMS else []:
-            sounding.stop(at)
+            sounding.stop(at, max(release, sounding.release))
         self._switch_crackle(None, at)
 
     def mix(self, out: Floats, start: int) -> None:
@@ -98,8 +99,9 @@ class Player:
         if hits.kit == CRACKLE:
             self._switch_crackle(hits, at)
             return
+        louder = loudness + KIT_LEVELS.get(hits.kit, 0.0) + VELOCITY_DECIBELS[hits.accent]
         for piece in sorted(hits.pieces):
-            level = gain(loudness + PIECE_LEVELS[piece] + VELOCITY_DECIBELS[hits.accent])
+            level = gain(louder + PIECE_LEVELS[piece])
             if piece == "timpani":
                 rendering = self._bank.note(piece, TIMPANI_LOWEST + key, 0)
             else:

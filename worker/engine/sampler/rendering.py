@@ -37,7 +37,7 @@ class Rendering:
         return self.audio[np.where(places < len(self.audio), places, self.loop + (places - self.loop) % period)]
 
 
-def shift(audio: Floats, semitones: int) -> Floats:
+def shift(audio: Floats, semitones: float) -> Floats:
     """Play faster or slower, interpolated by Catmull and Rom's cubic."""
     if semitones == 0:
         return audio

@@ -1,0 +1,132 @@
+"""Reads back what was written, with a reader that knows only the format."""
+
+import struct
+
+import pytest
+
+from tests.unit.worker.engine.sampler.songs import POP, song
+from worker.engine.sampler.codes import encode
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.midi import midi
+from worker.engine.sampler.midi_file import key_signature
+from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
+
+Message = tuple[int, bytes]
+
+
+def read(data: bytes) -> list[list[Message]]:
+    kind, length, form, count, division = struct.unpack(">4sIHHH", data[:14])
+    assert (kind, length, form, division) == (b"MThd", 6, 1, 480)
+    tracks, at = [], 14
+    for _ in range(count):
+        kind, length = struct.unpack(">4sI", data[at : at + 8])
+        assert kind == b"MTrk"
+        tracks.append(read_track(data[at + 8 : at + 8 + length]))
+        at += 8 + length
+    assert at == len(data)
+    return tracks
+
+
+def read_track(data: bytes) -> list[Message]:
+    found, tick, at = [], 0, 0
+    while at < len(data):
+        delta, at = read_length(data, at)
+        tick += delta
+        begin = at
+        if data[at] == 0xFF:
+            size, at = read_length(data, at + 2)
+            at += size
+        else:
+            at += 2 if data[at] & 0xF0 == 0xC0 else 3
+        found.append((tick, data[begin:at]))
+    assert found[-1][1] == b"\xff\x2f\x00"
+    return found[:-1]
+
+
+def read_length(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    while True:
+        value = value << 7 | data[at] & 0x7F
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def test_a_conductor_track_says_tempo_time_key_and_sections() -> None:
+    score = Score(Header(120, 3, 0, 9, True), (Section.INTRO, Section.CHORUS), 24)
+    [[name, *signs]] = read(midi(encode(score)))
+
+    assert name[1].endswith(b"conductor")
+    assert (0, b"\xff\x51\x03" + (500_000).to_bytes(3, "big")) in signs
+    assert (0, bytes((0xFF, 0x58, 4, 3, 2, 24, 8))) in signs
+    assert (120, b"\xff\x59\x02\x00\x01") in signs or (0, b"\xff\x59\x02\x00\x01") in signs
+    assert (12 * 120, b"\xff\x06\x06chorus") in signs
+
+
+@pytest.mark.parametrize(
+    ("key", "minor", "sharps"),
+    [(0, False, 0), (7, False, 1), (5, False, -1), (9, True, 0), (4, True, 1), (2, True, -1)],
+)
+def test_key_signatures(key: int, minor: bool, sharps: int) -> None:
+    assert key_signature(key, minor)[3:] == struct.pack(">bB", sharps, minor)
+
+
+def test_notes_lie_on_exact_ticks() -> None:
+    events: dict[int, Event] = {0: Note("flute", 72, 2), 3: Note("flute", 74, 0), 8: Stop(), 15: Note("trumpet", 60)}
+    tracks = read(midi(encode(Score(Header(133, 4, 1), (Section.VERSE,), 16, {Stream.LEAD: events}))))
+
+    assert len(tracks) == 2
+    assert tracks[1][1:] == [
+        (0, b"\xb4\x00\x00"),
+        (0, b"\xc4\x49"),
+        (0, b"\x94\x48\x70"),
+        (3 * 120 + 20, b"\x84\x48\x40"),
+        (3 * 120 + 20, b"\x94\x4a\x3a"),
+        (8 * 120, b"\x84\x4a\x40"),
+        (15 * 120 + 20, b"\xb4\x00\x00"),
+        (15 * 120 + 20, b"\xc4\x38"),
+        (15 * 120 + 20, b"\x94\x3c\x54"),
+        (16 * 120, b"\x84\x3c\x40"),
+    ]
+
+
+def test_drums_are_on_channel_ten_and_chords_are_voiced() -> None:
+    score = Score(
+        Header(),
+        (Section.VERSE,),
+        16,
+        {
+            Stream.DRUMS: {0: Hits("electronic", frozenset({"kick", "crash"}))},
+            Stream.PERCUSSION: {
+                4: Hits("vinyl crackle", frozenset({"high_tom"})),
+                8: Hits("congas", frozenset({"low_conga"})),
+            },
+            Stream.CHORDS: {0: Chord("piano", 0, Quality.MINOR7)},
+        },
+    )
+    _, chords, drums, percussion = read(midi(encode(score)))
+
+    assert {found[1][1] % 12 for found in chords if found[1][0] == 0x91} == {0, 3, 7, 10}
+    assert {found[1][1] for found in drums if found[1][0] == 0x99} == {36, 49}
+    assert (0, b"\xc9\x19") in drums
+    assert [found for found in percussion if found[1][0] == 0x99] == [(960, b"\x99\x40\x54")]
+
+
+def test_every_note_that_begins_ends() -> None:
+    for track in read(midi(encode(song(Header(120, 4, 2), POP, 4)))):
+        sounding: set[tuple[int, int]] = set()
+        for _, message in track:
+            voice = (message[0] & 0xF, message[1])
+            if message[0] & 0xF0 == 0x90:
+                assert voice not in sounding
+                sounding.add(voice)
+            elif message[0] & 0xF0 == 0x80:
+                sounding.remove(voice)
+        assert not sounding
+
+
+def test_nothing_is_played_after_the_end() -> None:
+    codes = encode(song(Header(), POP, 1))
+    codes[Stream.LEAD, 24] = codes[Stream.LEAD, 0]
+    notes = [found for track in read(midi(codes)) for found in track if found[1][0] & 0xF0 == 0x90]
+    assert max(tick for tick, _ in notes) < 16 * 120

@@ -1,0 +1,31 @@
+import numpy as np
+
+from tests.unit.worker.engine.sampler.songs import ELECTRO, song
+from worker.engine.sampler.band import RING_OUT, Band
+from worker.engine.sampler.bank import default_bank
+from worker.engine.sampler.codes import encode
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.mix import mix
+from worker.engine.sampler.room import Room
+from worker.engine.sampler.score import Header, Note, Score, Section
+from worker.engine.sampler.stems import stems
+
+
+def test_stems_add_up_to_the_mix() -> None:
+    codes = encode(song(Header(126), ELECTRO, 2))
+    band, room = Band(default_bank()), Room()
+    parts = [mix(band.play(column), room) for column in codes.T]
+    band.stop()
+    whole = np.concatenate([*parts, mix(band.ring(RING_OUT), room)], axis=1)
+
+    found = stems(codes)
+
+    assert list(found) == ["bass", "chords", "pad", "arpeggio", "lead", "drums", "percussion"]
+    np.testing.assert_allclose(sum(found.values()), whole, rtol=0, atol=1e-5)
+    assert all(np.abs(stem).max() > 0.01 for stem in found.values())
+
+
+def test_who_does_not_play_is_silent() -> None:
+    codes = encode(Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("cello", 40)}}))
+    found = stems(codes)
+    assert [name for name, stem in found.items() if stem.any()] == ["bass"]

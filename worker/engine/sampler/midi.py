@@ -1,0 +1,122 @@
+"""A piece as a standard MIDI file: a track a stream, on ticks that a DAW's grid has too."""
+
+from dataclasses import dataclass, field
+
+from worker.engine.sampler.codes import Codes, event_of
+from worker.engine.sampler.conductor import Conductor
+from worker.engine.sampler.general_midi import BANKS, DRUM_KEYS, DRUM_PROGRAMS, PROGRAMS
+from worker.engine.sampler.instruments import CRACKLE, HIT_STREAMS, Stream
+from worker.engine.sampler.midi_file import (
+    DIVISION,
+    DRUM_CHANNEL,
+    Message,
+    file_bytes,
+    key_signature,
+    marker,
+    note_off,
+    note_on,
+    program,
+    tempo,
+    time_signature,
+    track_name,
+)
+from worker.engine.sampler.patches import patch_of
+from worker.engine.sampler.score import STEPS_PER_BEAT, Chord, Event, Header, Hits, Note, Section, Stop
+from worker.engine.sampler.voicing import voice
+
+TICKS = DIVISION // STEPS_PER_BEAT
+SWING_TICKS = (0, TICKS // 6, TICKS // 3)
+VELOCITIES = (58, 84, 112)
+CHORD_VELOCITIES = (64, 96)
+
+
+def midi(codes: Codes) -> bytes:
+    """Write a file of format 1: first a track of tempos, signatures and sections, then one for each stream that plays.
+
+    Swing is in the ticks; vinyl crackle is no note and left out. Timpani among percussion are an octave's C.
+
+    Args:
+        codes: integers of shape [8, steps]; any that cannot be read are nothing new.
+    """
+    tracks = {stream: _Track(stream) for stream in list(Stream)[1:]}
+    conductor, header = Conductor(), None
+    signs: list[Message] = [(0, track_name("conductor"))]
+    for step, column in enumerate(codes.T):
+        section, was_over = conductor.section, conductor.is_over
+        conductor.read(int(column[Stream.CONDUCTOR]))
+        signs += _signs(step * TICKS, header, conductor.header)
+        signs += _sections(step, conductor, section)
+        header = conductor.header
+        tick = step * TICKS + SWING_TICKS[header.swing] * (conductor.place % 2)
+        for stream, track in tracks.items() if not was_over else ():
+            event = event_of(stream, int(column[stream]))
+            if event is not None:
+                track.take(event, tick)
+            if conductor.is_over:
+                track.take(Stop(), tick)
+    for track in tracks.values():
+        track.take(Stop(), codes.shape[1] * TICKS)
+    return file_bytes([signs, *(track.messages for track in tracks.values() if len(track.messages) > 1)])
+
+
+def _signs(tick: int, before: Header | None, now: Header) -> list[Message]:
+    """What changed of tempo, time and key."""
+    signs: list[Message] = []
+    if before is None or before.bpm != now.bpm:
+        signs.append((tick, tempo(now.bpm)))
+    if before is None or before.beats != now.beats:
+        signs.append((tick, time_signature(now.beats)))
+    if before is None or (before.key, before.minor) != (now.key, now.minor):
+        signs.append((tick, key_signature(now.key, now.minor)))
+    return signs
+
+
+def _sections(step: int, conductor: Conductor, before: Section) -> list[Message]:
+    """A marker at the bar's beginning; the code comes two steps later."""
+    if conductor.section is before:
+        return []
+    return [((step - conductor.place) * TICKS, marker(conductor.section.name.lower()))]
+
+
+@dataclass
+class _Track:
+    """Collects a stream's messages; its channel is the stream's number, or the drums'."""
+
+    stream: Stream
+    messages: list[Message] = field(default_factory=list)
+    _sounding: tuple[int, ...] = ()
+    _sound: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self.messages.append((0, track_name(self.stream.name.lower())))
+
+    @property
+    def _channel(self) -> int:
+        return DRUM_CHANNEL if self.stream in HIT_STREAMS else self.stream - 1
+
+    def take(self, event: Event, tick: int) -> None:
+        """Go on at a tick."""
+        self.messages += [(tick, note_off(self._channel, pitch)) for pitch in self._sounding]
+        self._sounding = ()
+        match event:
+            case Note():
+                self._choose(PROGRAMS[event.instrument], BANKS.get(event.instrument, 0), tick)
+                self._sound_notes((event.pitch,), VELOCITIES[event.velocity], tick)
+            case Chord():
+                self._choose(PROGRAMS[event.instrument], BANKS.get(event.instrument, 0), tick)
+                pitches = voice(event.root, event.quality, patch_of(event.instrument, self.stream).centre)
+                self._sound_notes(pitches, CHORD_VELOCITIES[event.velocity], tick)
+            case Hits() if event.kit != CRACKLE:
+                if self.stream is Stream.DRUMS:
+                    self._choose(DRUM_PROGRAMS[event.kit], 0, tick)
+                keys = tuple(sorted(DRUM_KEYS[piece] for piece in event.pieces))
+                self._sound_notes(keys, VELOCITIES[event.accent], tick)
+
+    def _choose(self, number: int, bank: int, tick: int) -> None:
+        if self._sound != (number, bank):
+            self.messages += [(tick, message) for message in program(self._channel, number, bank)]
+            self._sound = (number, bank)
+
+    def _sound_notes(self, pitches: tuple[int, ...], velocity: int, tick: int) -> None:
+        self.messages += [(tick, note_on(self._channel, pitch, velocity)) for pitch in pitches]
+        self._sounding = pitches
