@@ -70,8 +70,7 @@ def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
     solo = _solo(spec, words, source) if spec.solo else ""
     solo_ahead = bool(_SOLO_AHEAD.search(solo))
     adjectives = _adjectives(spec, tempo_ahead, mood_ahead, source) + [solo] * solo_ahead
-    after = [] if mood_ahead else [_mood_phrase(spec, words, source)]
-    after.append(source.choice(words.flourish) if source.random() < _FLOURISH else "")
+    mood_after = "" if mood_ahead else _mood_phrase(spec, words, source)
     slots = {
         "open": source.choice(words.open),
         "head": " ".join([*adjectives, *_noun(spec, words, waltz, source)]),
@@ -79,8 +78,8 @@ def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
         "key": _key(spec, words, source),
         "meter": "" if waltz else _meter(spec, words, source),
         "with": ("" if solo_ahead else solo) if spec.solo else _with(spec, words, source),
-        "but": " and ".join(_buts(spec, words, source)),
-        "flourish": ", ".join(part for part in after if part),
+        "but": ", ".join(part for part in (mood_after, *_buts(spec, words, source)) if part),
+        "flourish": source.choice(words.flourish) if source.random() < _FLOURISH else "",
     }
     slots["a"] = _article(slots["head"])
     return _close_up(_SLOT.sub(lambda match: slots[match[1]], source.choice(words.frames)))
@@ -103,7 +102,9 @@ def _noun(spec: Spec, words: Wording, waltz: bool, source: random.Random) -> lis
         return []
     if spec.tempo_word in _SLOW and source.random() < 0.2:
         return [source.choice(words.slow_noun)]
-    return [source.choice([noun for noun in words.noun if spec.drums is not False or noun not in _PLAYED])]
+    return [
+        source.choice([noun for noun in words.noun if noun not in _PLAYED or not (spec.solo or spec.drums is False)])
+    ]
 
 
 def _mood_phrase(spec: Spec, words: Wording, source: random.Random) -> str:

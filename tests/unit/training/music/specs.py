@@ -1,0 +1,14 @@
+"""Scores of specs, with the plans they were written from."""
+
+import random
+
+from training.music.plan import Plan, make_plan
+from training.music.spec import Spec
+from training.music.writing import write_score
+from worker.engine.sampler.score import Score
+
+
+def written(spec: Spec, seed: int = 0) -> tuple[Plan, Score]:
+    source = random.Random(seed)
+    plan = make_plan(spec, source)
+    return plan, write_score(plan, source)

@@ -1,0 +1,43 @@
+"""The tables are whole."""
+
+import runpy
+
+import pytest
+
+from shared.prompt import VOCABULARY
+from training.music.mood import moods
+from training.music.style import Rows, Style, styles
+
+BARS = {12, 16, 24, 32}
+
+
+def test_every_genre_and_every_mood_is_known() -> None:
+    assert set(styles()) == {genre.name for genre in VOCABULARY.genres}
+    assert set(moods()) == set(VOCABULARY.moods)
+
+
+@pytest.mark.parametrize("style", styles().values(), ids=lambda style: style.name)
+def test_patterns_are_bars(style: Style) -> None:
+    grooves: list[Rows] = [rows for level in style.drums for rows in level]
+    for rows in (*grooves, *style.shaker, *style.congas, *style.timpani):
+        assert len({len(row) for row in rows.values()}) == 1
+        assert len(next(iter(rows.values()))) in BARS
+    for levels in (style.bass, style.comping, style.arpeggio, style.lead):
+        assert all(len(row) in BARS for level in levels for row in level)
+
+
+@pytest.mark.parametrize("style", styles().values(), ids=lambda style: style.name)
+def test_grooves_differ_from_every_other_genre_s(style: Style) -> None:
+    own = {str(rows) for level in style.drums[1:] for rows in level}
+    for other in styles().values():
+        if other is not style:
+            theirs = {str(rows) for level in other.drums[1:] for rows in level}
+            assert len(own & theirs) < len(own)
+
+
+def test_the_command_prints_a_roll(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["training.music", "--count", "2", "--seed", "3"])
+    runpy.run_module("training.music", run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "3: " in printed
+    assert "bar 1: " in printed
