@@ -1,9 +1,12 @@
 """Print pieces: `python -m training.music --count 5 --seed 1`."""
 
 import argparse
+from pathlib import Path
 
 from training.music.piece import make_piece
 from training.music.roll import print_roll
+from worker.engine.sampler.codes import encode
+from worker.engine.sampler.midi import midi
 
 
 def main() -> None:
@@ -13,10 +16,14 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train")
     parser.add_argument("--bars", type=int, default=4, help="how many bars of each piece")
     parser.add_argument("--first", type=int, default=0, help="the first of them, from 0")
+    parser.add_argument("--midi", type=Path, metavar="DIR", help="write a MIDI file of each piece there")
     options = parser.parse_args()
     for seed in range(options.seed, options.seed + options.count):
         piece = make_piece(seed, options.split)
         print(f"{seed}: {piece.caption}\n   {piece.spec}\n{print_roll(piece.score, options.first, options.bars)}\n")
+        if options.midi:
+            options.midi.mkdir(parents=True, exist_ok=True)
+            (options.midi / f"{options.split}-{seed}.mid").write_bytes(midi(encode(piece.score)))
 
 
 main()

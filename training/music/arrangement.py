@@ -13,6 +13,7 @@ from worker.engine.sampler.score import Section
 
 LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
 _HARMONIC = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
+_FULL = (Section.VERSE, Section.CHORUS)
 # Sections that need no chords: a beat alone carries them.
 _BARE = (Section.INTRO, Section.BREAK, Section.OUTRO)
 
@@ -24,13 +25,20 @@ def _arrangements() -> dict[str, dict[str, list[str]]]:
 
 
 def arrange(
-    name: str, form: Sequence[tuple[Section, int]], parts: dict[Stream, tuple[str, ...]], source: random.Random
+    name: str,
+    form: Sequence[tuple[Section, int]],
+    parts: dict[Stream, tuple[str, ...]],
+    featured: Streams,
+    source: random.Random,
 ) -> list[Streams]:
-    """The streams of each section; sections of a kind are played alike, and everybody plays somewhere."""
-    chosen = {
-        section: _one_hand(_with_carrier(_of(name, section, parts, source), section, parts), section, parts)
-        for section in sorted({section for section, _ in form})
-    }
+    """The streams of each section; sections of a kind are played alike, and everybody plays somewhere.
+
+    Those who are `featured` play from the first verse on, so that a short clip has them too.
+    """
+    chosen: dict[Section, Streams] = {}
+    for section in sorted({section for section, _ in form}):
+        playing = _of(name, section, parts, source) | (featured if section in _FULL else frozenset())
+        chosen[section] = _one_hand(_with_carrier(playing, section, parts), section, parts)
     unheard = set(parts) - set().union(*chosen.values())
     fullest = max(chosen, key=lambda section: len(chosen[section]))
     chosen[fullest] |= unheard

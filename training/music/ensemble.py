@@ -49,10 +49,12 @@ class Ensemble:
     Attributes:
         parts: the instruments of each stream, which take turns; of drums and percussion the kits.
         guests: instruments that the caption does not name although it names one.
+        featured: the streams of those that it names.
     """
 
     parts: dict[Stream, tuple[str, ...]]
     guests: tuple[str, ...] = ()
+    featured: frozenset[Stream] = frozenset()
 
 
 def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
@@ -61,7 +63,9 @@ def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
     guests = _guests(spec, style, source) if spec.instruments and not spec.solo else []
     parts = _seats(members + guests, style, bass=spec.bass is not False)
     _double(parts, members, spec, source)
-    return Ensemble({**parts, **_kits(members + guests, style, source)}, tuple(guests))
+    featured = {stream for stream, names in parts.items() if set(names) & set(spec.instruments)}
+    featured |= {stream for stream, words in ((D, KIT_WORDS), (R, SETS)) if set(words) & set(spec.instruments)}
+    return Ensemble({**parts, **_kits(members + guests, style, source)}, tuple(guests), frozenset(featured))
 
 
 def _usual(spec: Spec, style: Style, source: random.Random) -> list[str]:

@@ -125,7 +125,7 @@ def _bars(
 ) -> tuple[tuple[Bar, ...], Degree]:
     """The form filled with chords, and the chord to end on."""
     form = choose_form(style.forms, source)
-    streams = arrange(style.arrangement, form, ensemble.parts, source)
+    streams = arrange(style.arrangement, form, ensemble.parts, ensemble.featured, source)
     progressions = _progressions(style, mood, header, source)
     tonic = _tonic(progressions)
     energy = style.energy + (mood.energy if mood else 0)

@@ -1,6 +1,7 @@
 """The tables are whole."""
 
 import runpy
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +36,13 @@ def test_grooves_differ_from_every_other_genre_s(style: Style) -> None:
             assert len(own & theirs) < len(own)
 
 
-def test_the_command_prints_a_roll(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["training.music", "--count", "2", "--seed", "3"])
+def test_the_command_prints_a_roll_and_writes_midi(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training.music", "--count", "2", "--seed", "3", "--midi", str(tmp_path)])
     runpy.run_module("training.music", run_name="__main__")
     printed = capsys.readouterr().out
     assert "3: " in printed
     assert "bar 1: " in printed
+    assert {file.read_bytes()[:4] for file in tmp_path.iterdir()} == {b"MThd"}
+    assert {file.name for file in tmp_path.iterdir()} == {"train-3.mid", "train-4.mid"}
