@@ -65,7 +65,7 @@ OTHER_SOUNDS = {("strings", Stream.ARPEGGIO): "pizzicato"}
 
 # Decibels of the streams in the mix, and how much of each the room hears.
 LEVELS: dict[Stream, float] = {
-    Stream.BASS: -1.5, Stream.CHORDS: -7.5, Stream.PAD: -10.5, Stream.ARPEGGIO: -4.0,
+    Stream.BASS: -3.0, Stream.CHORDS: -7.5, Stream.PAD: -10.5, Stream.ARPEGGIO: -4.0,
     Stream.LEAD: 0.0, Stream.DRUMS: -1.0, Stream.PERCUSSION: -5.5,
 }  # fmt: skip
 SENDS: dict[Stream, float] = {
