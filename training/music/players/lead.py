@@ -67,19 +67,30 @@ class _Melody:
         onsets = [step for step, letter in enumerate(motif.rhythm) if letter == "x"]
         self._pitch = self._middle(name)
         for number, step in enumerate(onsets):
-            chord = bar.chord_at(step)
-            ladder = self._ladder(name, melody_scale(chord, self._plan.header.minor, self._plan.style.melody))
+            chord, last = bar.chord_at(step), number == len(onsets) - 1
             move = motif.start if number == 0 else motif.moves[(number - 1) % len(motif.moves)]
-            place = max(0, min(len(ladder) - 1, _closest(ladder, self._pitch) + move))
-            self._pitch = ladder[place]
-            if step % 8 == 0 or number == len(onsets) - 1:
-                self._pitch = self.nearest(name, self._targets(chord, final and number == len(onsets) - 1))
+            if last and final and 0 in chord.tones:
+                self._pitch = self.nearest(name, (0,))
+            elif last or step % 8 == 0:
+                self._pitch = self._strong(name, chord, move)
+            else:
+                self._pitch = self._moved(name, chord, move)
             accent = self.loudness if step % 4 == 0 else max(0, self.loudness - 1)
             self._line.play(bar.start + step, Note(name, self._pitch, accent))
         self._articulate(bar, motif.rhythm, onsets)
 
-    def _targets(self, chord: Degree, final: bool) -> tuple[int, ...]:
-        return (0,) if final and 0 in chord.tones else chord.tones
+    def _moved(self, name: str, chord: Degree, move: int) -> int:
+        """So many steps along the scale; what would leave the register turns back."""
+        ladder = self._ladder(name, melody_scale(chord, self._plan.header.minor, self._plan.style.melody))
+        here = _closest(ladder, self._pitch)
+        place = here + move if 0 <= here + move < len(ladder) else here - move
+        return ladder[max(0, min(len(ladder) - 1, place))]
+
+    def _strong(self, name: str, chord: Degree, move: int) -> int:
+        """The chord's note nearest to where the move leads; a melody that moves does not stay."""
+        wanted, ladder = self._moved(name, chord, move), self._ladder(name, chord.tones)
+        others = [pitch for pitch in ladder if pitch != self._pitch or move == 0]
+        return min(others, key=lambda pitch: abs(pitch - wanted))
 
     def nearest(self, name: str, degrees: Sequence[int]) -> int:
         """The nearest pitch of some degrees (semitones above the key's tonic)."""
