@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -18,7 +18,7 @@ from worker.engine.interface import EngineSettings, Tuning
 
 TOP_K = 250
 GUIDANCE = 3.0
-# Threads that audiocraft and transformers get. Our engine chooses itself.
+# Threads that audiocraft and transformers get; our engine chooses itself.
 CORES = os.cpu_count() or 1
 # Tokens of a text, where text is only made up.
 TEXT = 12
@@ -47,6 +47,22 @@ class Timing(NamedTuple):
         return (self.wall - self.decoding) / self.steps
 
 
+class Facts(NamedTuple):
+    """What our engine chose. `threads` are those that PyTorch computes with."""
+
+    name: str
+    slots: int
+    threads: int
+
+
+class Contestant(Protocol):
+    """Who is measured."""
+
+    def run(self, prompts: Sequence[str], seconds: float) -> Timing:
+        """Make them all at once, each so long."""
+        ...
+
+
 class Batching:
     """Our engine as a worker has it; each piece is asked for by a thread of its own."""
 
@@ -57,14 +73,11 @@ class Batching:
             tuning=tuning,
         )  # fmt: skip
         self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_steps)
-        self.name = self._engine.info.engine
-        self.slots = self._engine.slots
-        self.threads = torch.get_num_threads()
+        self.facts = Facts(self._engine.info.engine, self._engine.slots, torch.get_num_threads())
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """Make them all at once, each so long."""
         self.watch.reset()
-        torch.set_num_threads(self.threads)
         synchronize(self.watch.device)
         started = time.perf_counter()
         with ThreadPoolExecutor(len(prompts)) as pool:
@@ -92,6 +105,7 @@ class Audiocraft:
     """audiocraft's `MusicGen.generate`, in the precision that it chooses itself."""
 
     def __init__(self, reference: str, device: str) -> None:
+        torch.set_num_threads(CORES)
         self._device = device
         self._model = load_audiocraft(reference, device)
         self._model.set_custom_progress_callback(self._count)
@@ -126,6 +140,7 @@ class Transformers:
         tell("Importing transformers' MusicGen")
         from bench.transformers_model import make_model
 
+        torch.set_num_threads(CORES)
         self._device = device
         self._model = make_model(config, device)
         self._model.decoder.register_forward_pre_hook(self._count)
@@ -160,7 +175,6 @@ class Transformers:
 
 
 def _time(device: str, work: Callable[[], Any], parts: Callable[[], tuple[float, int]]) -> Timing:
-    torch.set_num_threads(CORES)
     _, wall = _timed(device, work)
     decoding, steps = parts()
     return Timing(wall, decoding, wall, steps)

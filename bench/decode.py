@@ -1,9 +1,9 @@
-"""How fast our engine decodes beside audiocraft and transformers, all in this process and in turns.
+"""How fast our engine decodes beside audiocraft and transformers, in turns.
 
 `uv run python -m bench.decode --model small --batch 1 --seconds 4 --device cpu [--compare audiocraft,transformers]`
 
-Weights are random and of the true size, unless --checkpoint names real ones. Everybody runs a second to warm up,
-then --repetitions times, taking turns; figures are medians. What they are:
+Weights are random and of the true size, unless --checkpoint names real ones. Everybody has a process of its own,
+runs a second to warm up, then --repetitions times while the others wait; figures are medians. What they are:
 
 stock_ms_per_step, engine_ms_per_step, transformers_ms_per_step: wall time of everything but decoding to audio, by
     steps of one piece. Stock audiocraft and transformers make one piece; our engine makes --batch pieces at once.
@@ -21,8 +21,9 @@ join: with --join, language_model_ms_per_step before and after one more request 
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -33,14 +34,15 @@ import torch
 
 from bench.arguments import positive_float, positive_int
 from bench.checkpoints import SIZES, write_checkpoint
-from bench.contestants import CORES, Audiocraft, Batching, Timing, Transformers
+from bench.contestants import CORES, Audiocraft, Batching, Facts, Timing, Transformers
 from bench.engines import tell
 from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
+from bench.seat import RefusedError, Seat
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.interface import Tuning
-from worker.engine.load_errors import check_device, pick_device
+from worker.engine.load_errors import pick_device
 from worker.engine.models import find_checkpoint
 
 WARM_UP = 1.0
@@ -57,36 +59,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    torch.set_num_threads(CORES)
     try:
-        check_device(options.device)
-        with _checkpoint(options) as reference:
-            measure(options, reference)
+        with _checkpoint(options) as reference, ExitStack() as seats:
+            measure(options, reference, seats)
     except ModelUnavailableError as error:
         parser.error(f"{error} {error.remedy}")
+    except RefusedError as error:
+        parser.error(str(error))
 
 
-def measure(options: argparse.Namespace, reference: str) -> None:
+def measure(options: argparse.Namespace, reference: str, seats: ExitStack) -> None:
     """Load everybody, let them run in turns, and report."""
     needed = options.batch + options.join
     tuning = Tuning(precision=options.precision, graphs=options.graphs)
-    engine = Batching(reference, options.device, options.seconds, max(needed, options.slots), tuning)
-    if engine.slots < needed:
-        raise ModelUnavailableError(f"Memory is enough for {engine.slots} requests only.", "Ask for a smaller --batch.")
+    engine = Seat(Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning)
+    seats.callback(engine.close)
+    facts: Facts = engine.call(attrgetter("facts"))
+    if facts.slots < needed:
+        raise RefusedError(f"Memory is enough for {facts.slots} requests at once only: ask for a smaller --batch.")
+    runs = _contestants(options, reference, engine, seats)
     load = psutil.getloadavg()[0]
-    timings = take_turns(_contestants(options, reference, engine), options.repetitions, options.seconds)
-    join = measure_join(engine, _prompts(options.batch + 1), options.seconds) if options.join else None
+    timings = take_turns(runs, options.repetitions, options.seconds)
+    join: Join | None = None
+    if options.join:
+        join = engine.call(measure_join, _prompts(options.batch + 1), options.seconds)
     figures = {
         "model": str(options.checkpoint or options.model),
         "batch": options.batch,
         "seconds": options.seconds,
-        "engine": engine.name,
+        "engine": facts.name,
         **summarize(timings, options.batch, options.seconds),
         "join": join and join._asdict(),
         "device": _device_name(options.device),
         "machine": machine(),
-        "slots": engine.slots,
-        "threads": {"engine": engine.threads, "others": CORES},
+        "slots": facts.slots,
+        "threads": {"engine": facts.threads, "others": CORES},
         "load_before": round(load, 1),
         "repetitions": options.repetitions,
     }
@@ -153,15 +160,17 @@ def report(timings: Timings, figures: dict[str, object], join: Join | None) -> N
     show(title, rows, figures)
 
 
-def _contestants(options: argparse.Namespace, reference: str, engine: Batching) -> dict[str, Run]:
+def _contestants(options: argparse.Namespace, reference: str, engine: Seat, seats: ExitStack) -> dict[str, Run]:
     runs: dict[str, Run] = {ENGINE: lambda seconds: engine.run(_prompts(options.batch), seconds)}
     if "audiocraft" in options.compare:
-        stock = Audiocraft(reference, options.device)
+        stock = Seat(Audiocraft, reference, options.device)
+        seats.callback(stock.close)
         runs[STOCK] = lambda seconds: stock.run(_prompts(1), seconds)
         if options.batch > 1:
             runs[STOCK_BATCH] = lambda seconds: stock.run(_prompts(options.batch), seconds)
     if "transformers" in options.compare:
-        other = Transformers(read_checkpoint(reference).config, options.device)
+        other = Seat(Transformers, read_checkpoint(reference).config, options.device)
+        seats.callback(other.close)
         runs[TRANSFORMERS] = lambda seconds: other.run(_prompts(1), seconds)
     return runs
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 from bench.checkpoints import Size, write_checkpoint
 from bench.contestants import Timing
@@ -66,3 +67,18 @@ def test_an_unknown_contestant_is_refused(names: str) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["--compare", names])
     assert exit_info.value.code == 2
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--checkpoint", str(tmp_path)])
+    assert exit_info.value.code == 2
+    assert "is no checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_an_engine_cannot_do_is_said(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--checkpoint", str(checkpoint), "--device", "cuda"])
+    assert exit_info.value.code == 2
+    assert "PyTorch sees no GPU" in capsys.readouterr().err
