@@ -48,7 +48,7 @@ class Timing(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What our engine chose. `threads` are those that PyTorch computes with."""
+    """What our engine chose. `threads` is how many a step is spread over."""
 
     name: str
     slots: int
@@ -73,7 +73,6 @@ class Batching:
             tuning=tuning,
         )  # fmt: skip
         self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_steps)
-        self.facts = Facts(self._engine.info.engine, self._engine.slots, torch.get_num_threads())
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """Make them all at once, each so long."""
@@ -86,6 +85,10 @@ class Batching:
         first = max(begun for begun, _ in pieces) - started
         turns = self.watch.intervals(len(prompts))
         return Timing(wall, self.watch.decoding, first, pieces[0][1], median(turns) if turns else 0.0)
+
+    def facts(self) -> Facts:
+        """What it chose; the threads are known after a run."""
+        return Facts(self._engine.info.engine, self._engine.slots, self.watch.threads)
 
     def make(self, prompt: str, seconds: float) -> tuple[float, int]:
         """Make one; returns when its first chunk came, on the clock of `time.perf_counter`, and its steps."""

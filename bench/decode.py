@@ -23,7 +23,6 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
-from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -74,15 +73,16 @@ def measure(options: argparse.Namespace, reference: str, seats: ExitStack) -> No
     tuning = Tuning(precision=options.precision, graphs=options.graphs)
     engine = Seat(Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning)
     seats.callback(engine.close)
-    facts: Facts = engine.call(attrgetter("facts"))
-    if facts.slots < needed:
-        raise RefusedError(f"Memory is enough for {facts.slots} requests at once only: ask for a smaller --batch.")
+    slots = engine.call(Batching.facts).slots
+    if slots < needed:
+        raise RefusedError(f"Memory is enough for {slots} requests at once only: ask for a smaller --batch.")
     runs = _contestants(options, reference, engine, seats)
     load = psutil.getloadavg()[0]
     timings = take_turns(runs, options.repetitions, options.seconds)
     join: Join | None = None
     if options.join:
         join = engine.call(measure_join, _prompts(options.batch + 1), options.seconds)
+    facts: Facts = engine.call(Batching.facts)
     figures = {
         "model": str(options.checkpoint or options.model),
         "batch": options.batch,

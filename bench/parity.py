@@ -60,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    torch.set_num_threads(os.cpu_count() or 1)
     try:
         prompts = read_prompts(options.prompts)
         if not prompts:
@@ -102,9 +101,10 @@ def make_ours(comparison: Comparison, slots: int) -> list[Made]:
 
     engine = load_batching(settings, replace)
     tell(f"{len(comparison.prompts)} prompts in one batch of up to {engine.slots}: {engine.info.engine}")
+    # Whole frames: where there is no audio to cut, a part of one is nothing.
+    duration = math.ceil(comparison.seconds * codecs[0].frame_rate - 1e-6) / codecs[0].frame_rate
     recipes = [
-        Recipe(model="parity", prompt=prompt, duration=comparison.seconds, temperature=0.0)
-        for prompt in comparison.prompts
+        Recipe(model="parity", prompt=prompt, duration=duration, temperature=0.0) for prompt in comparison.prompts
     ]
     try:
         return make_staggered(lambda recipe: _generate(engine, recipe), recipes, codecs[0])
@@ -118,6 +118,7 @@ def _generate(engine: BatchingEngine, recipe: Recipe) -> Tensor:
 
 def load_reference(comparison: Comparison) -> Any:
     """The `MusicGen` of audiocraft, set to the same pieces, whose audio is the tokens."""
+    torch.set_num_threads(os.cpu_count() or 1)  # our engine has left one to this thread
     in_float32 = comparison.precision in ("float32", "int8")
     model = load_audiocraft(comparison.reference, comparison.device, in_float32=in_float32)
     set_pieces(model, comparison.seconds, use_sampling=False)

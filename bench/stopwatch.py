@@ -5,6 +5,7 @@ import time
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from bench.engines import synchronize
@@ -28,12 +29,14 @@ class Stopwatch:
     Attributes:
         turns: its steps; all requests have guidance, so that each turn of the loop has one.
         frame_rate: frames a second, once the engine is loaded.
+        threads: that PyTorch spread the last step over.
         decoding: seconds that it decoded to audio; on a GPU its other work is waited for before and after.
     """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.frame_rate = 0.0
+        self.threads = 0
         self.turns: list[Turn] = []
         self.decoding = 0.0
         self._alarm = (0, threading.Event())
@@ -47,6 +50,7 @@ class Stopwatch:
         return self._alarm[1]
 
     def begin_turn(self, running: int) -> None:
+        self.threads = torch.get_num_threads()
         self.turns.append(Turn(time.perf_counter(), running))
         turns, event = self._alarm
         if len(self.turns) == turns:

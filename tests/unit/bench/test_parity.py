@@ -29,7 +29,7 @@ def run(checkpoint: Path, prompts: Path, *options: str) -> int:
     return main(["--checkpoint", str(checkpoint), "--prompts", str(prompts), "--device", "cpu", *options])
 
 
-@pytest.mark.parametrize(("seconds", "slots"), [(1.51, 1), (WINDOW + 0.5, 2), (1.51, 8)])
+@pytest.mark.parametrize(("seconds", "slots"), [(1.205, 1), (WINDOW + 0.5, 2), (1.21, 8)])
 def test_all_tokens_are_the_same_in_a_crowded_batch_and_beyond_the_window(
     checkpoint: Path, prompts: Path, seconds: float, slots: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
