@@ -39,6 +39,9 @@ BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
 # An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
 CANCEL_PATIENCE = 10.0
+# Threads that wait for each other sleep. By default they spin, and where another program wants a core too (the gateway
+# is one), each of a step's hundreds of waits then takes as long as the scheduler gives that program.
+ENGINE_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 # Seconds between the end of the connection and that of the process.
 EXIT_PATIENCE = 2.0
 
@@ -205,6 +208,7 @@ async def _start_process() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, 
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
             stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+            env=ENGINE_ENVIRONMENT | os.environ,
         )  # fmt: skip
         # A process that is left alone here ends by itself, because the other end of its socket is closed.
         reader, writer = await asyncio.open_connection(sock=ours)

@@ -22,6 +22,7 @@ from worker.engine.batching.memory import count_slots, free_memory
 from worker.engine.batching.request import Request
 from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps, bucket_sizes
 from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
+from worker.engine.batching.threads import compute_on
 from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples, Tuning
 from worker.engine.load_errors import check_device, explained, pick_device
@@ -55,7 +56,8 @@ class BatchingEngine:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, settings: EngineSettings) -> None:
         config = checkpoint.config
-        pick_threads(device, config)
+        threads = pick_threads(device, config)
+        compute_on(1)
         precision = pick_precision(settings.tuning, device, config)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
         window = int(min(config.segment, settings.max_duration) * self._codec.frame_rate)
@@ -66,7 +68,7 @@ class BatchingEngine:
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)
         decoder = Decoder(model, self.slots, window)
         steps = _make_steps(decoder, settings.tuning)
-        self._loop = Loop(decoder, steps, self._codec, self.slots, window)
+        self._loop = Loop(decoder, steps, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
             engine=f"{NAME} {precision}",
             device=device.type,
@@ -92,6 +94,7 @@ class BatchingEngine:
     @torch.inference_mode()
     def _request(self, recipe: Recipe) -> Request:
         """Encode the text here, in the caller's thread, while others' steps go on."""
+        compute_on(1)
         text, prefix = self._conditions.encode(recipe.prompt, guided=recipe.cfg_coef != 1.0)
         return Request(
             text=text,

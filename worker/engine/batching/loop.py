@@ -15,6 +15,7 @@ from worker.engine.batching.outlet import Outcome, Outlet, make_outlet
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import Plan, Run, Scheduler
 from worker.engine.batching.steps import Steps
+from worker.engine.batching.threads import compute_on
 from worker.engine.batching.windows import plan_windows
 from worker.engine.interface import EngineBrokenError
 
@@ -63,11 +64,24 @@ class Ticket:
 class Loop:
     """Runs requests until closed. `submit`, `cancel` and `close` may be called from any thread."""
 
-    def __init__(self, decoder: Decoder, steps: Steps, codec: Codec, slots: int, longest: int) -> None:
+    def __init__(
+        self, decoder: Decoder, steps: Steps, codec: Codec, slots: int, longest: int, threads: int = 1
+    ) -> None:
+        """Start it.
+
+        Args:
+            decoder: holds the batch.
+            steps: runs a step of it.
+            codec: makes audio of its codes.
+            slots: of the decoder.
+            longest: frames of a window.
+            threads: that each operation is spread over.
+        """
         self._decoder = decoder
         self._steps = steps
         self._codec = codec
         self._longest = longest
+        self._threads = threads
         self._scheduler = Scheduler[Request](slots, decoder.pattern)
         self._commands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._tickets: dict[Run[Request], Ticket] = {}
@@ -102,6 +116,7 @@ class Loop:
 
     def _work(self) -> None:
         try:
+            compute_on(self._threads)
             with torch.inference_mode():
                 while self._take_commands():
                     self._turn()

@@ -29,10 +29,9 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
     return "float32"
 
 
-def pick_threads(device: torch.device, config: LanguageModelConfig) -> None:
-    """How many threads PyTorch uses in this process: one for a narrow model on a CPU, else one for each core."""
-    if device.type == "cpu" and config.dim < WIDE:
-        torch.set_num_threads(1)
+def pick_threads(device: torch.device, config: LanguageModelConfig) -> int:
+    """How many threads a step is spread over: on a CPU one for each core, but a narrow model is faster on one."""
+    return torch.get_num_threads() if device.type == "cpu" and config.dim >= WIDE else 1
 
 
 def pick_attention(tuning: Tuning, device: torch.device) -> StepAttention:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
+from omegaconf import OmegaConf
 
 from worker.engine.batching.codec import audiocraft_format, huggingface_format
 from worker.engine.batching.codec.architecture import Architecture
@@ -38,9 +40,36 @@ def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool
     missing = {"xp.cfg", "best_state"} - package.keys()
     if missing:
         raise UnsupportedCodecError(f"{CHECKPOINT_FILE} lacks {min(missing)}.")
+    if (alphabet := sampler_alphabet(package["xp.cfg"])) is not None:
+        return _load_sampler(alphabet, stereo)
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
     weights = Weights(package["best_state"], audiocraft_format.NAMES, device)
     return _build(architecture, weights, stereo)
+
+
+def _load_sampler(alphabet: list[list[int]], stereo: bool) -> Codec:
+    if stereo:
+        raise UnsupportedCodecError("A sampler is no codec of one channel: its streams cannot alternate.")
+    from worker.engine.sampler.alphabet import AlphabetCodec  # with its bank of samples
+    from worker.engine.sampler.codec import SamplerCodec
+
+    return AlphabetCodec(SamplerCodec(), alphabet)
+
+
+def sampler_alphabet(text: str) -> list[list[int]] | None:
+    """The alphabet in an `xp.cfg`, if the codec is a sampler of scores.
+
+    Raises:
+        UnsupportedCodecError: if it is one, but its alphabet is none.
+    """
+    tree = OmegaConf.create(text)
+    if OmegaConf.select(tree, "compression_model") != "sampler":
+        return None
+    alphabet = OmegaConf.select(tree, "sampler.alphabet")
+    try:
+        return msgspec.convert(OmegaConf.to_container(alphabet), list[list[int]])
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UnsupportedCodecError(f"The sampler's alphabet cannot be read: {error}.") from error
 
 
 def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:
