@@ -1,0 +1,78 @@
+"""From pieces to a checkpoint that the decode engine plays, in miniature."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shared.messages import Recipe
+from training import data, export, train
+from training.alphabet import Alphabet
+from training.model import Shape, StarterModel, delayed
+from training.music import make_piece
+from worker.engine.batching.engine import load
+from worker.engine.interface import EngineSettings
+from worker.engine.sampler.codes import encode
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+
+RATE = 32_000
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained for some seconds, stopped, gone on with, and written."""
+    folder = tmp_path_factory.mktemp("starter")
+    pieces, run, out = (folder / name for name in ("pieces", "run", "out"))
+    data.main(["--folder", str(pieces), "--pieces", "400", "--processes", "1"])
+    for _ in range(2):
+        train.main(["--data", str(pieces), "--out", str(run), "--minutes", "0.03", "--dim", "64", "--layers", "1"])
+    with (run / "losses.csv").open() as file:
+        steps = [int(row[0]) for row in csv.reader(file)]
+    assert len(steps) == 2
+    assert steps[1] > steps[0] > 0
+    export.main(["--data", str(pieces), "--run", str(run), "--out", str(out)])
+    return out
+
+
+def test_the_engine_plays_what_was_trained(checkpoint: Path) -> None:
+    settings = EngineSettings(
+        engine="batching", model=str(checkpoint), device="cpu", max_slots=2, max_duration=20.0
+    )  # fmt: skip
+    engine = load(settings, lambda _: None)
+    try:
+        recipe = Recipe(model="starter", prompt="upbeat house music, 124 bpm", duration=3.3, seed=3)
+        chunks = list(engine.generate(recipe, lambda done, total: None))
+        assert np.concatenate(chunks).shape == (round(3.3 * RATE), 2)
+        again = list(engine.generate(recipe, lambda done, total: None))
+        assert np.array_equal(np.concatenate(chunks), np.concatenate(again))
+    finally:
+        engine.close()
+
+
+def test_an_alphabet_numbers_what_occurs_and_says_nothing_for_the_rest() -> None:
+    codes = [encode(make_piece(seed).score) for seed in range(30)]
+    alphabet = Alphabet.of(codes)
+    numbers = alphabet.number(codes[0])
+    for stream, row in enumerate(numbers):
+        back = np.array(alphabet.streams[stream])[row]
+        assert ((back == codes[0][stream]) | (back == 0)).all()
+    assert alphabet.card < 2048
+
+
+def test_a_caption_is_attended_to_as_if_it_were_alone() -> None:
+    model = StarterModel(Shape(card=20, dim=32, heads=2, layers=2, text_dim=16)).eval()
+    sequence = delayed(torch.randint(0, 20, (2, 8, 10)), 20)
+    text, mask = torch.randn(2, 6, 16), torch.ones(2, 6, dtype=torch.bool)
+    mask[0, 3:] = False
+    together = model(sequence, text, mask)
+    torch.testing.assert_close(together[:1], model(sequence[:1], text[:1, :3], mask[:1, :3]), rtol=1e-4, atol=1e-4)
+
+
+def test_without_a_caption_the_text_changes_nothing() -> None:
+    model = StarterModel(Shape(card=20, dim=32, heads=2, layers=2, text_dim=16)).eval()
+    sequence, mask = delayed(torch.randint(0, 20, (1, 8, 10)), 20), torch.zeros(1, 6, dtype=torch.bool)
+    first, second = (model(sequence, torch.randn(1, 6, 16), mask) for _ in range(2))
+    torch.testing.assert_close(first, second)

@@ -1,0 +1,48 @@
+"""The codes that occur, numbered anew: a model of 2048 codes a stream would spend most of its weights on none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine.sampler.codes import NOTHING
+
+Codes = NDArray[np.int64]
+
+# A code that occurs less often is left out; where it stands, nothing new happens.
+RARE = 3
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """For each stream the score's codes in the order of the model's. The first one is always `NOTHING`."""
+
+    streams: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, pieces: Iterable[Codes], always: Iterable[int] = ()) -> "Alphabet":
+        """The codes of `pieces`, each of shape [streams, steps]; and in the first stream those of `always`."""
+        counts: list[dict[int, int]] = []
+        for codes in pieces:
+            counts = counts or [{} for _ in codes]
+            for count, row in zip(counts, codes, strict=True):
+                for code, times in zip(*np.unique(row, return_counts=True), strict=True):
+                    count[int(code)] = count.get(int(code), 0) + int(times)
+        kept = [{code for code, times in count.items() if times >= RARE} - {NOTHING} for count in counts]
+        kept[0] |= set(always) - {NOTHING}
+        return cls(tuple((NOTHING, *sorted(codes)) for codes in kept))
+
+    @property
+    def card(self) -> int:
+        """Codes of the largest stream."""
+        return max(map(len, self.streams))
+
+    def number(self, codes: Codes) -> NDArray[np.int16]:
+        """The model's codes for the score's."""
+        numbered = np.zeros(codes.shape, np.int16)
+        for stream, row in enumerate(codes):
+            table = np.zeros(max(int(row.max()), max(self.streams[stream])) + 1, np.int16)
+            table[list(self.streams[stream])] = np.arange(len(self.streams[stream]))
+            numbered[stream] = table[row]
+        return numbered

@@ -1,0 +1,90 @@
+"""Pieces on disk: codes and captions in shards, made once by as many processes as there are cores.
+
+python -m training.data --folder FOLDER --pieces 50000
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.alphabet import Alphabet, Codes
+from training.music import make_piece
+from worker.engine.sampler.codes import encode
+from worker.engine.sampler.score import Score, Section
+
+SHARD = 1000
+ENDINGS = (Section.OUTRO, Section.END)
+
+
+def make_shard(job: tuple[Path, int, int]) -> Path:
+    """Write the pieces of the seeds from the first to before the last, whole or not at all."""
+    folder, first, last = job
+    file = folder / f"pieces-{first:07d}.npz"
+    if file.exists():
+        return file
+    pieces = [make_piece(seed) for seed in range(first, last)]
+    codes = [encode(piece.score)[:, : steps_before_the_end(piece.score)].astype(np.int16) for piece in pieces]
+    draft = file.with_suffix(".draft")
+    with draft.open("wb") as target:
+        np.savez_compressed(
+            target,
+            codes=np.concatenate(codes, axis=1),
+            lengths=np.array([each.shape[1] for each in codes]),
+            captions=np.array(json.dumps([piece.caption for piece in pieces])),
+        )
+    draft.rename(file)
+    return file
+
+
+def steps_before_the_end(score: Score) -> int:
+    """Steps up to the outro.
+
+    How long a piece shall be is not known to the model: one that had learnt to end would fall silent long before. So
+    it learns to go on, and the sampler fades out when the time has come.
+    """
+    bars = next((bar for bar, section in enumerate(score.sections) if section in ENDINGS), len(score.sections))
+    return min(bars * score.header.steps, score.steps)
+
+
+def read_shards(folder: Path) -> Iterator[tuple[Codes, str]]:
+    """Every piece: its score's codes, and its caption."""
+    for file in sorted(folder.glob("pieces-*.npz")):
+        with np.load(file) as shard:
+            ends = np.cumsum(shard["lengths"])
+            pieces = np.split(shard["codes"].astype(np.int64), ends[:-1], axis=1)
+            yield from zip(pieces, json.loads(str(shard["captions"])), strict=True)
+
+
+def read_alphabet(folder: Path) -> Alphabet:
+    """What `main` wrote."""
+    return Alphabet(tuple(map(tuple, json.loads((folder / "alphabet.json").read_text()))))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make the shards and the alphabet."""
+    options: Any = _parser().parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(options.folder, first, min(first + SHARD, options.pieces)) for first in range(0, options.pieces, SHARD)]
+    with Pool(options.processes) as pool:
+        for done, _ in enumerate(pool.imap_unordered(make_shard, jobs), 1):
+            print(f"{done * SHARD} pieces", flush=True)
+    alphabet = Alphabet.of(codes for codes, _ in read_shards(options.folder))
+    (options.folder / "alphabet.json").write_text(json.dumps(alphabet.streams))
+    print(f"codes in each stream: {[len(stream) for stream in alphabet.streams]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Make the pieces that the starter is trained on.")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--pieces", type=int, default=50_000)
+    parser.add_argument("--processes", type=int, default=2)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

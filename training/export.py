@@ -1,0 +1,96 @@
+"""Writes the starter's checkpoint: MusicGen's on-disk format, with a sampler in the codec's place.
+
+python -m training.export --data FOLDER --run FOLDER --out worker/engine/starter_model
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+from transformers import T5Tokenizer
+
+from training.alphabet import Alphabet
+from training.data import read_alphabet
+from training.model import Shape, StarterModel
+from training.text import make_encoder, save
+from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
+
+TEXT_ENCODER = "t5"
+# The most frames a second of audio can take: sixteenths at the fastest tempo.
+FRAME_RATE = FASTEST * STEPS_PER_BEAT / 60
+
+
+def language_model_config(shape: Shape) -> dict[str, Any]:
+    """`xp.cfg` as audiocraft's `builders.get_lm_model` reads it."""
+    return {
+        "lm_model": "transformer_lm",
+        "dataset": {"segment_duration": shape.segment / FRAME_RATE},
+        "transformer_lm": {
+            "dim": shape.dim, "num_heads": shape.heads, "num_layers": shape.layers, "hidden_scale": 4,
+            "n_q": shape.codebooks, "card": shape.card, "dropout": 0.0, "activation": "gelu", "norm_first": True,
+            "bias_ff": False, "bias_attn": False, "bias_proj": False, "causal": True, "custom": False,
+            "memory_efficient": True, "attention_as_float32": False, "positional_embedding": "sin",
+            "weight_init": "gaussian", "depthwise_init": "current", "zero_bias_init": True, "norm": "layer_norm",
+        },
+        "codebooks_pattern": {"modeling": "delay", "delay": {"delays": list(range(shape.codebooks))}},
+        "conditioners": {
+            "description": {
+                "model": "t5",
+                "t5": {"name": TEXT_ENCODER, "finetune": False, "word_dropout": 0.0, "normalize_text": False},
+            }
+        },
+        "fuser": {"sum": [], "prepend": [], "cross": ["description"], "input_interpolate": []},
+        "classifier_free_guidance": {"training_dropout": 0.15, "inference_coef": 3.0},
+        "attribute_dropout": {},
+        "device": "cpu",
+        "dtype": "float32",
+    }  # fmt: skip
+
+
+def language_model_weights(model: StarterModel) -> dict[str, Tensor]:
+    """Under audiocraft's names, in half precision: the file is for the disk, engines choose their own."""
+    state = {name: value.half() for name, value in model.state_dict().items()}
+    for name in ("weight", "bias"):
+        projection = state.pop(f"output_proj.{name}")
+        state[f"condition_provider.conditioners.description.output_proj.{name}"] = projection
+    return state
+
+
+def codec_config(alphabet: Alphabet) -> dict[str, Any]:
+    """The sampler's: which code of the score each of the model's codes is."""
+    return {"compression_model": "sampler", "sampler": {"alphabet": [list(stream) for stream in alphabet.streams]}}
+
+
+def export(data: Path, run: Path, out: Path) -> None:
+    """Write the checkpoint's folder."""
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    shape = Shape(**state["shape"])
+    model = StarterModel(shape)
+    model.load_state_dict(state["model"])
+    tokenizer = T5Tokenizer.from_pretrained(run / "tokenizer")
+    encoder = make_encoder(len(tokenizer), shape.text_dim)
+    encoder.load_state_dict(state["encoder"])
+    out.mkdir(parents=True, exist_ok=True)
+    save(out / TEXT_ENCODER, tokenizer, encoder)
+    configuration = OmegaConf.to_yaml(OmegaConf.create(language_model_config(shape)))
+    torch.save({"xp.cfg": configuration, "best_state": language_model_weights(model)}, out / "state_dict.bin")
+    codec = OmegaConf.to_yaml(OmegaConf.create(codec_config(read_alphabet(data))))
+    torch.save({"xp.cfg": codec, "best_state": {}}, out / "compression_state_dict.bin")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Write the starter's checkpoint.")
+    for name in ("data", "run", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    export(options.data, options.run, options.out)
+    size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
+    print(f"{options.out}: {size / 2**20:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The starter's language model in training: MusicGen's transformer, with the parameter names of audiocraft's.
+
+audiocraft's own class would do the same, but it lets padding of short captions take part in cross-attention; here
+captions of different length share a batch, and each is attended to as if it were alone, as it is when it is played.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention
+
+MAX_PERIOD = 10_000.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of the model. `text_dim` is the width of the text encoder, `segment` frames make one window."""
+
+    card: int
+    dim: int = 256
+    heads: int = 4
+    layers: int = 6
+    codebooks: int = 8
+    text_dim: int = 128
+    segment: int = 768
+
+    def as_dict(self) -> dict[str, int]:
+        """For a checkpoint."""
+        return asdict(self)
+
+
+class Attention(nn.Module):
+    """Projections as in audiocraft's custom attention: one weight for queries, keys and values."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim).normal_(std=dim**-0.5))
+        self.out_proj = nn.Linear(dim, dim, bias=False)
+        self._heads = heads
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self._heads, -1).transpose(1, 2)
+
+    def to_past(self, x: Tensor) -> Tensor:
+        """Causal self-attention."""
+        query, key, value = map(self._split, linear(x, self.in_proj_weight).chunk(3, -1))
+        return self._merge(scaled_dot_product_attention(query, key, value, is_causal=True))
+
+    def to_text(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """Cross-attention to `text`, of which `mask` says what is there: [batch, 1, 1, tokens]."""
+        dim = x.shape[-1]
+        query = self._split(linear(x, self.in_proj_weight[:dim]))
+        key, value = map(self._split, linear(text, self.in_proj_weight[dim:]).chunk(2, -1))
+        return self._merge(scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+    def _merge(self, x: Tensor) -> Tensor:
+        merged: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
+        return merged
+
+
+class Layer(nn.Module):
+    """Pre-norm: self-attention, cross-attention, feed-forward."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.self_attn, self.cross_attention = Attention(dim, heads), Attention(dim, heads)
+        self.linear1, self.linear2 = nn.Linear(dim, 4 * dim, bias=False), nn.Linear(4 * dim, dim, bias=False)
+        self.norm1, self.norm_cross, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.self_attn.to_past(self.norm1(x))
+        x = x + self.cross_attention.to_text(self.norm_cross(x), text, mask)
+        forwarded: Tensor = self.linear2(gelu(self.linear1(self.norm2(x))))
+        return x + forwarded
+
+
+class StarterModel(nn.Module):
+    """Codes in the delay pattern in, logits of the next step out."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.emb = nn.ModuleList(nn.Embedding(shape.card + 1, shape.dim) for _ in range(shape.codebooks))
+        self._layers = [Layer(shape.dim, shape.heads) for _ in range(shape.layers)]
+        self.transformer = nn.ModuleDict({"layers": nn.ModuleList(self._layers)})
+        self.out_norm = nn.LayerNorm(shape.dim)
+        self.linears = nn.ModuleList(nn.Linear(shape.dim, shape.card, bias=False) for _ in range(shape.codebooks))
+        self.output_proj = nn.Linear(shape.text_dim, shape.dim)
+        for parameter in self.emb.parameters():
+            nn.init.normal_(parameter, std=0.5 * shape.dim**-0.5)
+        for layer in self._layers:
+            # Deep residual sums start small (GPT-2, section 2.3).
+            for last in (layer.self_attn.out_proj, layer.cross_attention.out_proj, layer.linear2):
+                nn.init.normal_(last.weight, std=last.weight.shape[1] ** -0.5 * (2 * shape.layers) ** -0.5)
+
+    def forward(self, sequence: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            sequence: codes in the delay pattern, int64 of shape [batch, codebooks, steps].
+            text: of the text encoder, [batch, tokens, text_dim]; zeros are the null condition.
+            mask: which tokens are there, bool of shape [batch, tokens].
+
+        Returns:
+            Float of shape [batch, codebooks, steps, card]: what follows each step.
+        """
+        steps = sequence.shape[2]
+        x = torch.stack([embed(sequence[:, k]) for k, embed in enumerate(self.emb)]).sum(0)
+        x = x + sinusoid(steps, self.shape.dim, x.device)
+        # The null condition is zeros after the projection, as audiocraft's mask makes it.
+        given = mask.any(1)[:, None, None]
+        projected = self.output_proj(text) * given
+        seen = (mask | ~given[:, :, 0])[:, None, None]
+        for layer in self._layers:
+            x = layer(x, projected, seen)
+        x = self.out_norm(x)
+        return torch.stack([head(x) for head in self.linears], 1)
+
+
+def sinusoid(steps: int, dim: int, device: torch.device) -> Tensor:
+    """Positions as audiocraft embeds them: cosines, then sines."""
+    half = dim // 2
+    phase = torch.arange(steps, device=device)[:, None] / MAX_PERIOD ** (torch.arange(half, device=device) / (half - 1))
+    return torch.cat([phase.cos(), phase.sin()], -1)
+
+
+def delayed(codes: Tensor, special: int) -> Tensor:
+    """The delay pattern: codebook k lags by k. [batch, codebooks, frames] → [batch, codebooks, frames + codebooks]."""
+    batch, codebooks, frames = codes.shape
+    sequence = torch.full((batch, codebooks, frames + codebooks), special, dtype=codes.dtype, device=codes.device)
+    for k in range(codebooks):
+        sequence[:, k, 1 + k : 1 + k + frames] = codes[:, k]
+    return sequence
+
+
+def losses(logits: Tensor, sequence: Tensor, special: int) -> Tensor:
+    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt."""
+    targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, -100)
+    return torch.stack(
+        [
+            cross_entropy(logits[:, k, :-1].flatten(0, 1).float(), targets[:, k].flatten())
+            for k in range(targets.shape[1])
+        ]
+    )

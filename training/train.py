@@ -1,0 +1,230 @@
+"""Trains the starter, and goes on where it stopped.
+
+    python -m training.train --data FOLDER --out FOLDER --minutes 60
+
+Writes `checkpoint.pt` every few minutes and `losses.csv` as it goes: stop it whenever you like, on any machine.
+"""
+
+import argparse
+import csv
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import T5EncoderModel, T5Tokenizer
+
+from training.alphabet import Alphabet
+from training.data import read_alphabet, read_shards
+from training.model import Shape, StarterModel, delayed, losses
+from training.text import make_encoder, make_tokenizer
+
+# Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
+WITHOUT_TEXT = 0.15
+# Pieces that begin in the middle teach the windows that follow the first one.
+FROM_THE_MIDDLE = 0.15
+FRAMES = 8192
+WARM_UP = 100
+SAVE_EVERY = 180.0
+HELD_OUT = 256
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences in the delay pattern, and their captions' tokens: [batch, tokens], 0 is padding."""
+
+    sequence: Tensor
+    tokens: Tensor
+
+
+class Pieces:
+    """All pieces in memory, in batches of similar length."""
+
+    def __init__(self, folder: Path, alphabet: Alphabet, tokenizer: T5Tokenizer, shape: Shape) -> None:
+        self._shape = shape
+        self._codes: list[NDArray[np.int16]] = []
+        self._tokens: list[list[int]] = []
+        captions = []
+        for codes, caption in read_shards(folder):
+            self._codes.append(alphabet.number(codes))
+            captions.append(caption)
+        self._tokens = tokenizer(captions).input_ids
+        self._lengths = np.array([codes.shape[1] for codes in self._codes])
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def batches(self, rng: np.random.Generator, first: int = 0, last: int | None = None) -> Iterator[Batch]:
+        """One epoch over the pieces from `first` to before `last`."""
+        order = rng.permutation(np.arange(len(self))[first:last])
+        for group in np.array_split(order, max(len(order) // 2048, 1)):
+            group = group[np.argsort(self._lengths[group], kind="stable")]
+            parts = np.split(group, np.flatnonzero(np.diff(_frames_before(self._lengths[group]) // FRAMES)) + 1)
+            for index in rng.permutation(len(parts)):
+                yield self._batch(parts[index], rng)
+
+    def _batch(self, members: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        cut = [self._cut(self._codes[member], rng) for member in members]
+        longest = max(codes.shape[1] for codes in cut)
+        padded = np.full((len(cut), self._shape.codebooks, longest), self._shape.card, np.int64)
+        for row, codes in zip(padded, cut, strict=True):
+            row[:, : codes.shape[1]] = codes
+        tokens = [self._tokens[member] for member in members]
+        width = max(map(len, tokens))
+        ids = torch.tensor([each + [0] * (width - len(each)) for each in tokens])
+        ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
+        return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids)
+
+    def _cut(self, codes: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
+        start = 0
+        if rng.random() < FROM_THE_MIDDLE:
+            start = int(rng.integers(codes.shape[1] // 2))
+        return codes[:, start : start + self._shape.segment]
+
+
+def _frames_before(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.cumsum(lengths) - lengths
+
+
+class Trainer:
+    """Model, text encoder and optimizer, and their state on disk."""
+
+    def __init__(self, shape: Shape, tokenizer: T5Tokenizer, rate: float) -> None:
+        self.shape = shape
+        self.tokenizer = tokenizer
+        self.model = StarterModel(shape)
+        self.encoder: T5EncoderModel = make_encoder(len(tokenizer), shape.text_dim)
+        self._rate = rate
+        parameters = [*self.model.parameters(), *self.encoder.parameters()]
+        decayed = [parameter for parameter in parameters if parameter.dim() > 1]
+        others = [parameter for parameter in parameters if parameter.dim() <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
+            lr=rate, betas=(0.9, 0.98), fused=True,
+        )  # fmt: skip
+        self._parameters = parameters
+        self.step = 0
+        self.seconds = 0.0
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Of each codebook, in nats a code."""
+        mask = batch.tokens != 0
+        with torch.autocast("cpu", torch.bfloat16):
+            # A row without any text would be no number in T5: it sees one token and is zeroed afterwards.
+            seen = mask.clone()
+            seen[:, 0] = True
+            text = self.encoder(input_ids=batch.tokens, attention_mask=seen.long()).last_hidden_state
+            logits = self.model(batch.sequence, text, mask)
+            return losses(logits, batch.sequence, self.shape.card)
+
+    def train(self, batch: Batch, progress: float) -> Tensor:
+        """One step; `progress` from 0 to 1 is where in the schedule it is. Returns the losses."""
+        found = self.losses(batch)
+        found.mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        rate = self._rate * min((self.step + 1) / WARM_UP, 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return found.detach()
+
+    def save(self, file: Path) -> None:
+        """Everything, whole or not at all."""
+        draft = file.with_suffix(".draft")
+        state = {
+            "shape": self.shape.as_dict(), "model": self.model.state_dict(), "encoder": self.encoder.state_dict(),
+            "optimizer": self._optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+        }  # fmt: skip
+        torch.save(state, draft)
+        draft.rename(file)
+
+    def load(self, file: Path) -> None:
+        """What `save` wrote."""
+        state = torch.load(file, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.encoder.load_state_dict(state["encoder"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
+    """Tokenizer, trainer and data; what exists in `out` is gone on with."""
+    alphabet, folder = read_alphabet(data), out / "tokenizer"
+    if not folder.exists():
+        make_tokenizer(caption for _, caption in read_shards(data)).save_pretrained(folder)
+    tokenizer = T5Tokenizer.from_pretrained(folder)
+    shape = Shape(alphabet.card, options.dim, options.dim // 64, options.layers, len(alphabet.streams))
+    trainer = Trainer(shape, tokenizer, options.rate)
+    if (out / "checkpoint.pt").exists():
+        trainer.load(out / "checkpoint.pt")
+    return trainer, Pieces(data, alphabet, tokenizer, shape)
+
+
+def evaluate(trainer: Trainer, pieces: Pieces) -> Tensor:
+    """Losses on the pieces that are held out."""
+    with torch.no_grad():
+        batches = pieces.batches(np.random.default_rng(0), len(pieces) - HELD_OUT)
+        return torch.stack([trainer.losses(batch).float() for batch in batches]).mean(0)
+
+
+def run(trainer: Trainer, pieces: Pieces, out: Path, minutes: float) -> None:
+    """Train for so long, the learning rate falling to almost nothing at the end."""
+    rng = np.random.default_rng(trainer.step)
+    started = saved = time.monotonic()
+    before, recent = trainer.seconds, []
+    with (out / "losses.csv").open("a", newline="") as file:
+        table = csv.writer(file)
+        while (elapsed := time.monotonic() - started) < 60 * minutes:
+            for batch in pieces.batches(rng, last=len(pieces) - HELD_OUT):
+                elapsed = time.monotonic() - started
+                if elapsed > 60 * minutes:
+                    break
+                recent.append(trainer.train(batch, elapsed / (60 * minutes)))
+                trainer.seconds = before + elapsed
+                if time.monotonic() - saved > SAVE_EVERY:
+                    saved = time.monotonic()
+                    report(trainer, table, recent, evaluate(trainer, pieces))
+                    file.flush()
+                    recent.clear()
+                    trainer.save(out / "checkpoint.pt")
+        report(trainer, table, recent, evaluate(trainer, pieces))
+    trainer.save(out / "checkpoint.pt")
+
+
+def report(trainer: Trainer, table: Any, recent: list[Tensor], held_out: Tensor) -> None:
+    """A line: step, seconds, mean loss, and the loss of each codebook on held out pieces."""
+    mean = float(torch.stack(recent).mean()) if recent else math.nan
+    row = [trainer.step, round(trainer.seconds), round(mean, 4), *(round(float(each), 4) for each in held_out)]
+    table.writerow(row)
+    print(*row, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Train the starter model.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--dim", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    trainer, pieces = prepare(options.data, options.out, options)
+    print(
+        f"{len(pieces)} pieces, {sum(p.numel() for p in trainer.model.parameters()) / 1e6:.1f} M parameters", flush=True
+    )
+    run(trainer, pieces, options.out, options.minutes)
+
+
+if __name__ == "__main__":
+    main()
