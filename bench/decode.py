@@ -40,6 +40,7 @@ from bench.report import machine, milliseconds, show
 from bench.seat import RefusedError, Seat
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.checkpoint import read_checkpoint
+from worker.engine.host import ENGINE_ENVIRONMENT
 from worker.engine.interface import Tuning
 from worker.engine.load_errors import pick_device
 from worker.engine.models import find_checkpoint
@@ -71,7 +72,10 @@ def measure(options: argparse.Namespace, reference: str, seats: ExitStack) -> No
     """Load everybody, let them run in turns, and report."""
     needed = options.batch + options.join
     tuning = Tuning(precision=options.precision, graphs=options.graphs)
-    engine = Seat(Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning)
+    engine = Seat(
+        Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning,
+        environment=ENGINE_ENVIRONMENT,
+    )  # fmt: skip
     seats.callback(engine.close)
     slots = engine.call(Batching.facts).slots
     if slots < needed:

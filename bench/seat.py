@@ -3,10 +3,12 @@
 libgomp's threads wait actively for each other only while the process has no more of them than the machine has cores.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
+from unittest.mock import patch
 
 from bench.contestants import Contestant, Timing
 from shared.errors import ModelUnavailableError
@@ -28,10 +30,16 @@ class Seat:
         RefusedError: with the reason, if it cannot be made.
     """
 
-    def __init__(self, make: Callable[..., Contestant], *arguments: object) -> None:
+    def __init__(
+        self, make: Callable[..., Contestant], *arguments: object, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Have `make` called with `arguments` in a process that has `environment` beside the present one."""
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
-            self._pool.submit(_sit_down, make, arguments).result()
+            # The pool starts its process with the first call.
+            with patch.dict(os.environ, {**(environment or {}), **os.environ}):
+                seated = self._pool.submit(_sit_down, make, arguments)
+            seated.result()
         except RefusedError:
             self.close()
             raise
