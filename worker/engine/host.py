@@ -39,9 +39,10 @@ BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
 # An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
 CANCEL_PATIENCE = 10.0
-# Threads that wait for each other sleep. By default they spin, and where another program wants a core too (the gateway
-# is one), each of a step's hundreds of waits then takes as long as the scheduler gives that program.
-ENGINE_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
+# Threads that wait for each other spin for some 50 µs, then sleep. By default they spin for much longer: where another
+# program wants a core too (the gateway is one), each of a step's hundreds of waits then takes as long as the scheduler
+# gives that program. Never to spin doubles a step's time on a quiet machine. See docs/performance.md.
+ENGINE_ENVIRONMENT = {"GOMP_SPINCOUNT": "3000"}
 # Seconds between the end of the connection and that of the process.
 EXIT_PATIENCE = 2.0
 
