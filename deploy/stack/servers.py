@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from deploy.stack.child import ChildSpec
@@ -49,20 +50,6 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
     folder.mkdir(exist_ok=True)
     configuration = data_dir.absolute() / "s3.json"
     write_private(configuration, credentials.s3_configuration(settings.s3_bucket))
-    storage = Storage(settings)
-
-    async def answers() -> bool:
-        try:
-            await storage.check()
-        except UnavailableError:
-            return False
-        return True
-
-    parts = ("master", "volume", "filer", "admin")
-    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_DISTANCE), strict=True))
-    ports = [f"-{part}.port={http}" for part, (http, _) in pairs.items()]
-    ports += [f"-{part}.port.grpc={grpc}" for part, (_, grpc) in pairs.items()]
-    ports.append(f"-s3.port.grpc={free_ports(1)[0]}")
     return ChildSpec(
         name="s3",
         role="s3",
@@ -73,7 +60,7 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             f"-ip={LOOPBACK}",
             f"-ip.bind={LOOPBACK}",
             f"-s3.port={port}",
-            *ports,
+            *_part_ports(),
             f"-s3.config={configuration}",
             f"-bucket={settings.s3_bucket}",
             "-s3.autoCreateBucket=false",
@@ -91,12 +78,34 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
         ],
         env=_environment(),
         urls=[f"http://{LOOPBACK}:{port}"],
-        is_ready=answers,
+        is_ready=_bucket_answers(settings),
         # Asked to stop it does so in 1.3 s, or waits up to minutes: for connections that its parts opened to each
         # other and never used, and for its maintenance. By then it serves nobody, and a kill loses nothing,
         # because it acknowledges only what the kernel has.
         grace=2.0,
     )
+
+
+def _part_ports() -> list[str]:
+    """A port of its own for each of SeaweedFS's parts."""
+    parts = ("master", "volume", "filer", "admin")
+    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_DISTANCE), strict=True))
+    ports = [f"-{part}.port={http}" for part, (http, _) in pairs.items()]
+    ports += [f"-{part}.port.grpc={grpc}" for part, (_, grpc) in pairs.items()]
+    return [*ports, f"-s3.port.grpc={free_ports(1)[0]}"]
+
+
+def _bucket_answers(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    storage = Storage(settings)
+
+    async def answers() -> bool:
+        try:
+            await storage.check()
+        except UnavailableError:
+            return False
+        return True
+
+    return answers
 
 
 def _environment() -> dict[str, str]:
