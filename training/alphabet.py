@@ -10,7 +10,9 @@ from worker.engine.sampler.codes import NOTHING
 
 Codes = NDArray[np.int64]
 
-# A code that occurs less often is left out; where it stands, nothing new happens.
+# Codes a stream, so that weights and sample bank stay below 24 MB. The rarest are left out (one chord in 150); where
+# one stood, nothing new happens. One that occurs less often than `RARE` is not learnt, and left out anyway.
+CARD = 920
 RARE = 3
 
 
@@ -21,17 +23,15 @@ class Alphabet:
     streams: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, pieces: Iterable[Codes], always: Iterable[int] = ()) -> "Alphabet":
-        """The codes of `pieces`, each of shape [streams, steps]; and in the first stream those of `always`."""
+    def of(cls, pieces: Iterable[Codes], card: int = CARD) -> "Alphabet":
+        """The most frequent codes of `pieces`, each of shape [streams, steps]: at most `card` a stream."""
         counts: list[dict[int, int]] = []
         for codes in pieces:
             counts = counts or [{} for _ in codes]
             for count, row in zip(counts, codes, strict=True):
                 for code, times in zip(*np.unique(row, return_counts=True), strict=True):
                     count[int(code)] = count.get(int(code), 0) + int(times)
-        kept = [{code for code, times in count.items() if times >= RARE} - {NOTHING} for count in counts]
-        kept[0] |= set(always) - {NOTHING}
-        return cls(tuple((NOTHING, *sorted(codes)) for codes in kept))
+        return cls(tuple((NOTHING, *sorted(_most_frequent(count, card - 1))) for count in counts))
 
     @property
     def card(self) -> int:
@@ -46,3 +46,8 @@ class Alphabet:
             table[list(self.streams[stream])] = np.arange(len(self.streams[stream]))
             numbered[stream] = table[row]
         return numbered
+
+
+def _most_frequent(count: dict[int, int], most: int) -> list[int]:
+    known = [code for code, times in count.items() if times >= RARE and code != NOTHING]
+    return sorted(known, key=lambda code: (-count[code], code))[:most]

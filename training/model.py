@@ -23,7 +23,7 @@ class Shape:
     layers: int = 6
     codebooks: int = 8
     text_dim: int = 128
-    segment: int = 768
+    segment: int = 512
 
     def as_dict(self) -> dict[str, int]:
         """For a checkpoint."""

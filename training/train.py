@@ -1,8 +1,10 @@
 """Trains the starter, and goes on where it stopped.
 
-    python -m training.train --data FOLDER --out FOLDER --minutes 60
+    python -m training.train --data FOLDER --out FOLDER --steps 5000
 
-Writes `checkpoint.pt` every few minutes and `losses.csv` as it goes: stop it whenever you like, on any machine.
+Writes `checkpoint.pt` every few minutes and `losses.csv` as it goes: stop it whenever you like, on any machine. The
+learning rate falls over the last third of all steps only (Hu et al. 2024, MiniCPM), so a run may be made longer or
+shorter while it runs: stop it, and go on with another number of steps.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ WITHOUT_TEXT = 0.15
 FROM_THE_MIDDLE = 0.15
 FRAMES = 8192
 WARM_UP = 100
+COOL_DOWN = 0.35
 SAVE_EVERY = 180.0
 HELD_OUT = 256
 
@@ -123,12 +127,13 @@ class Trainer:
             logits = self.model(batch.sequence, text, mask)
             return losses(logits, batch.sequence, self.shape.card)
 
-    def train(self, batch: Batch, progress: float) -> Tensor:
-        """One step; `progress` from 0 to 1 is where in the schedule it is. Returns the losses."""
+    def train(self, batch: Batch, steps: int) -> Tensor:
+        """One step of so many in all. Returns the losses."""
         found = self.losses(batch)
         found.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        rate = self._rate * min((self.step + 1) / WARM_UP, 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+        left = max(1 - self.step / steps, 0.01)
+        rate = self._rate * min((self.step + 1) / WARM_UP, 1, left / COOL_DOWN)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
@@ -175,20 +180,17 @@ def evaluate(trainer: Trainer, pieces: Pieces) -> Tensor:
         return torch.stack([trainer.losses(batch).float() for batch in batches]).mean(0)
 
 
-def run(trainer: Trainer, pieces: Pieces, out: Path, minutes: float) -> None:
-    """Train for so long, the learning rate falling to almost nothing at the end."""
+def run(trainer: Trainer, pieces: Pieces, out: Path, steps: int) -> None:
+    """Train until so many steps are done in all."""
     rng = np.random.default_rng(trainer.step)
     started = saved = time.monotonic()
     before, recent = trainer.seconds, []
     with (out / "losses.csv").open("a", newline="") as file:
         table = csv.writer(file)
-        while (elapsed := time.monotonic() - started) < 60 * minutes:
-            for batch in pieces.batches(rng, last=len(pieces) - HELD_OUT):
-                elapsed = time.monotonic() - started
-                if elapsed > 60 * minutes:
-                    break
-                recent.append(trainer.train(batch, elapsed / (60 * minutes)))
-                trainer.seconds = before + elapsed
+        while trainer.step < steps:
+            for batch in islice(pieces.batches(rng, last=len(pieces) - HELD_OUT), steps - trainer.step):
+                recent.append(trainer.train(batch, steps))
+                trainer.seconds = before + time.monotonic() - started
                 if time.monotonic() - saved > SAVE_EVERY:
                     saved = time.monotonic()
                     report(trainer, table, recent, evaluate(trainer, pieces))
@@ -212,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the starter model.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--dim", type=int, default=192)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -223,7 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(
         f"{len(pieces)} pieces, {sum(p.numel() for p in trainer.model.parameters()) / 1e6:.1f} M parameters", flush=True
     )
-    run(trainer, pieces, options.out, options.minutes)
+    run(trainer, pieces, options.out, options.steps)
 
 
 if __name__ == "__main__":

@@ -37,4 +37,5 @@ def _pitch(index: int, chord: Degree, plan: Plan, name: str) -> int:
     octave, tone = divmod(index, len(tones))
     root = lowest + (plan.header.key + chord.semitones - lowest) % 12
     pitch = root + 12 * octave + tones[tone]
-    return pitch if pitch <= HIGHEST_PITCH else pitch - 12
+    octaves_above = max(0, -(-(pitch - HIGHEST_PITCH) // 12))
+    return pitch - 12 * octaves_above

@@ -64,7 +64,9 @@ def play_drums(plan: Plan, source: random.Random) -> tuple[Line, Line]:
             rows["C"] = "X" + rows.get("C", "." * plan.header.steps)[1:]
         _strike(line, bar.start, kit, rows, _DRUMS, shift)
         if bar.fill:
-            tom_rows = {piece: row.rjust(plan.header.steps, ".") for piece, row in fill.rows.items() if piece in "tT"}
+            steps = plan.header.steps
+            # A fill longer than the bar loses its beginning.
+            tom_rows = {piece: row.rjust(steps, ".")[-steps:] for piece, row in fill.rows.items() if piece in "tT"}
             _strike(
                 toms, bar.start, "electronic" if kit == "electronic" else "percussion", tom_rows, _PERCUSSION, shift
             )

@@ -45,6 +45,11 @@ def test_every_piece_can_be_coded_and_is_the_same_when_decoded(pieces: list[Piec
         assert decode(encode(piece.score)) == piece.score
 
 
+@pytest.mark.parametrize("seed", [11022, 31979])
+def test_fills_longer_than_a_waltzs_bar_and_bells_in_high_keys_stay_in_range(seed: int) -> None:
+    make_piece(seed)
+
+
 def test_something_is_always_asked_for(pieces: list[Piece]) -> None:
     assert all(piece.caption and piece.spec != Spec() for piece in pieces)
 
