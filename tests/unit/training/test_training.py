@@ -1,6 +1,5 @@
 """From pieces to a checkpoint that the decode engine plays, in miniature."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import torch
 
 from shared.messages import Recipe
-from training import data, export, train
 from training.alphabet import CARD, Alphabet
 from training.model import Shape, StarterModel, delayed
 from training.music import make_piece
@@ -19,21 +17,6 @@ from worker.engine.sampler.codes import encode
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 
 RATE = 32_000
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained for some steps, stopped, gone on with, and written."""
-    folder = tmp_path_factory.mktemp("starter")
-    pieces, run, out = (folder / name for name in ("pieces", "run", "out"))
-    data.main(["--folder", str(pieces), "--pieces", "400", "--processes", "1"])
-    for last in ("4", "8"):
-        train.main(["--data", str(pieces), "--out", str(run), "--steps", last, "--dim", "64", "--layers", "1"])
-    with (run / "losses.csv").open() as file:
-        steps = [int(row[0]) for row in csv.reader(file)]
-    assert steps == [4, 8]
-    export.main(["--data", str(pieces), "--run", str(run), "--out", str(out)])
-    return out
 
 
 def test_the_engine_plays_what_was_trained(checkpoint: Path) -> None:

@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.unit.training.evaluation.pieces import heard, written
+from training.evaluation.instruments import BEATS
+from training.evaluation.performance import Performance
+from training.evaluation.sound import Sound, band_levels, integrated_loudness, spectrum
+from training.music import Spec, make_piece
+
+RATE = 32_000
+SPEC = Spec(genre="pop", bpm=120)
+
+
+@pytest.fixture(scope="module")
+def sound() -> Sound:
+    pieces = [make_piece(seed) for seed in range(60)]
+    own = [heard(piece.spec, piece.score, 10.0) for piece in pieces]
+    return Sound(own, [bool(performance.heard & BEATS) for performance in own])
+
+
+@pytest.fixture(scope="module")
+def good() -> Performance:
+    return heard(SPEC, written(SPEC), 10.0)
+
+
+def test_a_rendering_of_the_generator_s_is_good(sound: Sound, good: Performance) -> None:
+    assert set(sound(good).values()) == {1.0}
+
+
+@pytest.mark.parametrize(("gain", "figure"), [(4.0, "no clipping"), (0.5, "-14 LUFS, within 2")])
+def test_too_loud_clips_and_too_soft_is_noticed(sound: Sound, good: Performance, gain: float, figure: str) -> None:
+    figures = sound(replace(good, audio=good.audio * np.float32(gain)))
+    assert figures[figure] == figures["sound"] == 0.0
+
+
+@pytest.mark.parametrize("hertz", [30, 13_000])
+def test_rumble_and_whistle_are_not_in_the_spectrum_s_range(sound: Sound, good: Performance, hertz: int) -> None:
+    sine = 0.3 * np.sin(2 * np.pi * hertz * np.arange(good.audio.shape[1]) / RATE).astype(np.float32)
+    figures = sound(replace(good, audio=np.stack([sine, sine])))
+    assert figures["spectrum in range"] == figures["sound"] == 0.0
+
+
+@pytest.mark.parametrize(("drums", "genre"), [(True, "house"), (False, "house"), (True, "rock"), (False, "rock")])
+def test_beats_are_heard_in_the_audio(sound: Sound, drums: bool, genre: str) -> None:
+    spec = Spec(genre=genre, bpm=120, drums=drums)
+    performance = heard(spec, written(spec), 20.0)
+    assert sound(performance)["drums or none, audio"] == 1.0
+    asked_otherwise = replace(performance, spec=replace(spec, drums=not drums))
+    assert sound(asked_otherwise)["drums or none, audio"] == 0.0
+
+
+def test_a_sine_is_in_its_octave_at_its_level() -> None:
+    sine = 0.5 * np.sin(2 * np.pi * 500 * np.arange(2 * RATE) / RATE).astype(np.float32)
+    levels = spectrum(band_levels(np.stack([sine, sine])))
+    assert int(np.argmax(levels)) == 3
+    assert levels[3] == pytest.approx(10 * np.log10(0.5**2 / 2), abs=4)
+
+
+def test_silence_has_no_loudness() -> None:
+    assert integrated_loudness(np.zeros((2, RATE), np.float32)) == -np.inf

@@ -1,0 +1,30 @@
+"""The whole measurement, in miniature."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training import evaluate
+from training.evaluation.table import ROWS
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def test_a_checkpoint_is_measured(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, report = tmp_path / "pictures", tmp_path / "report.json"
+    arguments = f"--captions 8 --seconds 4 --long 1 --read 200 --listened 20 --slots 3 --json {report}"
+    evaluate.main([
+        "--model", str(checkpoint), "--data", str(checkpoint.parent / "pieces"), "--spectrograms", str(folder),
+        "--losses", str(checkpoint.parent / "run" / "losses.csv"), *arguments.split(),
+    ])  # fmt: skip
+    printed = capsys.readouterr().out.splitlines()
+    found = json.loads(printed[-1])
+    assert json.loads(report.read_text()) == found
+    rows = {row["name"]: row for row in found["rows"]}
+    assert set(rows) == {row.name for row in ROWS}
+    assert rows["no clipping"]["figure"] == 1.0
+    # What was not trained cannot do what is asked, and the generator can.
+    assert rows["tempo, conductor"] | {"n": 0} == rows["tempo, conductor"] | {"met": False, "ceiling": 1.0, "n": 0}
+    assert len(list(folder.glob("*.png"))) == 3
+    assert (checkpoint.parent / "run" / "losses.png").exists()

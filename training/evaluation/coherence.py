@@ -1,0 +1,101 @@
+"""Whether a piece holds together: bars come again, and change; nothing sticks, nothing is missing, and it ends."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from training.evaluation.key import evidence
+from training.evaluation.notes import sounds
+from training.evaluation.performance import Figures, Performance, headers
+from training.music.harmony import MAJOR_SCALE, MINOR_SCALE
+from worker.engine.sampler.clock import SAMPLE_RATE
+from worker.engine.sampler.codes import Codes
+from worker.engine.sampler.score import Score
+
+# A note that is held for longer is stuck; and so many bars without any change are.
+LONGEST_BARS, SAME_BARS = 4, 8
+# The least share of a stream's bars that must have come before; a piece of few bars has little to repeat.
+REPEATED, FEWEST_BARS = 0.2, 6
+# How much of the music is in its scale at least: blues and borrowed chords are not.
+IN_SCALE = 0.65
+SILENT = 10 ** (-55 / 20)
+FRAME = SAMPLE_RATE // 20
+QUIET_AT_END = 10 ** (-35 / 20)
+
+
+def coherence_figures(performance: Performance) -> Figures:
+    """Each of it, and all together."""
+    parts = {
+        "bars come again": repeats(performance.bars),
+        "bars change": not is_static(performance.bars),
+        "no stuck notes": not has_stuck_notes(performance),
+        "no silence over a bar": not has_silence(performance),
+        "ends quietly": ends_quietly(performance),
+    }
+    return {**{name: float(found) for name, found in parts.items()}, "holds together": float(all(parts.values()))}
+
+
+def repeats(bars: list[Codes]) -> bool:
+    """Whether streams take up what they played before."""
+    if len(bars) < FEWEST_BARS:
+        return True
+    again = played = 0
+    for stream in range(len(bars[0])):
+        seen: set[bytes] = set()
+        for bar in bars:
+            if bar[stream].any():
+                played += 1
+                again += (rhythm := (bar[stream] > 0).tobytes()) in seen
+                seen.add(rhythm)
+    return again >= REPEATED * played
+
+
+def is_static(bars: list[Codes]) -> bool:
+    """Whether all streams play the same bar 8 times in a row."""
+    same = 1
+    for before, bar in pairwise(bars):
+        same = same + 1 if np.array_equal(before, bar) else 1
+        if same >= SAME_BARS:
+            return True
+    return False
+
+
+def has_stuck_notes(performance: Performance) -> bool:
+    """Whether a note is held for more than four bars."""
+    longest = LONGEST_BARS * performance.score.header.steps
+    return any(sound.steps > longest for sound in sounds(performance.score))
+
+
+def has_silence(performance: Performance) -> bool:
+    """Whether nothing is heard for longer than a bar."""
+    frames = performance.audio[:, : performance.audio.shape[1] // FRAME * FRAME].reshape(2, -1, FRAME)
+    silent = np.sqrt((frames**2).mean(axis=(0, 2))) < SILENT
+    bar = 60 / performance.score.header.bpm * performance.score.header.beats
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
+    return bool(np.max(edges[1::2] - edges[::2], initial=0) * FRAME / SAMPLE_RATE > bar)
+
+
+def ends_quietly(performance: Performance) -> bool:
+    """Whether the last 50 ms have faded."""
+    return bool(np.sqrt((performance.audio[:, -FRAME:] ** 2).mean()) < QUIET_AT_END)
+
+
+def constancy_figures(performance: Performance) -> Figures:
+    """Whether a long piece is at its end where it was at its beginning."""
+    parts = {"long: in tempo": stays_in_tempo(performance.codes), "long: in key": stays_in_key(performance.score)}
+    return {**{name: float(held) for name, held in parts.items()}, "long: in tempo and key": float(all(parts.values()))}
+
+
+def stays_in_tempo(codes: Codes) -> bool:
+    """Whether the conductor changes neither tempo nor meter nor key, and every bar is whole."""
+    followed = headers(codes)[3:]
+    return len({(header.bpm, header.beats, header.key, header.minor) for header, _ in followed}) == 1
+
+
+def stays_in_key(score: Score) -> bool:
+    """Whether in each quarter enough of what sounds is in the scale of the key that was declared first."""
+    header = score.header
+    scale = [(header.key + tone) % 12 for tone in (MINOR_SCALE if header.minor else MAJOR_SCALE)]
+    marks = [score.steps * quarter // 4 for quarter in range(5)]
+    quarters = [evidence(score, *span)[0] for span in pairwise(marks)]
+    return all(quarter[scale].sum() >= IN_SCALE for quarter in quarters if quarter.any())

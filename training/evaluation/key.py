@@ -1,0 +1,113 @@
+"""Key and mode, from the notes alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from training.evaluation.notes import Sound, sounds
+from training.evaluation.performance import Figures, Performance
+from training.music.ensemble import KIT_WORDS, SETS
+from training.music.harmony import TONES
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Chord, Quality, Score
+
+BATCH = 64
+# A note that is held counts no more than one of so many sixteenths.
+LONGEST = 8
+# Bars in which something begins, when a listener expects the tonic.
+PHRASES = (1, 2, 4, 8)
+# Rows of evidence: all notes, the bass, the melody, roots of chords by quality, and what begins phrases and the piece.
+NOTES_AND_ROOTS = 3 + len(Quality)
+ROWS = NOTES_AND_ROOTS + 2 * len(PHRASES) + 2
+UNPITCHED = frozenset((*KIT_WORDS, *SETS))
+
+Evidence = NDArray[np.float32]
+
+
+def evidence(score: Score, first: int = 0, last: int | None = None) -> Evidence:
+    """How much of each kind speaks for each pitch class, between two steps: [ROWS, 12], the sum of a row is 1 or 0."""
+    found = np.zeros((ROWS, 12), np.float32)
+    opened: set[Stream] = set()
+    for sound in sounds(score):
+        if first <= sound.step < (score.steps if last is None else last):
+            _count_notes(found, sound)
+            if isinstance(sound.event, Chord) or sound.stream is Stream.BASS:
+                _count_openings(found, sound, score.header.steps, is_first=sound.stream not in opened)
+            opened.add(sound.stream)
+    totals = found.sum(axis=1, keepdims=True)
+    return np.asarray(found / np.where(totals == 0, 1, totals))
+
+
+def _count_notes(found: Evidence, sound: Sound) -> None:
+    weight, event = min(sound.steps, LONGEST), sound.event
+    if isinstance(event, Chord):
+        found[3 + event.quality, event.root] += weight
+        for tone in TONES[event.quality]:
+            found[0, (event.root + tone) % 12] += weight
+    else:
+        found[0, event.pitch % 12] += weight
+        if sound.stream in (Stream.BASS, Stream.LEAD):
+            found[1 if sound.stream is Stream.BASS else 2, event.pitch % 12] += weight
+
+
+def _count_openings(found: Evidence, sound: Sound, bar_steps: int, *, is_first: bool) -> None:
+    """Roots of chords and notes of the bass that begin a bar, or every second, fourth or eighth; or the piece."""
+    chordal = isinstance(sound.event, Chord)
+    root = sound.event.root if isinstance(sound.event, Chord) else sound.event.pitch % 12
+    bar, place = divmod(sound.step, bar_steps)
+    for row, bars in enumerate(PHRASES, NOTES_AND_ROOTS + len(PHRASES) * chordal):
+        found[row, root] += min(sound.steps, LONGEST) * (place == 0 and bar % bars == 0)
+    found[ROWS - 2 + chordal, root] += is_first
+
+
+class KeyFinder:
+    """Compares evidence with a profile of major and one of minor, at each of twelve tonics (Krumhansl 1990, chapter 4).
+
+    The profiles are fitted to the generator's own pieces, as Temperley (2007, chapter 4) fitted his to a corpus.
+    """
+
+    def __init__(self, own: Sequence[Performance], hidden: int = 64, epochs: int = 30) -> None:
+        scores = [performance.score for performance in own if any(sounds(performance.score))]
+        found = torch.from_numpy(np.stack([evidence(score) for score in scores]))
+        keys = torch.tensor([12 * score.header.minor + score.header.key for score in scores])
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self._network = nn.Sequential(
+                nn.Linear(ROWS * 12, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, 2)
+            )
+            self._fit(found, keys, epochs)
+        self._network.eval()
+
+    def _fit(self, found: Tensor, keys: Tensor, epochs: int) -> None:
+        optimizer = torch.optim.AdamW(self._network.parameters(), lr=3e-3, weight_decay=0.05)
+        for _ in range(epochs):
+            for batch in torch.split(torch.randperm(len(found)), BATCH):
+                optimizer.zero_grad()
+                cross_entropy(self._likelihoods(found[batch]), keys[batch]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+    def _likelihoods(self, found: Tensor) -> Tensor:
+        """Of 12 major keys, then 12 minor ones: [pieces, 24]."""
+        rotated = torch.stack([found.roll(-tonic, 2) for tonic in range(12)], 1)
+        likelihoods: Tensor = self._network(rotated.flatten(2)).transpose(1, 2).flatten(1)
+        return likelihoods
+
+    @torch.no_grad()
+    def find(self, found: Evidence) -> tuple[int, bool]:
+        """Tonic, and whether it is minor."""
+        minor, tonic = divmod(int(self._likelihoods(torch.from_numpy(found)[None]).argmax()), 12)
+        return tonic, bool(minor)
+
+    def __call__(self, performance: Performance) -> Figures:
+        spec, header = performance.spec, performance.score.header
+        if spec.key is None or (spec.solo and UNPITCHED.issuperset(spec.instruments)):
+            return {}
+        asked = (spec.key, bool(spec.minor))
+        return {
+            "key, conductor": float((header.key, header.minor) == asked),
+            "key, notes": float(self.find(evidence(performance.score)) == asked),
+        }

@@ -1,0 +1,29 @@
+"""The sounding notes of a score, as measures count them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from worker.engine.sampler.instruments import HIT_STREAMS, Stream
+from worker.engine.sampler.score import Chord, Note, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One note or chord, from its step until the stream's next event or the score's end."""
+
+    stream: Stream
+    step: int
+    steps: int
+    event: Note | Chord
+
+
+def sounds(score: Score) -> Iterator[Sound]:
+    """All that has pitch."""
+    for stream, events in score.events.items():
+        if stream in HIT_STREAMS:
+            continue
+        ordered = sorted(events.items())
+        ends = [step for step, _ in ordered[1:]] + [score.steps]
+        for (step, event), end in zip(ordered, ends, strict=True):
+            if isinstance(event, Note | Chord):
+                yield Sound(stream, step, end - step, event)

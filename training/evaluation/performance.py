@@ -1,0 +1,84 @@
+"""One caption, played: what every measure looks at."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.music.listening import heard
+from training.music.spec import Spec
+from worker.engine.sampler.clock import Clock
+from worker.engine.sampler.codes import Codes, decode
+from worker.engine.sampler.conductor import Conductor
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Header, Score
+
+Floats = NDArray[np.float32]
+Figures = dict[str, float]
+"""What a measure finds, by row of the table: 1 where the piece does as it should, 0 where not. A row is absent where
+the caption does not ask for it."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A piece as it was played.
+
+    Attributes:
+        spec: what its caption asks for.
+        codes: of the score, integers of shape [8, steps]; no step begins after the audio ends.
+        audio: float32 of shape [2, samples], at 32 kHz.
+    """
+
+    spec: Spec
+    codes: Codes
+    audio: Floats
+
+    @cached_property
+    def score(self) -> Score:
+        return decode(self.codes)
+
+    @cached_property
+    def heard(self) -> frozenset[str]:
+        """The instruments that sound, in the vocabulary's words."""
+        return heard(self.score)
+
+    @cached_property
+    def bars(self) -> list[Codes]:
+        """The codes of each whole bar, the conductor's left out: [7, steps of the bar]."""
+        return bars(self.codes)
+
+
+def headers(codes: Codes) -> list[tuple[Header, int]]:
+    """What holds at each step, and the step's place in its bar."""
+    conductor, found = Conductor(), []
+    for code in codes[Stream.CONDUCTOR]:
+        conductor.read(int(code))
+        found.append((conductor.header, conductor.place))
+    return found
+
+
+def bars(codes: Codes) -> list[Codes]:
+    """See `Performance.bars`; a last bar that was cut is left out."""
+    followed = headers(codes)
+    starts = [step for step, (_, place) in enumerate(followed) if place == 0]
+    ends = [*starts[1:], starts[-1] + followed[starts[-1]][0].steps] if starts else []
+    return [codes[1:, start:end] for start, end in zip(starts, ends, strict=True) if end <= codes.shape[1]]
+
+
+def steps_within(codes: Codes, samples: int) -> int:
+    """How many steps begin before so many samples have passed."""
+    clock = Clock()
+    for step, (header, _) in enumerate(headers(codes)):
+        begin, _ = clock.advance(header)
+        if begin >= samples:
+            return step
+    return int(codes.shape[1])
+
+
+def samples_of(codes: Codes) -> int:
+    """How long all steps are, in samples."""
+    clock = Clock()
+    for header, _ in headers(codes):
+        clock.advance(header)
+    return int(clock.start)

@@ -1,0 +1,123 @@
+"""Plays captions: by a model in the decode engine, or as the generator of the training data wrote them."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.messages import Recipe
+from shared.models import STARTER
+from training.data import steps_before_the_end
+from training.evaluation.performance import Floats, Performance, samples_of, steps_within
+from training.music import Piece
+from worker.engine.batching.codec.interface import CodecStream
+from worker.engine.batching.engine import BatchingEngine, load
+from worker.engine.interface import EngineSettings
+from worker.engine.sampler.clock import SAMPLE_RATE
+from worker.engine.sampler.codec import SamplerCodec
+from worker.engine.sampler.codes import Codes, encode
+from worker.engine.sampler.instruments import Stream
+
+
+class RecordingCodec(SamplerCodec):
+    """A sampler that remembers what it was asked to play. Streams are looked up by the thread that asked for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.local()
+
+    def stream(self, total_samples: int | None = None) -> "RecordingStream":  # type: ignore[override]
+        self._own.stream = RecordingStream(super().stream(total_samples))
+        recording: RecordingStream = self._own.stream
+        return recording
+
+    @property
+    def codes(self) -> Codes:
+        """The score of the piece that this thread began last, as far as it was played: [8, steps]."""
+        recording: RecordingStream = self._own.stream
+        return np.concatenate([np.zeros((len(Stream), 0), np.int64), *recording.played], axis=1)
+
+
+class RecordingStream:
+    """See `CodecStream`."""
+
+    def __init__(self, stream: CodecStream) -> None:
+        self._stream = stream
+        self.played: list[Codes] = []
+
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        self.played.append(codes.cpu().numpy().copy())
+        return self._stream.push(codes, last)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast one piece came: seconds until the first chunk, and until the last, of so many seconds of audio."""
+
+    first: float
+    whole: float
+    audio: float
+
+
+class Player:
+    """The decode engine with a checkpoint in it."""
+
+    def __init__(self, model: Path, slots: int, longest: float, sampling: Mapping[str, float]) -> None:
+        """Load it. What `sampling` does not say of a `Recipe` is the service's default."""
+        settings = EngineSettings(
+            engine="batching", model=str(model), device="auto", max_slots=slots, max_duration=longest
+        )
+        self._engine: BatchingEngine = load(settings, lambda _: None)
+        self._recording = RecordingCodec()
+        # The engine's codec puts the model's numbers into the score's; behind it every code is one of the score.
+        self._engine._codec._codec = self._recording  # type: ignore[attr-defined]
+        self._sampling = sampling
+
+    def play(self, pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:
+        """The captions of some pieces, as many at once as the engine has slots. The seed of each is its number."""
+        with ThreadPoolExecutor(self._engine.slots) as pool:
+            yield from pool.map(partial(self._perform, seconds=seconds), pieces, count())
+
+    def _perform(self, piece: Piece, seed: int, seconds: float) -> Performance:
+        audio = np.concatenate(list(self._chunks(piece.caption, seconds, seed))).T
+        codes = self._recording.codes
+        return Performance(piece.spec, codes[:, : steps_within(codes, audio.shape[1])], audio)
+
+    def _chunks(self, caption: str, seconds: float, seed: int) -> Iterator[Floats]:
+        recipe = Recipe(model=STARTER, prompt=caption, duration=seconds, seed=seed, **self._sampling)  # type: ignore[arg-type]
+        return self._engine.generate(recipe, lambda done, total: None)
+
+    def time(self, caption: str, seconds: float) -> Pace:
+        """One piece alone."""
+        began = time.perf_counter()
+        chunks = self._chunks(caption, seconds, seed=0)
+        next(chunks)
+        first = time.perf_counter() - began
+        for _ in chunks:
+            pass
+        return Pace(first, time.perf_counter() - began, seconds)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def own_codes(piece: Piece, seconds: float) -> Codes:
+    """A piece of the generator's, as long as it has music, as the model learns it: without its ending."""
+    codes = encode(piece.score)[:, : steps_before_the_end(piece.score)]
+    return codes[:, : steps_within(codes, round(seconds * SAMPLE_RATE))]
+
+
+def play_own(piece: Piece, seconds: float, codec: SamplerCodec) -> Performance:
+    """The same with its sound, faded out where it stops."""
+    codes = own_codes(piece, seconds)
+    wanted = min(round(seconds * SAMPLE_RATE), samples_of(codes))
+    audio = codec.stream(wanted).push(torch.from_numpy(codes), last=True)
+    return Performance(piece.spec, codes, audio.numpy())
