@@ -4,14 +4,23 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from shared.messages import Audio, JobStatus, Recipe, SampleFormat, Seed, Timings
+from shared.messages import OUTPUT_KINDS, Audio, JobStatus, OutputKind, OutputLink, Recipe, SampleFormat, Seed, Timings
 from shared.prompt import Complexity, PromptComponents
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
 DEFAULT_DURATION = 30.0
+
+Outputs = Annotated[
+    tuple[OutputKind, ...],
+    Meta(
+        max_length=len(OUTPUT_KINDS),
+        description="What is wanted beside the audio; only models that write scores give it, such as starter",
+        extra_json_schema={"uniqueItems": True},
+    ),
+]
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +38,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     seed: Annotated[Seed | None, Meta(description="null for a random one, which the status then tells")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"
+    # Unset rather than empty: what a client does not send must not change the fingerprint of its request.
+    outputs: Outputs | UnsetType = UNSET
 
 
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +75,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     recipe: Recipe
     audio: Audio | None
     timings: Timings | None
+    outputs: tuple[OutputLink, ...]
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +101,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class DownloadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The query of GET /api/v1/download/{job_id}."""
+    """The query of GET /api/v1/download/{job_id} and of what lies below it."""
 
     proxy: bool = False
 

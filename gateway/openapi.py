@@ -20,12 +20,15 @@ _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
     "Range": "With proxy=1: the bytes wanted.",
 }
+_PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z]+\.(mid|wav)$"}
 
 
 def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
     """The whole document as plain data."""
     structs = [ProblemDetails, *_structs(routes)]
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    # Defaults are as Python has them, such as tuples.
+    schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -33,7 +36,7 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
         "openapi": "3.1.0",
         "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": schemas},
     }
 
 
@@ -61,9 +64,10 @@ def _operation(route: Route) -> Json:
 
 
 def _path_parameters(route: Route) -> list[Json]:
-    schema = {"type": "string", "pattern": JOB_ID_PATTERN}
-    names = re.findall(r"{(\w+)}", route.path)
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PATH_PATTERNS[name]}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
 
 
 def _query_parameters(route: Route) -> list[Json]:

@@ -3,10 +3,12 @@
 import secrets
 import unicodedata
 from collections.abc import Collection
+from http import HTTPStatus
 
 from gateway.api import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
-from gateway.problems import FieldError, invalid
-from shared.messages import Recipe
+from gateway.problems import FieldError, Problem, invalid
+from shared.messages import OUTPUT_KINDS, OutputKind, Recipe
+from shared.models import STARTER, may_write_scores
 from shared.prompt import build_prompt
 
 
@@ -22,7 +24,7 @@ def make_recipe(
         max_duration: in seconds.
 
     Raises:
-        Problem: 422 that names the field.
+        Problem: 422 that names the field; 400 for outputs that the model cannot give.
     """
     duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
     if duration > max_duration:
@@ -40,7 +42,20 @@ def make_recipe(
         cfg_coef=request.cfg_coef,
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
+        outputs=_outputs(request, model),
     )
+
+
+def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
+    """Each once, and in the same order however they are asked for."""
+    wanted = request.outputs or ()
+    if len(set(wanted)) < len(wanted):
+        raise invalid(FieldError("outputs", "Name each output once."))
+    if wanted and not may_write_scores(model):
+        message = f"The model {model} gives no MIDI or stems, because it writes no score: leave outputs out, or ask "
+        error = FieldError("outputs", f"{message}for the model {STARTER}.")
+        raise Problem(HTTPStatus.BAD_REQUEST, error.message, errors=[error])
+    return tuple(kind for kind in OUTPUT_KINDS if kind in wanted)
 
 
 def _prompt(request: GenerateRequest) -> str:

@@ -69,6 +69,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/api/v1/download/{job_id}/{name}",
+        handler=download.download_output,
+        summary="The MIDI file of a finished job, or one of its stems: the status lists their names",
+        query=DownloadQuery,
+        answers={200: "audio/*", 206: "audio/*", 302: None},
+        problems=(404, 409, 410, 416, 422, 503),
+        headers=("Range",),
+    ),
+    Route(
+        method="GET",
         path="/api/v1/jobs",
         handler=jobs.list_jobs,
         summary="All jobs, newest first",

@@ -6,7 +6,7 @@ from typing import TypeVar
 from gateway.api import JobView
 from gateway.job_index import Ahead, JobIndex
 from gateway.worker_registry import WorkerRegistry
-from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now
+from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now, output_links
 
 Moment = TypeVar("Moment", datetime, datetime | None)
 
@@ -54,6 +54,7 @@ class Views:
             recipe=recipe,
             audio=audio,
             timings=record.timings,
+            outputs=output_links(record),
         )
 
     def _message(self, record: JobRecord) -> str:

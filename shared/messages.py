@@ -18,6 +18,9 @@ SampleFormat = Literal["int16", "int24", "float32"]
 Moment = Annotated[datetime, Meta(tz=True)]
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+# What a request may have beside the audio: the score as a MIDI file, and each of its streams as a WAV file.
+OutputKind = Literal["midi", "stems"]
+OUTPUT_KINDS: tuple[OutputKind, ...] = ("midi", "stems")
 
 
 def now() -> datetime:
@@ -47,7 +50,7 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """All that determines the sound: the same recipe gives the same audio on the same device."""
+    """All that is asked for: the same recipe gives the same files on the same device. `outputs` change no sound."""
 
     model: ModelName
     prompt: str
@@ -58,6 +61,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     cfg_coef: float = 3.0
     seed: Seed = 0
     sample_format: SampleFormat = "int16"
+    outputs: tuple[OutputKind, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +81,29 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int
     channels: int
     sha256: str
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was stored beside the audio. `size` in bytes, `sha256` of the whole file in hex."""
+
+    kind: Literal["midi", "stem"]
+    name: str
+    key: str
+    size: int
+    sha256: str
+
+    @property
+    def content_type(self) -> str:
+        return "audio/midi" if self.kind == "midi" else "audio/wav"
+
+
+class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client sees of an output: `download_url` is a path of the gateway, `size` in bytes."""
+
+    kind: Literal["midi", "stem"]
+    name: str
+    size: int
+    download_url: str
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +140,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     keep_requested: bool = False
     suspect: bool = False
+    outputs: tuple[Output, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +161,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     audio_url: str | None = None
     file_size: int | None = None
     actual_duration: float | None = None
+    outputs: tuple[OutputLink, ...] = ()
 
 
 class WorkerState(StrEnum):
@@ -167,6 +196,11 @@ def audio_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}audio.wav"
 
 
+def output_key(job_id: str, name: str) -> str:
+    """The key of an output, next to the audio's."""
+    return f"{job_prefix(job_id)}{name}"
+
+
 def job_prefix(job_id: str) -> str:
     """Below this prefix lies everything that a job made."""
     return f"jobs/{job_id}/"
@@ -175,6 +209,19 @@ def job_prefix(job_id: str) -> str:
 def audio_url(job_id: str) -> str:
     """The gateway's path from which a finished job is downloaded."""
     return f"/api/v1/download/{job_id}"
+
+
+def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
+    """Where the gateway serves what was stored beside the audio."""
+    return tuple(
+        OutputLink(
+            kind=output.kind,
+            name=output.name,
+            size=output.size,
+            download_url=f"{audio_url(record.job_id)}/{output.name}",
+        )
+        for output in record.outputs
+    )
 
 
 def event_of(record: JobRecord, revision: int, kind: EventType | None = None) -> Event:
@@ -193,4 +240,5 @@ def event_of(record: JobRecord, revision: int, kind: EventType | None = None) ->
         audio_url=audio_url(record.job_id) if audio else None,
         file_size=audio.size if audio else None,
         actual_duration=audio.duration if audio else None,
+        outputs=output_links(record),
     )

@@ -26,6 +26,11 @@ HUB_REPOSITORIES: dict[str, str] = {
 MODEL_NAMES: tuple[str, ...] = (STARTER, *HUB_REPOSITORIES)
 
 
+def may_write_scores(name: str) -> bool:
+    """Whether a model of this name may give MIDI and stems: Meta's speak EnCodec, a folder's may speak a sampler."""
+    return name not in HUB_REPOSITORIES
+
+
 def is_folder(reference: str) -> bool:
     """Whether a model setting points to a checkpoint folder rather than naming a model."""
     return "/" in reference or reference.startswith((".", "~"))

@@ -13,7 +13,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from shared.errors import SettingsError, UnavailableError
-from shared.messages import audio_key, job_prefix
+from shared.messages import Output, audio_key, job_prefix
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -39,12 +39,12 @@ class Storage:
     async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
         """Store a job's WAV file with its recipe as metadata; returns the key."""
         key = audio_key(job_id)
-        await self._call(
-            lambda: self._client.put_object(
-                self.bucket, key, io.BytesIO(data), len(data), content_type="audio/wav", metadata=dict(metadata)
-            )
-        )
+        await self._put(key, data, "audio/wav", metadata)
         return key
+
+    async def put_output(self, output: Output, data: bytes, metadata: dict[str, str]) -> None:
+        """Store a file beside a job's audio, under the key that it has."""
+        await self._put(output.key, data, output.content_type, metadata)
 
     async def remove_job(self, job_id: str) -> None:
         """Delete everything that a job made; nothing there is fine."""
@@ -70,6 +70,13 @@ class Storage:
             "response-content-disposition": f'attachment; filename="{filename}"'
         }
         return str(signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=disposition))
+
+    async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> None:
+        await self._call(
+            lambda: self._client.put_object(
+                self.bucket, key, io.BytesIO(data), len(data), content_type=content_type, metadata=dict(metadata)
+            )
+        )
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:

@@ -4,15 +4,28 @@ Named by MUSICGEN_ENGINE=tests.engines:load, they run in a real engine process.
 """
 
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from shared.errors import ModelUnavailableError
-from shared.messages import Recipe
-from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
+from shared.messages import OUTPUT_KINDS, Recipe
+from worker.engine.interface import (
+    EngineSettings,
+    KeptGenerationError,
+    Midi,
+    ModelInfo,
+    OnLoading,
+    OnOutput,
+    OnStep,
+    Samples,
+    Stem,
+)
 
 SAMPLE_RATE = 32_000
 # Seconds of work in a step, and the frames that it makes.
@@ -20,6 +33,7 @@ STEP = 0.01
 STEP_FRAMES = round(STEP * SAMPLE_RATE)
 # A chunk is a quarter of a second.
 CHUNK_FRAMES = SAMPLE_RATE // 4
+EMPTY_MIDI = b"MThd" + struct.pack(">IHHH", 6, 1, 0, 480)
 
 
 def sine(recipe: Recipe) -> Samples:
@@ -127,6 +141,29 @@ class ScriptedEngine:
 def load(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
     on_loading("Tuning")
     return ScriptedEngine(settings.max_slots)
+
+
+class ScoringEngine(ScriptedEngine):
+    """The same, as if the model wrote scores: a MIDI file without tracks, and a stem that is the whole audio."""
+
+    def __init__(self, slots: int) -> None:
+        super().__init__(slots)
+        self.info = replace(self.info, outputs=OUTPUT_KINDS)
+
+    def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
+        made: list[Samples] = []
+        with suppress(KeptGenerationError):
+            for chunk in super().generate(recipe, on_step):
+                made.append(chunk)
+                yield chunk
+        if "midi" in recipe.outputs:
+            on_output(Midi(EMPTY_MIDI))
+        if "stems" in recipe.outputs:
+            on_output(Stem("bass", np.concatenate(made)))
+
+
+def load_scoring(settings: EngineSettings, on_loading: OnLoading) -> ScoringEngine:
+    return ScoringEngine(settings.max_slots)
 
 
 def missing(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:

@@ -1,20 +1,20 @@
 """One try at one job: generate, encode, store, tell. The one file to read to know what a worker does."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import Audio, JobStatus, Timings, now
+from shared.messages import JobStatus, now
+from shared.models import STARTER
 from shared.storage import Storage
 from worker import metrics
 from worker.audio_feed import AudioFeed
-from worker.audio_file import AudioFile, make_audio_file
 from worker.claim import close_finished
+from worker.delivery import Delivery, Result
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
 from worker.engine.interface import ModelInfo
@@ -30,13 +30,6 @@ PATIENCE = 900.0
 STOPPING_PATIENCE = 5.0
 
 
-class Result(NamedTuple):
-    """What an attempt stored."""
-
-    audio: Audio
-    timings: Timings
-
-
 class Attempt:
     """Runs the job of one lease. `on_generated` is called when the engine's slot is free again."""
 
@@ -48,6 +41,7 @@ class Attempt:
         self.lease = lease
         self._host = host
         self._storage = storage
+        self._delivery = Delivery(lease, storage, host.info.sample_rate)
         self._on_generated = on_generated
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
@@ -93,6 +87,7 @@ class Attempt:
 
     async def _work(self) -> None:
         record = self.lease.record
+        self._check_outputs()
         log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
         async with self._feed.opened():
             await self._generate()
@@ -104,6 +99,15 @@ class Attempt:
         if result is None:
             raise GenerationFailedError("no_audio", "The model made no audio at all. Try a longer duration.")
         await self._complete(result)
+
+    def _check_outputs(self) -> None:
+        recipe = self.lease.record.recipe
+        if not set(recipe.outputs) <= set(self._info.outputs):
+            raise GenerationFailedError(
+                "unsupported",
+                f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}: only models that "
+                f"write scores do, such as {STARTER}, on the engine batching. Leave outputs out, or ask for one.",
+            )
 
     async def _generate(self) -> None:
         """Returns when all of the audio is there, or a person wants no more than there is."""
@@ -121,10 +125,14 @@ class Attempt:
             if lost.done():
                 raise LeaseLostError(record.job_id)
         finally:
+            # A worker that stops has no time for more than the audio.
+            self._generation.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
             # The work is cancelled once: it then waits until the engine has let go of the slot.
             work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            await end((lost, keep, report))
+            try:
+                await asyncio.gather(work, return_exceptions=True)
+            finally:
+                await end((lost, keep, report))
 
     async def _report(self) -> None:
         while True:
@@ -133,6 +141,8 @@ class Attempt:
             await self.lease.progress(round(self._generation.progress * 0.98, 4), self._doing())
 
     def _doing(self) -> str:
+        if self.lease.keep.is_set():
+            return self.lease.record.message  # the gateway's word that it stops
         if self._generation.began is not None:
             return "Generating"
         if self.lease.record.suspect:
@@ -142,41 +152,12 @@ class Attempt:
     async def _store(self) -> Result | None:
         """Encode and upload what was made, once; None if that is nothing."""
         if self._result is None and self._generation.chunks:
-            generated = time.perf_counter()
-            file = await self._encode()
-            encoded = time.perf_counter()
-            audio = await self._upload(file)
-            timings = Timings(
-                generating=round(generated - (self._generation.began or generated), 3),
-                encoding=round(encoded - generated, 3),
-                uploading=round(time.perf_counter() - encoded, 3),
-            )
-            self._result = Result(audio, timings)
+            self._result = await self._delivery.store(self._generation, self._patience)
         return self._result
-
-    async def _encode(self) -> AudioFile:
-        recipe, chunks = self.lease.record.recipe, list(self._generation.chunks)
-        try:
-            return await asyncio.to_thread(make_audio_file, chunks, self._info.sample_rate, recipe)
-        except ValueError as error:
-            raise GenerationFailedError("invalid_audio", str(error)) from error
-
-    async def _upload(self, file: AudioFile) -> Audio:
-        job_id = self.lease.record.job_id
-        # Looked at just before, so that an attempt that was frozen does not overwrite its successor's audio.
-        await self.lease.check()
-        if self.lease.lost.is_set():
-            raise LeaseLostError(job_id)
-        key = await patiently(
-            lambda: self._storage.put_audio(job_id, file.data, file.metadata),
-            self._patience,
-            lambda: self.lease.progress(self.lease.record.progress, "The audio waits for S3"),
-        )
-        return file.stored_as(key)
 
     async def _complete(self, result: Result) -> None:
         await self._end(JobStatus.COMPLETED, "", "Generation completed successfully", result, progress=1.0)
-        audio, timings = result
+        audio, _, timings = result
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
         model = self.lease.record.recipe.model
         metrics.AUDIO.labels(model).inc(audio.duration)
@@ -189,11 +170,17 @@ class Attempt:
         self._on_generated()
         try:
             result = await self._store()
-            message = f"Job cancelled; {'what' if result else 'nothing'} was made{' is kept' if result else ''}"
+            message = self._kept_message(result)
         except (GenerationFailedError, UnavailableError) as error:
             result, message = None, f"Job cancelled; what was made could not be kept: {error}"
         await self._end(JobStatus.CANCELLED, "kept", message, result)
         log.info("kept", job_id=self.lease.record.job_id, result=message)
+
+    def _kept_message(self, result: Result | None) -> str:
+        if result is None:
+            return "Job cancelled; nothing was made"
+        missing = self.lease.record.recipe.outputs and not result.outputs
+        return f"Job cancelled; what was made is kept{', but no MIDI or stems of it' if missing else ''}"
 
     def _check_keep(self) -> None:
         if self.lease.keep.is_set():
@@ -206,9 +193,16 @@ class Attempt:
 
     async def _end(self, status: JobStatus, reason: str, message: str, result: Result | None, **fields: Any) -> None:
         """Record → event → acknowledgement: whatever dies between, the next delivery does the rest."""
-        audio, timings = result or (None, None)
+        audio, outputs, timings = result or (None, (), None)
         record = self.lease.draft(
-            status=status, message=message, audio=audio, timings=timings, completed_at=now(), suspect=False, **fields
+            status=status,
+            message=message,
+            audio=audio,
+            outputs=outputs,
+            timings=timings,
+            completed_at=now(),
+            suspect=False,
+            **fields,
         )
         await patiently(lambda: self.lease.write(record), self._patience)
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()

@@ -1,6 +1,8 @@
-"""GET /api/v1/download/{job_id}: a redirect to storage, or the bytes through the gateway."""
+"""GET /api/v1/download/{job_id} and what lies below it: a redirect to storage, or the bytes through the gateway."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -16,27 +18,52 @@ _FORWARDED = ("Range", "If-Range")
 _RETURNED = ("Content-Length", "Content-Range", "Accept-Ranges", "Last-Modified", "ETag")
 
 
+class File(NamedTuple):
+    """An object, and how a client saves it. `size` in bytes."""
+
+    key: str
+    size: int
+    content_type: str
+    name: str
+
+    @property
+    def disposition(self) -> str:
+        return f'attachment; filename="{self.name}"'
+
+
 async def download(request: web.Request) -> web.StreamResponse:
-    """302 to a presigned URL; with `proxy=1` the audio itself. HEAD tells the size without either."""
+    """The audio of a job; see `_serve`."""
+    return await _serve(request, audio_of)
+
+
+async def download_output(request: web.Request) -> web.StreamResponse:
+    """A file that was made beside the audio; see `_serve`."""
+    return await _serve(request, lambda record: output_of(record, request.match_info["name"]))
+
+
+async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> web.StreamResponse:
+    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either."""
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
-    record = await services.jobs.find(request.match_info["job_id"])
-    key = _finished_key(record)
-    filename = f"{record.job_id}.wav"
+    file = choose(await services.jobs.find(request.match_info["job_id"]))
     if request.method == "HEAD":
-        return _head(record, filename)
+        return _head(file)
     if query.proxy:
-        return await _through_gateway(request, services, key, filename)
+        return await _through_gateway(request, services, file)
     if services.probe.s3.status != "healthy":
         raise unavailable(services.probe.s3.message, retry_after=5)
-    url = services.storage.presigned_url(key, filename)
+    url = services.storage.presigned_url(file.key, file.name)
     return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-def _finished_key(record: JobRecord) -> str:
-    """The object's key, or 409 that says what became of the job. Nothing but audio is ever served with 200."""
+def audio_of(record: JobRecord) -> File:
+    """A finished job's audio. Nothing but audio is ever served with 200.
+
+    Raises:
+        Problem: 409 that says what became of the job.
+    """
     if record.status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and record.audio is not None:
-        return record.audio.key
+        return File(record.audio.key, record.audio.size, "audio/wav", f"{record.job_id}.wav")
     reasons = {
         JobStatus.FAILED: f"failed: {record.error_message}",
         JobStatus.CANCELLED: "was cancelled, and nothing was kept (DELETE with ?keep=1 keeps what was made)",
@@ -45,36 +72,49 @@ def _finished_key(record: JobRecord) -> str:
     raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} has no audio: it {reason}.")
 
 
-def _head(record: JobRecord, filename: str) -> web.Response:
+def output_of(record: JobRecord, name: str) -> File:
+    """What a finished job made beside its audio.
+
+    Raises:
+        Problem: 409 as for the audio; 404 that says what there is.
+    """
+    audio_of(record)
+    for output in record.outputs:
+        if output.name == name:
+            return File(output.key, output.size, output.content_type, f"{record.job_id}-{name}")
+    names = ", ".join(output.name for output in record.outputs) or 'nothing; POST with "outputs" asks for it'
+    raise Problem(HTTPStatus.NOT_FOUND, f"Job {record.job_id} has no such file. Beside its audio it has {names}.")
+
+
+def _head(file: File) -> web.Response:
     """A presigned URL is signed for GET alone, so HEAD is answered from the record."""
-    assert record.audio is not None
     headers = {
-        "Content-Type": "audio/wav",
-        "Content-Length": str(record.audio.size),
+        "Content-Type": file.content_type,
+        "Content-Length": str(file.size),
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'attachment; filename="{filename}"',
+        "Content-Disposition": file.disposition,
     }
     return web.Response(headers=headers)
 
 
-async def _through_gateway(request: web.Request, services: Services, key: str, filename: str) -> web.StreamResponse:
-    url = services.storage.presigned_url(key, filename, internal=True)
+async def _through_gateway(request: web.Request, services: Services, file: File) -> web.StreamResponse:
+    url = services.storage.presigned_url(file.key, file.name, internal=True)
     headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
     try:
         async with services.http.get(url, headers=headers) as upstream:
-            return await _relay(request, upstream, filename)
+            return await _relay(request, upstream, file)
     except (TimeoutError, aiohttp.ClientConnectionError) as error:
         raise unavailable(f"S3 is away: {error}", retry_after=5) from error
 
 
-async def _relay(request: web.Request, upstream: aiohttp.ClientResponse, filename: str) -> web.StreamResponse:
+async def _relay(request: web.Request, upstream: aiohttp.ClientResponse, file: File) -> web.StreamResponse:
     _check(upstream)
     response = web.StreamResponse(status=upstream.status)
     for name in _RETURNED:
         if name in upstream.headers:
             response.headers[name] = upstream.headers[name]
-    response.content_type = "audio/wav"
-    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response.content_type = file.content_type
+    response.headers["Content-Disposition"] = file.disposition
     await response.prepare(request)
     async for chunk in upstream.content.iter_chunked(CHUNK):
         await response.write(chunk)
@@ -90,6 +130,6 @@ def _check(upstream: aiohttp.ClientResponse) -> None:
             kept = {"Content-Range": upstream.headers["Content-Range"]} if "Content-Range" in upstream.headers else {}
             raise Problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The file is shorter than that.", headers=kept)
         case HTTPStatus.NOT_FOUND:
-            raise Problem(HTTPStatus.GONE, "The audio is no longer stored. Generate it again with the job's recipe.")
+            raise Problem(HTTPStatus.GONE, "The file is no longer stored. Generate it again with the job's recipe.")
         case _:
-            raise unavailable(f"S3 answered {upstream.status} instead of the audio.", retry_after=5)
+            raise unavailable(f"S3 answered {upstream.status} instead of the file.", retry_after=5)

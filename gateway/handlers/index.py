@@ -22,6 +22,7 @@ ENDPOINTS = {
     "generate": "POST /api/v1/generate",
     "status": "GET /api/v1/status/{job_id}",
     "download": "GET /api/v1/download/{job_id}",
+    "output": "GET /api/v1/download/{job_id}/{name}",
     "cancel": "DELETE /api/v1/jobs/{job_id}",
     "jobs": "GET /api/v1/jobs",
     "build_prompt": "POST /api/v1/prompt/build",

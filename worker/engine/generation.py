@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.errors import MusicgenError
 from worker.engine.interface import Samples
-from worker.engine.protocol import Chunk, Failed, Generated
+from worker.engine.protocol import Chunk, Failed, Generated, StemChunk
 
 
 class EngineDiedError(MusicgenError):
@@ -33,6 +33,9 @@ class Generation:
         began: when the engine was free for it, on the clock of `time.perf_counter`; None before.
         done, total: how far it is.
         chunks: the audio until now, in order.
+        midi: its score as a MIDI file, if that was asked for and is ready.
+        stems: the chunks of each stem that is ready, if they were asked for.
+        keep: whether a person keeps what was made, should it be cancelled: its outputs are then still made.
         result: comes at the end.
     """
 
@@ -42,6 +45,9 @@ class Generation:
         self.done = 0
         self.total = 1
         self.chunks: list[Samples] = []
+        self.midi: bytes | None = None
+        self.stems: dict[str, list[Samples]] = {}
+        self.keep = False
         self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
 
     @property
@@ -50,10 +56,18 @@ class Generation:
 
     def add(self, chunk: Chunk) -> None:
         """Take the next piece of the audio."""
-        samples = np.frombuffer(chunk.audio, dtype="<f4").reshape(-1, chunk.channels)
+        samples = _samples(chunk)
         self.chunks.append(samples)
         self._on_chunk(samples)
+
+    def add_to_stem(self, chunk: StemChunk) -> None:
+        """Take the next piece of a stem."""
+        self.stems.setdefault(chunk.name, []).append(_samples(chunk))
 
     def samples(self) -> Samples:
         """All that was made: float32 of shape [frames, channels]. Raises ValueError if that is nothing."""
         return np.concatenate(self.chunks) if len(self.chunks) != 1 else self.chunks[0]
+
+
+def _samples(chunk: Chunk | StemChunk) -> Samples:
+    return np.frombuffer(chunk.audio, dtype="<f4").reshape(-1, chunk.channels)

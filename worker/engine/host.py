@@ -24,8 +24,10 @@ from worker.engine.protocol import (
     Generated,
     LoadFailed,
     Loading,
+    MidiFile,
     Ready,
     Start,
+    StemChunk,
     Step,
     ToEngine,
     pack,
@@ -39,6 +41,8 @@ BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
 # An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
 CANCEL_PATIENCE = 10.0
+# The same where a person keeps what was made: stems of two minutes take a while on a busy machine.
+KEEP_PATIENCE = 60.0
 # Threads that wait for each other spin for some 50 µs, then sleep. By default they spin for much longer: where another
 # program wants a core too (the gateway is one), each of a step's hundreds of waits then takes as long as the scheduler
 # gives that program. Never to spin doubles a step's time on a quiet machine. See docs/performance.md.
@@ -88,7 +92,7 @@ class EngineHost:
         Args:
             job_id: whose it is.
             recipe: what to make.
-            generation: gets the audio.
+            generation: gets the audio, then the outputs; of a cancelled call's audio only if its `keep` is set.
             alone: let no other job be in the engine meanwhile, and wait until that can be.
 
         Raises:
@@ -102,7 +106,7 @@ class EngineHost:
                 await self._send(Generate(job_id, recipe))
                 result = await asyncio.shield(generation.result)
             except asyncio.CancelledError:
-                await self._cancel(job_id, generation)
+                await self._cancel(job_id, generation, keep=generation.keep and bool(recipe.outputs))
                 raise
             finally:
                 self._generations.pop(job_id, None)
@@ -110,10 +114,10 @@ class EngineHost:
             raise GenerationFailedError(result.kind, result.reason)
         self._crashes = 0
 
-    async def _cancel(self, job_id: str, generation: Generation) -> None:
+    async def _cancel(self, job_id: str, generation: Generation, *, keep: bool) -> None:
         try:
-            await self._send(Cancel(job_id))
-            async with asyncio.timeout(CANCEL_PATIENCE):
+            await self._send(Cancel(job_id, keep))
+            async with asyncio.timeout(KEEP_PATIENCE if keep else CANCEL_PATIENCE):
                 await asyncio.shield(generation.result)
         except EngineDiedError:
             pass  # then the slot is free as well
@@ -168,6 +172,14 @@ class EngineHost:
                 generation = self._generations.get(job_id)
                 if generation:
                     generation.add(message)
+            case MidiFile(job_id, file):
+                generation = self._generations.get(job_id)
+                if generation:
+                    generation.midi = file
+            case StemChunk(job_id):
+                generation = self._generations.get(job_id)
+                if generation:
+                    generation.add_to_stem(message)
             case Generated(job_id) | Failed(job_id):
                 generation = self._generations.get(job_id)
                 if generation and not generation.result.done():

@@ -7,13 +7,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.messages import Recipe
+from shared.messages import OutputKind, Recipe
 
 # Audio between engine and encoder: float32 of shape [frames, channels], full scale at ±1.
 Samples = NDArray[np.float32]
 
+
+class Midi(msgspec.Struct, frozen=True):
+    """The score of what was made, as a standard MIDI file."""
+
+    file: bytes
+
+
+class Stem(msgspec.Struct, frozen=True):
+    """One of the streams of what was made, alone: as long as the audio, and lined up with it."""
+
+    name: str
+    samples: Samples
+
+
 # Called with (work done, work in all) at least once a step. Raises CancelledGenerationError to stop the work.
 OnStep = Callable[[int, int], None]
+
+# Called with each of the recipe's outputs as it is ready.
+OnOutput = Callable[[Midi | Stem], None]
 
 # Called with a sentence about what loading does now.
 OnLoading = Callable[[str], None]
@@ -23,17 +40,22 @@ class CancelledGenerationError(Exception):
     """Raised through an engine by `OnStep` when nobody wants the audio any more."""
 
 
+class KeptGenerationError(CancelledGenerationError):
+    """The same, but a person keeps what was made: an engine that gives outputs gives those of the audio it yielded."""
+
+
 class EngineBrokenError(Exception):
     """Raised by an engine that cannot go on: its accelerator is gone. Only a new process helps."""
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the loaded model is. `sample_rate` in hertz."""
+    """What the loaded model is. `sample_rate` in hertz; with `outputs` its engine is a `ScoreEngine`."""
 
     engine: str
     device: str
     sample_rate: int
     channels: int
+    outputs: tuple[OutputKind, ...] = ()
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +109,18 @@ class Engine(Protocol):
             CancelledGenerationError: as soon as `on_step` raises it.
             MemoryError: if this request does not fit into memory; others go on.
             EngineBrokenError: if no request can be made any more.
+        """
+        ...
+
+
+class ScoreEngine(Engine, Protocol):
+    """An engine whose model writes a score, which gives more than the audio."""
+
+    def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ...) -> Iterator[Samples]:
+        """As `Engine.generate`; then give each of the recipe's outputs to `on_output`, before the iterator ends.
+
+        They hold what the audio holds, also where `on_step` raised KeptGenerationError. While they are made, `on_step`
+        goes on being called.
         """
         ...
 

@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 
@@ -24,7 +25,12 @@ from worker.engine.interface import (
     EngineBrokenError,
     EngineFactory,
     EngineSettings,
+    KeptGenerationError,
+    Midi,
     OnStep,
+    Samples,
+    ScoreEngine,
+    Stem,
 )
 from worker.engine.protocol import (
     Cancel,
@@ -35,8 +41,10 @@ from worker.engine.protocol import (
     Generated,
     LoadFailed,
     Loading,
+    MidiFile,
     Ready,
     Start,
+    StemChunk,
     Step,
     pack,
     read_to_engine,
@@ -46,6 +54,9 @@ BUILT_IN = {"batching": "worker.engine.default:load", "audiocraft": "worker.engi
 
 # Seconds between two words about progress: the worker passes on fewer than that.
 STEP_INTERVAL = 0.2
+
+# Frames of a stem that go at once: other jobs' messages go in between.
+STEM_PIECE = 100_000
 
 EXIT_BROKEN = 70
 
@@ -57,6 +68,7 @@ class EngineProcess:
         self._connection = connection
         self._sending = threading.Lock()
         self._wanted: set[str] = set()
+        self._kept: set[str] = set()
 
     def run(self) -> None:
         """Load, then serve until the worker hangs up."""
@@ -82,17 +94,19 @@ class EngineProcess:
             match message:
                 case Generate(job_id):
                     ready.wait()
+                    self._kept.discard(job_id)  # of an earlier run, if the word came after its end
                     self._wanted.add(job_id)
                     engine, threads = pool[0]
                     threads.submit(self._generate, engine, message)
-                case Cancel(job_id):
-                    self._wanted.discard(job_id)
+                case Cancel(job_id, keep):
+                    (self._kept.add if keep else self._wanted.discard)(job_id)
         os._exit(0)  # the worker is gone; threads in C code would keep an ordinary exit waiting
 
     def _generate(self, engine: Engine, command: Generate) -> None:
         outcome = self._outcome(engine, command)
         # Before the worker hears of the end: it may then ask for the same job anew.
         self._wanted.discard(command.job_id)
+        self._kept.discard(command.job_id)
         self._send(outcome)
 
     def _outcome(self, engine: Engine, command: Generate) -> Generated | Failed:
@@ -109,17 +123,34 @@ class EngineProcess:
 
     def _send_chunks(self, engine: Engine, command: Generate) -> None:
         job_id = command.job_id
-        chunks = engine.generate(command.recipe, self._stepper(job_id))
+        chunks = self._chunks(engine, command)
         try:
             for samples in chunks:
                 if samples.shape[1:] != (engine.info.channels,):
                     raise ValueError(f"The engine made audio of shape {samples.shape}, not [frames, channels].")
-                audio = np.ascontiguousarray(samples, dtype="<f4")
-                self._send(Chunk(job_id, audio.tobytes(), engine.info.channels))
+                self._send(Chunk(job_id, _bytes(samples), engine.info.channels))
                 self._check_wanted(job_id)
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()
+
+    def _chunks(self, engine: Engine, command: Generate) -> Iterator[Samples]:
+        on_step = self._stepper(command.job_id)
+        if not command.recipe.outputs:
+            return engine.generate(command.recipe, on_step)
+        # The worker asks only an engine whose info says that it gives them.
+        return cast(ScoreEngine, engine).generate(
+            command.recipe, on_step, lambda output: self._send_output(command.job_id, output)
+        )
+
+    def _send_output(self, job_id: str, output: Midi | Stem) -> None:
+        match output:
+            case Midi(file):
+                self._send(MidiFile(job_id, file))
+            case Stem(name, samples):
+                for start in range(0, len(samples), STEM_PIECE):
+                    piece = samples[start : start + STEM_PIECE]
+                    self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1]))
 
     def _stepper(self, job_id: str) -> OnStep:
         told = time.perf_counter()
@@ -127,6 +158,8 @@ class EngineProcess:
         def on_step(done: int, total: int) -> None:
             nonlocal told
             self._check_wanted(job_id)
+            if job_id in self._kept:
+                raise KeptGenerationError
             if time.perf_counter() - told >= STEP_INTERVAL:
                 told = time.perf_counter()
                 self._send(Step(job_id, done, total))
@@ -147,6 +180,10 @@ class EngineProcess:
     def _send(self, message: FromEngine) -> None:
         with self._sending:
             self._connection.sendall(pack(message))
+
+
+def _bytes(samples: Samples) -> bytes:
+    return np.ascontiguousarray(samples, dtype="<f4").tobytes()
 
 
 def _factory(settings: EngineSettings) -> EngineFactory:

@@ -30,9 +30,10 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """To the engine: nobody wants it any more."""
+    """To the engine: nobody wants it any more; or with `keep`, only the outputs of what was made."""
 
     job_id: str
+    keep: bool = False
 
 
 class Loading(msgspec.Struct, frozen=True, tag=True):
@@ -72,8 +73,24 @@ class Chunk(msgspec.Struct, frozen=True, tag=True):
     channels: int
 
 
+class MidiFile(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the score of the audio, as a standard MIDI file."""
+
+    job_id: str
+    file: bytes
+
+
+class StemChunk(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the next piece of the stem of this name; otherwise as a chunk of the audio."""
+
+    job_id: str
+    name: str
+    audio: bytes
+    channels: int
+
+
 class Generated(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: all chunks were sent; making them took `seconds`."""
+    """From the engine: all chunks and outputs were sent; making them took `seconds`."""
 
     job_id: str
     seconds: float
@@ -88,7 +105,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = Start | Generate | Cancel
-FromEngine = Loading | Ready | LoadFailed | Step | Chunk | Generated | Failed
+FromEngine = Loading | Ready | LoadFailed | Step | Chunk | MidiFile | StemChunk | Generated | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_engine = msgspec.msgpack.Decoder(ToEngine).decode

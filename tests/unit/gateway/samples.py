@@ -1,13 +1,13 @@
 """Records, workers and messages with sensible values, of which a test says only what matters to it."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared.messages import Audio, JobRecord, JobStatus, Recipe, Timings, WorkerInfo, WorkerState
+from shared.messages import Audio, JobRecord, JobStatus, Output, Recipe, Timings, WorkerInfo, WorkerState, output_key
 from shared.records import Entry
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -44,6 +44,15 @@ def completed(number: int = 1, **fields: Any) -> JobRecord:
         "timings": Timings(generating=5.0),
     }
     return record(number, **(done | fields))
+
+
+def outputs(number: int = 1) -> tuple[Output, ...]:
+    """What a job may have made beside its audio."""
+    names: dict[str, Literal["midi", "stem"]] = {"audio.mid": "midi", "bass.wav": "stem"}
+    return tuple(
+        Output(kind=kind, name=name, key=output_key(job_id(number), name), size=44, sha256="0" * 64)
+        for name, kind in names.items()
+    )
 
 
 def entry(of: JobRecord, revision: int = 1) -> Entry:

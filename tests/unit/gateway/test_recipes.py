@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api import MAX_PROMPT, GenerateRequest
+from gateway.jobs import fingerprint_source
 from gateway.problems import FieldError, Problem
 from gateway.recipes import make_recipe
 from shared.messages import Recipe
@@ -56,8 +57,51 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "cfg_coef": 4.5,
         "seed": 2**32 - 1,
         "sample_format": "float32",
+        "outputs": (),
     }
     assert msgspec.to_builtins(recipe(request(**given))) == given
+
+
+@pytest.mark.parametrize("outputs", [["midi"], ["stems"], ["midi", "stems"], ["stems", "midi"]])
+def test_outputs_are_the_same_in_whichever_order_they_are_asked_for(outputs: list[str]) -> None:
+    assert recipe(request(outputs=outputs)).outputs == tuple(sorted(outputs))
+
+
+@pytest.mark.parametrize("given", [{}, {"outputs": []}])
+def test_who_asks_for_no_outputs_gets_none_from_any_model(given: dict[str, Any]) -> None:
+    assert recipe(request(model="small", **given)).outputs == ()
+
+
+@pytest.mark.parametrize("outputs", ["midi", ["audio"], ["midi", "stems", "midi"], None])
+def test_outputs_that_there_are_not_are_no_request(outputs: object) -> None:
+    with pytest.raises(msgspec.ValidationError, match="outputs"):
+        request(outputs=outputs)
+
+
+def test_an_output_that_is_named_twice_is_refused() -> None:
+    assert refusal(request(outputs=["midi", "midi"])).field == "outputs"
+
+
+def test_outputs_of_a_model_that_writes_no_score_are_refused_with_one_that_does() -> None:
+    with pytest.raises(Problem, match="The model small gives no MIDI or stems") as caught:
+        recipe(request(model="small", outputs=["midi"]))
+    assert (caught.value.status, caught.value.errors[0].field) == (400, "outputs")
+    assert "ask for the model starter" in caught.value.detail
+
+
+def test_the_default_model_is_asked_for_outputs_like_any_other() -> None:
+    with pytest.raises(Problem, match="The model small"):
+        make_recipe(request(outputs=["midi"]), default_model="small", models={"small"}, max_duration=120.0)
+
+
+def test_a_folder_s_model_may_give_outputs() -> None:
+    made = make_recipe(request(outputs=["midi"]), default_model="my-tune", models={"my-tune"}, max_duration=120.0)
+    assert made.outputs == ("midi",)
+
+
+def test_a_request_without_outputs_has_the_fingerprint_that_it_had_before_there_were_any() -> None:
+    assert b"outputs" not in fingerprint_source(request())
+    assert fingerprint_source(request(outputs=["midi"])) != fingerprint_source(request())
 
 
 def test_seed_0_is_a_seed_and_not_a_missing_one() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from gateway.api import JobView
@@ -10,7 +11,7 @@ from gateway.job_index import JobIndex
 from gateway.views import Views, whole_seconds
 from gateway.worker_registry import WorkerRegistry
 from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
-from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, record, worker
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
 
@@ -119,6 +120,16 @@ async def test_a_completed_job_tells_where_its_audio_is() -> None:
     seen = await view(completed(1))
     assert seen.audio_url == f"/api/v1/download/{job_id(1)}"
     assert (seen.file_size, seen.actual_duration) == (44, 10.0)
+
+
+async def test_a_job_lists_what_it_made_beside_its_audio() -> None:
+    seen = await view(completed(1, outputs=outputs(1)))
+    url = f"/api/v1/download/{job_id(1)}"
+    assert msgspec.to_builtins(seen.outputs) == (
+        {"kind": "midi", "name": "audio.mid", "size": 44, "download_url": f"{url}/audio.mid"},
+        {"kind": "stem", "name": "bass.wav", "size": 44, "download_url": f"{url}/bass.wav"},
+    )
+    assert (await view(completed(2))).outputs == ()
 
 
 @pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.FAILED])

@@ -17,12 +17,15 @@ from shared.messages import (
     Job,
     JobRecord,
     JobStatus,
+    Output,
+    OutputLink,
     Recipe,
     Timings,
     audio_key,
     event_of,
     job_prefix,
     now,
+    output_key,
 )
 
 JOB = "gen_abc123456789"
@@ -32,6 +35,7 @@ numbers = st.floats(0, 1e6)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 counts = st.integers(0, 2**53)
 audios = st.builds(Audio, key=texts, size=counts, duration=numbers, sha256=texts, sample_rate=counts, channels=counts)
+files = st.builds(Output, kind=st.sampled_from(["midi", "stem"]), name=texts, key=texts, size=counts, sha256=texts)
 recipes = st.builds(
     Recipe,
     model=st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True),
@@ -39,6 +43,7 @@ recipes = st.builds(
     duration=st.floats(0.5, 600),
     temperature=numbers,
     seed=st.integers(0, 2**32 - 1),
+    outputs=st.sampled_from([(), ("midi",), ("midi", "stems")]),
 )
 records = st.builds(
     JobRecord,
@@ -54,6 +59,7 @@ records = st.builds(
     attempts=counts,
     audio=st.none() | audios,
     timings=st.none() | st.builds(Timings, generating=numbers, encoding=numbers, uploading=numbers),
+    outputs=st.lists(files, max_size=3).map(tuple),
 )
 
 # As the first version wrote them, without the fields that have defaults.
@@ -99,6 +105,13 @@ def test_an_event_of_a_job_with_audio_tells_where_and_how_much(record: JobRecord
     assert (event.file_size, event.actual_duration) == (record.audio.size, record.audio.duration)
 
 
+def test_an_event_tells_where_each_output_is() -> None:
+    output = Output(kind="midi", name="audio.mid", key="k", size=9, sha256="s")
+    record = msgspec.structs.replace(msgspec.json.decode(OLD_RECORD, type=JobRecord), outputs=(output,))
+    url = f"/api/v1/download/{JOB}/audio.mid"
+    assert event_of(record, 1).outputs == (OutputLink(kind="midi", name="audio.mid", size=9, download_url=url),)
+
+
 @given(records)
 def test_progress_keeps_the_status_beside_its_own_type(record: JobRecord) -> None:
     event = event_of(record, 1, "progress")
@@ -109,10 +122,12 @@ def test_a_record_without_newer_fields_still_decodes() -> None:
     record = msgspec.json.decode(OLD_RECORD, type=JobRecord)
     assert (record.status, record.attempts, record.audio) == (JobStatus.QUEUED, 0, None)
     assert (record.recipe.top_k, record.recipe.sample_format) == (250, "int16")
+    assert (record.recipe.outputs, record.outputs) == ((), ())
 
 
 def test_an_event_without_newer_fields_still_decodes() -> None:
-    assert msgspec.json.decode(OLD_EVENT, type=Event).file_size is None
+    event = msgspec.json.decode(OLD_EVENT, type=Event)
+    assert (event.file_size, event.outputs) == (None, ())
 
 
 @pytest.mark.parametrize(("data", "kind"), [(OLD_RECORD, JobRecord), (OLD_EVENT, Event)])
@@ -136,4 +151,5 @@ def test_now_is_utc_to_the_millisecond() -> None:
 def test_the_key_lies_below_the_prefix_of_its_job() -> None:
     assert audio_key(JOB) == "jobs/gen_abc123456789/audio.wav"
     assert audio_key(JOB).startswith(job_prefix(JOB))
+    assert output_key(JOB, "bass.wav") == "jobs/gen_abc123456789/bass.wav"
     assert job_prefix(JOB).endswith("/")

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError
-from shared.models import HUB_REPOSITORIES, MODEL_NAMES, STARTER, check_model_reference, is_folder, model_name
+from shared.models import (
+    HUB_REPOSITORIES,
+    MODEL_NAMES,
+    STARTER,
+    check_model_reference,
+    is_folder,
+    may_write_scores,
+    model_name,
+)
 
 TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -26,6 +34,11 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check_model_reference(name)
     assert all(known in str(caught.value) for known in MODEL_NAMES)
+
+
+def test_only_what_is_on_no_hub_may_write_scores() -> None:
+    assert [name for name in MODEL_NAMES if may_write_scores(name)] == [STARTER]
+    assert may_write_scores("my-tune")
 
 
 def test_the_starter_is_on_no_hub() -> None:

@@ -16,8 +16,10 @@ from worker.engine.protocol import (
     Generated,
     LoadFailed,
     Loading,
+    MidiFile,
     Ready,
     Start,
+    StemChunk,
     Step,
     ToEngine,
     pack,
@@ -26,16 +28,23 @@ from worker.engine.protocol import (
 )
 
 SETTINGS = EngineSettings(engine="audiocraft", model="starter", device="cpu", max_slots=2, max_duration=120.0)
-RECIPE = Recipe(model="starter", prompt="♪", duration=1.5, seed=2**32 - 1)
+RECIPE = Recipe(model="starter", prompt="♪", duration=1.5, seed=2**32 - 1, outputs=("midi", "stems"))
 INFO = ModelInfo(engine="audiocraft", device="cpu", sample_rate=32_000, channels=2)
 
-TO_ENGINE: list[ToEngine] = [Start(SETTINGS), Generate("gen_000000000000", RECIPE), Cancel("gen_000000000000")]
+TO_ENGINE: list[ToEngine] = [
+    Start(SETTINGS),
+    Generate("gen_000000000000", RECIPE),
+    Cancel("gen_000000000000"),
+    Cancel("gen_000000000000", keep=True),
+]
 FROM_ENGINE: list[FromEngine] = [
     Loading("…"),
     Ready(INFO, 2),
     LoadFailed("no", "do", True),
     Step("gen_000000000000", 1, 2),
     Chunk("gen_000000000000", bytes(300_000), 2),
+    MidiFile("gen_000000000000", b"MThd"),
+    StemChunk("gen_000000000000", "bass", bytes(300_000), 2),
     Generated("gen_000000000000", 0.5),
     Failed("gen_000000000000", "out_of_memory", "too long"),
 ]

@@ -2,12 +2,13 @@
 
 import math
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import torch
 
 from shared.errors import ModelUnavailableError
-from shared.messages import Recipe
+from shared.messages import OUTPUT_KINDS, Recipe
 from worker.engine.batching.cache import Cache, longest_prefix
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.codec.interface import Codec
@@ -24,9 +25,20 @@ from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, 
 from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
 from worker.engine.batching.threads import compute_on
 from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads
-from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples, Tuning
+from worker.engine.interface import (
+    EngineSettings,
+    KeptGenerationError,
+    ModelInfo,
+    OnLoading,
+    OnOutput,
+    OnStep,
+    Samples,
+    Tuning,
+)
 from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint
+from worker.engine.sampler.alphabet import AlphabetCodec, AlphabetStream
+from worker.engine.sampler.outputs import make_outputs
 
 NAME = "batching"
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
@@ -74,18 +86,26 @@ class BatchingEngine:
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
+            outputs=OUTPUT_KINDS if isinstance(self._codec, AlphabetCodec) else (),
         )
 
-    def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-        """See `Engine.generate`."""
-        left = round(recipe.duration * self._codec.sample_rate)
+    def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
+        """See `Engine.generate`, and `ScoreEngine.generate` where the codec is a sampler."""
+        wanted, made = round(recipe.duration * self._codec.sample_rate), 0
         ticket = self._loop.submit(self._request(recipe))
         try:
-            for chunk in _chunks(ticket, on_step):
-                yield chunk[:left]
-                left = max(left - len(chunk), 0)
+            with suppress(KeptGenerationError):
+                for chunk in _chunks(ticket, on_step):
+                    piece = chunk[: wanted - made]
+                    made += len(piece)
+                    yield piece
         finally:
             self._loop.cancel(ticket)
+        if recipe.outputs and made:
+            assert isinstance(ticket.stream, AlphabetStream), "an engine is asked for what its info names"
+            look = _looker(ticket, on_step)
+            for output in make_outputs(ticket.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
+                on_output(output)
 
     def close(self) -> None:
         """End the loop."""
@@ -122,6 +142,16 @@ def _chunks(ticket: Ticket, on_step: OnStep) -> Iterator[Samples]:
         if isinstance(item, Exception):
             raise item
         yield item.numpy().T
+
+
+def _looker(ticket: Ticket, on_step: OnStep) -> Callable[[], None]:
+    """Tells while outputs are made that they are still wanted; that a person keeps what was made changes nothing."""
+
+    def look() -> None:
+        with suppress(KeptGenerationError):
+            on_step(ticket.done, ticket.total)
+
+    return look
 
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.codec.interface import Codec, CodecStream
-from worker.engine.sampler.codes import CARD, NOTHING
+from worker.engine.sampler.codes import CARD, NOTHING, Codes
 
 
 class AlphabetCodec:
@@ -44,8 +44,15 @@ class AlphabetStream:
     def __init__(self, stream: CodecStream, codes: Tensor) -> None:
         self._stream = stream
         self._codes = codes
+        self._pushed = [codes[:, :0]]
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         """See `CodecStream.push`."""
         # A code beyond a stream's own ones can be drawn where another stream has more: it says nothing new.
-        return self._stream.push(self._codes.gather(1, codes.cpu()), last)
+        score = self._codes.gather(1, codes.cpu())
+        self._pushed.append(score)
+        return self._stream.push(score, last)
+
+    def score(self) -> Codes:
+        """The score's codes of all that was pushed until now, int64 of shape [8, steps]. For any thread."""
+        return torch.cat(tuple(self._pushed), 1).numpy()

@@ -21,7 +21,7 @@ PAIR = np.array([[1, 1], [1, -1]])
 MATRIX = (np.kron(PAIR, np.kron(PAIR, PAIR)) / np.sqrt(8)).astype(np.float32)
 # Left into the even lines, right into the odd ones, and back again with changing signs.
 INPUT = np.tile(np.eye(2, dtype=np.float32), (4, 1)) * 0.5
-OUTPUT = (INPUT * np.repeat([1, -1, 1, -1], 2)[:, None]).T * LEVEL
+OUTPUT = (INPUT * np.repeat([1, -1, 1, -1], 2)[:, None]).T.astype(np.float32) * LEVEL
 DECAYS = (10 ** (-3 * np.array(DELAYS) / (DECAY * SAMPLE_RATE)))[:, None].astype(np.float32)
 
 

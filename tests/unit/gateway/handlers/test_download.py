@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.handlers.download import _finished_key
+from gateway.handlers.download import audio_of, output_of
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
 from shared.settings import load_settings
 from shared.storage import Storage
 from tests.unit.gateway.conftest import KEYS, Api
-from tests.unit.gateway.samples import completed, entry, job_id, record
+from tests.unit.gateway.samples import completed, entry, job_id, outputs, record
 
 URL = f"/api/v1/download/{job_id(1)}"
 AUDIO = b"RIFF" + bytes(range(40))
@@ -41,10 +41,10 @@ async def s3(services: Services) -> AsyncIterator[list[int]]:
     """An S3 that holds the audio of job 1, which is completed; the list says how it answers."""
     app = web.Application()
     app[S3_STATUS] = status = [200]
-    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/audio.wav", _object)
+    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", _object)
     async with TestServer(app) as server:
         services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
-        services.index.apply(entry(completed(1)))
+        services.index.apply(entry(completed(1, outputs=outputs(1))))
         yield status
 
 
@@ -59,13 +59,29 @@ async def s3(services: Services) -> AsyncIterator[list[int]]:
 )
 def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words: str) -> None:
     with pytest.raises(Problem, match=words) as caught:
-        _finished_key(unfinished)
+        audio_of(unfinished)
     assert caught.value.status == 409
     assert job_id(1) in caught.value.detail
+    with pytest.raises(Problem, match=words):
+        output_of(unfinished, "audio.mid")
 
 
 def test_a_completed_job_has_a_key() -> None:
-    assert _finished_key(completed(1)) == f"jobs/{job_id(1)}/audio.wav"
+    assert audio_of(completed(1)).key == f"jobs/{job_id(1)}/audio.wav"
+
+
+@pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
+def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, content_type: str) -> None:
+    file = output_of(completed(1, outputs=outputs(1)), name)
+    assert file == (f"jobs/{job_id(1)}/{name}", 44, content_type, f"{job_id(1)}-{name}")
+
+
+def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
+    with pytest.raises(Problem, match=r"it has audio\.mid, bass\.wav\.") as caught:
+        output_of(completed(1, outputs=outputs(1)), "lead.wav")
+    assert caught.value.status == 404
+    with pytest.raises(Problem, match='"outputs" asks for it'):
+        output_of(completed(1), "audio.mid")
 
 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
@@ -85,6 +101,30 @@ async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(ap
     query = parse_qs(url.query)
     assert query["X-Amz-Expires"] == ["600"]
     assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
+
+
+async def test_an_output_redirects_to_its_own_object(api: Api, s3: list[int]) -> None:
+    async with api.get(f"{URL}/bass.wav", allow_redirects=False) as response:
+        assert response.status == 302
+        url = urlsplit(response.headers["Location"])
+    assert url.path == f"/music-audio/jobs/{job_id(1)}/bass.wav"
+    named = parse_qs(url.query)["response-content-disposition"]
+    assert named == [f'attachment; filename="{job_id(1)}-bass.wav"']
+
+
+async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: list[int]) -> None:
+    for method in (api.get, api.head):
+        async with method(f"{URL}/audio.mid?proxy=1") as response:
+            assert response.status == 200
+            assert response.content_type == "audio/midi"
+            assert response.headers["Content-Length"] == "44"
+            assert f"{job_id(1)}-audio.mid" in response.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("name", ["audio.wav", "..%2faudio.wav", "lead.wav"])
+async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: list[int], name: str) -> None:
+    async with api.get(f"{URL}/{name}", allow_redirects=False) as response:
+        assert response.status == 404
 
 
 async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: list[int]) -> None:

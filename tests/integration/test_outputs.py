@@ -1,0 +1,238 @@
+"""MIDI and stems beside the audio: asked for, made, stored, listed, downloaded, and gone with it."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from shared.messages import Output
+from shared.storage import Storage
+from tests.engines import EMPTY_MIDI
+from tests.integration.listener import listen, stored_audio, stored_jobs
+from tests.integration.system import Api, System, eventually
+from tests.sampler_checkpoint import PLAYING, write_sampler_checkpoint
+from tests.unit.worker.engine.sampler.test_midi import read
+
+RATE = 32_000
+BOTH = ["midi", "stems"]
+STREAMS = [stream.name.lower() for stream in PLAYING]
+
+# The engine that only pretends to write scores, and is fast.
+SCORING = {"MUSICGEN_ENGINE": "tests.engines:load_scoring"}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sampler_checkpoint(tmp_path_factory.mktemp("sampler") / "tiny")
+
+
+def with_model(checkpoint: Path) -> dict[str, str]:
+    """The settings of a gateway or worker for the real engine."""
+    return {"MUSICGEN_ENGINE": "batching", "MUSICGEN_DEVICE": "cpu", "MUSICGEN_MODEL_SIZE": str(checkpoint)}
+
+
+async def keys(system: System, job_id: str) -> set[str]:
+    """The names of all objects of a job."""
+    storage = system.storage()
+    found = await asyncio.to_thread(
+        lambda: list(storage._client.list_objects(storage.bucket, prefix=f"jobs/{job_id}/", recursive=True))
+    )
+    return {str(item.object_name).rsplit("/", 1)[1] for item in found}
+
+
+async def fetch(api: Api, output: dict[str, Any], *, proxy: bool = False) -> bytes:
+    """An output's bytes, of which everything that was told must be true."""
+    query = "?proxy=1" if proxy else ""
+    async with api.http.get(output["download_url"] + query) as response:
+        assert response.status == 200
+        assert [each.status for each in response.history] == ([] if proxy else [302])
+        assert response.content_type == {"midi": "audio/midi", "stem": "audio/wav"}[output["kind"]]
+        job_id, name = output["download_url"].split("/")[-2:]
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{job_id}-{name}"'
+        data = await response.read()
+    assert (output["name"], output["size"]) == (name, len(data))
+    return data
+
+
+async def check_outputs(api: Api, status: dict[str, Any], subtype: str) -> None:
+    """Each holds as much as the audio does, which the stems are parts of."""
+    audio = await stored_audio(api, status["job_id"])
+    midi, *stems = status["outputs"]
+    assert (midi["kind"], midi["name"]) == ("midi", "audio.mid")
+    tracks = read(await fetch(api, midi))
+    assert len(tracks) == 1 + len(STREAMS)
+    # At 126 beats a minute of 480 ticks: the last sixteenth that the audio reaches may go beyond it.
+    last = max(tick for track in tracks for tick, _ in track)
+    assert 0 <= last / 480 / 126 * 60 - len(audio) / RATE + 60 / 126 / 4 < 60 / 126 / 2
+    assert [(stem["kind"], stem["name"]) for stem in stems] == [("stem", f"{name}.wav") for name in STREAMS]
+    together = np.zeros_like(audio)
+    for stem in stems:
+        file = soundfile.SoundFile(io.BytesIO(await fetch(api, stem)))
+        assert (file.samplerate, file.channels, file.subtype) == (RATE, 2, subtype)
+        samples = file.read(dtype="float32")
+        assert samples.shape == audio.shape
+        together += samples
+    assert np.corrcoef(audio[:, 0], together[:, 0])[0, 1] > 0.8
+
+
+async def test_midi_and_stems_are_made_stored_listed_and_downloaded(system: System, checkpoint: Path) -> None:
+    settings = with_model(checkpoint)
+    api, _ = await system.gateway(**settings), await system.worker(**settings)
+    listener = await listen(system)
+    job_id = await api.generate("happy piano", duration=2.5, seed=3, sample_format="int24", outputs=BOTH)
+    status = await api.until(job_id, "completed", "failed", patience=60)
+    assert status["status"] == "completed", status["error_message"]
+    assert status["recipe"]["outputs"] == BOTH
+    await check_outputs(api, status, "PCM_24")
+    assert await fetch(api, status["outputs"][0], proxy=True) == await fetch(api, status["outputs"][0])
+    assert await keys(system, job_id) == {"audio.wav", "audio.mid", *(f"{name}.wav" for name in STREAMS)}
+    await listener.until_ended(job_id)
+    (end,) = listener.ends[job_id]
+    assert end["outputs"] == status["outputs"]
+    plain = await api.until(await api.generate("happy piano", duration=0.5), "completed")
+    assert plain["outputs"] == []
+    assert await keys(system, plain["job_id"]) == {"audio.wav"}
+
+
+async def test_a_stopped_job_keeps_the_outputs_of_what_was_made(system: System, checkpoint: Path) -> None:
+    settings = with_model(checkpoint)
+    api, _ = await system.gateway(**settings), await system.worker(**settings)
+    listener = await listen(system)
+    job_id = await api.generate("happy piano", duration=120, seed=3, outputs=BOTH)
+    await listener.until_heard(job_id, 3)
+    assert await api.delete(job_id, keep=True) == 200
+    status = await api.until(job_id, "cancelled", patience=60)
+    assert status["message"] == "Job cancelled; what was made is kept"
+    assert 1 < status["actual_duration"] < 110
+    await check_outputs(api, status, "PCM_16")
+
+
+async def test_a_cancelled_job_leaves_nothing(system: System, checkpoint: Path) -> None:
+    settings = with_model(checkpoint)
+    api, worker = await system.gateway(**settings), await system.worker(**settings)
+    listener = await listen(system)
+    job_id = await api.generate("happy piano", duration=120, outputs=BOTH)
+    await listener.until_heard(job_id, 1)
+    assert await api.delete(job_id) == 200
+
+    async def is_idle() -> bool:
+        return worker.worker.describe().busy == 0 and not worker.worker._handling
+
+    await eventually(is_idle, "the worker has ended it")
+    assert (await api.status(job_id))["outputs"] == []
+    assert await keys(system, job_id) == set()
+
+
+@pytest.mark.parametrize("name", ["audio.mid", "bass.wav"])
+async def test_a_cancel_between_two_uploads_takes_all_of_them_back(
+    system: System, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    api, _ = await system.gateway(), await system.worker(**SCORING)
+    upload = Storage.put_output
+    stored: list[set[str]] = []
+
+    async def disturbed(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> None:
+        await upload(storage, output, data, metadata)
+        if output.name == name:
+            stored.append(await keys(system, job_id))
+            assert await api.delete(job_id) == 200
+
+    monkeypatch.setattr(Storage, "put_output", disturbed)
+    job_id = await api.generate("slow", duration=0.5, outputs=BOTH)
+    assert (await api.until(job_id, "completed", "cancelled"))["status"] == "cancelled"
+
+    async def gone() -> bool:
+        return not await keys(system, job_id)
+
+    await eventually(gone, "nothing is stored")
+    assert {"audio.wav", name} <= stored[0]
+
+
+async def test_a_worker_that_dies_after_its_uploads_leaves_them_to_its_successor(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.topology.ACK_WAIT", 2.0)
+    monkeypatch.setattr("worker.lease.HEARTBEAT", 0.5)
+    upload, stored = Storage.put_output, asyncio.Event()
+
+    async def store_and_hang(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> None:
+        await upload(storage, output, data, metadata)
+        stored.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Storage, "put_output", store_and_hang)
+    api, worker = await system.gateway(), await system.worker(**SCORING)
+    job_id = await api.generate("tone", duration=0.5, outputs=BOTH)
+    await stored.wait()
+    await worker.vanish()
+    monkeypatch.setattr(Storage, "put_output", upload)
+    await system.worker(**SCORING)
+    status = await api.until(job_id, "completed")
+    assert [output["name"] for output in status["outputs"]] == ["audio.mid", "bass.wav"]
+    assert await keys(system, job_id) == {"audio.wav", "audio.mid", "bass.wav"}
+
+
+async def test_only_what_is_asked_for_is_stored(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker(**SCORING)
+    midi = await api.until(await api.generate(duration=0.5, outputs=["midi"]), "completed")
+    stems = await api.until(await api.generate(duration=0.5, outputs=["stems"]), "completed")
+    assert [output["name"] for output in (*midi["outputs"], *stems["outputs"])] == ["audio.mid", "bass.wav"]
+    assert await fetch(api, midi["outputs"][0]) == EMPTY_MIDI
+    async with api.http.get(f"/api/v1/download/{midi['job_id']}/bass.wav") as response:
+        assert response.status == 404
+        assert "it has audio.mid" in (await response.json())["detail"]
+
+
+async def test_a_long_stem_comes_through_whole(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker(**SCORING)
+    job_id = await api.generate(duration=30, sample_format="float32", outputs=["stems"])
+    (stem,) = (await api.until(job_id, "completed"))["outputs"]
+    samples, _ = soundfile.read(io.BytesIO(await fetch(api, stem)), dtype="float32", always_2d=True)
+    assert np.array_equal(samples, await stored_audio(api, job_id))
+
+
+async def test_an_engine_that_gives_no_outputs_fails_the_job_with_one_that_does(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    job_id = await api.generate("tone", outputs=["midi"])
+    status = await api.until(job_id, "failed")
+    assert "only models that write scores do, such as starter" in status["error_message"]
+    assert job_id not in await stored_jobs(system)
+
+
+async def test_a_model_that_is_known_to_give_none_is_refused_at_once(system: System) -> None:
+    api = await system.gateway()
+    body = {"prompt": "tone", "model": "small", "outputs": ["midi"]}
+    async with api.http.post("/api/v1/generate", json=body) as response:
+        assert response.status == 400
+        problem = await response.json()
+    assert problem["errors"][0]["field"] == "outputs"
+    assert "starter" in problem["detail"]
+
+
+async def test_a_key_stands_for_a_request_with_its_outputs(system: System) -> None:
+    api = await system.gateway()
+    headers = {"Idempotency-Key": "one"}
+    job_id = await api.generate(outputs=["midi"], headers=headers)
+    assert await api.generate(outputs=["midi"], headers=headers) == job_id
+    body = {"prompt": "tone", "duration": 1.0}
+    async with api.http.post("/api/v1/generate", json=body, headers=headers) as response:
+        assert response.status == 422
+
+
+async def test_outputs_are_lost_with_the_engine_and_the_audio_is_not(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
+    monkeypatch.setattr("shared.subjects.cancel_subject", lambda job_id: "music.cancel.nobody")
+    api, _ = await system.gateway(), await system.worker(**SCORING)
+    listener = await listen(system)
+    job_id = await api.generate("poison", duration=1.0, outputs=BOTH)
+    await listener.until_heard(job_id, 1)
+    assert await api.delete(job_id, keep=True) == 200
+    status = await api.until(job_id, "cancelled")
+    assert status["message"] == "Job cancelled; what was made is kept, but no MIDI or stems of it"
+    assert (status["actual_duration"], status["outputs"]) == (1.0, [])

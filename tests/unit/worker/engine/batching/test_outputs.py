@@ -1,0 +1,124 @@
+"""MIDI and stems of an engine whose model writes scores."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from shared.messages import OUTPUT_KINDS, Recipe
+from tests.sampler_checkpoint import PLAYING, write_sampler_checkpoint
+from tests.unit.worker.engine.sampler.test_midi import read
+from worker.engine.batching.engine import BatchingEngine, load
+from worker.engine.interface import (
+    CancelledGenerationError,
+    EngineSettings,
+    KeptGenerationError,
+    Midi,
+    Samples,
+    Stem,
+)
+
+RATE = 32_000
+STREAMS = [stream.name.lower() for stream in PLAYING]
+RECIPE = Recipe(model="tiny", prompt="happy piano", duration=6.0, seed=1, outputs=OUTPUT_KINDS)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchingEngine]:
+    folder = write_sampler_checkpoint(tmp_path_factory.mktemp("sampler") / "tiny")
+    settings = EngineSettings(engine="batching", model=str(folder), device="cpu", max_slots=2, max_duration=20.0)
+    engine = load(settings, lambda _: None)
+    yield engine
+    engine.close()
+
+
+class Made:
+    """The audio of a recipe and what came beside it. `stop` is raised at the first step after the second chunk."""
+
+    def __init__(self, engine: BatchingEngine, recipe: Recipe, stop: type[Exception] | None = None) -> None:
+        self.chunks: list[Samples] = []
+        self.outputs: list[Midi | Stem] = []
+        self._stop = stop
+        for chunk in engine.generate(recipe, self._on_step, self.outputs.append):
+            assert self.outputs == []
+            self.chunks.append(chunk)
+
+    def _on_step(self, done: int, total: int) -> None:
+        if self._stop and len(self.chunks) >= 2:
+            raise self._stop
+
+    @property
+    def audio(self) -> Samples:
+        return np.concatenate(self.chunks)
+
+    @property
+    def midi(self) -> list[Midi]:
+        return [each for each in self.outputs if isinstance(each, Midi)]
+
+    @property
+    def stems(self) -> dict[str, Samples]:
+        return {each.name: each.samples for each in self.outputs if isinstance(each, Stem)}
+
+
+def test_it_says_what_it_gives(engine: BatchingEngine) -> None:
+    assert engine.info.outputs == ("midi", "stems")
+
+
+def test_outputs_follow_the_audio_and_line_up_with_it(engine: BatchingEngine) -> None:
+    made = Made(engine, RECIPE)
+    assert made.audio.shape == (6 * RATE, 2)
+    (midi,) = made.midi
+    assert len(read(midi.file)) == 1 + len(STREAMS)
+    assert list(made.stems) == STREAMS
+    together = np.sum(list(made.stems.values()), axis=0)
+    assert all(stem.shape == made.audio.shape for stem in made.stems.values())
+    # The mix is levelled and limited, so it is the same sound at a gain that moves slowly.
+    for second in range(5):
+        window = slice(second * RATE, (second + 1) * RATE)
+        assert np.corrcoef(made.audio[window, 0], together[window, 0])[0, 1] > 0.95
+
+
+def test_outputs_change_nothing_of_the_audio(engine: BatchingEngine) -> None:
+    assert np.array_equal(Made(engine, RECIPE).audio, Made(engine, replace(RECIPE, outputs=())).audio)
+
+
+@pytest.mark.parametrize("outputs", [(), ("midi",), ("stems",)])
+def test_only_what_is_asked_for_is_made(engine: BatchingEngine, outputs: tuple[str, ...]) -> None:
+    made = Made(engine, replace(RECIPE, duration=1.0, outputs=outputs))
+    assert (bool(made.midi), bool(made.stems)) == ("midi" in outputs, "stems" in outputs)
+
+
+def test_a_piece_longer_than_the_window_has_all_of_its_notes_once(engine: BatchingEngine) -> None:
+    made = Made(engine, replace(RECIPE, duration=25.0))
+    assert all(len(stem) == 25 * RATE for stem in made.stems.values())
+    # 25 seconds at 126 beats a minute, of 480 ticks each.
+    last = max(tick for track in read(made.midi[0].file) for tick, _ in track)
+    assert last == pytest.approx(25 / 60 * 126 * 480, abs=120)
+
+
+def test_of_what_a_person_keeps_there_are_outputs(engine: BatchingEngine) -> None:
+    kept = Made(engine, replace(RECIPE, duration=20.0), KeptGenerationError)
+    length = len(kept.audio)
+    assert length < 10 * RATE
+    assert {len(stem) for stem in kept.stems.values()} == {length}
+    assert len(kept.midi) == 1
+    together = np.sum(list(kept.stems.values()), axis=0)
+    assert np.corrcoef(kept.audio[-RATE // 2 :, 0], together[-RATE // 2 :, 0])[0, 1] > 0.95
+
+
+def test_of_what_nobody_wants_there_are_none(engine: BatchingEngine) -> None:
+    with pytest.raises(CancelledGenerationError):
+        Made(engine, RECIPE, CancelledGenerationError)
+
+
+def test_nobody_who_left_while_stems_are_made_is_waited_for(engine: BatchingEngine) -> None:
+    outputs: list[Midi | Stem] = []
+
+    def on_step(done: int, total: int) -> None:
+        if outputs:
+            raise CancelledGenerationError
+
+    with pytest.raises(CancelledGenerationError):
+        list(engine.generate(RECIPE, on_step, outputs.append))
+    assert [type(each) for each in outputs] == [Midi]

@@ -1,0 +1,109 @@
+import struct
+
+import numpy as np
+import pytest
+
+from shared.messages import OUTPUT_KINDS, OutputKind
+from tests.unit.worker.engine.sampler.songs import ELECTRO, song
+from tests.unit.worker.engine.sampler.test_midi import read
+from worker.engine.interface import Midi, Stem
+from worker.engine.sampler.codes import Codes, encode
+from worker.engine.sampler.ending import FADE
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.midi import midi
+from worker.engine.sampler.outputs import cut, make_outputs
+from worker.engine.sampler.score import Event, Header, Note, Score, Section
+from worker.engine.sampler.stems import stems
+
+# A sixteenth at 120 beats a minute, in samples.
+STEP = 4000
+
+
+MIDI: tuple[OutputKind, ...] = ("midi",)
+STEMS: tuple[OutputKind, ...] = ("stems",)
+
+
+def made(
+    codes: Codes, samples: int, *, wanted: tuple[OutputKind, ...] = OUTPUT_KINDS, whole: bool = False
+) -> list[Midi | Stem]:
+    return list(make_outputs(codes, wanted, samples, whole=whole, look=lambda: None))
+
+
+def made_stems(codes: Codes, samples: int, *, whole: bool = False) -> dict[str, np.ndarray]:
+    return {each.name: each.samples for each in made(codes, samples, whole=whole) if isinstance(each, Stem)}
+
+
+def cello(*steps: int, bars: int = 2) -> Codes:
+    events: dict[int, Event] = {step: Note("cello", 40) for step in steps}
+    return encode(Score(Header(), (Section.VERSE,) * bars, bars * 16, {Stream.BASS: events}))
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(1, 1), (STEP, 1), (STEP + 1, 2), (20 * STEP, 20), (99 * STEP, 32)])
+def test_steps_that_begin_after_the_audio_are_cut(samples: int, steps: int) -> None:
+    assert cut(cello(0), samples).shape == (8, steps)
+
+
+def test_the_tempo_that_the_codes_declare_decides_what_is_cut() -> None:
+    slow, fast = (encode(song(Header(bpm), ELECTRO, 4)) for bpm in (60, 180))
+    assert cut(fast, 32_000).shape[1] == 3 * cut(slow, 32_000).shape[1] == 12
+
+
+def test_midi_ends_where_the_audio_does() -> None:
+    (file, *_) = made(cello(0, 8, 20), 10 * STEP)
+    assert isinstance(file, Midi)
+    assert file.file == midi(cello(0, 8, 20)[:, :10])
+    _, notes = read(file.file)
+    assert [tick for tick, message in notes if message[0] & 0xF0 == 0x90] == [0, 8 * 120]
+    assert struct.unpack(">H", file.file[10:12]) == (2,)
+
+
+@pytest.mark.parametrize("samples", [5 * STEP + 17, 60 * STEP])
+def test_stems_are_as_long_as_the_audio_and_the_silent_ones_are_left_out(samples: int) -> None:
+    ((name, stem),) = made_stems(cello(0), samples).items()
+    assert (name, stem.shape, stem.dtype.name) == ("bass", (samples, 2), "float32")
+
+
+def test_a_stem_whose_notes_come_after_the_audio_is_left_out() -> None:
+    assert made_stems(cello(20), 10 * STEP) == {}
+
+
+def test_of_a_piece_that_was_stopped_stems_end_abruptly_and_else_they_fade_as_the_audio_does() -> None:
+    codes, samples = encode(song(Header(120), ELECTRO, 2)), 24 * STEP
+    stopped, whole = made_stems(codes, samples), made_stems(codes, samples, whole=True)
+    free = stems(codes)
+    peak = max(1.0, *(np.abs(sound[:, :samples]).max() for sound in free.values()))
+    for name, stem in stopped.items():
+        # Those that were cut stop playing at the end of the last step, which the audio does not reach.
+        np.testing.assert_allclose(stem * peak, free[name][:, :samples].T, atol=1e-5)
+    bass, faded = stopped["bass"], whole["bass"]
+    np.testing.assert_array_equal(faded[:-FADE], bass[:-FADE])
+    assert np.abs(bass[-100:]).max() > 100 * np.abs(faded[-100:]).max() > 0
+
+
+def test_what_exceeds_full_scale_is_turned_down_by_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    loud = {"bass": np.full((2, 9), 4, np.float32), "lead": np.full((2, 9), -1, np.float32)}
+    monkeypatch.setattr("worker.engine.sampler.outputs.stems", lambda codes, look: dict(loud))
+    found = made_stems(cello(0), 9)
+    assert (found["bass"] == 1).all()
+    assert (found["lead"] == -0.25).all()
+
+
+def test_only_what_is_wanted_is_made() -> None:
+    codes = cello(0)
+    assert [type(each) for each in made(codes, STEP, wanted=MIDI)] == [Midi]
+    assert [type(each) for each in made(codes, STEP, wanted=STEMS)] == [Stem]
+    assert made(codes, STEP, wanted=()) == []
+
+
+def test_nobody_who_has_gone_is_waited_for() -> None:
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        list(make_outputs(cello(0, bars=8), STEMS, 128 * STEP, whole=True, look=look))
+    assert looks == 3
