@@ -113,6 +113,11 @@ def poison(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     os._exit(9)
 
 
+def torn(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Makes the audio, and takes the process down between two outputs of it."""
+    yield from slow(recipe, on_step)
+
+
 def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Dies the first time, when the audio is made; the prompt's second word is a file that remembers."""
     yield from slow(recipe, on_step)
@@ -123,7 +128,8 @@ def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
-    each.__name__: each for each in (tone, slow, silent, deaf, fail, snap, memory, nan, hum, loud, crash, poison, once)
+    each.__name__: each
+    for each in (tone, slow, silent, deaf, fail, snap, memory, nan, hum, loud, crash, poison, torn, once)
 }
 
 
@@ -158,6 +164,8 @@ class ScoringEngine(ScriptedEngine):
                 yield chunk
         if "midi" in recipe.outputs:
             on_output(Midi(EMPTY_MIDI))
+        if recipe.prompt == torn.__name__:
+            os._exit(9)
         if "stems" in recipe.outputs:
             on_output(Stem("bass", np.concatenate(made)))
 

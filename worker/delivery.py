@@ -60,6 +60,8 @@ class Delivery:
         job_id, recipe, chunks = self._lease.record.job_id, self._lease.record.recipe, list(generation.chunks)
         try:
             audio = await asyncio.to_thread(make_audio_file, chunks, self._sample_rate, recipe)
+            if not generation.has_outputs:
+                return audio, []
             return audio, await asyncio.to_thread(make_output_files, job_id, generation, self._sample_rate, recipe)
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error

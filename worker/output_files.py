@@ -21,7 +21,7 @@ def make_output_files(job_id: str, generation: Generation, sample_rate: int, rec
 
     Args:
         job_id: whose they are.
-        generation: has them, or some.
+        generation: has all that it will have.
         sample_rate: of the stems, in hertz.
         recipe: what was asked for.
 

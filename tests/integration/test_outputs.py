@@ -223,14 +223,15 @@ async def test_a_key_stands_for_a_request_with_its_outputs(system: System) -> No
         assert response.status == 422
 
 
+@pytest.mark.parametrize("prompt", ["poison", "torn"])
 async def test_outputs_are_lost_with_the_engine_and_the_audio_is_not(
-    system: System, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch, prompt: str
 ) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("shared.subjects.cancel_subject", lambda job_id: "music.cancel.nobody")
     api, _ = await system.gateway(), await system.worker(**SCORING)
     listener = await listen(system)
-    job_id = await api.generate("poison", duration=1.0, outputs=BOTH)
+    job_id = await api.generate(prompt, duration=1.0, outputs=BOTH)
     await listener.until_heard(job_id, 1)
     assert await api.delete(job_id, keep=True) == 200
     status = await api.until(job_id, "cancelled")

@@ -54,6 +54,12 @@ class Generation:
     def progress(self) -> float:
         return min(self.done / self.total, 1.0)
 
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the engine has given all outputs; some of them may be there before."""
+        done = self.result.done() and not self.result.cancelled() and self.result.exception() is None
+        return done and isinstance(self.result.result(), Generated)
+
     def add(self, chunk: Chunk) -> None:
         """Take the next piece of the audio."""
         samples = _samples(chunk)
