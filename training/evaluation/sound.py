@@ -17,6 +17,8 @@ LOUDNESS, LOUDNESS_WITHIN = -14.0, 2.0
 FULL_SCALE = 1.0
 # Decibels by which a band may lie beyond the generator's own.
 WIDER = 3.0
+# A band that is softer is not heard beside the others, however soft it is.
+INAUDIBLE = -60.0
 FLOOR = 1e-10
 
 
@@ -57,13 +59,13 @@ class Sound:
             beats: whether drums or percussion play in each.
         """
         levels = [band_levels(performance.audio) for performance in own]
-        low, high = np.percentile([spectrum(each) for each in levels], (1, 99), axis=0)
+        low, high = np.percentile([_audible(each) for each in levels], (1, 99), axis=0)
         self._low, self._high = low - WIDER, high + WIDER
         self._beats = Classifier([beat_features(each) for each in levels], [str(beat) for beat in beats], hidden=24)
 
     def __call__(self, performance: Performance) -> Figures:
         audio, levels = performance.audio, band_levels(performance.audio)
-        found = spectrum(levels)
+        found = _audible(levels)
         parts = {
             "no clipping": bool(np.abs(audio).max() < FULL_SCALE),
             "-14 LUFS, within 2": abs(integrated_loudness(audio) - LOUDNESS) <= LOUDNESS_WITHIN,
@@ -74,3 +76,7 @@ class Sound:
             heard = self._beats.rank(beat_features(levels))[0] == "True"
             figures["drums or none, audio"] = float(heard is performance.spec.drums)
         return figures
+
+
+def _audible(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(spectrum(levels), INAUDIBLE)
