@@ -60,20 +60,20 @@ class SlotBySlot:
     needs_host = True
 
     def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
-        past, out = cache.past[layer], torch.empty_like(query)
+        found = []
         for index, (slot, position, _) in enumerate(rows.host):
-            own = past[slot, : rows.parts]
+            own, keys, values = cache.past_of(layer, slot, rows.parts)
             own.select(3, position).copy_(new[:, index])
-            own = own.narrow(3, 0, position + 1)
-            out[:, index] = _attend(query[:, index], own[:, 0], own[:, 1])
-        return out
+            stop = position + 1
+            found.append(_attend(query[:, index], keys.narrow(2, 0, stop), values.narrow(2, 0, stop)))
+        return torch.stack(found, 1)
 
     def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
-        text, out = cache.text[layer], torch.empty_like(query)
+        found = []
         for index, (slot, _, tokens) in enumerate(rows.host):
-            keys, values = text[slot].narrow(2, 0, tokens)
-            out[:, index] = _attend(query[:, index], keys[None], values[None])
-        return out
+            keys, values = cache.text_of(layer, slot)
+            found.append(_attend(query[:, index], keys.narrow(2, 0, tokens), values.narrow(2, 0, tokens)))
+        return torch.stack(found, 1)
 
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:

@@ -33,10 +33,31 @@ class Cache:
     ) -> None:
         past = (config.layers, slots, PARTS, 2, config.heads, positions, config.head_dim)
         text = (config.layers, slots, 2, config.heads, TEXT_TOKENS, config.head_dim)
+        self._past_views: dict[tuple[int, int, int], tuple[Tensor, Tensor, Tensor]] = {}
+        self._text_views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self.past = torch.empty(past, dtype=dtype, device=device)
         self.text = torch.empty(text, dtype=dtype, device=device)
         # Nobody is ever without any text: attention to nothing is not a number.
         self.text_lengths = torch.ones(slots, dtype=torch.int32, device=device)
+
+    def past_of(self, layer: int, slot: int, parts: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One slot's part of `past`, [parts, 2, heads, positions, head_dim], and its keys and its values.
+
+        Views are kept: a step asks for hundreds of them, and making them takes longer than what is done with them.
+        """
+        views = self._past_views.get((layer, slot, parts))
+        if views is None:
+            own = self.past[layer, slot, :parts]
+            views = self._past_views[layer, slot, parts] = own, own[:, 0], own[:, 1]
+        return views
+
+    def text_of(self, layer: int, slot: int) -> tuple[Tensor, Tensor]:
+        """One slot's keys and values in `text`, each [1, heads, tokens, head_dim]."""
+        views = self._text_views.get((layer, slot))
+        if views is None:
+            keys, values = self.text[layer, slot]
+            views = self._text_views[layer, slot] = keys[None], values[None]
+        return views
 
     def clear(self) -> None:
         """Make everything a number. A CPU takes memory when it is first written: then all of it."""

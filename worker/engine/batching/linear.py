@@ -49,13 +49,14 @@ class Int8Linear:
         quantized = (weight / self._scale[:, None]).round_().to(torch.int8)
         self._packed = torch.ops.onednn.qlinear_prepack(quantized, None)
         self._zero_points = torch.zeros(len(weight), dtype=torch.int32)
+        self._tiny = torch.tensor(_TINY)
         self._levels = 127 if torch.cpu._is_vnni_supported() else 63
         # Truncation after adding a half rounds: what is converted is never negative.
         self._middle = torch.tensor(self._levels + 1.5)
         self._product = torch.ops.onednn.qlinear_pointwise.default
 
     def __call__(self, x: Tensor) -> Tensor:
-        scale = x.abs().amax(-1, keepdim=True).clamp_(min=_TINY).div_(self._levels)
+        scale = torch.add(self._tiny, x.abs().amax(-1, keepdim=True), alpha=1 / self._levels)
         quantized = torch.addcdiv(self._middle, x, scale).to(torch.uint8)
         product: Tensor = self._product(
             quantized, 1.0, self._levels + 1, self._packed, self._scale, self._zero_points,
