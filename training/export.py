@@ -4,6 +4,7 @@ python -m training.export --data FOLDER --run FOLDER --out worker/engine/starter
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def export(data: Path, run: Path, out: Path) -> None:
     save(out / TEXT_ENCODER, tokenizer, encoder)
     configuration = OmegaConf.to_yaml(OmegaConf.create(language_model_config(shape)))
     torch.save({"xp.cfg": configuration, "best_state": language_model_weights(model)}, out / "state_dict.bin")
-    codec = OmegaConf.to_yaml(OmegaConf.create(codec_config(read_alphabet(data))))
+    # JSON is YAML too, and a fifth of the size for long lists.
+    codec = json.dumps(codec_config(read_alphabet(data)), separators=(",", ":"))
     torch.save({"xp.cfg": codec, "best_state": {}}, out / "compression_state_dict.bin")
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention
 
 MAX_PERIOD = 10_000.0
+# Steps of a bar and the delay of the last codebook.
+OPENING = 24
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ class StarterModel(nn.Module):
         self.out_norm = nn.LayerNorm(shape.dim)
         self.linears = nn.ModuleList(nn.Linear(shape.dim, shape.card, bias=False) for _ in range(shape.codebooks))
         self.output_proj = nn.Linear(shape.text_dim, shape.dim)
+        # As loud as the positions, which are cosines: smaller codes drown in them, and the model hears neither what
+        # it played nor what it was told.
         for parameter in self.emb.parameters():
-            nn.init.normal_(parameter, std=0.5 * shape.dim**-0.5)
+            nn.init.normal_(parameter, std=shape.codebooks**-0.5)
+        nn.init.normal_(self.output_proj.weight, std=shape.text_dim**-0.5)
         for layer in self._layers:
             # Deep residual sums start small (GPT-2, section 2.3).
             for last in (layer.self_attn.out_proj, layer.cross_attention.out_proj, layer.linear2):
@@ -134,12 +139,17 @@ def delayed(codes: Tensor, special: int) -> Tensor:
     return sequence
 
 
-def losses(logits: Tensor, sequence: Tensor, special: int) -> Tensor:
-    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt."""
+def losses(logits: Tensor, sequence: Tensor, special: int, opening: float = 1.0) -> Tensor:
+    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt.
+
+    The first `OPENING` steps count `opening` times: only there must the caption tell what comes, while later bars go
+    on with what they hear.
+    """
     targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, -100)
-    return torch.stack(
-        [
-            cross_entropy(logits[:, k, :-1].flatten(0, 1).float(), targets[:, k].flatten())
-            for k in range(targets.shape[1])
-        ]
-    )
+    weights = torch.where(torch.arange(targets.shape[2], device=targets.device) < OPENING, opening, 1.0)
+    found = []
+    for k in range(targets.shape[1]):
+        loss = cross_entropy(logits[:, k, :-1].flatten(0, 1).float(), targets[:, k].flatten(), reduction="none")
+        counted = weights * (targets[:, k] != -100)
+        found.append((loss.view_as(counted) * counted).sum() / counted.sum())
+    return torch.stack(found)

@@ -32,9 +32,11 @@ from training.text import make_encoder, make_tokenizer
 WITHOUT_TEXT = 0.15
 # Pieces that begin in the middle teach the windows that follow the first one.
 FROM_THE_MIDDLE = 0.15
-FRAMES = 8192
+FRAMES = 4096
 WARM_UP = 100
 COOL_DOWN = 0.35
+# How often the first bar counts; see `training.model.losses`.
+OPENING_COUNTS = 6.0
 SAVE_EVERY = 180.0
 HELD_OUT = 256
 
@@ -116,8 +118,8 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
 
-    def losses(self, batch: Batch) -> Tensor:
-        """Of each codebook, in nats a code."""
+    def losses(self, batch: Batch, opening: float = 1.0) -> Tensor:
+        """Of each codebook, in nats a code; see `training.model.losses`."""
         mask = batch.tokens != 0
         with torch.autocast("cpu", torch.bfloat16):
             # A row without any text would be no number in T5: it sees one token and is zeroed afterwards.
@@ -125,11 +127,11 @@ class Trainer:
             seen[:, 0] = True
             text = self.encoder(input_ids=batch.tokens, attention_mask=seen.long()).last_hidden_state
             logits = self.model(batch.sequence, text, mask)
-            return losses(logits, batch.sequence, self.shape.card)
+            return losses(logits, batch.sequence, self.shape.card, opening)
 
     def train(self, batch: Batch, steps: int) -> Tensor:
         """One step of so many in all. Returns the losses."""
-        found = self.losses(batch)
+        found = self.losses(batch, OPENING_COUNTS)
         found.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         left = max(1 - self.step / steps, 0.01)
@@ -217,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--dim", type=int, default=192)
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
