@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
 from transformers import T5EncoderModel, T5Tokenizer
 
 from training.alphabet import Alphabet
@@ -37,6 +38,8 @@ WARM_UP = 100
 COOL_DOWN = 0.35
 # How often the first bar counts; see `training.model.losses`.
 OPENING_COUNTS = 6.0
+# Against AdamW's rate; Muon's steps are scaled to AdamW's size.
+MUON_RATE = 3.0
 SAVE_EVERY = 180.0
 HELD_OUT = 256
 
@@ -106,15 +109,8 @@ class Trainer:
         self.tokenizer = tokenizer
         self.model = StarterModel(shape)
         self.encoder: T5EncoderModel = make_encoder(len(tokenizer), shape.text_dim)
-        self._rate = rate
-        parameters = [*self.model.parameters(), *self.encoder.parameters()]
-        decayed = [parameter for parameter in parameters if parameter.dim() > 1]
-        others = [parameter for parameter in parameters if parameter.dim() <= 1]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
-            lr=rate, betas=(0.9, 0.98), fused=True,
-        )  # fmt: skip
-        self._parameters = parameters
+        self._parameters = [*self.model.parameters(), *self.encoder.parameters()]
+        self._optimizers = _optimizers(self.model, self.encoder, rate)
         self.step = 0
         self.seconds = 0.0
 
@@ -135,11 +131,11 @@ class Trainer:
         found.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         left = max(1 - self.step / steps, 0.01)
-        rate = self._rate * min((self.step + 1) / WARM_UP, 1, left / COOL_DOWN)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * min((self.step + 1) / WARM_UP, 1, left / COOL_DOWN)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         return found.detach()
 
@@ -148,7 +144,8 @@ class Trainer:
         draft = file.with_suffix(".draft")
         state = {
             "shape": self.shape.as_dict(), "model": self.model.state_dict(), "encoder": self.encoder.state_dict(),
-            "optimizer": self._optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "step": self.step, "seconds": self.seconds,
         }  # fmt: skip
         torch.save(state, draft)
         draft.rename(file)
@@ -158,8 +155,23 @@ class Trainer:
         state = torch.load(file, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.encoder.load_state_dict(state["encoder"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        for optimizer, found in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(found)
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> list[Optimizer]:
+    """Muon for the matrices between layers, AdamW for codes, words, heads and norms (Jordan et al. 2024)."""
+    outside = {id(parameter) for part in (model.emb, model.linears, encoder.shared) for parameter in part.parameters()}
+    parameters = [*model.parameters(), *encoder.parameters()]
+    inner = [each for each in parameters if each.dim() > 1 and id(each) not in outside]
+    others = [each for each in parameters if each.dim() <= 1 or id(each) in outside]
+    return [
+        torch.optim.Muon(
+            [{"params": inner, "initial_lr": MUON_RATE * rate}], weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW([{"params": others, "initial_lr": rate}], weight_decay=0.01, betas=(0.9, 0.98), fused=True),
+    ]
 
 
 def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
