@@ -15,7 +15,7 @@ FIRST_BEAT = 0.65
 # Decibels, while nothing was heard but what counts as silence.
 TYPICAL = 10.0
 # Blocks that the mean remembers, and the part of the way to the wanted gain that one block goes.
-MEMORY = 280
+MEMORY = 120
 SPEED = 0.06
 LEAST, MOST = -12.0, 25.0
 # A block this much (dB) above the target is compressed, by this share; it lets go by so much a block.
