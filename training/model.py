@@ -13,6 +13,10 @@ from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_
 MAX_PERIOD = 10_000.0
 # Steps of a bar and the delay of the last codebook.
 OPENING = 24
+# Events at the beginning of each stream; see `Emphasis`.
+FIRSTS = 3
+# The code of every stream that says nothing new, and the target that is not learnt.
+NOTHING, IGNORED = 0, -100
 
 
 @dataclass(frozen=True)
@@ -139,17 +143,34 @@ def delayed(codes: Tensor, special: int) -> Tensor:
     return sequence
 
 
-def losses(logits: Tensor, sequence: Tensor, special: int, opening: float = 1.0) -> Tensor:
-    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt.
+@dataclass(frozen=True)
+class Emphasis:
+    """How often some codes count, where others count once.
 
-    The first `OPENING` steps count `opening` times: only there must the caption tell what comes, while later bars go
-    on with what they hear.
+    A piece goes on as it began, so captions are needed for its beginning alone: without emphasis that is a hundredth
+    of all codes, and they are learnt late. `firsts` are the first `FIRSTS` events of each stream (the conductor's are
+    tempo, key and section; a player's tell his instrument), `opening` all codes of the first `OPENING` steps.
     """
-    targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, -100)
-    weights = torch.where(torch.arange(targets.shape[2], device=targets.device) < OPENING, opening, 1.0)
+
+    opening: float = 1.0
+    firsts: float = 1.0
+
+
+def losses(logits: Tensor, sequence: Tensor, special: int, emphasis: Emphasis | None = None) -> Tensor:
+    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt."""
+    targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, IGNORED)
+    weights = _weights(targets, emphasis or Emphasis())
     found = []
     for k in range(targets.shape[1]):
         loss = cross_entropy(logits[:, k, :-1].flatten(0, 1).float(), targets[:, k].flatten(), reduction="none")
-        counted = weights * (targets[:, k] != -100)
-        found.append((loss.view_as(counted) * counted).sum() / counted.sum())
+        found.append((loss.view_as(targets[:, k]) * weights[:, k]).sum() / weights[:, k].sum())
     return torch.stack(found)
+
+
+def _weights(targets: Tensor, emphasis: Emphasis) -> Tensor:
+    """Of each target, float of their shape."""
+    step = torch.arange(targets.shape[2], device=targets.device)
+    weights = torch.where(step < OPENING, emphasis.opening, 1.0).expand(targets.shape)
+    events = targets > NOTHING
+    firsts = events & (events.cumsum(2) <= FIRSTS)
+    return torch.where(firsts, emphasis.firsts, weights) * (targets != IGNORED)

@@ -26,7 +26,7 @@ from transformers import T5EncoderModel, T5Tokenizer
 
 from training.alphabet import Alphabet
 from training.data import read_alphabet, read_shards
-from training.model import Shape, StarterModel, delayed, losses
+from training.model import Emphasis, Shape, StarterModel, delayed, losses
 from training.text import make_encoder, make_tokenizer
 
 # Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
@@ -36,8 +36,7 @@ FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
 WARM_UP = 100
 COOL_DOWN = 0.35
-# How often the first bar counts; see `training.model.losses`.
-OPENING_COUNTS = 6.0
+EMPHASIS = Emphasis(opening=6.0, firsts=100.0)
 # Against AdamW's rate; Muon's steps are scaled to AdamW's size.
 MUON_RATE = 3.0
 SAVE_EVERY = 180.0
@@ -114,7 +113,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
 
-    def losses(self, batch: Batch, opening: float = 1.0) -> Tensor:
+    def losses(self, batch: Batch, emphasis: Emphasis | None = None) -> Tensor:
         """Of each codebook, in nats a code; see `training.model.losses`."""
         mask = batch.tokens != 0
         with torch.autocast("cpu", torch.bfloat16):
@@ -123,11 +122,11 @@ class Trainer:
             seen[:, 0] = True
             text = self.encoder(input_ids=batch.tokens, attention_mask=seen.long()).last_hidden_state
             logits = self.model(batch.sequence, text, mask)
-            return losses(logits, batch.sequence, self.shape.card, opening)
+            return losses(logits, batch.sequence, self.shape.card, emphasis)
 
     def train(self, batch: Batch, steps: int) -> Tensor:
         """One step of so many in all. Returns the losses."""
-        found = self.losses(batch, OPENING_COUNTS)
+        found = self.losses(batch, EMPHASIS)
         found.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         left = max(1 - self.step / steps, 0.01)
