@@ -22,10 +22,9 @@ from training.evaluation.copying import bar_hashes, longest_runs, training_hashe
 from training.evaluation.measures import LISTENED, READ, Measures
 from training.evaluation.performance import Figures, Performance
 from training.evaluation.pictures import draw_losses, draw_spectrogram, read_losses
-from training.evaluation.playing import Player, play_own
+from training.evaluation.playing import Player, play_all_own
 from training.evaluation.table import Tally, as_json, print_table, results
 from training.music import Piece
-from worker.engine.sampler.codec import SamplerCodec
 
 LONG = 120.0
 PICTURES = 3
@@ -79,13 +78,12 @@ def _speed(player: Player, piece: Piece, seconds: float) -> Figures:
 
 def _ceiling(cases: list[Piece], options: Any, measures: Measures) -> tuple[Tally, list[list[int]]]:
     """What the generator's own pieces for these captions reach, and their bars."""
-    codec, found, written = SamplerCodec(), Tally(), []
-    for piece in cases:
-        performance = play_own(piece, options.seconds, codec)
+    found, written = Tally(), []
+    for performance in play_all_own(cases, options.seconds):
         found.add(measures(performance))
         written.append(bar_hashes(performance.bars))
-    for piece in cases[: options.long]:
-        found.add(constancy_figures(play_own(piece, LONG, codec)))
+    for performance in play_all_own(cases[: options.long], LONG):
+        found.add(constancy_figures(performance))
     return found, written
 
 

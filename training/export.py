@@ -72,7 +72,7 @@ def export(data: Path, run: Path, out: Path) -> None:
     model = StarterModel(shape)
     model.load_state_dict(state["model"])
     tokenizer = T5Tokenizer.from_pretrained(run / "tokenizer")
-    encoder = make_encoder(len(tokenizer), shape.text_dim)
+    encoder = make_encoder(tokenizer, shape.text_dim)
     encoder.load_state_dict(state["encoder"])
     out.mkdir(parents=True, exist_ok=True)
     save(out / TEXT_ENCODER, tokenizer, encoder)

@@ -148,11 +148,16 @@ class Emphasis:
     """How often some codes count, where others count once.
 
     A piece goes on as it began, so captions are needed for its beginning alone: without emphasis that is a hundredth
-    of all codes, and they are learnt late. `firsts` are the first `FIRSTS` events of each stream (the conductor's are
-    tempo, key and section; a player's tell his instrument), `opening` all codes of the first `OPENING` steps.
+    of all codes, and they are learnt late.
+
+    Attributes:
+        opening: all codes of the first `OPENING` steps.
+        header: the conductor's first `FIRSTS` events, which are tempo, key and section.
+        firsts: those of each player, which tell his instrument.
     """
 
     opening: float = 1.0
+    header: float = 1.0
     firsts: float = 1.0
 
 
@@ -173,4 +178,6 @@ def _weights(targets: Tensor, emphasis: Emphasis) -> Tensor:
     weights = torch.where(step < OPENING, emphasis.opening, 1.0).expand(targets.shape)
     events = targets > NOTHING
     firsts = events & (events.cumsum(2) <= FIRSTS)
-    return torch.where(firsts, emphasis.firsts, weights) * (targets != IGNORED)
+    players = torch.arange(targets.shape[1], device=targets.device)[:, None] > 0
+    emphasised = torch.where(players, emphasis.firsts, emphasis.header)
+    return torch.where(firsts, emphasised, weights) * (targets != IGNORED)

@@ -1,16 +1,26 @@
 """The starter's text encoder: a small T5 and a tokenizer of its own, made from the captions."""
 
 import json
+import math
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import torch
+from torch import Tensor
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 # A word that occurs so often in the captions is a piece of its own, in each spelling; others are put together.
 FREQUENT = 8
 NUMBERS = range(0, 301)
+# The place of <unk> in the vocabulary.
+UNKNOWN = 2
+# Of the waves that numbers are made of, in beats a minute: neighbours differ in the shortest, all share the longest.
+SHORTEST, LONGEST = 3.0, 10_000.0
+# The matrices that add to what the layers before them made, and what their weights begin with against T5's own.
+LAST_OF_A_LAYER = (".o.weight", ".wo.weight")
+SOFTER = 0.1
 
 
 def make_tokenizer(captions: Iterable[str]) -> T5Tokenizer:
@@ -22,7 +32,7 @@ def make_tokenizer(captions: Iterable[str]) -> T5Tokenizer:
     words = {word for word, count in counts.items() if count >= FREQUENT}
     words |= {str(number) for number in NUMBERS}
     inner = {word for word in words if word.isalnum()}
-    characters = string.ascii_letters + string.digits + string.punctuation + "▁♯♭"
+    characters = string.ascii_letters + string.digits + string.punctuation + "▁♯♭–—‘’“”…"
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces += [(f"▁{word}", -4.0) for word in sorted(words)]
     # Within a word a piece costs more than at its beginning, and characters cost most: "120bpm" is 120 and bpm.
@@ -35,14 +45,40 @@ def _words(caption: str) -> list[str]:
     return caption.replace(",", " ").replace(".", " ").split()
 
 
-def make_encoder(vocabulary: int, dim: int = 128, layers: int = 2) -> T5EncoderModel:
-    """Random weights; trained together with the language model."""
-    return T5EncoderModel(
+def make_encoder(tokenizer: T5Tokenizer, dim: int = 128, layers: int = 2) -> T5EncoderModel:
+    """Trained together with the language model; what it begins with makes captions be heard early.
+
+    Layers add little to the words at first: at full loudness all tokens drown in what they have in common before the
+    language model knows what to listen for. And numbers are alike: one is found as quickly as another, and those close
+    to each other, as tempos are, are close.
+    """
+    encoder = T5EncoderModel(
         T5Config(
-            vocab_size=vocabulary, d_model=dim, d_kv=32, d_ff=4 * dim, num_layers=layers, num_heads=4,
+            vocab_size=len(tokenizer), d_model=dim, d_kv=32, d_ff=4 * dim, num_layers=layers, num_heads=4,
             feed_forward_proj="relu", dropout_rate=0.0,
         )
     )  # fmt: skip
+    with torch.no_grad():
+        for name, weight in encoder.named_parameters():
+            if name.endswith(LAST_OF_A_LAYER):
+                weight *= SOFTER
+        for token, word in enumerate(tokenizer.convert_ids_to_tokens(range(len(tokenizer)))):
+            if (digits := word.removeprefix("▁")).isdigit():
+                encoder.shared.weight[token] = _number(int(digits), dim)
+    return encoder
+
+
+def _number(value: int, dim: int) -> Tensor:
+    """Cosines and sines of many periods, with a power of one a component: [dim]."""
+    phase = value * 2 * math.pi / torch.logspace(math.log10(SHORTEST), math.log10(LONGEST), dim // 2)
+    return math.sqrt(2) * torch.cat([phase.cos(), phase.sin()])
+
+
+def silence_unused(encoder: T5EncoderModel, used: Collection[int]) -> None:
+    """Make the pieces that no caption has say nothing: they are never learnt, and would stay what chance made them."""
+    unused = [token for token in range(encoder.config.vocab_size) if token not in used]
+    with torch.no_grad():
+        encoder.shared.weight[unused] = 0
 
 
 def save(folder: Path, tokenizer: T5Tokenizer, encoder: T5EncoderModel) -> None:

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,22 @@ from transformers import T5EncoderModel, T5Tokenizer
 from training.alphabet import Alphabet
 from training.data import read_alphabet, read_shards
 from training.model import Emphasis, Shape, StarterModel, delayed, losses
-from training.text import make_encoder, make_tokenizer
+from training.text import UNKNOWN, make_encoder, make_tokenizer, silence_unused
 
 # Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
 WITHOUT_TEXT = 0.15
 # Pieces that begin in the middle teach the windows that follow the first one.
 FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
+# Most batches have the first 16 bars or so, which nearly all pieces have; some have as much as there is.
+SHORT = 256
+LONG = 0.25
 WARM_UP = 100
 COOL_DOWN = 0.35
-EMPHASIS = Emphasis(opening=6.0, firsts=100.0)
+EMPHASIS = Emphasis(opening=6.0, header=60.0, firsts=15.0)
 # Against AdamW's rate; Muon's steps are scaled to AdamW's size.
 MUON_RATE = 3.0
+PATIENT_RATE = 0.1
 SAVE_EVERY = 180.0
 HELD_OUT = 256
 
@@ -52,7 +56,11 @@ class Batch:
 
 
 class Pieces:
-    """All pieces in memory, in batches of similar length."""
+    """All pieces in memory, in batches of whatever comes.
+
+    Not in batches of similar length: pieces last about as long, so those with as many steps share a tempo, and from
+    neighbours that agree nothing is learnt of what a caption changes.
+    """
 
     def __init__(self, folder: Path, alphabet: Alphabet, tokenizer: T5Tokenizer, shape: Shape) -> None:
         self._shape = shape
@@ -63,24 +71,30 @@ class Pieces:
             self._codes.append(alphabet.number(codes))
             captions.append(caption)
         self._tokens = tokenizer(captions).input_ids
-        self._lengths = np.array([codes.shape[1] for codes in self._codes])
+        unread = next((text for text, ids in zip(captions, self._tokens, strict=True) if UNKNOWN in ids), None)
+        if unread is not None:
+            raise ValueError(
+                f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text.py"
+            )
 
     def __len__(self) -> int:
         return len(self._codes)
 
+    def used_tokens(self) -> set[int]:
+        """Those that occur in captions."""
+        return set(chain.from_iterable(self._tokens))
+
     def batches(self, rng: np.random.Generator, first: int = 0, last: int | None = None) -> Iterator[Batch]:
         """One epoch over the pieces from `first` to before `last`."""
-        order = rng.permutation(np.arange(len(self))[first:last])
-        for group in np.array_split(order, max(len(order) // 2048, 1)):
-            group = group[np.argsort(self._lengths[group], kind="stable")]
-            parts = np.split(group, np.flatnonzero(np.diff(_frames_before(self._lengths[group]) // FRAMES)) + 1)
-            for index in rng.permutation(len(parts)):
-                yield self._batch(parts[index], rng)
+        left = rng.permutation(np.arange(len(self))[first:last])
+        while len(left):
+            longest = self._shape.segment if rng.random() < LONG else SHORT
+            members, left = np.split(left, [FRAMES // longest])
+            yield self._batch(members, longest, rng)
 
-    def _batch(self, members: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        cut = [self._cut(self._codes[member], rng) for member in members]
-        longest = max(codes.shape[1] for codes in cut)
-        padded = np.full((len(cut), self._shape.codebooks, longest), self._shape.card, np.int64)
+    def _batch(self, members: NDArray[np.int64], longest: int, rng: np.random.Generator) -> Batch:
+        cut = [self._cut(self._codes[member], longest, rng) for member in members]
+        padded = np.full((len(cut), self._shape.codebooks, max(each.shape[1] for each in cut)), self._shape.card)
         for row, codes in zip(padded, cut, strict=True):
             row[:, : codes.shape[1]] = codes
         tokens = [self._tokens[member] for member in members]
@@ -89,15 +103,11 @@ class Pieces:
         ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
         return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids)
 
-    def _cut(self, codes: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
+    def _cut(self, codes: NDArray[np.int16], longest: int, rng: np.random.Generator) -> NDArray[np.int16]:
         start = 0
         if rng.random() < FROM_THE_MIDDLE:
             start = int(rng.integers(codes.shape[1] // 2))
-        return codes[:, start : start + self._shape.segment]
-
-
-def _frames_before(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.cumsum(lengths) - lengths
+        return codes[:, start : start + longest]
 
 
 class Trainer:
@@ -107,7 +117,7 @@ class Trainer:
         self.shape = shape
         self.tokenizer = tokenizer
         self.model = StarterModel(shape)
-        self.encoder: T5EncoderModel = make_encoder(len(tokenizer), shape.text_dim)
+        self.encoder: T5EncoderModel = make_encoder(tokenizer, shape.text_dim)
         self._parameters = [*self.model.parameters(), *self.encoder.parameters()]
         self._optimizers = _optimizers(self.model, self.encoder, rate)
         self.step = 0
@@ -160,17 +170,28 @@ class Trainer:
 
 
 def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> list[Optimizer]:
-    """Muon for the matrices between layers, AdamW for codes, words, heads and norms (Jordan et al. 2024)."""
-    outside = {id(parameter) for part in (model.emb, model.linears, encoder.shared) for parameter in part.parameters()}
-    parameters = [*model.parameters(), *encoder.parameters()]
-    inner = [each for each in parameters if each.dim() > 1 and id(each) not in outside]
-    others = [each for each in parameters if each.dim() <= 1 or id(each) in outside]
+    """Muon for the language model's inner matrices, AdamW for codes, words, heads and norms (Jordan et al. 2024).
+
+    The text encoder's matrices learn slowly: both optimizers take steps of full size where there is nothing to learn
+    yet, and an encoder that has wandered about says the same of every word.
+    """
+    words = list(encoder.shared.parameters())
+    patient = [parameter for parameter in encoder.parameters() if all(parameter is not word for word in words)]
+    codes = {id(parameter) for part in (model.emb, model.linears) for parameter in part.parameters()}
+    inner = [each for each in model.parameters() if each.dim() > 1 and id(each) not in codes]
+    others = [each for each in model.parameters() if each.dim() <= 1 or id(each) in codes]
     return [
         torch.optim.Muon(
             [{"params": inner, "initial_lr": MUON_RATE * rate}], weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
         ),
-        torch.optim.AdamW([{"params": others, "initial_lr": rate}], weight_decay=0.01, betas=(0.9, 0.98), fused=True),
-    ]
+        torch.optim.AdamW(
+            [
+                {"params": [*others, *words], "initial_lr": rate},
+                {"params": patient, "initial_lr": PATIENT_RATE * rate},
+            ],
+            weight_decay=0.01, betas=(0.9, 0.98), fused=True,
+        ),
+    ]  # fmt: skip
 
 
 def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
@@ -183,7 +204,9 @@ def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
     trainer = Trainer(shape, tokenizer, options.rate)
     if (out / "checkpoint.pt").exists():
         trainer.load(out / "checkpoint.pt")
-    return trainer, Pieces(data, alphabet, tokenizer, shape)
+    pieces = Pieces(data, alphabet, tokenizer, shape)
+    silence_unused(trainer.encoder, pieces.used_tokens())
+    return trainer, pieces
 
 
 def evaluate(trainer: Trainer, pieces: Pieces) -> Tensor:

@@ -8,12 +8,11 @@ from training.evaluation.coherence import coherence_figures
 from training.evaluation.instruments import BEATS, Instruments
 from training.evaluation.key import KeyFinder
 from training.evaluation.performance import Figures, Performance
-from training.evaluation.playing import own_codes, play_own
+from training.evaluation.playing import own_codes, play_all_own
 from training.evaluation.sound import Sound
 from training.evaluation.style import Styles
 from training.evaluation.tempo import tempo_figures
 from training.music import make_piece
-from worker.engine.sampler.codec import SamplerCodec
 
 # Pieces that are read, and how many of them are also listened to.
 READ, LISTENED = 12_000, 400
@@ -38,8 +37,7 @@ class Measures:
         pieces = [make_piece(seed) for seed in range(read)]
         own = [Performance(piece.spec, own_codes(piece, seconds), SILENCE) for piece in pieces]
         self.keys = KeyFinder(own)
-        codec = SamplerCodec()
-        rendered = [play_own(piece, seconds, codec) for piece in pieces[:listened]]
+        rendered = list(play_all_own(pieces[:listened], seconds))
         self._measures: tuple[Callable[[Performance], Figures], ...] = (
             tempo_figures,
             Instruments(own),

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import Codes, encode
 from worker.engine.sampler.instruments import Stream
+
+# Starting processes takes as long as playing so many pieces.
+WORTH_PROCESSES = 24
 
 
 class RecordingCodec(SamplerCodec):
@@ -115,9 +119,25 @@ def own_codes(piece: Piece, seconds: float) -> Codes:
     return codes[:, : steps_within(codes, round(seconds * SAMPLE_RATE))]
 
 
-def play_own(piece: Piece, seconds: float, codec: SamplerCodec) -> Performance:
+def play_own(piece: Piece, seconds: float) -> Performance:
     """The same with its sound, faded out where it stops."""
     codes = own_codes(piece, seconds)
     wanted = min(round(seconds * SAMPLE_RATE), samples_of(codes))
-    audio = codec.stream(wanted).push(torch.from_numpy(codes), last=True)
+    audio = _sampler().stream(wanted).push(torch.from_numpy(codes), last=True)
     return Performance(piece.spec, codes, audio.numpy())
+
+
+def play_all_own(pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:
+    """All of them, on all cores if there are many."""
+    play = partial(play_own, seconds=seconds)
+    if len(pieces) < WORTH_PROCESSES:
+        yield from map(play, pieces)
+        return
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(play, pieces, chunksize=4)
+
+
+@cache
+def _sampler() -> SamplerCodec:
+    """This process's, with the bank of samples in it."""
+    return SamplerCodec()

@@ -27,7 +27,7 @@ def unheard(spec: Spec, score: Score) -> Performance:
 
 
 def heard(spec: Spec, score: Score, seconds: float = 30.0) -> Performance:
-    return play_own(Piece("", spec, score), seconds, SamplerCodec())
+    return play_own(Piece("", spec, score), seconds)
 
 
 @cache

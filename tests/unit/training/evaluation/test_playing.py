@@ -40,7 +40,7 @@ def test_a_recorded_piece_sounds_as_any_other() -> None:
 
 def test_own_pieces_stop_where_the_time_is_up() -> None:
     piece = Piece("", SPEC, written(SPEC))
-    performance = play_own(piece, 10.0, SamplerCodec())
+    performance = play_own(piece, 10.0)
     assert performance.audio.shape == (2, 320_000)
     # 120 beats a minute are 8 sixteenths a second.
     assert performance.codes.shape == (8, 80)
