@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
+from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobStatus, now
@@ -13,7 +14,7 @@ from shared.models import STARTER
 from shared.storage import Storage
 from worker import metrics
 from worker.audio_feed import AudioFeed
-from worker.claim import close_finished
+from worker.claim import MAX_ATTEMPTS, close_finished
 from worker.delivery import Delivery, Result
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
@@ -83,7 +84,7 @@ class Attempt:
         except EngineDiedError as error:
             await self._survive(error)
         except UnavailableError as error:
-            await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
+            await self._put_off(error)
 
     async def _work(self) -> None:
         record = self.lease.record
@@ -95,6 +96,7 @@ class Attempt:
             self._feed.finish()
             result = await self._store()
             await self._feed.drained()
+        failpoint("worker.after_put")
         self._check_keep()
         if result is None:
             raise GenerationFailedError("no_audio", "The model made no audio at all. Try a longer duration.")
@@ -205,8 +207,10 @@ class Attempt:
             **fields,
         )
         await patiently(lambda: self.lease.write(record), self._patience)
+        failpoint("worker.after_record")
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
         await patiently(self.lease.announce, self._patience)
+        failpoint("worker.after_event")
         if audio is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
@@ -220,6 +224,14 @@ class Attempt:
             await self._back(f"{error} Trying again, alone.", 1, counted=False, suspect=True)
         else:
             await self._back(f"{error} Trying again after attempt {record.attempts}.", 1, counted=error.jobs == 1)
+
+    async def _put_off(self, error: UnavailableError) -> None:
+        """Storage was away for too long. Generating it all again for ever would help nobody."""
+        if self.lease.record.attempts >= MAX_ATTEMPTS:
+            await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
+        else:
+            message = f"The audio could not be stored, trying again: {error}"
+            await self._back(message, 30, counted=not self.stopping)
 
     async def _back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
         self._check_keep()

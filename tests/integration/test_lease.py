@@ -10,6 +10,7 @@ from shared.publisher import ensure_announced
 from shared.records import Entry, Records
 from shared.topology import ensure_streams
 from tests.integration.system import System
+from tests.records import some_audio
 from worker.lease import Lease, LeaseLostError
 
 RECORD = JobRecord(
@@ -17,22 +18,23 @@ RECORD = JobRecord(
     recipe=Recipe(model="starter", prompt="tone", duration=1.0),
     created_at=now(),
     updated_at=now(),
-    status=JobStatus.PROCESSING,
-    attempts=1,
 )
+
+PROCESSING = replace(RECORD, status=JobStatus.PROCESSING, attempts=1)
 
 
 async def leased(system: System) -> tuple[Lease, Records]:
     client = await system.nats()
     js = client.jetstream()
     records = Records(await ensure_streams(js))
-    return Lease(js, records, Msg(client), await records.create(RECORD)), records
+    entry = await records.update(await records.create(RECORD), PROCESSING)
+    return Lease(js, records, Msg(client), entry), records
 
 
 async def test_a_finished_job_is_not_handed_back(system: System) -> None:
     """As when a stop comes between the end of a job and its acknowledgement."""
     lease, records = await leased(system)
-    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0))
+    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0, audio=some_audio()))
     with pytest.raises(LeaseLostError):
         await lease.hand_back("The worker stopped", 0, counted=False)
     found = await records.get(RECORD.job_id)
@@ -42,7 +44,7 @@ async def test_a_finished_job_is_not_handed_back(system: System) -> None:
 
 async def test_writing_the_same_again_is_no_second_change(system: System) -> None:
     lease, records = await leased(system)
-    done = lease.draft(status=JobStatus.COMPLETED)
+    done = lease.draft(status=JobStatus.COMPLETED, audio=some_audio())
     await lease.write(done)
     first = await records.get(RECORD.job_id)
     await lease.write(done)
@@ -53,24 +55,24 @@ async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(system: Syste
     _, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
-    changed = replace(RECORD, progress=0.5)
+    changed = replace(PROCESSING, progress=0.5)
     written = await records.update(entry, changed)
     assert await records.update(entry, changed) == written
     with pytest.raises(ConflictError):
-        await records.update(entry, replace(RECORD, progress=0.6))
+        await records.update(entry, replace(PROCESSING, progress=0.6))
 
 
 async def test_a_record_is_created_once(system: System) -> None:
     _, records = await leased(system)
     with pytest.raises(ConflictError):
-        await records.create(replace(RECORD, attempts=7))
+        await records.create(replace(RECORD, message="another"))
 
 
 async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None:
     lease, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
-    await records.update(entry, replace(RECORD, status=JobStatus.CANCELLED))
+    await records.update(entry, replace(PROCESSING, status=JobStatus.CANCELLED))
     await lease.check()
     assert lease.lost.is_set()
     with pytest.raises(LeaseLostError):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import timedelta
 
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
@@ -211,8 +210,8 @@ async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a gateway's death between record and publish."""
-    monkeypatch.setattr("gateway.jobs.SETTLED", timedelta(seconds=0))
-    monkeypatch.setattr("gateway.jobs.RECONCILE", 0.2)
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
     first = await system.gateway()
     job_id = await first.generate(duration=0.5)
     js = (await system.nats()).jetstream()
