@@ -201,7 +201,7 @@ class Lease:
             await self.check()
 
     async def _pulse(self) -> None:
-        """Move the record whenever nothing else does: by that, and by no clock, other workers see that this one lives."""
+        """Move the record whenever nothing else does: other workers see by that, and by no clock, that it lives."""
         while self.record.status is JobStatus.PROCESSING and not self.lost.is_set():
             revision = self._entry.revision
             await asyncio.sleep(PULSE)

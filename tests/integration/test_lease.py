@@ -1,12 +1,15 @@
 """What only the holder of a lease may do, and what not even it may."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 from nats.aio.msg import Msg
 
-from shared.errors import ConflictError
+from shared import topology
+from shared.errors import ConflictError, TransitionError
 from shared.messages import JobRecord, JobStatus, Recipe, now
-from shared.publisher import ensure_announced
+from shared.publisher import ensure_announced, publish_event
 from shared.records import Entry, Records
 from shared.topology import ensure_streams
 from tests.integration.system import System
@@ -90,3 +93,54 @@ async def test_a_state_is_announced_once_however_often_it_is_found(system: Syste
     later = Entry(entry.record, entry.revision + 5)
     await ensure_announced(js, later)
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
+
+
+async def test_an_end_is_told_once_however_late_it_is_told_again(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a worker that was frozen for longer than the broker knows message ids."""
+    monkeypatch.setattr(topology.EVENTS, "duplicate_window", 0.1)
+    lease, _ = await leased(system)
+    js = (await system.nats()).jetstream()
+    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    await lease.announce()
+    entry = await lease.current()
+    assert entry is not None
+    await asyncio.sleep(0.3)
+    await lease.announce()
+    await publish_event(js, entry)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 1
+
+
+async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: System) -> None:
+    lease, _ = await leased(system)
+    js = (await system.nats()).jetstream()
+    await js.publish(f"music.events.{RECORD.job_id}.cancelled", b"nonsense")
+    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    entry = await lease.current()
+    assert entry is not None
+    for _ in range(2):
+        await publish_event(js, entry)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
+
+
+async def test_a_late_report_does_not_take_back_a_job_that_is_queued_again(system: System) -> None:
+    lease, records = await leased(system)
+    late = lease.draft(progress=0.9)
+    await lease.write(lease.draft(status=JobStatus.QUEUED, attempts=0, worker_id=None))
+    with pytest.raises(LeaseLostError):
+        await lease.write(late)
+    found = await records.get(RECORD.job_id)
+    assert found is not None
+    assert found.record.status is JobStatus.QUEUED
+
+
+async def test_a_change_that_the_table_does_not_have_is_not_written(system: System) -> None:
+    lease, records = await leased(system)
+    before = await records.get(RECORD.job_id)
+    assert before is not None
+    with pytest.raises(TransitionError):
+        await lease.write(lease.draft(status=JobStatus.COMPLETED))
+    with pytest.raises(TransitionError):
+        await records.create(replace(PROCESSING, job_id="gen_000000000001"))
+    assert await records.get(RECORD.job_id) == before

@@ -25,9 +25,8 @@ RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 def at(status: JobStatus, attempts: int = 1) -> JobRecord:
     """A record that is in this status by right."""
-    return replace(
-        RUNNING, **({"status": status, "attempts": attempts} | (ending(status) if status.is_terminal else {}))
-    )
+    fields = ending(status) if status.is_terminal else {"status": status}
+    return replace(RUNNING, attempts=attempts, **fields)
 
 
 @pytest.mark.parametrize(("before", "after", "change"), list(product((None, *JobStatus), JobStatus, (-2, -1, 0, 1, 2))))
