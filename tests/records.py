@@ -11,7 +11,7 @@ def some_audio(job_id: str = "gen_000000000000") -> Audio:
 
 def ending(status: JobStatus) -> dict[str, Any]:
     """The fields with which a job ends in this status."""
-    more = {
+    more: dict[JobStatus, dict[str, Any]] = {
         JobStatus.COMPLETED: {"audio": some_audio()},
         JobStatus.FAILED: {"error_message": "no such chord"},
     }

@@ -135,7 +135,8 @@ async def test_workers_whose_clocks_differ_keep_their_leases(cluster: Cluster) -
     (client, _), *_ = await asyncio.gather(
         cluster.gateway(), cluster.worker(**skewed("+14m")), cluster.worker(**skewed("-14m"))
     )
-    jobs = [await client.accepted(prompt, 1.0) for prompt in ("tone", "slow") * 4]
+    # The slow ones take longer than the lease.
+    jobs = [await client.accepted(prompt, 2.5) for prompt in ("tone", "slow") * 4]
     assert await client.ends(jobs) == ["completed"] * 8
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 8
     await cluster.check()
