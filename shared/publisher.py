@@ -15,8 +15,8 @@ _decode = msgspec.json.Decoder(Event).decode
 
 # JetStream's error code for a stream at `max_msgs` with `discard: new`.
 MAXIMUM_MESSAGES = 10077
-# JetStream's error code for a subject whose last message is another one than was expected.
-WRONG_LAST_SEQUENCE = 10071
+# JetStream's error codes for a subject whose last message is another one than was expected, now or in a moment.
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
 
 async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, again: str = "") -> int:
@@ -97,7 +97,7 @@ async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, a
     try:
         await js.publish(subjects.event_subject(record.job_id, event.type), _encode(event), headers=headers)
     except (nats.js.errors.APIError, *AWAY) as error:
-        if isinstance(error, nats.js.errors.APIError) and error.err_code == WRONG_LAST_SEQUENCE:
+        if isinstance(error, nats.js.errors.APIError) and error.err_code in WRONG_LAST_SEQUENCE:
             return False
         raise UnavailableError(f"The event of {record.job_id} cannot be published: {error!r}") from error
     return True

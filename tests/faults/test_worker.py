@@ -92,6 +92,7 @@ async def test_a_worker_that_freezes_and_one_that_takes_over_tell_one_end(cluste
     await cluster.check()
 
 
+@pytest.mark.thorough
 async def test_a_stop_hands_back_what_runs(cluster: Cluster) -> None:
     (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
     jobs = [await client.accepted("slow", 1.5) for _ in range(3)]
