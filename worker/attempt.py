@@ -230,7 +230,7 @@ class Attempt:
             suspect=False,
             **fields,
         )
-        await patiently(lambda: self.lease.write(record), self._patience)
+        await patiently(lambda: self.lease.finish(record), self._patience)
         failpoint("worker.after_record")
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
         await patiently(self.lease.announce, self._patience)

@@ -57,6 +57,7 @@ class Lease:
         self._records = records
         self._entry = entry
         self._writing = asyncio.Lock()
+        self._reporting = asyncio.Lock()
         self.message = message
         self.lost = asyncio.Event()
         self.keep = asyncio.Event()
@@ -106,6 +107,15 @@ class Lease:
                 except ConflictError:
                     await self._look()
 
+    async def finish(self, record: JobRecord) -> None:
+        """`write` the end of this attempt, after a report that is just being told: none is told after it.
+
+        Raises:
+            LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
+        """
+        async with self._reporting:
+            await self.write(record)
+
     async def _look(self) -> None:
         """Adopt the record as it is now if it still tells of this attempt; otherwise the lease is lost."""
         current = await self._records.get(self.record.job_id)
@@ -141,6 +151,10 @@ class Lease:
         Raises:
             LeaseLostError: if the job is no longer ours.
         """
+        async with self._reporting:
+            await self._report(fraction, message)
+
+    async def _report(self, fraction: float, message: str) -> None:
         with suppress(UnavailableError, KeepRequestedError):
             await self.write(self.draft(progress=fraction, message=message))
             await self.announce("progress")
@@ -173,7 +187,7 @@ class Lease:
             started_at=None,
             suspect=suspect or self.record.suspect,
         )
-        await self.write(queued)
+        await self.finish(queued)
         failpoint("worker.after_hand_back")
         await self.announce()
         if delay:
@@ -205,6 +219,7 @@ class Lease:
         while self.record.status is JobStatus.PROCESSING and not self.lost.is_set():
             revision = self._entry.revision
             await asyncio.sleep(PULSE)
-            if revision == self._entry.revision:
-                with suppress(LeaseLostError):
-                    await self.progress(self.record.progress, self.record.message)
+            async with self._reporting:
+                if revision == self._entry.revision:
+                    with suppress(LeaseLostError):
+                        await self._report(self.record.progress, self.record.message)
