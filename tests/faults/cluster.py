@@ -46,13 +46,13 @@ class Cluster:
 
     async def worker(self, **environment: str) -> Server:
         """A worker whose engine is ready."""
-        part = worker_part(self._folder, self._number(), self.environment("worker") | environment, self.constants)
+        part = self._worker(environment)
         await self._start(part, "worker", environment)
         return part
 
     def doomed_worker(self, **environment: str) -> Server:
         """A worker that was started and may never get ready."""
-        part = worker_part(self._folder, self._number(), self.environment("worker") | environment, self.constants)
+        part = self._worker(environment)
         part.launch()
         self._stack.callback(part.kill)
         return part
@@ -81,9 +81,12 @@ class Cluster:
         assert verdict.wrong == []
         return verdict
 
+    def _worker(self, environment: dict[str, str]) -> Server:
+        return worker_part(self._folder, self._number(), self.environment("worker") | environment, self.constants)
+
     async def _start(self, part: Server, what: str, environment: dict[str, str]) -> None:
-        await part.start_again()
         self._stack.callback(part.kill)
+        await part.start_again()
         self.history.note("started", part=what, pid=part.pid, environment=environment)
 
     def _number(self) -> int:
