@@ -111,6 +111,21 @@ async def test_jobs_survive_what_an_admin_deletes(cluster: Cluster, deleted: str
 
 
 @pytest.mark.thorough
+async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(cluster: Cluster) -> None:
+    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
+    await client.until(await client.accepted("slow", 2.0), "processing")
+    js = (await cluster.nats()).jetstream()
+    await js.delete_stream(f"KV_{subjects.JOBS_BUCKET}")
+    await client.until(await client.accepted(), "completed")
+    assert worker.exit_code is None
+
+    async def queue_is_empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(queue_is_empty, "the message of the lost job is refused")
+
+
+@pytest.mark.thorough
 async def test_jobs_whose_deliveries_ran_out_are_delivered_again(cluster: Cluster) -> None:
     """As when somebody gives the consumer a limit while workers run."""
     client, _ = await cluster.gateway()
