@@ -160,27 +160,31 @@ class Jobs:
                 raise unknown_job(job_id)
             record = found.record
             wanted = stopped(record, keep)
-            try:
-                entry = found if wanted is record else await self.require().update(found, wanted)
+            if wanted is record:
+                told = True
                 break
+            # Its worker may not have told yet that it has the job, and nothing may follow an end.
+            await ensure_announced(self._bus.require(), found)
+            try:
+                entry = await self.require().update(found, wanted)
             except ConflictError:
                 continue  # a worker reported progress in between: look again
-        told = wanted is record or await self._tell_stopped(entry, found)
+            told = await self._tell_stopped(entry, record)
+            break
         # The record is the truth; this only makes the worker look at it at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         # A worker that gets the message tells what was not told, and clears away what an earlier one stored.
         if record.status is JobStatus.QUEUED and told and not record.claims:
             await self._unqueue(job_id)
 
-    async def _tell_stopped(self, entry: Entry, before: Entry) -> bool:
+    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> bool:
         failpoint("gateway.after_cancel")
         record = entry.record
         self._index.apply(entry)
-        if not before.record.keep_requested:
+        if not before.keep_requested:
             metrics.cancelled(record.recipe.model)
-        log.info("job cancelled", job_id=record.job_id, was=before.record.status.value, keep=record.keep_requested)
-        # Its worker may not have told yet that it has the job: nothing may follow an end.
-        return await self._announce(entry, None if record.status.is_terminal else "progress", before)
+        log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
+        return await self._announce(entry, None if record.status.is_terminal else "progress")
 
     async def _unqueue(self, job_id: str) -> None:
         """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
@@ -192,10 +196,8 @@ class Jobs:
         except (nats.js.errors.APIError, *AWAY) as error:
             log.info("message left in the queue", job_id=job_id, error=repr(error))
 
-    async def _announce(self, entry: Entry, kind: EventType | None = None, before: Entry | None = None) -> bool:
+    async def _announce(self, entry: Entry, kind: EventType | None = None) -> bool:
         try:
-            if before is not None:
-                await ensure_announced(self._bus.require(), before)
             await publish_event(self._bus.require(), entry, kind)
         except UnavailableError as error:
             # The worker that gets the job's message announces what it finds, so the event comes then.

@@ -149,7 +149,7 @@ async def open_bus() -> AsyncIterator[Bus]:
 async def _flush(bus: Bus) -> None:
     if bus.client.is_connected:
         with suppress(*AWAY):
-            await bus.client.flush(int(CLOSING))
+            await bus.client.flush()
 
 
 async def _bounded(step: Coroutine[Any, Any, None]) -> None:
