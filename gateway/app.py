@@ -17,6 +17,7 @@ from gateway.openapi import make_document
 from gateway.probe import Probe
 from gateway.routes import add_routes
 from gateway.services import SERVICES, Services
+from gateway.sweep import Sweep
 from gateway.validation import MAX_BODY
 from gateway.views import Views
 from gateway.websocket import close_all
@@ -53,6 +54,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=Probe(bus, storage, workers, index),
+            sweep=Sweep(bus, index, jobs),
             started=time.monotonic(),
         )
         _prepare_on_connect(bus, services)
@@ -77,6 +79,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
     bus.on_connect(prepare)
     bus.on_connect(services.hub.on_connect)
     bus.on_connect(services.probe.on_connect)
+    bus.on_connect(services.sweep.on_connect)
 
 
 def create_app(services: Services) -> web.Application:
@@ -92,7 +95,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    running = (services.probe.run(), services.hub.run(), services.jobs.run())
+    running = (services.probe.run(), services.hub.run(), services.sweep.run())
     tasks = [asyncio.create_task(each) for each in running]
     yield
     await end(tasks)

@@ -78,9 +78,9 @@ class JobIndex:
             self._sums[model] = list(accumulate(durations, initial=0.0))
         return Ahead(count, self._sums[model][count])
 
-    def queued(self) -> list[JobRecord]:
-        """Every queued job of every model."""
-        return [self._entries[each.job_id].record for waiting in self._queued.values() for each in waiting]
+    def unfinished(self) -> list[Entry]:
+        """Every job that has not ended."""
+        return [entry for entry in self._entries.values() if not entry.record.status.is_terminal]
 
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""

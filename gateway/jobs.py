@@ -1,6 +1,5 @@
 """Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
 
-import asyncio
 import hashlib
 from contextlib import suppress
 from datetime import timedelta
@@ -16,10 +15,11 @@ from gateway.stopping import stopped
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.failpoint import failpoint
 from shared.job_id import is_job_id, job_id_for, new_job_id
 from shared.logs import get_logger
 from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
-from shared.publisher import publish_event, publish_job
+from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HOUR
 
@@ -28,10 +28,6 @@ log = get_logger(__name__)
 # The messages of so many of the newest jobs are known by number.
 REMEMBERED = 10_000
 
-# Seconds between two looks for jobs without a message.
-RECONCILE = 10.0
-# A job that is queued for longer than this should have its message.
-SETTLED = timedelta(seconds=20)
 # Within this time the broker recognises a job that is published again, by its message id.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
 
@@ -45,7 +41,8 @@ class Jobs:
         self._messages: dict[str, int] = {}
         self.records: Records | None = None
 
-    def _records(self) -> Records:
+    def require(self) -> Records:
+        """The records. Raises: UnavailableError if NATS is away."""
         self._bus.require()
         if self.records is None:
             raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
@@ -62,7 +59,7 @@ class Jobs:
         record = self._index.get(job_id)
         if record is not None:
             return record
-        entry = await self._records().get(job_id)
+        entry = await self.require().get(job_id)
         if entry is None:
             raise unknown_job(job_id)
         self._index.apply(entry)
@@ -70,7 +67,7 @@ class Jobs:
 
     async def current(self, job_id: str) -> Entry | None:
         """The record as the bucket has it this moment."""
-        return await self._records().get(job_id) if is_job_id(job_id) else None
+        return await self.require().get(job_id) if is_job_id(job_id) else None
 
     async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
         """Accept a job: when this returns, the job is safe.
@@ -85,7 +82,7 @@ class Jobs:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, moment = self._records(), now()
+        records, moment = self.require(), now()
         record = JobRecord(
             job_id=job_id_for(idempotency_key) if idempotency_key else new_job_id(),
             recipe=recipe,
@@ -99,6 +96,7 @@ class Jobs:
             entry = await records.create(record)
         except ConflictError:
             return await self._repeat(records, record)
+        failpoint("gateway.after_record")
         try:
             await self._enqueue(entry)
         except Exception as error:
@@ -122,6 +120,7 @@ class Jobs:
         record = entry.record
         job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
         sequence = await publish_job(self._bus.require(), job, record.traceparent)
+        failpoint("gateway.after_publish")
         self._remember(record.job_id, sequence)
         self._index.apply(entry)
         await self._announce(entry)
@@ -131,31 +130,6 @@ class Jobs:
         self._messages[job_id] = sequence
         if len(self._messages) > REMEMBERED:
             del self._messages[next(iter(self._messages))]
-
-    async def run(self) -> None:
-        """Reconcile now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(RECONCILE)
-            try:
-                await self.reconcile()
-            except UnavailableError as error:
-                log.info("reconciling later", error=str(error))
-
-    async def reconcile(self) -> None:
-        """Queue accepted jobs again whose message may be missing: a gateway can die between record and publish.
-
-        Each is looked at once, a while after its creation and well within the time in which the broker
-        recognises a message that it has already.
-        """
-        moment = now()
-        for record in self._index.queued():
-            age = moment - record.created_at
-            if record.attempts or record.job_id in self._messages or not SETTLED < age < DEDUPLICATED:
-                continue
-            entry = await self._records().get(record.job_id)
-            if entry is not None and entry.record.status is JobStatus.QUEUED:
-                log.info("queueing again", job_id=record.job_id)
-                await self._enqueue(entry)
 
     async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
@@ -181,30 +155,36 @@ class Jobs:
             Problem: 404 if there is none, 409 if it is finished.
         """
         while True:
-            entry = await self.current(job_id)
-            if entry is None:
+            found = await self.current(job_id)
+            if found is None:
                 raise unknown_job(job_id)
-            record = entry.record
+            record = found.record
             wanted = stopped(record, keep)
-            try:
-                entry = entry if wanted is record else await self._records().update(entry, wanted)
+            if wanted is record:
+                told = True
                 break
+            # Its worker may not have told yet that it has the job, and nothing may follow an end.
+            await ensure_announced(self._bus.require(), found)
+            try:
+                entry = await self.require().update(found, wanted)
             except ConflictError:
                 continue  # a worker reported progress in between: look again
-        if wanted is not record:
-            await self._tell_stopped(entry, record)
+            told = await self._tell_stopped(entry, record)
+            break
         # The record is the truth; this only makes the worker look at it at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
-        if record.status is JobStatus.QUEUED:
+        # A worker that gets the message tells what was not told, and clears away what an earlier one stored.
+        if record.status is JobStatus.QUEUED and told and not record.claims:
             await self._unqueue(job_id)
 
-    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> None:
+    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> bool:
+        failpoint("gateway.after_cancel")
         record = entry.record
         self._index.apply(entry)
         if not before.keep_requested:
             metrics.cancelled(record.recipe.model)
         log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
-        await self._announce(entry, None if record.status.is_terminal else "progress")
+        return await self._announce(entry, None if record.status.is_terminal else "progress")
 
     async def _unqueue(self, job_id: str) -> None:
         """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
@@ -216,12 +196,14 @@ class Jobs:
         except (nats.js.errors.APIError, *AWAY) as error:
             log.info("message left in the queue", job_id=job_id, error=repr(error))
 
-    async def _announce(self, entry: Entry, kind: EventType | None = None) -> None:
+    async def _announce(self, entry: Entry, kind: EventType | None = None) -> bool:
         try:
             await publish_event(self._bus.require(), entry, kind)
         except UnavailableError as error:
             # The worker that gets the job's message announces what it finds, so the event comes then.
             log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
+            return False
+        return True
 
 
 def fingerprint_source(request: msgspec.Struct) -> bytes:

@@ -9,6 +9,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.app import create_app, open_services
 from shared.errors import SettingsError
+from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, load_settings
@@ -25,6 +26,7 @@ def main() -> None:
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "gateway")
+    arm()
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     asyncio.run(serve(settings))
 

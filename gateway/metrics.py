@@ -15,6 +15,7 @@ _ACCEPTED = Counter("musicgen_jobs_accepted", "Jobs accepted", ["model"])
 _CANCELLED = Counter("musicgen_jobs_cancelled", "Jobs cancelled by a client", ["model"])
 QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
 QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
+_REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and that got another", ["model"])
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
 SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
 BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])
@@ -39,3 +40,7 @@ def accepted(model: str) -> None:
 
 def cancelled(model: str) -> None:
     _CANCELLED.labels(model).inc()
+
+
+def requeued(model: str) -> None:
+    _REQUEUED.labels(model).inc()

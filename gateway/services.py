@@ -8,6 +8,7 @@ from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.probe import Probe
+from gateway.sweep import Sweep
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -30,6 +31,7 @@ class Services:
     jobs: Jobs
     hub: EventHub
     probe: Probe
+    sweep: Sweep
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 

@@ -1,8 +1,9 @@
 """The connection to NATS: made in the background, kept for ever, and honest about being away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import nats.errors
 import nats.js.errors
@@ -10,12 +11,15 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from shared.errors import MusicgenError, UnavailableError
+from shared.lifecycle import end
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
 # A JetStream answer that takes longer than this counts as the broker being away.
 REQUEST_TIMEOUT = 2.0
+# Seconds that closing may take: nats-py waits without end for a broker that stands still to read what is pending.
+CLOSING = 2.0
 
 # What nats-py raises when the broker is away, slow or restarting.
 AWAY = (
@@ -137,8 +141,24 @@ async def open_bus() -> AsyncIterator[Bus]:
     try:
         yield bus
     finally:
-        if bus.client.is_connected:
-            with suppress(*AWAY):
-                await bus.client.flush(2)
+        await _bounded(_flush(bus))
         if bus.was_started:
-            await bus.client.close()
+            await _bounded(bus.client.close())
+
+
+async def _flush(bus: Bus) -> None:
+    if bus.client.is_connected:
+        with suppress(*AWAY):
+            await bus.client.flush()
+
+
+async def _bounded(step: Coroutine[Any, Any, None]) -> None:
+    """Do a step of closing, for a while."""
+    task = asyncio.create_task(step)
+    await asyncio.wait({task}, timeout=CLOSING)
+    if not task.done():
+        log.warning("nats does not take what is pending", seconds=CLOSING)
+        await end((task,))
+    elif not task.cancelled() and (error := task.exception()):
+        # The connection ended while it was being closed, which is what is wanted.
+        log.warning("nats closed badly", error=repr(error))

@@ -25,6 +25,10 @@ class ConflictError(MusicgenError):
     """A record changed between reading and writing: the compare-and-set lost."""
 
 
+class TransitionError(MusicgenError):
+    """A record was about to change in a way in which no job does."""
+
+
 class ModelUnavailableError(MusicgenError):
     """The model cannot be loaded. `remedy` says what would help.
 

@@ -120,6 +120,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keep_requested: a person stopped the job and wants what was made until then.
         suspect: the job may be what took a worker down.
+        claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
+            falls: from 1 on there may be files of the job in storage.
     """
 
     job_id: str
@@ -141,6 +143,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     keep_requested: bool = False
     suspect: bool = False
     outputs: tuple[Output, ...] = ()
+    claims: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

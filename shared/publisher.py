@@ -15,9 +15,11 @@ _decode = msgspec.json.Decoder(Event).decode
 
 # JetStream's error code for a stream at `max_msgs` with `discard: new`.
 MAXIMUM_MESSAGES = 10077
+# JetStream's error codes for a subject whose last message is another one than was expected, now or in a moment.
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
 
-async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, revision: int | None = None) -> int:
+async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, again: str = "") -> int:
     """Queue a job; returns the message's sequence number in the stream.
 
     The job id as message id makes a repetition harmless for an hour.
@@ -26,13 +28,13 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, r
         js: where to.
         job: what to do.
         traceparent: of the request.
-        revision: of the record, when a job that was queued before is queued again.
+        again: tells this message from earlier ones, when a job that was queued before is queued again.
 
     Raises:
         QueueFullError: if the queue holds as many jobs as it may.
         UnavailableError: if the broker does not answer.
     """
-    message_id = job.job_id if revision is None else f"{job.job_id}.{revision}"
+    message_id = f"{job.job_id}.{again}" if again else job.job_id
     headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
     try:
         acknowledged = await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
@@ -46,7 +48,7 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, r
 
 
 async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | None = None) -> None:
-    """Announce a record's state.
+    """Announce a record's state; the end of a job once, whoever tells it and however late.
 
     Args:
         js: where to.
@@ -56,20 +58,12 @@ async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | No
     Raises:
         UnavailableError: if the broker does not answer.
     """
-    record, revision = entry
-    event = event_of(record, revision, kind)
-    headers = _trace(record.traceparent)
-    if kind is None:
-        # A publish whose answer was lost is tried again; the broker keeps one.
-        headers[subjects.MSG_ID] = f"{record.job_id}.{revision}"
-    try:
-        await js.publish(subjects.event_subject(record.job_id, event.type), _encode(event), headers=headers)
-    except (nats.js.errors.APIError, *AWAY) as error:
-        raise UnavailableError(f"The event of {record.job_id} cannot be published: {error!r}") from error
+    if not await _publish(js, entry, kind, after=0):
+        await ensure_announced(js, entry)
 
 
 async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
-    """Announce a state that somebody else wrote, in case they died before they could; once in any case.
+    """Announce a state that somebody else may have announced already; once in any case.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -77,16 +71,36 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
     record, revision = entry
     if record.status is JobStatus.PROCESSING and record.progress > 0:
         return  # progress follows the event that processing began
-    subject = subjects.event_subject(record.job_id, record.status.value)
+    subject, last = subjects.event_subject(record.job_id, record.status.value), 0
     try:
-        last = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
-        announced = _decode(last.data or b"").seq >= revision
+        message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
+        last = message.seq or 0
+        announced = _decode(message.data or b"").seq >= revision
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
         announced = False  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
     if not announced:
-        await publish_event(js, entry)
+        await _publish(js, entry, None, after=last)
+
+
+async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, after: int) -> bool:
+    """False if the job's end is not announced, because its subject has another last message than number `after`."""
+    record, revision = entry
+    event, headers = event_of(record, revision, kind), _trace(record.traceparent)
+    if kind is None:
+        # A publish whose answer was lost is tried again; the broker keeps one.
+        headers[subjects.MSG_ID] = f"{record.job_id}.{revision}"
+        if record.status.is_terminal:
+            # A message id is known for two minutes. This is checked for as long as there are events.
+            headers[subjects.EXPECTED_LAST] = str(after)
+    try:
+        await js.publish(subjects.event_subject(record.job_id, event.type), _encode(event), headers=headers)
+    except (nats.js.errors.APIError, *AWAY) as error:
+        if isinstance(error, nats.js.errors.APIError) and error.err_code in WRONG_LAST_SEQUENCE:
+            return False
+        raise UnavailableError(f"The event of {record.job_id} cannot be published: {error!r}") from error
+    return True
 
 
 def _trace(traceparent: str | None) -> dict[str, str]:

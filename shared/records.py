@@ -9,6 +9,7 @@ from nats.js.kv import KeyValue
 from shared.bus import AWAY
 from shared.errors import ConflictError, UnavailableError
 from shared.messages import UNDECODABLE, JobRecord
+from shared.transitions import check
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobRecord).decode
@@ -50,7 +51,9 @@ class Records:
 
         Raises:
             ConflictError: if the job exists already.
+            TransitionError: if no job begins like this.
         """
+        check(None, record)
         return await self._write(record, None)
 
     async def update(self, entry: Entry, record: JobRecord) -> Entry:
@@ -58,7 +61,9 @@ class Records:
 
         Raises:
             ConflictError: if somebody else changed the record since `entry` was read.
+            TransitionError: if no job changes like this.
         """
+        check(entry.record, record)
         return await self._write(record, entry.revision)
 
     async def remove(self, entry: Entry) -> None:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0
+    musicgen_spool_dir: Annotated[str, Meta(description="a folder for what waits for S3, or nothing for none")] = ""
     nats_url: NatsUrl = "nats://127.0.0.1:4222"
     s3_endpoint: HttpUrl = "http://127.0.0.1:8333"
     s3_public_endpoint: HttpUrl | None = None

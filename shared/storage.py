@@ -82,11 +82,17 @@ class Storage:
         try:
             return await asyncio.to_thread(function)
         except S3Error as error:
-            raise UnavailableError(
-                f"S3 refused: {error.code}. Check S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET."
-            ) from error
+            raise UnavailableError(f"S3 refused: {error.code}. {_remedy(str(error.code))}") from error
         except (InvalidResponseError, ServerError, urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(f"S3 is away: {error}") from error
+
+
+def _remedy(code: str) -> str:
+    if code in ("InternalError", "SlowDown", "ServiceUnavailable", "XMinioStorageFull", "InsufficientStorage"):
+        return "Look whether its disk is full, and at its log."
+    if code == "RequestTimeTooSkewed":
+        return "Set this machine's clock, or S3's."
+    return "Check S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET."
 
 
 def _client(settings: Settings, endpoint: str) -> Minio:

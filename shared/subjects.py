@@ -12,6 +12,7 @@ ALL_CANCELS = "music.cancel.*"
 ALL_WORKERS = "music.workers.*"
 
 MSG_ID = "Nats-Msg-Id"
+EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 TRACEPARENT = "traceparent"
 
 

@@ -4,6 +4,7 @@ Named by MUSICGEN_ENGINE=tests.engines:load, they run in a real engine process.
 """
 
 import os
+import signal
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -113,6 +114,12 @@ def poison(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     os._exit(9)
 
 
+def assassin(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Takes the worker down, and not only the engine."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    yield sine(recipe)
+
+
 def torn(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Makes the audio, and takes the process down between two outputs of it."""
     yield from slow(recipe, on_step)
@@ -127,9 +134,16 @@ def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
         os._exit(9)
 
 
+def single(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Is made once; a second time it fails. The prompt's second word is a file that remembers."""
+    Path(recipe.prompt.split()[1]).touch(exist_ok=False)
+    yield from slow(recipe, on_step)
+
+
+THAT_MAKE = (tone, slow, silent, deaf, hum, loud, once, single)
+THAT_FAIL = (fail, snap, memory, nan, crash, poison, assassin, torn)
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
-    each.__name__: each
-    for each in (tone, slow, silent, deaf, fail, snap, memory, nan, hum, loud, crash, poison, torn, once)
+    each.__name__: each for each in (*THAT_MAKE, *THAT_FAIL)
 }
 
 

@@ -18,16 +18,22 @@ class Server:
 
     def __init__(self, spec: ChildSpec, log_dir: Path) -> None:
         self._spec = spec
-        self._log = log_dir / f"{spec.name}.log"
+        self._log_file = log_dir / f"{spec.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        with self._log.open("ab") as log:
+    def launch(self) -> None:
+        """Start it, ready or not."""
+        with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(self._spec.argv, env=self._spec.env, stdout=log, stderr=log)
+
+    def start(self) -> None:
+        """Start it, and return when it is ready."""
+        self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + 60
         while not asyncio.run(self._is_ready()):
-            assert self._process.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, self._log.read_text()
+            assert self._process.poll() is None, self._log_file.read_text()
+            assert time.monotonic() < deadline, self._log_file.read_text()
             time.sleep(0.02)
 
     async def start_again(self) -> None:
@@ -38,6 +44,10 @@ class Server:
         self._signal(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to stop; `until_ended` waits for that."""
+        self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -53,6 +63,28 @@ class Server:
                 self._process.wait(self._spec.grace)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs. Negative for the number of a signal."""
+        assert self._process is not None
+        return self._process.poll()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def until_ended(self, patience: float = 30.0) -> int:
+        """The exit code, as soon as there is one."""
+        async with asyncio.timeout(patience):
+            while (code := self.exit_code) is None:
+                await asyncio.sleep(0.02)
+            return code
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text(errors="replace")
 
     async def _is_ready(self) -> bool:
         return await self._spec.is_ready()

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
+from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobStatus, now
@@ -13,13 +14,14 @@ from shared.models import STARTER
 from shared.storage import Storage
 from worker import metrics
 from worker.audio_feed import AudioFeed
-from worker.claim import close_finished
+from worker.claim import MAX_ATTEMPTS, close_finished
 from worker.delivery import Delivery, Result
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.patience import patiently
+from worker.spool import Files, Spool
 
 log = get_logger(__name__)
 
@@ -28,24 +30,34 @@ REPORT_INTERVAL = 0.4
 # How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
 PATIENCE = 900.0
 STOPPING_PATIENCE = 5.0
+# Seconds before another try at a job whose audio could not be stored.
+STORAGE_RETRY = 30.0
 
 
 class Attempt:
     """Runs the job of one lease. `on_generated` is called when the engine's slot is free again."""
 
     def __init__(
-        self, bus: Bus, lease: Lease, host: EngineHost, storage: Storage, on_generated: Callable[[], None]
+        self,
+        bus: Bus,
+        lease: Lease,
+        host: EngineHost,
+        storage: Storage,
+        spool: Spool,
+        on_generated: Callable[[], None],
     ) -> None:
         assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
         self.lease = lease
         self._host = host
         self._storage = storage
-        self._delivery = Delivery(lease, storage, host.info.sample_rate)
+        self._delivery = Delivery(lease, storage, spool, host.info.sample_rate)
         self._on_generated = on_generated
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
+        self._files: Files | None = None
+        self._whole = False
         self._result: Result | None = None
         self.stopping = False
 
@@ -83,22 +95,34 @@ class Attempt:
         except EngineDiedError as error:
             await self._survive(error)
         except UnavailableError as error:
-            await self._back(f"The audio could not be stored, trying again: {error}", 30, counted=False)
+            await self._put_off(error)
 
     async def _work(self) -> None:
         record = self.lease.record
         self._check_outputs()
-        log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
-        async with self._feed.opened():
-            await self._generate()
+        self._files = await self._delivery.find()
+        if self._files is None:
+            log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
+            result = await self._make()
+        else:
+            log.info("storing what an earlier attempt made", job_id=record.job_id)
             self._on_generated()
-            self._feed.finish()
             result = await self._store()
-            await self._feed.drained()
+        failpoint("worker.after_put")
         self._check_keep()
         if result is None:
             raise GenerationFailedError("no_audio", "The model made no audio at all. Try a longer duration.")
         await self._complete(result)
+
+    async def _make(self) -> Result | None:
+        async with self._feed.opened():
+            await self._generate()
+            self._on_generated()
+            self._feed.finish()
+            self._whole = not self.lease.keep.is_set()
+            result = await self._store()
+            await self._feed.drained()
+        return result
 
     def _check_outputs(self) -> None:
         recipe = self.lease.record.recipe
@@ -151,8 +175,10 @@ class Attempt:
 
     async def _store(self) -> Result | None:
         """Encode and upload what was made, once; None if that is nothing."""
-        if self._result is None and self._generation.chunks:
-            self._result = await self._delivery.store(self._generation, self._patience)
+        if self._files is None and self._generation.chunks:
+            self._files = await self._delivery.encode(self._generation)
+        if self._result is None and self._files is not None:
+            self._result = await self._delivery.store(self._files, self._patience, whole=self._whole)
         return self._result
 
     async def _complete(self, result: Result) -> None:
@@ -204,12 +230,15 @@ class Attempt:
             suspect=False,
             **fields,
         )
-        await patiently(lambda: self.lease.write(record), self._patience)
+        await patiently(lambda: self.lease.finish(record), self._patience)
+        failpoint("worker.after_record")
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
         await patiently(self.lease.announce, self._patience)
+        failpoint("worker.after_event")
         if audio is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
+        await self._delivery.forget()
         await acknowledge(self.lease.message)
 
     async def _survive(self, error: EngineDiedError) -> None:
@@ -220,6 +249,14 @@ class Attempt:
             await self._back(f"{error} Trying again, alone.", 1, counted=False, suspect=True)
         else:
             await self._back(f"{error} Trying again after attempt {record.attempts}.", 1, counted=error.jobs == 1)
+
+    async def _put_off(self, error: UnavailableError) -> None:
+        """Storage was away for too long. Generating it all again for ever would help nobody."""
+        if self.lease.record.attempts >= MAX_ATTEMPTS:
+            await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
+        else:
+            message = f"The audio could not be stored, trying again: {error}"
+            await self._back(message, STORAGE_RETRY, counted=not self.stopping)
 
     async def _back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
         self._check_keep()
@@ -235,6 +272,7 @@ class Attempt:
         entry = await self.lease.current()
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
+            await self._delivery.forget()
             await close_finished(self._bus.js, self.lease.message, entry, self._storage)
 
     @property

@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 
 from shared.bus import Bus
 from shared.errors import ConflictError
+from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, now
@@ -45,7 +46,7 @@ async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, stora
     """
     record = entry.record
     await ensure_announced(js, entry)
-    if record.audio is None and record.attempts > 0:
+    if record.audio is None and record.claims > 0:
         await storage.remove_job(record.job_id)
     await acknowledge(message)
 
@@ -99,6 +100,7 @@ class Claims:
                 entry = await records.update(entry, following)
             except ConflictError:
                 continue  # cancelled in between, or claimed: look again
+            failpoint("worker.after_claim")
             await publish_event(js, entry)
             return _outcome(js, records, message, entry)
 
@@ -139,6 +141,7 @@ def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
         progress=0.0,
         message="Generating",
         attempts=record.attempts + 1,
+        claims=record.claims + 1,
         worker_id=worker_id,
         started_at=moment,
         updated_at=moment,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from shared.messages import Audio, Output, Timings
@@ -12,6 +13,7 @@ from worker.engine.generation import Generation, GenerationFailedError
 from worker.lease import Lease, LeaseLostError
 from worker.output_files import OutputFile, make_output_files
 from worker.patience import patiently
+from worker.spool import Files, Spool
 
 T = TypeVar("T")
 
@@ -27,34 +29,61 @@ class Result(NamedTuple):
 class Delivery:
     """Encodes and uploads what the job of one lease made. `sample_rate` is the engine's, in hertz."""
 
-    def __init__(self, lease: Lease, storage: Storage, sample_rate: int) -> None:
+    def __init__(self, lease: Lease, storage: Storage, spool: Spool, sample_rate: int) -> None:
         self._lease = lease
         self._storage = storage
+        self._spool = spool
         self._sample_rate = sample_rate
+        self._kept = False
 
-    async def store(self, generation: Generation, patience: float) -> Result:
-        """Store the audio and the outputs.
+    async def find(self) -> Files | None:
+        """What an earlier attempt made on this machine and could not store."""
+        files = await self._spool.find(self._lease.record.job_id, self._lease.record.recipe)
+        self._kept = files is not None
+        return files
 
-        Args:
-            generation: has made some audio.
-            patience: seconds that each file waits for S3.
+    async def encode(self, generation: Generation) -> Files:
+        """Make the files of what there is.
 
         Raises:
             GenerationFailedError: if what was made can be no file.
+        """
+        generated = time.perf_counter()
+        audio, outputs = await self._encode(generation)
+        generating = round(generated - (generation.began or generated), 3)
+        return Files(audio, outputs, generating, encoding=round(time.perf_counter() - generated, 3))
+
+    async def store(self, files: Files, patience: float, *, whole: bool) -> Result:
+        """Store the audio and the outputs.
+
+        Args:
+            files: to be stored.
+            patience: seconds that each file waits for S3.
+            whole: whether this is all that the job was to make: then it is kept on disk while S3 is away.
+
+        Raises:
             LeaseLostError: if the job is no longer ours.
             UnavailableError: if S3 is away for too long.
         """
-        generated = time.perf_counter()
-        audio_file, output_files = await self._encode(generation)
-        encoded = time.perf_counter()
-        audio = await self._upload_audio(audio_file, patience)
-        outputs = [await self._upload_output(file, patience) for file in output_files]
-        timings = Timings(
-            generating=round(generated - (generation.began or generated), 3),
-            encoding=round(encoded - generated, 3),
-            uploading=round(time.perf_counter() - encoded, 3),
-        )
-        return Result(audio, tuple(outputs), timings)
+
+        async def waiting() -> None:
+            if whole and not self._kept:
+                self._kept = True
+                await self._spool.keep(self._lease.record.job_id, self._lease.record.recipe, files)
+            await self._lease.progress(self._lease.record.progress, "The audio waits for S3")
+
+        began = time.perf_counter()
+        audio = await self._upload_audio(files.audio, patience, waiting)
+        for file in files.outputs:
+            await self._upload(partial(self._storage.put_output, *file), patience, waiting)
+        uploading = round(time.perf_counter() - began, 3)
+        timings = Timings(generating=files.generating, encoding=files.encoding, uploading=uploading)
+        return Result(audio, tuple(file.output for file in files.outputs), timings)
+
+    async def forget(self) -> None:
+        """The job has ended: nothing of it is needed on disk."""
+        if self._kept:
+            await self._spool.remove(self._lease.record.job_id)
 
     async def _encode(self, generation: Generation) -> tuple[AudioFile, list[OutputFile]]:
         job_id, recipe, chunks = self._lease.record.job_id, self._lease.record.recipe, list(generation.chunks)
@@ -66,19 +95,16 @@ class Delivery:
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
 
-    async def _upload_audio(self, file: AudioFile, patience: float) -> Audio:
+    async def _upload_audio(self, file: AudioFile, patience: float, waiting: Callable[[], Awaitable[None]]) -> Audio:
         job_id = self._lease.record.job_id
-        key = await self._upload(lambda: self._storage.put_audio(job_id, file.data, file.metadata), patience)
+        key = await self._upload(lambda: self._storage.put_audio(job_id, file.data, file.metadata), patience, waiting)
         return file.stored_as(key)
 
-    async def _upload_output(self, file: OutputFile, patience: float) -> Output:
-        await self._upload(lambda: self._storage.put_output(*file), patience)
-        return file.output
-
-    async def _upload(self, put: Callable[[], Awaitable[T]], patience: float) -> T:
-        lease = self._lease
+    async def _upload(
+        self, put: Callable[[], Awaitable[T]], patience: float, waiting: Callable[[], Awaitable[None]]
+    ) -> T:
         # Looked at just before, so that an attempt that was frozen does not overwrite its successor's files.
-        await lease.check()
-        if lease.lost.is_set():
-            raise LeaseLostError(lease.record.job_id)
-        return await patiently(put, patience, lambda: lease.progress(lease.record.progress, "The audio waits for S3"))
+        await self._lease.check()
+        if self._lease.lost.is_set():
+            raise LeaseLostError(self._lease.record.job_id)
+        return await patiently(put, patience, waiting)

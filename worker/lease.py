@@ -15,14 +15,18 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import EventType, Job, JobRecord, JobStatus, now
-from shared.publisher import publish_event, publish_job
+from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
 
 log = get_logger(__name__)
+
+# Seconds in which the record moves at least once, in encoding and uploading too: one that does not looks abandoned.
+PULSE = 0.8
 
 
 async def acknowledge(message: Msg) -> None:
@@ -53,6 +57,7 @@ class Lease:
         self._records = records
         self._entry = entry
         self._writing = asyncio.Lock()
+        self._reporting = asyncio.Lock()
         self.message = message
         self.lost = asyncio.Event()
         self.keep = asyncio.Event()
@@ -64,11 +69,11 @@ class Lease:
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
         """While the block runs, the broker is told that the work goes on and the record is looked at."""
-        task = asyncio.create_task(self._keep_alive())
+        tasks = asyncio.create_task(self._keep_alive()), asyncio.create_task(self._pulse())
         try:
             yield
         finally:
-            await end((task,))
+            await end(tasks)
 
     async def check(self) -> None:
         """Look whether the job is still ours, and still wanted as a whole; `lost` and `keep` tell."""
@@ -91,8 +96,9 @@ class Lease:
         """
         async with self._writing:
             while self.record != record:
-                if self.lost.is_set() or self.record.status.is_terminal:
-                    # A stop that comes between this job's end and its acknowledgement must not queue it again.
+                if self.lost.is_set() or self.record.status is not JobStatus.PROCESSING:
+                    # A stop that comes between this job's end and its acknowledgement must not queue it again, and
+                    # a last report must not take back a job that is queued again.
                     raise LeaseLostError(self.record.job_id)
                 if self.keep.is_set() and not record.keep_requested:
                     raise KeepRequestedError(self.record.job_id)
@@ -100,6 +106,15 @@ class Lease:
                     self._entry = await self._records.update(self._entry, record)
                 except ConflictError:
                     await self._look()
+
+    async def finish(self, record: JobRecord) -> None:
+        """`write` the end of this attempt, after a report that is just being told: none is told after it.
+
+        Raises:
+            LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
+        """
+        async with self._reporting:
+            await self.write(record)
 
     async def _look(self) -> None:
         """Adopt the record as it is now if it still tells of this attempt; otherwise the lease is lost."""
@@ -120,12 +135,15 @@ class Lease:
         return record.status is JobStatus.PROCESSING and holder == now_holder
 
     async def announce(self, kind: EventType | None = None) -> None:
-        """Publish what was written. Doing it again within two minutes is safe.
+        """Publish what was written. Doing it again is safe.
 
         Raises:
             UnavailableError: if NATS is away.
         """
-        await publish_event(self._js, self._entry, kind)
+        if kind is None:
+            await ensure_announced(self._js, self._entry)
+        else:
+            await publish_event(self._js, self._entry, kind)
 
     async def progress(self, fraction: float, message: str) -> None:
         """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
@@ -133,6 +151,10 @@ class Lease:
         Raises:
             LeaseLostError: if the job is no longer ours.
         """
+        async with self._reporting:
+            await self._report(fraction, message)
+
+    async def _report(self, fraction: float, message: str) -> None:
         with suppress(UnavailableError, KeepRequestedError):
             await self.write(self.draft(progress=fraction, message=message))
             await self.announce("progress")
@@ -165,7 +187,8 @@ class Lease:
             started_at=None,
             suspect=suspect or self.record.suspect,
         )
-        await self.write(queued)
+        await self.finish(queued)
+        failpoint("worker.after_hand_back")
         await self.announce()
         if delay:
             await self.message.nak(delay=delay)
@@ -176,7 +199,7 @@ class Lease:
         """A new message, then the old one's end: a broker that restarts forgets a nak and would wait out the lease."""
         job = Job(job_id=self.record.job_id, recipe=self.record.recipe, created_at=self.record.created_at)
         try:
-            await publish_job(self._js, job, self.record.traceparent, revision=self._entry.revision)
+            await publish_job(self._js, job, self.record.traceparent, again=str(self._entry.revision))
         except QueueFullError:
             await self.message.nak()
         else:
@@ -190,3 +213,13 @@ class Lease:
             except nats.errors.Error as error:
                 log.warning("heartbeat failed", job_id=self.record.job_id, error=repr(error))
             await self.check()
+
+    async def _pulse(self) -> None:
+        """Move the record whenever nothing else does: other workers see by that, and by no clock, that it lives."""
+        while self.record.status is JobStatus.PROCESSING and not self.lost.is_set():
+            revision = self._entry.revision
+            await asyncio.sleep(PULSE)
+            async with self._reporting:
+                if revision == self._entry.revision:
+                    with suppress(LeaseLostError):
+                        await self._report(self.record.progress, self.record.message)

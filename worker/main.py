@@ -3,6 +3,7 @@
 import asyncio
 
 from shared.bus import open_bus
+from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, load_settings
@@ -22,6 +23,7 @@ def main() -> None:
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "worker")
+    arm()
     serve_metrics(settings.worker_metrics_host, settings.worker_metrics_port)
     asyncio.run(work(settings))
 

@@ -28,6 +28,7 @@ from worker.attempt import Attempt
 from worker.claim import Claims, close_finished
 from worker.engine.host import CANCEL_PATIENCE, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
+from worker.spool import Spool
 
 log = get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Worker:
         self._settings = settings
         self._bus = bus
         self._storage = storage
+        self._spool = Spool(settings.musicgen_spool_dir)
         self._records: Records | None = None
         self._pull: JetStreamContext.PullSubscription | None = None
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
@@ -99,6 +101,7 @@ class Worker:
     async def pull(self) -> None:
         """Fetch a job whenever there is a slot for it, until `stop`."""
         self._pull_ended.clear()
+        await self._spool.tidy()
         try:
             while not self._stopping:
                 message = await self._fetch() if await self._has_room() else None
@@ -201,7 +204,7 @@ class Worker:
             await close_finished(self._bus.js, message, claimed, self._storage)
             return
         structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)
-        attempt = Attempt(self._bus, claimed, self.host, self._storage, on_generated)
+        attempt = Attempt(self._bus, claimed, self.host, self._storage, self._spool, on_generated)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt

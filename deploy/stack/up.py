@@ -159,6 +159,8 @@ class Stack:
     def _worker(self, number: int, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         (port,) = free_ports(1)
         environment = {"NATS_URL": nats_url, "WORKER_METRICS_HOST": LOOPBACK, "WORKER_METRICS_PORT": str(port), **s3}
+        if not self._environ.get("MUSICGEN_SPOOL_DIR"):
+            environment["MUSICGEN_SPOOL_DIR"] = str(self._options.data_dir.absolute() / "spool")
         grace = load_settings(self._environ).shutdown_grace
         metrics = f"http://{LOOPBACK}:{port}/metrics"
         return ChildSpec(

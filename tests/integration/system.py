@@ -14,6 +14,7 @@ from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.app import create_app, open_services
 from gateway.services import Services
 from shared.bus import open_bus
+from shared.lifecycle import end
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
 from worker.worker import Worker
@@ -146,16 +147,14 @@ class RunningWorker:
     async def stop(self, grace: float | None = None) -> None:
         """As SIGTERM does."""
         await self.worker.stop(self._settings.shutdown_grace if grace is None else grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks = []
 
     async def vanish(self) -> None:
         """As a SIGKILL does, seen from outside: nothing is said, nothing is finished."""
-        for task in (*self._tasks, *self.worker._handling):
+        for task in self.worker._handling:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks = []
 
 

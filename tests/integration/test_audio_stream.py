@@ -27,6 +27,7 @@ from shared.records import Records
 from shared.topology import ensure_streams
 from tests.conftest import ROOT
 from tests.integration.system import Api, System, eventually
+from tests.records import ending
 from tests.servers import Server
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -158,7 +159,7 @@ async def test_when_the_job_has_ended_its_last_piece_is_heard_and_the_consumer_i
         await publish(js, job_id, piece(job_id, 0))
         assert await hear(socket, 1) == [piece(job_id, 0)]
         await until_listeners(js, 1)
-        await change(js, job_id, status=end)
+        await change(js, job_id, **ending(end))
         await publish(js, job_id, piece(job_id, 1, last=True))
         assert await hear(socket, 1) == [piece(job_id, 1, last=True)]
         await until_listeners(js, 0)

@@ -9,6 +9,8 @@ import pytest
 from nats.aio.msg import Msg
 
 from shared import subjects
+from shared.errors import UnavailableError
+from shared.storage import Storage
 from tests.integration.system import System, eventually
 
 
@@ -125,3 +127,47 @@ async def _nothing_is_left(system: System, worker: Any, jobs: dict[str, dict[str
         for item in storage._client.list_objects(storage.bucket, prefix="jobs/", recursive=True)
     }
     assert stored & jobs.keys() == {job_id for job_id, status in jobs.items() if status["status"] == "completed"}
+
+
+async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*arguments: Any) -> None:
+        raise UnavailableError("NATS is away")
+
+    api = await system.gateway()
+    js = (await system.nats()).jetstream()
+    job_id = await api.generate()
+    monkeypatch.setattr("gateway.jobs.publish_event", away)
+    assert await api.delete(job_id) == 200
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+    await system.worker()
+
+    async def told() -> bool:
+        found = await js.stream_info(subjects.EVENTS_STREAM, subjects_filter=f"music.events.{job_id}.cancelled")
+        return bool(found.state.subjects)
+
+    await eventually(told, "the end is announced")
+
+
+async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_cancel(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, worker = await system.gateway(), await system.worker()
+    stored = asyncio.Event()
+    upload = Storage.put_audio
+
+    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
+        await upload(storage, job_id, data, metadata)
+        stored.set()
+        await asyncio.Event().wait()
+        raise AssertionError("never woken")
+
+    monkeypatch.setattr(Storage, "put_audio", store_and_hang)
+    job_id = await api.generate("tone", duration=0.5)
+    await stored.wait()
+    await worker.stop(grace=0)
+    assert (await api.until(job_id, "queued"))["attempts"] == 0
+    assert await api.delete(job_id) == 200
+    successor = await system.worker()
+    await _nothing_is_left(system, successor.worker, {job_id: await api.status(job_id)})

@@ -12,6 +12,7 @@ from shared.messages import Audio, JobRecord, JobStatus, now
 from shared.publisher import publish_event
 from shared.records import Records
 from tests.integration.system import Api, System
+from tests.records import ending
 
 WAV = b"RIFF" + b"\0" * 40
 STOPPING = "Stopping; what was made is kept"
@@ -145,7 +146,7 @@ async def test_of_a_job_that_kept_nothing_there_is_no_download(api: Api) -> None
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED])
 async def test_a_finished_job_is_not_stopped(api: Api, hand: Hand, status: JobStatus) -> None:
     job_id = await processing(api, hand)
-    await hand.change(job_id, status=status, completed_at=now())
+    await hand.change(job_id, **ending(status))
     before = await hand.record(job_id)
     code, problem = await delete(api, job_id)
     assert code == 409

@@ -1,15 +1,19 @@
 """What only the holder of a lease may do, and what not even it may."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 from nats.aio.msg import Msg
 
-from shared.errors import ConflictError
+from shared import topology
+from shared.errors import ConflictError, TransitionError
 from shared.messages import JobRecord, JobStatus, Recipe, now
-from shared.publisher import ensure_announced
+from shared.publisher import ensure_announced, publish_event
 from shared.records import Entry, Records
 from shared.topology import ensure_streams
 from tests.integration.system import System
+from tests.records import some_audio
 from worker.lease import Lease, LeaseLostError
 
 RECORD = JobRecord(
@@ -17,22 +21,23 @@ RECORD = JobRecord(
     recipe=Recipe(model="starter", prompt="tone", duration=1.0),
     created_at=now(),
     updated_at=now(),
-    status=JobStatus.PROCESSING,
-    attempts=1,
 )
+
+PROCESSING = replace(RECORD, status=JobStatus.PROCESSING, attempts=1)
 
 
 async def leased(system: System) -> tuple[Lease, Records]:
     client = await system.nats()
     js = client.jetstream()
     records = Records(await ensure_streams(js))
-    return Lease(js, records, Msg(client), await records.create(RECORD)), records
+    entry = await records.update(await records.create(RECORD), PROCESSING)
+    return Lease(js, records, Msg(client), entry), records
 
 
 async def test_a_finished_job_is_not_handed_back(system: System) -> None:
     """As when a stop comes between the end of a job and its acknowledgement."""
     lease, records = await leased(system)
-    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0))
+    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0, audio=some_audio()))
     with pytest.raises(LeaseLostError):
         await lease.hand_back("The worker stopped", 0, counted=False)
     found = await records.get(RECORD.job_id)
@@ -42,7 +47,7 @@ async def test_a_finished_job_is_not_handed_back(system: System) -> None:
 
 async def test_writing_the_same_again_is_no_second_change(system: System) -> None:
     lease, records = await leased(system)
-    done = lease.draft(status=JobStatus.COMPLETED)
+    done = lease.draft(status=JobStatus.COMPLETED, audio=some_audio())
     await lease.write(done)
     first = await records.get(RECORD.job_id)
     await lease.write(done)
@@ -53,24 +58,24 @@ async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(system: Syste
     _, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
-    changed = replace(RECORD, progress=0.5)
+    changed = replace(PROCESSING, progress=0.5)
     written = await records.update(entry, changed)
     assert await records.update(entry, changed) == written
     with pytest.raises(ConflictError):
-        await records.update(entry, replace(RECORD, progress=0.6))
+        await records.update(entry, replace(PROCESSING, progress=0.6))
 
 
 async def test_a_record_is_created_once(system: System) -> None:
     _, records = await leased(system)
     with pytest.raises(ConflictError):
-        await records.create(replace(RECORD, attempts=7))
+        await records.create(replace(RECORD, message="another"))
 
 
 async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None:
     lease, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
-    await records.update(entry, replace(RECORD, status=JobStatus.CANCELLED))
+    await records.update(entry, replace(PROCESSING, status=JobStatus.CANCELLED))
     await lease.check()
     assert lease.lost.is_set()
     with pytest.raises(LeaseLostError):
@@ -88,3 +93,54 @@ async def test_a_state_is_announced_once_however_often_it_is_found(system: Syste
     later = Entry(entry.record, entry.revision + 5)
     await ensure_announced(js, later)
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
+
+
+async def test_an_end_is_told_once_however_late_it_is_told_again(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a worker that was frozen for longer than the broker knows message ids."""
+    monkeypatch.setattr(topology.EVENTS, "duplicate_window", 0.1)
+    lease, _ = await leased(system)
+    js = (await system.nats()).jetstream()
+    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    await lease.announce()
+    entry = await lease.current()
+    assert entry is not None
+    await asyncio.sleep(0.3)
+    await lease.announce()
+    await publish_event(js, entry)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 1
+
+
+async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: System) -> None:
+    lease, _ = await leased(system)
+    js = (await system.nats()).jetstream()
+    await js.publish(f"music.events.{RECORD.job_id}.cancelled", b"nonsense")
+    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    entry = await lease.current()
+    assert entry is not None
+    for _ in range(2):
+        await publish_event(js, entry)
+    assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
+
+
+async def test_a_late_report_does_not_take_back_a_job_that_is_queued_again(system: System) -> None:
+    lease, records = await leased(system)
+    late = lease.draft(progress=0.9)
+    await lease.write(lease.draft(status=JobStatus.QUEUED, attempts=0, worker_id=None))
+    with pytest.raises(LeaseLostError):
+        await lease.write(late)
+    found = await records.get(RECORD.job_id)
+    assert found is not None
+    assert found.record.status is JobStatus.QUEUED
+
+
+async def test_a_change_that_the_table_does_not_have_is_not_written(system: System) -> None:
+    lease, records = await leased(system)
+    before = await records.get(RECORD.job_id)
+    assert before is not None
+    with pytest.raises(TransitionError):
+        await lease.write(lease.draft(status=JobStatus.COMPLETED))
+    with pytest.raises(TransitionError):
+        await records.create(replace(PROCESSING, job_id="gen_000000000001"))
+    assert await records.get(RECORD.job_id) == before

@@ -211,8 +211,8 @@ async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a gateway's death between record and publish."""
-    monkeypatch.setattr("gateway.jobs.SETTLED", timedelta(seconds=0))
-    monkeypatch.setattr("gateway.jobs.RECONCILE", 0.2)
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
     first = await system.gateway()
     job_id = await first.generate(duration=0.5)
     js = (await system.nats()).jetstream()
@@ -227,3 +227,38 @@ async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(
     await eventually(queued, "the job has its message")
     await system.worker()
     assert (await first.until(job_id, "completed"))["attempts"] == 1
+
+
+async def test_a_job_that_no_worker_takes_for_days_fails_with_the_reason(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
+    api = await system.gateway()
+    job_id = await api.generate(model="large")
+    status = await api.until(job_id, "failed")
+    assert "MUSICGEN_MODEL_SIZE=large" in status["error_message"]
+    js = (await system.nats()).jetstream()
+
+    async def queue_is_empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(queue_is_empty, "its message is gone")
+
+
+async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    api = await system.gateway()
+    jobs = [await api.generate(duration=0.5) for _ in range(3)]
+    js = (await system.nats()).jetstream()
+    before = (await js.stream_info(subjects.JOBS_STREAM)).state
+    for _ in range(3):
+        await api.services.sweep.sweep()
+    after = (await js.stream_info(subjects.JOBS_STREAM)).state
+    assert (after.messages, after.last_seq) == (before.messages, before.last_seq) == (3, 3)
+    await system.worker()
+    for job_id in jobs:
+        await api.until(job_id, "completed")

@@ -16,6 +16,7 @@ from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.probe import Probe
 from gateway.services import Services
+from gateway.sweep import Sweep
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -52,6 +53,7 @@ async def services() -> AsyncIterator[Services]:
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=BlindProbe(bus, storage, workers, index),
+            sweep=Sweep(bus, index, jobs),
             started=time.monotonic(),
         )
 

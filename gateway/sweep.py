@@ -1,0 +1,126 @@
+"""Looks for jobs that nobody moves and that nothing will bring to a worker, and mends that.
+
+A gateway can die between record and publish, an admin's hand can delete a stream or give a consumer a limit of
+deliveries. The record stays, so the job gets a message again: the worker that takes it counts the attempts, and the one
+that finds too many ends the job with the reason. Only where no worker ever comes does the sweep end it.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from gateway import metrics
+from gateway.job_index import JobIndex
+from gateway.jobs import Jobs
+from gateway.queue_scan import Queue, read_queue, remove_message
+from shared.bus import Bus
+from shared.errors import ConflictError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import Job, JobRecord, JobStatus, now
+from shared.publisher import ensure_announced, publish_job
+from shared.records import Entry
+from shared.topology import DAY, RECORD_TTL
+
+log = get_logger(__name__)
+
+# Seconds between two sweeps, and those after which a record that does not move is looked at; a worker moves it every
+# second. Both on this process's own clock, because wall clocks differ.
+INTERVAL = 10.0
+QUIET = 30.0
+# A job that no worker took for so long ends a day before its record would expire without a word.
+UNSERVED = timedelta(seconds=RECORD_TTL - DAY)
+
+
+class Sweep:
+    """Gives lost jobs a message again. Any number of gateways may do so at once."""
+
+    def __init__(self, bus: Bus, index: JobIndex, jobs: Jobs) -> None:
+        self._bus = bus
+        self._index = index
+        self._jobs = jobs
+        self._since: dict[str, tuple[int, float]] = {}
+
+    async def run(self) -> None:
+        """Sweep now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self.sweep()
+            except UnavailableError as error:
+                log.info("sweeping later", error=str(error))
+
+    async def on_connect(self) -> None:
+        """NATS was away, so that nothing could move: begin to wait anew."""
+        self._since.clear()
+
+    async def sweep(self) -> None:
+        """Look at every job that stands still.
+
+        Raises:
+            UnavailableError: if NATS is away, or the queue is full.
+        """
+        quiet = self._standing_still()
+        if not quiet:
+            return
+        queue = await read_queue(self._bus.require())
+        for entry in quiet:
+            record = entry.record
+            if record.status is JobStatus.QUEUED and now() - record.updated_at > UNSERVED:
+                await self._give_up(entry, queue)
+            elif record.job_id not in queue.deliverable:
+                await self._mend(entry, queue)
+            # Its message is there: time enough to look again later.
+            self._since.pop(record.job_id, None)
+
+    def _standing_still(self) -> list[Entry]:
+        moment, unfinished = time.monotonic(), self._index.unfinished()
+        since: dict[str, tuple[int, float]] = {}
+        for entry in unfinished:
+            revision, began = self._since.get(entry.record.job_id, (0, moment))
+            since[entry.record.job_id] = (entry.revision, began if revision == entry.revision else moment)
+        self._since = since
+        return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= QUIET]
+
+    async def _mend(self, found: Entry, queue: Queue) -> None:
+        entry = await self._jobs.current(found.record.job_id)
+        if entry is None or entry.revision != found.revision:
+            if entry is not None:
+                self._index.apply(entry)  # the watch missed something
+            return
+        record, js = entry.record, self._bus.require()
+        log.warning("queueing again", job_id=record.job_id, status=record.status.value)
+        await ensure_announced(js, entry)
+        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
+        # Gateways that sweep the same queue publish the same message; what was there before is another one.
+        await publish_job(js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
+        metrics.requeued(record.recipe.model)
+        if record.job_id in queue.stranded:
+            await remove_message(js, queue.stranded[record.job_id])
+
+    async def _give_up(self, entry: Entry, queue: Queue) -> None:
+        try:
+            entry = await self._jobs.require().update(entry, _unserved(entry.record))
+        except ConflictError:
+            return  # somebody moved it after all
+        record, js = entry.record, self._bus.require()
+        log.warning("given up", job_id=record.job_id, reason=record.error_message)
+        self._index.apply(entry)
+        await ensure_announced(js, entry)
+        for messages in (queue.deliverable, queue.stranded):
+            if record.job_id in messages:
+                await remove_message(js, messages[record.job_id])
+
+
+def _unserved(record: JobRecord) -> JobRecord:
+    moment, model = now(), record.recipe.model
+    return replace(
+        record,
+        status=JobStatus.FAILED,
+        message="Generation failed",
+        error_message=f"No worker took this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={model}, "
+        "or choose a model that /health lists, and send the job again.",
+        updated_at=moment,
+        completed_at=moment,
+    )

@@ -1,0 +1,94 @@
+"""A whole system of processes for one test: what is started through it ends with it, and its history is judged."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats
+from nats.aio.client import Client as NatsClient
+
+from shared.settings import load_settings
+from shared.storage import Storage
+from tests.faults.client import Client
+from tests.faults.history import History
+from tests.faults.parts import gateway_part, worker_part
+from tests.faults.verdict import Verdict, judge
+from tests.servers import Server
+
+Environments = dict[str, dict[str, str]]
+
+
+class Cluster:
+    """Starts gateways and workers on a broker and a store that the test has.
+
+    Attributes:
+        constants: that the processes started from now on have in place of their own, by full name.
+    """
+
+    def __init__(self, folder: Path, nats_urls: dict[str, str], s3: Environments, stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._nats_urls = nats_urls
+        self._s3 = s3
+        self._stack = stack
+        self._count = 0
+        self.constants: dict[str, Any] = {}
+        self.history = History(folder / "history.jsonl")
+
+    async def gateway(self, **environment: str) -> tuple[Client, Server]:
+        """A gateway that is ready, and its process."""
+        part, url = gateway_part(
+            self._folder, self._number(), self.environment("gateway") | environment, self.constants
+        )
+        await self._start(part, f"gateway on {url}", environment)
+        http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        return Client(url, http, self.history), part
+
+    async def worker(self, **environment: str) -> Server:
+        """A worker whose engine is ready."""
+        part = self._worker(environment)
+        await self._start(part, "worker", environment)
+        return part
+
+    def doomed_worker(self, **environment: str) -> Server:
+        """A worker that was started and may never get ready."""
+        part = self._worker(environment)
+        part.launch()
+        self._stack.callback(part.kill)
+        return part
+
+    def environment(self, role: str) -> dict[str, str]:
+        return {"NATS_URL": self._nats_urls[role], **self._s3[role]}
+
+    async def nats(self) -> NatsClient:
+        """An operator's connection to the broker."""
+        client = await nats.connect(self._nats_urls["operator"])
+        self._stack.push_async_callback(client.close)
+        return client
+
+    def storage(self) -> Storage:
+        return Storage(load_settings(self.environment("operator")))
+
+    async def judge(self, patience: float = 60.0) -> Verdict:
+        """The verdict on everything that happened, when nothing is left to do."""
+        verdict = await judge(await self.nats(), self.storage(), self.history, patience)
+        self.history.note("verdict", **vars(verdict))
+        return verdict
+
+    async def check(self, patience: float = 60.0) -> Verdict:
+        """`judge`, and nothing may be wrong."""
+        verdict = await self.judge(patience)
+        assert verdict.wrong == []
+        return verdict
+
+    def _worker(self, environment: dict[str, str]) -> Server:
+        return worker_part(self._folder, self._number(), self.environment("worker") | environment, self.constants)
+
+    async def _start(self, part: Server, what: str, environment: dict[str, str]) -> None:
+        self._stack.callback(part.kill)
+        await part.start_again()
+        self.history.note("started", part=what, pid=part.pid, environment=environment)
+
+    def _number(self) -> int:
+        self._count += 1
+        return self._count

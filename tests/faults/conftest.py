@@ -1,0 +1,40 @@
+"""A cluster for each test, and which tests run when."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cluster import Cluster
+from tests.servers import Server
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All tests here are `faults`; the thorough ones run only where somebody asks for faults."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.faults)
+    if "faults" in config.option.markexpr:
+        return
+    thorough = [item for item in items if item.get_closest_marker("thorough")]
+    if thorough:
+        config.hook.pytest_deselected(items=thorough)
+        items[:] = [item for item in items if item not in thorough]
+
+
+@pytest.fixture
+async def cluster(
+    nats_process: tuple[Server, dict[str, str]], s3_environment: dict[str, dict[str, str]], tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """Gateways and workers are started by the test; the broker is its own, the store is everybody's."""
+    async with AsyncExitStack() as stack:
+        yield Cluster(tmp_path, nats_process[1], s3_environment, stack)
+
+
+@pytest.fixture
+def broker(nats_process: tuple[Server, dict[str, str]]) -> Server:
+    """The cluster's broker, to be killed and frozen."""
+    return nats_process[0]

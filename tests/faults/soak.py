@@ -1,0 +1,152 @@
+"""A mixed load under random faults, and the tally: `uv run python -m tests.faults.soak --minutes 20`.
+
+One gateway and one worker are left alone, so that their memory at the end can be held against that at the start; the
+others, the broker and the store are killed, frozen and stopped all the time. More jobs end than were accepted where an
+answer was lost. Exits with 1 if anything is wrong.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psutil
+
+from tests.faults.client import Client
+from tests.faults.cluster import Cluster
+from tests.faults.verdict import Verdict
+from tests.servers import Server, embedded_nats, embedded_s3
+
+PROMPTS = ("tone", "tone", "tone", "slow", "slow", "silent", "fail", "memory", "nan")
+# Seconds between two jobs of one client, and between two faults, on average.
+PAUSE = 0.8
+CALM = 2.0
+CLIENTS = 4
+# Seconds in which everything has to come to rest afterwards.
+PATIENCE = 180.0
+
+
+class Soak:
+    """Everything that runs, and who breaks it."""
+
+    def __init__(self, cluster: Cluster, broker: Server, store: Server, source: random.Random) -> None:
+        self._cluster = cluster
+        self._broker = broker
+        self._store = store
+        self._random = source
+        self._clients: list[Client] = []
+        self._workers: list[Server] = []
+        self._gateways: list[Server] = []
+
+    async def start(self) -> None:
+        """Two gateways and two workers; the first of each is never touched."""
+        for _ in range(2):
+            client, gateway = await self._cluster.gateway()
+            self._clients.append(client)
+            self._gateways.append(gateway)
+            self._workers.append(await self._cluster.worker())
+
+    async def run(self, seconds: float) -> Verdict:
+        """Load and faults for so long; then the verdict."""
+        deadline = time.monotonic() + seconds
+        await asyncio.gather(self._break_things(deadline), *(self._ask(deadline) for _ in range(CLIENTS)))
+        return await self._cluster.judge(PATIENCE)
+
+    def memory(self) -> dict[str, float]:
+        """Megabytes in use by the gateway and the worker that are left alone."""
+        steady = {"gateway": self._gateways[0], "worker": self._workers[0]}
+        return {name: psutil.Process(part.pid).memory_info().rss / 2**20 for name, part in steady.items()}
+
+    async def _ask(self, deadline: float) -> None:
+        number = 0
+        while time.monotonic() < deadline:
+            number += 1
+            await asyncio.sleep(self._random.expovariate(1 / PAUSE))
+            prompt, duration = self._random.choice(PROMPTS), self._random.choice([0.5, 1.0, 1.5])
+            key = self._random.choice([None, f"{id(asyncio.current_task())}-{number}"])
+            client = self._random.choice(self._clients)
+            job_id = await client.post(prompt, duration, key, seed=number)
+            if job_id is None and key:
+                # As a program does that got no answer: again, with the same key.
+                job_id = await self._random.choice(self._clients).post(prompt, duration, key, seed=number)
+            if job_id and self._random.random() < 0.3:
+                await asyncio.sleep(self._random.uniform(0, 2))
+                await self._random.choice(self._clients).delete(job_id, keep=self._random.random() < 0.5)
+            if job_id:
+                await client.status(job_id)
+
+    async def _break_things(self, deadline: float) -> None:
+        faults: list[Callable[[], Awaitable[None]]] = [
+            lambda: self._kill(self._workers[1]),
+            lambda: self._kill(self._gateways[1]),
+            lambda: self._kill(self._broker),
+            lambda: self._kill(self._store),
+            lambda: self._freeze(self._workers[1]),
+            lambda: self._freeze(self._broker),
+            lambda: self._stop(self._workers[1]),
+        ]
+        while time.monotonic() < deadline:
+            await asyncio.sleep(self._random.expovariate(1 / CALM))
+            await self._random.choice(faults)()
+
+    async def _kill(self, part: Server) -> None:
+        self._cluster.history.note("killed", pid=part.pid)
+        part.kill()
+        await asyncio.sleep(self._random.uniform(0, 3))
+        await part.start_again()
+
+    async def _freeze(self, part: Server) -> None:
+        self._cluster.history.note("frozen", pid=part.pid)
+        part.freeze()
+        await asyncio.sleep(self._random.uniform(0, 6))
+        part.thaw()
+
+    async def _stop(self, part: Server) -> None:
+        self._cluster.history.note("told to stop", pid=part.pid)
+        part.terminate()
+        await part.until_ended(60)
+        await part.start_again()
+
+
+async def soak(folder: Path, minutes: float, seed: int) -> bool:
+    """Run it in `folder`, print the tally, and say whether nothing is wrong."""
+    async with AsyncExitStack() as stack:
+        broker, urls = embedded_nats(folder / "nats")
+        store, settings = embedded_s3(folder / "s3")
+        for server in (broker, store):
+            await server.start_again()
+            stack.callback(server.kill)
+        running = Soak(Cluster(folder, urls, settings, stack), broker, store, random.Random(seed))
+        await running.start()
+        before = running.memory()
+        verdict = await running.run(60 * minutes)
+        after = running.memory()
+    for name in ("accepted", "completed", "failed", "cancelled", "lost", "doubled", "stuck", "orphans"):
+        print(f"{name:<12}{getattr(verdict, name):>8}")
+    for name, megabytes in before.items():
+        print(f"{name} RSS {megabytes:.0f} MB at the start, {after[name]:.0f} MB at the end")
+    print(*verdict.wrong, sep="\n")
+    return not verdict.wrong
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--folder", type=Path, help="keeps logs and the history; a temporary one by default")
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    with tempfile.TemporaryDirectory(prefix="musicgen-soak-") as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        sys.exit(0 if asyncio.run(soak(folder, options.minutes, options.seed)) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The broker dies, hangs, is cut off, has no room, or loses things by an admin's hand."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared import subjects
+from tests.faults.cluster import Cluster, Environments
+from tests.faults.link import Link
+from tests.faults.small_disk import small_disk
+from tests.integration.system import eventually
+from tests.servers import Server, embedded_nats
+
+
+@pytest.mark.thorough
+async def test_a_broker_that_is_killed_five_times_under_load_loses_nothing(cluster: Cluster, broker: Server) -> None:
+    (client, _), *_ = await asyncio.gather(cluster.gateway(), cluster.worker(), cluster.worker())
+    for number in range(5):
+        posting = [asyncio.create_task(client.post(("tone", "slow")[n % 2], key=f"{number}-{n}")) for n in range(10)]
+        await asyncio.sleep(0.2)
+        broker.kill()
+        await asyncio.sleep(0.3)
+        await broker.start_again()
+        await asyncio.gather(*posting)
+        await client.accepted(key=f"{number}-0")
+    verdict = await cluster.check()
+    assert verdict.accepted == verdict.completed > 5
+
+
+@pytest.mark.thorough
+async def test_a_broker_that_hangs_means_503_and_one_job_for_one_key(cluster: Cluster, broker: Server) -> None:
+    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
+    running = await client.accepted("slow", 2.0)
+    await client.until(running, "processing")
+    broker.freeze()
+    assert await client.post(key="take-1") is None
+    await asyncio.sleep(40)
+    broker.thaw()
+    job_id = await client.accepted(key="take-1")
+    assert await client.ends([running, job_id]) == ["completed"] * 2
+    assert (await cluster.check()).completed == 2
+
+
+@pytest.mark.thorough
+async def test_who_is_told_to_stop_while_the_broker_hangs_stops(cluster: Cluster, broker: Server) -> None:
+    (client, gateway), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
+    job_id = await client.accepted("slow", 30.0)
+    await client.until(job_id, "processing")
+    broker.freeze()
+    # Long enough for more to be pending than the connection takes.
+    await asyncio.sleep(3)
+    for process in (worker, gateway):
+        process.terminate()
+    assert [await process.until_ended(60) for process in (worker, gateway)] == [0, 0]
+    broker.thaw()
+    client, _ = await cluster.gateway()
+    assert await client.delete(job_id) == 200
+    await cluster.worker()
+    await cluster.check()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["held up", "cut"])
+async def test_a_worker_that_is_cut_off_and_its_successor_make_one_result(
+    cluster: Cluster, nats_process: tuple[Server, dict[str, str]], kind: str
+) -> None:
+    url = urlsplit(nats_process[1]["worker"])
+    link = await Link(url.port or 0).open()
+    far = f"nats://{url.username}:{url.password}@{url.hostname}:{link.port}"
+    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker(NATS_URL=far))
+    jobs = [await client.accepted("slow", 2.0) for _ in range(2)]
+    for job_id in jobs:
+        await client.until(job_id, "processing")
+    link.hold() if kind == "held up" else await link.cut()
+    await cluster.worker()
+    assert await client.ends(jobs) == ["completed"] * 2
+    link.resume() if kind == "held up" else await link.open()
+    more = [await client.accepted() for _ in range(6)]
+    assert await client.ends(more) == ["completed"] * 6
+    verdict = await cluster.check()
+    assert verdict.completed == 8
+    await link.cut()
+
+
+@pytest.mark.parametrize(
+    "deleted",
+    [
+        "messages",
+        pytest.param("consumer", marks=pytest.mark.thorough),
+        pytest.param(subjects.JOBS_STREAM, marks=pytest.mark.thorough),
+    ],
+)
+async def test_jobs_survive_what_an_admin_deletes(cluster: Cluster, deleted: str) -> None:
+    client, _ = await cluster.gateway()
+    worker = await cluster.worker(MAX_CONCURRENT_JOBS="1")
+    jobs = [await client.accepted("slow", 1.5), *[await client.accepted() for _ in range(3)]]
+    await client.until(jobs[0], "processing")
+    js = (await cluster.nats()).jetstream()
+    if deleted == "consumer":
+        await js.delete_consumer(subjects.JOBS_STREAM, subjects.consumer_name("starter"))
+    elif deleted == "messages":
+        await js.purge_stream(subjects.JOBS_STREAM)
+    else:
+        await js.delete_stream(subjects.JOBS_STREAM)
+    assert await client.ends(jobs) == ["completed"] * 4
+    assert worker.exit_code is None
+    await cluster.check()
+
+
+@pytest.mark.thorough
+async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(cluster: Cluster) -> None:
+    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
+    await client.until(await client.accepted("slow", 2.0), "processing")
+    js = (await cluster.nats()).jetstream()
+    await js.delete_stream(f"KV_{subjects.JOBS_BUCKET}")
+    await client.until(await client.accepted(), "completed")
+    assert worker.exit_code is None
+
+    async def queue_is_empty() -> bool:
+        return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+    await eventually(queue_is_empty, "the message of the lost job is refused")
+
+
+@pytest.mark.thorough
+async def test_jobs_whose_deliveries_ran_out_are_delivered_again(cluster: Cluster) -> None:
+    """As when somebody gives the consumer a limit while workers run."""
+    client, _ = await cluster.gateway()
+    worker = await cluster.worker()
+    js = (await cluster.nats()).jetstream()
+    consumer = (await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name("starter"))).config
+    consumer.max_deliver = 1
+    await js.add_consumer(subjects.JOBS_STREAM, consumer)
+    job_id = await client.accepted("slow", 2.0)
+    await client.until(job_id, "processing")
+    worker.kill()
+    # Started while the limit stands, a worker refuses to run, and says why.
+    refused = cluster.doomed_worker()
+    assert await refused.until_ended() == 1
+    assert "max_deliver = 1" in refused.log
+    consumer.max_deliver = -1
+    # The message has been given up by then.
+    await asyncio.sleep(3)
+    await js.add_consumer(subjects.JOBS_STREAM, consumer)
+    await cluster.worker()
+    await client.until(job_id, "completed")
+    await cluster.check()
+
+
+@pytest.mark.thorough
+async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
+    s3_environment: Environments, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        disk = stack.enter_context(small_disk(tmp_path / "disk", 24))
+        broker, urls = embedded_nats(disk.folder)
+        stack.callback(broker.kill)
+        await broker.start_again()
+        cluster = Cluster(tmp_path, urls, s3_environment, stack)
+        client, _ = await cluster.gateway()
+        jobs = [await client.accepted() for _ in range(3)]
+        disk.fill()
+
+        async def refused() -> bool:
+            return await client.post(prompt="tone " * 90) is None
+
+        await eventually(refused, "jobs are refused")
+        disk.make_room()
+        # As the README says: its streams stay closed until it starts again.
+        broker.kill()
+        await broker.start_again()
+        await cluster.worker()
+        jobs.append(await client.accepted())
+        assert await client.ends(jobs) == ["completed"] * 4
+        await cluster.check()

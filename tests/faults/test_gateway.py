@@ -1,0 +1,75 @@
+"""Gateways that die between two steps, and clients that ask for the impossible."""
+
+import asyncio
+
+import pytest
+
+from tests.faults.cluster import Cluster
+
+
+@pytest.mark.parametrize(
+    "point", ["gateway.after_record", pytest.param("gateway.after_publish", marks=pytest.mark.thorough)]
+)
+async def test_a_job_whose_gateway_died_in_accepting_it_is_done_all_the_same(cluster: Cluster, point: str) -> None:
+    (doomed, process), (client, _), _ = await asyncio.gather(
+        cluster.gateway(MUSICGEN_FAILPOINT=point), cluster.gateway(), cluster.worker()
+    )
+    # The answer never came, so the client asks again, at the other gateway and with the same key.
+    assert await doomed.post(key="take-1") is None
+    assert await process.until_ended() == -9
+    job_id = await client.accepted(key="take-1")
+    await client.until(job_id, "completed")
+    assert (await cluster.check()).completed == 1
+
+
+@pytest.mark.thorough
+async def test_a_job_that_nobody_asks_for_again_is_done_as_well(cluster: Cluster) -> None:
+    (doomed, process), _ = await asyncio.gather(
+        cluster.gateway(MUSICGEN_FAILPOINT="gateway.after_record"), cluster.worker()
+    )
+    assert await doomed.post() is None
+    assert await process.until_ended() == -9
+    await cluster.gateway()
+
+    assert (await cluster.check()).completed == 1
+
+
+@pytest.mark.thorough
+async def test_a_cancel_whose_gateway_died_before_it_told_is_told_by_a_worker(cluster: Cluster) -> None:
+    doomed, process = await cluster.gateway(MUSICGEN_FAILPOINT="gateway.after_cancel")
+    job_id = await doomed.accepted()
+    assert await doomed.delete(job_id) is None
+    assert await process.until_ended() == -9
+    await cluster.worker()
+    assert (await cluster.check()).cancelled == 1
+
+
+@pytest.mark.thorough
+async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepted(cluster: Cluster) -> None:
+    (client, process), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
+    for _ in range(3):
+        posting = [asyncio.create_task(client.post()) for _ in range(15)]
+        await asyncio.sleep(0.03)
+        process.kill()
+        await asyncio.gather(*posting)
+        await process.start_again()
+    assert (await cluster.check()).accepted > 0
+
+
+@pytest.mark.thorough
+async def test_of_cancel_and_finish_at_the_same_moment_one_wins(cluster: Cluster) -> None:
+    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker(MAX_CONCURRENT_JOBS="8"))
+
+    async def race(number: int) -> None:
+        job_id = await client.accepted("tone", 0.5, seed=number)
+        await client.until(job_id, "processing", "completed")
+        await asyncio.sleep(number % 10 / 200)
+        code = await client.delete(job_id, keep=number % 3 == 0)
+        status = (await client.until(job_id))["status"]
+        assert (code == 200) == (status == "cancelled")
+
+    for start in range(0, 1000, 25):
+        await asyncio.gather(*(race(number) for number in range(start, start + 25)))
+    verdict = await cluster.check()
+    assert verdict.completed + verdict.cancelled == 1000
+    assert min(verdict.completed, verdict.cancelled) > 0

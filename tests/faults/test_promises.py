@@ -1,0 +1,13 @@
+"""docs/reliability.md names the test of each promise: they must be there."""
+
+import re
+
+from tests.conftest import ROOT
+
+
+def test_every_promise_names_tests_that_there_are() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+    files = [file.read_text() for file in (ROOT / "tests").rglob("test_*.py")]
+    there = {name for text in files for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+    assert len(named) > 20
+    assert named - there == set()

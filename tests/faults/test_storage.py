@@ -1,0 +1,102 @@
+"""S3 dies or has no room while audio waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cluster import Cluster, Environments
+from tests.faults.small_disk import small_disk
+from tests.servers import Server, embedded_s3
+
+Store = tuple[Server, Environments]
+
+
+@pytest.fixture
+async def fragile(
+    nats_process: tuple[Server, dict[str, str]], s3_process: Store, tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """A cluster whose store the test may kill."""
+    async with AsyncExitStack() as stack:
+        yield Cluster(tmp_path, nats_process[1], s3_process[1], stack)
+
+
+@pytest.mark.thorough
+async def test_audio_that_is_done_while_s3_is_away_is_delivered_and_computed_once(
+    fragile: Cluster, s3_process: Store
+) -> None:
+    (client, _), *_ = await asyncio.gather(fragile.gateway(), fragile.worker(), fragile.worker())
+    s3_process[0].kill()
+    jobs = [await client.accepted("slow", 1.0) for _ in range(4)]
+    for job_id in jobs:
+        await client.until_said(job_id, "waits for S3")
+    # Longer than the lease, which is kept.
+    await asyncio.sleep(3)
+    await s3_process[0].start_again()
+    assert await client.ends(jobs) == ["completed"] * 4
+    assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 4
+    await fragile.check()
+
+
+@pytest.mark.thorough
+async def test_a_broker_that_restarts_while_audio_waits_for_s3_has_nothing_computed_twice(
+    fragile: Cluster, broker: Server, s3_process: Store
+) -> None:
+    """The broker forgets who has the jobs, and the workers have nothing to report but that they wait."""
+    (client, _), *_ = await asyncio.gather(fragile.gateway(), fragile.worker(), fragile.worker())
+    s3_process[0].kill()
+    jobs = [await client.accepted() for _ in range(3)]
+    for job_id in jobs:
+        await client.until_said(job_id, "waits for S3")
+    broker.kill()
+    await broker.start_again()
+    # Other workers look twice meanwhile.
+    await asyncio.sleep(5)
+    await s3_process[0].start_again()
+    assert await client.ends(jobs) == ["completed"] * 3
+    assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 3
+    await fragile.check()
+
+
+@pytest.mark.thorough
+async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_works(
+    nats_process: tuple[Server, dict[str, str]], tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", 128) as disk:
+        store, settings = embedded_s3(disk.folder)
+        async with AsyncExitStack() as stack:
+            stack.callback(store.kill)
+            await store.start_again()
+            cluster = Cluster(tmp_path, nats_process[1], settings, stack)
+            cluster.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+            (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
+            await client.until(await client.accepted(), "completed")
+            disk.fill()
+            status = await client.until(await client.accepted("tone", 20.0), patience=90)
+            assert (status["status"], status["attempts"]) == ("failed", 3)
+            assert "could not be stored" in status["error_message"]
+            disk.make_room()
+            await client.until(await client.accepted(), "completed")
+            await cluster.check()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("end", ["killed", "told to stop"])
+async def test_a_worker_that_starts_again_while_s3_is_away_uploads_what_it_had_made(
+    fragile: Cluster, s3_process: Store, tmp_path: Path, end: str
+) -> None:
+    spool = tmp_path / "spool"
+    (client, _), worker = await asyncio.gather(fragile.gateway(), fragile.worker(MUSICGEN_SPOOL_DIR=str(spool)))
+    s3_process[0].kill()
+    # Whoever generates it again, dies of it.
+    job_id = await client.accepted(f"single {tmp_path / 'marker'}", 1.0)
+    await client.until_said(job_id, "waits for S3")
+    worker.kill() if end == "killed" else worker.terminate()
+    await worker.until_ended()
+    await asyncio.gather(s3_process[0].start_again(), fragile.worker(MUSICGEN_SPOOL_DIR=str(spool)))
+    status = await client.until(job_id, "completed")
+    assert status["attempts"] == (2 if end == "killed" else 1)
+    assert list(spool.iterdir()) == []
+    await fragile.check()

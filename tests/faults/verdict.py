@@ -1,0 +1,145 @@
+"""What a history must come to: read from the broker and the store themselves, when everything has come to rest."""
+
+import asyncio
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from shared import subjects
+from shared.storage import Storage
+from tests.faults.history import TERMINAL, History
+from tests.integration.system import eventually
+
+RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
+
+
+@dataclass
+class Verdict:
+    """How the jobs ended, and what is wrong with that, in words.
+
+    Attributes:
+        lost: accepted, and without a record.
+        stuck: accepted, and not ended.
+        doubled: told to have ended other than once.
+        orphans: with files in storage and no result in the record.
+    """
+
+    accepted: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    lost: int = 0
+    stuck: int = 0
+    doubled: int = 0
+    orphans: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def complain(self, kind: str, text: str) -> None:
+        """Count one more of `lost`, `stuck`, `doubled` or `orphans`."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.wrong.append(f"{kind}: {text}")
+
+
+async def judge(nats: Client, storage: Storage, history: History, patience: float = 60.0) -> Verdict:
+    """Wait until nothing is left to do, then compare records, events and objects with each other and the history."""
+    verdict = Verdict(accepted=len(history.accepted), wrong=list(history.contradictions))
+    await _rest(nats, verdict, patience)
+    records = await _records(nats)
+    events = await _events(nats)
+    objects = await _objects(storage)
+    for job_id in sorted(history.accepted - records.keys()):
+        verdict.complain("lost", f"{job_id} has no record")
+    for job_id, record in records.items():
+        await _judge_job(verdict, history, storage, record, events[job_id], objects.get(job_id, set()))
+    return verdict
+
+
+async def _judge_job(
+    verdict: Verdict, history: History, storage: Storage, record: dict[str, Any], events: list[Any], stored: set[str]
+) -> None:
+    job_id, status = record["job_id"], record["status"]
+    if status not in TERMINAL:
+        verdict.complain("stuck", f"{job_id} is {status} for ever: {record['message']}")
+        return
+    setattr(verdict, status, getattr(verdict, status) + 1)
+    told = [(event["seq"], event["type"]) for event in events]
+    if [kind for _, kind in told if kind in TERMINAL] != [status]:
+        verdict.complain("doubled", f"{job_id} is {status}, and its events are {told}")
+    # A report may be late, but none has the number of a step or one beyond the end: clients would take it for news.
+    steps = [number for number, kind in told if kind != "progress"]
+    reports = {number for number, kind in told if kind == "progress"}
+    if steps != sorted(steps) or reports & set(steps) or max(reports, default=0) > max(steps, default=0):
+        verdict.wrong.append(f"the events of {job_id} are out of order: {told}")
+    if history.seen.get(job_id, status) != status or (job_id in history.cancelled and status != "cancelled"):
+        verdict.wrong.append(f"{job_id} is {status} and was told to be {history.seen.get(job_id, 'cancelled')}")
+    files = [record["audio"], *record["outputs"]] if record["audio"] else []
+    if stored != {file["key"] for file in files}:
+        verdict.complain("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
+        return
+    for file in files:
+        if await asyncio.to_thread(_checksum, storage, file["key"]) != file["sha256"]:
+            verdict.wrong.append(f"{file['key']} is not what the record says")
+
+
+async def _rest(nats: Client, verdict: Verdict, patience: float) -> None:
+    js = nats.jetstream()
+
+    async def at_rest() -> bool:
+        if (await js.stream_info(subjects.JOBS_STREAM)).state.messages:
+            return False
+        # A job may still have lost its message: then the sweep brings one.
+        return all(record["status"] in TERMINAL for record in (await _records(nats)).values())
+
+    try:
+        await eventually(at_rest, "every job ends and the queue is empty", patience)
+    except TimeoutError:
+        left = (await js.stream_info(subjects.JOBS_STREAM)).state.messages
+        verdict.wrong.append(f"the system did not come to rest; messages in the queue: {left}")
+
+
+async def _records(nats: Client) -> dict[str, dict[str, Any]]:
+    found = [json.loads(data) for data in await _read(nats, RECORDS_STREAM) if data]
+    return {record["job_id"]: record for record in found}
+
+
+async def _events(nats: Client) -> defaultdict[str, list[Any]]:
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for data in await _read(nats, subjects.EVENTS_STREAM):
+        event = json.loads(data)
+        found[event["job_id"]].append(event)
+    return found
+
+
+async def _read(nats: Client, stream: str) -> list[bytes]:
+    js = nats.jetstream()
+    config = ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True, inactive_threshold=10.0)
+    consumer = await js.add_consumer(stream, config)
+    expected, found = consumer.num_pending or 0, list[bytes]()
+    subscription = await js.pull_subscribe_bind(consumer=consumer.name, stream=stream)
+    while len(found) < expected:
+        found += [message.data for message in await subscription.fetch(min(200, expected - len(found)), timeout=5)]
+    await subscription.unsubscribe()
+    await js.delete_consumer(stream, consumer.name)
+    return found
+
+
+async def _objects(storage: Storage) -> dict[str, set[str]]:
+    found = await asyncio.to_thread(lambda: list(storage._client.list_objects(storage.bucket, "jobs/", recursive=True)))
+    by_job: defaultdict[str, set[str]] = defaultdict(set)
+    for item in found:
+        by_job[str(item.object_name).split("/")[1]].add(str(item.object_name))
+    return by_job
+
+
+def _checksum(storage: Storage, key: str) -> str:
+    response = storage._client.get_object(storage.bucket, key)
+    try:
+        return hashlib.sha256(response.read()).hexdigest()
+    finally:
+        response.close()
+        response.release_conn()

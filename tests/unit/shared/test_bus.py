@@ -1,0 +1,60 @@
+"""Closing the connection to a broker that does not listen."""
+
+import asyncio
+import json
+from contextlib import suppress
+
+import psutil
+import pytest
+from nats.errors import ConnectionClosedError
+
+from deploy.stack.ports import LOOPBACK
+from shared.bus import open_bus
+from shared.lifecycle import end
+from tests.integration.system import eventually
+
+INFO = {"server_id": "deaf", "version": "2.15.1", "proto": 1, "headers": True, "max_payload": 8 * 2**20}
+
+
+async def test_a_broker_that_reads_nothing_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.bus.CLOSING", 0.2)
+    broken_off = asyncio.Event()
+
+    async def greet_and_stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As a broker that is stopped as soon as the connection stands: it reads no more."""
+        writer.write(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
+        while not (await reader.readline()).startswith(b"PING"):
+            pass
+        writer.write(b"PONG\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await broken_off.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(greet_and_stand_still, LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.timeout(20):
+        async with open_bus() as bus:
+            running = asyncio.create_task(bus.run(f"nats://{LOOPBACK}:{port}", "test"))
+
+            async def connected() -> bool:
+                return bus.client.is_connected
+
+            await eventually(connected, "the connection stands")
+
+            async def pour() -> None:
+                with suppress(ConnectionClosedError):
+                    for _ in range(64):
+                        await bus.client.publish("flood", bytes(2**20))
+
+            pouring = asyncio.create_task(pour())
+            await asyncio.wait({pouring}, timeout=1)
+            assert not pouring.done()  # more is pending than the connection takes
+        await end((running, pouring))
+    server.close()
+    broken_off.set()
+
+    async def closed() -> bool:
+        found = psutil.Process().net_connections("tcp")
+        return not any(side and side.port == port for each in found for side in (each.laddr, each.raddr))
+
+    await eventually(closed, "both ends are closed")
