@@ -7,6 +7,7 @@ from aiohttp import ClientSession, web
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.keys import ApiKeys
 from gateway.probe import Probe
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
@@ -21,6 +22,7 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    keys: ApiKeys
     bus: Bus
     storage: Storage
     http: ClientSession

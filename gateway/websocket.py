@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
+from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols
 from gateway.api import SocketQuery
 from gateway.audio_feeds import MAX_FEEDS, AudioFeeds
 from gateway.event_hub import Subscription
@@ -136,8 +137,11 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
     _check_origin(request)
+    _check_protocols(request)
     # Events are too short to be worth compressing, and audio does not get smaller.
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
+    socket = web.WebSocketResponse(
+        heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False, protocols=(SUBPROTOCOL,)
+    )
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
     await socket.prepare(request)
@@ -156,6 +160,13 @@ def _check_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin[:100]} may not connect here.")
+
+
+def _check_protocols(request: web.Request) -> None:
+    """A browser drops a connection on which none of its subprotocols is spoken, and a key is no answer."""
+    offered = offered_protocols(request)
+    if SUBPROTOCOL not in offered and any(protocol.startswith(KEY_SUBPROTOCOL) for protocol in offered):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"Offer the subprotocol {SUBPROTOCOL} beside the one with the key.")
 
 
 async def close_all(app: web.Application) -> None:

@@ -67,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     s3_region: Annotated[str, Meta(min_length=1, description="an S3 region name, such as us-east-1")] = "us-east-1"
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
+    # Names and keys, or a file of them; gateway/keys.py reads them.
+    api_keys: str = ""
+    api_keys_file: str = ""
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[
@@ -89,11 +92,6 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     names = [field.encode_name for field in msgspec.structs.fields(Settings)]
     values = {name: environ[name] for name in names if environ.get(name)}
     values |= {name: values[name].lower() for name in CASE_INSENSITIVE if name in values}
-    if environ.get("API_KEYS"):
-        raise SettingsError(
-            "API_KEYS: this version has no API keys yet and would serve everyone. "
-            "Unset it, and keep the gateway on loopback or behind a proxy that checks keys."
-        )
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:

@@ -14,12 +14,14 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from deploy.commands.client import bearer
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
 from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
+from gateway.keys import read_pairs
 from shared.errors import MusicgenError
 from shared.lifecycle import ONE_SIGNAL, end
 from shared.models import is_folder
@@ -113,7 +115,8 @@ class Stack:
         if options.model:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
         # What is wrong with the request stops the start before anything runs.
-        load_settings(self._environ)
+        keys = read_pairs(load_settings(self._environ))
+        self._authorization = bearer(keys[0][1] if keys else "")
         # Bound last, claimed first: the other parts choose among what is left.
         self._gateway_port = self._claim_gateway_port()
 
@@ -165,7 +168,7 @@ class Stack:
             name=f"worker-{number}",
             role="worker",
             argv=_own("worker"),
-            env=self._environ | environment,
+            env=_without_keys(self._environ) | environment,
             urls=[metrics],
             is_ready=_answers(metrics),
             # It waits for running jobs, then hands back, then gives a stuck engine the rest.
@@ -189,7 +192,8 @@ class Stack:
     async def _until_loaded(self, url: str) -> bool:
         """Show what the workers say until one is ready, or none can be; returns whether one is."""
         started, shown = time.monotonic(), ""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout, headers=self._authorization) as session:
             while True:
                 workers = await _workers(session, url)
                 states = {worker["state"] for worker in workers}
@@ -226,6 +230,11 @@ class Stack:
 def _absolute(model: str) -> str:
     """A checkpoint folder by its whole path: children may run elsewhere."""
     return str(Path(model).expanduser().resolve()) if is_folder(model) else model
+
+
+def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a worker gets: API keys are the gateway's alone."""
+    return {name: value for name, value in environ.items() if not name.startswith("API_KEYS")}
 
 
 def _own(command: str) -> list[str]:

@@ -14,6 +14,7 @@ from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.keys import load_keys
 from gateway.probe import Probe
 from gateway.services import Services
 from gateway.views import Views
@@ -43,6 +44,7 @@ async def services() -> AsyncIterator[Services]:
     async with ClientSession() as http:
         yield Services(
             settings=settings,
+            keys=load_keys(settings),
             bus=bus,
             storage=storage,
             http=http,

@@ -66,7 +66,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_every_variable_has_a_description_or_is_free_text(name: str) -> None:
-    free = {"S3_ACCESS_KEY", "S3_SECRET_KEY"}
+    free = {"S3_ACCESS_KEY", "S3_SECRET_KEY", "API_KEYS", "API_KEYS_FILE"}
     assert (describe(name) == "text") == (name in free)
 
 
@@ -96,16 +96,6 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
 )
 def test_a_right_value_is_taken(name: str, value: str, meant: object) -> None:
     assert getattr(load_settings({name: value}), name.lower()) == meant
-
-
-def test_api_keys_are_refused_because_they_would_protect_nothing() -> None:
-    with pytest.raises(SettingsError, match="API_KEYS") as caught:
-        load_settings({"API_KEYS": "hunter2"})
-    assert "hunter2" not in str(caught.value)
-
-
-def test_empty_api_keys_are_fine() -> None:
-    assert load_settings({"API_KEYS": ""}) == Settings()
 
 
 def test_foreign_variables_are_ignored() -> None:
