@@ -51,28 +51,30 @@ class Jobs:
             raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
         return self.records
 
-    async def find(self, job_id: str) -> JobRecord:
+    async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
 
         Raises:
-            Problem: 404 if there is none.
+            Problem: 404 if there is none that `viewer` may know of.
         """
         if not is_job_id(job_id):
             raise unknown_job(job_id)
         record = self._index.get(job_id)
-        if record is not None:
-            return record
-        entry = await self._records().get(job_id)
-        if entry is None:
+        if record is None and (entry := await self._records().get(job_id)):
+            self._index.apply(entry)
+            record = entry.record
+        if record is None or not record.is_visible_to(viewer):
             raise unknown_job(job_id)
-        self._index.apply(entry)
-        return entry.record
+        return record
 
-    async def current(self, job_id: str) -> Entry | None:
-        """The record as the bucket has it this moment."""
-        return await self._records().get(job_id) if is_job_id(job_id) else None
+    async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
+        """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
+        entry = await self._records().get(job_id) if is_job_id(job_id) else None
+        return entry if entry and entry.record.is_visible_to(viewer) else None
 
-    async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
+    async def submit(
+        self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str, owner: str | None = None
+    ) -> JobRecord:
         """Accept a job: when this returns, the job is safe.
 
         Args:
@@ -80,6 +82,7 @@ class Jobs:
             body: the request, as sent: a repeated key must come with the same one.
             idempotency_key: of the request, if it has one.
             traceparent: of the request.
+            owner: the name of its API key.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
@@ -87,13 +90,14 @@ class Jobs:
         """
         records, moment = self._records(), now()
         record = JobRecord(
-            job_id=job_id_for(idempotency_key) if idempotency_key else new_job_id(),
+            job_id=_job_id(idempotency_key, owner),
             recipe=recipe,
             created_at=moment,
             updated_at=moment,
             message="Generation job started",
             fingerprint=hashlib.sha256(body).hexdigest() if idempotency_key else None,
             traceparent=traceparent,
+            owner=owner,
         )
         try:
             entry = await records.create(record)
@@ -163,25 +167,27 @@ class Jobs:
         if entry is None:
             raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
         known = entry.record
+        if known.owner != record.owner:
+            raise _used("This key was used for another request. Use a new key for a new request.")
         if known.fingerprint != record.fingerprint:
-            message = f"This key was used for another request, job {known.job_id}. Use a new key for a new request."
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
+            raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
         if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
             await self._enqueue(entry)
         return known
 
-    async def cancel(self, job_id: str, keep: bool = False) -> None:
+    async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
         """Cancel a job, queued or running; doing it again is fine.
 
         Args:
             job_id: of the job.
             keep: have the worker of a running job store what it has made, and only then end it.
+            viewer: the name of the API key that asks for it.
 
         Raises:
-            Problem: 404 if there is none, 409 if it is finished.
+            Problem: 404 if there is none that `viewer` may know of, 409 if it is finished.
         """
         while True:
-            entry = await self.current(job_id)
+            entry = await self.current(job_id, viewer)
             if entry is None:
                 raise unknown_job(job_id)
             record = entry.record
@@ -222,6 +228,17 @@ class Jobs:
         except UnavailableError as error:
             # The worker that gets the job's message announces what it finds, so the event comes then.
             log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
+
+
+def _job_id(idempotency_key: str | None, owner: str | None) -> str:
+    """A key of a request belongs to an API key: two of these may use the same one. Neither holds a space."""
+    if idempotency_key is None:
+        return new_job_id()
+    return job_id_for(idempotency_key if owner is None else f"{owner} {idempotency_key}")
+
+
+def _used(message: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
 
 
 def fingerprint_source(request: msgspec.Struct) -> bytes:

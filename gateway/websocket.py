@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
-from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols
+from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
 from gateway.api import SocketQuery
 from gateway.audio_feeds import MAX_FEEDS, AudioFeeds
 from gateway.event_hub import Subscription
@@ -17,6 +17,7 @@ from gateway.outbox import Outbox, OutboxFullError, Piece
 from gateway.problems import Problem, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import field_error, read_query
+from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
@@ -35,6 +36,8 @@ class Connection:
 
     def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._hub = services.hub
+        self._jobs = services.jobs
+        self._viewer = owner_of(request)
         self._request = request
         self._socket = socket
         self._outbox = Outbox()
@@ -80,11 +83,21 @@ class Connection:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
             return
-        subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
+        subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq, self._viewer)
         if subscription is None:
             return
         self._subscriptions[job_id] = subscription
-        if request.audio and not self._audio.start(job_id):
+        if request.audio:
+            await self._hear(job_id)
+
+    async def _hear(self, job_id: str) -> None:
+        """Audio begins only when it is known whose job that is. A subscription that waits for NATS does not know it."""
+        try:
+            await self._jobs.find(job_id, self._viewer)
+        except (UnavailableError, Problem) as error:
+            self._reply(ErrorFrame(f"It cannot be heard: {error} Subscribe again later.", job_id))
+            return
+        if not self._audio.start(job_id):
             complaint = f"At most {MAX_FEEDS} jobs are heard at a time: unsubscribe one. Its events come all the same."
             self._reply(ErrorFrame(complaint, job_id))
 

@@ -120,6 +120,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keep_requested: a person stopped the job and wants what was made until then.
         suspect: the job may be what took a worker down.
+        owner: the name of the API key that asked for it; None if none was needed.
     """
 
     job_id: str
@@ -141,6 +142,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     keep_requested: bool = False
     suspect: bool = False
     outputs: tuple[Output, ...] = ()
+    owner: str | None = None
+
+    def is_visible_to(self, viewer: str | None) -> bool:
+        """Whether the one with the key of this name may know of the job. None is anybody, where no key is needed."""
+        return viewer is None or viewer == self.owner
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

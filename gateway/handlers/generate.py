@@ -5,6 +5,7 @@ import re
 
 from aiohttp import web
 
+from gateway.access import owner_of
 from gateway.api import GenerateRequest, JobAccepted
 from gateway.jobs import fingerprint_source
 from gateway.middleware import TRACEPARENT
@@ -30,7 +31,7 @@ async def generate(request: web.Request) -> web.Response:
     )
     # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
     record = await asyncio.shield(
-        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
+        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT], owner_of(request))
     )
     accepted = JobAccepted(
         job_id=record.job_id,

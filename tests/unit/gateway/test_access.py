@@ -11,6 +11,7 @@ from gateway.keys import ApiKeys
 from gateway.routes import ROUTES, Route
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
+from tests.unit.gateway.samples import entry, job_id, record
 
 DAW, WEB = "d" * 32, "w" * 32
 OPEN = {"/", "/health/live", "/health/ready", "/openapi.json"}
@@ -124,3 +125,17 @@ async def test_no_key_is_ever_logged(keyed: Api, caplog: pytest.LogCaptureFixtur
             await (await keyed.ws_connect("/ws", protocols=protocols)).close()
     assert "daw" in caplog.text
     assert DAW not in caplog.text
+
+
+async def test_audio_begins_only_when_it_is_known_whose_the_job_is(keyed: Api, services: Services) -> None:
+    """NATS is away, so the subscription waits for it. The records in memory tell of one job, and of no other."""
+    services.index.apply(entry(record(1, owner="daw")))
+    for number, begins in ((1, True), (2, False)):
+        async with keyed.ws_connect(f"/ws?job_id={job_id(number)}&audio=1", headers=bearer(DAW)) as socket:
+            await socket.send_str('{"type": "ping"}')
+            frame = await socket.receive_json(timeout=2)
+            assert (frame == {"type": "pong"}) == begins
+    async with keyed.ws_connect(f"/ws?job_id={job_id(1)}&audio=1", headers=bearer(WEB)) as socket:
+        error = await socket.receive_json(timeout=2)
+        assert (error["type"], error["job_id"]) == ("error", job_id(1))
+        assert "There is no job" in error["detail"]
