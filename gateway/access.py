@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from gateway.middleware import Handler
-from gateway.problems import Problem
+from gateway.problems import Problem, too_many
 from gateway.services import SERVICES
 
 # Browsers let a page give a WebSocket no headers, but subprotocols: the first is spoken, the second is the key.
@@ -20,7 +20,7 @@ _OWNER = web.RequestKey("owner", str)
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has a key, if there are keys; some paths need none."""
+    """Let in who has a key, if there are keys, as often as that may come; some paths need none."""
     keys = request.app[SERVICES].keys
     if keys and not _is_open(request):
         key = _presented(request)
@@ -29,6 +29,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
             raise _unauthorised(key)
         request[_OWNER] = owner
         structlog.contextvars.bind_contextvars(owner=owner)
+        if wait := request.app[SERVICES].rates.take(owner):
+            raise too_many("This API key sends more requests than it may. Slow down.", wait)
     return await handler(request)
 
 

@@ -17,6 +17,8 @@ from gateway.keys import load_keys
 from gateway.middleware import problems, request_context
 from gateway.openapi import make_document
 from gateway.probe import Probe
+from gateway.quotas import Quotas
+from gateway.rates import Rates
 from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.validation import MAX_BODY
@@ -47,6 +49,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services(
             settings=settings,
             keys=load_keys(settings),
+            rates=Rates(settings.key_rate, settings.key_burst),
+            quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
             bus=bus,
             storage=storage,
             http=http,

@@ -80,6 +80,11 @@ class JobIndex:
                 found.append(record)
         return found
 
+    def since(self, moment: datetime, owner: str) -> list[JobRecord]:
+        """The owner's records that are not older than `moment`, oldest first."""
+        order = self._of(owner).order
+        return [self._entries[each.job_id].record for each in order[bisect_left(order, Position(moment, "")) :]]
+
     def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one."""
         model = record.recipe.model

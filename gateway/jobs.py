@@ -1,12 +1,10 @@
 """Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
 
 import asyncio
-import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 
-import msgspec
 import nats.js.errors
 
 from gateway import metrics
@@ -16,9 +14,9 @@ from gateway.stopping import stopped
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
-from shared.job_id import is_job_id, job_id_for, new_job_id
+from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
+from shared.messages import EventType, Job, JobRecord, JobStatus, now
 from shared.publisher import publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HOUR
@@ -72,33 +70,14 @@ class Jobs:
         entry = await self._records().get(job_id) if is_job_id(job_id) else None
         return entry if entry and entry.record.is_visible_to(viewer) else None
 
-    async def submit(
-        self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str, owner: str | None = None
-    ) -> JobRecord:
-        """Accept a job: when this returns, the job is safe.
-
-        Args:
-            recipe: what to make.
-            body: the request, as sent: a repeated key must come with the same one.
-            idempotency_key: of the request, if it has one.
-            traceparent: of the request.
-            owner: the name of its API key.
+    async def submit(self, record: JobRecord) -> JobRecord:
+        """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, moment = self._records(), now()
-        record = JobRecord(
-            job_id=_job_id(idempotency_key, owner),
-            recipe=recipe,
-            created_at=moment,
-            updated_at=moment,
-            message="Generation job started",
-            fingerprint=hashlib.sha256(body).hexdigest() if idempotency_key else None,
-            traceparent=traceparent,
-            owner=owner,
-        )
+        records, recipe = self._records(), record.recipe
         try:
             entry = await records.create(record)
         except ConflictError:
@@ -230,17 +209,5 @@ class Jobs:
             log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
 
 
-def _job_id(idempotency_key: str | None, owner: str | None) -> str:
-    """A key of a request belongs to an API key: two of these may use the same one. Neither holds a space."""
-    if idempotency_key is None:
-        return new_job_id()
-    return job_id_for(idempotency_key if owner is None else f"{owner} {idempotency_key}")
-
-
 def _used(message: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
-
-
-def fingerprint_source(request: msgspec.Struct) -> bytes:
-    """The request in one spelling, so that white space and field order make no difference."""
-    return msgspec.json.encode(request, order="sorted")

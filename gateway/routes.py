@@ -45,7 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def all_problems(self) -> tuple[int, ...]:
         """`problems`, and those of the API keys."""
-        return self.problems if self.is_open else (*self.problems, 401)
+        return self.problems if self.is_open else (*self.problems, 401, 429)
 
 
 ROUTES: tuple[Route, ...] = (

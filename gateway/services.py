@@ -9,6 +9,8 @@ from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys
 from gateway.probe import Probe
+from gateway.quotas import Quotas
+from gateway.rates import Rates
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -23,6 +25,8 @@ class Services:
 
     settings: Settings
     keys: ApiKeys
+    rates: Rates
+    quotas: Quotas
     bus: Bus
     storage: Storage
     http: ClientSession

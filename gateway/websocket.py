@@ -37,6 +37,7 @@ class Connection:
     def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._hub = services.hub
         self._jobs = services.jobs
+        self._rates = services.rates
         self._viewer = owner_of(request)
         self._request = request
         self._socket = socket
@@ -51,6 +52,7 @@ class Connection:
             if query.job_id is not None:
                 await self._subscribe(Subscribe(query.job_id, audio=query.audio))
             async for message in self._socket:
+                await self._pace()
                 if message.type is WSMsgType.TEXT:
                     await self._receive(message.data)
                 elif message.type is WSMsgType.BINARY:
@@ -61,6 +63,14 @@ class Connection:
             self._audio.stop()  # before the first await: aiohttp cancels the handler of a client that left
             await end((sender,))
             await self._audio.close()
+
+    async def _pace(self) -> None:
+        """A frame counts as a request. One too many waits, and with it all that the client sends behind it."""
+        while self._viewer is not None:
+            wait = self._rates.take(self._viewer)
+            if not wait:
+                return
+            await asyncio.sleep(wait)
 
     async def _receive(self, text: str) -> None:
         try:

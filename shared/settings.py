@@ -70,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     # Names and keys, or a file of them; gateway/keys.py reads them.
     api_keys: str = ""
     api_keys_file: str = ""
+    key_rate: Annotated[float, Meta(ge=0.1, le=10_000, description="requests a second from 0.1 to 10000")] = 100.0
+    key_burst: Annotated[int, Meta(ge=1, le=100_000, description="a number of requests from 1 to 100000")] = 200
+    key_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 100
+    key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[

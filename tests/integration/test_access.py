@@ -10,8 +10,8 @@ import pytest
 from shared import subjects
 from shared.audio_chunk import AudioChunk, pack_chunk
 from tests.integration.system import Api, System
+from tests.unit.gateway.samples import DAW, WEB, bearer
 
-DAW, WEB = "d" * 32, "w" * 32
 KEYS = f"daw:{DAW},web:{WEB}"
 
 
@@ -23,7 +23,7 @@ class Two(NamedTuple):
 
 
 def session(api: Api, key: str) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(api.url, headers={"Authorization": f"Bearer {key}"})
+    return aiohttp.ClientSession(api.url, headers=bearer(key))
 
 
 @pytest.fixture
@@ -134,3 +134,23 @@ async def test_an_idempotency_key_belongs_to_its_api_key(two: Two) -> None:
     assert jobs[:2] == jobs[2:]
     assert len(set(jobs)) == 2
     assert [await listed(api) for api in two] == [([jobs[0]], 1), ([jobs[1]], 1)]
+
+
+async def test_a_full_queue_of_one_key_is_a_429_for_it_and_no_matter_for_another(system: System) -> None:
+    api = await system.gateway(API_KEYS=KEYS, KEY_QUEUED_JOBS="3")
+    async with session(api, DAW) as http, session(api, WEB) as other:
+
+        async def post(headers: dict[str, str]) -> int:
+            async with http.post("/api/v1/generate", json={"prompt": "tone", "seed": 1}, headers=headers) as response:
+                if response.status == 429:
+                    assert response.content_type == "application/problem+json"
+                    assert int(response.headers["Retry-After"]) > 0
+                return response.status
+
+        takes = [{"Idempotency-Key": f"take-{number}"} for number in range(8)]
+        statuses = await asyncio.gather(*map(post, takes))
+        assert sorted(statuses) == [200] * 3 + [429] * 5
+        again = await asyncio.gather(*map(post, takes))
+        assert again == statuses
+        assert await listed(Api(api.url, api.services, other)) == ([], 0)
+        await Api(api.url, api.services, other).generate()

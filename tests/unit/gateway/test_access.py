@@ -7,24 +7,12 @@ import aiohttp
 import pytest
 
 from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL
-from gateway.keys import ApiKeys
 from gateway.routes import ROUTES, Route
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
-from tests.unit.gateway.samples import entry, job_id, record
+from tests.unit.gateway.samples import DAW, WEB, bearer, entry, job_id, record
 
-DAW, WEB = "d" * 32, "w" * 32
 OPEN = {"/", "/health/live", "/health/ready", "/openapi.json"}
-
-
-@pytest.fixture
-def keyed(services: Services, api: Api) -> Api:
-    services.keys = ApiKeys([("daw", DAW), ("web", WEB)])
-    return api
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_what_is_open_is_what_the_documentation_says() -> None:

@@ -41,6 +41,11 @@ WRONG = [
     ("GATEWAY_PORT", "http", "1 to 65535"),
     ("GATEWAY_PORT", "99999999999999999999", "1 to 65535"),
     ("WORKER_METRICS_PORT", "-1", "0 for none"),
+    ("KEY_RATE", "0", "0.1 to 10000"),
+    ("KEY_RATE", "nan", "0.1 to 10000"),
+    ("KEY_BURST", "0", "1 to 100000"),
+    ("KEY_QUEUED_JOBS", "0", "1 to 100000"),
+    ("KEY_DAILY_SECONDS", "inf", "1 to 1e9"),
     ("LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("LOG_FORMAT", "xml", "text or json"),
 ]
