@@ -8,6 +8,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.app import create_app, open_services
+from gateway.binding import check_binding
+from gateway.keys import load_keys
 from shared.errors import SettingsError
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
@@ -25,6 +27,7 @@ def main() -> None:
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "gateway")
+    check_binding(settings, load_keys(settings))
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     asyncio.run(serve(settings))
 

@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     s3_region: Annotated[str, Meta(min_length=1, description="an S3 region name, such as us-east-1")] = "us-east-1"
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
+    gateway_allow_open: Annotated[bool, Meta(description="1 or 0")] = False
     # Names and keys, or a file of them; gateway/keys.py reads them.
     api_keys: str = ""
     api_keys_file: str = ""

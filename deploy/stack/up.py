@@ -21,7 +21,8 @@ from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
-from gateway.keys import read_pairs
+from gateway.binding import check_binding
+from gateway.keys import load_keys, read_pairs
 from shared.errors import MusicgenError
 from shared.lifecycle import ONE_SIGNAL, end
 from shared.models import is_folder
@@ -115,8 +116,10 @@ class Stack:
         if options.model:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
         # What is wrong with the request stops the start before anything runs.
-        keys = read_pairs(load_settings(self._environ))
-        self._authorization = bearer(keys[0][1] if keys else "")
+        settings = load_settings(self._environ)
+        check_binding(settings, load_keys(settings))
+        pairs = read_pairs(settings)
+        self._authorization = bearer(pairs[0][1] if pairs else "")
         # Bound last, claimed first: the other parts choose among what is left.
         self._gateway_port = self._claim_gateway_port()
 

@@ -41,6 +41,7 @@ WRONG = [
     ("GATEWAY_PORT", "http", "1 to 65535"),
     ("GATEWAY_PORT", "99999999999999999999", "1 to 65535"),
     ("WORKER_METRICS_PORT", "-1", "0 for none"),
+    ("GATEWAY_ALLOW_OPEN", "maybe", "1 or 0"),
     ("KEY_RATE", "0", "0.1 to 10000"),
     ("KEY_RATE", "nan", "0.1 to 10000"),
     ("KEY_BURST", "0", "1 to 100000"),
@@ -97,6 +98,8 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("MUSICGEN_MODEL_SIZE", "stereo-melody-large", "stereo-melody-large"),
         ("MUSICGEN_MODEL_SIZE", "./my model", "./my model"),
         ("GATEWAY_HOST", "0.0.0.0", "0.0.0.0"),
+        ("GATEWAY_ALLOW_OPEN", "1", True),
+        ("GATEWAY_ALLOW_OPEN", "0", False),
     ],
 )
 def test_a_right_value_is_taken(name: str, value: str, meant: object) -> None:
