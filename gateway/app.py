@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import ClientSession, ClientTimeout, web
 
 from gateway.access import OPEN_PATHS, authenticate
+from gateway.cors import preflight, share_answer
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
@@ -88,12 +89,13 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
 
 def create_app(services: Services) -> web.Application:
     """The aiohttp application around `services`."""
-    app = web.Application(middlewares=[request_context, problems, authenticate], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[request_context, preflight, problems, authenticate], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OPEN_PATHS] = frozenset(route.path for route in ROUTES if route.is_open)
     add_routes(app)
     app[DOCUMENT] = make_document()
     app.cleanup_ctx.append(_background)
+    app.on_response_prepare.append(share_answer)
     app.on_shutdown.append(close_all)
     return app
 

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -11,6 +10,7 @@ from gateway import metrics
 from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
 from gateway.api import SocketQuery
 from gateway.audio_feeds import MAX_FEEDS, AudioFeeds
+from gateway.cors import may_connect
 from gateway.event_hub import Subscription
 from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.outbox import Outbox, OutboxFullError, Piece
@@ -159,7 +159,8 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     services = request.app[SERVICES]
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
-    _check_origin(request)
+    if not may_connect(request):
+        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]} may not connect here.")
     _check_protocols(request)
     # Events are too short to be worth compressing, and audio does not get smaller.
     socket = web.WebSocketResponse(
@@ -176,13 +177,6 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
         services.sockets.discard(socket)
         metrics.WEBSOCKETS.dec()
     return socket
-
-
-def _check_origin(request: web.Request) -> None:
-    """Browsers let any page open a WebSocket to us and say which one it is; other programs send no Origin."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin[:100]} may not connect here.")
 
 
 def _check_protocols(request: web.Request) -> None:

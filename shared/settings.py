@@ -26,7 +26,15 @@ Bucket = Annotated[
         description="an S3 bucket name, such as music-audio",
     ),
 ]
-CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT")
+_ORIGIN = rf"[a-z][a-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
+Origins = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_ORIGIN}(\s*,\s*{_ORIGIN})*)?\Z",
+        description="origins such as https://app.example.com, with commas between them",
+    ),
+]
+CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -68,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
     gateway_allow_open: Annotated[bool, Meta(description="1 or 0")] = False
+    cors_origins: Origins = ""
     # Names and keys, or a file of them; gateway/keys.py reads them.
     api_keys: str = ""
     api_keys_file: str = ""
@@ -86,6 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     def model(self) -> str:
         """The name under which this worker's model takes jobs."""
         return model_name(self.musicgen_model_size)
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of pages that may use the gateway from a browser, as browsers spell them."""
+        return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
