@@ -104,7 +104,7 @@ def test_env_example_has_every_variable_of_the_compose_files_and_no_other() -> N
 
 def test_nats_gets_every_variable_of_its_configuration() -> None:
     settings = [line.partition("#")[0] for line in (ROOT / "nats.conf").read_text().splitlines()]
-    used = set(re.findall(r"\$(\w+)", "\n".join(settings)))
+    used = set(re.findall(r'(?<!")\$(\w+)', "\n".join(settings)))
     assert used == set(load(ROOT / "compose.yaml")["services"]["nats"]["environment"])
 
 
