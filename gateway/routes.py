@@ -45,7 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def all_problems(self) -> tuple[int, ...]:
         """`problems`, and those of the API keys."""
-        return self.problems if self.is_open else (*self.problems, 401, 429)
+        return self.problems if self.is_open else tuple(sorted({*self.problems, 401, 429}))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -184,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
         summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
         query=SocketQuery,
         answers={101: None},
-        problems=(400, 403, 422, 426, 503),
+        problems=(400, 403, 422, 426, 429, 503),
     ),
 )
 

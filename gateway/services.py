@@ -1,5 +1,6 @@
 """Everything that handlers use, made once at start and reached through one typed key."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
@@ -38,6 +39,7 @@ class Services:
     probe: Probe
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    listeners: Counter[str] = field(default_factory=Counter)
 
     def models(self) -> set[str]:
         """The models that a request may name: Meta's, the starter, and those that workers serve."""

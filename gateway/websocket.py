@@ -1,7 +1,8 @@
 """`/ws`: JSON text frames in and out, and audio out. Who does not read is closed and costs nobody else anything."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -14,7 +15,7 @@ from gateway.cors import may_connect
 from gateway.event_hub import Subscription
 from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.outbox import Outbox, OutboxFullError, Piece
-from gateway.problems import Problem, unavailable
+from gateway.problems import Problem, too_many, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import field_error, read_query
 from shared.errors import UnavailableError
@@ -168,15 +169,31 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     )
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
-    await socket.prepare(request)
-    services.sockets.add(socket)
-    metrics.WEBSOCKETS.inc()
-    try:
-        await Connection(services, request, socket).run(query)
-    finally:
-        services.sockets.discard(socket)
-        metrics.WEBSOCKETS.dec()
+    with _one_more(services, owner_of(request) or request.remote or ""):
+        await socket.prepare(request)
+        services.sockets.add(socket)
+        metrics.WEBSOCKETS.inc()
+        try:
+            await Connection(services, request, socket).run(query)
+        finally:
+            services.sockets.discard(socket)
+            metrics.WEBSOCKETS.dec()
     return socket
+
+
+@contextmanager
+def _one_more(services: Services, client: str) -> Iterator[None]:
+    """Count a connection of one client: the name of its key, or its address."""
+    most = services.settings.gateway_websockets_per_client
+    if services.listeners[client] >= most:
+        raise too_many(f"{client} has {most} WebSocket connections, and one follows many jobs. Close some.", 10)
+    services.listeners[client] += 1
+    try:
+        yield
+    finally:
+        services.listeners[client] -= 1
+        if not services.listeners[client]:
+            del services.listeners[client]
 
 
 def _check_protocols(request: web.Request) -> None:

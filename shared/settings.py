@@ -76,6 +76,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
     gateway_allow_open: Annotated[bool, Meta(description="1 or 0")] = False
+    gateway_idle_timeout: Annotated[float, Meta(ge=0.1, le=3600, description="seconds from 0.1 to 3600")] = 30.0
+    gateway_connections: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 2000
+    gateway_connections_per_address: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = (
+        500
+    )
+    gateway_websockets_per_client: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 100
     cors_origins: Origins = ""
     # Names and keys, or a file of them; gateway/keys.py reads them.
     api_keys: str = ""
