@@ -5,6 +5,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
+from gateway.binding import check_name
 from gateway.middleware import Handler
 from gateway.problems import Problem, too_many
 from gateway.services import SERVICES
@@ -22,7 +23,9 @@ _OWNER = web.RequestKey("owner", str)
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who has a key, if there are keys, as often as that may come; some paths need none."""
     keys = request.app[SERVICES].keys
-    if keys and not _is_open(request):
+    if not keys:
+        check_name(request.host, request.app[SERVICES].settings)
+    elif not _is_open(request):
         key = _presented(request)
         owner = keys.owner_of(key) if key else None
         if owner is None:

@@ -1,8 +1,11 @@
 """Where the gateway listens, and who may come then: everyone on this machine, but not everyone who reaches it."""
 
 import ipaddress
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from gateway.keys import ApiKeys
+from gateway.problems import Problem
 from shared.errors import SettingsError
 from shared.logs import get_logger
 from shared.settings import Settings
@@ -29,6 +32,32 @@ def check_binding(settings: Settings, keys: ApiKeys) -> None:
         "THIS GATEWAY IS OPEN: whoever reaches it may use it, and sees every job. API_KEYS would ask who they are.",
         host=host,
     )
+
+
+def check_name(host: str, settings: Settings) -> None:
+    """Refuse a request to an open gateway under a name that is not this machine's.
+
+    A page of another site may have its own name lead here, and its browser would take the gateway for that site
+    (DNS rebinding): then neither the same-origin policy nor the check of a WebSocket's origin holds it off.
+
+    Raises:
+        Problem: 403 that says how to serve under another name.
+    """
+    if settings.gateway_allow_open or is_loopback(_hostname(host)):
+        return
+    raise Problem(
+        HTTPStatus.FORBIDDEN,
+        "Without API keys this gateway answers to localhost and 127.0.0.1 only. To serve under another name set "
+        "API_KEYS, or GATEWAY_ALLOW_OPEN=1 if something in front decides who comes.",
+    )
+
+
+def _hostname(host: str) -> str:
+    """The name in a Host header, without its port; empty if it is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -10,11 +10,12 @@ import pytest
 from deploy.stack.ports import free_ports
 from gateway.binding import check_binding, is_loopback
 from gateway.keys import ApiKeys
+from gateway.services import Services
 from shared.errors import SettingsError
 from shared.settings import load_settings
 from tests.conftest import ROOT
-from tests.unit.gateway.conftest import KEYS
-from tests.unit.gateway.samples import DAW
+from tests.unit.gateway.conftest import KEYS, Api
+from tests.unit.gateway.samples import DAW, bearer
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,38 @@ def test_open_to_others_is_refused_with_the_ways_out(environment: dict[str, str]
 def test_with_keys_and_on_loopback_nothing_is_asked() -> None:
     check_binding(load_settings({"GATEWAY_HOST": "0.0.0.0"}), ApiKeys([("daw", DAW)]))
     check_binding(load_settings({}), ApiKeys([]))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("evil.example", 403),
+        ("evil.example:8000", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.", 403),
+        ("localhost@evil.example", 403),
+        ("[::1", 403),
+        ("", 403),
+    ],
+)
+async def test_an_open_gateway_answers_to_this_machines_names_only(
+    services: Services, api: Api, host: str, status: int
+) -> None:
+    """Or else a page whose name leads here, by DNS rebinding, would be of the same origin."""
+    async with api.get("/api/v1/jobs", headers={"Host": host}) as response:
+        assert response.status == status
+    services.settings = load_settings(KEYS | {"GATEWAY_ALLOW_OPEN": "1"})
+    async with api.get("/api/v1/jobs", headers={"Host": host}) as response:
+        assert response.status == 200
+
+
+async def test_with_a_key_the_name_does_not_matter(keyed: Api) -> None:
+    async with keyed.get("/api/v1/jobs", headers={"Host": "music.example.com", **bearer(DAW)}) as response:
+        assert response.status == 200
 
 
 def gateway(**environment: str) -> "subprocess.Popen[str]":
