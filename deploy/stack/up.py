@@ -33,7 +33,7 @@ NATS_PORT = 4222
 S3_PORT = 8333
 
 EXAMPLE = (
-    "curl -H 'Content-Type: application/json' "
+    "curl {key}-H 'Content-Type: application/json' "
     """-d '{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}' """
     "{url}/api/v1/generate"
 )
@@ -135,7 +135,9 @@ class Stack:
         (url,) = gateway.urls
         loaded = bool(workers) and await self._until_loaded(url)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
-        self._console.print(EXAMPLE.replace("{url}", url), markup=False, highlight=False, soft_wrap=True)
+        key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
+        example = EXAMPLE.replace("{url}", url).replace("{key}", key)
+        self._console.print(example, markup=False, highlight=False, soft_wrap=True)
         self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
 
     async def _nats(self) -> Callable[[str], str]:
