@@ -23,6 +23,8 @@ from shared.settings import Settings
 LINGER = 2.0
 # Seconds after which one that was turned away may try again.
 RETRY = 5
+# So many of these are let finish their request at a time: closed before that, most would not get to see the answer.
+LEAVING = 50
 
 
 @asynccontextmanager
@@ -57,8 +59,13 @@ async def serving(app: web.Application, settings: Settings) -> AsyncIterator[Non
 
 async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
     loop = asyncio.get_running_loop()
+    leaving: set[asyncio.Transport] = set()
+
+    def door() -> Door:
+        return Door(server, settings, leaving)
+
     try:
-        return await loop.create_server(lambda: Door(server, settings), settings.gateway_host, settings.gateway_port)
+        return await loop.create_server(door, settings.gateway_host, settings.gateway_port)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise SettingsError(f"GATEWAY_HOST: cannot listen on {settings.gateway_host}: {error.strerror}") from error
@@ -68,24 +75,36 @@ async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
 
 
 class Door(asyncio.Protocol):
-    """Lets a new connection in to `server`, or turns it away at once."""
+    """Lets a new connection in to `server`, or turns it away. `leaving` are those that were and are still there."""
 
-    def __init__(self, server: web.Server, settings: Settings) -> None:
+    def __init__(self, server: web.Server, settings: Settings, leaving: set[asyncio.Transport]) -> None:
         self._server = server
         self._settings = settings
+        self._leaving = leaving
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         connection = cast(asyncio.Transport, transport)
         refusal = self._refusal(connection)
         if refusal is not None:
-            metrics.TURNED_AWAY.inc()  # no line in the log for each: they come by the thousand
-            connection.write(_answer(refusal))
-            connection.close()
+            self._turn_away(connection, refusal)
             return
         _limit_stalls(connection, self._settings.gateway_idle_timeout)
         handler = self._server()
         connection.set_protocol(handler)
         handler.connection_made(connection)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leaving -= {each for each in self._leaving if each.is_closing()}
+
+    def _turn_away(self, connection: asyncio.Transport, refusal: Problem) -> None:
+        metrics.TURNED_AWAY.inc()  # no line in the log for each: they come by the thousand
+        connection.write(_answer(refusal))
+        if len(self._leaving) >= LEAVING:
+            connection.close()
+            return
+        self._leaving.add(connection)
+        connection.write_eof()
+        asyncio.get_running_loop().call_later(LINGER, connection.abort)
 
     def _refusal(self, connection: asyncio.Transport) -> Problem | None:
         address = _address(connection.get_extra_info("peername"))

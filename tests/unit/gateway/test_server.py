@@ -187,6 +187,7 @@ async def test_one_connection_too_many_is_turned_away_until_another_one_closes(s
         await client.send(LIVE + b"\r\n")
         assert b" 200 " in await client.head()
     turned_away = await connect(port)
+    await turned_away.send(LIVE + b"\r\n")
     answer = await turned_away.rest()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 5" in answer
