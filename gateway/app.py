@@ -7,15 +7,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, web
 
+from gateway.access import OPEN_PATHS, authenticate
+from gateway.cors import preflight, share_answer
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.keys import load_keys
 from gateway.middleware import problems, request_context
 from gateway.openapi import make_document
 from gateway.probe import Probe
-from gateway.routes import add_routes
+from gateway.quotas import Quotas
+from gateway.rates import Rates
+from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.sweep import Sweep
 from gateway.validation import MAX_BODY
@@ -45,6 +50,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         jobs = Jobs(bus, index)
         services = Services(
             settings=settings,
+            keys=load_keys(settings),
+            rates=Rates(settings.key_rate, settings.key_burst),
+            quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
             bus=bus,
             storage=storage,
             http=http,
@@ -84,11 +92,13 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
 
 def create_app(services: Services) -> web.Application:
     """The aiohttp application around `services`."""
-    app = web.Application(middlewares=[request_context, problems], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[request_context, preflight, problems, authenticate], client_max_size=MAX_BODY)
     app[SERVICES] = services
+    app[OPEN_PATHS] = frozenset(route.path for route in ROUTES if route.is_open)
     add_routes(app)
     app[DOCUMENT] = make_document()
     app.cleanup_ctx.append(_background)
+    app.on_response_prepare.append(share_answer)
     app.on_shutdown.append(close_all)
     return app
 

@@ -28,12 +28,14 @@ class Subscription:
     """One client's interest in one job.
 
     Attributes:
+        viewer: the name of the client's API key.
         after_seq: the lifecycle events after this one are to be fetched first; None if none are.
         last_seq: the newest event that the client was given.
     """
 
-    def __init__(self, job_id: str, outbox: Outbox, after_seq: int | None = None) -> None:
+    def __init__(self, job_id: str, outbox: Outbox, after_seq: int | None = None, viewer: str | None = None) -> None:
         self.job_id = job_id
+        self.viewer = viewer
         self.outbox = outbox
         self.after_seq = after_seq
         self.last_seq = after_seq or 0
@@ -82,12 +84,15 @@ class EventHub:
             for subscription in listeners:
                 subscription.deliver(event, frame)
 
-    async def subscribe(self, job_id: str, outbox: Outbox, after_seq: int | None) -> Subscription | None:
+    async def subscribe(
+        self, job_id: str, outbox: Outbox, after_seq: int | None, viewer: str | None = None
+    ) -> Subscription | None:
         """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
 
-        While NATS is away they come later. Returns None, after an error frame, if there is no such job.
+        While NATS is away they come later. Returns None, after an error frame, if there is no such job, or none that
+        `viewer` may know of.
         """
-        subscription = Subscription(job_id, outbox, after_seq)
+        subscription = Subscription(job_id, outbox, after_seq, viewer)
         subscription.hold()
         # Listening comes before reading: an event in between is held, not missed.
         self._by_job[job_id].add(subscription)
@@ -142,13 +147,15 @@ class EventHub:
         return found
 
     async def _replay(self, subscription: Subscription) -> bool:
-        job_id, after_seq = subscription.job_id, subscription.after_seq
+        job_id, viewer, after_seq = subscription.job_id, subscription.viewer, subscription.after_seq
         if after_seq is not None:
+            if await self._jobs.current(job_id, viewer) is None:
+                return False  # before the first of its events
             for event, frame in _events(await event_log.lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
                     subscription.after_seq = event.seq
-        entry = await self._jobs.current(job_id)
+        entry = await self._jobs.current(job_id, viewer)
         if entry is None:
             return False
         state = event_of(entry.record, entry.revision)

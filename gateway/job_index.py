@@ -6,7 +6,7 @@ applied at once, so that a client reads its own writes.
 
 import asyncio
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -38,35 +38,52 @@ class Ahead(NamedTuple):
     seconds: float
 
 
+class _Listing:
+    """Jobs in the order of their age, and how many of them are in each status."""
+
+    def __init__(self) -> None:
+        self.order: list[Position] = []
+        self.counts: Counter[JobStatus] = Counter()
+
+
 class JobIndex:
-    """A mirror of the bucket `music_jobs`."""
+    """A mirror of the bucket `music_jobs`. An `owner` sees the jobs of that key's name, None sees all."""
 
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
         self._entries: dict[str, Entry] = {}
-        self._order: list[Position] = []
+        self._all = _Listing()
+        self._owned: defaultdict[str, _Listing] = defaultdict(_Listing)
         self._queued: dict[str, list[Position]] = {}
         self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
-        self._counts: Counter[JobStatus] = Counter()
         self._watch: asyncio.Task[None] | None = None
 
     def get(self, job_id: str) -> JobRecord | None:
         entry = self._entries.get(job_id)
         return entry.record if entry else None
 
-    def count(self, status: JobStatus | None) -> int:
-        return len(self._entries) if status is None else self._counts[status]
+    def count(self, status: JobStatus | None, owner: str | None = None) -> int:
+        listing = self._of(owner)
+        return len(listing.order) if status is None else listing.counts[status]
 
-    def newest(self, limit: int, status: JobStatus | None, before: Position | None) -> list[JobRecord]:
+    def newest(
+        self, limit: int, status: JobStatus | None, before: Position | None, owner: str | None = None
+    ) -> list[JobRecord]:
         """Up to `limit` records older than `before`, newest first."""
         found: list[JobRecord] = []
-        end = len(self._order) if before is None else bisect_left(self._order, before)
+        order = self._of(owner).order
+        end = len(order) if before is None else bisect_left(order, before)
         while end > 0 and len(found) < limit:
             end -= 1
-            record = self._entries[self._order[end].job_id].record
+            record = self._entries[order[end].job_id].record
             if status is None or record.status is status:
                 found.append(record)
         return found
+
+    def since(self, moment: datetime, owner: str) -> list[JobRecord]:
+        """The owner's records that are not older than `moment`, oldest first."""
+        order = self._of(owner).order
+        return [self._entries[each.job_id].record for each in order[bisect_left(order, Position(moment, "")) :]]
 
     def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one."""
@@ -96,9 +113,10 @@ class JobIndex:
         position = Position(record.created_at, record.job_id)
         if known is not None:
             self.discard(record.job_id)  # the id may come back with another time of creation
-        insort(self._order, position)
         self._entries[record.job_id] = entry
-        self._counts[record.status] += 1
+        for listing in self._listings_with(record):
+            insort(listing.order, position)
+            listing.counts[record.status] += 1
         if record.status is JobStatus.QUEUED:
             insort(self._queued.setdefault(record.recipe.model, []), position)
             self._sums.pop(record.recipe.model, None)
@@ -109,8 +127,14 @@ class JobIndex:
         entry = self._entries.pop(job_id, None)
         if entry is None:
             return
-        self._leave(entry.record)
-        _remove(self._order, Position(entry.record.created_at, job_id))
+        record = entry.record
+        position = Position(record.created_at, job_id)
+        for listing in self._listings_with(record):
+            _remove(listing.order, position)
+            listing.counts[record.status] -= 1
+        if record.status is JobStatus.QUEUED:
+            _remove(self._queued[record.recipe.model], position)
+            self._sums.pop(record.recipe.model, None)
 
     def expire(self, age: timedelta) -> None:
         """Forget what the bucket's TTL has removed: a TTL leaves no marker that a watch could see."""
@@ -162,11 +186,11 @@ class JobIndex:
         except UNDECODABLE as error:
             log.warning("not a job record", key=update.key, error=str(error))
 
-    def _leave(self, record: JobRecord) -> None:
-        self._counts[record.status] -= 1
-        if record.status is JobStatus.QUEUED:
-            _remove(self._queued[record.recipe.model], Position(record.created_at, record.job_id))
-            self._sums.pop(record.recipe.model, None)
+    def _of(self, owner: str | None) -> _Listing:
+        return self._all if owner is None else self._owned[owner]
+
+    def _listings_with(self, record: JobRecord) -> list[_Listing]:
+        return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
 
 
 def _remove(positions: list[Position], position: Position) -> None:

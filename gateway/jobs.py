@@ -1,11 +1,9 @@
 """Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
 
-import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 
-import msgspec
 import nats.js.errors
 
 from gateway import metrics
@@ -16,9 +14,9 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
-from shared.job_id import is_job_id, job_id_for, new_job_id
+from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
+from shared.messages import EventType, Job, JobRecord, JobStatus, now
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HOUR
@@ -48,50 +46,35 @@ class Jobs:
             raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
         return self.records
 
-    async def find(self, job_id: str) -> JobRecord:
+    async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
 
         Raises:
-            Problem: 404 if there is none.
+            Problem: 404 if there is none that `viewer` may know of.
         """
         if not is_job_id(job_id):
             raise unknown_job(job_id)
         record = self._index.get(job_id)
-        if record is not None:
-            return record
-        entry = await self.require().get(job_id)
-        if entry is None:
+        if record is None and (entry := await self.require().get(job_id)):
+            self._index.apply(entry)
+            record = entry.record
+        if record is None or not record.is_visible_to(viewer):
             raise unknown_job(job_id)
-        self._index.apply(entry)
-        return entry.record
+        return record
 
-    async def current(self, job_id: str) -> Entry | None:
-        """The record as the bucket has it this moment."""
-        return await self.require().get(job_id) if is_job_id(job_id) else None
+    async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
+        """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
+        entry = await self.require().get(job_id) if is_job_id(job_id) else None
+        return entry if entry and entry.record.is_visible_to(viewer) else None
 
-    async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
-        """Accept a job: when this returns, the job is safe.
-
-        Args:
-            recipe: what to make.
-            body: the request, as sent: a repeated key must come with the same one.
-            idempotency_key: of the request, if it has one.
-            traceparent: of the request.
+    async def submit(self, record: JobRecord) -> JobRecord:
+        """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, moment = self.require(), now()
-        record = JobRecord(
-            job_id=job_id_for(idempotency_key) if idempotency_key else new_job_id(),
-            recipe=recipe,
-            created_at=moment,
-            updated_at=moment,
-            message="Generation job started",
-            fingerprint=hashlib.sha256(body).hexdigest() if idempotency_key else None,
-            traceparent=traceparent,
-        )
+        records, recipe = self.require(), record.recipe
         try:
             entry = await records.create(record)
         except ConflictError:
@@ -137,25 +120,27 @@ class Jobs:
         if entry is None:
             raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
         known = entry.record
+        if known.owner != record.owner:
+            raise _used("This key was used for another request. Use a new key for a new request.")
         if known.fingerprint != record.fingerprint:
-            message = f"This key was used for another request, job {known.job_id}. Use a new key for a new request."
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
+            raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
         if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
             await self._enqueue(entry)
         return known
 
-    async def cancel(self, job_id: str, keep: bool = False) -> None:
+    async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
         """Cancel a job, queued or running; doing it again is fine.
 
         Args:
             job_id: of the job.
             keep: have the worker of a running job store what it has made, and only then end it.
+            viewer: the name of the API key that asks for it.
 
         Raises:
-            Problem: 404 if there is none, 409 if it is finished.
+            Problem: 404 if there is none that `viewer` may know of, 409 if it is finished.
         """
         while True:
-            found = await self.current(job_id)
+            found = await self.current(job_id, viewer)
             if found is None:
                 raise unknown_job(job_id)
             record = found.record
@@ -206,6 +191,5 @@ class Jobs:
         return True
 
 
-def fingerprint_source(request: msgspec.Struct) -> bytes:
-    """The request in one spelling, so that white space and field order make no difference."""
-    return msgspec.json.encode(request, order="sorted")
+def _used(message: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])

@@ -1,14 +1,16 @@
 """`musicgen gateway`: runs until SIGTERM or Ctrl-C, then finishes what it is answering."""
 
 import asyncio
-import errno
 import logging
+import resource
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.app import create_app, open_services
-from shared.errors import SettingsError
+from gateway.binding import check_binding
+from gateway.keys import load_keys
+from gateway.server import serving
 from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
@@ -16,6 +18,9 @@ from shared.settings import Settings, load_settings
 from shared.version import VERSION
 
 log = get_logger(__name__)
+
+# What the gateway opens beside its clients' connections: NATS, S3, logs.
+OTHER_FILES = 200
 
 
 def main() -> None:
@@ -27,7 +32,9 @@ def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "gateway")
     arm()
+    check_binding(settings, load_keys(settings))
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
+    _allow_connections(settings.gateway_connections)
     asyncio.run(serve(settings))
 
 
@@ -39,32 +46,27 @@ def _is_ours(record: logging.LogRecord) -> bool:
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     async with open_services(settings) as services:
-        runner = web.AppRunner(
-            create_app(services), handler_cancellation=True, shutdown_timeout=settings.shutdown_grace, access_log=None
-        )
-        await runner.setup()
         connecting = asyncio.create_task(services.bus.run(settings.nats_url, "gateway"))
         stopped = asyncio.create_task(stop_signal())
         try:
-            await _listen(runner, settings)
-            log.info("listening", url=f"http://{settings.gateway_host}:{settings.gateway_port}", version=VERSION)
-            # The bus ends by itself only with an error that a person must mend.
-            await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if connecting.done():
-                await connecting
-            log.info("stopping")
+            # At its end: stop accepting, let requests finish, tell WebSocket clients to come back.
+            async with serving(create_app(services), settings):
+                log.info("listening", url=f"http://{settings.gateway_host}:{settings.gateway_port}", version=VERSION)
+                # The bus ends by itself only with an error that a person must mend.
+                await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if connecting.done():
+                    await connecting
+                log.info("stopping")
         finally:
-            # Stop accepting, let requests finish, tell WebSocket clients to come back.
-            await runner.cleanup()
             await end((connecting, stopped))
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
-    try:
-        await web.TCPSite(runner, settings.gateway_host, settings.gateway_port).start()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise SettingsError(f"GATEWAY_HOST: cannot listen on {settings.gateway_host}: {error.strerror}") from error
-        raise SettingsError(
-            f"GATEWAY_PORT: port {settings.gateway_port} is taken by another program. Stop it, or set another port."
-        ) from error
+def _allow_connections(wanted: int) -> None:
+    """Each connection is an open file, of which many systems allow a process a thousand unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + OTHER_FILES
+    if soft < needed and soft != resource.RLIM_INFINITY:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            log.warning("fewer files may be open than connections: raise `ulimit -Hn`", limit=hard, wanted=needed)

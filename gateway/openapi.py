@@ -36,7 +36,9 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
         "openapi": "3.1.0",
         "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": paths,
-        "components": {"schemas": schemas},
+        # A gateway without API_KEYS asks for none: so each operation goes without one, too.
+        "security": [{"apiKey": []}, {}],
+        "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
     }
 
 
@@ -57,7 +59,9 @@ def _operation(route: Route) -> Json:
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": {str(status): _answer(status, body) for status, body in route.answers.items()},
     }
-    operation["responses"] |= {str(status): _problem(status) for status in route.problems}
+    operation["responses"] |= {str(status): _problem(status) for status in route.all_problems}
+    if route.is_open:
+        operation["security"] = []
     if route.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
     return operation

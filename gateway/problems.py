@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), each with a detail that a person can act on."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -68,6 +69,12 @@ def unknown_job(job_id: str) -> Problem:
 def unavailable(detail: str, retry_after: int = 2) -> Problem:
     """503 for a part that is away and comes back by itself."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
+
+
+def too_many(detail: str, retry_after: float) -> Problem:
+    """429 for a client that asks for more than it may; it may again after so many seconds."""
+    headers = {"Retry-After": str(max(math.ceil(retry_after), 1))}
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
 
 
 def problem_response(problem: Problem, request_id: str) -> web.Response:

@@ -25,7 +25,11 @@ from shared.prompt import BuiltPrompt, PromptComponents, Vocabulary
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation. `answers` maps a status to the struct or the media type of its body, or None without one."""
+    """One operation.
+
+    `answers` maps a status to the struct or the media type of its body, or None without one. `is_open` is what needs no
+    API key.
+    """
 
     method: str
     path: str
@@ -36,6 +40,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[int, Any]
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
+    is_open: bool = False
+
+    @property
+    def all_problems(self) -> tuple[int, ...]:
+        """`problems`, and those of the API keys."""
+        return self.problems if self.is_open else tuple(sorted({*self.problems, 401, 429}))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -126,6 +136,7 @@ ROUTES: tuple[Route, ...] = (
         handler=index.index,
         summary="A page for people; a description for Accept: application/json",
         answers={200: ServiceInfo},
+        is_open=True,
     ),
     Route(
         method="GET",
@@ -141,6 +152,7 @@ ROUTES: tuple[Route, ...] = (
         summary="Whether jobs are accepted",
         answers={200: health.Liveness},
         problems=(503,),
+        is_open=True,
     ),
     Route(
         method="GET",
@@ -148,6 +160,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.live,
         summary="Whether the process answers",
         answers={200: health.Liveness},
+        is_open=True,
     ),
     Route(
         method="GET",
@@ -162,6 +175,7 @@ ROUTES: tuple[Route, ...] = (
         handler=openapi.document,
         summary="This description",
         answers={200: "application/json"},
+        is_open=True,
     ),
     Route(
         method="GET",
@@ -170,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
         summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
         query=SocketQuery,
         answers={101: None},
-        problems=(403, 422, 426, 503),
+        problems=(400, 403, 422, 426, 429, 503),
     ),
 )
 

@@ -1,5 +1,6 @@
 """Everything that handlers use, made once at start and reached through one typed key."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
@@ -7,7 +8,10 @@ from aiohttp import ClientSession, web
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.keys import ApiKeys
 from gateway.probe import Probe
+from gateway.quotas import Quotas
+from gateway.rates import Rates
 from gateway.sweep import Sweep
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
@@ -22,6 +26,9 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    keys: ApiKeys
+    rates: Rates
+    quotas: Quotas
     bus: Bus
     storage: Storage
     http: ClientSession
@@ -34,6 +41,7 @@ class Services:
     sweep: Sweep
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    listeners: Counter[str] = field(default_factory=Counter)
 
     def models(self) -> set[str]:
         """The models that a request may name: Meta's, the starter, and those that workers serve."""

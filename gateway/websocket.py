@@ -1,21 +1,24 @@
 """`/ws`: JSON text frames in and out, and audio out. Who does not read is closed and costs nobody else anything."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
+from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
 from gateway.api import SocketQuery
 from gateway.audio_feeds import MAX_FEEDS, AudioFeeds
+from gateway.cors import may_connect
 from gateway.event_hub import Subscription
 from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.outbox import Outbox, OutboxFullError, Piece
-from gateway.problems import Problem, unavailable
+from gateway.problems import Problem, too_many, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import field_error, read_query
+from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
@@ -34,6 +37,9 @@ class Connection:
 
     def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._hub = services.hub
+        self._jobs = services.jobs
+        self._rates = services.rates
+        self._viewer = owner_of(request)
         self._request = request
         self._socket = socket
         self._outbox = Outbox()
@@ -47,6 +53,7 @@ class Connection:
             if query.job_id is not None:
                 await self._subscribe(Subscribe(query.job_id, audio=query.audio))
             async for message in self._socket:
+                await self._pace()
                 if message.type is WSMsgType.TEXT:
                     await self._receive(message.data)
                 elif message.type is WSMsgType.BINARY:
@@ -57,6 +64,14 @@ class Connection:
             self._audio.stop()  # before the first await: aiohttp cancels the handler of a client that left
             await end((sender,))
             await self._audio.close()
+
+    async def _pace(self) -> None:
+        """A frame counts as a request. One too many waits, and with it all that the client sends behind it."""
+        while self._viewer is not None:
+            wait = self._rates.take(self._viewer)
+            if not wait:
+                return
+            await asyncio.sleep(wait)
 
     async def _receive(self, text: str) -> None:
         try:
@@ -79,11 +94,21 @@ class Connection:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
             return
-        subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq)
+        subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq, self._viewer)
         if subscription is None:
             return
         self._subscriptions[job_id] = subscription
-        if request.audio and not self._audio.start(job_id):
+        if request.audio:
+            await self._hear(job_id)
+
+    async def _hear(self, job_id: str) -> None:
+        """Audio begins only when it is known whose job that is. A subscription that waits for NATS does not know it."""
+        try:
+            await self._jobs.find(job_id, self._viewer)
+        except (UnavailableError, Problem) as error:
+            self._reply(ErrorFrame(f"It cannot be heard: {error} Subscribe again later.", job_id))
+            return
+        if not self._audio.start(job_id):
             complaint = f"At most {MAX_FEEDS} jobs are heard at a time: unsubscribe one. Its events come all the same."
             self._reply(ErrorFrame(complaint, job_id))
 
@@ -135,27 +160,47 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     services = request.app[SERVICES]
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
-    _check_origin(request)
+    if not may_connect(request):
+        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]} may not connect here.")
+    _check_protocols(request)
     # Events are too short to be worth compressing, and audio does not get smaller.
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
+    socket = web.WebSocketResponse(
+        heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False, protocols=(SUBPROTOCOL,)
+    )
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
-    await socket.prepare(request)
-    services.sockets.add(socket)
-    metrics.WEBSOCKETS.inc()
-    try:
-        await Connection(services, request, socket).run(query)
-    finally:
-        services.sockets.discard(socket)
-        metrics.WEBSOCKETS.dec()
+    with _one_more(services, owner_of(request) or request.remote or ""):
+        await socket.prepare(request)
+        services.sockets.add(socket)
+        metrics.WEBSOCKETS.inc()
+        try:
+            await Connection(services, request, socket).run(query)
+        finally:
+            services.sockets.discard(socket)
+            metrics.WEBSOCKETS.dec()
     return socket
 
 
-def _check_origin(request: web.Request) -> None:
-    """Browsers let any page open a WebSocket to us and say which one it is; other programs send no Origin."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin[:100]} may not connect here.")
+@contextmanager
+def _one_more(services: Services, client: str) -> Iterator[None]:
+    """Count a connection of one client: the name of its key, or its address."""
+    most = services.settings.gateway_websockets_per_client
+    if services.listeners[client] >= most:
+        raise too_many(f"{client} has {most} WebSocket connections, and one follows many jobs. Close some.", 10)
+    services.listeners[client] += 1
+    try:
+        yield
+    finally:
+        services.listeners[client] -= 1
+        if not services.listeners[client]:
+            del services.listeners[client]
+
+
+def _check_protocols(request: web.Request) -> None:
+    """A browser drops a connection on which none of its subprotocols is spoken, and a key is no answer."""
+    offered = offered_protocols(request)
+    if SUBPROTOCOL not in offered and any(protocol.startswith(KEY_SUBPROTOCOL) for protocol in offered):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"Offer the subprotocol {SUBPROTOCOL} beside the one with the key.")
 
 
 async def close_all(app: web.Application) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats.errors
 import nats.js.errors
@@ -33,7 +34,16 @@ AWAY = (
     ConnectionError,
 )
 
+# The users of nats.conf that hear only answers below a prefix of their own: others must not overhear those.
+ROLES = ("gateway", "worker")
+
 Listener = Callable[[], Awaitable[None]]
+
+
+def inbox_prefix(url: str) -> str:
+    """Below which subject the answers for whoever logs in with `url` come."""
+    user = urlsplit(url).username
+    return f"_INBOX_{user}" if user in ROLES else "_INBOX"
 
 
 class Bus:
@@ -80,6 +90,7 @@ class Bus:
         await self.client.connect(
             url,
             name=name,
+            inbox_prefix=inbox_prefix(url),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
             connect_timeout=2,

@@ -33,8 +33,9 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Whatever they have to say is said again, in context, by whoever called them.
-    for noisy in ("aiohttp.access", "urllib3", "nats"):
+    # Whatever they have to say is said again, in context, by whoever called them. aiohttp.websocket would write down
+    # the subprotocols of a handshake, among which may be a key.
+    for noisy in ("aiohttp.access", "aiohttp.websocket", "urllib3", "nats"):
         logging.getLogger(noisy).setLevel("ERROR")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -122,6 +122,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         suspect: the job may be what took a worker down.
         claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
             falls: from 1 on there may be files of the job in storage.
+        owner: the name of the API key that asked for it; None if none was needed.
     """
 
     job_id: str
@@ -144,6 +145,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     suspect: bool = False
     outputs: tuple[Output, ...] = ()
     claims: int = 0
+    owner: str | None = None
+
+    def is_visible_to(self, viewer: str | None) -> bool:
+        """Whether the one with the key of this name may know of the job. None is anybody, where no key is needed."""
+        return viewer is None or viewer == self.owner
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

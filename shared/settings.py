@@ -26,7 +26,15 @@ Bucket = Annotated[
         description="an S3 bucket name, such as music-audio",
     ),
 ]
-CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT")
+_ORIGIN = rf"[a-z][a-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
+Origins = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_ORIGIN}(\s*,\s*{_ORIGIN})*)?\Z",
+        description="origins such as https://app.example.com, with commas between them",
+    ),
+]
+CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -68,6 +76,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     s3_region: Annotated[str, Meta(min_length=1, description="an S3 region name, such as us-east-1")] = "us-east-1"
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
+    gateway_allow_open: Annotated[bool, Meta(description="1 or 0")] = False
+    gateway_idle_timeout: Annotated[float, Meta(ge=0.1, le=3600, description="seconds from 0.1 to 3600")] = 30.0
+    gateway_connections: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 2000
+    gateway_connections_per_address: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = (
+        500
+    )
+    gateway_websockets_per_client: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 100
+    cors_origins: Origins = ""
+    # Names and keys, or a file of them; gateway/keys.py reads them.
+    api_keys: str = ""
+    api_keys_file: str = ""
+    key_rate: Annotated[float, Meta(ge=0.1, le=10_000, description="requests a second from 0.1 to 10000")] = 100.0
+    key_burst: Annotated[int, Meta(ge=1, le=100_000, description="a number of requests from 1 to 100000")] = 200
+    key_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 100
+    key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[
@@ -80,6 +103,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         """The name under which this worker's model takes jobs."""
         return model_name(self.musicgen_model_size)
 
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of pages that may use the gateway from a browser, as browsers spell them."""
+        return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin)
+
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from `environ`; an empty value counts as not set.
@@ -90,11 +118,6 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     names = [field.encode_name for field in msgspec.structs.fields(Settings)]
     values = {name: environ[name] for name in names if environ.get(name)}
     values |= {name: values[name].lower() for name in CASE_INSENSITIVE if name in values}
-    if environ.get("API_KEYS"):
-        raise SettingsError(
-            "API_KEYS: this version has no API keys yet and would serve everyone. "
-            "Unset it, and keep the gateway on loopback or behind a proxy that checks keys."
-        )
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:

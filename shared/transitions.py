@@ -44,7 +44,7 @@ TRANSITIONS = (
 )
 
 # What a job is never changes.
-IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent")
+IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:

@@ -10,6 +10,8 @@ import aiohttp
 from deploy.stack.runfile import default_data_dir, read_run_file, running
 from shared.errors import MusicgenError
 
+# The variable with the API key that the client commands send.
+KEY = "MUSICGEN_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
@@ -31,7 +33,7 @@ def gateway_url(given: str | None) -> str:
 
 @asynccontextmanager
 async def connected(given: str | None) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session on the gateway's URL.
+    """A session on the gateway's URL, with the key in MUSICGEN_API_KEY if there is one.
 
     Raises:
         MusicgenError: if nobody answers there.
@@ -39,10 +41,15 @@ async def connected(given: str | None) -> AsyncIterator[aiohttp.ClientSession]:
     url = gateway_url(given)
     timeout = aiohttp.ClientTimeout(total=None, connect=5)
     try:
-        async with aiohttp.ClientSession(url, timeout=timeout) as session:
+        async with aiohttp.ClientSession(url, timeout=timeout, headers=bearer(os.environ.get(KEY, ""))) as session:
             yield session
     except aiohttp.ClientConnectionError as error:
         raise MusicgenError(f"No gateway answers at {url}. Start one with `musicgen up`, or give --url.") from error
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that an API key is sent in; none without a key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 async def answer(response: aiohttp.ClientResponse) -> Any:
@@ -55,6 +62,8 @@ async def answer(response: aiohttp.ClientResponse) -> Any:
         return await response.json()
     try:
         problem = await response.json(content_type=None)
+        if response.status == 401:
+            raise MusicgenError(f"The gateway wants an API key, or another one: set {KEY} to it.")
         raise MusicgenError(problem["detail"])
     except (ValueError, KeyError, TypeError) as error:
         raise MusicgenError(f"The gateway answered {response.status} {response.reason}.") from error

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from deploy.commands.env import exports
 from deploy.stack.servers import find_program
+from gateway.keys import load_keys
+from shared.bus import inbox_prefix
 from shared.errors import MusicgenError, SettingsError
 from shared.models import HUB_REPOSITORIES, is_folder
 from shared.settings import Settings, load_settings
@@ -53,6 +55,7 @@ async def examine(data_dir: Path) -> list[Finding]:
     try:
         environ = _environment(data_dir)
         settings = load_settings(environ)
+        load_keys(settings)
     except SettingsError as error:
         return [Finding("settings", False, str(error), "Correct the variable, or unset it.")]
     local: list[Callable[[], Finding]] = [
@@ -152,7 +155,8 @@ async def _nats(settings: Settings) -> Finding:
     client = Client()
     try:
         async with asyncio.timeout(3):
-            await client.connect(settings.nats_url, connect_timeout=2, error_cb=hear)
+            prefix = inbox_prefix(settings.nats_url)
+            await client.connect(settings.nats_url, connect_timeout=2, error_cb=hear, inbox_prefix=prefix)
             await client.jetstream(timeout=2).account_info()
     except (nats.errors.Error, OSError, TimeoutError) as error:
         return _away("nats", f"{shown}: {heard[-1] if heard else error!r}", "NATS_URL")

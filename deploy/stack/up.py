@@ -14,12 +14,15 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from deploy.commands.client import bearer
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
 from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
+from gateway.binding import check_binding
+from gateway.keys import load_keys, read_pairs
 from shared.errors import MusicgenError
 from shared.lifecycle import ONE_SIGNAL, end
 from shared.models import is_folder
@@ -30,7 +33,7 @@ NATS_PORT = 4222
 S3_PORT = 8333
 
 EXAMPLE = (
-    "curl -H 'Content-Type: application/json' "
+    "curl {key}-H 'Content-Type: application/json' "
     """-d '{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}' """
     "{url}/api/v1/generate"
 )
@@ -113,7 +116,10 @@ class Stack:
         if options.model:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
         # What is wrong with the request stops the start before anything runs.
-        load_settings(self._environ)
+        settings = load_settings(self._environ)
+        check_binding(settings, load_keys(settings))
+        pairs = read_pairs(settings)
+        self._authorization = bearer(pairs[0][1] if pairs else "")
         # Bound last, claimed first: the other parts choose among what is left.
         self._gateway_port = self._claim_gateway_port()
 
@@ -129,7 +135,9 @@ class Stack:
         (url,) = gateway.urls
         loaded = bool(workers) and await self._until_loaded(url)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
-        self._console.print(EXAMPLE.replace("{url}", url), markup=False, highlight=False, soft_wrap=True)
+        key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
+        example = EXAMPLE.replace("{url}", url).replace("{key}", key)
+        self._console.print(example, markup=False, highlight=False, soft_wrap=True)
         self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
 
     async def _nats(self) -> Callable[[str], str]:
@@ -167,7 +175,7 @@ class Stack:
             name=f"worker-{number}",
             role="worker",
             argv=_own("worker"),
-            env=self._environ | environment,
+            env=_without_keys(self._environ) | environment,
             urls=[metrics],
             is_ready=_answers(metrics),
             # It waits for running jobs, then hands back, then gives a stuck engine the rest.
@@ -191,7 +199,8 @@ class Stack:
     async def _until_loaded(self, url: str) -> bool:
         """Show what the workers say until one is ready, or none can be; returns whether one is."""
         started, shown = time.monotonic(), ""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout, headers=self._authorization) as session:
             while True:
                 workers = await _workers(session, url)
                 states = {worker["state"] for worker in workers}
@@ -228,6 +237,11 @@ class Stack:
 def _absolute(model: str) -> str:
     """A checkpoint folder by its whole path: children may run elsewhere."""
     return str(Path(model).expanduser().resolve()) if is_folder(model) else model
+
+
+def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a worker gets: API keys are the gateway's alone."""
+    return {name: value for name, value in environ.items() if not name.startswith("API_KEYS")}
 
 
 def _own(command: str) -> list[str]:

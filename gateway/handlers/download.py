@@ -7,6 +7,7 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp import web
 
+from gateway.access import owner_of
 from gateway.api import DownloadQuery
 from gateway.problems import Problem, unavailable
 from gateway.services import SERVICES, Services
@@ -45,7 +46,7 @@ async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> w
     """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either."""
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
-    file = choose(await services.jobs.find(request.match_info["job_id"]))
+    file = choose(await services.jobs.find(request.match_info["job_id"], owner_of(request)))
     if request.method == "HEAD":
         return _head(file)
     if query.proxy:

@@ -5,15 +5,17 @@ import re
 
 from aiohttp import web
 
+from gateway.access import owner_of
 from gateway.api import GenerateRequest, JobAccepted
-from gateway.jobs import fingerprint_source
+from gateway.drafts import draft_record
 from gateway.middleware import TRACEPARENT
 from gateway.problems import FieldError, invalid
 from gateway.recipes import make_recipe
 from gateway.responses import json_response
-from gateway.services import SERVICES
+from gateway.services import SERVICES, Services
 from gateway.validation import read_body
 from gateway.views import whole_seconds
+from shared.messages import JobRecord
 
 _KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
 
@@ -29,9 +31,8 @@ async def generate(request: web.Request) -> web.Response:
         max_duration=services.settings.max_duration,
     )
     # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
-    record = await asyncio.shield(
-        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
-    )
+    draft = draft_record(recipe, body, _key(request), request[TRACEPARENT], owner_of(request))
+    record = await asyncio.shield(_accept(services, draft))
     accepted = JobAccepted(
         job_id=record.job_id,
         status=record.status,
@@ -39,6 +40,11 @@ async def generate(request: web.Request) -> web.Response:
         created_at=whole_seconds(record.created_at),
     )
     return json_response(accepted)
+
+
+async def _accept(services: Services, draft: JobRecord) -> JobRecord:
+    with services.quotas.admitted(draft):
+        return await services.jobs.submit(draft)
 
 
 def _key(request: web.Request) -> str | None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from gateway.access import owner_of
 from gateway.api import CancelQuery, JobList, JobsQuery, Message
 from gateway.job_index import Position
 from gateway.problems import FieldError, invalid
@@ -20,21 +21,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 async def status(request: web.Request) -> web.Response:
     """GET /api/v1/status/{job_id}: from memory."""
     services = request.app[SERVICES]
-    record = await services.jobs.find(request.match_info["job_id"])
+    record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
     return json_response(services.views.of(record))
 
 
 async def list_jobs(request: web.Request) -> web.Response:
     """GET /api/v1/jobs: newest first, a page at a time."""
-    services = request.app[SERVICES]
+    services, owner = request.app[SERVICES], owner_of(request)
     query = read_query(request, JobsQuery)
     before = _read_cursor(query.cursor) if query.cursor else None
     # One more than asked for tells whether there is a next page.
-    found = services.index.newest(query.limit + 1, query.status, before)
+    found = services.index.newest(query.limit + 1, query.status, before, owner)
     page = found[: query.limit]
     body = JobList(
         jobs=[services.views.of(record) for record in page],
-        total=services.index.count(query.status),
+        total=services.index.count(query.status, owner),
         next_cursor=_cursor(page[-1]) if len(found) > query.limit else None,
     )
     return json_response(body)
@@ -43,7 +44,8 @@ async def list_jobs(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """DELETE /api/v1/jobs/{job_id}; with keep=1 the answer comes before the worker has stored what it has."""
     query = read_query(request, CancelQuery)
-    await asyncio.shield(request.app[SERVICES].jobs.cancel(request.match_info["job_id"], query.keep))
+    jobs = request.app[SERVICES].jobs
+    await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, owner_of(request)))
     return json_response(Message("Job cancelled successfully"))
 
 

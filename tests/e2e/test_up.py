@@ -319,3 +319,23 @@ def test_own_servers_are_used_instead_of_embedded_ones(running: Up, up: Start) -
     guest = up("--no-worker", **environment).start()
     assert {each["role"] for each in guest.run_file()} == {"gateway"}
     assert guest.stop() == 0
+
+
+def test_with_api_keys_the_client_commands_need_one_and_workers_have_none(
+    running: Up, up: Start, tmp_path: Path
+) -> None:
+    key, file = "k" * 32, tmp_path / "out.wav"
+    environment = {name: value for name, value in _environment(running).items() if name.startswith(("NATS_", "S3_"))}
+    guest = up(API_KEYS=f"daw:{key}", **environment).start()
+    assert "Authorization: Bearer KEY" in guest.output
+    assert key not in guest.output
+    arguments = ("generate", "tone", "--duration", "0.5", "--url", guest.url, "-o", str(file))
+    refused = musicgen(*arguments)
+    assert refused.returncode == 1
+    assert "set MUSICGEN_API_KEY" in refused.stderr
+    made = musicgen(*arguments, environment={"MUSICGEN_API_KEY": key})
+    assert made.returncode == 0, made.stderr
+    assert file.stat().st_size == 44 + 2 * 16_000
+    holders = {role for role in ("gateway", "worker") if key in str(psutil.Process(guest.pid(role)).environ())}
+    assert holders == {"gateway"}
+    assert guest.stop() == 0

@@ -7,11 +7,12 @@ from typing import Any
 
 import aiohttp
 import nats
-from aiohttp import web
+from msgspec.structs import replace
 from nats.aio.client import Client
 
 from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.app import create_app, open_services
+from gateway.server import serving
 from gateway.services import Services
 from shared.bus import open_bus
 from shared.lifecycle import end
@@ -162,18 +163,14 @@ class RunningWorker:
 async def _gateway(settings: Settings) -> AsyncIterator[Api]:
     (port,) = free_ports(1)
     async with open_services(settings) as services:
-        runner = web.AppRunner(create_app(services), handler_cancellation=True, shutdown_timeout=1, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, LOOPBACK, port).start()
         connecting = asyncio.create_task(services.bus.run(settings.nats_url, "gateway"))
         url = f"http://{LOOPBACK}:{port}"
+        where = replace(settings, gateway_port=port, shutdown_grace=1.0)
         try:
-            async with aiohttp.ClientSession(url) as http:
+            async with serving(create_app(services), where), aiohttp.ClientSession(url) as http:
                 yield Api(url, services, http)
         finally:
-            connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
-            await runner.cleanup()
+            await end((connecting,))
 
 
 @asynccontextmanager

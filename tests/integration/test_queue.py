@@ -60,10 +60,13 @@ async def test_a_full_queue_is_a_503_and_leaves_no_record(system: System) -> Non
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
         assert "full" in (await response.json())["detail"]
-    async with api.http.get("/api/v1/jobs") as response:
-        listing = await response.json()
-    assert listing["total"] == 2
-    assert [job["job_id"] for job in listing["jobs"]] == accepted[::-1]
+
+    async def listed() -> bool:
+        async with api.http.get("/api/v1/jobs") as response:
+            listing = await response.json()
+        return [job["job_id"] for job in listing["jobs"]] == accepted[::-1] and listing["total"] == 2
+
+    await eventually(listed, "the watch tells that the third record was taken back")
     assert len(await (await js.key_value(subjects.JOBS_BUCKET)).keys()) == 2
 
 

@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import SequenceNode
 
-from shared.settings import Settings
+from gateway.binding import is_loopback
+from shared.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINERS = ROOT / "deploy" / "containers"
@@ -103,7 +104,7 @@ def test_env_example_has_every_variable_of_the_compose_files_and_no_other() -> N
 
 def test_nats_gets_every_variable_of_its_configuration() -> None:
     settings = [line.partition("#")[0] for line in (ROOT / "nats.conf").read_text().splitlines()]
-    used = set(re.findall(r"\$(\w+)", "\n".join(settings)))
+    used = set(re.findall(r'(?<!")\$(\w+)', "\n".join(settings)))
     assert used == set(load(ROOT / "compose.yaml")["services"]["nats"]["environment"])
 
 
@@ -126,6 +127,16 @@ def test_what_the_gateway_image_leaves_out_are_dependencies_of_the_project() -> 
     dependencies = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]}
     pruned = set(re.findall(r"--prune (\S+)", (CONTAINERS / "gateway.Dockerfile").read_text()))
     assert {"torch", "audiocraft"} <= pruned <= dependencies
+
+
+def test_the_gateway_starts_without_keys_only_where_its_port_is_on_loopback() -> None:
+    local, production = (load(path)["services"]["gateway"]["environment"] for path in COMPOSE_FILES)
+    for environment in (local, local | production):
+        values = {name: "" if "${" in str(value) else str(value) for name, value in environment.items()}
+        settings = load_settings(values)
+        assert not is_loopback(settings.gateway_host)
+        assert settings.gateway_allow_open == (environment is local)
+    assert production["API_KEYS"].startswith("${API_KEYS:?")
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

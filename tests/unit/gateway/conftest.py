@@ -14,7 +14,10 @@ from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.keys import ApiKeys, load_keys
 from gateway.probe import Probe
+from gateway.quotas import Quotas
+from gateway.rates import Rates
 from gateway.services import Services
 from gateway.sweep import Sweep
 from gateway.views import Views
@@ -22,6 +25,7 @@ from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.settings import load_settings
 from shared.storage import Storage
+from tests.unit.gateway.samples import DAW, WEB
 
 Api = TestClient[web.Request, web.Application]
 
@@ -44,6 +48,9 @@ async def services() -> AsyncIterator[Services]:
     async with ClientSession() as http:
         yield Services(
             settings=settings,
+            keys=load_keys(settings),
+            rates=Rates(settings.key_rate, settings.key_burst),
+            quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
             bus=bus,
             storage=storage,
             http=http,
@@ -62,3 +69,10 @@ async def services() -> AsyncIterator[Services]:
 async def api(services: Services) -> AsyncIterator[Api]:
     async with TestClient(TestServer(create_app(services))) as client:
         yield client
+
+
+@pytest.fixture
+def keyed(services: Services, api: Api) -> Api:
+    """The same gateway for those who have the keys DAW and WEB."""
+    services.keys = ApiKeys([("daw", DAW), ("web", WEB)])
+    return api

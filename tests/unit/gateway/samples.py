@@ -12,6 +12,14 @@ from shared.records import Entry
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
+# Two API keys.
+DAW, WEB = "d" * 32, "w" * 32
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that a key is sent in."""
+    return {"Authorization": f"Bearer {key}"}
+
 
 def job_id(number: int) -> str:
     return f"gen_{number:012d}"

@@ -12,6 +12,7 @@ from shared.records import Entry
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 MODELS = ("starter", "small")
+OWNERS = (None, "daw", "web")
 NUMBERS = st.integers(0, 5)
 # A job's number settles its age and model, as it does in truth; several are of the same age.
 APPLY = st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 6))
@@ -19,7 +20,8 @@ STEPS = st.lists(APPLY | NUMBERS, max_size=30)
 
 
 def made(number: int, status: JobStatus) -> JobRecord:
-    return record(number, age=number // 2, model=MODELS[number % 2], duration=number + 1.0, status=status)
+    owner = OWNERS[number % 3]
+    return record(number, age=number // 2, model=MODELS[number % 2], duration=number + 1.0, status=status, owner=owner)
 
 
 def newest_first(model: dict[int, Entry]) -> list[JobRecord]:
@@ -47,6 +49,10 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
         matching = [each for each in records if wanted in (None, each.status)]
         assert index.newest(100, wanted, None) == matching
         assert index.count(wanted) == len(matching)
+        for owner in OWNERS[1:]:
+            own = [each for each in matching if each.owner == owner]
+            assert index.newest(100, wanted, None, owner) == own
+            assert index.count(wanted, owner) == len(own)
     for number in range(6):
         assert index.get(job_id(number)) == (model[number].record if number in model else None)
     for each in records:

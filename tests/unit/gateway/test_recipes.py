@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api import MAX_PROMPT, GenerateRequest
-from gateway.jobs import fingerprint_source
+from gateway.drafts import fingerprint_source
 from gateway.problems import FieldError, Problem
 from gateway.recipes import make_recipe
 from shared.messages import Recipe

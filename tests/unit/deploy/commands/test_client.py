@@ -77,3 +77,27 @@ async def test_an_error_is_told_in_the_gateways_words_if_it_has_some(status: int
     async with TestServer(app) as server, connected(str(server.make_url(""))) as session, session.get("/") as response:
         with pytest.raises(MusicgenError, match=words):
             await answer(response)
+
+
+async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tell(request: web.Request) -> web.Response:
+        return web.json_response(request.headers.get("Authorization"))
+
+    app = web.Application()
+    app.router.add_get("/", tell)
+    async with TestServer(app) as server:
+        for key, header in (("", None), ("k" * 16, "Bearer " + "k" * 16)):
+            monkeypatch.setenv("MUSICGEN_API_KEY", key)
+            async with connected(str(server.make_url(""))) as session, session.get("/") as response:
+                assert await answer(response) == header
+
+
+async def test_a_missing_key_is_said_to_be_missing() -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"detail": "An API key is needed."}, status=401)
+
+    app = web.Application()
+    app.router.add_get("/", refuse)
+    async with TestServer(app) as server, connected(str(server.make_url(""))) as session, session.get("/") as response:
+        with pytest.raises(MusicgenError, match="set MUSICGEN_API_KEY"):
+            await answer(response)

@@ -11,7 +11,7 @@ from deploy.stack import ports
 from deploy.stack.ports import LOOPBACK, free_ports
 from deploy.stack.supervisor import Supervisor
 from deploy.stack.up import Options, Stack
-from shared.errors import MusicgenError
+from shared.errors import MusicgenError, SettingsError
 
 
 def stack(folder: Path, port: int | None) -> Stack:
@@ -42,3 +42,21 @@ def test_nor_the_port_of_the_setting(tmp_path: Path, port: int, monkeypatch: pyt
 def test_a_given_port_that_is_taken_is_refused(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server, pytest.raises(MusicgenError, match="is taken"):
         stack(tmp_path, server.getsockname()[1])
+
+
+def test_a_gateway_that_would_be_open_to_others_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_HOST", "0.0.0.0")
+    with pytest.raises(SettingsError, match="GATEWAY_ALLOW_OPEN=1"):
+        stack(tmp_path, None)
+    monkeypatch.setenv("API_KEYS", "daw:" + "k" * 16)
+    stack(tmp_path, None)
+
+
+def test_api_keys_are_the_gateways_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "k" * 16
+    monkeypatch.setenv("API_KEYS", f"daw:{key}")
+    made = stack(tmp_path, None)
+    assert key in str(made._gateway("nats://x", {}).env)
+    assert key not in str(made._worker(1, "nats://x", {}).env)

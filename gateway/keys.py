@@ -1,0 +1,106 @@
+"""API keys: whose request it is. In memory there is only the SHA-256 of each, which is right for random keys."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from shared.errors import SettingsError
+from shared.settings import Settings
+
+SHORTEST = 16
+LONGEST = 256
+
+# What an HTTP header and a WebSocket's subprotocol both may hold.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY = re.compile(rf"[A-Za-z0-9._~-]{{{SHORTEST},{LONGEST}}}")
+
+
+class ApiKeys:
+    """Who may use the gateway. Without any key it is open to everyone.
+
+    Args:
+        pairs: name and key. A name with two keys is for changing one without a pause.
+
+    Raises:
+        ValueError: if two names have the same key.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._names: dict[bytes, str] = {}
+        for name, key in pairs:
+            if self._names.setdefault(_digest(key), name) != name:
+                raise ValueError(f"{self._names[_digest(key)]} and {name} have the same key")
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def owner_of(self, key: str) -> str | None:
+        """The name that goes with a key, or None. Takes as long for a wrong key as for a right one."""
+        digest, owner = _digest(key), None
+        for known, name in self._names.items():
+            if hmac.compare_digest(known, digest):
+                owner = name
+        return owner
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+
+
+def load_keys(settings: Settings) -> ApiKeys:
+    """The keys of API_KEYS and of the file that API_KEYS_FILE names.
+
+    Raises:
+        SettingsError: that tells what is wrong, and no key.
+    """
+    try:
+        return ApiKeys(read_pairs(settings))
+    except ValueError as error:
+        raise SettingsError(f"API_KEYS: {error}. Give each its own: `openssl rand -hex 24` makes one.") from error
+
+
+def read_pairs(settings: Settings) -> list[tuple[str, str]]:
+    """Name and key of each; those of API_KEYS come first.
+
+    Raises:
+        SettingsError: as `load_keys`.
+    """
+    found = [_pair("API_KEYS", text) for text in _split(settings.api_keys)]
+    if settings.api_keys_file:
+        lines = _read(settings.api_keys_file).splitlines()
+        texts = [text for line in lines for text in _split(line.partition("#")[0])]
+        if not texts:
+            raise SettingsError(f"API_KEYS_FILE: {settings.api_keys_file} holds no key. Write NAME:KEY lines into it.")
+        found += [_pair("API_KEYS_FILE", text) for text in texts]
+    return found
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
+        raise SettingsError(
+            f"API_KEYS_FILE: {file} cannot be read: {reason}. Name a file of NAME:KEY lines."
+        ) from error
+
+
+def _pair(variable: str, text: str) -> tuple[str, str]:
+    name, colon, key = text.partition(":")
+    if not colon or not _NAME.fullmatch(name):  # without a colon it may be a key: do not show it
+        raise SettingsError(
+            f"{variable} must be NAME:KEY pairs with commas between them, such as daw:KEY. "
+            "A name has 1 to 32 letters, digits, - and _."
+        )
+    if not _KEY.fullmatch(key):
+        raise SettingsError(
+            f"{variable} must be NAME:KEY pairs; the key of {name} needs {SHORTEST} to {LONGEST} letters, digits "
+            "and . _ ~ - drawn by chance. `openssl rand -hex 24` makes one."
+        )
+    return name, key

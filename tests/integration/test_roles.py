@@ -1,0 +1,113 @@
+"""What each NATS role may do, and that it is enough."""
+
+import asyncio
+import json
+from typing import Any
+
+import nats
+import pytest
+
+from shared.bus import inbox_prefix
+from tests.integration.system import System, eventually
+
+JOB = "gen_000000000000"
+FORBIDDEN = {
+    "gateway": {
+        "publish": [
+            f"music.audio.{JOB}",
+            "music.workers.w1",
+            "$JS.ACK.MUSIC_JOBS.worker-starter.1.1.1.1.0",
+            "$JS.API.CONSUMER.MSG.NEXT.MUSIC_JOBS.worker-starter",
+            "$JS.API.CONSUMER.CREATE.MUSIC_JOBS",
+            "$JS.API.CONSUMER.DELETE.MUSIC_JOBS.worker-starter",
+            "$JS.API.STREAM.MSG.DELETE.MUSIC_EVENTS",
+            "$JS.API.STREAM.CREATE.MINE",
+            "$KV.other.key",
+        ],
+        "subscribe": ["music.cancel.*", "music.jobs.>", "_INBOX_worker.>"],
+    },
+    "worker": {
+        "publish": [
+            f"music.cancel.{JOB}",
+            "$JS.API.STREAM.MSG.DELETE.MUSIC_JOBS",
+            "$JS.API.CONSUMER.DELETE.MUSIC_JOBS.worker-starter",
+            "$JS.API.CONSUMER.CREATE.KV_music_jobs",
+            "$JS.API.STREAM.CREATE.MINE",
+            "$KV.other.key",
+        ],
+        "subscribe": ["music.events.>", "music.audio.*", "music.jobs.>", "_INBOX_gateway.>"],
+    },
+    "observer": {
+        "publish": [f"music.cancel.{JOB}", "music.jobs.starter.normal", f"music.events.{JOB}.failed"],
+        "subscribe": ["_INBOX_gateway.>", "_INBOX_worker.>", "music.jobs.>", "music.cancel.*", "music.workers.*"],
+    },
+}
+# For nobody but the operator.
+PUBLISH = ["$JS.API.STREAM.DELETE.MUSIC_JOBS", "$JS.API.STREAM.PURGE.KV_music_jobs", "$JS.API.STREAM.UPDATE.MUSIC_JOBS"]
+SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>"]
+
+
+@pytest.mark.parametrize("role", FORBIDDEN)
+async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str) -> None:
+    refused: list[str] = []
+
+    async def hear(error: Exception) -> None:
+        refused.append(str(error).lower())
+
+    url = system.nats_urls[role]
+    client = await nats.connect(url, error_cb=hear, inbox_prefix=inbox_prefix(url))
+    wanted = []
+    for subject in FORBIDDEN[role]["publish"] + PUBLISH:
+        wanted.append(f'permissions violation for publish to "{subject}"')
+        await client.publish(subject, b"")
+    for subject in FORBIDDEN[role]["subscribe"] + SUBSCRIBE:
+        wanted.append(f'permissions violation for subscription to "{subject}"')
+        await client.subscribe(subject)
+
+    async def all_told() -> bool:
+        return len(refused) == len(wanted)
+
+    await eventually(all_told, "each is refused")
+    await client.close()
+    told = "\n".join(refused)
+    assert [each for each in wanted if each.lower() not in told] == []
+
+
+async def test_what_gateway_and_worker_do_is_all_allowed(system: System, caplog: pytest.LogCaptureFixture) -> None:
+    """The streams are made, jobs are run, heard, missed, cancelled, kept and handed back."""
+    api, worker = await system.gateway(), await system.worker()
+    jobs = [await api.generate("slow", duration=duration) for duration in (0.5, 20, 20)]
+    async with api.http.ws_connect(f"/ws?job_id={jobs[0]}&audio=1") as socket:
+        await _until(socket, "completed")
+        await socket.send_json({"type": "subscribe", "job_id": jobs[0], "after_seq": 0})
+        await _until(socket, "completed")
+    await api.until(jobs[1], "processing")
+    assert await api.delete(jobs[1], keep=True) == 200
+    await api.until(jobs[1], "cancelled")
+    await api.until(jobs[2], "processing")
+    assert await api.delete(await api.generate("slow", duration=20)) == 200
+    await worker.stop(grace=0)
+    await api.until(jobs[2], "queued")
+    assert await api.delete(jobs[2]) == 200
+    assert "permissions" not in caplog.text.lower()
+
+
+async def _until(socket: Any, kind: str) -> None:
+    async with asyncio.timeout(20):
+        async for message in socket:
+            if isinstance(message.data, str) and json.loads(message.data)["type"] == kind:
+                return
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix"),
+    [
+        ("nats://gateway:secret@127.0.0.1:4222", "_INBOX_gateway"),
+        ("nats://worker:secret@a:4222,nats://worker:secret@b:4222", "_INBOX_worker"),
+        ("nats://operator:secret@127.0.0.1:4222", "_INBOX"),
+        ("nats://127.0.0.1:4222", "_INBOX"),
+        ("nats://s3cr3t-token@127.0.0.1:4222", "_INBOX"),
+    ],
+)
+def test_answers_come_below_a_prefix_of_the_role(url: str, prefix: str) -> None:
+    assert inbox_prefix(url) == prefix
