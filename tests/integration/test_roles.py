@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import nats
 import pytest
 
+from shared import subjects
 from shared.bus import inbox_prefix
-from tests.integration.system import System, eventually
+from tests.integration.system import Api, System, eventually
 
 JOB = "gen_000000000000"
 FORBIDDEN = {
@@ -73,8 +75,10 @@ async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str
     assert [each for each in wanted if each.lower() not in told] == []
 
 
-async def test_what_gateway_and_worker_do_is_all_allowed(system: System, caplog: pytest.LogCaptureFixture) -> None:
-    """The streams are made, jobs are run, heard, missed, cancelled, kept and handed back."""
+async def test_what_gateway_and_worker_do_is_all_allowed(
+    system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The streams are made, jobs are run, heard, missed, cancelled, kept, handed back, missed and given up."""
     api, worker = await system.gateway(), await system.worker()
     jobs = [await api.generate("slow", duration=duration) for duration in (0.5, 20, 20)]
     async with api.http.ws_connect(f"/ws?job_id={jobs[0]}&audio=1") as socket:
@@ -88,8 +92,21 @@ async def test_what_gateway_and_worker_do_is_all_allowed(system: System, caplog:
     assert await api.delete(await api.generate("slow", duration=20)) == 200
     await worker.stop(grace=0)
     await api.until(jobs[2], "queued")
-    assert await api.delete(jobs[2]) == 200
+    await _sweep(system, api, jobs[2], monkeypatch)
     assert "permissions" not in caplog.text.lower()
+
+
+async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job without a message gets one again; one that nobody takes is given up, and its message goes."""
+    js = (await system.nats()).jetstream()
+    await js.purge_stream(subjects.JOBS_STREAM)
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    await api.services.sweep.sweep()
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    await api.services.sweep.sweep()
+    await api.until(queued, "failed")
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
 
 
 async def _until(socket: Any, kind: str) -> None:
