@@ -76,6 +76,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     audio: Audio | None
     timings: Timings | None
     outputs: tuple[OutputLink, ...]
+    audio_expired: bool
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

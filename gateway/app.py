@@ -12,9 +12,11 @@ from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.ledger import Ledger
 from gateway.middleware import problems, request_context
 from gateway.openapi import make_document
 from gateway.probe import Probe
+from gateway.renewals import Renewals
 from gateway.routes import add_routes
 from gateway.services import SERVICES, Services
 from gateway.validation import MAX_BODY
@@ -41,7 +43,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         http = await stack.enter_async_context(
             ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
         )
-        jobs = Jobs(bus, index)
+        ledger = Ledger(bus, index)
+        jobs = Jobs(bus, index, ledger)
         services = Services(
             settings=settings,
             bus=bus,
@@ -50,6 +53,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             index=index,
             workers=workers,
             views=Views(index, workers),
+            ledger=ledger,
+            renewals=Renewals(ledger),
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=Probe(bus, storage, workers, index),
@@ -67,7 +72,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         nonlocal subscribed
         bucket = await ensure_streams(bus.js)
         await services.index.follow(bucket)
-        services.jobs.records = Records(bucket)
+        services.ledger.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)

@@ -11,6 +11,7 @@ import nats.js.errors
 
 from gateway import metrics
 from gateway.job_index import JobIndex
+from gateway.ledger import Ledger
 from gateway.problems import FieldError, Problem, unknown_job
 from gateway.stopping import stopped
 from shared import subjects
@@ -21,7 +22,7 @@ from shared.logs import get_logger
 from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
 from shared.publisher import publish_event, publish_job
 from shared.records import Entry, Records
-from shared.topology import HOUR
+from shared.topology import HOUR, MAX_RECORDS
 
 log = get_logger(__name__)
 
@@ -39,17 +40,11 @@ DEDUPLICATED = timedelta(seconds=HOUR / 2)
 class Jobs:
     """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
 
-    def __init__(self, bus: Bus, index: JobIndex) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger) -> None:
         self._bus = bus
         self._index = index
+        self._ledger = ledger
         self._messages: dict[str, int] = {}
-        self.records: Records | None = None
-
-    def _records(self) -> Records:
-        self._bus.require()
-        if self.records is None:
-            raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
-        return self.records
 
     async def find(self, job_id: str) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
@@ -62,7 +57,7 @@ class Jobs:
         record = self._index.get(job_id)
         if record is not None:
             return record
-        entry = await self._records().get(job_id)
+        entry = await self._ledger.require().get(job_id)
         if entry is None:
             raise unknown_job(job_id)
         self._index.apply(entry)
@@ -70,7 +65,7 @@ class Jobs:
 
     async def current(self, job_id: str) -> Entry | None:
         """The record as the bucket has it this moment."""
-        return await self._records().get(job_id) if is_job_id(job_id) else None
+        return await self._ledger.current(job_id)
 
     async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
         """Accept a job: when this returns, the job is safe.
@@ -85,7 +80,9 @@ class Jobs:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, moment = self._records(), now()
+        records, moment = self._ledger.require(), now()
+        if self._index.count(None) >= MAX_RECORDS:
+            raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
         record = JobRecord(
             job_id=job_id_for(idempotency_key) if idempotency_key else new_job_id(),
             recipe=recipe,
@@ -115,7 +112,7 @@ class Jobs:
         uncertain publish with a key the record stays: the repeated request finishes what this one began.
         """
         if entry.record.fingerprint is None or isinstance(error, QueueFullError):
-            with suppress(UnavailableError):
+            with suppress(UnavailableError, ConflictError):
                 await records.remove(entry)
 
     async def _enqueue(self, entry: Entry) -> None:
@@ -152,7 +149,7 @@ class Jobs:
             age = moment - record.created_at
             if record.attempts or record.job_id in self._messages or not SETTLED < age < DEDUPLICATED:
                 continue
-            entry = await self._records().get(record.job_id)
+            entry = await self._ledger.require().get(record.job_id)
             if entry is not None and entry.record.status is JobStatus.QUEUED:
                 log.info("queueing again", job_id=record.job_id)
                 await self._enqueue(entry)
@@ -187,7 +184,7 @@ class Jobs:
             record = entry.record
             wanted = stopped(record, keep)
             try:
-                entry = entry if wanted is record else await self._records().update(entry, wanted)
+                entry = entry if wanted is record else await self._ledger.require().update(entry, wanted)
                 break
             except ConflictError:
                 continue  # a worker reported progress in between: look again

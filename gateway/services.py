@@ -7,7 +7,9 @@ from aiohttp import ClientSession, web
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.ledger import Ledger
 from gateway.probe import Probe
+from gateway.renewals import Renewals
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -27,6 +29,8 @@ class Services:
     index: JobIndex
     workers: WorkerRegistry
     views: Views
+    ledger: Ledger
+    renewals: Renewals
     jobs: Jobs
     hub: EventHub
     probe: Probe

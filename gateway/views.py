@@ -43,7 +43,7 @@ class Views:
             error_message=record.error_message,
             prompt=recipe.prompt,
             duration=recipe.duration,
-            audio_url=audio_url(record.job_id) if audio else None,
+            audio_url=audio_url(record.job_id) if record.keeps_audio else None,
             file_size=audio.size if audio else None,
             actual_duration=audio.duration if audio else None,
             model=recipe.model,
@@ -55,6 +55,7 @@ class Views:
             audio=audio,
             timings=record.timings,
             outputs=output_links(record),
+            audio_expired=record.expired_at is not None,
         )
 
     def _message(self, record: JobRecord) -> str:

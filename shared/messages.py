@@ -120,6 +120,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keep_requested: a person stopped the job and wants what was made until then.
         suspect: the job may be what took a worker down.
+        expired_at: when the audio was given up; `audio` then tells what it was.
+        seq: of the event that tells of this state, if the record was changed since without a new state.
     """
 
     job_id: str
@@ -141,12 +143,19 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     keep_requested: bool = False
     suspect: bool = False
     outputs: tuple[Output, ...] = ()
+    expired_at: Moment | None = None
+    seq: int = 0
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Whether this record promises that its audio is in the store. The oldest such record expires first."""
+        return self.status.is_terminal and self.audio is not None and self.expired_at is None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a job's life, as the WebSocket and `music.events.<job_id>.<type>` carry it.
 
-    `seq` rises with every event of a job. It is the revision of the record that the event tells of.
+    `seq` rises with every event of a job. It is the revision of the record at which the job came to this state.
     """
 
     type: EventType
@@ -191,6 +200,10 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
+# Below this prefix lies what all jobs made.
+ALL_JOBS_PREFIX = "jobs/"
+
+
 def audio_key(job_id: str) -> str:
     """The object's key: made from the job id alone, which is checked before it gets here."""
     return f"{job_prefix(job_id)}audio.wav"
@@ -203,7 +216,7 @@ def output_key(job_id: str, name: str) -> str:
 
 def job_prefix(job_id: str) -> str:
     """Below this prefix lies everything that a job made."""
-    return f"jobs/{job_id}/"
+    return f"{ALL_JOBS_PREFIX}{job_id}/"
 
 
 def audio_url(job_id: str) -> str:
@@ -212,7 +225,9 @@ def audio_url(job_id: str) -> str:
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
-    """Where the gateway serves what was stored beside the audio."""
+    """Where the gateway serves what is stored beside the audio."""
+    if record.expired_at:
+        return ()
     return tuple(
         OutputLink(
             kind=output.kind,
@@ -226,11 +241,11 @@ def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
 
 def event_of(record: JobRecord, revision: int, kind: EventType | None = None) -> Event:
     """The event that tells of `record` at `revision`; a lifecycle event unless `kind` says otherwise."""
-    audio = record.audio
+    audio = None if record.expired_at else record.audio
     return Event(
         type=kind or record.status.value,
         job_id=record.job_id,
-        seq=revision,
+        seq=record.seq or revision,
         status=record.status,
         progress=record.progress,
         message=record.message,

@@ -61,7 +61,7 @@ async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | No
     headers = _trace(record.traceparent)
     if kind is None:
         # A publish whose answer was lost is tried again; the broker keeps one.
-        headers[subjects.MSG_ID] = f"{record.job_id}.{revision}"
+        headers[subjects.MSG_ID] = f"{record.job_id}.{event.seq}"
     try:
         await js.publish(subjects.event_subject(record.job_id, event.type), _encode(event), headers=headers)
     except (nats.js.errors.APIError, *AWAY) as error:
@@ -80,7 +80,7 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
     subject = subjects.event_subject(record.job_id, record.status.value)
     try:
         last = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
-        announced = _decode(last.data or b"").seq >= revision
+        announced = _decode(last.data or b"").seq >= (record.seq or revision)
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
         announced = False  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:

@@ -14,7 +14,9 @@ from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
+from gateway.ledger import Ledger
 from gateway.probe import Probe
+from gateway.renewals import Renewals
 from gateway.services import Services
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
@@ -39,7 +41,8 @@ class BlindProbe(Probe):
 async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
-    jobs = Jobs(bus, index)
+    ledger = Ledger(bus, index)
+    jobs = Jobs(bus, index, ledger)
     async with ClientSession() as http:
         yield Services(
             settings=settings,
@@ -49,6 +52,8 @@ async def services() -> AsyncIterator[Services]:
             index=index,
             workers=workers,
             views=Views(index, workers),
+            ledger=ledger,
+            renewals=Renewals(ledger),
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=BlindProbe(bus, storage, workers, index),
