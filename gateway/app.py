@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, web
 
+from gateway.cache import Cache
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.ledger import Ledger
 from gateway.middleware import problems, request_context
@@ -44,7 +46,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
         )
         ledger = Ledger(bus, index)
-        jobs = Jobs(bus, index, ledger)
+        renewals, queue = Renewals(ledger), JobQueue(bus, index)
+        cache = Cache(bus, index, ledger, queue, workers, renewals)
+        jobs = Jobs(bus, index, ledger, queue, cache)
         services = Services(
             settings=settings,
             bus=bus,
@@ -54,7 +58,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             workers=workers,
             views=Views(index, workers),
             ledger=ledger,
-            renewals=Renewals(ledger),
+            renewals=renewals,
+            cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=Probe(bus, storage, workers, index),
@@ -97,7 +102,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    running = (services.probe.run(), services.hub.run(), services.jobs.run())
+    running = (services.probe.run(), services.hub.run(), services.jobs.run(), services.cache.run())
     tasks = [asyncio.create_task(each) for each in running]
     yield
     await end(tasks)

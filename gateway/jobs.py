@@ -7,27 +7,24 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import msgspec
-import nats.js.errors
 
 from gateway import metrics
+from gateway.cache import STARTED, Cache, Reuse
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
 from gateway.ledger import Ledger
 from gateway.problems import FieldError, Problem, unknown_job
 from gateway.stopping import stopped
 from shared import subjects
-from shared.bus import AWAY, Bus
+from shared.bus import Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.job_id import is_job_id, job_id_for, new_job_id
 from shared.logs import get_logger
-from shared.messages import EventType, Job, JobRecord, JobStatus, Recipe, now
-from shared.publisher import publish_event, publish_job
+from shared.messages import JobRecord, JobStatus, Recipe, now
 from shared.records import Entry, Records
 from shared.topology import HOUR, MAX_RECORDS
 
 log = get_logger(__name__)
-
-# The messages of so many of the newest jobs are known by number.
-REMEMBERED = 10_000
 
 # Seconds between two looks for jobs without a message.
 RECONCILE = 10.0
@@ -40,11 +37,12 @@ DEDUPLICATED = timedelta(seconds=HOUR / 2)
 class Jobs:
     """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
 
-    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, queue: JobQueue, cache: Cache) -> None:
         self._bus = bus
         self._index = index
         self._ledger = ledger
-        self._messages: dict[str, int] = {}
+        self._queue = queue
+        self._cache = cache
 
     async def find(self, job_id: str) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
@@ -67,7 +65,9 @@ class Jobs:
         """The record as the bucket has it this moment."""
         return await self._ledger.current(job_id)
 
-    async def submit(self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str) -> JobRecord:
+    async def submit(
+        self, recipe: Recipe, body: bytes, idempotency_key: str | None, traceparent: str, reuse: Reuse
+    ) -> JobRecord:
         """Accept a job: when this returns, the job is safe.
 
         Args:
@@ -75,6 +75,7 @@ class Jobs:
             body: the request, as sent: a repeated key must come with the same one.
             idempotency_key: of the request, if it has one.
             traceparent: of the request.
+            reuse: what the job may be answered with.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
@@ -88,16 +89,16 @@ class Jobs:
             recipe=recipe,
             created_at=moment,
             updated_at=moment,
-            message="Generation job started",
+            message=STARTED,
             fingerprint=hashlib.sha256(body).hexdigest() if idempotency_key else None,
             traceparent=traceparent,
         )
         try:
-            entry = await records.create(record)
+            entry = await records.create(self._cache.prepared(record, reuse))
         except ConflictError:
             return await self._repeat(records, record)
         try:
-            await self._enqueue(entry)
+            record = await self._begin(entry)
         except Exception as error:
             await self._undo(records, entry, error)
             raise
@@ -115,19 +116,11 @@ class Jobs:
             with suppress(UnavailableError, ConflictError):
                 await records.remove(entry)
 
-    async def _enqueue(self, entry: Entry) -> None:
-        record = entry.record
-        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
-        sequence = await publish_job(self._bus.require(), job, record.traceparent)
-        self._remember(record.job_id, sequence)
-        self._index.apply(entry)
-        await self._announce(entry)
-
-    def _remember(self, job_id: str, sequence: int) -> None:
-        """Where the job's message is, so that cancelling makes room in the queue at once."""
-        self._messages[job_id] = sequence
-        if len(self._messages) > REMEMBERED:
-            del self._messages[next(iter(self._messages))]
+    async def _begin(self, entry: Entry) -> JobRecord:
+        if entry.record.follows:
+            return await self._cache.begin(entry)
+        await self._queue.enqueue(entry)
+        return entry.record
 
     async def run(self) -> None:
         """Reconcile now and then, until cancelled."""
@@ -135,6 +128,7 @@ class Jobs:
             await asyncio.sleep(RECONCILE)
             try:
                 await self.reconcile()
+                await self._cache.reconcile()
             except UnavailableError as error:
                 log.info("reconciling later", error=str(error))
 
@@ -147,12 +141,12 @@ class Jobs:
         moment = now()
         for record in self._index.queued():
             age = moment - record.created_at
-            if record.attempts or record.job_id in self._messages or not SETTLED < age < DEDUPLICATED:
+            if record.attempts or self._queue.has(record.job_id) or not SETTLED < age < DEDUPLICATED:
                 continue
             entry = await self._ledger.require().get(record.job_id)
             if entry is not None and entry.record.status is JobStatus.QUEUED:
                 log.info("queueing again", job_id=record.job_id)
-                await self._enqueue(entry)
+                await self._queue.enqueue(entry)
 
     async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
@@ -164,7 +158,7 @@ class Jobs:
             message = f"This key was used for another request, job {known.job_id}. Use a new key for a new request."
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])
         if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
-            await self._enqueue(entry)
+            return await self._begin(entry)
         return known
 
     async def cancel(self, job_id: str, keep: bool = False) -> None:
@@ -184,7 +178,7 @@ class Jobs:
             record = entry.record
             wanted = stopped(record, keep)
             try:
-                entry = entry if wanted is record else await self._ledger.require().update(entry, wanted)
+                entry = entry if wanted is record else await self._ledger.update(entry, wanted)
                 break
             except ConflictError:
                 continue  # a worker reported progress in between: look again
@@ -193,32 +187,14 @@ class Jobs:
         # The record is the truth; this only makes the worker look at it at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         if record.status is JobStatus.QUEUED:
-            await self._unqueue(job_id)
+            await self._queue.remove(job_id)
 
     async def _tell_stopped(self, entry: Entry, before: JobRecord) -> None:
         record = entry.record
-        self._index.apply(entry)
         if not before.keep_requested:
             metrics.cancelled(record.recipe.model)
         log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
-        await self._announce(entry, None if record.status.is_terminal else "progress")
-
-    async def _unqueue(self, job_id: str) -> None:
-        """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
-        sequence = self._messages.pop(job_id, None)
-        if sequence is None:
-            return
-        try:
-            await self._bus.js.delete_msg(subjects.JOBS_STREAM, sequence)
-        except (nats.js.errors.APIError, *AWAY) as error:
-            log.info("message left in the queue", job_id=job_id, error=repr(error))
-
-    async def _announce(self, entry: Entry, kind: EventType | None = None) -> None:
-        try:
-            await publish_event(self._bus.require(), entry, kind)
-        except UnavailableError as error:
-            # The worker that gets the job's message announces what it finds, so the event comes then.
-            log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
+        await self._queue.announce(entry, None if record.status.is_terminal else "progress")
 
 
 def fingerprint_source(request: msgspec.Struct) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from gateway.ledger import Ledger
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
+from shared.messages import JobRecord
 from shared.records import aside
 from shared.storage import RENEWED_EVERY
 
@@ -25,16 +26,20 @@ class Renewals:
         self._clock = clock
         self._due: dict[str, float] = {}
 
-    async def renew(self, job_id: str) -> bool:
-        """Keep the audio of a job for as long as if it were just made; False if it has been given up.
+    async def renew(self, record: JobRecord) -> bool:
+        """Keep a job and its audio for as long as if it were just made; False if the audio has been given up.
 
         To be called before a URL of it is given away: either this or the worker that gives it up is the first to
         change the record. Without NATS nothing is renewed, and what is stored is served all the same.
         """
+        jobs = filter(None, (record.source, record.job_id))
+        return all([await self._renew(job_id) for job_id in jobs])
+
+    async def _renew(self, job_id: str) -> bool:
         if self._clock() < self._due.get(job_id, 0.0):
             return True
         try:
-            kept, delay = await self._renew(job_id), RENEWED_EVERY.total_seconds()
+            kept, delay = await self._change(job_id), RENEWED_EVERY.total_seconds()
         except UnavailableError as error:
             log.info("download not noted", job_id=job_id, error=str(error))
             kept, delay = True, RETRY
@@ -42,10 +47,10 @@ class Renewals:
             self._remember(job_id, self._clock() + delay)
         return kept
 
-    async def _renew(self, job_id: str) -> bool:
+    async def _change(self, job_id: str) -> bool:
         while True:
             entry = await self._ledger.current(job_id)
-            if entry is None or not entry.record.keeps_audio:
+            if entry is None or not entry.record.has_audio:
                 return False
             try:
                 await self._ledger.update(entry, aside(entry))

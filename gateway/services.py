@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 
+from gateway.cache import Cache
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
@@ -31,6 +32,7 @@ class Services:
     views: Views
     ledger: Ledger
     renewals: Renewals
+    cache: Cache
     jobs: Jobs
     hub: EventHub
     probe: Probe

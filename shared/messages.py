@@ -121,6 +121,9 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         keep_requested: a person stopped the job and wants what was made until then.
         suspect: the job may be what took a worker down.
         expired_at: when the audio was given up; `audio` then tells what it was.
+        follows: the job is queued without a message: it waits for an equal one, or for its turn to be made itself.
+        source: the job that has made this one's audio before, and keeps it.
+        checkpoint: what the model was loaded from, where that can be told.
         seq: of the event that tells of this state, if the record was changed since without a new state.
     """
 
@@ -145,11 +148,19 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     expired_at: Moment | None = None
     seq: int = 0
+    follows: bool = False
+    source: str | None = None
+    checkpoint: str | None = None
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the job has audio that has not expired; where there is a `source`, that one may have."""
+        return self.status.is_terminal and self.audio is not None and self.expired_at is None
 
     @property
     def keeps_audio(self) -> bool:
-        """Whether this record promises that its audio is in the store. The oldest such record expires first."""
-        return self.status.is_terminal and self.audio is not None and self.expired_at is None
+        """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
+        return self.has_audio and self.source is None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +207,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    checkpoint: str | None = None
     started_at: datetime
     version: str
 

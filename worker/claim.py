@@ -140,6 +140,7 @@ def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
         message="Generating",
         attempts=record.attempts + 1,
         worker_id=worker_id,
+        follows=False,
         started_at=moment,
         updated_at=moment,
     )

@@ -43,14 +43,20 @@ async def download_output(request: web.Request) -> web.StreamResponse:
 
 
 async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> web.StreamResponse:
-    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either."""
+    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either.
+
+    Raises:
+        Problem: of `choose`; 410 if the file has expired; 503 if S3 is away.
+    """
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
     record = await services.jobs.find(request.match_info["job_id"])
     file = choose(record)
+    if services.index.has_expired(record):
+        raise audio_gone(record)
     if request.method == "HEAD":
         return _head(file)
-    if not await services.renewals.renew(record.job_id):
+    if not await services.renewals.renew(record):
         raise audio_gone(record)
     if query.proxy:
         return await _through_gateway(request, services, record, file)
@@ -64,10 +70,8 @@ def audio_of(record: JobRecord) -> File:
     """A finished job's audio. Nothing but audio is ever served with 200.
 
     Raises:
-        Problem: 409 that says what became of the job; 410 if the audio has expired.
+        Problem: 409 that says what became of the job.
     """
-    if record.expired_at is not None:
-        raise audio_gone(record)
     if record.status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and record.audio is not None:
         return File(record.audio.key, record.audio.size, "audio/wav", f"{record.job_id}.wav")
     reasons = {
@@ -82,7 +86,7 @@ def output_of(record: JobRecord, name: str) -> File:
     """What a finished job made beside its audio.
 
     Raises:
-        Problem: 409 and 410 as for the audio; 404 that says what there is.
+        Problem: 409 as for the audio; 404 that says what there is.
     """
     audio_of(record)
     for output in record.outputs:
@@ -111,7 +115,7 @@ async def _through_gateway(
     try:
         async with services.http.get(url, headers=headers) as upstream:
             _check(upstream, record)
-            return await _relay(request, upstream, file, partial(services.renewals.renew, record.job_id))
+            return await _relay(request, upstream, file, partial(services.renewals.renew, record))
     except (TimeoutError, aiohttp.ClientConnectionError) as error:
         raise unavailable(f"S3 is away: {error}", retry_after=5) from error
 

@@ -4,8 +4,10 @@ import asyncio
 import re
 
 from aiohttp import web
+from msgspec import UNSET
 
 from gateway.api import GenerateRequest, JobAccepted
+from gateway.cache import Reuse
 from gateway.jobs import fingerprint_source
 from gateway.middleware import TRACEPARENT
 from gateway.problems import FieldError, invalid
@@ -30,7 +32,7 @@ async def generate(request: web.Request) -> web.Response:
     )
     # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
     record = await asyncio.shield(
-        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT])
+        services.jobs.submit(recipe, fingerprint_source(body), _key(request), request[TRACEPARENT], _reuse(body))
     )
     accepted = JobAccepted(
         job_id=record.job_id,
@@ -39,6 +41,15 @@ async def generate(request: web.Request) -> web.Response:
         created_at=whole_seconds(record.created_at),
     )
     return json_response(accepted)
+
+
+def _reuse(body: GenerateRequest) -> Reuse:
+    """Without a seed, music is asked for that nobody has heard yet."""
+    if body.cache is UNSET:
+        return "none" if body.seed is None else "same"
+    if not body.cache:
+        return "none"
+    return "any" if body.seed is None else "same"
 
 
 def _key(request: web.Request) -> str | None:

@@ -10,9 +10,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from nats.aio.client import Client
 
 from gateway.app import create_app
+from gateway.cache import Cache
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.ledger import Ledger
 from gateway.probe import Probe
@@ -42,7 +44,9 @@ async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
     ledger = Ledger(bus, index)
-    jobs = Jobs(bus, index, ledger)
+    renewals, queue = Renewals(ledger), JobQueue(bus, index)
+    cache = Cache(bus, index, ledger, queue, workers, renewals)
+    jobs = Jobs(bus, index, ledger, queue, cache)
     async with ClientSession() as http:
         yield Services(
             settings=settings,
@@ -53,7 +57,8 @@ async def services() -> AsyncIterator[Services]:
             workers=workers,
             views=Views(index, workers),
             ledger=ledger,
-            renewals=Renewals(ledger),
+            renewals=renewals,
+            cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=BlindProbe(bus, storage, workers, index),
