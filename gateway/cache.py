@@ -71,7 +71,7 @@ class Cache:
         self._index.apply(entry)
         self._beginning.add(key)
         try:
-            await self._settle(key)
+            await self._settle(key, job_id)
         finally:
             self._beginning.discard(key)
             self._takes.touch(key)
@@ -79,7 +79,7 @@ class Cache:
         if record is not None and record.source is not None:
             metrics.cache("stored")
             return record
-        if record is not None and record.follows:
+        if record is not None and record.follows and record.status is JobStatus.QUEUED:
             metrics.cache("followed")
             await self._queue.announce(entry)
             return entry.record
@@ -114,14 +114,17 @@ class Cache:
             except UnavailableError as error:
                 log.info("jobs that follow wait", error=str(error))
 
-    async def _settle(self, key: Key) -> None:
-        """Complete the jobs that follow if their audio is there; have the first of them made if nobody does."""
+    async def _settle(self, key: Key, only: str | None = None) -> None:
+        """Complete the jobs that follow, or only that one, if their audio is there.
+
+        If it is not and nobody makes it, have the first of them made.
+        """
         await self._see_all(key)
-        while following := self._entries(key):
+        while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
             source = self._usable(self._takes.made(key))
-            if source is None and self._takes.making(key) is None:
-                await self._promote(following[0])
             if source is None:
+                if self._takes.making(key) is None:
+                    await self._promote(self._entries(key)[0])
                 return
             if not await self._renewals.renew(source):
                 self._index.discard(source.job_id)  # it is gone, and the news of that is on its way
@@ -155,6 +158,8 @@ class Cache:
             await self._queue.announce(changed)
 
     async def _complete(self, entry: Entry, source: JobRecord) -> None:
+        if self._index.entry(entry.record.job_id) is not entry:
+            return  # somebody was faster
         await ensure_announced(self._bus.require(), entry)
         changed = await self._change(entry, _answered(entry.record, source))
         if changed is not None:

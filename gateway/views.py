@@ -39,7 +39,7 @@ class Views:
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, ahead.jobs) if waits else self._message(record, expired),
+            message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired),
             created_at=whole_seconds(record.created_at),
             started_at=whole_seconds(record.started_at),
             completed_at=whole_seconds(record.completed_at),

@@ -10,9 +10,10 @@ import pytest
 from shared import subjects
 from shared.errors import UnavailableError
 from shared.job_id import new_job_id
+from shared.lifecycle import end
 from shared.messages import JobStatus
 from shared.records import Entry, Records
-from shared.storage import Storage
+from shared.storage import Storage, StoredObject
 from shared.topology import RECORDS, TURNS
 from tests.integration.finished import DAY, HOUR, code, later, left, make
 from tests.integration.system import Api, System, eventually
@@ -169,6 +170,31 @@ async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monk
     assert [moment is None for moment in sorted(taken, key=str)] == [False, True]
     moment = await eventually(second.take_turn, "the next turn")
     assert abs(moment - datetime.now(UTC)) < HOUR
+
+
+async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.retention.LOOK", 0.01)
+    monkeypatch.setattr("worker.retention.GRACE", -HOUR)
+    monkeypatch.setattr(TURNS, "ttl", 0.1)
+    retention, orphan = await system.retention(), new_job_id()
+    await system.storage().put_audio(orphan, b"RIFF", {})
+    look, refusals = Storage.page, [UnavailableError("S3 is away")]
+
+    async def refuse_once(storage: Storage, after: str) -> list[StoredObject]:
+        if refusals:
+            raise refusals.pop()
+        return await look(storage, after)
+
+    monkeypatch.setattr(Storage, "page", refuse_once)
+    running = asyncio.create_task(retention.run())
+
+    async def gone() -> bool:
+        return await left(system, orphan) == []
+
+    await eventually(gone, "the orphan is removed")
+    await end((running,))
 
 
 async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(

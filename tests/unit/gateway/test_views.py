@@ -138,15 +138,13 @@ async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
     assert (seen.audio_url, seen.file_size, seen.actual_duration, seen.audio) == (None, None, None, None)
 
 
-def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
-    index, workers = JobIndex(Estimator()), WorkerRegistry()
-    views = Views(index, workers)
-    index.apply(entry(completed(9)))  # half a second of work for each of audio
-    index.apply(entry(record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now()), 2))
-    index.apply(entry(record(2, follows=True, message="It is being made"), 3))
-    view = views.of(record(2, follows=True, message="It is being made"))
-    assert (view.queue_position, view.message, view.cached) == (None, "It is being made", False)
-    assert view.eta_seconds == pytest.approx(5, abs=0.5)
+async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
+    timed = completed(9)  # half a second of work for each of audio
+    first = record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now())
+    seen = await view(record(2, follows=True, message="It is being made"), timed, first)
+    assert (seen.queue_position, seen.message, seen.cached) == (None, "It is being made", False)
+    assert seen.eta_seconds == pytest.approx(5, abs=0.5)
+    assert "no worker serves" in (await view(record(2, follows=True), first, workers=())).message
 
 
 def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
@@ -156,10 +154,10 @@ def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
     views = Views(index, WorkerRegistry())
     assert views.of(shared).audio_expired  # its keeper is gone
     index.apply(entry(completed(1), 3))
-    view = views.of(shared)
-    assert (view.cached, view.audio_expired, view.audio_url) == (True, False, f"/api/v1/download/{job_id(2)}")
-    assert len(view.outputs) == 2
+    seen = views.of(shared)
+    assert (seen.cached, seen.audio_expired, seen.audio_url) == (True, False, f"/api/v1/download/{job_id(2)}")
+    assert len(seen.outputs) == 2
     index.apply(entry(completed(1, expired_at=now()), 4))
-    view = views.of(shared)
-    assert (view.audio_expired, view.audio_url, view.outputs) == (True, None, ())
-    assert view.message == "The audio has expired"
+    seen = views.of(shared)
+    assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
+    assert seen.message == "The audio has expired"
