@@ -40,6 +40,16 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sample_format: SampleFormat = "int16"
     # Unset rather than empty: what a client does not send must not change the fingerprint of its request.
     outputs: Outputs | UnsetType = UNSET
+    cache: (
+        Annotated[
+            bool,
+            Meta(
+                description="false has the music made anew; true takes a stored one of whatever seed if none is given. "
+                "Left out, music of the same seed is stored music if there is some"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +86,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     audio: Audio | None
     timings: Timings | None
     outputs: tuple[OutputLink, ...]
+    audio_expired: bool
+    cached: bool
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,18 +8,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import ClientSession, ClientTimeout, web
 
 from gateway.access import OPEN_PATHS, authenticate
+from gateway.cache import Cache
 from gateway.cors import preflight, share_answer
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.keys import load_keys
+from gateway.ledger import Ledger
 from gateway.middleware import problems, request_context
 from gateway.openapi import make_document
 from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
+from gateway.renewals import Renewals
 from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.sweep import Sweep
@@ -47,7 +51,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         http = await stack.enter_async_context(
             ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
         )
-        jobs = Jobs(bus, index)
+        ledger = Ledger(bus, index)
+        renewals, queue = Renewals(ledger), JobQueue(bus, index)
+        cache = Cache(bus, index, ledger, queue, workers, renewals)
+        jobs = Jobs(bus, index, ledger, queue, cache)
         services = Services(
             settings=settings,
             keys=load_keys(settings),
@@ -59,10 +66,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             index=index,
             workers=workers,
             views=Views(index, workers),
+            ledger=ledger,
+            renewals=renewals,
+            cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=Probe(bus, storage, workers, index),
-            sweep=Sweep(bus, index, jobs),
+            sweep=Sweep(bus, index, ledger, cache),
             started=time.monotonic(),
         )
         _prepare_on_connect(bus, services)
@@ -77,7 +87,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         nonlocal subscribed
         bucket = await ensure_streams(bus.js)
         await services.index.follow(bucket)
-        services.jobs.records = Records(bucket)
+        services.ledger.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
@@ -105,7 +115,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    running = (services.probe.run(), services.hub.run(), services.sweep.run())
+    running = (services.probe.run(), services.hub.run(), services.sweep.run(), services.cache.run())
     tasks = [asyncio.create_task(each) for each in running]
     yield
     await end(tasks)

@@ -7,6 +7,8 @@ import msgspec
 from shared.job_id import job_id_for, new_job_id
 from shared.messages import JobRecord, Recipe, now
 
+STARTED = "Generation job started"
+
 
 def draft_record(
     recipe: Recipe, body: msgspec.Struct, idempotency_key: str | None, traceparent: str, owner: str | None
@@ -26,7 +28,7 @@ def draft_record(
         recipe=recipe,
         created_at=moment,
         updated_at=moment,
-        message="Generation job started",
+        message=STARTED,
         fingerprint=hashlib.sha256(fingerprint_source(body)).hexdigest() if idempotency_key else None,
         traceparent=traceparent,
         owner=owner,

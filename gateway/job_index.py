@@ -16,12 +16,16 @@ from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
+from gateway.takes import Takes
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, JobRecord, JobStatus, now
 from shared.records import Entry, decode_record
 
 log = get_logger(__name__)
+
+# Seconds that a change which the broker has may take to get here.
+REACH_PATIENCE = 2.0
 
 
 class Position(NamedTuple):
@@ -51,12 +55,24 @@ class JobIndex:
 
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
+        self.takes = Takes()
         self._entries: dict[str, Entry] = {}
         self._all = _Listing()
         self._owned: defaultdict[str, _Listing] = defaultdict(_Listing)
         self._queued: dict[str, list[Position]] = {}
         self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
         self._watch: asyncio.Task[None] | None = None
+        self._position = 0  # the latest revision that the watch has told of
+        self._moved = asyncio.Event()
+
+    def entry(self, job_id: str) -> Entry | None:
+        """The record, and the revision at which it is known."""
+        return self._entries.get(job_id)
+
+    def has_expired(self, record: JobRecord) -> bool:
+        """Whether the job had audio and has none any more."""
+        keeper = record if record.source is None else self.get(record.source)
+        return record.audio is not None and (keeper is None or keeper.expired_at is not None)
 
     def get(self, job_id: str) -> JobRecord | None:
         entry = self._entries.get(job_id)
@@ -117,7 +133,8 @@ class JobIndex:
         for listing in self._listings_with(record):
             insort(listing.order, position)
             listing.counts[record.status] += 1
-        if record.status is JobStatus.QUEUED:
+        self.takes.add(record, entry.revision)
+        if _waits(record):
             insort(self._queued.setdefault(record.recipe.model, []), position)
             self._sums.pop(record.recipe.model, None)
         self.estimator.observe(record)
@@ -132,7 +149,8 @@ class JobIndex:
         for listing in self._listings_with(record):
             _remove(listing.order, position)
             listing.counts[record.status] -= 1
-        if record.status is JobStatus.QUEUED:
+        self.takes.remove(record)
+        if _waits(record):
             _remove(self._queued[record.recipe.model], position)
             self._sums.pop(record.recipe.model, None)
 
@@ -145,6 +163,7 @@ class JobIndex:
     async def follow(self, bucket: KeyValue) -> None:
         """Read the whole bucket, then follow its changes in the background until the next call or `close`."""
         await self.close()
+        self._position = 0
         watcher = await bucket.watchall()
         present: set[str] = set()
         while (update := await _next_update(watcher, 10)) is not None:
@@ -175,7 +194,17 @@ class JobIndex:
             with suppress(Exception):
                 await watcher.stop()  # type: ignore[no-untyped-call]
 
+    async def reached(self, revision: int) -> None:
+        """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_PATIENCE):
+                while self._position < revision:
+                    self._moved.clear()
+                    await self._moved.wait()
+
     def _take(self, update: KeyValue.Entry) -> None:
+        self._position = max(self._position, update.revision or 0)
+        self._moved.set()
         if update.operation is not None:
             self.discard(update.key)
             return
@@ -191,6 +220,11 @@ class JobIndex:
 
     def _listings_with(self, record: JobRecord) -> list[_Listing]:
         return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
+
+
+def _waits(record: JobRecord) -> bool:
+    """Whether the job waits for a worker."""
+    return record.status is JobStatus.QUEUED and not record.follows
 
 
 def _remove(positions: list[Position], position: Position) -> None:

@@ -1,30 +1,28 @@
-"""Accepting and cancelling jobs: the only two ways in which the gateway changes anything."""
+"""Accepting and cancelling jobs: what clients have the gateway change."""
 
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 
-import nats.js.errors
-
 from gateway import metrics
+from gateway.cache import Cache, Reuse
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
+from gateway.ledger import Ledger
 from gateway.problems import FieldError, Problem, unknown_job
 from gateway.stopping import stopped
 from shared import subjects
-from shared.bus import AWAY, Bus
+from shared.bus import Bus
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import EventType, Job, JobRecord, JobStatus, now
-from shared.publisher import ensure_announced, publish_event, publish_job
+from shared.messages import JobRecord, JobStatus, now
+from shared.publisher import ensure_announced
 from shared.records import Entry, Records
-from shared.topology import HOUR
+from shared.topology import HOUR, MAX_RECORDS
 
 log = get_logger(__name__)
-
-# The messages of so many of the newest jobs are known by number.
-REMEMBERED = 10_000
 
 # Within this time the broker recognises a job that is published again, by its message id.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
@@ -33,18 +31,12 @@ DEDUPLICATED = timedelta(seconds=HOUR / 2)
 class Jobs:
     """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
 
-    def __init__(self, bus: Bus, index: JobIndex) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, queue: JobQueue, cache: Cache) -> None:
         self._bus = bus
         self._index = index
-        self._messages: dict[str, int] = {}
-        self.records: Records | None = None
-
-    def require(self) -> Records:
-        """The records. Raises: UnavailableError if NATS is away."""
-        self._bus.require()
-        if self.records is None:
-            raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
-        return self.records
+        self._ledger = ledger
+        self._queue = queue
+        self._cache = cache
 
     async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
@@ -55,7 +47,7 @@ class Jobs:
         if not is_job_id(job_id):
             raise unknown_job(job_id)
         record = self._index.get(job_id)
-        if record is None and (entry := await self.require().get(job_id)):
+        if record is None and (entry := await self._ledger.current(job_id)):
             self._index.apply(entry)
             record = entry.record
         if record is None or not record.is_visible_to(viewer):
@@ -64,24 +56,30 @@ class Jobs:
 
     async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
         """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
-        entry = await self.require().get(job_id) if is_job_id(job_id) else None
+        entry = await self._ledger.current(job_id)
         return entry if entry and entry.record.is_visible_to(viewer) else None
 
-    async def submit(self, record: JobRecord) -> JobRecord:
+    async def submit(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.
+
+        Args:
+            record: of the new job.
+            reuse: what the job may be answered with.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, recipe = self.require(), record.recipe
+        records, recipe = self._ledger.require(), record.recipe
+        if self._index.count(None) >= MAX_RECORDS:
+            raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
         try:
-            entry = await records.create(record)
+            entry = await records.create(self._cache.prepared(record, reuse))
         except ConflictError:
             return await self._repeat(records, record)
         failpoint("gateway.after_record")
         try:
-            await self._enqueue(entry)
+            record = await self._begin(entry)
         except Exception as error:
             await self._undo(records, entry, error)
             raise
@@ -96,23 +94,14 @@ class Jobs:
         uncertain publish with a key the record stays: the repeated request finishes what this one began.
         """
         if entry.record.fingerprint is None or isinstance(error, QueueFullError):
-            with suppress(UnavailableError):
+            with suppress(UnavailableError, ConflictError):
                 await records.remove(entry)
 
-    async def _enqueue(self, entry: Entry) -> None:
-        record = entry.record
-        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
-        sequence = await publish_job(self._bus.require(), job, record.traceparent)
-        failpoint("gateway.after_publish")
-        self._remember(record.job_id, sequence)
-        self._index.apply(entry)
-        await self._announce(entry)
-
-    def _remember(self, job_id: str, sequence: int) -> None:
-        """Where the job's message is, so that cancelling makes room in the queue at once."""
-        self._messages[job_id] = sequence
-        if len(self._messages) > REMEMBERED:
-            del self._messages[next(iter(self._messages))]
+    async def _begin(self, entry: Entry) -> JobRecord:
+        if entry.record.follows:
+            return await self._cache.begin(entry)
+        await self._queue.enqueue(entry)
+        return entry.record
 
     async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
@@ -125,7 +114,7 @@ class Jobs:
         if known.fingerprint != record.fingerprint:
             raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
         if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
-            await self._enqueue(entry)
+            return await self._begin(entry)
         return known
 
     async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
@@ -151,7 +140,7 @@ class Jobs:
             # Its worker may not have told yet that it has the job, and nothing may follow an end.
             await ensure_announced(self._bus.require(), found)
             try:
-                entry = await self.require().update(found, wanted)
+                entry = await self._ledger.update(found, wanted)
             except ConflictError:
                 continue  # a worker reported progress in between: look again
             told = await self._tell_stopped(entry, record)
@@ -160,35 +149,15 @@ class Jobs:
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         # A worker that gets the message tells what was not told, and clears away what an earlier one stored.
         if record.status is JobStatus.QUEUED and told and not record.claims:
-            await self._unqueue(job_id)
+            await self._queue.remove(job_id)
 
     async def _tell_stopped(self, entry: Entry, before: JobRecord) -> bool:
         failpoint("gateway.after_cancel")
         record = entry.record
-        self._index.apply(entry)
         if not before.keep_requested:
             metrics.cancelled(record.recipe.model)
         log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
-        return await self._announce(entry, None if record.status.is_terminal else "progress")
-
-    async def _unqueue(self, job_id: str) -> None:
-        """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
-        sequence = self._messages.pop(job_id, None)
-        if sequence is None:
-            return
-        try:
-            await self._bus.js.delete_msg(subjects.JOBS_STREAM, sequence)
-        except (nats.js.errors.APIError, *AWAY) as error:
-            log.info("message left in the queue", job_id=job_id, error=repr(error))
-
-    async def _announce(self, entry: Entry, kind: EventType | None = None) -> bool:
-        try:
-            await publish_event(self._bus.require(), entry, kind)
-        except UnavailableError as error:
-            # The worker that gets the job's message announces what it finds, so the event comes then.
-            log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
-            return False
-        return True
+        return await self._queue.announce(entry, None if record.status.is_terminal else "progress")
 
 
 def _used(message: str) -> Problem:

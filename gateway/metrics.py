@@ -13,6 +13,9 @@ _REQUEST_SECONDS = Histogram(
 )
 _ACCEPTED = Counter("musicgen_jobs_accepted", "Jobs accepted", ["model"])
 _CANCELLED = Counter("musicgen_jobs_cancelled", "Jobs cancelled by a client", ["model"])
+_CACHE = Counter(
+    "musicgen_cache", "Jobs that may be answered from the cache: stored, missed, or followed an equal one", ["outcome"]
+)
 QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
 QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
 _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and that got another", ["model"])
@@ -37,6 +40,10 @@ def observe_request(route: str, method: str, status: int, seconds: float) -> Non
 
 def accepted(model: str) -> None:
     _ACCEPTED.labels(model).inc()
+
+
+def cache(outcome: str) -> None:
+    _CACHE.labels(outcome).inc()
 
 
 def cancelled(model: str) -> None:

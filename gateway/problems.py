@@ -7,6 +7,8 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from shared.messages import JobRecord, Recipe
+
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -18,7 +20,10 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457, section 3.1, with `errors` for bad bodies and `request_id` to find it in the logs."""
+    """RFC 9457, section 3.1, with `errors` for bad bodies and `request_id` to find it in the logs.
+
+    `recipe` makes audio that has expired again: it is a body for POST /api/v1/generate.
+    """
 
     type: str = "about:blank"
     title: str
@@ -26,6 +31,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     detail: str
     errors: list[FieldError] = []
     request_id: str = ""
+    recipe: Recipe | None = None
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's word
@@ -36,6 +42,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         detail: what is wrong and what to do next.
         errors: the fields that are wrong, for a bad body or query.
         headers: further headers, such as Retry-After in seconds.
+        recipe: of audio that is gone.
     """
 
     def __init__(
@@ -45,12 +52,14 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         *,
         errors: list[FieldError] | None = None,
         headers: Mapping[str, str] | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors or []
         self.headers = dict(headers or {})
+        self.recipe = recipe
 
 
 def invalid(*errors: FieldError) -> Problem:
@@ -64,6 +73,14 @@ def unknown_job(job_id: str) -> Problem:
     """404 for an id that no job has."""
     shown = job_id if len(job_id) <= 40 else f"{job_id[:40]}…"
     return Problem(HTTPStatus.NOT_FOUND, f"There is no job {shown!r}. GET /api/v1/jobs lists the ones there are.")
+
+
+def audio_gone(record: JobRecord) -> Problem:
+    """410 for audio that was made and is no longer stored."""
+    detail = (
+        f"The audio of job {record.job_id} is no longer stored. POST its recipe to /api/v1/generate to make it again."
+    )
+    return Problem(HTTPStatus.GONE, detail, recipe=record.recipe)
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:
@@ -85,6 +102,7 @@ def problem_response(problem: Problem, request_id: str) -> web.Response:
         detail=problem.detail,
         errors=problem.errors,
         request_id=request_id,
+        recipe=problem.recipe,
     )
     return web.Response(
         status=problem.status,

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 
+from gateway.cache import Cache
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys
+from gateway.ledger import Ledger
 from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
+from gateway.renewals import Renewals
 from gateway.sweep import Sweep
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
@@ -35,6 +38,9 @@ class Services:
     index: JobIndex
     workers: WorkerRegistry
     views: Views
+    ledger: Ledger
+    renewals: Renewals
+    cache: Cache
     jobs: Jobs
     hub: EventHub
     probe: Probe

@@ -27,6 +27,7 @@ def stopped(record: JobRecord, keep: bool) -> JobRecord:
         status=JobStatus.CANCELLED,
         message="Job cancelled",
         keep_requested=False,
+        follows=False,
         updated_at=moment,
         completed_at=moment,
     )

@@ -12,8 +12,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from gateway import metrics
+from gateway.cache import Cache
 from gateway.job_index import JobIndex
-from gateway.jobs import Jobs
+from gateway.ledger import Ledger
 from gateway.queue_scan import Queue, read_queue, remove_message
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
@@ -21,7 +22,6 @@ from shared.logs import get_logger
 from shared.messages import Job, JobRecord, JobStatus, now
 from shared.publisher import ensure_announced, publish_job
 from shared.records import Entry
-from shared.topology import DAY, RECORD_TTL
 
 log = get_logger(__name__)
 
@@ -29,27 +29,30 @@ log = get_logger(__name__)
 # second. Both on this process's own clock, because wall clocks differ.
 INTERVAL = 10.0
 QUIET = 30.0
-# A job that no worker took for so long ends a day before its record would expire without a word.
-UNSERVED = timedelta(seconds=RECORD_TTL - DAY)
+# A job that no worker took for so long ends, before its record could expire without a word: an earlier version made the
+# bucket for seven days.
+UNSERVED = timedelta(days=6)
 
 
 class Sweep:
     """Gives lost jobs a message again. Any number of gateways may do so at once."""
 
-    def __init__(self, bus: Bus, index: JobIndex, jobs: Jobs) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, cache: Cache) -> None:
         self._bus = bus
         self._index = index
-        self._jobs = jobs
+        self._ledger = ledger
+        self._cache = cache
         self._since: dict[str, tuple[int, float]] = {}
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
-            try:
-                await self.sweep()
-            except UnavailableError as error:
-                log.info("sweeping later", error=str(error))
+            for look in (self.sweep, self._cache.reconcile):
+                try:
+                    await look()
+                except UnavailableError as error:
+                    log.info("sweeping later", error=str(error))
 
     async def on_connect(self) -> None:
         """NATS was away, so that nothing could move: begin to wait anew."""
@@ -67,7 +70,7 @@ class Sweep:
         queue = await read_queue(self._bus.require())
         for entry in quiet:
             record = entry.record
-            if record.status is JobStatus.QUEUED and now() - record.updated_at > UNSERVED:
+            if _is_unserved(record):
                 await self._give_up(entry, queue)
             elif record.job_id not in queue.deliverable:
                 await self._mend(entry, queue)
@@ -75,7 +78,9 @@ class Sweep:
             self._since.pop(record.job_id, None)
 
     def _standing_still(self) -> list[Entry]:
-        moment, unfinished = time.monotonic(), self._index.unfinished()
+        """All that nobody moves but those that follow: they need no message, the cache looks after them."""
+        moment = time.monotonic()
+        unfinished = [each for each in self._index.unfinished() if not each.record.follows or _is_unserved(each.record)]
         since: dict[str, tuple[int, float]] = {}
         for entry in unfinished:
             revision, began = self._since.get(entry.record.job_id, (0, moment))
@@ -84,7 +89,7 @@ class Sweep:
         return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= QUIET]
 
     async def _mend(self, found: Entry, queue: Queue) -> None:
-        entry = await self._jobs.current(found.record.job_id)
+        entry = await self._ledger.current(found.record.job_id)
         if entry is None or entry.revision != found.revision:
             if entry is not None:
                 self._index.apply(entry)  # the watch missed something
@@ -101,16 +106,19 @@ class Sweep:
 
     async def _give_up(self, entry: Entry, queue: Queue) -> None:
         try:
-            entry = await self._jobs.require().update(entry, _unserved(entry.record))
+            entry = await self._ledger.update(entry, _unserved(entry.record))
         except ConflictError:
             return  # somebody moved it after all
         record, js = entry.record, self._bus.require()
         log.warning("given up", job_id=record.job_id, reason=record.error_message)
-        self._index.apply(entry)
         await ensure_announced(js, entry)
         for messages in (queue.deliverable, queue.stranded):
             if record.job_id in messages:
                 await remove_message(js, messages[record.job_id])
+
+
+def _is_unserved(record: JobRecord) -> bool:
+    return record.status is JobStatus.QUEUED and now() - record.updated_at > UNSERVED
 
 
 def _unserved(record: JobRecord) -> JobRecord:
@@ -118,6 +126,7 @@ def _unserved(record: JobRecord) -> JobRecord:
     return replace(
         record,
         status=JobStatus.FAILED,
+        follows=False,
         message="Generation failed",
         error_message=f"No worker took this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={model}, "
         "or choose a model that /health lists, and send the job again.",

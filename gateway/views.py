@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from gateway.api import JobView
 from gateway.job_index import Ahead, JobIndex
+from gateway.takes import take_key
 from gateway.worker_registry import WorkerRegistry
 from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now, output_links
 
@@ -31,34 +32,40 @@ class Views:
         """What a client sees of `record` now."""
         recipe, audio = record.recipe, record.audio
         queued = record.status is JobStatus.QUEUED
-        ahead = self._index.ahead_of(record) if queued else Ahead(0, 0.0)
+        expired = self._index.has_expired(record)
+        waits = queued and not record.follows
+        ahead = self._index.ahead_of(record) if waits else Ahead(0, 0.0)
         return JobView(
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, ahead.jobs) if queued else self._message(record),
+            message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired),
             created_at=whole_seconds(record.created_at),
             started_at=whole_seconds(record.started_at),
             completed_at=whole_seconds(record.completed_at),
             error_message=record.error_message,
             prompt=recipe.prompt,
             duration=recipe.duration,
-            audio_url=audio_url(record.job_id) if audio else None,
+            audio_url=audio_url(record.job_id) if audio and not expired else None,
             file_size=audio.size if audio else None,
             actual_duration=audio.duration if audio else None,
             model=recipe.model,
             seed=recipe.seed,
             attempts=record.attempts,
-            queue_position=ahead.jobs + 1 if queued else None,
+            queue_position=ahead.jobs + 1 if waits else None,
             eta_seconds=self._eta(record, ahead),
             recipe=recipe,
             audio=audio,
             timings=record.timings,
-            outputs=output_links(record),
+            outputs=() if expired else output_links(record),
+            audio_expired=expired,
+            cached=record.source is not None,
         )
 
-    def _message(self, record: JobRecord) -> str:
-        """The record's own words, unless they tell of a worker that is gone."""
+    def _message(self, record: JobRecord, expired: bool) -> str:
+        """The record's own words, unless they tell of what is gone."""
+        if expired:
+            return "The audio has expired"
         abandoned = record.status is JobStatus.PROCESSING and now() - record.updated_at > ABANDONED
         if abandoned and all(worker.worker_id != record.worker_id for worker in self._workers.live()):
             return "Its worker is gone; the job waits for another one"
@@ -75,6 +82,9 @@ class Views:
 
     def _eta(self, record: JobRecord, ahead: Ahead) -> float | None:
         """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
+        if record.follows:
+            leader = self._index.get(self._index.takes.making(take_key(record)) or "")
+            return self._eta(leader, self._index.ahead_of(leader)) if leader else None
         recipe = record.recipe
         own = self._index.estimator.seconds(recipe.model, recipe.duration)
         if own is None or record.status.is_terminal:

@@ -44,6 +44,10 @@ class WorkerRegistry:
     def of_model(self, model: str) -> list[WorkerInfo]:
         return [info for info in self.live() if info.model == model]
 
+    def checkpoints(self, model: str) -> set[str | None]:
+        """What ready workers have loaded as `model`; None stands for what cannot be told."""
+        return {info.checkpoint for info in self.of_model(model) if info.state is WorkerState.READY}
+
     def slots(self, model: str) -> int:
         """How many jobs of `model` can run at once now."""
         return sum(info.slots for info in self.of_model(model) if info.state is WorkerState.READY)

@@ -17,6 +17,10 @@ class UnavailableError(MusicgenError):
     """NATS or S3 cannot be reached now. The same call may work later."""
 
 
+class DamagedRecordError(UnavailableError):
+    """What is stored under a job's key is no record. Somebody has to look at it."""
+
+
 class QueueFullError(UnavailableError):
     """The job queue holds as many jobs as it may."""
 

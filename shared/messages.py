@@ -123,6 +123,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
             falls: from 1 on there may be files of the job in storage.
         owner: the name of the API key that asked for it; None if none was needed.
+        expired_at: when the audio was given up; `audio` then tells what it was.
+        follows: the job is queued without a message: it waits for an equal one, or for its turn to be made itself.
+        source: the job that has made this one's audio before, and keeps it.
+        checkpoint: what the model was loaded from, where that can be told.
+        seq: of the event that tells of this state, if the record was changed since without a new state.
     """
 
     job_id: str
@@ -146,16 +151,31 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     claims: int = 0
     owner: str | None = None
+    expired_at: Moment | None = None
+    seq: int = 0
+    follows: bool = False
+    source: str | None = None
+    checkpoint: str | None = None
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the one with the key of this name may know of the job. None is anybody, where no key is needed."""
         return viewer is None or viewer == self.owner
 
+    @property
+    def has_audio(self) -> bool:
+        """Whether the job has audio that has not expired; where there is a `source`, that one may have."""
+        return self.status.is_terminal and self.audio is not None and self.expired_at is None
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
+        return self.has_audio and self.source is None
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a job's life, as the WebSocket and `music.events.<job_id>.<type>` carry it.
 
-    `seq` rises with every event of a job. It is the revision of the record that the event tells of.
+    `seq` rises with every event of a job. It is the revision of the record at which the job came to this state.
     """
 
     type: EventType
@@ -196,8 +216,13 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    checkpoint: str | None = None
     started_at: datetime
     version: str
+
+
+# Below this prefix lies what all jobs made.
+ALL_JOBS_PREFIX = "jobs/"
 
 
 def audio_key(job_id: str) -> str:
@@ -212,7 +237,7 @@ def output_key(job_id: str, name: str) -> str:
 
 def job_prefix(job_id: str) -> str:
     """Below this prefix lies everything that a job made."""
-    return f"jobs/{job_id}/"
+    return f"{ALL_JOBS_PREFIX}{job_id}/"
 
 
 def audio_url(job_id: str) -> str:
@@ -221,7 +246,9 @@ def audio_url(job_id: str) -> str:
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
-    """Where the gateway serves what was stored beside the audio."""
+    """Where the gateway serves what is stored beside the audio."""
+    if record.expired_at:
+        return ()
     return tuple(
         OutputLink(
             kind=output.kind,
@@ -235,11 +262,11 @@ def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
 
 def event_of(record: JobRecord, revision: int, kind: EventType | None = None) -> Event:
     """The event that tells of `record` at `revision`; a lifecycle event unless `kind` says otherwise."""
-    audio = record.audio
+    audio = None if record.expired_at else record.audio
     return Event(
         type=kind or record.status.value,
         job_id=record.job_id,
-        seq=revision,
+        seq=record.seq or revision,
         status=record.status,
         progress=record.progress,
         message=record.message,

@@ -75,7 +75,7 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
     try:
         message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         last = message.seq or 0
-        announced = _decode(message.data or b"").seq >= revision
+        announced = _decode(message.data or b"").seq >= (record.seq or revision)
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
         announced = False  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:
@@ -90,7 +90,7 @@ async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, a
     event, headers = event_of(record, revision, kind), _trace(record.traceparent)
     if kind is None:
         # A publish whose answer was lost is tried again; the broker keeps one.
-        headers[subjects.MSG_ID] = f"{record.job_id}.{revision}"
+        headers[subjects.MSG_ID] = f"{record.job_id}.{event.seq}"
         if record.status.is_terminal:
             # A message id is known for two minutes. This is checked for as long as there are events.
             headers[subjects.EXPECTED_LAST] = str(after)

@@ -1,15 +1,26 @@
 """Job records in the KV bucket: read, created and changed by compare-and-set only."""
 
-from typing import NamedTuple
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 import nats.js.errors
+from msgspec.structs import replace
 from nats.js.kv import KeyValue
 
 from shared.bus import AWAY
-from shared.errors import ConflictError, UnavailableError
-from shared.messages import UNDECODABLE, JobRecord
+from shared.errors import ConflictError, DamagedRecordError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import UNDECODABLE, JobRecord, now
 from shared.transitions import check
+
+log = get_logger(__name__)
+
+# Seconds without another record after which a reading of all of them is given up.
+SILENCE = 10
+# JetStream's error codes for a compare-and-set that lost.
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobRecord).decode
@@ -20,6 +31,18 @@ class Entry(NamedTuple):
 
     record: JobRecord
     revision: int
+
+
+class Dated(NamedTuple):
+    """A record, and when it was last changed by the broker's clock: the clocks of those who wrote may differ."""
+
+    entry: Entry
+    changed_at: datetime
+
+
+def aside(entry: Entry, **fields: Any) -> JobRecord:
+    """The record of a finished job with a change that is no news of it: its event keeps the number that it had."""
+    return replace(entry.record, seq=entry.record.seq or entry.revision, updated_at=now(), **fields)
 
 
 def decode_record(data: bytes) -> JobRecord:
@@ -44,7 +67,20 @@ class Records:
         try:
             return Entry(_decode(entry.value or b""), int(entry.revision or 0))
         except UNDECODABLE as error:
-            raise UnavailableError(f"The record of {job_id} is damaged: {error}. Delete the key {job_id}.") from error
+            raise DamagedRecordError(f"The record of {job_id} is damaged: {error}. Delete the key {job_id}.") from error
+
+    async def all(self) -> AsyncIterator[Dated]:
+        """Every record that can be read, one after the other. One that changes meanwhile may come twice, or not."""
+        try:
+            watcher = await self.bucket.watchall()
+            try:
+                while (update := await watcher.updates(timeout=SILENCE)) is not None:  # type: ignore[no-untyped-call]
+                    if update.operation is None and (record := _readable(update)) is not None:
+                        yield Dated(Entry(record, update.revision), update.created)
+            finally:
+                await watcher.stop()  # type: ignore[no-untyped-call]
+        except AWAY as error:
+            raise UnavailableError(f"The records cannot be read: {error!r}") from error
 
     async def create(self, record: JobRecord) -> Entry:
         """Store a new record.
@@ -67,10 +103,18 @@ class Records:
         return await self._write(record, entry.revision)
 
     async def remove(self, entry: Entry) -> None:
-        """Take back a record that was never announced."""
+        """Delete a record: one that was never announced, or that is one too many.
+
+        Raises:
+            ConflictError: if somebody else changed the record since `entry` was read.
+        """
         try:
             await self.bucket.delete(entry.record.job_id, last=entry.revision)
-        except (nats.js.errors.APIError, *AWAY) as error:
+        except nats.js.errors.APIError as error:
+            if error.err_code in WRONG_LAST_SEQUENCE:
+                raise ConflictError(f"The record of {entry.record.job_id} was changed by somebody else.") from error
+            raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
+        except AWAY as error:
             raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
@@ -90,3 +134,12 @@ class Records:
         if current is not None and current.record == record:
             return current
         raise ConflictError(f"The record of {record.job_id} was changed by somebody else.")
+
+
+def _readable(update: KeyValue.Entry) -> JobRecord | None:
+    try:
+        record = _decode(update.value or b"")
+    except UNDECODABLE as error:
+        log.warning("not a job record", key=update.key, error=str(error))
+        return None
+    return record if record.job_id == update.key else None

@@ -65,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     )
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
+    max_audio_days: Annotated[float, Meta(gt=0, le=3650, description="days up to 3650, such as 7 or 0.5")] = 7.0
+    max_audio_bytes: Annotated[
+        int, Meta(ge=0, le=2**60, description="a number of bytes, such as 20000000000, or 0 for no limit")
+    ] = 20_000_000_000
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0
     musicgen_spool_dir: Annotated[str, Meta(description="a folder for what waits for S3, or nothing for none")] = ""
     nats_url: NatsUrl = "nats://127.0.0.1:4222"

@@ -3,24 +3,39 @@
 import asyncio
 import io
 from collections.abc import Callable
-from datetime import timedelta
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from shared.errors import SettingsError, UnavailableError
-from shared.messages import Output, audio_key, job_prefix
+from shared.messages import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
 from shared.settings import Settings
 
 T = TypeVar("T")
 
 PRESIGNED_FOR = timedelta(minutes=10)
+# A download changes the record of the audio, unless another one did that so short a time ago.
+RENEWED_EVERY = timedelta(minutes=5)
+# Audio whose record changed within this time may be on its way to a client, who has a quarter of an hour for it.
+IN_USE = PRESIGNED_FOR + RENEWED_EVERY + timedelta(minutes=15)
+# Objects that one look at the bucket tells of: what S3 gives in one answer.
+PAGE = 1000
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 30.0
+
+
+class StoredObject(NamedTuple):
+    """An object in the bucket. `stored_at` by the store's clock, in UTC."""
+
+    key: str
+    stored_at: datetime
 
 
 class Storage:
@@ -56,6 +71,15 @@ class Storage:
                 raise UnavailableError(f"S3 cannot delete {error.name}: {error.message}")
 
         await self._call(remove)
+
+    async def page(self, after: str) -> list[StoredObject]:
+        """What jobs have stored: up to a thousand objects behind the key `after`, in the order of their keys."""
+
+        def look() -> list[StoredObject]:
+            found = self._client.list_objects(self.bucket, prefix=ALL_JOBS_PREFIX, recursive=True, start_after=after)
+            return [_stored(item) for item in islice(found, PAGE)]
+
+        return await self._call(look)
 
     def presigned_url(self, key: str, filename: str, *, internal: bool = False) -> str:
         """A URL that serves the object for ten minutes. Made offline.
@@ -93,6 +117,10 @@ def _remedy(code: str) -> str:
     if code == "RequestTimeTooSkewed":
         return "Set this machine's clock, or S3's."
     return "Check S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET."
+
+
+def _stored(item: Object) -> StoredObject:
+    return StoredObject(item.object_name or "", item.last_modified or datetime.now(UTC))
 
 
 def _client(settings: Settings, endpoint: str) -> Minio:

@@ -4,6 +4,7 @@ JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
 AUDIO_STREAM = "MUSIC_AUDIO"
 JOBS_BUCKET = "music_jobs"
+TURNS_BUCKET = "music_turns"
 
 ALL_JOBS = "music.jobs.*.*"
 ALL_EVENTS = "music.events.>"

@@ -27,7 +27,13 @@ from shared.errors import TopologyError
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-RECORD_TTL = 7 * DAY
+# Longer than audio is kept by default, so that a job whose audio has expired still tells its recipe for a while.
+RECORD_TTL = 14 * DAY
+# Each gateway holds all records in memory, at some 3 KB each: with this many no further job is accepted.
+MAX_RECORDS = 50_000
+
+# Every so many seconds one of the workers removes what has expired.
+TURN = 300.0
 
 # A worker that says nothing for this long has lost the job; it speaks every HEARTBEAT seconds.
 ACK_WAIT = 30.0
@@ -82,6 +88,15 @@ RECORDS = KeyValueConfig(
     storage=StorageType.FILE,
     direct=True,
 )
+# A turn is taken by creating its key, and the next one begins when the broker removes it: no clock of ours is asked,
+# and who dies in its turn holds up nobody.
+TURNS = KeyValueConfig(
+    bucket=subjects.TURNS_BUCKET,
+    description="Which worker does what only one has to do",
+    history=1,
+    ttl=TURN,
+    storage=StorageType.MEMORY,
+)
 
 
 def consumer_config(model: str) -> ConsumerConfig:
@@ -118,6 +133,14 @@ async def ensure_streams(js: JetStreamContext) -> KeyValue:
     if history != RECORDS.history:
         raise TopologyError(_complaint("bucket", RECORDS.bucket, "history", history, RECORDS.history, "kv"))
     return bucket
+
+
+async def ensure_turns(js: JetStreamContext) -> KeyValue:
+    """The bucket of turns, created if it is missing."""
+    try:
+        return await js.key_value(TURNS.bucket)
+    except NotFoundError:
+        return await js.create_key_value(TURNS)
 
 
 async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:

@@ -31,6 +31,9 @@ _QUEUED, _PROCESSING = JobStatus.QUEUED, JobStatus.PROCESSING
 
 TRANSITIONS = (
     Transition("accept", None, _QUEUED, "gateway"),
+    # Of a job that follows: it waits for an equal one, and is made itself or answered with what that one made.
+    Transition("have made", _QUEUED, _QUEUED, "gateway"),
+    Transition("answer", _QUEUED, JobStatus.COMPLETED, "gateway"),
     Transition("claim", _QUEUED, _PROCESSING, "any worker", (1,)),
     Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway"),
     Transition("cancel", _QUEUED, JobStatus.CANCELLED, "gateway"),
@@ -41,10 +44,16 @@ TRANSITIONS = (
     Transition("complete", _PROCESSING, JobStatus.COMPLETED, "its worker"),
     Transition("fail", _PROCESSING, JobStatus.FAILED, "any worker"),
     Transition("cancel, kept", _PROCESSING, JobStatus.CANCELLED, "gateway, any worker"),
+    # An end stays what it is: only its audio is used, or given up.
+    Transition("renew, expire", JobStatus.COMPLETED, JobStatus.COMPLETED, "gateway, any worker"),
+    Transition("renew, expire", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker"),
 )
 
 # What a job is never changes.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
+# What changes when audio is used; and what else, when it is given up.
+RENEWED = frozenset({"updated_at", "seq"})
+EXPIRED = RENEWED | {"expired_at", "message"}
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:
@@ -58,6 +67,8 @@ def check(before: JobRecord | None, after: JobRecord) -> Transition:
     for transition in TRANSITIONS:
         if (transition.before, transition.after) == (status, after.status) and change in transition.attempts:
             _check_fields(before, after)
+            _check_sharing(before, after)
+            _check_end(before, after)
             return transition
     raise _refusal(before, after, f"attempts changed by {change}")
 
@@ -79,6 +90,31 @@ def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
     changed = [name for name in IDENTITY if getattr(before, name) != getattr(after, name)]
     if changed:
         raise _refusal(before, after, f"{', '.join(changed)} changed")
+
+
+def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
+    follows, source = (before.follows, before.source) if before else (True, None)
+    if after.follows and (after.status is not _QUEUED or not follows):
+        raise _refusal(before, after, "only a job that was never in the queue follows")
+    if before and before.status is after.status is _QUEUED and not (follows and not after.follows):
+        raise _refusal(before, after, "only a job that follows is had made")
+    answered = before is not None and before.status is _QUEUED and after.status is JobStatus.COMPLETED
+    if answered and not (follows and after.source):
+        raise _refusal(before, after, "only a job that follows is answered, and with another one's audio")
+    if not answered and after.source != source:
+        raise _refusal(before, after, "only a job that is answered has a source, and keeps it")
+
+
+def _check_end(before: JobRecord | None, after: JobRecord) -> None:
+    if before is None or not before.status.is_terminal:
+        if after.expired_at is not None or after.seq:
+            raise _refusal(before, after, "a job ends before its audio is used or expires")
+        return
+    changed = {name for name in JobRecord.__struct_fields__ if getattr(before, name) != getattr(after, name)}
+    if not before.has_audio or changed - (RENEWED if after.expired_at is None else EXPIRED):
+        raise _refusal(before, after, f"{', '.join(sorted(changed))} changed after the end")
+    if after.seq == 0 or before.seq not in (0, after.seq):
+        raise _refusal(before, after, "the number of its last event stays")
 
 
 def _refusal(before: JobRecord | None, after: JobRecord, why: str) -> TransitionError:

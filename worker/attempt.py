@@ -226,6 +226,7 @@ class Attempt:
             audio=audio,
             outputs=outputs,
             timings=timings,
+            checkpoint=self._info.checkpoint,
             completed_at=now(),
             suspect=False,
             **fields,

@@ -143,6 +143,7 @@ def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
         attempts=record.attempts + 1,
         claims=record.claims + 1,
         worker_id=worker_id,
+        follows=False,
         started_at=moment,
         updated_at=moment,
     )

@@ -10,6 +10,7 @@ from shared.settings import Settings, load_settings
 from shared.storage import Storage
 from shared.version import VERSION
 from worker.metrics import serve_metrics
+from worker.retention import Retention
 from worker.worker import Worker
 
 log = get_logger(__name__)
@@ -40,6 +41,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(bus.run(settings.nats_url, worker.worker_id)),
             asyncio.create_task(worker.host.run()),
             asyncio.create_task(worker.announcer.run()),
+            asyncio.create_task(Retention(settings, bus, storage).run()),
         ]
         pulling = asyncio.create_task(worker.pull())
         try:

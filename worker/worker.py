@@ -92,6 +92,7 @@ class Worker:
             engine=host.info.engine if host.info else None,
             sample_rate=host.info.sample_rate if host.info else None,
             channels=host.info.channels if host.info else None,
+            checkpoint=host.info.checkpoint if host.info else None,
             slots=self._slots,
             busy=self._busy,
             started_at=self._started,

@@ -1,6 +1,7 @@
 """GET /api/v1/download/{job_id} and what lies below it: a redirect to storage, or the bytes through the gateway."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from gateway.access import owner_of
 from gateway.api import DownloadQuery
-from gateway.problems import Problem, unavailable
+from gateway.problems import Problem, audio_gone, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import read_query
 from shared.messages import JobRecord, JobStatus
@@ -43,14 +44,23 @@ async def download_output(request: web.Request) -> web.StreamResponse:
 
 
 async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> web.StreamResponse:
-    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either."""
+    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either.
+
+    Raises:
+        Problem: of `choose`; 410 if the file has expired; 503 if S3 is away.
+    """
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
-    file = choose(await services.jobs.find(request.match_info["job_id"], owner_of(request)))
+    record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
+    file = choose(record)
+    if services.index.has_expired(record):
+        raise audio_gone(record)
     if request.method == "HEAD":
         return _head(file)
+    if not await services.renewals.renew(record):
+        raise audio_gone(record)
     if query.proxy:
-        return await _through_gateway(request, services, file)
+        return await _through_gateway(request, services, record, file)
     if services.probe.s3.status != "healthy":
         raise unavailable(services.probe.s3.message, retry_after=5)
     url = services.storage.presigned_url(file.key, file.name)
@@ -98,18 +108,22 @@ def _head(file: File) -> web.Response:
     return web.Response(headers=headers)
 
 
-async def _through_gateway(request: web.Request, services: Services, file: File) -> web.StreamResponse:
+async def _through_gateway(
+    request: web.Request, services: Services, record: JobRecord, file: File
+) -> web.StreamResponse:
     url = services.storage.presigned_url(file.key, file.name, internal=True)
     headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
     try:
         async with services.http.get(url, headers=headers) as upstream:
-            return await _relay(request, upstream, file)
+            _check(upstream, record)
+            return await _relay(request, upstream, file, partial(services.renewals.renew, record))
     except (TimeoutError, aiohttp.ClientConnectionError) as error:
         raise unavailable(f"S3 is away: {error}", retry_after=5) from error
 
 
-async def _relay(request: web.Request, upstream: aiohttp.ClientResponse, file: File) -> web.StreamResponse:
-    _check(upstream)
+async def _relay(
+    request: web.Request, upstream: aiohttp.ClientResponse, file: File, renew: Callable[[], Awaitable[bool]]
+) -> web.StreamResponse:
     response = web.StreamResponse(status=upstream.status)
     for name in _RETURNED:
         if name in upstream.headers:
@@ -119,11 +133,12 @@ async def _relay(request: web.Request, upstream: aiohttp.ClientResponse, file: F
     await response.prepare(request)
     async for chunk in upstream.content.iter_chunked(CHUNK):
         await response.write(chunk)
+        await renew()  # however slowly the client reads
     await response.write_eof()
     return response
 
 
-def _check(upstream: aiohttp.ClientResponse) -> None:
+def _check(upstream: aiohttp.ClientResponse, record: JobRecord) -> None:
     match upstream.status:
         case HTTPStatus.OK | HTTPStatus.PARTIAL_CONTENT:
             return
@@ -131,6 +146,6 @@ def _check(upstream: aiohttp.ClientResponse) -> None:
             kept = {"Content-Range": upstream.headers["Content-Range"]} if "Content-Range" in upstream.headers else {}
             raise Problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The file is shorter than that.", headers=kept)
         case HTTPStatus.NOT_FOUND:
-            raise Problem(HTTPStatus.GONE, "The file is no longer stored. Generate it again with the job's recipe.")
+            raise audio_gone(record)
         case _:
             raise unavailable(f"S3 answered {upstream.status} instead of the file.", retry_after=5)

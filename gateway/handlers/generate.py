@@ -4,9 +4,11 @@ import asyncio
 import re
 
 from aiohttp import web
+from msgspec import UNSET
 
 from gateway.access import owner_of
 from gateway.api import GenerateRequest, JobAccepted
+from gateway.cache import Reuse
 from gateway.drafts import draft_record
 from gateway.middleware import TRACEPARENT
 from gateway.problems import FieldError, invalid
@@ -32,7 +34,7 @@ async def generate(request: web.Request) -> web.Response:
     )
     # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
     draft = draft_record(recipe, body, _key(request), request[TRACEPARENT], owner_of(request))
-    record = await asyncio.shield(_accept(services, draft))
+    record = await asyncio.shield(_accept(services, draft, _reuse(body)))
     accepted = JobAccepted(
         job_id=record.job_id,
         status=record.status,
@@ -42,9 +44,18 @@ async def generate(request: web.Request) -> web.Response:
     return json_response(accepted)
 
 
-async def _accept(services: Services, draft: JobRecord) -> JobRecord:
+async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
     with services.quotas.admitted(draft):
-        return await services.jobs.submit(draft)
+        return await services.jobs.submit(draft, reuse)
+
+
+def _reuse(body: GenerateRequest) -> Reuse:
+    """Without a seed, music is asked for that nobody has heard yet."""
+    if body.cache is UNSET:
+        return "none" if body.seed is None else "same"
+    if not body.cache:
+        return "none"
+    return "any" if body.seed is None else "same"
 
 
 def _key(request: web.Request) -> str | None:

@@ -1,6 +1,7 @@
 """Gateways that die between two steps, and clients that ask for the impossible."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,15 @@ async def test_a_job_whose_gateway_died_in_accepting_it_is_done_all_the_same(clu
 
 
 @pytest.mark.thorough
-async def test_a_job_that_nobody_asks_for_again_is_done_as_well(cluster: Cluster) -> None:
+@pytest.mark.parametrize(("point", "fields"), [("record", {}), ("record", {"seed": 7}), ("publish", {"seed": 7})])
+async def test_a_job_that_nobody_asks_for_again_is_done_as_well(
+    cluster: Cluster, point: str, fields: dict[str, Any]
+) -> None:
+    """With a seed it follows, until its message is there and its record says so."""
     (doomed, process), _ = await asyncio.gather(
-        cluster.gateway(MUSICGEN_FAILPOINT="gateway.after_record"), cluster.worker()
+        cluster.gateway(MUSICGEN_FAILPOINT=f"gateway.after_{point}"), cluster.worker()
     )
-    assert await doomed.post() is None
+    assert await doomed.post(**fields) is None
     assert await process.until_ended() == -9
     await cluster.gateway()
 

@@ -77,7 +77,8 @@ async def _judge_job(
         verdict.wrong.append(f"the events of {job_id} are out of order: {told}")
     if history.seen.get(job_id, status) != status or (job_id in history.cancelled and status != "cancelled"):
         verdict.wrong.append(f"{job_id} is {status} and was told to be {history.seen.get(job_id, 'cancelled')}")
-    files = [record["audio"], *record["outputs"]] if record["audio"] else []
+    # A job that was answered with another one's audio has no files of its own.
+    files = [record["audio"], *record["outputs"]] if record["audio"] and not record["source"] else []
     if stored != {file["key"] for file in files}:
         verdict.complain("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
         return

@@ -16,8 +16,11 @@ from gateway.server import serving
 from gateway.services import Services
 from shared.bus import open_bus
 from shared.lifecycle import end
+from shared.records import Records
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
+from shared.topology import ensure_streams
+from worker.retention import Retention
 from worker.worker import Worker
 
 PATIENCE = 30.0
@@ -60,6 +63,23 @@ class System:
         running = await self._stack.enter_async_context(_worker(self.settings("worker", **changes)))
         await running.until_settled()
         return running
+
+    async def retention(self, **changes: str) -> Retention:
+        """A worker's retention, which does what the test has it do."""
+        settings = self.settings("worker", **changes)
+        bus = await self._stack.enter_async_context(open_bus())
+        connecting = asyncio.create_task(bus.run(settings.nats_url, "retention"))
+        self._stack.push_async_callback(end, (connecting,))
+
+        async def ready() -> bool:
+            return bus.is_ready
+
+        await eventually(ready, "NATS is there")
+        return Retention(settings, bus, Storage(settings))
+
+    async def records(self) -> Records:
+        """The bucket of records."""
+        return Records(await ensure_streams((await self.nats()).jetstream()))
 
     async def nats(self, role: str = "operator") -> Client:
         """A client of the broker."""

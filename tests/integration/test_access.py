@@ -74,6 +74,17 @@ async def test_the_job_of_another_key_is_answered_as_one_that_is_not_there(syste
     assert len(await two.daw.download(job_id)) > 44
 
 
+async def test_the_audio_of_another_key_answers_nobodys_request(system: System, two: Two) -> None:
+    await system.worker()
+    jobs, cached = [], []
+    for api in (two.daw, two.web, two.web):
+        jobs.append(await api.generate(duration=0.5, seed=7))
+        cached.append((await api.until(jobs[-1], "completed"))["cached"])
+    assert cached == [False, False, True]
+    records = [await (await system.records()).get(job_id) for job_id in jobs]
+    assert [entry.record.source for entry in records if entry] == [None, None, jobs[1]]
+
+
 async def test_a_gateway_that_started_later_tells_them_apart_too(system: System, two: Two) -> None:
     job_id = await two.daw.generate()
     later = await system.gateway(API_KEYS=KEYS)

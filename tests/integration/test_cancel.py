@@ -138,7 +138,7 @@ async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
     api = await system.gateway()
     js = (await system.nats()).jetstream()
     job_id = await api.generate()
-    monkeypatch.setattr("gateway.jobs.publish_event", away)
+    monkeypatch.setattr("gateway.job_queue.publish_event", away)
     assert await api.delete(job_id) == 200
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
     await system.worker()

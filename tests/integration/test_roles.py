@@ -10,6 +10,7 @@ import pytest
 
 from shared import subjects
 from shared.bus import inbox_prefix
+from tests.integration.finished import DAY, code, later, left
 from tests.integration.system import Api, System, eventually
 
 JOB = "gen_000000000000"
@@ -33,7 +34,7 @@ FORBIDDEN = {
             f"music.cancel.{JOB}",
             "$JS.API.STREAM.MSG.DELETE.MUSIC_JOBS",
             "$JS.API.CONSUMER.DELETE.MUSIC_JOBS.worker-starter",
-            "$JS.API.CONSUMER.CREATE.KV_music_jobs",
+            "$JS.API.CONSUMER.CREATE.MUSIC_EVENTS",
             "$JS.API.STREAM.CREATE.MINE",
             "$KV.other.key",
         ],
@@ -78,7 +79,10 @@ async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str
 async def test_what_gateway_and_worker_do_is_all_allowed(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The streams are made, jobs are run, heard, missed, cancelled, kept, handed back, missed and given up."""
+    """The streams are made, jobs are run, heard, missed, cancelled, kept, handed back, missed and given up.
+
+    Audio is shared, renewed and removed.
+    """
     api, worker = await system.gateway(), await system.worker()
     jobs = [await api.generate("slow", duration=duration) for duration in (0.5, 20, 20)]
     async with api.http.ws_connect(f"/ws?job_id={jobs[0]}&audio=1") as socket:
@@ -93,6 +97,7 @@ async def test_what_gateway_and_worker_do_is_all_allowed(
     await worker.stop(grace=0)
     await api.until(jobs[2], "queued")
     await _sweep(system, api, jobs[2], monkeypatch)
+    await _share(system, api, jobs[0], monkeypatch)
     assert "permissions" not in caplog.text.lower()
 
 
@@ -107,6 +112,20 @@ async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.Monk
     await api.services.sweep.sweep()
     await api.until(queued, "failed")
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
+
+
+async def _share(system: System, api: Api, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio answers another request, and goes with a record that is one too many."""
+    seed = (await api.status(stored))["seed"]
+    job_id = await api.generate("slow", duration=0.5, seed=seed)
+    assert (await api.status(job_id))["cached"] is True
+    assert await code(api, job_id) == 200
+    retention = await system.retention()
+    assert await retention.take_turn() is not None
+    assert await retention.take_turn() is None
+    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 0)
+    await retention.clean(later(8 * DAY))
+    assert await left(system, stored) == []
 
 
 async def _until(socket: Any, kind: str) -> None:

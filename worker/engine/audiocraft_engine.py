@@ -9,7 +9,7 @@ import torch
 from shared.messages import Recipe
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
 from worker.engine.load_errors import check_device, explained, pick_device
-from worker.engine.models import find_checkpoint
+from worker.engine.models import find_checkpoint, identify
 
 # How far the window moves when a piece is longer than the model's: 18 of 30 seconds, as in the paper's code.
 STRIDE_SHARE = 0.6
@@ -47,7 +47,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
     reference = find_checkpoint(settings.model, on_loading)
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
-        return AudiocraftEngine(load_musicgen(reference, device), device)
+        return AudiocraftEngine(load_musicgen(reference, device), device, identify(reference))
 
 
 class AudiocraftEngine:
@@ -55,10 +55,14 @@ class AudiocraftEngine:
 
     slots = 1
 
-    def __init__(self, model: Any, device: str) -> None:
+    def __init__(self, model: Any, device: str, checkpoint: str | None = None) -> None:
         self._model = model
         self.info = ModelInfo(
-            engine="audiocraft", device=device, sample_rate=model.sample_rate, channels=model.audio_channels
+            engine="audiocraft",
+            device=device,
+            sample_rate=model.sample_rate,
+            channels=model.audio_channels,
+            checkpoint=checkpoint,
         )
         self._steps: Steps | None = None
         for module in (*model.lm.modules(), *model.compression_model.modules()):

@@ -49,13 +49,17 @@ class EngineBrokenError(Exception):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the loaded model is. `sample_rate` in hertz; with `outputs` its engine is a `ScoreEngine`."""
+    """What the loaded model is. `sample_rate` in hertz; with `outputs` its engine is a `ScoreEngine`.
+
+    `checkpoint` tells whether two models of the same name are the same, where an engine can.
+    """
 
     engine: str
     device: str
     sample_rate: int
     channels: int
     outputs: tuple[OutputKind, ...] = ()
+    checkpoint: str | None = None
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):

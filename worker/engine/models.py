@@ -1,5 +1,6 @@
 """Where a model's checkpoint is: on the hub, in a folder, or made here on first use."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ from shared.models import HUB_REPOSITORIES, STARTER, is_folder
 
 # Part of the cache folder's name: raise it whenever what `starter` writes changes.
 STARTER_VERSION = 1
+
+# Bytes at either end of a file that are looked at to tell it from another one.
+SAMPLE = 64 * 1024
 
 FILES = ("state_dict.bin", "compression_state_dict.bin")
 
@@ -56,6 +60,25 @@ def _starter(on_loading: Callable[[str], None]) -> Path:
                 "Free some disk space, or set MUSICGEN_CACHE_DIR to a folder that can be written.",
             ) from error
     return folder
+
+
+def identify(reference: str) -> str | None:
+    """What tells a checkpoint folder from another one, within milliseconds; None for the hub, where none changes.
+
+    Of each file its name, its size and both ends: PyTorch's are zip archives, whose end has a checksum of each tensor.
+    """
+    folder = Path(reference)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(folder)} {size}\n".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(SAMPLE))
+            stream.seek(max(size - SAMPLE, 0))
+            digest.update(stream.read(SAMPLE))
+    return digest.hexdigest()[:16]
 
 
 def cache_folder() -> Path:

@@ -10,14 +10,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from nats.aio.client import Client
 
 from gateway.app import create_app
+from gateway.cache import Cache
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
+from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys, load_keys
+from gateway.ledger import Ledger
 from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
+from gateway.renewals import Renewals
 from gateway.services import Services
 from gateway.sweep import Sweep
 from gateway.views import Views
@@ -44,7 +48,10 @@ class BlindProbe(Probe):
 async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
-    jobs = Jobs(bus, index)
+    ledger = Ledger(bus, index)
+    renewals, queue = Renewals(ledger), JobQueue(bus, index)
+    cache = Cache(bus, index, ledger, queue, workers, renewals)
+    jobs = Jobs(bus, index, ledger, queue, cache)
     async with ClientSession() as http:
         yield Services(
             settings=settings,
@@ -57,10 +64,13 @@ async def services() -> AsyncIterator[Services]:
             index=index,
             workers=workers,
             views=Views(index, workers),
+            ledger=ledger,
+            renewals=renewals,
+            cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=BlindProbe(bus, storage, workers, index),
-            sweep=Sweep(bus, index, jobs),
+            sweep=Sweep(bus, index, ledger, cache),
             started=time.monotonic(),
         )
 

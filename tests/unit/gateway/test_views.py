@@ -136,3 +136,28 @@ async def test_a_job_lists_what_it_made_beside_its_audio() -> None:
 async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
     seen = await view(record(1, status=status))
     assert (seen.audio_url, seen.file_size, seen.actual_duration, seen.audio) == (None, None, None, None)
+
+
+async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
+    timed = completed(9)  # half a second of work for each of audio
+    first = record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now())
+    seen = await view(record(2, follows=True, message="It is being made"), timed, first)
+    assert (seen.queue_position, seen.message, seen.cached) == (None, "It is being made", False)
+    assert seen.eta_seconds == pytest.approx(5, abs=0.5)
+    assert "no worker serves" in (await view(record(2, follows=True), first, workers=())).message
+
+
+def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
+    index = JobIndex(Estimator())
+    shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
+    index.apply(entry(shared, 2))
+    views = Views(index, WorkerRegistry())
+    assert views.of(shared).audio_expired  # its keeper is gone
+    index.apply(entry(completed(1), 3))
+    seen = views.of(shared)
+    assert (seen.cached, seen.audio_expired, seen.audio_url) == (True, False, f"/api/v1/download/{job_id(2)}")
+    assert len(seen.outputs) == 2
+    index.apply(entry(completed(1, expired_at=now()), 4))
+    seen = views.of(shared)
+    assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
+    assert seen.message == "The audio has expired"

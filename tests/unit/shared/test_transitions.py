@@ -20,6 +20,7 @@ NEW = JobRecord(
     updated_at=now(),
 )
 RUNNING = replace(NEW, status=JobStatus.PROCESSING, attempts=1, claims=1, worker_id="one")
+FOLLOWING = replace(NEW, follows=True)
 RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 
@@ -29,12 +30,24 @@ def at(status: JobStatus, attempts: int = 1) -> JobRecord:
     return replace(RUNNING, attempts=attempts, **fields)
 
 
+def way(before: JobStatus | None, after: JobStatus) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What two records have besides, where the way from one to the other asks for it."""
+    if before is JobStatus.QUEUED and after in (JobStatus.QUEUED, JobStatus.COMPLETED):
+        answered = {"source": "gen_000000000001"} if after is JobStatus.COMPLETED else {}
+        return {"follows": True}, answered
+    if before is after and before in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+        same = {"audio": some_audio(), "completed_at": NEW.created_at}
+        return same, {**same, "seq": 7}
+    return {}, {}
+
+
 @pytest.mark.parametrize(("before", "after", "change"), list(product((None, *JobStatus), JobStatus, (-2, -1, 0, 1, 2))))
 def test_a_record_changes_as_the_table_says_and_in_no_other_way(
     before: JobStatus | None, after: JobStatus, change: int
 ) -> None:
-    found = at(before, 2) if before else None
-    wanted = at(after, (2 if before else 0) + change)
+    first, then = way(before, after)
+    found = replace(at(before, 2), **first) if before else None
+    wanted = replace(at(after, (2 if before else 0) + change), **then)
     allowed = [each for each in TRANSITIONS if (each.before, each.after) == (before, after) and change in each.attempts]
     if allowed:
         assert check(found, wanted) in allowed
@@ -43,8 +56,52 @@ def test_a_record_changes_as_the_table_says_and_in_no_other_way(
             check(found, wanted)
 
 
-def test_nothing_follows_an_end() -> None:
-    assert not [each for each in TRANSITIONS if each.before is not None and each.before.is_terminal]
+def test_an_end_stays_an_end() -> None:
+    later = [each for each in TRANSITIONS if each.before is not None and each.before.is_terminal]
+    assert all(each.after is each.before and each.attempts == (0,) for each in later)
+
+
+DONE = at(JobStatus.COMPLETED)
+RENEWED = replace(DONE, seq=7, updated_at=now())
+EXPIRED = replace(RENEWED, expired_at=now(), message="The audio has expired")
+
+
+def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
+    for before, after in [(DONE, RENEWED), (RENEWED, replace(RENEWED, updated_at=now())), (RENEWED, EXPIRED)]:
+        assert check(before, after).name == "renew, expire"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (DONE, replace(DONE, updated_at=now())),
+        (DONE, replace(RENEWED, message="all new")),
+        (DONE, replace(RENEWED, outputs=(), audio=some_audio("gen_000000000001"))),
+        (RENEWED, replace(RENEWED, seq=8)),
+        (EXPIRED, RENEWED),
+        (EXPIRED, replace(EXPIRED, updated_at=now())),
+        (at(JobStatus.CANCELLED), replace(at(JobStatus.CANCELLED), seq=7)),
+        (at(JobStatus.FAILED), replace(at(JobStatus.FAILED), seq=7)),
+        (RUNNING, replace(DONE, seq=7)),
+        (RUNNING, replace(DONE, expired_at=now())),
+        (RUNNING, replace(DONE, source="gen_000000000001")),
+        (RUNNING, replace(RUNNING, follows=True)),
+        (RUNNING, replace(NEW, claims=1, follows=True)),
+        (None, replace(NEW, source="gen_000000000001")),
+        (NEW, NEW),
+        (NEW, FOLLOWING),
+        (FOLLOWING, FOLLOWING),
+        (FOLLOWING, replace(FOLLOWING, source="gen_000000000001")),
+        (FOLLOWING, replace(FOLLOWING, status=JobStatus.CANCELLED)),
+        (FOLLOWING, replace(DONE, attempts=0, claims=0)),
+        (NEW, replace(DONE, attempts=0, claims=0, source="gen_000000000001")),
+    ],
+)
+def test_what_follows_or_has_ended_changes_as_it_may_and_in_no_other_way(
+    before: JobRecord | None, after: JobRecord
+) -> None:
+    with pytest.raises(TransitionError):
+        check(before, after)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from worker.engine.interface import (
     Tuning,
 )
 from worker.engine.load_errors import check_device, explained, pick_device
-from worker.engine.models import find_checkpoint
+from worker.engine.models import find_checkpoint, identify
 from worker.engine.sampler.alphabet import AlphabetCodec, AlphabetStream
 from worker.engine.sampler.outputs import make_outputs
 
@@ -87,6 +87,7 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if isinstance(self._codec, AlphabetCodec) else (),
+            checkpoint=identify(checkpoint.reference),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:

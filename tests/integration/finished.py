@@ -1,0 +1,48 @@
+"""Jobs that are done, as a test needs them: in the bucket and in the store, without anybody's work."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.job_id import new_job_id
+from shared.messages import Audio, JobRecord, JobStatus, Output, Recipe, audio_key, output_key
+from tests.integration.listener import stored_jobs
+from tests.integration.system import Api, System
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def later(time: timedelta) -> datetime:
+    return datetime.now(UTC) + time
+
+
+async def make(system: System, *, size: int = 100, **fields: Any) -> str:
+    """A job that is done, in the bucket and in the store."""
+    job_id = new_job_id()
+    output = Output(kind="midi", name="audio.mid", key=output_key(job_id, "audio.mid"), size=10, sha256="0" * 64)
+    audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256="0" * 64)
+    moment = datetime.now(UTC)
+    done: dict[str, Any] = {"status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
+    recipe = Recipe(model="starter", prompt="tone", duration=1.0, seed=7, outputs=("midi",))
+    record = JobRecord(job_id=job_id, recipe=recipe, created_at=moment, updated_at=moment, **(done | fields))
+    await system.storage().put_audio(job_id, bytes(size), {})
+    await system.storage().put_output(output, bytes(10), {})
+    await plant(system, record)
+    return job_id
+
+
+async def plant(system: System, record: JobRecord) -> None:
+    """Put a record into the bucket as if it had come there by itself: no job begins with its end."""
+    await (await system.records()).bucket.create(record.job_id, msgspec.json.encode(record))
+
+
+async def left(system: System, *jobs: str) -> list[str]:
+    """Those of the jobs that still have something in the store."""
+    stored = await stored_jobs(system)
+    return [job_id for job_id in jobs if job_id in stored]
+
+
+async def code(api: Api, job_id: str) -> int:
+    async with api.http.get(f"/api/v1/download/{job_id}") as response:
+        return response.status

@@ -1,0 +1,231 @@
+"""What expires and what stays, on a real store; the broker's time is the test's to tell."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared import subjects
+from shared.errors import UnavailableError
+from shared.job_id import new_job_id
+from shared.lifecycle import end
+from shared.messages import JobStatus
+from shared.records import Entry, Records
+from shared.storage import Storage, StoredObject
+from shared.topology import RECORDS, TURNS
+from tests.integration.finished import DAY, HOUR, code, later, left, make
+from tests.integration.system import Api, System, eventually
+from worker.expiry import Expiring
+from worker.retention import Known, Retention
+
+
+async def test_audio_that_nobody_used_for_a_week_goes_and_its_job_tells_how_to_make_it_again(system: System) -> None:
+    api, retention = await system.gateway(), await system.retention()
+    job_id = await make(system)
+    await retention.clean(later(6 * DAY))
+    assert (await api.status(job_id))["audio_expired"] is False
+    assert await code(api, job_id) == 200
+    await retention.clean(later(8 * DAY))
+    assert await left(system, job_id) == []
+    status = await eventually(lambda: expired(api, job_id), "the gateway knows")
+    assert (status["status"], status["audio_url"], status["outputs"]) == ("completed", None, [])
+    for method in ("GET", "HEAD"):
+        async with api.http.request(method, f"/api/v1/download/{job_id}") as response:
+            assert response.status == 410
+    async with api.http.get(f"/api/v1/download/{job_id}/audio.mid") as response:
+        assert response.status == 410
+        problem = await response.json()
+    assert "POST its recipe to /api/v1/generate" in problem["detail"]
+    async with api.http.post("/api/v1/generate", json=problem["recipe"]) as response:
+        again = await api.status((await response.json())["job_id"])
+    assert again["recipe"] == status["recipe"]
+    await retention.clean(later(20 * DAY))
+    assert await code(api, job_id) == 410
+
+
+async def expired(api: Api, job_id: str) -> dict[str, Any] | None:
+    status = await api.status(job_id)
+    return status if status["audio_expired"] else None
+
+
+async def test_over_the_budget_goes_what_was_used_the_longest_ago(system: System) -> None:
+    api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="250")
+    first, second, third = [await make(system) for _ in range(3)]
+    assert await code(api, first) == 200
+    await retention.clean(later(HOUR))
+    assert await left(system, first, second, third) == [first, third]
+    assert [await code(api, each) for each in (first, second, third)] == [200, 410, 200]
+
+
+async def test_what_may_be_on_its_way_to_a_client_stays_whatever_the_budget(system: System) -> None:
+    api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="1", MAX_AUDIO_DAYS="0.001")
+    job_id = await make(system)
+    assert await code(api, job_id) == 200
+    await retention.clean(later(29 * timedelta(minutes=1)))
+    assert await left(system, job_id) == [job_id]
+
+
+async def test_what_is_being_made_is_never_removed(system: System) -> None:
+    retention = await system.retention(MAX_AUDIO_BYTES="1")
+    states = (JobStatus.QUEUED, JobStatus.PROCESSING)
+    jobs = [await make(system, status=status, audio=None, outputs=()) for status in states]
+    await retention.clean(later(13 * DAY))
+    assert await left(system, *jobs) == jobs
+
+
+async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_stays(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.PAGE", 3)
+    retention, storage = await system.retention(), system.storage()
+    orphans = [new_job_id() for _ in range(4)]
+    for job_id in orphans:
+        await storage.put_audio(job_id, b"RIFF", {})
+    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=())
+    kept = await make(system)
+    foreign = "jobs/somebody/else.txt"
+    await storage._put(foreign, b"text", "text/plain", {})
+    await retention.clean(later(timedelta()))
+    assert await left(system, *orphans, failed, kept, "somebody") == [*orphans, failed, kept, "somebody"]
+    await retention.clean(later(2 * HOUR))
+    assert await left(system, *orphans, failed, kept, "somebody") == [kept, "somebody"]
+    await asyncio.to_thread(storage._client.remove_object, storage.bucket, foreign)
+
+
+async def test_a_record_that_cannot_be_read_keeps_its_files(system: System) -> None:
+    retention, job_id = await system.retention(), await make(system)
+    await (await system.records()).bucket.put(job_id, b"\xff")
+    await retention.clean(later(8 * DAY))
+    assert await left(system, job_id) == [job_id]
+
+
+class Hesitant(Retention):
+    """Downloads come between its decision and its deed."""
+
+    async def _expire(self, records: Records, known: dict[str, Known], expired: Expiring) -> None:
+        assert await code(self.api, expired.job_id) == 200
+        await super()._expire(records, known, expired)
+
+    api: Api
+
+
+async def test_a_download_that_comes_before_the_end_keeps_the_audio(system: System) -> None:
+    api, plain = await system.gateway(), await system.retention()
+    retention = Hesitant(system.settings("worker"), plain._bus, plain._storage)
+    retention.api = api
+    job_id = await make(system)
+    await retention.clean(later(8 * DAY))
+    assert await left(system, job_id) == [job_id]
+    assert await code(api, job_id) == 200
+
+
+async def test_a_gateway_whose_memory_is_behind_gives_away_nothing_that_goes(system: System) -> None:
+    api, retention = await system.gateway(), await system.retention()
+    job_id = await make(system)
+    await api.status(job_id)
+    await api.services.index.close()
+    await retention.clean(later(8 * DAY))
+    assert (await api.status(job_id))["audio_expired"] is False
+    assert await code(api, job_id) == 410
+
+
+async def test_downloads_change_a_record_now_and_then_and_tell_nobody(system: System) -> None:
+    api, records = await system.gateway(), await system.records()
+    job_id = await make(system)
+    before = await records.get(job_id)
+    assert before is not None
+    for _ in range(3):
+        assert await code(api, job_id) == 200
+    after = await records.get(job_id)
+    assert after is not None
+    assert after == Entry(after.record, before.revision + 1)
+    async with api.http.ws_connect(f"/ws?job_id={job_id}&after_seq=1") as socket:
+        state = json.loads((await socket.receive()).data)
+    assert (state["type"], state["seq"]) == ("completed", before.revision)
+
+
+async def test_files_that_could_not_be_removed_go_in_the_next_turn(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retention, job_id = await system.retention(), await make(system)
+
+    async def refuse(storage: Storage, job_id: str) -> None:
+        raise UnavailableError("S3 is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "remove_job", refuse)
+        with pytest.raises(UnavailableError):
+            await retention.clean(later(8 * DAY))
+    assert await left(system, job_id) == [job_id]
+    await retention.clean(later(8 * DAY))
+    assert await left(system, job_id) == []
+
+
+async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TURNS, "ttl", 0.5)
+    first, second = await system.retention(), await system.retention()
+    taken = await asyncio.gather(first.take_turn(), second.take_turn())
+    assert [moment is None for moment in sorted(taken, key=str)] == [False, True]
+    moment = await eventually(second.take_turn, "the next turn")
+    assert abs(moment - datetime.now(UTC)) < HOUR
+
+
+async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.retention.LOOK", 0.01)
+    monkeypatch.setattr("worker.retention.GRACE", -HOUR)
+    monkeypatch.setattr(TURNS, "ttl", 0.1)
+    retention, orphan = await system.retention(), new_job_id()
+    await system.storage().put_audio(orphan, b"RIFF", {})
+    look, refusals = Storage.page, [UnavailableError("S3 is away")]
+
+    async def refuse_once(storage: Storage, after: str) -> list[StoredObject]:
+        if refusals:
+            raise refusals.pop()
+        return await look(storage, after)
+
+    monkeypatch.setattr(Storage, "page", refuse_once)
+    running = asyncio.create_task(retention.run())
+
+    async def gone() -> bool:
+        return await left(system, orphan) == []
+
+    await eventually(gone, "the orphan is removed")
+    await end((running,))
+
+
+async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 2)
+    api, retention = await system.gateway(), await system.retention()
+    jobs = [await make(system) for _ in range(3)]
+    waiting = await make(system, status=JobStatus.QUEUED, audio=None, outputs=())
+    await retention.clean(later(2 * HOUR))
+
+    async def listed() -> bool:
+        async with api.http.get("/api/v1/jobs") as response:
+            listing = await response.json()
+        return {job["job_id"] for job in listing["jobs"]} == {jobs[2], waiting}
+
+    await eventually(listed, "two are left")
+    assert await left(system, *jobs, waiting) == [jobs[2], waiting]
+
+
+async def test_beyond_the_limit_of_records_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 1)
+    api = await system.gateway()
+    await api.generate()
+    async with api.http.post("/api/v1/generate", json={"prompt": "one too many"}) as response:
+        assert response.status == 503
+        assert "on record" in (await response.json())["detail"]
+
+
+async def test_records_outlive_the_audio(system: System) -> None:
+    await system.records()
+    bucket = await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET)
+    assert (await bucket.status()).ttl == RECORDS.ttl
+    assert (RECORDS.ttl or 0) >= 2 * timedelta(days=system.settings("worker").max_audio_days).total_seconds()
