@@ -13,7 +13,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gateway import metrics
-from gateway.drafts import STARTED
 from gateway.job_index import JobIndex
 from gateway.job_queue import JobQueue
 from gateway.ledger import Ledger
@@ -23,7 +22,7 @@ from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import JobRecord, JobStatus, now
+from shared.messages import STARTED, JobRecord, JobStatus, made, now
 from shared.publisher import ensure_announced
 from shared.records import Entry
 
@@ -150,10 +149,9 @@ class Cache:
         return None
 
     async def _promote(self, entry: Entry) -> None:
-        """Message, then record: dying between the two, the job is in the queue, and its worker changes the record."""
+        """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""
         await self._queue.publish(entry)
-        queued = replace(entry.record, follows=False, message=STARTED, updated_at=now())
-        changed = await self._change(entry, queued)
+        changed = await self._change(entry, made(entry.record))
         if changed is not None:
             await self._queue.announce(changed)
 

@@ -5,9 +5,7 @@ import hashlib
 import msgspec
 
 from shared.job_id import job_id_for, new_job_id
-from shared.messages import JobRecord, Recipe, now
-
-STARTED = "Generation job started"
+from shared.messages import STARTED, JobRecord, Recipe, now
 
 
 def draft_record(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 # What decoding foreign bytes may raise: besides msgspec's own, for text that is no UTF-8 and for absurd nesting.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -114,6 +115,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     uploading: float = 0.0
 
 
+# What a queued job says.
+STARTED = "Generation job started"
+
+
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The truth about a job, in the KV bucket; changed only by compare-and-set.
 
@@ -170,6 +175,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_audio(self) -> bool:
         """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
         return self.has_audio and self.source is None
+
+
+def made(record: JobRecord) -> JobRecord:
+    """The record of a job that followed, now that it has a message and is made itself."""
+    return replace(record, follows=False, message=STARTED, updated_at=now())
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ _QUEUED, _PROCESSING = JobStatus.QUEUED, JobStatus.PROCESSING
 TRANSITIONS = (
     Transition("accept", None, _QUEUED, "gateway"),
     # Of a job that follows: it waits for an equal one, and is made itself or answered with what that one made.
-    Transition("have made", _QUEUED, _QUEUED, "gateway"),
+    Transition("have made", _QUEUED, _QUEUED, "gateway, any worker"),
     Transition("answer", _QUEUED, JobStatus.COMPLETED, "gateway"),
     Transition("claim", _QUEUED, _PROCESSING, "any worker", (1,)),
     Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway"),
@@ -98,6 +98,8 @@ def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
         raise _refusal(before, after, "only a job that was never in the queue follows")
     if before and before.status is after.status is _QUEUED and not (follows and not after.follows):
         raise _refusal(before, after, "only a job that follows is had made")
+    if before and follows and after.status is _PROCESSING:
+        raise _refusal(before, after, "a job that follows is had made before it is claimed")
     answered = before is not None and before.status is _QUEUED and after.status is JobStatus.COMPLETED
     if answered and not (follows and after.source):
         raise _refusal(before, after, "only a job that follows is answered, and with another one's audio")

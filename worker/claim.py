@@ -13,7 +13,7 @@ from shared.errors import ConflictError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, now
+from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now
 from shared.publisher import ensure_announced, publish_event
 from shared.records import Entry, Records
 from shared.storage import Storage
@@ -93,18 +93,23 @@ class Claims:
             if self._is_alive_elsewhere(entry):
                 await message.nak(delay=TAKEOVER_DELAY)
                 return None
-            # Whoever wrote this state may have died before telling: what is found is announced first.
-            await ensure_announced(js, entry)
+            if not entry.record.follows:
+                # Whoever wrote this state may have died before telling: what is found is announced first.
+                await ensure_announced(js, entry)
             following = self._next(entry.record)
             try:
                 entry = await records.update(entry, following)
             except ConflictError:
                 continue  # cancelled in between, or claimed: look again
+            if entry.record.status is JobStatus.QUEUED:
+                continue  # to be told, and claimed then
             failpoint("worker.after_claim")
             await publish_event(js, entry)
             return _outcome(js, records, message, entry)
 
     def _next(self, record: JobRecord) -> JobRecord:
+        if record.follows:
+            return made(record)  # its gateway was about to
         if record.keep_requested:
             return _lost(record)
         return _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, self._worker_id)
@@ -143,7 +148,6 @@ def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
         attempts=record.attempts + 1,
         claims=record.claims + 1,
         worker_id=worker_id,
-        follows=False,
         started_at=moment,
         updated_at=moment,
     )

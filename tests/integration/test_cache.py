@@ -14,7 +14,8 @@ from nats.js.kv import KeyValue
 
 from shared import subjects
 from shared.job_id import new_job_id
-from shared.messages import JobRecord, JobStatus, Recipe
+from shared.messages import Job, JobRecord, JobStatus, Recipe
+from shared.publisher import publish_job
 from shared.topology import JOBS
 from tests.integration.finished import DAY, code, later, left, make, plant
 from tests.integration.system import Api, System, eventually
@@ -173,6 +174,22 @@ async def test_a_gateway_that_dies_in_between_leaves_no_job_behind(system: Syste
     alone = await follower(system, recipe=replace(RECIPE, seed=8))
     await eventually(lambda: is_queued(api, alone), "the job that waits for nobody is in the queue")
     assert await messages(system) == 1
+
+
+async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their_order(system: System) -> None:
+    """As where the gateway died between the message and the record."""
+    recipe = replace(RECIPE, outputs=())
+    events, job_id = await events_of(system), await follower(system, recipe=recipe)
+    job = Job(job_id=job_id, recipe=recipe, created_at=datetime.now(UTC))
+    await publish_job((await system.nats()).jetstream(), job, None)
+    await system.worker()
+
+    async def ended() -> bool:
+        return bool(events) and events[-1]["type"] == "completed"
+
+    await eventually(ended, "the job is made")
+    assert [each["type"] for each in events if each["type"] != "progress"] == ["queued", "processing", "completed"]
+    assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
 
 
 async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: System) -> None:

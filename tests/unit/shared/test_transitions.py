@@ -93,6 +93,7 @@ def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
         (FOLLOWING, FOLLOWING),
         (FOLLOWING, replace(FOLLOWING, source="gen_000000000001")),
         (FOLLOWING, replace(FOLLOWING, status=JobStatus.CANCELLED)),
+        (FOLLOWING, RUNNING),
         (FOLLOWING, replace(DONE, attempts=0, claims=0)),
         (NEW, replace(DONE, attempts=0, claims=0, source="gen_000000000001")),
     ],
