@@ -44,7 +44,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
 
     device = pick_device(settings.device)
     check_device(device)
-    reference = find_checkpoint(settings.model, on_loading)
+    reference = find_checkpoint(settings.model)
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
         return AudiocraftEngine(load_musicgen(reference, device), device)
