@@ -28,7 +28,7 @@ def write_sampler_checkpoint(folder: Path) -> Path:
         alphabet = _alphabet()
         model = StarterModel(Shape(card=alphabet.card, dim=32, heads=2, layers=1, text_dim=32, segment=128))
         tokenizer = make_tokenizer(["happy piano"] * 8)
-        encoder = make_encoder(len(tokenizer), dim=32, layers=1)
+        encoder = make_encoder(tokenizer, dim=32, layers=1)
     folder.mkdir(parents=True)
     save(folder / TEXT_ENCODER, tokenizer, encoder)
     _write(folder / "state_dict.bin", language_model_config(model.shape), language_model_weights(model))
