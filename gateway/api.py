@@ -34,7 +34,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     temperature: Annotated[float, Meta(ge=0.1, le=2)] = 1.0
     top_k: Annotated[int, Meta(ge=0, le=1000, description="0 is off")] = 250
     top_p: Annotated[float, Meta(ge=0, le=1, description="Above 0 it takes the place of top_k")] = 0.0
-    cfg_coef: Annotated[float, Meta(ge=1, le=10)] = 3.0
+    cfg_coef: Annotated[float, Meta(ge=1, le=10)] | None = None
     seed: Annotated[Seed | None, Meta(description="null for a random one, which the status then tells")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"

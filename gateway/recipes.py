@@ -8,7 +8,7 @@ from http import HTTPStatus
 from gateway.api import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
 from gateway.problems import FieldError, Problem, invalid
 from shared.messages import OUTPUT_KINDS, OutputKind, Recipe
-from shared.models import STARTER, may_write_scores
+from shared.models import STARTER, default_guidance, may_write_scores
 from shared.prompt import build_prompt
 
 
@@ -39,7 +39,7 @@ def make_recipe(
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,
-        cfg_coef=request.cfg_coef,
+        cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
         outputs=_outputs(request, model),

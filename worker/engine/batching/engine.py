@@ -56,7 +56,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
     """
     device = pick_device(settings.device)
     check_device(device)
-    reference = find_checkpoint(settings.model, on_loading)
+    reference = find_checkpoint(settings.model)
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
         checkpoint = read_checkpoint(reference)
