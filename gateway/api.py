@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from shared.messages import OUTPUT_KINDS, Audio, JobStatus, OutputKind, OutputLink, Recipe, SampleFormat, Seed, Timings
+from shared.files import OUTPUT_KINDS, Audio, OutputKind, OutputLink, SampleFormat
+from shared.messages import JobStatus, Recipe, Seed, Timings
 from shared.prompt import Complexity, PromptComponents
 
 MAX_PROMPT = 500

@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from gateway.api import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
 from gateway.problems import FieldError, Problem, invalid
-from shared.messages import OUTPUT_KINDS, OutputKind, Recipe
+from shared.files import OUTPUT_KINDS, OutputKind
+from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
 from shared.prompt import build_prompt
 

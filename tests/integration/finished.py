@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from shared.files import Audio, Output, audio_key, output_key
 from shared.job_id import new_job_id
-from shared.messages import Audio, JobRecord, JobStatus, Output, Recipe, audio_key, output_key
+from shared.messages import JobRecord, JobStatus, Recipe
 from tests.integration.listener import stored_jobs
 from tests.integration.system import Api, System
 

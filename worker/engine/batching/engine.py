@@ -8,7 +8,8 @@ from contextlib import suppress
 import torch
 
 from shared.errors import ModelUnavailableError
-from shared.messages import OUTPUT_KINDS, Recipe
+from shared.files import OUTPUT_KINDS
+from shared.messages import Recipe
 from worker.engine.batching.cache import Cache, longest_prefix
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.codec.interface import Codec

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from shared.messages import OUTPUT_KINDS, Recipe
+from shared.files import OUTPUT_KINDS
+from shared.messages import Recipe
 from tests.sampler_checkpoint import PLAYING, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.batching.engine import BatchingEngine, load
