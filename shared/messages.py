@@ -1,5 +1,4 @@
-"""Every message on the wire, as structs. JSON of these, and of those in `shared/files.py`, is what NATS, WebSocket
-and KV carry.
+"""Every message on the wire, as structs. JSON of these and of `shared/files.py` is what NATS, WebSocket and KV carry.
 
 Fields are only ever added, with a default; none is renamed or retyped, because programs in the
 field decode them.
