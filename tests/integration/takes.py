@@ -9,11 +9,10 @@ from nats.aio.msg import Msg
 
 from shared import subjects
 from shared.job_id import new_job_id
-from shared.messages import JobRecord, Recipe
-from tests.integration.finished import plant
+from shared.messages import JobRecord
+from tests.integration.finished import RECIPE, plant
 from tests.integration.system import Api, System
 
-RECIPE = Recipe(model="starter", prompt="tone", duration=1.0, seed=7, outputs=("midi",))
 REQUEST: dict[str, Any] = msgspec.to_builtins(RECIPE)
 
 

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.messages import JobStatus
+from shared.models import default_guidance
 from shared.topology import JOBS
-from tests.integration.finished import DAY, code, later, left, make
+from tests.integration.finished import DAY, RECIPE, code, later, left, make
 from tests.integration.system import Api, System, eventually
-from tests.integration.takes import RECIPE, REQUEST, ask, events_of, messages
+from tests.integration.takes import REQUEST, ask, events_of, messages
 
 
 async def test_the_same_recipe_and_seed_is_answered_at_once_with_the_stored_audio(system: System) -> None:
@@ -38,6 +40,17 @@ async def test_only_an_equal_recipe_is_answered_and_only_if_the_request_allows_i
     for other in ({"cache": False}, {"seed": 8}, {"duration": 2.0}, {"outputs": None}, {"temperature": 0.5}):
         assert (await ask(api, **other))["status"] == "queued"
     assert (await api.status(stored))["cached"] is False
+
+
+@pytest.mark.parametrize("model", ["starter", "small"])
+async def test_a_request_that_leaves_a_default_out_is_equal_to_one_that_gives_it(system: System, model: str) -> None:
+    """Also where models differ in it: what a recipe is compared by is never what was left open."""
+    api = await system.gateway()
+    await make(system, recipe=replace(RECIPE, model=model, cfg_coef=default_guidance(model), outputs=()))
+    given = {"model": model, "cfg_coef": default_guidance(model), "outputs": None}
+    for field in ("cfg_coef", "temperature", "top_k", "top_p", "sample_format"):
+        assert (await ask(api, **(given | {field: None})))["status"] == "completed"
+    assert (await ask(api, **(given | {"cfg_coef": 2.0})))["status"] == "queued"
 
 
 async def test_without_a_seed_every_request_is_a_new_take_unless_a_stored_one_will_do(system: System) -> None:

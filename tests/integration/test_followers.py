@@ -10,9 +10,9 @@ from nats.js.kv import KeyValue
 
 from shared.messages import Job, JobStatus
 from shared.publisher import publish_job
-from tests.integration.finished import make
+from tests.integration.finished import RECIPE, make
 from tests.integration.system import System, eventually
-from tests.integration.takes import RECIPE, ask, events_of, follower, is_queued, messages
+from tests.integration.takes import ask, events_of, follower, is_queued, messages
 
 
 async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_they_come_to(system: System) -> None:
