@@ -52,11 +52,15 @@ class Cache:
         self._renewals = renewals
         self._beginning: set[Key] = set()
 
+    def has(self, record: JobRecord, reuse: Reuse) -> bool:
+        """Whether a new job can be answered with stored audio, as far as this gateway knows."""
+        return reuse != "none" and self._usable(self._stored(record, reuse)) is not None
+
     def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """The record of a new job, as it is to be created."""
         if reuse == "none":
             return record
-        if reuse == "any" and (take := self._usable(self._takes.pieces(take_key(record, any_seed=True)))):
+        if reuse == "any" and (take := self._usable(self._stored(record, reuse))):
             record = replace(record, recipe=take.recipe)
         return replace(record, follows=True, message=FOLLOWS)
 
@@ -136,6 +140,11 @@ class Cache:
         following = self._entries(key)
         if following:
             await self._index.reached(following[-1].revision)
+
+    def _stored(self, record: JobRecord, reuse: Reuse) -> list[str]:
+        if reuse == "any":
+            return self._takes.pieces(take_key(record, any_seed=True))
+        return self._takes.made(take_key(record))
 
     def _entries(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._takes.following(key) if (entry := self._index.entry(job_id))]
