@@ -7,7 +7,7 @@ of two is the first is told by the revisions of the records, which are the same 
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec.structs import replace
@@ -51,6 +51,7 @@ class Cache:
         self._workers = workers
         self._renewals = renewals
         self._beginning: set[Key] = set()
+        self._answered: dict[str, datetime] = {}
 
     def has(self, record: JobRecord, reuse: Reuse) -> bool:
         """Whether a new job can be answered with stored audio, as far as this gateway knows."""
@@ -104,7 +105,8 @@ class Cache:
             UnavailableError: while NATS is away.
         """
         await self._settle_all(self._takes.followed())
-        answered, self._takes.answered = self._takes.answered, {}
+        # Not those of the last seconds: whoever answered them is just telling that.
+        answered, self._answered, self._takes.answered = self._answered, self._takes.answered, {}
         for job_id, moment in answered.items():
             entry = await self._ledger.current(job_id) if now() - moment < LATELY else None
             if entry is not None:

@@ -10,10 +10,11 @@ from shared.failpoint import failpoint
 from shared.logs import get_logger
 from shared.messages import JobStatus, now
 from shared.models import STARTER
+from shared.publisher import is_announced
 from shared.storage import Storage
 from worker import metrics
 from worker.audio_feed import AudioFeed
-from worker.claim import MAX_ATTEMPTS, close_finished
+from worker.claim import MAX_ATTEMPTS, close_finished, look_again
 from worker.delivery import Delivery, Result
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
@@ -232,7 +233,10 @@ class Attempt:
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
             await self._delivery.forget()
-            await close_finished(self._bus.js, self.lease.message, entry, self._storage)
+            if await is_announced(self._bus.js, entry):
+                await close_finished(self._bus.js, self.lease.message, entry, self._storage)
+            else:
+                await look_again(self.lease.message)
 
     @property
     def _patience(self) -> float:
