@@ -83,6 +83,10 @@ class Bus:
     async def run(self, url: str, name: str) -> None:
         """Connect, and after each connection call the listeners until they succeed. Runs until cancelled.
 
+        Args:
+            url: with `tls://`, nothing is said outside TLS, and the certificate must be one that OpenSSL trusts.
+            name: shown in the broker's monitoring.
+
         Raises:
             MusicgenError: from a listener, where trying again cannot help.
         """
@@ -91,6 +95,9 @@ class Bus:
             url,
             name=name,
             inbox_prefix=inbox_prefix(url),
+            # Not after the server's greeting, as is the rule: whoever can change that could leave the wish for TLS out
+            # and be told the password.
+            tls_handshake_first=url.startswith("tls://"),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
             connect_timeout=2,
