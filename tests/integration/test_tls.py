@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +43,16 @@ async def url(tmp_path: Path, certificate: Path) -> AsyncIterator[str]:
     conf.write_text(f"{(ROOT / 'nats.conf').read_text()}\n{lines}\n")
     credentials, (port,) = load_credentials(tmp_path), free_ports(1)
     spec = nats_server(tmp_path, port, credentials)
-    server = Server(replace(spec, argv=[spec.argv[0], "-c", str(conf), *spec.argv[3:]]), tmp_path)
+
+    async def listens() -> bool:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.close()
+            return True
+        return False
+
+    argv = [spec.argv[0], "-c", str(conf), *spec.argv[3:]]
+    server = Server(replace(spec, argv=argv, is_ready=listens), tmp_path)
     await server.start_again()
     yield f"tls://gateway:{credentials.nats_passwords['gateway']}@{LOOPBACK}:{port}"
     server.stop()
