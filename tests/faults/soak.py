@@ -1,8 +1,9 @@
 """A mixed load under random faults, and the tally: `uv run python -m tests.faults.soak --minutes 20`.
 
-One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of
-the time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store are killed, frozen and stopped all the time. More jobs end than were accepted where an
-answer was lost. Exits with 1 if anything is wrong.
+One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of the
+time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store are
+killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. Exits with 1 if
+anything is wrong.
 """
 
 import argparse
@@ -57,8 +58,9 @@ class Soak:
     async def run(self, seconds: float) -> Verdict:
         """Load and faults for so long; then the verdict."""
         deadline = time.monotonic() + seconds
-        load = [self._ask(deadline) for _ in range(CLIENTS)]
-        settled, *_ = await asyncio.gather(self._settled(SETTLED * seconds), self._break_things(deadline), *load)
+        settling = asyncio.create_task(self._settled(SETTLED * seconds))
+        await asyncio.gather(self._break_things(deadline), *(self._ask(deadline) for _ in range(CLIENTS)))
+        settled = await settling
         verdict = await self._cluster.judge(PATIENCE)
         for name, megabytes in self.memory().items():
             print(f"{name} RSS {settled[name]:.1f} MB when settled, {megabytes:.1f} MB at the end")
