@@ -1,8 +1,8 @@
 """A mixed load under random faults, and the tally: `uv run python -m tests.faults.soak --minutes 20`.
 
-One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of the
-time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store are
-killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. Exits with 1 if
+One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of
+the time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store
+are killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. Exits with 1 if
 anything is wrong.
 """
 
