@@ -119,6 +119,7 @@ async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
     api = await system.gateway()
     jobs = [(await ask(api))["job_id"] for _ in range(2)]
     await api.services.sweep.sweep()
