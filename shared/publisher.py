@@ -84,18 +84,28 @@ async def is_announced(js: JetStreamContext, entry: Entry) -> bool:
 
 async def _look(js: JetStreamContext, entry: Entry) -> tuple[bool, int]:
     """Whether a state has been announced, and the number of the last message on the subject of that."""
-    record, revision = entry
+    record = entry.record
     if record.status is JobStatus.PROCESSING and record.progress > 0:
         return True, 0  # progress follows the event that processing began
     subject, last = subjects.event_subject(record.job_id, record.status.value), 0
     try:
         message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         last = message.seq or 0
-        return _decode(message.data or b"").seq >= (record.seq or revision), last
+        return _tells(_decode(message.data or b""), entry), last
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
         return False, last  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
+
+
+def _tells(event: Event, entry: Entry) -> bool:
+    """Whether an event of a record's status tells of that record, or of a later one."""
+    record, revision = entry
+    if event.seq >= (record.seq or revision):
+        return True
+    # Told when the attempt began; reports without progress have moved the record since.
+    began = record.status is JobStatus.PROCESSING and record.started_at is not None and event.at >= record.started_at
+    return began and event.attempts == record.attempts
 
 
 async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, after: int) -> bool:

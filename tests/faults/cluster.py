@@ -78,7 +78,7 @@ class Cluster:
     async def check(self, patience: float = 60.0) -> Verdict:
         """`judge`, and nothing may be wrong."""
         verdict = await self.judge(patience)
-        assert verdict.wrong == []
+        assert verdict.wrong == [], "\n".join(verdict.wrong)
         return verdict
 
     def _worker(self, environment: dict[str, str]) -> Server:

@@ -98,5 +98,5 @@ async def test_a_worker_that_starts_again_while_s3_is_away_uploads_what_it_had_m
     await asyncio.gather(s3_process[0].start_again(), fragile.worker(MUSICGEN_SPOOL_DIR=str(spool)))
     status = await client.until(job_id, "completed")
     assert status["attempts"] == (2 if end == "killed" else 1)
-    assert list(spool.iterdir()) == []
     await fragile.check()
+    assert list(spool.iterdir()) == []

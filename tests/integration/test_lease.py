@@ -95,6 +95,26 @@ async def test_a_state_is_announced_once_however_often_it_is_found(system: Syste
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
 
 
+async def test_that_an_attempt_began_is_told_once_although_its_record_moves_before_there_is_progress(
+    system: System,
+) -> None:
+    """A gateway that cancels looks whether it was told; a second one could come after the end."""
+    lease, records = await leased(system)
+    js = (await system.nats()).jetstream()
+    began = now()
+    await lease.write(lease.draft(started_at=began))
+    await lease.announce()
+    await lease.progress(0.0, "Waiting for a job that runs alone")
+    entry = await lease.current()
+    assert entry is not None
+    await ensure_announced(js, entry)
+    told = f"music.events.{RECORD.job_id}.processing"
+    assert (await js.stream_info("MUSIC_EVENTS", subjects_filter=told)).state.subjects == {told: 1}
+    again = replace(entry.record, attempts=2, started_at=now(), worker_id="another")
+    await ensure_announced(js, await records.update(entry, again))
+    assert (await js.stream_info("MUSIC_EVENTS", subjects_filter=told)).state.subjects == {told: 2}
+
+
 async def test_an_end_is_told_once_however_late_it_is_told_again(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
