@@ -1,0 +1,51 @@
+"""libFuzzer on one target, led by what its inputs reach in our code: `uv run python -m tests.fuzz.guided prompt`.
+
+An input that crashes it, takes more than two seconds or two gigabytes is written to a file, whose name is told.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+from tests.fuzz.target import Target
+
+LONGEST = 2  # seconds
+MOST_MEMORY = 2048  # MB
+
+
+def find_target(name: str) -> Target:
+    """A target by its name. Raises KeyError if there is none."""
+    with atheris.instrument_imports(include=["deploy", "gateway", "shared", "worker"]):
+        from tests.fuzz import files, wire
+
+        if found := (wire.TARGETS | files.TARGETS).get(name):
+            return found
+        from tests.fuzz import models  # imports torch
+
+        return models.TARGETS[name]
+
+
+def main() -> None:
+    """Try so many inputs; exits with another code than 0 if one was too much."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target")
+    parser.add_argument("--inputs", type=int, default=10_000)
+    arguments = parser.parse_args()
+    target = find_target(arguments.target)
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(target.seeds):
+            (Path(corpus) / str(number)).write_bytes(seed)
+
+        def try_one(data: bytes) -> None:
+            target.run(data)  # atheris takes what it returns for a verdict
+
+        options = [f"-runs={arguments.inputs}", f"-timeout={LONGEST}", f"-rss_limit_mb={MOST_MEMORY}"]
+        atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", corpus], try_one)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A running gateway, asked for everything that its OpenAPI document allows, and for what it does not."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CheckFunction
+from schemathesis.generation import GenerationMode
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from gateway.routes import ROUTES, Route
+from tests.faults.parts import gateway_part, worker_part
+from tests.servers import embedded_nats
+
+# An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.
+SHARE = 10
+# What no schema can tell: which models there are, that a text has words in it, and that this is a WebSocket.
+UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/ws"}
+
+
+class Served(NamedTuple):
+    """A gateway, its document, and a job that is done."""
+
+    url: str
+    schema: BaseSchema
+    http: requests.Session
+    job_id: str
+
+
+@pytest.fixture(scope="module")
+def served(
+    in_containers: bool, s3_environment: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    if in_containers:
+        pytest.skip("one stack is enough for this")
+    folder = tmp_path_factory.mktemp("served")
+    with ExitStack() as stack:
+        nats, urls = embedded_nats(folder / "nats")
+        gateway, url = gateway_part(folder, 1, {"NATS_URL": urls["gateway"], **s3_environment["gateway"]}, {})
+        worker = worker_part(folder, 2, {"NATS_URL": urls["worker"], **s3_environment["worker"]}, {})
+        for server in (nats, gateway, worker):
+            stack.callback(server.stop)
+            server.start()
+        http = stack.enter_context(requests.Session())
+        job_id = _finished(http, url)
+        worker.stop()  # what is accepted from now on stays in the queue
+        yield Served(url, schemathesis.openapi.from_url(f"{url}/openapi.json"), http, job_id)
+
+
+def _finished(http: requests.Session, url: str) -> str:
+    body = {"prompt": "tone", "duration": 0.5}
+    job_id: str = http.post(f"{url}/api/v1/generate", json=body, timeout=10).json()["job_id"]
+
+    def status() -> str:
+        return str(http.get(f"{url}/api/v1/status/{job_id}", timeout=10).json()["status"])
+
+    waiting = Retrying(retry=retry_if_result(lambda found: found != "completed"), stop=stop_after_delay(30))
+    waiting.copy(wait=wait_fixed(0.05))(status)
+    return job_id
+
+
+def _takes_input(route: Route) -> bool:
+    return bool(route.body or route.query or route.headers or "{" in route.path)
+
+
+REQUESTS = [
+    pytest.param(route, mode, id=f"{route.method} {route.path} {mode.value}")
+    for route in ROUTES
+    for mode in GenerationMode
+    if mode.is_positive or _takes_input(route)
+]
+
+
+@pytest.mark.parametrize(("route", "mode"), REQUESTS)
+def test_every_answer_is_one_that_the_document_tells(
+    served: Served, route: Route, mode: GenerationMode, inputs: int
+) -> None:
+    operation = served.schema[route.path][route.method]
+    excluded: list[CheckFunction] = [positive_data_acceptance] if route.path in UNTOLD else []
+
+    @settings(
+        max_examples=max(inputs // SHARE, 1), deadline=2000, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(operation.as_strategy(generation_mode=mode), st.booleans())
+    def ask(case: schemathesis.Case[Any], about_the_job: bool) -> None:
+        if about_the_job and mode.is_positive and "job_id" in case.path_parameters:
+            case.path_parameters["job_id"] = served.job_id
+        case.call_and_validate(session=served.http, excluded_checks=excluded, allow_redirects=False, timeout=10)
+
+    ask()
+    assert served.http.get(f"{served.url}/health/live", timeout=10).status_code == 200
