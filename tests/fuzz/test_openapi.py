@@ -1,5 +1,6 @@
 """A running gateway, asked for everything that its OpenAPI document allows, and for what it does not."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -17,17 +18,20 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.routes import ROUTES, Route
 from tests.faults.parts import gateway_part, worker_part
-from tests.servers import embedded_nats
+from tests.servers import Server, embedded_nats
 
 # An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.
 SHARE = 10
 # What no schema can tell: which models there are, that a text has words in it, and that this is a WebSocket.
 UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/ws"}
+# A traceback would be none, too.
+OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] (?!forged)")
 
 
 class Served(NamedTuple):
     """A gateway, its document, and a job that is done."""
 
+    process: Server
     url: str
     schema: BaseSchema
     http: requests.Session
@@ -51,7 +55,7 @@ def served(
         http = stack.enter_context(requests.Session())
         job_id = _finished(http, url)
         worker.stop()  # what is accepted from now on stays in the queue
-        yield Served(url, schemathesis.openapi.from_url(f"{url}/openapi.json"), http, job_id)
+        yield Served(gateway, url, schemathesis.openapi.from_url(f"{url}/openapi.json"), http, job_id)
 
 
 def _finished(http: requests.Session, url: str) -> str:
@@ -96,3 +100,13 @@ def test_every_answer_is_one_that_the_document_tells(
 
     ask()
     assert served.http.get(f"{served.url}/health/live", timeout=10).status_code == 200
+
+
+def test_no_line_of_the_log_is_one_that_a_client_wrote(served: Served) -> None:
+    forged = "2026-01-01T00:00:00Z [error    ] forged"
+    body = {"prompt": f"a\n{forged}", "duration": 0.5}
+    assert served.http.post(f"{served.url}/api/v1/generate", json=body, timeout=10).status_code in (200, 503)
+    served.http.get(f"{served.url}/nothing%0A{forged}", headers={"X-Request-ID": "a b"}, timeout=10)
+    lines = served.process.log.splitlines()
+    assert any("job accepted" in line for line in lines)
+    assert [line for line in lines if not OWN_LINE.match(line)] == []
