@@ -32,9 +32,7 @@ encode = msgspec.json.encode
 
 def prompt(data: bytes) -> None:
     """Six texts, whatever is in them, as a form sends them."""
-    texts = [
-        text[:100] for text in data.decode(errors="surrogatepass" if data[:1] == b"\xed" else "replace").split("\0")
-    ]
+    texts = [text[:100] for text in data.decode(errors="replace").split("\0")]
     genre, tempo, mood, style, *instruments = [*texts, "", "", "", ""][: max(len(texts), 4)]
     components = PromptComponents(
         genre=genre, tempo=tempo, mood=mood, artist_style=style, instruments=tuple(instruments[:16])
@@ -42,7 +40,7 @@ def prompt(data: bytes) -> None:
     try:
         built = build_prompt(components)
     except ValueError:
-        assert not any(text.strip(" ,\t\n\r\v\f") for text in texts[:20] if text.isascii())
+        assert not any(word.strip(",") for text in texts[:20] for word in text.split())
         return
     assert built.structured_prompt == ", ".join(built.components.values())
     assert "  " not in built.structured_prompt
