@@ -11,7 +11,7 @@ import msgspec
 from deploy.stack.credentials import FILE as CREDENTIALS
 from deploy.stack.credentials import Credentials, S3Keys, load_credentials
 from deploy.stack.runfile import FILE as RUN
-from deploy.stack.runfile import RunningProcess, read_run_file
+from deploy.stack.runfile import RunningProcess, read_run_file, running
 from gateway.keys import load_keys
 from shared.errors import MusicgenError, SettingsError
 from shared.messages import Recipe
@@ -60,12 +60,13 @@ def credentials(data: bytes) -> None:
 def run_file(data: bytes) -> None:
     """The processes of a local stack."""
     written(RUN, data)
-    assert isinstance(read_run_file(FOLDER), list)
+    for process in read_run_file(FOLDER):
+        running(process)
 
 
 def environment(data: bytes) -> None:
     """Settings: all are right, or the message names a variable that is there."""
-    lines = data.decode(errors="replace").splitlines()
+    lines = data.decode(errors="replace").replace("\0", "").splitlines()  # no environment holds a NUL
     values = {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
     complaint = ""
     try:

@@ -1,24 +1,18 @@
 """A running gateway, asked for everything that its OpenAPI document allows, and for what it does not."""
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CheckFunction
 from schemathesis.generation import GenerationMode
-from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.routes import ROUTES, Route
-from tests.faults.parts import gateway_part, worker_part
-from tests.servers import Server, embedded_nats
+from tests.fuzz.conftest import Served
 
 # An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.
 SHARE = 10
@@ -26,48 +20,6 @@ SHARE = 10
 UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/ws"}
 # A traceback would be none, too.
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] (?!forged)")
-
-
-class Served(NamedTuple):
-    """A gateway, its document, and a job that is done."""
-
-    process: Server
-    url: str
-    schema: BaseSchema
-    http: requests.Session
-    job_id: str
-
-
-@pytest.fixture(scope="module")
-def served(
-    in_containers: bool, s3_environment: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    if in_containers:
-        pytest.skip("one stack is enough for this")
-    folder = tmp_path_factory.mktemp("served")
-    with ExitStack() as stack:
-        nats, urls = embedded_nats(folder / "nats")
-        gateway, url = gateway_part(folder, 1, {"NATS_URL": urls["gateway"], **s3_environment["gateway"]}, {})
-        worker = worker_part(folder, 2, {"NATS_URL": urls["worker"], **s3_environment["worker"]}, {})
-        for server in (nats, gateway, worker):
-            stack.callback(server.stop)
-            server.start()
-        http = stack.enter_context(requests.Session())
-        job_id = _finished(http, url)
-        worker.stop()  # what is accepted from now on stays in the queue
-        yield Served(gateway, url, schemathesis.openapi.from_url(f"{url}/openapi.json"), http, job_id)
-
-
-def _finished(http: requests.Session, url: str) -> str:
-    body = {"prompt": "tone", "duration": 0.5}
-    job_id: str = http.post(f"{url}/api/v1/generate", json=body, timeout=10).json()["job_id"]
-
-    def status() -> str:
-        return str(http.get(f"{url}/api/v1/status/{job_id}", timeout=10).json()["status"])
-
-    waiting = Retrying(retry=retry_if_result(lambda found: found != "completed"), stop=stop_after_delay(30))
-    waiting.copy(wait=wait_fixed(0.05))(status)
-    return job_id
 
 
 def _takes_input(route: Route) -> bool:
@@ -90,7 +42,7 @@ def test_every_answer_is_one_that_the_document_tells(
     excluded: list[CheckFunction] = [positive_data_acceptance] if route.path in UNTOLD else []
 
     @settings(
-        max_examples=max(inputs // SHARE, 1), deadline=2000, suppress_health_check=list(HealthCheck), database=None
+        max_examples=max(inputs // SHARE, 1), deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(operation.as_strategy(generation_mode=mode), st.booleans())
     def ask(case: schemathesis.Case[Any], about_the_job: bool) -> None:
