@@ -20,7 +20,8 @@ from tests.fuzz.target import Target
 from worker.audio_file import AudioFile
 from worker.spool import Files, Spool, _encode, _Kept
 
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+MEMORY = Path("/dev/shm")
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 RECIPE = Recipe(model="starter", prompt="a tone", duration=1.0)

@@ -1,7 +1,11 @@
 """What a fuzzer tries: a function that takes any bytes, and examples of what it is meant for."""
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
+
+# Seconds of a processor that one input may take.
+LONGEST = 2.0
 
 
 class Target(NamedTuple):
@@ -9,6 +13,12 @@ class Target(NamedTuple):
 
     run: Callable[[bytes], object]
     seeds: Sequence[bytes]
+
+    def try_one(self, data: bytes) -> None:
+        """Run it within bounds. What never returns is ended by whoever tries."""
+        began = time.process_time()
+        self.run(data)
+        assert time.process_time() - began < LONGEST, "it takes too long"
 
 
 def finish(work: Coroutine[Any, Any, None]) -> None:
