@@ -4,8 +4,6 @@
 """
 
 import argparse
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from worker.engine.models import FILES, find_checkpoint
+from bench import tiny
+from worker.engine.models import FILES
 
 CODEBOOKS, CARD = 4, 2048
 SEED = 20240102
@@ -46,30 +45,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_checkpoint(folder: Path, size: Size) -> None:
-    """A checkpoint of this size, in half precision as Meta's are; its text encoder is the starter model's small one.
+    """A checkpoint of this size, in half precision as Meta's are; its text encoder is that of `bench.tiny`.
 
     Raises:
-        ModelUnavailableError: if the starter model, whose configuration it takes over, cannot be made.
         OSError: if it cannot be written.
     """
-    starter = Path(find_checkpoint("starter", lambda sentence: print(sentence, file=sys.stderr)))
-    folder.mkdir(parents=True, exist_ok=True)
+    tiny.write_tiny(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        _write_language_model(starter, folder, size)
-        _write_codec(starter, folder)
-    (encoder,) = (each.parent for each in starter.glob("*/config.json"))
-    shutil.copytree(encoder, folder / encoder.name, dirs_exist_ok=True)
+        _write_language_model(folder / LANGUAGE_MODEL, size)
+        _write_codec(folder / CODEC)
 
 
-def _write_language_model(starter: Path, folder: Path, size: Size) -> None:
-    configuration, state = _read(starter / LANGUAGE_MODEL)
+def _write_language_model(file: Path, size: Size) -> None:
+    configuration, state = _read(file)
     configuration.transformer_lm.update(
         dim=size.dim, num_layers=size.layers, num_heads=size.heads, n_q=CODEBOOKS, card=CARD
     )
     output = "condition_provider.conditioners.description.output_proj.weight"
     weights = dict(_weights(size, text_dim=state[output].shape[1]))
-    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": weights}, folder / LANGUAGE_MODEL)
+    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": weights}, file)
 
 
 def _weights(size: Size, text_dim: int) -> Iterator[tuple[str, Tensor]]:
@@ -104,15 +99,15 @@ def _random(outputs: int, inputs: int) -> Tensor:
     return torch.randn(outputs, inputs).mul_(GAIN * inputs**-0.5).half()
 
 
-def _write_codec(starter: Path, folder: Path) -> None:
+def _write_codec(file: Path) -> None:
     """EnCodec for 32 kHz with four codebooks, both halves of it."""
     from audiocraft.models import builders  # takes seconds to import, and only this needs it
 
-    configuration, _ = _read(starter / CODEC)
+    configuration, _ = _read(file)
     configuration.seanet.update(ENCODEC)
     configuration.rvq.update(n_q=CODEBOOKS, bins=CARD)
     codec = builders.get_compression_model(configuration)
-    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": codec.state_dict()}, folder / CODEC)
+    torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": codec.state_dict()}, file)
 
 
 def _read(file: Path) -> tuple[DictConfig, dict[str, Any]]:

@@ -39,6 +39,7 @@ from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
 from bench.seat import RefusedError, Seat
 from shared.errors import ModelUnavailableError
+from shared.models import STARTER
 from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.interface import Tuning
 from worker.engine.launch import ENGINE_ENVIRONMENT
@@ -191,14 +192,14 @@ def _prompts(number: int) -> list[str]:
 def _checkpoint(options: argparse.Namespace) -> Iterator[str]:
     """The folder to load from."""
     if options.checkpoint:
-        yield find_checkpoint(str(options.checkpoint.resolve()), tell)
-    elif options.model in SIZES:
+        yield find_checkpoint(str(options.checkpoint.resolve()))
+    elif options.model == STARTER:
+        yield find_checkpoint(STARTER)
+    else:
         with TemporaryDirectory() as folder:
             tell(f"Making random weights of the size of {options.model}")
             write_checkpoint(Path(folder), SIZES[options.model])
             yield folder
-    else:
-        yield find_checkpoint(options.model, tell)
 
 
 def _device_name(device: str) -> str:
@@ -222,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.decode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=(*SIZES, "starter"), default="small", help="(default: small)")
+    parser.add_argument("--model", choices=(*SIZES, STARTER), default="small", help="(default: small)")
     parser.add_argument("--checkpoint", type=Path, help="a folder in audiocraft's format, in place of --model")
     parser.add_argument("--batch", type=positive_int, default=1, help="pieces at once (default: 1)")
     parser.add_argument("--seconds", type=positive_float, default=4.0, help="length of a piece (default: 4)")

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prompts = read_prompts(options.prompts)
         if not prompts:
             parser.error(f"{options.prompts} has no prompts: write one a line.")
-        reference = find_checkpoint(str(options.checkpoint.resolve()), tell)
+        reference = find_checkpoint(str(options.checkpoint.resolve()))
         comparison = Comparison(reference, prompts, options.seconds, pick_device(options.device), options.precision)
         made = make_ours(comparison, options.slots)
     except OSError as error:

@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from shared.messages import OUTPUT_KINDS, Audio, JobStatus, OutputKind, OutputLink, Recipe, SampleFormat, Seed, Timings
+from shared.files import OUTPUT_KINDS, Audio, OutputKind, OutputLink, SampleFormat
+from shared.messages import JobStatus, Recipe, Seed, Timings
 from shared.prompt import Complexity, PromptComponents
 
 MAX_PROMPT = 500
@@ -36,7 +37,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     temperature: Annotated[float, Meta(ge=0.1, le=2)] = 1.0
     top_k: Annotated[int, Meta(ge=0, le=1000, description="0 is off")] = 250
     top_p: Annotated[float, Meta(ge=0, le=1, description="Above 0 it takes the place of top_k")] = 0.0
-    cfg_coef: Annotated[float, Meta(ge=1, le=10)] = 3.0
+    cfg_coef: Annotated[float, Meta(ge=1, le=10)] | None = None
     seed: Annotated[Seed | None, Meta(description="null for a random one, which the status then tells")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"

@@ -7,7 +7,7 @@ of two is the first is told by the revisions of the records, which are the same 
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec.structs import replace
@@ -51,12 +51,17 @@ class Cache:
         self._workers = workers
         self._renewals = renewals
         self._beginning: set[Key] = set()
+        self._answered: dict[str, datetime] = {}
+
+    def has(self, record: JobRecord, reuse: Reuse) -> bool:
+        """Whether a new job can be answered with stored audio, as far as this gateway knows."""
+        return reuse != "none" and self._usable(self._stored(record, reuse)) is not None
 
     def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """The record of a new job, as it is to be created."""
         if reuse == "none":
             return record
-        if reuse == "any" and (take := self._usable(self._takes.pieces(take_key(record, any_seed=True)))):
+        if reuse == "any" and (take := self._usable(self._stored(record, reuse))):
             record = replace(record, recipe=take.recipe)
         return replace(record, follows=True, message=FOLLOWS)
 
@@ -100,7 +105,8 @@ class Cache:
             UnavailableError: while NATS is away.
         """
         await self._settle_all(self._takes.followed())
-        answered, self._takes.answered = self._takes.answered, {}
+        # Not those of the last seconds: whoever answered them is just telling that.
+        answered, self._answered, self._takes.answered = self._answered, self._takes.answered, {}
         for job_id, moment in answered.items():
             entry = await self._ledger.current(job_id) if now() - moment < LATELY else None
             if entry is not None:
@@ -136,6 +142,11 @@ class Cache:
         following = self._entries(key)
         if following:
             await self._index.reached(following[-1].revision)
+
+    def _stored(self, record: JobRecord, reuse: Reuse) -> list[str]:
+        if reuse == "any":
+            return self._takes.pieces(take_key(record, any_seed=True))
+        return self._takes.made(take_key(record))
 
     def _entries(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._takes.following(key) if (entry := self._index.entry(job_id))]

@@ -78,7 +78,12 @@ class Quotas:
 
 
 def _counts(record: JobRecord) -> bool:
-    """A job that was cancelled before it began made nothing, and one that failed is not its owner's fault."""
+    """A job that was cancelled before it began made nothing, and neither did one that was answered from the cache.
+
+    One that failed is not its owner's fault.
+    """
+    if record.source is not None:
+        return False
     if record.status is JobStatus.CANCELLED:
         return record.attempts > 0
     return record.status is not JobStatus.FAILED

@@ -7,8 +7,9 @@ from http import HTTPStatus
 
 from gateway.api import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
 from gateway.problems import FieldError, Problem, invalid
-from shared.messages import OUTPUT_KINDS, OutputKind, Recipe
-from shared.models import STARTER, may_write_scores
+from shared.files import OUTPUT_KINDS, OutputKind
+from shared.messages import Recipe
+from shared.models import STARTER, default_guidance, may_write_scores
 from shared.prompt import build_prompt
 
 
@@ -39,7 +40,7 @@ def make_recipe(
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,
-        cfg_coef=request.cfg_coef,
+        cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
         outputs=_outputs(request, model),

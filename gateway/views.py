@@ -7,7 +7,8 @@ from gateway.api import JobView
 from gateway.job_index import Ahead, JobIndex
 from gateway.takes import take_key
 from gateway.worker_registry import WorkerRegistry
-from shared.messages import JobRecord, JobStatus, WorkerState, audio_url, now, output_links
+from shared.files import audio_url
+from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
 Moment = TypeVar("Moment", datetime, datetime | None)
 

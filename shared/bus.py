@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
 
 from shared.errors import MusicgenError, UnavailableError
@@ -44,6 +45,22 @@ def inbox_prefix(url: str) -> str:
     """Below which subject the answers for whoever logs in with `url` come."""
     user = urlsplit(url).username
     return f"_INBOX_{user}" if user in ROLES else "_INBOX"
+
+
+class _Transport(TcpTransport):
+    """One that is closed in time: nats-py waits for ever for the end of a connection whose TLS handshake failed."""
+
+    def __bool__(self) -> bool:
+        return True  # or nats-py would put one of its own in the place of one that is not connected yet
+
+    async def wait_closed(self) -> None:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING):
+                    await super().wait_closed()  # type: ignore[no-untyped-call]
+        finally:
+            if self._bare_io_writer is not None:
+                self._bare_io_writer.transport.abort()
 
 
 class Bus:
@@ -83,6 +100,10 @@ class Bus:
     async def run(self, url: str, name: str) -> None:
         """Connect, and after each connection call the listeners until they succeed. Runs until cancelled.
 
+        Args:
+            url: with `tls://`, nothing is said outside TLS, and the certificate must be one that OpenSSL trusts.
+            name: shown in the broker's monitoring.
+
         Raises:
             MusicgenError: from a listener, where trying again cannot help.
         """
@@ -91,6 +112,9 @@ class Bus:
             url,
             name=name,
             inbox_prefix=inbox_prefix(url),
+            # Not after the server's greeting, as is the rule: whoever can change that could leave the wish for TLS out
+            # and be told the password.
+            tls_handshake_first=url.startswith("tls://"),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
             connect_timeout=2,
@@ -148,7 +172,9 @@ class Bus:
 @asynccontextmanager
 async def open_bus() -> AsyncIterator[Bus]:
     """A bus to register listeners on; its `run` connects. Closed, with what is pending flushed, at the end."""
-    bus = Bus(Client())
+    client = Client()
+    client._transport = _Transport()  # type: ignore[no-untyped-call]
+    bus = Bus(client)
     try:
         yield bus
     finally:

@@ -1,4 +1,4 @@
-"""Every message on the wire, as structs. JSON of these is what NATS, WebSocket and KV carry.
+"""Every message on the wire, as structs. JSON of these and of `shared/files.py` is what NATS, WebSocket and KV carry.
 
 Fields are only ever added, with a default; none is renamed or retyped, because programs in the
 field decode them.
@@ -12,16 +12,14 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
+from shared.files import Audio, Output, OutputKind, OutputLink, SampleFormat, audio_url
+
 # What decoding foreign bytes may raise: besides msgspec's own, for text that is no UTF-8 and for absurd nesting.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-SampleFormat = Literal["int16", "int24", "float32"]
 Moment = Annotated[datetime, Meta(tz=True)]
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-# What a request may have beside the audio: the score as a MIDI file, and each of its streams as a WAV file.
-OutputKind = Literal["midi", "stems"]
-OUTPUT_KINDS: tuple[OutputKind, ...] = ("midi", "stems")
 
 
 def now() -> datetime:
@@ -71,40 +69,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     recipe: Recipe
     created_at: datetime
-
-
-class Audio(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex."""
-
-    key: str
-    size: int
-    duration: float
-    sample_rate: int
-    channels: int
-    sha256: str
-
-
-class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was stored beside the audio. `size` in bytes, `sha256` of the whole file in hex."""
-
-    kind: Literal["midi", "stem"]
-    name: str
-    key: str
-    size: int
-    sha256: str
-
-    @property
-    def content_type(self) -> str:
-        return "audio/midi" if self.kind == "midi" else "audio/wav"
-
-
-class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client sees of an output: `download_url` is a path of the gateway, `size` in bytes."""
-
-    kind: Literal["midi", "stem"]
-    name: str
-    size: int
-    download_url: str
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,30 +193,6 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None = None
     started_at: datetime
     version: str
-
-
-# Below this prefix lies what all jobs made.
-ALL_JOBS_PREFIX = "jobs/"
-
-
-def audio_key(job_id: str) -> str:
-    """The object's key: made from the job id alone, which is checked before it gets here."""
-    return f"{job_prefix(job_id)}audio.wav"
-
-
-def output_key(job_id: str, name: str) -> str:
-    """The key of an output, next to the audio's."""
-    return f"{job_prefix(job_id)}{name}"
-
-
-def job_prefix(job_id: str) -> str:
-    """Below this prefix lies everything that a job made."""
-    return f"{ALL_JOBS_PREFIX}{job_id}/"
-
-
-def audio_url(job_id: str) -> str:
-    """The gateway's path from which a finished job is downloaded."""
-    return f"/api/v1/download/{job_id}"
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:

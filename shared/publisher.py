@@ -68,20 +68,34 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
     Raises:
         UnavailableError: if the broker does not answer.
     """
+    announced, last = await _look(js, entry)
+    if not announced:
+        await _publish(js, entry, None, after=last)
+
+
+async def is_announced(js: JetStreamContext, entry: Entry) -> bool:
+    """Whether a state has been announced.
+
+    Raises:
+        UnavailableError: if the broker does not answer.
+    """
+    return (await _look(js, entry))[0]
+
+
+async def _look(js: JetStreamContext, entry: Entry) -> tuple[bool, int]:
+    """Whether a state has been announced, and the number of the last message on the subject of that."""
     record, revision = entry
     if record.status is JobStatus.PROCESSING and record.progress > 0:
-        return  # progress follows the event that processing began
+        return True, 0  # progress follows the event that processing began
     subject, last = subjects.event_subject(record.job_id, record.status.value), 0
     try:
         message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         last = message.seq or 0
-        announced = _decode(message.data or b"").seq >= (record.seq or revision)
+        return _decode(message.data or b"").seq >= (record.seq or revision), last
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
-        announced = False  # not at all, or by somebody else's message
+        return False, last  # not at all, or by somebody else's message
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
-    if not announced:
-        await _publish(js, entry, None, after=last)
 
 
 async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, after: int) -> bool:

@@ -15,7 +15,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from shared.errors import SettingsError, UnavailableError
-from shared.messages import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
+from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
 from shared.settings import Settings
 
 T = TypeVar("T")

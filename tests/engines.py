@@ -15,7 +15,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from shared.errors import ModelUnavailableError
-from shared.messages import OUTPUT_KINDS, Recipe
+from shared.files import OUTPUT_KINDS
+from shared.messages import Recipe
 from worker.engine.interface import (
     EngineSettings,
     KeptGenerationError,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.messages import Audio, JobStatus, audio_key, now
+from shared.files import Audio, audio_key
+from shared.messages import JobStatus, now
 
 
 def some_audio(job_id: str = "gen_000000000000") -> Audio:

@@ -20,6 +20,8 @@ from training.text import make_encoder, save
 from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
 
 TEXT_ENCODER = "t5"
+# A small model's least likely codes are its mistakes.
+TEMPERATURE = 0.6
 # The most frames a second of audio can take: sixteenths at the fastest tempo.
 FRAME_RATE = FASTEST * STEPS_PER_BEAT / 60
 
@@ -51,9 +53,17 @@ def language_model_config(shape: Shape) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def language_model_weights(model: StarterModel) -> dict[str, Tensor]:
-    """Under audiocraft's names, in half precision: the file is for the disk, engines choose their own."""
+def language_model_weights(model: StarterModel, temperature: float = 1.0) -> dict[str, Tensor]:
+    """Under audiocraft's names, in half precision: the file is for the disk, engines choose their own.
+
+    Args:
+        model: as it was trained.
+        temperature: what a request's temperature of 1 shall be. It is in the heads' weights, which have no bias.
+    """
     state = {name: value.half() for name, value in model.state_dict().items()}
+    for name in state:
+        if name.startswith("linears."):
+            state[name] = state[name] / temperature
     for name in ("weight", "bias"):
         projection = state.pop(f"output_proj.{name}")
         state[f"condition_provider.conditioners.description.output_proj.{name}"] = projection
@@ -65,7 +75,7 @@ def codec_config(alphabet: Alphabet) -> dict[str, Any]:
     return {"compression_model": "sampler", "sampler": {"alphabet": [list(stream) for stream in alphabet.streams]}}
 
 
-def export(data: Path, run: Path, out: Path) -> None:
+def export(data: Path, run: Path, out: Path, temperature: float = TEMPERATURE) -> None:
     """Write the checkpoint's folder."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     shape = Shape(**state["shape"])
@@ -77,7 +87,9 @@ def export(data: Path, run: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     save(out / TEXT_ENCODER, tokenizer, encoder)
     configuration = OmegaConf.to_yaml(OmegaConf.create(language_model_config(shape)))
-    torch.save({"xp.cfg": configuration, "best_state": language_model_weights(model)}, out / "state_dict.bin")
+    torch.save(
+        {"xp.cfg": configuration, "best_state": language_model_weights(model, temperature)}, out / "state_dict.bin"
+    )
     # JSON is YAML too, and a fifth of the size for long lists.
     codec = json.dumps(codec_config(read_alphabet(data)), separators=(",", ":"))
     torch.save({"xp.cfg": codec, "best_state": {}}, out / "compression_state_dict.bin")
@@ -88,8 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the starter's checkpoint.")
     for name in ("data", "run", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="what a request's 1 shall be")
     options = parser.parse_args(arguments)
-    export(options.data, options.run, options.out)
+    export(options.data, options.run, options.out, options.temperature)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
     print(f"{options.out}: {size / 2**20:.1f} MB")
 

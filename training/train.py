@@ -11,7 +11,7 @@ import argparse
 import csv
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -34,9 +34,10 @@ WITHOUT_TEXT = 0.15
 # Pieces that begin in the middle teach the windows that follow the first one.
 FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
-# Most batches have the first 16 bars or so, which nearly all pieces have; some have as much as there is.
-SHORT = 256
-LONG = 0.25
+# Steps of a piece that a batch has, and how many batches of a hundred have so many. Few see a piece to its end, since
+# it goes on as it began; many see beginnings only, of many pieces, since there the caption is needed.
+OPENINGS, BARS, WHOLE = 24, 256, Shape.segment
+LENGTHS = {OPENINGS: 30, BARS: 50, WHOLE: 20}
 WARM_UP = 100
 COOL_DOWN = 0.35
 EMPHASIS = Emphasis(opening=6.0, header=60.0, firsts=15.0)
@@ -84,11 +85,14 @@ class Pieces:
         """Those that occur in captions."""
         return set(chain.from_iterable(self._tokens))
 
-    def batches(self, rng: np.random.Generator, first: int = 0, last: int | None = None) -> Iterator[Batch]:
-        """One epoch over the pieces from `first` to before `last`."""
+    def batches(
+        self, rng: np.random.Generator, lengths: Mapping[int, int], first: int = 0, last: int | None = None
+    ) -> Iterator[Batch]:
+        """One epoch over the pieces from `first` to before `last`; for `lengths` see `LENGTHS`."""
         left = rng.permutation(np.arange(len(self))[first:last])
+        shares = np.array([*lengths.values()]) / sum(lengths.values())
         while len(left):
-            longest = self._shape.segment if rng.random() < LONG else SHORT
+            longest = int(rng.choice([*lengths], p=shares))
             members, left = np.split(left, [FRAMES // longest])
             yield self._batch(members, longest, rng)
 
@@ -212,7 +216,7 @@ def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
 def evaluate(trainer: Trainer, pieces: Pieces) -> Tensor:
     """Losses on the pieces that are held out."""
     with torch.no_grad():
-        batches = pieces.batches(np.random.default_rng(0), len(pieces) - HELD_OUT)
+        batches = pieces.batches(np.random.default_rng(0), {BARS: 1}, len(pieces) - HELD_OUT)
         return torch.stack([trainer.losses(batch).float() for batch in batches]).mean(0)
 
 
@@ -224,7 +228,7 @@ def run(trainer: Trainer, pieces: Pieces, out: Path, steps: int) -> None:
     with (out / "losses.csv").open("a", newline="") as file:
         table = csv.writer(file)
         while trainer.step < steps:
-            for batch in islice(pieces.batches(rng, last=len(pieces) - HELD_OUT), steps - trainer.step):
+            for batch in islice(pieces.batches(rng, LENGTHS, last=len(pieces) - HELD_OUT), steps - trainer.step):
                 recent.append(trainer.train(batch, steps))
                 trainer.seconds = before + time.monotonic() - started
                 if time.monotonic() - saved > SAVE_EVERY:

@@ -7,26 +7,25 @@ from typing import Any
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.failpoint import failpoint
-from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobStatus, now
 from shared.models import STARTER
+from shared.publisher import is_announced
 from shared.storage import Storage
 from worker import metrics
 from worker.audio_feed import AudioFeed
-from worker.claim import MAX_ATTEMPTS, close_finished
+from worker.claim import MAX_ATTEMPTS, close_finished, look_again
 from worker.delivery import Delivery, Result
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.host import EngineHost
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
+from worker.making import Making
 from worker.patience import patiently
 from worker.spool import Files, Spool
 
 log = get_logger(__name__)
 
-# Seconds between two reports; clients see the work move at least every half second.
-REPORT_INTERVAL = 0.4
 # How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
 PATIENCE = 900.0
 STOPPING_PATIENCE = 5.0
@@ -49,13 +48,13 @@ class Attempt:
         assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
         self.lease = lease
-        self._host = host
         self._storage = storage
         self._delivery = Delivery(lease, storage, spool, host.info.sample_rate)
         self._on_generated = on_generated
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
+        self._making = Making(lease, host, self._generation, lambda: self.stopping)
         self._files: Files | None = None
         self._whole = False
         self._result: Result | None = None
@@ -116,7 +115,7 @@ class Attempt:
 
     async def _make(self) -> Result | None:
         async with self._feed.opened():
-            await self._generate()
+            await self._making.run()
             self._on_generated()
             self._feed.finish()
             self._whole = not self.lease.keep.is_set()
@@ -132,46 +131,6 @@ class Attempt:
                 f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}: only models that "
                 f"write scores do, such as {STARTER}, on the engine batching. Leave outputs out, or ask for one.",
             )
-
-    async def _generate(self) -> None:
-        """Returns when all of the audio is there, or a person wants no more than there is."""
-        record, lease = self.lease.record, self.lease
-        work = asyncio.create_task(
-            self._host.generate(record.job_id, record.recipe, self._generation, alone=record.suspect)
-        )
-        lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
-        report = asyncio.create_task(self._report())
-        try:
-            await asyncio.wait({work, lost, keep, report}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (work, report):
-                if task.done():
-                    await task
-            if lost.done():
-                raise LeaseLostError(record.job_id)
-        finally:
-            # A worker that stops has no time for more than the audio.
-            self._generation.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
-            # The work is cancelled once: it then waits until the engine has let go of the slot.
-            work.cancel()
-            try:
-                await asyncio.gather(work, return_exceptions=True)
-            finally:
-                await end((lost, keep, report))
-
-    async def _report(self) -> None:
-        while True:
-            await asyncio.sleep(REPORT_INTERVAL)
-            # Encoding and uploading are still to come: 100% is for the finished job.
-            await self.lease.progress(round(self._generation.progress * 0.98, 4), self._doing())
-
-    def _doing(self) -> str:
-        if self.lease.keep.is_set():
-            return self.lease.record.message  # the gateway's word that it stops
-        if self._generation.began is not None:
-            return "Generating"
-        if self.lease.record.suspect:
-            return "Waiting until the engine is free, because this job runs alone"
-        return "Waiting for a job that runs alone"
 
     async def _store(self) -> Result | None:
         """Encode and upload what was made, once; None if that is nothing."""
@@ -274,7 +233,10 @@ class Attempt:
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
             await self._delivery.forget()
-            await close_finished(self._bus.js, self.lease.message, entry, self._storage)
+            if await is_announced(self._bus.js, entry):
+                await close_finished(self._bus.js, self.lease.message, entry, self._storage)
+            else:
+                await look_again(self.lease.message)
 
     @property
     def _patience(self) -> float:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from shared.messages import Audio, Recipe
+from shared.files import Audio
+from shared.messages import Recipe
 from shared.version import VERSION
 from worker.engine.interface import Samples
 from worker.wav import encode_wav

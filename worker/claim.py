@@ -14,7 +14,7 @@ from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now
-from shared.publisher import ensure_announced, publish_event
+from shared.publisher import ensure_announced, is_announced, publish_event
 from shared.records import Entry, Records
 from shared.storage import Storage
 from worker import metrics
@@ -25,8 +25,10 @@ log = get_logger(__name__)
 # A job that took its worker down this often is given up.
 MAX_ATTEMPTS = 3
 
-# Seconds between two looks at a job that another worker may still be working on.
+# Seconds between two looks at a job that somebody else may still be working on.
 TAKEOVER_DELAY = 2.0
+# So many first looks are remembered.
+REMEMBERED = 1000
 
 _decode = msgspec.json.Decoder(Job).decode
 
@@ -49,6 +51,15 @@ async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, stora
     if record.audio is None and record.claims > 0:
         await storage.remove_job(record.job_id)
     await acknowledge(message)
+
+
+async def look_again(message: Msg) -> None:
+    """Have a job's message delivered again in a moment: somebody else may just be at work on it.
+
+    That goes for an end that was not told yet, too. Two who tell it are stored as one, and yet heard twice by those who
+    listen on NATS: whoever ended the job has the time until the next look.
+    """
+    await message.nak(delay=TAKEOVER_DELAY)
 
 
 class Claims:
@@ -87,11 +98,14 @@ class Claims:
                 await terminate(self._bus.client, message, f"{job_id} has no record")
                 return None
             if entry.record.status.is_terminal:
+                if not await is_announced(js, entry) and self._is_first_look(entry):
+                    await look_again(message)
+                    return None
                 return entry
             if self._adopt(job_id, message):
                 return None
             if self._is_alive_elsewhere(entry):
-                await message.nak(delay=TAKEOVER_DELAY)
+                await look_again(message)
                 return None
             if not entry.record.follows:
                 # Whoever wrote this state may have died before telling: what is found is announced first.
@@ -122,9 +136,14 @@ class Claims:
         record = entry.record
         if record.status is not JobStatus.PROCESSING or record.worker_id == self._worker_id:
             return False
-        if self._seen.pop(record.job_id, None) == entry.revision:
+        return self._is_first_look(entry)
+
+    def _is_first_look(self, entry: Entry) -> bool:
+        if self._seen.pop(entry.record.job_id, None) == entry.revision:
             return False
-        self._seen[record.job_id] = entry.revision
+        self._seen[entry.record.job_id] = entry.revision
+        if len(self._seen) > REMEMBERED:  # another worker had the second look at most of them
+            del self._seen[next(iter(self._seen))]
         return True
 
 

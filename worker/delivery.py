@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from shared.messages import Audio, Output, Timings
+from shared.files import Audio, Output
+from shared.messages import Timings
 from shared.storage import Storage
 from worker.audio_file import AudioFile, make_audio_file
 from worker.engine.generation import Generation, GenerationFailedError

@@ -3,7 +3,8 @@
 import hashlib
 from typing import NamedTuple
 
-from shared.messages import Output, Recipe, output_key
+from shared.files import Output, output_key
+from shared.messages import Recipe
 from worker.audio_file import make_audio_file, recipe_metadata
 from worker.engine.generation import Generation
 

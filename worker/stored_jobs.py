@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.files import ALL_JOBS_PREFIX, job_prefix
 from shared.job_id import is_job_id
-from shared.messages import ALL_JOBS_PREFIX, job_prefix
 from shared.storage import Storage
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from shared.messages import SampleFormat
+from shared.files import SampleFormat
 from worker.engine.interface import Samples
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}

@@ -17,6 +17,7 @@ from rich.console import Console
 from deploy.commands.client import bearer
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.loading import until_loaded
 from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
@@ -133,7 +134,7 @@ class Stack:
         # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
         await self._supervisor.start(*workers, gateway)
         (url,) = gateway.urls
-        loaded = bool(workers) and await self._until_loaded(url)
+        loaded = bool(workers) and await until_loaded(url, self._authorization, self._console)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
         key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
         example = EXAMPLE.replace("{url}", url).replace("{key}", key)
@@ -196,28 +197,6 @@ class Stack:
             grace=settings.shutdown_grace + 10,
         )
 
-    async def _until_loaded(self, url: str) -> bool:
-        """Show what the workers say until one is ready, or none can be; returns whether one is."""
-        started, shown = time.monotonic(), ""
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout, headers=self._authorization) as session:
-            while True:
-                workers = await _workers(session, url)
-                states = {worker["state"] for worker in workers}
-                if "ready" in states:
-                    self._console.print(f"  [green]✓[/] model     {_serving(workers)} "
-                                        f"[dim]({time.monotonic() - started:.1f} s)[/]")  # fmt: skip
-                    return True
-                if states == {"failed"}:
-                    worker = workers[0]
-                    self._console.print(f"  [red]✗[/] model     {worker['message']}\n    {worker['remedy']}")
-                    return False
-                text = workers[0]["message"] if workers else "Starting the engine"
-                if text != shown:
-                    shown = text
-                    self._console.print(f"  [dim]· model     {text} …[/]")
-                await asyncio.sleep(0.2)
-
     def _claim_gateway_port(self) -> int:
         port = self._options.port
         if port is None:
@@ -260,17 +239,3 @@ def _answers(url: str) -> Callable[[], Awaitable[bool]]:
             return False
 
     return answers
-
-
-async def _workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
-    try:
-        async with session.get(f"{url}/health") as response:
-            workers: list[dict[str, Any]] = (await response.json())["workers"]
-            return workers
-    except (aiohttp.ClientError, TimeoutError):
-        return []  # the gateway is being restarted
-
-
-def _serving(workers: list[dict[str, Any]]) -> str:
-    ready = next(worker for worker in workers if worker["state"] == "ready")
-    return f"{ready['model']} on {ready['device']}, {ready['slots']} at a time in each worker"

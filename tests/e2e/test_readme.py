@@ -28,11 +28,11 @@ def blocks(language: str, text: str) -> list[str]:
 
 @pytest.mark.e2e
 def test_every_example_runs_on_the_starter_model(up: Callable[..., Up], tmp_path: Path) -> None:
-    stack = up(engine="audiocraft").start()
+    stack = up(engine="batching").start()
     api = section("The API by example")
     script = re.sub(r"```python\n(.*?)```", _as_bash, api, flags=re.DOTALL)
     examples = [block.replace("http://127.0.0.1:8000", stack.url) for block in blocks("bash", script)]
-    assert len(examples) == 7
+    assert len(examples) == 8
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(examples)],
         cwd=tmp_path,
@@ -44,6 +44,7 @@ def test_every_example_runs_on_the_starter_model(up: Callable[..., Up], tmp_path
     assert run.returncode == 0, run.stdout + run.stderr
     with wave.open(str(tmp_path / "music.wav")) as file:
         assert (file.getframerate(), file.getnframes()) == (32_000, 4 * 32_000)
+    assert (tmp_path / "music.mid").read_bytes()[:4] == b"MThd"
     for expected in ("206", "at 120 BPM", "Job cancelled successfully", "At most 120 seconds", "completed 1.0"):
         assert expected in run.stdout
     first = section("Two commands")

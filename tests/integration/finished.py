@@ -5,11 +5,17 @@ from typing import Any
 
 import msgspec
 
+from shared.files import Audio, Output, audio_key, output_key
 from shared.job_id import new_job_id
-from shared.messages import Audio, JobRecord, JobStatus, Output, Recipe, audio_key, output_key
+from shared.messages import JobRecord, JobStatus, Recipe
+from shared.models import STARTER, default_guidance
 from tests.integration.listener import stored_jobs
 from tests.integration.system import Api, System
 
+# What a request for one second of a tone with seed 7 and its MIDI file becomes, if it leaves all else out.
+RECIPE = Recipe(
+    model=STARTER, prompt="tone", duration=1.0, cfg_coef=default_guidance(STARTER), seed=7, outputs=("midi",)
+)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -23,9 +29,8 @@ async def make(system: System, *, size: int = 100, **fields: Any) -> str:
     output = Output(kind="midi", name="audio.mid", key=output_key(job_id, "audio.mid"), size=10, sha256="0" * 64)
     audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256="0" * 64)
     moment = datetime.now(UTC)
-    done: dict[str, Any] = {"status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
-    recipe = Recipe(model="starter", prompt="tone", duration=1.0, seed=7, outputs=("midi",))
-    record = JobRecord(job_id=job_id, recipe=recipe, created_at=moment, updated_at=moment, **(done | fields))
+    done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
+    record = JobRecord(job_id=job_id, created_at=moment, updated_at=moment, **(done | fields))
     await system.storage().put_audio(job_id, bytes(size), {})
     await system.storage().put_output(output, bytes(10), {})
     await plant(system, record)

@@ -168,14 +168,21 @@ class RunningWorker:
     async def stop(self, grace: float | None = None) -> None:
         """As SIGTERM does."""
         await self.worker.stop(self._settings.shutdown_grace if grace is None else grace)
-        await end(self._tasks)
-        self._tasks = []
+        await self._end()
 
     async def vanish(self) -> None:
         """As a SIGKILL does, seen from outside: nothing is said, nothing is finished."""
         for task in self.worker._handling:
             task.cancel()
-        await end(self._tasks)
+        await self._end()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            # Once, because the engine's end is waited for; again only where nats-py swallowed it.
+            await asyncio.wait(self._tasks, timeout=5)
+            await end(self._tasks)
         self._tasks = []
 
 

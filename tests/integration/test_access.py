@@ -9,7 +9,8 @@ import pytest
 
 from shared import subjects
 from shared.audio_chunk import AudioChunk, pack_chunk
-from tests.integration.system import Api, System
+from tests.integration.finished import make
+from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, WEB, bearer
 
 KEYS = f"daw:{DAW},web:{WEB}"
@@ -165,3 +166,35 @@ async def test_a_full_queue_of_one_key_is_a_429_for_it_and_no_matter_for_another
         assert again == statuses
         assert await listed(Api(api.url, api.services, other)) == ([], 0)
         await Api(api.url, api.services, other).generate()
+
+
+@pytest.mark.parametrize(
+    ("limit", "reached"), [("KEY_QUEUED_JOBS=1", "jobs in the queue"), ("KEY_DAILY_SECONDS=2.5", "seconds of audio")]
+)
+async def test_an_answer_from_the_cache_counts_as_a_request_and_as_nothing_else(
+    system: System, limit: str, reached: str
+) -> None:
+    name, _, value = limit.partition("=")
+    gateway = await system.gateway(API_KEYS=KEYS, KEY_RATE="0.1", KEY_BURST="5", **{name: value})
+    stored = await make(system, owner="daw")  # of today, and one second long
+
+    async def known() -> bool:
+        return gateway.services.index.get(stored) is not None
+
+    await eventually(known, "the gateway knows")
+    async with session(gateway, DAW) as http:
+
+        async def post(seed: int | None, **fields: Any) -> tuple[int, str]:
+            body = {"prompt": "tone", "duration": 1.0, "seed": seed, "outputs": ["midi"]} | fields
+            async with http.post("/api/v1/generate", json=body) as response:
+                answer = await response.json()
+                return response.status, str(answer.get("detail") or answer["status"])
+
+        assert await post(7) == (200, "completed")
+        assert await post(8) == (200, "queued")
+        status, why = await post(9)
+        assert (status, reached in why) == (429, True)
+        assert await post(7) == (200, "completed")
+        assert await post(None, cache=True) == (200, "completed")
+        status, why = await post(7)
+        assert (status, "more requests" in why) == (429, True)

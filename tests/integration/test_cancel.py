@@ -10,8 +10,11 @@ from nats.aio.msg import Msg
 
 from shared import subjects
 from shared.errors import UnavailableError
+from shared.publisher import publish_event
 from shared.storage import Storage
+from tests.integration.listener import listen
 from tests.integration.system import System, eventually
+from worker.claim import look_again
 
 
 async def test_a_queued_job_is_cancelled_and_never_runs(system: System) -> None:
@@ -148,6 +151,34 @@ async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
         return bool(found.state.subjects)
 
     await eventually(told, "the end is announced")
+
+
+async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, listener = await system.gateway(), await listen(system)
+    telling, looked, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def tell_slowly(*arguments: Any) -> None:
+        telling.set()
+        await go_on.wait()
+        await publish_event(*arguments)
+
+    async def look(message: Msg) -> None:
+        looked.set()
+        await look_again(message)
+
+    job_id = await api.generate()
+    monkeypatch.setattr("gateway.job_queue.publish_event", tell_slowly)
+    monkeypatch.setattr("worker.claim.look_again", look)
+    cancelling = asyncio.create_task(api.delete(job_id))
+    await telling.wait()
+    worker = await system.worker()
+    await looked.wait()
+    go_on.set()
+    assert await cancelling == 200
+    await _nothing_is_left(system, worker.worker, {job_id: await api.status(job_id)})
+    assert [end["type"] for end in listener.ends[job_id]] == ["cancelled"]
 
 
 async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_cancel(

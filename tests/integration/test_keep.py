@@ -8,7 +8,8 @@ from nats.aio.client import Client
 
 from deploy.commands.jobs import cancel
 from shared import subjects
-from shared.messages import Audio, JobRecord, JobStatus, now
+from shared.files import Audio
+from shared.messages import JobRecord, JobStatus, now
 from shared.publisher import publish_event
 from shared.records import Records
 from tests.integration.system import Api, System

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from shared.messages import Recipe
-from shared.models import STARTER
+from shared.models import STARTER, default_guidance
 from training.data import steps_before_the_end
 from training.evaluation.performance import Floats, Performance, samples_of, steps_within
 from training.music import Piece
@@ -96,7 +96,8 @@ class Player:
         return Performance(piece.spec, codes[:, : steps_within(codes, audio.shape[1])], audio)
 
     def _chunks(self, caption: str, seconds: float, seed: int) -> Iterator[Floats]:
-        recipe = Recipe(model=STARTER, prompt=caption, duration=seconds, seed=seed, **self._sampling)  # type: ignore[arg-type]
+        sampling: dict[str, float] = {"cfg_coef": default_guidance(STARTER), **self._sampling}
+        recipe = Recipe(model=STARTER, prompt=caption, duration=seconds, seed=seed, **sampling)  # type: ignore[arg-type]
         return self._engine.generate(recipe, lambda done, total: None)
 
     def time(self, caption: str, seconds: float) -> Pace:

@@ -39,12 +39,12 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
     Raises:
         ModelUnavailableError: with the remedy, if it cannot be had.
     """
+    device = pick_device(settings.device)
+    check_device(device)
+    reference = find_checkpoint(settings.model)
     on_loading("Importing audiocraft (some 20 seconds)")
     from worker.engine.checkpoint import load_musicgen
 
-    device = pick_device(settings.device)
-    check_device(device)
-    reference = find_checkpoint(settings.model, on_loading)
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
         return AudiocraftEngine(load_musicgen(reference, device), device, identify(reference))

@@ -5,10 +5,12 @@ A folder may bring its text encoder along: the `name` of its T5 conditioner is t
 
 from pathlib import Path
 
-from audiocraft.models import MusicGen, builders, loaders
+from audiocraft.models import CompressionModel, MusicGen, builders, loaders
 from audiocraft.modules.conditioners import T5Conditioner
 from omegaconf import DictConfig, OmegaConf
 from transformers import AutoConfig
+
+from worker.engine.batching.codec.loading import sampler_alphabet
 
 
 def load_musicgen(reference: str, device: str) -> MusicGen:
@@ -30,12 +32,24 @@ def load_musicgen(reference: str, device: str) -> MusicGen:
     language_model = builders.get_lm_model(configuration)
     language_model.load_state_dict(package["best_state"])
     language_model.cfg = configuration
-    compression_model = loaders.load_compression_model(reference, device=device)
+    compression_model = _compression_model(reference, device)
     conditioners = language_model.condition_provider.conditioners
     if "self_wav" in conditioners:
         conditioners["self_wav"].match_len_on_eval = True
         conditioners["self_wav"]._use_masking = False
     return MusicGen(reference, compression_model, language_model)
+
+
+def _compression_model(reference: str, device: str) -> CompressionModel:
+    package = loaders.load_compression_model_ckpt(reference)
+    alphabet = sampler_alphabet(package["xp.cfg"]) if "xp.cfg" in package else None
+    if alphabet is None:
+        return loaders.load_compression_model(reference, device=device)
+    from worker.engine.sampler.alphabet import AlphabetCodec  # with its bank of samples
+    from worker.engine.sampler.codec import SamplerCodec
+    from worker.engine.sampler.compression_model import SamplerCompressionModel
+
+    return SamplerCompressionModel(AlphabetCodec(SamplerCodec(), alphabet))
 
 
 def register_text_encoder(configuration: DictConfig, folder: Path) -> None:

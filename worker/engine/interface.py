@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.messages import OutputKind, Recipe
+from shared.files import OutputKind
+from shared.messages import Recipe
 
 # Audio between engine and encoder: float32 of shape [frames, channels], full scale at ±1.
 Samples = NDArray[np.float32]

@@ -1,17 +1,13 @@
-"""Where a model's checkpoint is: on the hub, in a folder, or made here on first use."""
+"""Where a model's checkpoint is: on the hub, in a folder, or beside this file."""
 
 import hashlib
-import os
-from collections.abc import Callable
 from pathlib import Path
-
-from platformdirs import user_cache_path
 
 from shared.errors import ModelUnavailableError
 from shared.models import HUB_REPOSITORIES, STARTER, is_folder
 
-# Part of the cache folder's name: raise it whenever what `starter` writes changes.
-STARTER_VERSION = 1
+# Written by training/export.py.
+STARTER_FOLDER = Path(__file__).parent / "starter_model"
 
 # Bytes at either end of a file that are looked at to tell it from another one.
 SAMPLE = 64 * 1024
@@ -19,20 +15,16 @@ SAMPLE = 64 * 1024
 FILES = ("state_dict.bin", "compression_state_dict.bin")
 
 
-def find_checkpoint(reference: str, on_loading: Callable[[str], None]) -> str:
-    """What audiocraft's loaders take: a folder's path or a repository's name.
-
-    Args:
-        reference: a model's name or a folder.
-        on_loading: told what takes time.
+def find_checkpoint(reference: str) -> str:
+    """What audiocraft's loaders take, a folder's path or a repository's name, for a model's name or a folder.
 
     Raises:
-        ModelUnavailableError: if the folder is no checkpoint, or there is no room for one.
+        ModelUnavailableError: if the folder is no checkpoint.
     """
     if is_folder(reference):
         return _folder(Path(reference).expanduser().resolve())
     if reference == STARTER:
-        return str(_starter(on_loading))
+        return _folder(STARTER_FOLDER)
     return HUB_REPOSITORIES[reference]
 
 
@@ -44,22 +36,6 @@ def _folder(folder: Path) -> str:
             "Point MUSICGEN_MODEL_SIZE to a folder in audiocraft's format, or use a model's name.",
         )
     return str(folder)
-
-
-def _starter(on_loading: Callable[[str], None]) -> Path:
-    folder = cache_folder() / f"starter-{STARTER_VERSION}"
-    if not all((folder / name).is_file() for name in FILES):
-        from worker.engine.starter import write_starter  # imports audiocraft, and is needed once
-
-        on_loading("Making the starter model")
-        try:
-            write_starter(folder)
-        except OSError as error:
-            raise ModelUnavailableError(
-                f"The starter model cannot be written to {folder}: {error.strerror}.",
-                "Free some disk space, or set MUSICGEN_CACHE_DIR to a folder that can be written.",
-            ) from error
-    return folder
 
 
 def identify(reference: str) -> str | None:
@@ -79,9 +55,3 @@ def identify(reference: str) -> str | None:
             stream.seek(max(size - SAMPLE, 0))
             digest.update(stream.read(SAMPLE))
     return digest.hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Where models that are made here are kept."""
-    configured = os.environ.get("MUSICGEN_CACHE_DIR")
-    return Path(configured) if configured else user_cache_path("tellurstori-musicgen")

@@ -1,4 +1,4 @@
-"""A checkpoint for the scripts that measure engines: the starter model's, with a shorter window."""
+"""A checkpoint for the scripts that measure engines: the tiny one, with a shorter window."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from worker.engine.starter import write_starter
+from bench.tiny import write_tiny
 
 # Seconds; audiocraft refuses 18 and less.
 WINDOW = 19
@@ -23,10 +23,17 @@ def same_threads_afterwards() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench") / "checkpoint"
-    write_starter(folder)
+    write_tiny(folder)
     file = folder / "state_dict.bin"
     package = torch.load(file, weights_only=True)
     configuration = OmegaConf.create(package["xp.cfg"])
     configuration.dataset.segment_duration = WINDOW
     torch.save({**package, "xp.cfg": OmegaConf.to_yaml(configuration)}, file)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Engines in processes of their own, beside audiocraft's: they concern the scripts that measure only."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)

@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from nats.aio.client import Client
 
+from deploy.stack.ports import LOOPBACK, free_ports
+from gateway import server
 from gateway.app import create_app
 from gateway.cache import Cache
 from gateway.estimate import Estimator
@@ -22,6 +25,7 @@ from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
 from gateway.renewals import Renewals
+from gateway.server import serving
 from gateway.services import Services
 from gateway.sweep import Sweep
 from gateway.views import Views
@@ -29,6 +33,7 @@ from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.settings import load_settings
 from shared.storage import Storage
+from tests.unit.gateway.raw import Connect, Connection, Serve
 from tests.unit.gateway.samples import DAW, WEB
 
 Api = TestClient[web.Request, web.Application]
@@ -86,3 +91,31 @@ def keyed(services: Services, api: Api) -> Api:
     """The same gateway for those who have the keys DAW and WEB."""
     services.keys = ApiKeys([("daw", DAW), ("web", WEB)])
     return api
+
+
+@pytest.fixture
+async def serve(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
+    """Starts the gateway with some settings; returns its port."""
+    monkeypatch.setattr(server, "LINGER", 0.2)
+    async with AsyncExitStack() as stack:
+
+        async def start(**environment: str) -> int:
+            (port,) = free_ports(1)
+            settings = load_settings(KEYS | {"GATEWAY_PORT": str(port), "SHUTDOWN_GRACE": "1"} | environment)
+            services.settings = settings
+            await stack.enter_async_context(serving(create_app(services), settings))
+            return port
+
+        yield start
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    async with AsyncExitStack() as stack:
+
+        async def open_one(port: int, address: str = LOOPBACK) -> Connection:
+            client = Connection(*await asyncio.open_connection(LOOPBACK, port, local_addr=(address, 0)))
+            stack.push_async_callback(client.close)
+            return client
+
+        yield open_one

@@ -7,7 +7,8 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared.messages import Audio, JobRecord, JobStatus, Output, Recipe, Timings, WorkerInfo, WorkerState, output_key
+from shared.files import Audio, Output, output_key
+from shared.messages import JobRecord, JobStatus, Recipe, Timings, WorkerInfo, WorkerState
 from shared.records import Entry
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -40,10 +40,15 @@ def test_a_prompt_alone_gets_the_defaults_of_the_contract() -> None:
         temperature=1.0,
         top_k=250,
         top_p=0.0,
-        cfg_coef=3.0,
+        cfg_coef=1.5,
         seed=7,
         sample_format="int16",
     )
+
+
+def test_only_the_starter_has_a_guidance_of_its_own() -> None:
+    small = GenerateRequest(prompt="a tone", model="small")
+    assert make_recipe(small, default_model="starter", models={"small"}, max_duration=120).cfg_coef == 3.0
 
 
 def test_every_given_parameter_reaches_the_recipe() -> None:

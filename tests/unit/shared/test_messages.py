@@ -8,24 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.files import Audio, Output, OutputLink, audio_key, job_prefix, output_key
 from shared.messages import (
     LIFECYCLE,
     TERMINAL,
-    Audio,
     Event,
     EventType,
     Job,
     JobRecord,
     JobStatus,
-    Output,
-    OutputLink,
     Recipe,
     Timings,
-    audio_key,
     event_of,
-    job_prefix,
     now,
-    output_key,
 )
 
 JOB = "gen_abc123456789"

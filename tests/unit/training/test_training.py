@@ -1,5 +1,6 @@
 """From pieces to a checkpoint that the decode engine plays, in miniature."""
 
+import string
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 
 from shared.messages import Recipe
 from training.alphabet import CARD, Alphabet
-from training.model import Shape, StarterModel, delayed
+from training.model import Emphasis, Shape, StarterModel, delayed, losses
 from training.music import make_piece
+from training.text import UNKNOWN
 from worker.engine.batching.engine import load
+from worker.engine.batching.text.tokenizer import load_tokenizer
 from worker.engine.interface import EngineSettings
+from worker.engine.models import STARTER_FOLDER
 from worker.engine.sampler.codes import encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -59,3 +63,28 @@ def test_without_a_caption_the_text_changes_nothing() -> None:
     sequence, mask = delayed(torch.randint(0, 20, (1, 8, 10)), 20), torch.zeros(1, 6, dtype=torch.bool)
     first, second = (model(sequence, torch.randn(1, 6, 16), mask) for _ in range(2))
     torch.testing.assert_close(first, second)
+
+
+def test_the_starter_knows_every_word_and_sign() -> None:
+    (folder,) = (file.parent for file in STARTER_FOLDER.glob("*/tokenizer.json"))
+    tokenizer = load_tokenizer(folder)
+    captions = [make_piece(seed, "test").caption for seed in range(200)]
+    for text in (*captions, string.printable, "F♯ minor, B♭ major", "antidisestablishmentarianism at 301 bpm"):
+        tokens = tokenizer.encode(text)
+        assert len(tokens) > 1
+        assert UNKNOWN not in tokens, text
+
+
+def test_the_first_events_of_each_stream_count_more() -> None:
+    codes = torch.zeros(1, 2, 60, dtype=torch.long)
+    codes[0, 0, 40] = codes[0, 0, 50] = 3
+    sequence = delayed(codes, 9)
+    logits = torch.zeros(1, 2, sequence.shape[2], 9)
+    logits[..., 0] = 10.0  # sure that nothing happens, and wrong twice
+
+    plain = losses(logits, sequence, 9)
+    weighted = losses(logits, sequence, 9, Emphasis(opening=6.0, header=100.0, firsts=7.0))
+
+    torch.testing.assert_close(plain[0], torch.tensor(10 * 2 / 60), rtol=1e-2, atol=0)
+    torch.testing.assert_close(weighted[0], torch.tensor(10 * 200 / (200 + 24 * 6 + 34)), rtol=1e-2, atol=0)
+    torch.testing.assert_close(plain[1], weighted[1])

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
-from shared.messages import Output, Recipe
+from shared.files import Output
+from shared.messages import Recipe
 from worker.audio_file import make_audio_file
 from worker.output_files import OutputFile
 from worker.spool import FORGOTTEN, Files, Spool

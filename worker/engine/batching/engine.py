@@ -8,7 +8,8 @@ from contextlib import suppress
 import torch
 
 from shared.errors import ModelUnavailableError
-from shared.messages import OUTPUT_KINDS, Recipe
+from shared.files import OUTPUT_KINDS
+from shared.messages import Recipe
 from worker.engine.batching.cache import Cache, longest_prefix
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.codec.interface import Codec
@@ -56,7 +57,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
     """
     device = pick_device(settings.device)
     check_device(device)
-    reference = find_checkpoint(settings.model, on_loading)
+    reference = find_checkpoint(settings.model)
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
         checkpoint = read_checkpoint(reference)

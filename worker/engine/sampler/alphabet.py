@@ -7,10 +7,11 @@ from torch import Tensor
 
 from worker.engine.batching.codec.interface import Codec, CodecStream
 from worker.engine.sampler.codes import CARD, NOTHING, Codes
+from worker.engine.sampler.proofreader import Proofreader
 
 
 class AlphabetCodec:
-    """A codec of scores that is spoken to in a model's numbers."""
+    """A codec of scores that is spoken to in a model's numbers, and corrects its slips; see `Proofreader`."""
 
     def __init__(self, codec: Codec, alphabet: Sequence[Sequence[int]]) -> None:
         """Put it before `codec`.
@@ -44,15 +45,16 @@ class AlphabetStream:
     def __init__(self, stream: CodecStream, codes: Tensor) -> None:
         self._stream = stream
         self._codes = codes
+        self._proofreader = Proofreader()
         self._pushed = [codes[:, :0]]
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         """See `CodecStream.push`."""
         # A code beyond a stream's own ones can be drawn where another stream has more: it says nothing new.
-        score = self._codes.gather(1, codes.cpu())
+        score = torch.from_numpy(self._proofreader.correct(self._codes.gather(1, codes.cpu()).numpy()))
         self._pushed.append(score)
         return self._stream.push(score, last)
 
     def score(self) -> Codes:
-        """The score's codes of all that was pushed until now, int64 of shape [8, steps]. For any thread."""
+        """The codes of all that was pushed until now, as it was played: int64 of shape [8, steps]. For any thread."""
         return torch.cat(tuple(self._pushed), 1).numpy()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.messages import OutputKind
+from shared.files import OutputKind
 from worker.engine.interface import Midi, Stem
 from worker.engine.sampler.clock import Clock
 from worker.engine.sampler.codes import Codes

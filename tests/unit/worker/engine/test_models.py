@@ -1,4 +1,4 @@
-"""Telling one checkpoint from another."""
+"""Where a checkpoint is, and telling one from another."""
 
 import shutil
 import zipfile
@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from worker.engine.models import SAMPLE, identify
+from shared.errors import ModelUnavailableError
+from worker.engine.models import FILES, SAMPLE, STARTER_FOLDER, find_checkpoint, identify
+from worker.engine.sampler.bank import BANK
+
+MEGABYTE = 1_000_000
 
 
 @pytest.fixture
@@ -46,3 +50,20 @@ def test_so_does_another_file_or_another_name(checkpoint: Path) -> None:
 
 def test_of_a_repository_on_the_hub_nothing_is_told() -> None:
     assert identify("facebook/musicgen-small") is None
+
+
+def test_the_starter_is_beside_the_engine_and_small_enough_to_come_along() -> None:
+    assert find_checkpoint("starter") == str(STARTER_FOLDER)
+    files = [file for file in STARTER_FOLDER.rglob("*") if file.is_file()]
+    assert {file.name for file in files} >= {*FILES, "model.safetensors", "tokenizer.json"}
+    assert sum(file.stat().st_size for file in [*files, BANK]) <= 24 * MEGABYTE
+
+
+def test_a_folder_without_a_checkpoint_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / FILES[0]).touch()
+    with pytest.raises(ModelUnavailableError, match=FILES[1]):
+        find_checkpoint(str(tmp_path))
+
+
+def test_metas_models_come_from_the_hub() -> None:
+    assert find_checkpoint("small") == "facebook/musicgen-small"

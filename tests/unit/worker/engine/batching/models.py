@@ -12,8 +12,8 @@ from audiocraft.modules.conditioners import ConditioningAttributes
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from bench.tiny import LANGUAGE_MODEL
 from worker.engine.batching.config import LanguageModelConfig, parse_config
-from worker.engine.starter import _LANGUAGE_MODEL
 
 # As in the configuration of musicgen-melody.
 CHROMA = {"sample_rate": 32_000, "n_chroma": 12, "radix2_exp": 14, "argmax": True, "match_len_on_eval": False}
@@ -34,7 +34,7 @@ class Tiny:
     options: tuple[tuple[str, Any], ...] = field(default=())
 
     def yaml(self) -> str:
-        tree = OmegaConf.create({**_LANGUAGE_MODEL, "device": "cpu", "dtype": "float32"})
+        tree = OmegaConf.create({**LANGUAGE_MODEL, "device": "cpu", "dtype": "float32"})
         tree.transformer_lm.update(
             dim=self.dim, num_heads=self.heads, num_layers=self.layers, n_q=self.codebooks, card=self.card
         )

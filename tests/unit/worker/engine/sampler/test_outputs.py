@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from shared.messages import OUTPUT_KINDS, OutputKind
+from shared.files import OUTPUT_KINDS, OutputKind
 from tests.unit.worker.engine.sampler.songs import ELECTRO, song
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.interface import Midi, Stem

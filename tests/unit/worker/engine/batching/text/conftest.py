@@ -9,7 +9,7 @@ import sentencepiece
 import torch
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from worker.engine.starter import _write_text_encoder
+from bench.tiny import write_text_encoder
 
 SENTENCES = [
     "an upbeat techno track with a deep bass and bright synthesizers",
@@ -22,11 +22,11 @@ SENTENCES = [
 
 @pytest.fixture(scope="session")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter model's text encoder: tokenizer.json without a character map, and no sentinels."""
+    """That of `bench.tiny`: tokenizer.json without a character map, and no sentinels."""
     folder = tmp_path_factory.mktemp("starter")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        _write_text_encoder(folder)
+        write_text_encoder(folder)
     return folder
 
 

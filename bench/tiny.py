@@ -1,13 +1,10 @@
-"""Writes the starter model: a small MusicGen checkpoint in Meta's on-disk format.
+"""A MusicGen checkpoint of 2 MB in Meta's on-disk format, EnCodec included, with seeded random weights: it makes noise.
 
-Its weights are random but seeded: it exercises the whole pipeline on any machine, without a network,
-and makes noise. `python -m worker.engine.starter FOLDER` writes it.
+For tests, and for measuring where the sound does not matter. `python -m bench.tiny FOLDER` writes one.
 """
 
-import shutil
 import string
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +24,7 @@ CODEBOOKS = 4
 CARD = 256
 DIMENSION = 64
 
-_COMPRESSION: dict[str, Any] = {
+COMPRESSION: dict[str, Any] = {
     "compression_model": "encodec",
     "sample_rate": SAMPLE_RATE,
     "channels": 1,
@@ -65,7 +62,7 @@ _COMPRESSION: dict[str, Any] = {
     "rvq": {"n_q": CODEBOOKS, "q_dropout": False, "bins": CARD, "decay": 0.99, "kmeans_init": False},
 }
 
-_LANGUAGE_MODEL: dict[str, Any] = {
+LANGUAGE_MODEL: dict[str, Any] = {
     "lm_model": "transformer_lm",
     "dataset": {"segment_duration": 30},
     "transformer_lm": {
@@ -104,34 +101,24 @@ _LANGUAGE_MODEL: dict[str, Any] = {
 }
 
 
-def write_starter(folder: Path) -> None:
-    """Write the checkpoint and its text encoder into `folder`, whole or not at all.
+def write_tiny(folder: Path) -> None:
+    """Write the checkpoint into `folder`.
 
     Raises:
         OSError: if it cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            _write_text_encoder(draft / TEXT_ENCODER)
-            _write_models(draft)
-        try:
-            draft.replace(folder)
-        except OSError:
-            # Another worker was faster and its folder is there; the content is the same.
-            if not (folder / "state_dict.bin").is_file():
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        write_text_encoder(folder / TEXT_ENCODER)
+        _write_models(folder)
 
 
 def _write_models(folder: Path) -> None:
-    compression = _configuration(_COMPRESSION)
+    compression = _configuration(COMPRESSION)
     _save(folder / "compression_state_dict.bin", compression, builders.get_compression_model(compression))
-    portable = _configuration(_LANGUAGE_MODEL)
-    resolved = _configuration(_LANGUAGE_MODEL)
+    portable = _configuration(LANGUAGE_MODEL)
+    resolved = _configuration(LANGUAGE_MODEL)
     register_text_encoder(resolved, folder)
     _save(folder / "state_dict.bin", portable, builders.get_lm_model(resolved))
 
@@ -144,7 +131,8 @@ def _save(file: Path, configuration: DictConfig, model: torch.nn.Module) -> None
     torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": model.state_dict()}, file)
 
 
-def _write_text_encoder(folder: Path) -> None:
+def write_text_encoder(folder: Path) -> None:
+    """A T5 of one layer, and a tokenizer that knows the prompt builder's words, in the hub's format."""
     vocabulary = _pieces()
     T5Tokenizer(vocab=vocabulary, extra_ids=0).save_pretrained(folder)
     configuration = T5Config(
@@ -164,4 +152,4 @@ def _pieces() -> list[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    write_starter(Path(sys.argv[1]))
+    write_tiny(Path(sys.argv[1]))

@@ -1,0 +1,129 @@
+"""Equal requests that come together are made once, whoever dies in between."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from nats.js.kv import KeyValue
+
+from shared.messages import Job, JobStatus
+from shared.publisher import publish_job
+from tests.integration.finished import RECIPE, make
+from tests.integration.system import System, eventually
+from tests.integration.takes import ask, events_of, follower, is_queued, messages
+
+
+async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_they_come_to(system: System) -> None:
+    gateways = [await system.gateway() for _ in range(3)]
+    answers = await asyncio.gather(*(ask(api, outputs=None) for api in gateways * 5))
+    jobs = [answer["job_id"] for answer in answers]
+    assert len(set(jobs)) == 15
+    assert await messages(system) == 1
+    positions = [(await gateways[0].status(job_id))["queue_position"] for job_id in jobs]
+    assert sorted(positions, key=str) == [1] + [None] * 14
+    await system.worker()
+    ended = [await gateways[0].until(job_id, "completed") for job_id in jobs]
+    assert sorted(status["attempts"] for status in ended) == [0] * 14 + [1]
+    assert len({await gateways[1].download(job_id) for job_id in jobs}) == 1
+
+
+async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_first(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await system.gateway(), await system.gateway()
+    held: list[KeyValue.Entry] = []
+    take = second.services.index._take
+    monkeypatch.setattr(second.services.index, "_take", held.append)
+    await ask(first, outputs=None)
+    asking = asyncio.create_task(ask(second, outputs=None))
+
+    async def both_came() -> bool:
+        return len({update.key for update in held}) == 2
+
+    await eventually(both_came, "the broker has told of both jobs")
+    for update in held:
+        take(update)
+    monkeypatch.setattr(second.services.index, "_take", take)
+    assert (await second.status((await asking)["job_id"]))["queue_position"] is None
+    assert await messages(system) == 1
+
+
+async def test_a_job_that_follows_is_made_itself_when_the_first_one_is_cancelled_or_fails(system: System) -> None:
+    api = await system.gateway()
+    first, second, third = [(await ask(api, outputs=None))["job_id"] for _ in range(3)]
+    failing = [(await ask(api, prompt="fail", outputs=None))["job_id"] for _ in range(2)]
+    assert await is_queued(api, first)
+    assert not await is_queued(api, second)
+    assert await api.delete(first) == 200
+    await eventually(lambda: is_queued(api, second), "the second one is in the queue")
+    assert await api.delete(third) == 200
+    await system.worker()
+    assert (await api.until(second, "completed"))["cached"] is False
+    assert [(await api.status(job_id))["status"] for job_id in (first, third)] == ["cancelled", "cancelled"]
+    for job_id in failing:
+        status = await api.until(job_id, "failed")
+        assert (status["attempts"], "no such chord" in status["error_message"]) == (1, True)
+
+
+async def test_a_job_that_follows_waits_while_the_first_one_is_tried_again(system: System, tmp_path: Path) -> None:
+    api = await system.gateway()
+    prompt = f"once {tmp_path}/died"
+    first, second = [(await ask(api, prompt=prompt, duration=0.5, outputs=None))["job_id"] for _ in range(2)]
+    await system.worker()
+    assert [(await api.until(job_id, "completed"))["attempts"] for job_id in (first, second)] == [2, 0]
+
+
+async def test_a_gateway_that_dies_in_between_leaves_no_job_behind(system: System) -> None:
+    api, stored = await system.gateway(), await make(system)
+    assert (await api.until(await follower(system), "completed"))["audio"]["key"] == f"jobs/{stored}/audio.wav"
+    alone = await follower(system, recipe=replace(RECIPE, seed=8))
+    await eventually(lambda: is_queued(api, alone), "the job that waits for nobody is in the queue")
+    assert await messages(system) == 1
+
+
+async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their_order(system: System) -> None:
+    """As where the gateway died between the message and the record."""
+    recipe = replace(RECIPE, outputs=())
+    events, job_id = await events_of(system), await follower(system, recipe=recipe)
+    job = Job(job_id=job_id, recipe=recipe, created_at=datetime.now(UTC))
+    await publish_job((await system.nats()).jetstream(), job, None)
+    await system.worker()
+
+    async def ended() -> bool:
+        return bool(events) and events[-1]["type"] == "completed"
+
+    await eventually(ended, "the job is made")
+    assert [each["type"] for each in events if each["type"] != "progress"] == ["queued", "processing", "completed"]
+    assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
+
+
+async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: System) -> None:
+    api, stored = await system.gateway(), await make(system)
+    events = await events_of(system)
+    moment = datetime.now(UTC)
+    done = {"status": JobStatus.COMPLETED, "source": stored, "completed_at": moment}
+    job_id = await follower(system, follows=False, **done)
+    await api.until(job_id, "completed")
+    for _ in range(2):
+        await api.services.cache.reconcile()
+
+    async def told() -> bool:
+        return [(each["type"], each["job_id"]) for each in events] == [("completed", job_id)]
+
+    await eventually(told, "the event came, once")
+
+
+async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for_days(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    api = await system.gateway()
+    jobs = [(await ask(api))["job_id"] for _ in range(2)]
+    await api.services.sweep.sweep()
+    assert await messages(system) == 1
+    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    await api.services.sweep.sweep()
+    for job_id in jobs:
+        assert "No worker took this job" in (await api.until(job_id, "failed"))["error_message"]

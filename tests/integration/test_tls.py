@@ -1,0 +1,116 @@
+"""NATS over TLS: passwords are told to whoever has the right certificate, and to nobody else."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.stack.credentials import load_credentials
+from deploy.stack.ports import LOOPBACK, free_ports
+from deploy.stack.servers import nats_server
+from shared.bus import Bus, open_bus
+from shared.lifecycle import end
+from tests.conftest import ROOT
+from tests.integration.system import eventually
+from tests.servers import Server
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of 127.0.0.1, signed by itself; the key lies beside it."""
+    file = tmp_path / "server.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=nats"
+    files = ("-addext", f"subjectAltName=IP:{LOOPBACK}", "-out", file, "-keyout", file.with_suffix(".key"))
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture
+async def url(tmp_path: Path, certificate: Path) -> AsyncIterator[str]:
+    """Of a broker with nats.conf and the lines of docs/deployment.md."""
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    lines = next(line for line in text.splitlines() if line.startswith("tls {"))
+    lines = lines.replace("/etc/nats", str(certificate.parent))
+    conf = tmp_path / "nats.conf"
+    conf.write_text(f"{(ROOT / 'nats.conf').read_text()}\n{lines}\n")
+    credentials, (port,) = load_credentials(tmp_path), free_ports(1)
+    spec = nats_server(tmp_path, port, credentials)
+
+    async def listens() -> bool:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.close()
+            return True
+        return False
+
+    argv = [spec.argv[0], "-c", str(conf), *spec.argv[3:]]
+    server = Server(replace(spec, argv=argv, is_ready=listens), tmp_path)
+    await server.start_again()
+    yield f"tls://gateway:{credentials.nats_passwords['gateway']}@{LOOPBACK}:{port}"
+    server.stop()
+
+
+@asynccontextmanager
+async def connecting(url: str) -> AsyncIterator[Bus]:
+    async with open_bus() as bus:
+        running = asyncio.create_task(bus.run(url, "test"))
+        yield bus
+        await end((running,))
+
+
+async def test_a_broker_with_a_trusted_certificate_is_used(
+    url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with connecting(url) as bus:
+
+        async def ready() -> bool:
+            return bus.is_ready
+
+        await eventually(ready, "the connection stands")
+        assert (await bus.js.account_info()).streams == 0
+
+
+async def test_a_broker_with_another_certificate_is_refused_with_the_reason(url: str) -> None:
+    async with connecting(url) as bus:
+
+        async def refused() -> bool:
+            return "certificate verify failed" in (bus.last_error or "")
+
+        await eventually(refused, "the reason is told")
+        assert not bus.is_ready
+
+
+async def test_a_broker_without_tls_is_not_told_the_password_and_is_tried_again() -> None:
+    heard: list[bytes] = []
+    greeting = set[asyncio.Task[None]]()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As somebody in between does who wants the password: no word of TLS."""
+        writer.write(b"INFO " + json.dumps({"auth_required": True, "max_payload": 1 << 20}).encode() + b"\r\n")
+        heard.append(await reader.read(4096))
+        writer.close()
+        await writer.wait_closed()
+
+    async def heard_twice() -> bool:
+        return len(heard) >= 2
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        greeting.add(asyncio.create_task(greet(reader, writer)))
+
+    server = await asyncio.start_server(take, LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with connecting(f"tls://gateway:s3cr3t@{LOOPBACK}:{port}"):
+        await eventually(heard_twice, "the gateway comes back")
+    server.close()
+    await asyncio.gather(*greeting, return_exceptions=True)
+    assert all(data.startswith(b"\x16") for data in filter(None, heard))  # a TLS handshake
+    assert b"s3cr3t" not in b"".join(heard)

@@ -1,0 +1,64 @@
+"""Connections to a gateway on a real socket, byte by byte."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import aiohttp
+
+from deploy.stack.ports import LOOPBACK
+
+PATIENCE = 20
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+class Connection:
+    """A connection that sends just what it is told to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        """Send; that the other side has closed is for `rest` to tell."""
+        with suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def head(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.readuntil(b"\r\n\r\n")
+
+    async def rest(self) -> bytes:
+        """All that comes until the other side closes."""
+        found = b""
+        with suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE):
+                while data := await self._reader.read(65536):
+                    found += data
+        return found
+
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+Serve = Callable[..., Awaitable[int]]
+Connect = Callable[..., Awaitable[Connection]]
+
+
+async def is_well(port: int) -> bool:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http,
+        http.get(f"http://{LOOPBACK}:{port}/health/live") as response,
+    ):
+        return response.status == 200
+
+
+async def is_let_in(port: int) -> bool:
+    try:
+        return await is_well(port)
+    except aiohttp.ClientError:
+        return False

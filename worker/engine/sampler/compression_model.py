@@ -1,0 +1,74 @@
+"""The sampler where audiocraft expects a codec: the only file of this package that imports it."""
+
+import torch
+from audiocraft.models.encodec import CompressionModel
+from torch import Tensor
+
+from worker.engine.batching.codec.interface import Codec
+
+
+class DeafError(ValueError):
+    """Somebody wants a score of a recording."""
+
+    def __init__(self) -> None:
+        super().__init__("This model writes scores and cannot hear: use one with EnCodec to go on from a recording.")
+
+
+class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
+    """Decodes scores. There is no way from audio to a score: `encode` raises DeafError."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self._codec = codec
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise DeafError
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        raise DeafError
+
+    def decode(self, codes: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Play pieces: integers of shape [pieces, 8, frames] become float32 of shape [pieces, 2, samples].
+
+        Short ones (they may differ in tempo) end with silence.
+        """
+        pieces = [self._codec.stream().push(piece, last=True) for piece in codes]
+        longest = max(piece.shape[1] for piece in pieces)
+        padded = [torch.nn.functional.pad(piece, (0, longest - piece.shape[1])) for piece in pieces]
+        return torch.stack(padded).to(codes.device)
+
+    def decode_latent(self, codes: Tensor) -> Tensor:
+        raise ValueError("A score has no latent form: decode it.")
+
+    def set_num_codebooks(self, n: int) -> None:
+        """Refuse anything but all of them.
+
+        Raises:
+            ValueError: if it is not the number there is.
+        """
+        if n != self.num_codebooks:
+            raise ValueError(f"A score has {self.num_codebooks} streams, not {n}")
+
+    @property
+    def channels(self) -> int:
+        return self._codec.channels
+
+    @property
+    def frame_rate(self) -> float:
+        return self._codec.frame_rate
+
+    @property
+    def sample_rate(self) -> int:
+        return self._codec.sample_rate
+
+    @property
+    def cardinality(self) -> int:
+        return self._codec.card
+
+    @property
+    def num_codebooks(self) -> int:
+        return self._codec.codebooks
+
+    @property
+    def total_codebooks(self) -> int:
+        return self._codec.codebooks
