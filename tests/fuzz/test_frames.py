@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ class Client:
             assert answer["type"] == "error" or "seq" in answer
 
 
+@pytest.mark.timeout(600)
 def test_no_frame_is_too_much(served: Served, inputs: int) -> None:
     job = {"type": "subscribe", "job_id": served.job_id}
     with asyncio.Runner() as runner, ExitStack() as stack:

@@ -34,6 +34,7 @@ REQUESTS = [
 ]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("route", "mode"), REQUESTS)
 def test_every_answer_is_one_that_the_document_tells(
     served: Served, route: Route, mode: GenerationMode, inputs: int
