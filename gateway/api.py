@@ -27,7 +27,9 @@ Outputs = Annotated[
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /api/v1/generate. Either `prompt` or `components`."""
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT)] | None = None
+    prompt: Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_schema={"pattern": r"\S"})] | None = (
+        None
+    )
     components: PromptComponents | None = None
     duration: Annotated[float, Meta(ge=MIN_DURATION, description="Seconds, up to the server's MAX_DURATION")] | None = (
         None
@@ -96,7 +98,17 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     status: JobStatus | None = None
-    cursor: Annotated[str, Meta(max_length=64)] | None = None
+    cursor: (
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="The next_cursor of an earlier page; empty for the first one",
+                extra_json_schema={"pattern": r"^([0-9]{1,14}-gen_[a-z0-9]{12})?$"},
+            ),
+        ]
+        | None
+    ) = None
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,20 @@ _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
     "Range": "With proxy=1: the bytes wanted.",
 }
+_HEADER_SCHEMAS = {
+    "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    "Range": {"type": "string"},
+}
+# Rules of a whole body, which its struct cannot tell.
+_RULES: dict[str, Json] = {
+    "GenerateRequest": {
+        "oneOf": [
+            {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+            {"required": ["components"], "properties": {"components": {"type": "object"}}},
+        ]
+    },
+    "PromptComponents": {"minProperties": 1},
+}
 _PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z]+\.(mid|wav)$"}
 
 
@@ -29,6 +43,8 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     # Defaults are as Python has them, such as tuples.
     schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
+    for name, rules in _RULES.items():
+        schemas.get(name, {}).update(rules)
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -44,7 +60,9 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
 
 def _structs(routes: tuple[Route, ...]) -> list[Any]:
     bodies = [route.body for route in routes if route.body]
-    answers = [answer for route in routes for answer in route.answers.values() if _is_struct(answer)]
+    answers = [
+        kind for route in routes for answer in route.answers.values() for kind in _kinds(answer) if _is_struct(kind)
+    ]
     return list(dict.fromkeys([*bodies, *answers]))
 
 
@@ -101,7 +119,7 @@ def _header_parameters(route: Route) -> list[Json]:
             "in": "header",
             "required": False,
             "description": _HEADER_TEXTS[name],
-            "schema": {"type": "string"},
+            "schema": _HEADER_SCHEMAS[name],
         }
         for name in route.headers
     ]
@@ -109,13 +127,22 @@ def _header_parameters(route: Route) -> list[Json]:
 
 def _answer(status: int, body: Any) -> Json:
     answer: Json = {"description": HTTPStatus(status).phrase}
-    if isinstance(body, str):
-        answer["content"] = {body: {"schema": {"type": "object"} if body == "application/json" else {}}}
-    elif body is not None:
-        answer["content"] = {"application/json": {"schema": _ref(body)}}
+    if body is not None:
+        answer["content"] = dict(map(_content, _kinds(body)))
     if status == HTTPStatus.FOUND:
         answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     return answer
+
+
+def _kinds(body: Any) -> tuple[Any, ...]:
+    """What an answer may be: the client's Accept picks one."""
+    return body if isinstance(body, tuple) else (body,)
+
+
+def _content(kind: Any) -> tuple[str, Json]:
+    if _is_struct(kind):
+        return "application/json", {"schema": _ref(kind)}
+    return kind, {"schema": {"type": "object"} if kind == "application/json" else {}}
 
 
 def _problem(status: int) -> Json:

@@ -27,8 +27,8 @@ from shared.prompt import BuiltPrompt, PromptComponents, Vocabulary
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One operation.
 
-    `answers` maps a status to the struct or the media type of its body, or None without one. `is_open` is what needs no
-    API key.
+    `answers` maps a status to the struct or the media type of its body, to a tuple of them where the client may choose,
+    or to None without one. `is_open` is what needs no API key.
     """
 
     method: str
@@ -135,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         path="/",
         handler=index.index,
         summary="A page for people; a description for Accept: application/json",
-        answers={200: ServiceInfo},
+        answers={200: (ServiceInfo, "text/html")},
         is_open=True,
     ),
     Route(

@@ -43,13 +43,20 @@ def model_name(reference: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", Path(reference).expanduser().resolve().name.lower()).strip("-") or "checkpoint"
 
 
+def _name_of(folder: str) -> str:
+    try:
+        return model_name(folder)
+    except (OSError, RuntimeError, ValueError) as error:  # such as the home of a user who does not exist
+        raise SettingsError(f"MUSICGEN_MODEL_SIZE: {folder!r} is no path: {error}") from error
+
+
 def check_model_reference(reference: str) -> None:
     """Refuse a model setting that is neither a known name nor a path.
 
     Raises:
         SettingsError: with the names there are.
     """
-    if is_folder(reference) and model_name(reference) in MODEL_NAMES:
+    if is_folder(reference) and _name_of(reference) in MODEL_NAMES:
         raise SettingsError(
             f"MUSICGEN_MODEL_SIZE: a folder called {model_name(reference)} would take the jobs of the model of that "
             "name. Rename the folder."

@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_graphs: Annotated[Literal["steady", "buckets", "off"], Meta(description="steady, buckets or off")] = (
         "steady"
     )
+    musicgen_engine_patience: Annotated[float, Meta(ge=1, le=86_400, description="seconds from 1 to 86400")] = 300.0
     max_duration: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 120.0
     max_concurrent_jobs: Annotated[int, Meta(ge=1, le=256, description="a number of slots from 1 to 256")] = 8
     max_audio_days: Annotated[float, Meta(gt=0, le=3650, description="days up to 3650, such as 7 or 0.5")] = 7.0

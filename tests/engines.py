@@ -121,6 +121,21 @@ def assassin(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     yield sine(recipe)
 
 
+def hang(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Makes some audio, and then the whole process stands still."""
+    yield sine(recipe)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(60)  # the signal may take its time
+
+
+def deadlock(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Waits for ever, and says so: others go on."""
+    yield sine(recipe)
+    while True:
+        time.sleep(STEP)
+        on_step(0, 1)
+
+
 def torn(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Makes the audio, and takes the process down between two outputs of it."""
     yield from slow(recipe, on_step)
@@ -142,7 +157,7 @@ def single(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 THAT_MAKE = (tone, slow, silent, deaf, hum, loud, once, single)
-THAT_FAIL = (fail, snap, memory, nan, crash, poison, assassin, torn)
+THAT_FAIL = (fail, snap, memory, nan, crash, poison, assassin, torn, hang, deadlock)
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
     each.__name__: each for each in (*THAT_MAKE, *THAT_FAIL)
 }

@@ -27,7 +27,8 @@ SWEPT = Counter("musicgen_jobs_swept", "Jobs whose files were removed from the s
 SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
 BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
 ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
-ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended by itself")
+ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, whoever ended it")
+ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
 
 
 class MachineCollector(Collector):

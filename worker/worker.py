@@ -76,6 +76,7 @@ class Worker:
                 max_duration=settings.max_duration,
             ),
             self._on_engine_change,
+            settings.musicgen_engine_patience,
         )
         bus.on_connect(self._prepare)
 

@@ -4,12 +4,15 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import psutil
+from msgspec import Meta
 from platformdirs import user_data_path
 
 from shared.errors import MusicgenError
+from shared.messages import UNDECODABLE
 
 FILE = "run.json"
 LOCK = "lock"
@@ -19,7 +22,7 @@ class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
     """One process. `started` is its creation time: with the pid it names the process for good."""
 
     role: str
-    pid: int
+    pid: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     urls: list[str]
     started: float = 0.0
 
@@ -40,7 +43,7 @@ def read_run_file(data_dir: Path) -> list[RunningProcess]:
     """The processes of the last `up` there, running or not; empty without a readable file."""
     try:
         return msgspec.json.decode((data_dir / FILE).read_bytes(), type=list[RunningProcess])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNDECODABLE):
         return []
 
 

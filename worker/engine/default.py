@@ -1,10 +1,7 @@
 """The engine that runs unless another is asked for: our own, or audiocraft's for a model that only it knows."""
 
-from worker.engine.batching.codec.interface import UnsupportedCodecError
-from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.batching.engine import load as load_batching
-from worker.engine.batching.text.errors import UnsupportedTextEncoderError
-from worker.engine.interface import Engine, EngineSettings, OnLoading
+from worker.engine.interface import Engine, EngineSettings, OnLoading, UnsupportedCheckpointError
 
 
 def load(settings: EngineSettings, on_loading: OnLoading) -> Engine:
@@ -15,7 +12,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> Engine:
     """
     try:
         return load_batching(settings, on_loading)
-    except (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError) as error:
+    except UnsupportedCheckpointError as error:
         reason = f"{settings.model} runs on audiocraft's own loop, one request at a time: {error}"
     on_loading(reason)  # which the worker logs
     from worker.engine.audiocraft_engine import load as load_audiocraft  # twenty seconds, and hardly ever needed

@@ -11,7 +11,7 @@ from worker.engine.protocol import Chunk, Failed, Generated, StemChunk
 
 
 class EngineDiedError(MusicgenError):
-    """The engine process ended and the job with it. `jobs` is how many may have done it: none, it alone, or more."""
+    """The engine process ended and the job with it. `jobs` is how many may have done it, 0 if this one did not."""
 
     def __init__(self, reason: str, jobs: int) -> None:
         super().__init__(reason)
@@ -53,6 +53,11 @@ class Generation:
     @property
     def progress(self) -> float:
         return min(self.done / self.total, 1.0)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """Is another one whenever the engine has done something more for the job."""
+        return self.done, len(self.chunks), self.midi is not None, sum(map(len, self.stems.values()))
 
     @property
     def has_outputs(self) -> bool:

@@ -3,18 +3,18 @@
 import asyncio
 import os
 import signal
-import socket
-import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
 from worker import metrics
 from worker.engine.gate import Gate
 from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.interface import EngineSettings, ModelInfo
+from worker.engine.launch import start_process
 from worker.engine.protocol import (
     Cancel,
     Chunk,
@@ -33,6 +33,7 @@ from worker.engine.protocol import (
     pack,
     read_from_engine,
 )
+from worker.engine.watchdog import until_hung
 
 log = get_logger(__name__)
 
@@ -43,26 +44,29 @@ RETRY_LOADING = 60.0
 CANCEL_PATIENCE = 10.0
 # The same where a person keeps what was made: stems of two minutes take a while on a busy machine.
 KEEP_PATIENCE = 60.0
-# Threads that wait for each other spin for some 50 µs, then sleep. By default they spin for much longer: where another
-# program wants a core too (the gateway is one), each of a step's hundreds of waits then takes as long as the scheduler
-# gives that program. Never to spin doubles a step's time on a quiet machine. See docs/performance.md.
-ENGINE_ENVIRONMENT = {"GOMP_SPINCOUNT": "3000"}
 # Seconds between the end of the connection and that of the process.
 EXIT_PATIENCE = 2.0
 
 
 class EngineHost:
-    """Keeps one engine process running. `on_change` is called whenever `state` or `message` changed."""
+    """Keeps one engine process running.
 
-    def __init__(self, settings: EngineSettings, on_change: Callable[[], None]) -> None:
+    Args:
+        settings: of the engine.
+        on_change: called whenever `state` or `message` changed.
+        patience: seconds in which something must come of every running job; otherwise the process hangs and is ended.
+    """
+
+    def __init__(self, settings: EngineSettings, on_change: Callable[[], None], patience: float = 300.0) -> None:
         self._settings = settings
         self._on_change = on_change
+        self._patience = patience
         self._generations: dict[str, Generation] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._crashes = 0
         self._gate = Gate()
-        # Whether the process was ended from here, so that no job in it is to blame.
+        # Whether the process was ended from here: then the jobs in it have been told.
         self._killed = False
         self.ready = asyncio.Event()
         self.state = WorkerState.LOADING
@@ -123,13 +127,28 @@ class EngineHost:
             pass  # then the slot is free as well
         except TimeoutError:
             log.error("engine stuck, restarting it", job_id=job_id)
-            self._killed = True
-            self._kill()
+            self._abandon("The engine was stuck and starts again.", ())
+
+    async def _watch(self) -> None:
+        """End a process that hangs: for its jobs that is as if it had died of those on which it may hang."""
+        culprits = await until_hung(self._unfinished, self._patience)
+        log.error("engine hangs, restarting it", patience=self._patience, jobs=len(culprits))
+        metrics.ENGINE_HANGS.inc()
+        self._abandon(f"The engine hung: it made nothing for {self._patience:g} s and starts again.", culprits)
+
+    def _abandon(self, reason: str, culprits: Collection[Generation]) -> None:
+        """End the process. Its jobs do not wait for that: what hangs in a driver may take long to die."""
+        self._killed = True
+        self.ready.clear()
+        self._set(WorkerState.LOADING, reason)
+        self._bury(reason, culprits)
+        self._kill()
 
     async def _run_once(self) -> None:
         self._set(WorkerState.LOADING, "Starting the engine")
         self._killed = False
-        reader, self._writer, self._process = await _start_process()
+        reader, self._writer, self._process = await start_process()
+        watch = asyncio.create_task(self._watch())
         try:
             await self._send(Start(self._settings))
             while True:
@@ -139,19 +158,21 @@ class EngineHost:
         finally:
             self.ready.clear()
             self._writer.close()
-            jobs = 0 if self._killed else len(self._unfinished())
+            await end((watch,))
+            culprits = [] if self._killed else self._unfinished()
             code = await self._exit_code(self._process)
-            log.warning("engine ended", exit_code=code, state=self.state.value, jobs=jobs)
-            self._bury(code, jobs)
+            log.warning("engine ended", exit_code=code, state=self.state.value, jobs=len(culprits))
+            self._bury(f"The engine died (exit code {code}).", culprits)
 
     def _unfinished(self) -> list[Generation]:
         return [each for each in self._generations.values() if not each.result.done()]
 
-    def _bury(self, code: int, jobs: int) -> None:
+    def _bury(self, reason: str, culprits: Collection[Generation]) -> None:
         """Tell the jobs that were in the engine how it ended, and how many of them may have caused it."""
-        reason = "The engine was stuck and starts again." if self._killed else f"The engine died (exit code {code})."
         for generation in self._unfinished():
+            jobs = len(culprits) if generation in culprits else 0
             generation.result.set_exception(EngineDiedError(reason, jobs))
+            generation.result.exception()  # who was cancelled meanwhile does not ask any more, which asyncio would log
 
     def _receive(self, message: FromEngine) -> None:
         match message:
@@ -212,18 +233,3 @@ class EngineHost:
             # Not kill(): it polls, and may so take the exit code from asyncio, which then reports 255.
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
-
-
-async def _start_process() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.subprocess.Process]:
-    ours, theirs = socket.socketpair()
-    with theirs, ExitStack() as ours_open:
-        ours_open.enter_context(ours)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "worker.engine.process", str(theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
-            env=ENGINE_ENVIRONMENT | os.environ,
-        )  # fmt: skip
-        # A process that is left alone here ends by itself, because the other end of its socket is closed.
-        reader, writer = await asyncio.open_connection(sock=ours)
-        ours_open.pop_all()
-        return reader, writer, process

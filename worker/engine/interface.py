@@ -45,6 +45,10 @@ class KeptGenerationError(CancelledGenerationError):
     """The same, but a person keeps what was made: an engine that gives outputs gives those of the audio it yielded."""
 
 
+class UnsupportedCheckpointError(Exception):
+    """An engine does not know exactly what a checkpoint holds; another one may. The text says what is unusual."""
+
+
 class EngineBrokenError(Exception):
     """Raised by an engine that cannot go on: its accelerator is gone. Only a new process helps."""
 

@@ -1,18 +1,19 @@
 """Why a model could not be loaded, in words that say what to do."""
 
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from safetensors import SafetensorError
 
 from shared.errors import ModelUnavailableError
+from worker.engine.interface import UnsupportedCheckpointError
 
 
 @contextmanager
 def explained(model: str, reference: str) -> Iterator[None]:
-    """Turn what loading raises into a `ModelUnavailableError`.
+    """Turn what loading raises into a `ModelUnavailableError`, but for what another engine may know.
+
+    Whatever it is: a damaged file makes YAML, OmegaConf, torch and our own code raise almost anything.
 
     Args:
         model: its name, as the person gave it.
@@ -25,7 +26,9 @@ def explained(model: str, reference: str) -> Iterator[None]:
             f"{model} does not fit into the GPU's memory.",
             "Use a smaller MUSICGEN_MODEL_SIZE, free the GPU, or set MUSICGEN_DEVICE=cpu.",
         ) from error
-    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+    except (ModelUnavailableError, UnsupportedCheckpointError):
+        raise
+    except Exception as error:
         raise _of_hub(reference, error) or ModelUnavailableError(
             f"{reference} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
             "Check that the files are whole (disk space, an interrupted download) and in audiocraft's format.",

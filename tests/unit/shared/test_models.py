@@ -62,6 +62,12 @@ def test_a_folder_queues_under_its_own_name(reference: str, name: str) -> None:
     assert model_name(reference) == name
 
 
+@pytest.mark.parametrize("reference", ["~nobody-of-this-name/tune", "/models/a\0b"])
+def test_what_is_no_path_is_refused(reference: str) -> None:
+    with pytest.raises(SettingsError, match="is no path"):
+        check_model_reference(reference)
+
+
 def test_a_point_is_the_folder_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tune").mkdir()
     monkeypatch.chdir(tmp_path / "tune")

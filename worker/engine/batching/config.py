@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
+from worker.engine.interface import UnsupportedCheckpointError
+
 TEXT, MELODY = "description", "self_wav"
 
 # The option's place in the configuration, and the only value that this engine knows exactly.
@@ -36,7 +38,7 @@ _DEFAULTS: dict[str, object] = {
 }
 
 
-class UnsupportedModelError(Exception):
+class UnsupportedModelError(UnsupportedCheckpointError):
     """This engine does not know the model exactly; audiocraft's own does. The text says what is unusual."""
 
 

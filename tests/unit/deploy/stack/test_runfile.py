@@ -26,6 +26,14 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
+DAMAGED = [
+    b'[{"role": "\xfc", "pid": 1, "urls": []}]',
+    b'[{"role": "x", "pid": -1, "urls": []}]',
+    b'[{"role": "x", "pid": 99999999999999999999, "urls": []}]',
+    b"[" * 100_000,
+]
+
+
 def line(pid: int, started: float | None = None, role: str = "worker") -> RunningProcess:
     born = psutil.Process(pid).create_time() if started is None else started
     return RunningProcess(role=role, pid=pid, urls=["http://127.0.0.1:8000"], started=born)
@@ -41,7 +49,7 @@ def test_the_list_survives_and_has_the_shape_of_the_contract(tmp_path: Path) -> 
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.none() | st.binary(max_size=40) | st.sampled_from([b"{}", b"[1]", b'[{"role": "x"}]']))
+@given(st.none() | st.binary(max_size=40) | st.sampled_from([b"{}", b"[1]", b'[{"role": "x"}]', *DAMAGED]))
 def test_a_file_that_is_missing_or_damaged_lists_nothing(tmp_path: Path, content: bytes | None) -> None:
     (tmp_path / FILE).unlink(missing_ok=True)
     if content is not None:

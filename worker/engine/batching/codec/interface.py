@@ -4,8 +4,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from worker.engine.interface import UnsupportedCheckpointError
 
-class UnsupportedCodecError(Exception):
+
+class UnsupportedCodecError(UnsupportedCheckpointError):
     """The codec holds something that this code does not know exactly.
 
     It may well be a good one: the reference engine can load it.

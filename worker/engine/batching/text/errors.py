@@ -1,7 +1,9 @@
 """What the text room raises when it does not know a text encoder."""
 
+from worker.engine.interface import UnsupportedCheckpointError
 
-class UnsupportedTextEncoderError(Exception):
+
+class UnsupportedTextEncoderError(UnsupportedCheckpointError):
     """The text encoder holds something that this code does not know exactly.
 
     It may well be a good one: the reference engine, with transformers' own code, can load it.

@@ -1,0 +1,90 @@
+"""Targets: files that people write and programs leave, and the environment."""
+
+import atexit
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from deploy.stack.credentials import FILE as CREDENTIALS
+from deploy.stack.credentials import Credentials, S3Keys, load_credentials
+from deploy.stack.runfile import FILE as RUN
+from deploy.stack.runfile import RunningProcess, read_run_file, running
+from gateway.keys import load_keys
+from shared.errors import MusicgenError, SettingsError
+from shared.messages import Recipe
+from shared.settings import Settings, load_settings
+from tests.fuzz.target import Target
+from worker.audio_file import AudioFile
+from worker.spool import Files, Spool, _encode, _Kept
+
+MEMORY = Path("/dev/shm")
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+
+RECIPE = Recipe(model="starter", prompt="a tone", duration=1.0)
+AUDIO = AudioFile(b"RIFF", {"recipe": "{}"}, "0" * 64, 1, 32_000, 1)
+
+
+def written(name: str, data: bytes) -> Path:
+    file = FOLDER / name
+    file.write_bytes(data)
+    return file
+
+
+def keys(data: bytes) -> None:
+    """A file of API keys: it holds some, or the message says why not, and tells none of them."""
+    settings = load_settings({"API_KEYS_FILE": str(written("keys", data))})
+    complaint = "API_KEYS"
+    try:
+        assert load_keys(settings)
+    except SettingsError as error:
+        complaint = str(error)
+    assert "API_KEYS" in complaint
+
+
+def spool(data: bytes) -> None:
+    """What a worker finds on its disk is whole, or is made again."""
+    found = Spool._read(written("gen_000000000001", data), RECIPE)
+    assert found is None or isinstance(found.audio.data, bytes)
+
+
+def credentials(data: bytes) -> None:
+    """The passwords of a local stack."""
+    written(CREDENTIALS, data)
+    with suppress(MusicgenError):
+        load_credentials(FOLDER).nats_environment()
+
+
+def run_file(data: bytes) -> None:
+    """The processes of a local stack."""
+    written(RUN, data)
+    for process in read_run_file(FOLDER):
+        running(process)
+
+
+def environment(data: bytes) -> None:
+    """Settings: all are right, or the message names a variable that is there."""
+    lines = data.decode(errors="replace").replace("\0", "").splitlines()  # no environment holds a NUL
+    values = {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
+    complaint = ""
+    try:
+        assert len(load_settings(values).allowed_origins) <= len(data)
+    except SettingsError as error:
+        complaint = str(error)
+    assert not complaint or any(name in complaint for name in values)
+
+
+DEFAULTS = "\n".join(f"{name.upper()}={getattr(Settings(), name)}" for name in Settings.__struct_fields__)
+
+TARGETS = {
+    "keys": Target(keys, [b"daw:" + b"d" * 32 + b"  # the DAW\nweb:" + b"w" * 32 + b", cli:" + b"c" * 32 + b"\n"]),
+    "spool": Target(spool, [_encode(_Kept(RECIPE, Files(AUDIO, [], 1.0, 0.1)))]),
+    "credentials": Target(
+        credentials, [msgspec.json.encode(Credentials({"worker": "w" * 40}, {"worker": S3Keys("a" * 20, "s" * 40)}))]
+    ),
+    "run_file": Target(run_file, [msgspec.json.encode([RunningProcess(role="nats", pid=1, urls=["nats://h:1"])])]),
+    "environment": Target(environment, [DEFAULTS.encode(), b"CORS_ORIGINS=https://a.example:1, http://b.example\n"]),
+}

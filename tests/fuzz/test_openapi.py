@@ -1,0 +1,65 @@
+"""A running gateway, asked for everything that its OpenAPI document allows, and for what it does not."""
+
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CheckFunction
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from gateway.routes import ROUTES, Route
+from tests.fuzz.conftest import Served
+
+# An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.
+SHARE = 10
+# What no schema can tell: which models there are, that a text has words in it, and that this is a WebSocket.
+UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/ws"}
+# A traceback would be none, too.
+OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] (?!forged)")
+
+
+def _takes_input(route: Route) -> bool:
+    return bool(route.body or route.query or route.headers or "{" in route.path)
+
+
+REQUESTS = [
+    pytest.param(route, mode, id=f"{route.method} {route.path} {mode.value}")
+    for route in ROUTES
+    for mode in GenerationMode
+    if mode.is_positive or _takes_input(route)
+]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("route", "mode"), REQUESTS)
+def test_every_answer_is_one_that_the_document_tells(
+    served: Served, route: Route, mode: GenerationMode, inputs: int
+) -> None:
+    operation = served.schema[route.path][route.method]
+    excluded: list[CheckFunction] = [positive_data_acceptance] if route.path in UNTOLD else []
+
+    @settings(
+        max_examples=max(inputs // SHARE, 1), deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(operation.as_strategy(generation_mode=mode), st.booleans())
+    def ask(case: schemathesis.Case[Any], about_the_job: bool) -> None:
+        if about_the_job and mode.is_positive and "job_id" in case.path_parameters:
+            case.path_parameters["job_id"] = served.job_id
+        case.call_and_validate(session=served.http, excluded_checks=excluded, allow_redirects=False, timeout=10)
+
+    ask()
+    assert served.http.get(f"{served.url}/health/live", timeout=10).status_code == 200
+
+
+def test_no_line_of_the_log_is_one_that_a_client_wrote(served: Served) -> None:
+    forged = "2026-01-01T00:00:00Z [error    ] forged"
+    body = {"prompt": f"a\n{forged}", "duration": 0.5}
+    assert served.http.post(f"{served.url}/api/v1/generate", json=body, timeout=10).status_code in (200, 503)
+    served.http.get(f"{served.url}/nothing%0A{forged}", headers={"X-Request-ID": "a b"}, timeout=10)
+    lines = served.process.log.splitlines()
+    assert any("job accepted" in line for line in lines)
+    assert [line for line in lines if not OWN_LINE.match(line)] == []

@@ -1,0 +1,172 @@
+"""Targets: what comes over HTTP, the WebSocket and NATS."""
+
+from contextlib import suppress
+
+import msgspec
+
+from gateway.api import GenerateRequest
+from gateway.drafts import draft_record
+from gateway.estimate import Estimator
+from gateway.event_hub import _events
+from gateway.frames import ErrorFrame, decode_request, encode_frame
+from gateway.handlers.jobs import _read_cursor
+from gateway.job_index import JobIndex
+from gateway.problems import Problem, invalid, problem_response
+from gateway.recipes import make_recipe
+from gateway.validation import field_error
+from gateway.views import Views
+from gateway.worker_registry import WorkerRegistry
+from shared.audio_chunk import AudioChunk, pack_chunk, unpack_chunk
+from shared.errors import TransitionError
+from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
+from shared.prompt import PromptComponents, build_prompt
+from shared.records import Entry, decode_record
+from shared.trace import child_of, new_traceparent
+from shared.transitions import check
+from tests.fuzz.target import Target, finish
+from tests.unit.gateway.samples import completed, message, outputs, record, worker
+from worker import claim
+
+encode = msgspec.json.encode
+
+
+def prompt(data: bytes) -> None:
+    """Six texts, whatever is in them, as a form sends them."""
+    texts = [text[:100] for text in data.decode(errors="replace").split("\0")]
+    genre, tempo, mood, style, *instruments = [*texts, "", "", "", ""][: max(len(texts), 4)]
+    components = PromptComponents(
+        genre=genre, tempo=tempo, mood=mood, artist_style=style, instruments=tuple(instruments[:16])
+    )
+    try:
+        built = build_prompt(components)
+    except ValueError:
+        assert not any(word.strip(",") for text in texts[:20] for word in text.split())
+        return
+    assert built.structured_prompt == ", ".join(built.components.values())
+    assert "  " not in built.structured_prompt
+    assert 0 < len(built.structured_prompt) < 2500
+    _accept(GenerateRequest(components=components))
+
+
+def body(data: bytes) -> None:
+    """The body of a request: a job is accepted that survives the wire, or the answer tells what is wrong."""
+    try:
+        request = msgspec.json.decode(data, type=GenerateRequest)
+    except msgspec.ValidationError as error:
+        invalid(field_error(str(error)))
+    except UNDECODABLE:
+        pass
+    else:
+        _accept(request)
+
+
+def _accept(request: GenerateRequest) -> None:
+    try:
+        recipe = make_recipe(request, default_model="starter", models={"starter", "small"}, max_duration=120.0)
+    except Problem as problem:
+        problem_response(problem, "")
+        return
+    assert 0 < len(recipe.prompt) <= 500
+    draft = draft_record(recipe, request, None, new_traceparent(), None)
+    assert decode_record(encode(draft)) == draft
+
+
+def frame(data: bytes) -> None:
+    """A text frame: understood, or explained in a frame that is one itself."""
+    try:
+        decode_request(data)
+    except UNDECODABLE as error:
+        problem = field_error(str(error))
+        assert msgspec.json.decode(encode_frame(ErrorFrame(problem.message)))["detail"]
+
+
+def stored(data: bytes) -> None:
+    """A record in the bucket: everything that is made of one can be made of this, and it can be forgotten."""
+    try:
+        found = decode_record(data)
+    except UNDECODABLE:
+        return
+    index = JobIndex(Estimator())
+    views = Views(index, WorkerRegistry())
+    index.apply(Entry(record(2), 1))
+    index.apply(Entry(found, 2))
+    for each in (found, record(2)):
+        encode(views.of(each))
+        encode(event_of(each, 2))
+    for before in (None, record(1), completed(1)):
+        with suppress(TransitionError):
+            check(before, found)
+    index.discard(found.job_id)
+    assert index.get(found.job_id) is None
+
+
+def event(data: bytes) -> None:
+    """A message on a subject of events."""
+    for found, text in _events([data]):
+        assert isinstance(found, Event)
+        assert text is data
+
+
+def job(data: bytes) -> None:
+    """A message in the queue."""
+    with suppress(*UNDECODABLE):
+        assert isinstance(claim._decode(data), Job)
+
+
+def announcement(data: bytes) -> None:
+    """A worker that announces itself, and what is then said of it."""
+    workers = WorkerRegistry()
+    finish(workers.on_message(message("music.workers.w1", data)))
+    encode(workers.live())
+    encode(Views(JobIndex(Estimator()), workers).of(record(1)))
+
+
+def chunk(data: bytes) -> None:
+    """A piece of audio."""
+    with suppress(ValueError):
+        header, pcm = unpack_chunk(data)
+        again, same = unpack_chunk(pack_chunk(header, bytes(pcm)))
+        assert (again, bytes(same)) == (header, bytes(pcm))
+
+
+def words(data: bytes) -> None:
+    """A trace's header, and a cursor."""
+    text = data.decode(errors="surrogateescape")
+    assert len(child_of(text)) == 55
+    with suppress(Problem):
+        assert _read_cursor(text).job_id in text
+
+
+COMPONENTS = '{"genre": "jazz", "tempo": "120 bpm", "instruments": ["piano", "bass"], "custom_text": "live"}'
+PIECE = pack_chunk(
+    AudioChunk(job_id="gen_000000000001", seq=0, attempt=1, first_sample=0, frames=2, sample_rate=32_000, channels=1),
+    bytes(8),
+)
+WHOLE_RECORD: JobRecord = completed(1, outputs=outputs(1), attempts=1, claims=1)
+RECIPE = '"recipe": {"model": "starter", "prompt": "a tone", "duration": 1.0}'
+FRAMES = (
+    b'{"type": "subscribe", "job_id": "gen_000000000001", "after_seq": 7, "audio": true}',
+    b'{"type": "unsubscribe", "job_id": "gen_000000000001"}',
+    b'{"type": "ping"}',
+)
+
+TARGETS = {
+    "prompt": Target(
+        prompt, [b"jazz\x00120 bpm\x00calm\x00like Monk\x00piano\x00bass", b"\x00at 99.5\x00", b", ,\x00\xc2\xa0"]
+    ),
+    "body": Target(
+        body,
+        [
+            b'{"prompt": "a tone", "duration": 2.5, "temperature": 1.0, "top_k": 250, "top_p": 0.5, "cfg_coef": 3,'
+            b' "seed": 7, "model": "starter", "sample_format": "int24", "outputs": ["midi"], "cache": true}',
+            f'{{"components": {COMPONENTS}}}'.encode(),
+        ],
+    ),
+    "frame": Target(frame, FRAMES),
+    "record": Target(stored, [encode(record(1)), encode(WHOLE_RECORD)]),
+    "event": Target(event, [encode(event_of(WHOLE_RECORD, 7))]),
+    "job": Target(job, [f'{{"job_id": "gen_1", {RECIPE}, "created_at": "2026-01-01T12:00:00Z"}}'.encode()]),
+    "announcement": Target(announcement, [encode(worker())]),
+    "chunk": Target(chunk, [PIECE]),
+    "words": Target(words, [new_traceparent().encode(), b"1764547200000-gen_000000000001"]),
+}
