@@ -1,6 +1,7 @@
 """Real servers for tests: the embedded binaries, or containers with `--stack=containers`."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import time
@@ -50,7 +51,9 @@ class Server:
         self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
+        """Stop it where it is, and return when it stands."""
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
