@@ -53,6 +53,7 @@ class CodesCodec:
 
     samples_per_frame = 1
     lookahead = 0
+    lead_in = 0
 
     def __init__(self, codec: Codec) -> None:
         self.codebooks = self.channels = codec.codebooks

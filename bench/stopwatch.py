@@ -89,7 +89,7 @@ class _Codec:
         self.frame_rate = codec.frame_rate
         self.codebooks = codec.codebooks
         self.card = codec.card
-        self.lookahead = codec.lookahead
+        self.lookahead, self.lead_in = codec.lookahead, codec.lead_in
 
     def stream(self, total_samples: int | None = None) -> CodecStream:
         return _Stream(self._codec.stream(), self._watch)

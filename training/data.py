@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from training.alphabet import Alphabet, Codes
 from training.music import make_piece
-from worker.engine.sampler.codes import encode
+from worker.engine.sampler.codes import Codes, encode
 from worker.engine.sampler.score import Score, Section
 
 SHARD = 1000
@@ -28,7 +27,7 @@ def make_shard(job: tuple[Path, int, int]) -> Path:
     if file.exists():
         return file
     pieces = [make_piece(seed) for seed in range(first, last)]
-    codes = [encode(piece.score)[:, : steps_before_the_end(piece.score)].astype(np.int16) for piece in pieces]
+    codes = [learnt_codes(piece.score).astype(np.int16) for piece in pieces]
     draft = file.with_suffix(".draft")
     with draft.open("wb") as target:
         np.savez_compressed(
@@ -41,14 +40,15 @@ def make_shard(job: tuple[Path, int, int]) -> Path:
     return file
 
 
-def steps_before_the_end(score: Score) -> int:
-    """Steps up to the outro.
+def learnt_codes(score: Score) -> Codes:
+    """Those of a score up to the outro.
 
     How long a piece shall be is not known to the model: one that had learnt to end would fall silent long before. So
     it learns to go on, and the sampler fades out when the time has come.
     """
     bars = next((bar for bar, section in enumerate(score.sections) if section in ENDINGS), len(score.sections))
-    return min(bars * score.header.steps, score.steps)
+    # One bar more: it is counted in.
+    return encode(score)[:, : (1 + bars) * score.header.steps]
 
 
 def read_shards(folder: Path) -> Iterator[tuple[Codes, str]]:
@@ -60,22 +60,14 @@ def read_shards(folder: Path) -> Iterator[tuple[Codes, str]]:
             yield from zip(pieces, json.loads(str(shard["captions"])), strict=True)
 
 
-def read_alphabet(folder: Path) -> Alphabet:
-    """What `main` wrote."""
-    return Alphabet(tuple(map(tuple, json.loads((folder / "alphabet.json").read_text()))))
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Make the shards and the alphabet."""
+    """Make the shards."""
     options: Any = _parser().parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     jobs = [(options.folder, first, min(first + SHARD, options.pieces)) for first in range(0, options.pieces, SHARD)]
     with Pool(options.processes) as pool:
         for done, _ in enumerate(pool.imap_unordered(make_shard, jobs), 1):
             print(f"{done * SHARD} pieces", flush=True)
-    alphabet = Alphabet.of(codes for codes, _ in read_shards(options.folder))
-    (options.folder / "alphabet.json").write_text(json.dumps(alphabet.streams))
-    print(f"codes in each stream: {[len(stream) for stream in alphabet.streams]}")
 
 
 def _parser() -> argparse.ArgumentParser:

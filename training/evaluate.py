@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import read_alphabet, read_shards
+from training.data import read_shards
 from training.evaluation.cases import draw_cases
 from training.evaluation.coherence import constancy_figures
 from training.evaluation.copying import bar_hashes, longest_runs, training_hashes
@@ -56,9 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         player.close()
     own, written = _ceiling(cases, options, measures)
     if options.data:
-        runs = longest_runs(
-            [*played, *written], training_hashes(read_shards(options.data), read_alphabet(options.data))
-        )
+        runs = longest_runs([*played, *written], training_hashes(read_shards(options.data)))
         _add_runs(found, runs[: len(played)])
         _add_runs(own, runs[len(played) :])
     table = results(found, own)

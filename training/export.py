@@ -1,10 +1,9 @@
 """Writes the starter's checkpoint: MusicGen's on-disk format, with a sampler in the codec's place.
 
-python -m training.export --data FOLDER --run FOLDER --out worker/engine/starter_model
+python -m training.export --run FOLDER --out worker/engine/starter_model
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from transformers import T5Tokenizer
 
-from training.alphabet import Alphabet
-from training.data import read_alphabet
 from training.model import Shape, StarterModel
-from training.text import make_encoder, save
+from training.text import lower_case, make_encoder, save
+from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
 
 TEXT_ENCODER = "t5"
-# A small model's least likely codes are its mistakes.
-TEMPERATURE = 0.6
+# What a request's temperature of 1 shall be. A small model's least likely codes are its mistakes; the conductor's are
+# what a caption asked for and does not get.
+TEMPERATURE, CONDUCTOR_TEMPERATURE = 0.6, 0.2
 # The most frames a second of audio can take: sixteenths at the fastest tempo.
 FRAME_RATE = FASTEST * STEPS_PER_BEAT / 60
+# What says that scores are played, where MusicGen's checkpoints have EnCodec.
+CODEC_CONFIG = {"compression_model": "sampler"}
 
 
 def language_model_config(shape: Shape) -> dict[str, Any]:
@@ -53,29 +54,27 @@ def language_model_config(shape: Shape) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def language_model_weights(model: StarterModel, temperature: float = 1.0) -> dict[str, Tensor]:
+def language_model_weights(
+    model: StarterModel, temperature: float = 1.0, conductor_temperature: float = 1.0
+) -> dict[str, Tensor]:
     """Under audiocraft's names, in half precision: the file is for the disk, engines choose their own.
 
     Args:
         model: as it was trained.
         temperature: what a request's temperature of 1 shall be. It is in the heads' weights, which have no bias.
+        conductor_temperature: the same for the conductor's head.
     """
     state = {name: value.half() for name, value in model.state_dict().items()}
-    for name in state:
-        if name.startswith("linears."):
-            state[name] = state[name] / temperature
+    for stream in Stream:
+        own = conductor_temperature if stream is Stream.CONDUCTOR else temperature
+        state[f"linears.{stream}.weight"] /= own
     for name in ("weight", "bias"):
         projection = state.pop(f"output_proj.{name}")
         state[f"condition_provider.conditioners.description.output_proj.{name}"] = projection
     return state
 
 
-def codec_config(alphabet: Alphabet) -> dict[str, Any]:
-    """The sampler's: which code of the score each of the model's codes is."""
-    return {"compression_model": "sampler", "sampler": {"alphabet": [list(stream) for stream in alphabet.streams]}}
-
-
-def export(data: Path, run: Path, out: Path, temperature: float = TEMPERATURE) -> None:
+def export(run: Path, out: Path, temperature: float, conductor_temperature: float) -> None:
     """Write the checkpoint's folder."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     shape = Shape(**state["shape"])
@@ -84,25 +83,25 @@ def export(data: Path, run: Path, out: Path, temperature: float = TEMPERATURE) -
     tokenizer = T5Tokenizer.from_pretrained(run / "tokenizer")
     encoder = make_encoder(tokenizer, shape.text_dim)
     encoder.load_state_dict(state["encoder"])
+    with torch.no_grad():
+        encoder.shared.weight[:] = encoder.shared.weight[lower_case(tokenizer)]
     out.mkdir(parents=True, exist_ok=True)
     save(out / TEXT_ENCODER, tokenizer, encoder)
     configuration = OmegaConf.to_yaml(OmegaConf.create(language_model_config(shape)))
-    torch.save(
-        {"xp.cfg": configuration, "best_state": language_model_weights(model, temperature)}, out / "state_dict.bin"
-    )
-    # JSON is YAML too, and a fifth of the size for long lists.
-    codec = json.dumps(codec_config(read_alphabet(data)), separators=(",", ":"))
-    torch.save({"xp.cfg": codec, "best_state": {}}, out / "compression_state_dict.bin")
+    weights = language_model_weights(model, temperature, conductor_temperature)
+    torch.save({"xp.cfg": configuration, "best_state": weights}, out / "state_dict.bin")
+    torch.save({"xp.cfg": OmegaConf.to_yaml(CODEC_CONFIG), "best_state": {}}, out / "compression_state_dict.bin")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Write the starter's checkpoint.")
-    for name in ("data", "run", "out"):
+    for name in ("run", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="what a request's 1 shall be")
+    parser.add_argument("--conductor-temperature", type=float, default=CONDUCTOR_TEMPERATURE, help="the same for him")
     options = parser.parse_args(arguments)
-    export(options.data, options.run, options.out, options.temperature)
+    export(options.run, options.out, options.temperature, options.conductor_temperature)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
     print(f"{options.out}: {size / 2**20:.1f} MB")
 

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention
 
+from worker.engine.sampler import conductor
+
 MAX_PERIOD = 10_000.0
-# Steps of a bar and the delay of the last codebook.
-OPENING = 24
-# Events at the beginning of each stream; see `Emphasis`.
-FIRSTS = 3
-# The code of every stream that says nothing new, and the target that is not learnt.
-NOTHING, IGNORED = 0, -100
+# Steps of the bar that is counted in, of the first one, and the delay of the last codebook.
+OPENING = 40
+# Codes of the conductor's with which every bar begins; see `Emphasis`.
+HEADER = len(conductor.OPENING)
+# The target that is not learnt.
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -152,19 +154,29 @@ class Emphasis:
 
     Attributes:
         opening: all codes of the first `OPENING` steps.
-        header: the conductor's first `FIRSTS` events, which are tempo, key and section.
-        firsts: those of each player, which tell his instrument.
+        header: the conductor's first `HEADER` codes, which are tempo, meter, key, section and players.
     """
 
     opening: float = 1.0
     header: float = 1.0
-    firsts: float = 1.0
 
 
-def losses(logits: Tensor, sequence: Tensor, special: int, emphasis: Emphasis | None = None) -> Tensor:
-    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt."""
+def losses(
+    logits: Tensor, sequence: Tensor, special: int, emphasis: Emphasis | None = None, opens: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt.
+
+    Args:
+        logits: what `StarterModel` makes of the sequences.
+        sequence: see there.
+        special: the special token.
+        emphasis: how often codes count; all once if it is None.
+        opens: which sequences have their piece's beginning, bool of shape [batch]; all if it is None.
+    """
     targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, IGNORED)
     weights = _weights(targets, emphasis or Emphasis())
+    if opens is not None:
+        weights = torch.where(opens[:, None, None], weights, (targets != IGNORED).float())
     found = []
     for k in range(targets.shape[1]):
         loss = cross_entropy(logits[:, k, :-1].flatten(0, 1).float(), targets[:, k].flatten(), reduction="none")
@@ -175,9 +187,6 @@ def losses(logits: Tensor, sequence: Tensor, special: int, emphasis: Emphasis | 
 def _weights(targets: Tensor, emphasis: Emphasis) -> Tensor:
     """Of each target, float of their shape."""
     step = torch.arange(targets.shape[2], device=targets.device)
-    weights = torch.where(step < OPENING, emphasis.opening, 1.0).expand(targets.shape)
-    events = targets > NOTHING
-    firsts = events & (events.cumsum(2) <= FIRSTS)
-    players = torch.arange(targets.shape[1], device=targets.device)[:, None] > 0
-    emphasised = torch.where(players, emphasis.firsts, emphasis.header)
-    return torch.where(firsts, emphasised, weights) * (targets != IGNORED)
+    weights = torch.where(step < OPENING, emphasis.opening, 1.0).expand(targets.shape).clone()
+    weights[:, 0, :HEADER] = emphasis.header
+    return weights * (targets != IGNORED)

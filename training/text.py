@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-# A word that occurs so often in the captions is a piece of its own, in each spelling; others are put together.
+# A word that occurs so often in the captions is a piece of its own; others are put together.
 FREQUENT = 8
 NUMBERS = range(0, 301)
 # The place of <unk> in the vocabulary.
@@ -26,10 +26,12 @@ SOFTER = 0.1
 def make_tokenizer(captions: Iterable[str]) -> T5Tokenizer:
     """A unigram tokenizer whose pieces are the captions' words, all numbers that may be a tempo, and single characters.
 
-    Captions that are written otherwise fall apart into characters; nothing becomes unknown but what no keyboard has.
+    Words are pieces in lower case, in upper case and with a capital; see `lower_case`. Captions that are written
+    otherwise fall apart into characters; nothing becomes unknown but what no keyboard has.
     """
-    counts = Counter(word for caption in captions for word in _words(caption))
-    words = {word for word, count in counts.items() if count >= FREQUENT}
+    counts = Counter(word.lower() for caption in captions for word in _words(caption))
+    frequent = {word for word, count in counts.items() if count >= FREQUENT}
+    words = {spelt for word in frequent for spelt in (word, word.upper(), word.capitalize())}
     words |= {str(number) for number in NUMBERS}
     inner = {word for word in words if word.isalnum()}
     characters = string.ascii_letters + string.digits + string.punctuation + "▁♯♭–—‘’“”…"
@@ -39,6 +41,16 @@ def make_tokenizer(captions: Iterable[str]) -> T5Tokenizer:
     pieces += [(word, -6.0) for word in sorted(inner) if len(word) > 1]
     pieces += [(character, -10.0) for character in characters]
     return T5Tokenizer(vocab=pieces, extra_ids=0)
+
+
+def lower_case(tokenizer: T5Tokenizer) -> Tensor:
+    """For each token the one that says the same in lower case: int64 of shape [vocabulary].
+
+    Nobody means anything by capitals, and a model that is told so has each word to learn once.
+    """
+    tokens = tokenizer.get_vocab()
+    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    return torch.tensor([tokens.get(piece.lower(), token) for token, piece in enumerate(pieces)])
 
 
 def _words(caption: str) -> list[str]:

@@ -11,107 +11,35 @@ import argparse
 import csv
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import T5EncoderModel, T5Tokenizer
 
-from training.alphabet import Alphabet
-from training.data import read_alphabet, read_shards
-from training.model import Emphasis, Shape, StarterModel, delayed, losses
-from training.text import UNKNOWN, make_encoder, make_tokenizer, silence_unused
+from training.batches import Batch, Pieces
+from training.data import read_shards
+from training.model import OPENING, Emphasis, Shape, StarterModel, losses
+from training.text import make_encoder, make_tokenizer, silence_unused
+from worker.engine.sampler.codes import CARD
+from worker.engine.sampler.instruments import Stream
 
-# Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
-WITHOUT_TEXT = 0.15
-# Pieces that begin in the middle teach the windows that follow the first one.
-FROM_THE_MIDDLE = 0.15
-FRAMES = 4096
 # Steps of a piece that a batch has, and how many batches of a hundred have so many. Few see a piece to its end, since
 # it goes on as it began; many see beginnings only, of many pieces, since there the caption is needed.
-OPENINGS, BARS, WHOLE = 24, 256, Shape.segment
-LENGTHS = {OPENINGS: 30, BARS: 50, WHOLE: 20}
+BARS, WHOLE = 256, Shape.segment
+LENGTHS = {OPENING: 60, BARS: 28, WHOLE: 12}
 WARM_UP = 100
 COOL_DOWN = 0.35
-EMPHASIS = Emphasis(opening=6.0, header=60.0, firsts=15.0)
+EMPHASIS = Emphasis(opening=6.0, header=60.0)
 # Against AdamW's rate; Muon's steps are scaled to AdamW's size.
 MUON_RATE = 3.0
 PATIENT_RATE = 0.1
 SAVE_EVERY = 180.0
 HELD_OUT = 256
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences in the delay pattern, and their captions' tokens: [batch, tokens], 0 is padding."""
-
-    sequence: Tensor
-    tokens: Tensor
-
-
-class Pieces:
-    """All pieces in memory, in batches of whatever comes.
-
-    Not in batches of similar length: pieces last about as long, so those with as many steps share a tempo, and from
-    neighbours that agree nothing is learnt of what a caption changes.
-    """
-
-    def __init__(self, folder: Path, alphabet: Alphabet, tokenizer: T5Tokenizer, shape: Shape) -> None:
-        self._shape = shape
-        self._codes: list[NDArray[np.int16]] = []
-        self._tokens: list[list[int]] = []
-        captions = []
-        for codes, caption in read_shards(folder):
-            self._codes.append(alphabet.number(codes))
-            captions.append(caption)
-        self._tokens = tokenizer(captions).input_ids
-        unread = next((text for text, ids in zip(captions, self._tokens, strict=True) if UNKNOWN in ids), None)
-        if unread is not None:
-            raise ValueError(
-                f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text.py"
-            )
-
-    def __len__(self) -> int:
-        return len(self._codes)
-
-    def used_tokens(self) -> set[int]:
-        """Those that occur in captions."""
-        return set(chain.from_iterable(self._tokens))
-
-    def batches(
-        self, rng: np.random.Generator, lengths: Mapping[int, int], first: int = 0, last: int | None = None
-    ) -> Iterator[Batch]:
-        """One epoch over the pieces from `first` to before `last`; for `lengths` see `LENGTHS`."""
-        left = rng.permutation(np.arange(len(self))[first:last])
-        shares = np.array([*lengths.values()]) / sum(lengths.values())
-        while len(left):
-            longest = int(rng.choice([*lengths], p=shares))
-            members, left = np.split(left, [FRAMES // longest])
-            yield self._batch(members, longest, rng)
-
-    def _batch(self, members: NDArray[np.int64], longest: int, rng: np.random.Generator) -> Batch:
-        cut = [self._cut(self._codes[member], longest, rng) for member in members]
-        padded = np.full((len(cut), self._shape.codebooks, max(each.shape[1] for each in cut)), self._shape.card)
-        for row, codes in zip(padded, cut, strict=True):
-            row[:, : codes.shape[1]] = codes
-        tokens = [self._tokens[member] for member in members]
-        width = max(map(len, tokens))
-        ids = torch.tensor([each + [0] * (width - len(each)) for each in tokens])
-        ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
-        return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids)
-
-    def _cut(self, codes: NDArray[np.int16], longest: int, rng: np.random.Generator) -> NDArray[np.int16]:
-        start = 0
-        if rng.random() < FROM_THE_MIDDLE:
-            start = int(rng.integers(codes.shape[1] // 2))
-        return codes[:, start : start + longest]
 
 
 class Trainer:
@@ -136,7 +64,7 @@ class Trainer:
             seen[:, 0] = True
             text = self.encoder(input_ids=batch.tokens, attention_mask=seen.long()).last_hidden_state
             logits = self.model(batch.sequence, text, mask)
-            return losses(logits, batch.sequence, self.shape.card, emphasis)
+            return losses(logits, batch.sequence, self.shape.card, emphasis, batch.opens)
 
     def train(self, batch: Batch, steps: int) -> Tensor:
         """One step of so many in all. Returns the losses."""
@@ -200,15 +128,15 @@ def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> li
 
 def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
     """Tokenizer, trainer and data; what exists in `out` is gone on with."""
-    alphabet, folder = read_alphabet(data), out / "tokenizer"
+    folder = out / "tokenizer"
     if not folder.exists():
         make_tokenizer(caption for _, caption in read_shards(data)).save_pretrained(folder)
     tokenizer = T5Tokenizer.from_pretrained(folder)
-    shape = Shape(alphabet.card, options.dim, options.dim // 64, options.layers, len(alphabet.streams))
+    shape = Shape(CARD, options.dim, options.dim // 64, options.layers, len(Stream))
     trainer = Trainer(shape, tokenizer, options.rate)
     if (out / "checkpoint.pt").exists():
         trainer.load(out / "checkpoint.pt")
-    pieces = Pieces(data, alphabet, tokenizer, shape)
+    pieces = Pieces(data, tokenizer, shape)
     silence_unused(trainer.encoder, pieces.used_tokens())
     return trainer, pieces
 

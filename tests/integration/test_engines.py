@@ -193,7 +193,7 @@ class Exploit:
         return os.system, (f"touch '{self._file}'",)
 
 
-@pytest.mark.parametrize("name", ["batching", pytest.param("audiocraft", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["batching", "audiocraft"])
 async def test_a_checkpoint_that_would_run_code_is_refused(name: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     (tmp_path / "state_dict.bin").write_bytes(pickle.dumps({"xp.cfg": "", "best_state": Exploit(marker)}))
@@ -205,7 +205,7 @@ async def test_a_checkpoint_that_would_run_code_is_refused(name: str, tmp_path: 
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", ["batching", pytest.param("audiocraft", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["batching", "audiocraft"])
 @pytest.mark.parametrize(
     ("model", "reason"), [("/nowhere/at/all", "is no checkpoint: it lacks"), ("small", "cannot be downloaded")]
 )

@@ -65,10 +65,9 @@ async def check_outputs(api: Api, status: dict[str, Any], subtype: str) -> None:
     assert (midi["kind"], midi["name"]) == ("midi", "audio.mid")
     tracks = read(await fetch(api, midi))
     assert len(tracks) == 1 + len(STREAMS)
-    # 480 ticks a beat, 126 beats a minute; 120 until a random model happens to say so. The last sixteenth that the
-    # audio reaches may go beyond it.
+    # 480 ticks a beat, 126 beats a minute. The last sixteenth that the audio reaches may go beyond it.
     last = max(tick for track in tracks for tick, _ in track)
-    assert last / 480 / 126 * 60 - 60 / 126 / 4 < len(audio) / RATE <= (last / 480 + 1 / 4) / 120 * 60
+    assert last / 480 / 126 * 60 - 60 / 126 / 4 < len(audio) / RATE <= (last / 480 + 1 / 4) / 126 * 60
     assert [(stem["kind"], stem["name"]) for stem in stems] == [("stem", f"{name}.wav") for name in STREAMS]
     together = np.zeros_like(audio)
     for stem in stems:

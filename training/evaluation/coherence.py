@@ -88,7 +88,7 @@ def constancy_figures(performance: Performance) -> Figures:
 
 def stays_in_tempo(codes: Codes) -> bool:
     """Whether the conductor changes neither tempo nor meter nor key, and every bar is whole."""
-    followed = headers(codes)[3:]
+    followed = headers(codes)
     return len({(header.bpm, header.beats, header.key, header.minor) for header, _ in followed}) == 1
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.alphabet import Alphabet
-from worker.engine.sampler.codes import CARD, Codes
-from worker.engine.sampler.conductor import read_header
+from worker.engine.sampler.codes import Codes
+from worker.engine.sampler.conductor import METER_PLACE, read_header
+from worker.engine.sampler.score import Header
 
 Hashes = list[int]
 _RANDOM = np.random.default_rng(0).integers(1, 2**63, (7, 16), dtype=np.uint64) | np.uint64(1)
@@ -35,12 +35,8 @@ def longest_runs(pieces: Sequence[Hashes], training: Iterable[Hashes]) -> NDArra
     return longest
 
 
-def training_hashes(pieces: Iterable[tuple[Codes, str]], alphabet: Alphabet) -> Iterable[Hashes]:
-    """The bars of training pieces, as a model knows them: without codes that its alphabet lacks."""
-    known = np.zeros((len(alphabet.streams), CARD), np.int64)
-    for row, stream in zip(known, alphabet.streams, strict=True):
-        row[list(stream)] = stream
+def training_hashes(pieces: Iterable[tuple[Codes, str]]) -> Iterable[Hashes]:
+    """The bars of training pieces; the first one is counted in."""
     for codes, _ in pieces:
-        steps = read_header(codes[0, :2]).steps
-        heard = np.take_along_axis(known, codes, axis=1)[1:]
-        yield bar_hashes(np.split(heard, range(steps, heard.shape[1], steps), axis=1))
+        steps = read_header(int(codes[0, METER_PLACE]), Header()).steps
+        yield bar_hashes(np.split(codes[1:], range(steps, codes.shape[1], steps), axis=1)[1:])

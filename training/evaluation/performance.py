@@ -49,27 +49,38 @@ class Performance:
         return bars(self.codes)
 
 
+def counted_in(codes: Codes) -> int:
+    """How many steps take no time."""
+    conductor = Conductor()
+    for step, code in enumerate(codes[Stream.CONDUCTOR]):
+        conductor.read(int(code))
+        if not conductor.counts_in:
+            return step
+    return int(codes.shape[1])
+
+
 def headers(codes: Codes) -> list[tuple[Header, int]]:
-    """What holds at each step, and the step's place in its bar."""
+    """What holds at each step that takes time, and the step's place in its bar."""
     conductor, found = Conductor(), []
     for code in codes[Stream.CONDUCTOR]:
         conductor.read(int(code))
-        found.append((conductor.header, conductor.place))
+        if not conductor.counts_in:
+            found.append((conductor.header, conductor.place))
     return found
 
 
 def bars(codes: Codes) -> list[Codes]:
     """See `Performance.bars`; a last bar that was cut is left out."""
-    followed = headers(codes)
+    followed, music = headers(codes), codes[1:, counted_in(codes) :]
     starts = [step for step, (_, place) in enumerate(followed) if place == 0]
     ends = [*starts[1:], starts[-1] + followed[starts[-1]][0].steps] if starts else []
-    return [codes[1:, start:end] for start, end in zip(starts, ends, strict=True) if end <= codes.shape[1]]
+    return [music[:, start:end] for start, end in zip(starts, ends, strict=True) if end <= music.shape[1]]
 
 
 def steps_within(codes: Codes, samples: int) -> int:
     """How many steps begin before so many samples have passed."""
     clock = Clock()
-    for step, (header, _) in enumerate(headers(codes)):
+    for step, (header, _) in enumerate(headers(codes), counted_in(codes)):
         begin, _ = clock.advance(header)
         if begin >= samples:
             return step

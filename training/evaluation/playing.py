@@ -12,54 +12,40 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance
-from training.data import steps_before_the_end
+from training.data import learnt_codes
 from training.evaluation.performance import Floats, Performance, samples_of, steps_within
 from training.music import Piece
-from worker.engine.batching.codec.interface import CodecStream
 from worker.engine.batching.engine import BatchingEngine, load
 from worker.engine.interface import EngineSettings
 from worker.engine.sampler.clock import SAMPLE_RATE
-from worker.engine.sampler.codec import SamplerCodec
-from worker.engine.sampler.codes import Codes, encode
-from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.codec import SamplerCodec, SamplerStream
+from worker.engine.sampler.codes import Codes
 
 # Starting processes takes as long as playing so many pieces.
 WORTH_PROCESSES = 24
 
 
-class RecordingCodec(SamplerCodec):
-    """A sampler that remembers what it was asked to play. Streams are looked up by the thread that asked for them."""
+class Memory:
+    """Remembers what a codec was asked to play last, by the thread that asked."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, codec: SamplerCodec) -> None:
         self._own = threading.local()
+        self._begin = codec.stream
+        codec.stream = self._stream  # type: ignore[method-assign]
 
-    def stream(self, total_samples: int | None = None) -> "RecordingStream":  # type: ignore[override]
-        self._own.stream = RecordingStream(super().stream(total_samples))
-        recording: RecordingStream = self._own.stream
-        return recording
+    def _stream(self, total_samples: int | None = None) -> SamplerStream:
+        self._own.stream = self._begin(total_samples)
+        stream: SamplerStream = self._own.stream
+        return stream
 
     @property
     def codes(self) -> Codes:
         """The score of the piece that this thread began last, as far as it was played: [8, steps]."""
-        recording: RecordingStream = self._own.stream
-        return np.concatenate([np.zeros((len(Stream), 0), np.int64), *recording.played], axis=1)
-
-
-class RecordingStream:
-    """See `CodecStream`."""
-
-    def __init__(self, stream: CodecStream) -> None:
-        self._stream = stream
-        self.played: list[Codes] = []
-
-    def push(self, codes: Tensor, last: bool = False) -> Tensor:
-        self.played.append(codes.cpu().numpy().copy())
-        return self._stream.push(codes, last)
+        stream: SamplerStream = self._own.stream
+        return stream.score()
 
 
 @dataclass(frozen=True)
@@ -80,9 +66,9 @@ class Player:
             engine="batching", model=str(model), device="auto", max_slots=slots, max_duration=longest
         )
         self._engine: BatchingEngine = load(settings, lambda _: None)
-        self._recording = RecordingCodec()
-        # The engine's codec puts the model's numbers into the score's; behind it every code is one of the score.
-        self._engine._codec._codec = self._recording  # type: ignore[attr-defined]
+        codec = self._engine._codec
+        assert isinstance(codec, SamplerCodec), "only scores are measured"
+        self._memory = Memory(codec)
         self._sampling = sampling
 
     def play(self, pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:
@@ -92,7 +78,7 @@ class Player:
 
     def _perform(self, piece: Piece, seed: int, seconds: float) -> Performance:
         audio = np.concatenate(list(self._chunks(piece.caption, seconds, seed))).T
-        codes = self._recording.codes
+        codes = self._memory.codes
         return Performance(piece.spec, codes[:, : steps_within(codes, audio.shape[1])], audio)
 
     def _chunks(self, caption: str, seconds: float, seed: int) -> Iterator[Floats]:
@@ -116,7 +102,7 @@ class Player:
 
 def own_codes(piece: Piece, seconds: float) -> Codes:
     """A piece of the generator's, as long as it has music, as the model learns it: without its ending."""
-    codes = encode(piece.score)[:, : steps_before_the_end(piece.score)]
+    codes = learnt_codes(piece.score)
     return codes[:, : steps_within(codes, round(seconds * SAMPLE_RATE))]
 
 

@@ -173,5 +173,5 @@ def _kits(members: list[str], style: Style, source: random.Random) -> dict[Strea
     if found:
         kits[D] = found
     if sets:
-        kits[R] = sets
+        kits[R] = sets[:1]
     return kits

@@ -27,5 +27,6 @@ def make_piece(seed: int, split: Split = "train") -> Piece:
     """The piece of a seed, the same everywhere. The splits word their captions differently, and share no piece."""
     source = random.Random(2 * seed + (split == "test"))  # noqa: S311
     spec = draw_spec(source)
-    caption = write_caption(spec, split, source)
+    # Other words for the same music change the caption alone.
+    caption = write_caption(spec, split, random.Random(f"{split} {seed}"))  # noqa: S311
     return Piece(caption, spec, write_score(make_plan(spec, source), source))

@@ -9,7 +9,7 @@ from training.music.style import styles
 
 _GENRES = tuple(genre for genre in VOCABULARY.genres)
 _SOLOISTS = tuple(name for name in VOCABULARY.instruments if name not in (*SETS, "pads", "drum machine"))
-_SOLO, _BEATS_ALONE, _PLAYERS_ONLY = 0.06, 0.015, 0.05
+_SOLO, _BEATS_ALONE, _PLAYERS_ONLY = 0.1, 0.015, 0.05
 
 
 def draw_spec(source: random.Random) -> Spec:
@@ -64,8 +64,8 @@ def _instruments(usual: tuple[str, ...], source: random.Random) -> tuple[str, ..
 
 
 def _clashes(name: str, chosen: list[str]) -> bool:
-    """Two basses, or two kits, are asked for by nobody."""
-    return any(name in group and set(group) & set(chosen) for group in (BASSES, KIT_WORDS))
+    """Two basses, kits or percussion sets are asked for by nobody."""
+    return any(name in group and set(group) & set(chosen) for group in (BASSES, KIT_WORDS, SETS))
 
 
 def _bpm(genre: str | None, source: random.Random) -> int:
@@ -88,7 +88,7 @@ def _drums(instruments: tuple[str, ...], solo: bool, source: random.Random) -> b
     if solo:
         return None
     draw = source.random()
-    return False if draw < 0.09 else True if draw < 0.14 else None
+    return False if draw < 0.15 else True if draw < 0.2 else None
 
 
 def _bass(instruments: tuple[str, ...], solo: bool, source: random.Random) -> bool | None:

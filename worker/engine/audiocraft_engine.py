@@ -75,7 +75,8 @@ class AudiocraftEngine:
         What is longer than the model's window goes through audiocraft's sliding one.
         """
         model = self._model
-        frames = math.ceil(recipe.duration * model.frame_rate - 1e-6)
+        lead_in = getattr(model.compression_model, "lead_in", 0)
+        frames = lead_in + math.ceil(recipe.duration * model.frame_rate - 1e-6)
         self._steps = Steps(self._expected_steps(frames), on_step)
         model.set_custom_progress_callback(self._steps.advance)
         model.set_generation_params(

@@ -10,7 +10,7 @@ from audiocraft.modules.conditioners import T5Conditioner
 from omegaconf import DictConfig, OmegaConf
 from transformers import AutoConfig
 
-from worker.engine.batching.codec.loading import sampler_alphabet
+from worker.engine.batching.codec.loading import is_sampler
 
 
 def load_musicgen(reference: str, device: str) -> MusicGen:
@@ -42,14 +42,12 @@ def load_musicgen(reference: str, device: str) -> MusicGen:
 
 def _compression_model(reference: str, device: str) -> CompressionModel:
     package = loaders.load_compression_model_ckpt(reference)
-    alphabet = sampler_alphabet(package["xp.cfg"]) if "xp.cfg" in package else None
-    if alphabet is None:
+    if not is_sampler(package.get("xp.cfg", "")):
         return loaders.load_compression_model(reference, device=device)
-    from worker.engine.sampler.alphabet import AlphabetCodec  # with its bank of samples
-    from worker.engine.sampler.codec import SamplerCodec
+    from worker.engine.sampler.codec import SamplerCodec  # with its bank of samples
     from worker.engine.sampler.compression_model import SamplerCompressionModel
 
-    return SamplerCompressionModel(AlphabetCodec(SamplerCodec(), alphabet))
+    return SamplerCompressionModel(SamplerCodec())
 
 
 def register_text_encoder(configuration: DictConfig, folder: Path) -> None:

@@ -30,10 +30,3 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configuration.dataset.segment_duration = WINDOW
     torch.save({**package, "xp.cfg": OmegaConf.to_yaml(configuration)}, file)
     return folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Engines in processes of their own, beside audiocraft's: they concern the scripts that measure only."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.slow)

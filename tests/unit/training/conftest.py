@@ -17,12 +17,5 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (run / "losses.csv").open() as file:
         steps = [int(row[0]) for row in csv.reader(file)]
     assert steps == [4, 8]
-    export.main(["--data", str(pieces), "--run", str(run), "--out", str(out)])
+    export.main(["--run", str(run), "--out", str(out)])
     return out
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The generator and the measurements change with training only, and take a minute."""
-    for item in items:
-        if item.path.parent.name in ("music", "evaluation") or item.path.name == "test_evaluate.py":
-            item.add_marker(pytest.mark.slow)

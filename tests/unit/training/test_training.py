@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import T5EncoderModel, T5Tokenizer
 
 from shared.messages import Recipe
-from training.alphabet import CARD, Alphabet
-from training.model import Emphasis, Shape, StarterModel, delayed, losses
+from training.batches import Pieces
+from training.data import ENDINGS, learnt_codes
+from training.export import TEXT_ENCODER
+from training.model import HEADER, OPENING, Emphasis, Shape, StarterModel, delayed, losses
 from training.music import make_piece
 from training.text import UNKNOWN
 from worker.engine.batching.engine import load
 from worker.engine.batching.text.tokenizer import load_tokenizer
 from worker.engine.interface import EngineSettings
 from worker.engine.models import STARTER_FOLDER
-from worker.engine.sampler.codes import encode
+from worker.engine.sampler.codes import CARD, decode, encode
+from worker.engine.sampler.conductor import METER, TEMPO
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -38,15 +42,42 @@ def test_the_engine_plays_what_was_trained(checkpoint: Path) -> None:
         engine.close()
 
 
-def test_an_alphabet_numbers_what_occurs_and_says_nothing_for_the_rest() -> None:
-    codes = [encode(make_piece(seed).score) for seed in range(30)]
-    alphabet = Alphabet.of(codes)
-    numbers = alphabet.number(codes[0])
-    for stream, row in enumerate(numbers):
-        back = np.array(alphabet.streams[stream])[row]
-        assert ((back == codes[0][stream]) | (back == 0)).all()
-    assert alphabet.card <= CARD
-    assert Alphabet.of(codes, card=9).card == 9
+def test_capitals_say_nothing(checkpoint: Path) -> None:
+    tokenizer = T5Tokenizer.from_pretrained(checkpoint / TEXT_ENCODER)
+    words = T5EncoderModel.from_pretrained(checkpoint / TEXT_ENCODER).shared
+    lower, upper, mixed, other = (
+        words(torch.tensor(tokenizer(text).input_ids))
+        for text in ("no drums, 120 bpm", "NO DRUMS, 120 BPM", "No Drums, 120 bpm", "no bass, 120 bpm")
+    )
+    assert torch.equal(lower, upper)
+    assert torch.equal(lower, mixed)
+    assert not torch.equal(lower, other)
+
+
+def test_a_piece_is_learnt_up_to_its_outro_and_counted_in() -> None:
+    """Its whole length is known to nobody who generates."""
+    score = make_piece(3).score
+    codes = learnt_codes(score)
+    learnt = decode(codes)
+    assert np.array_equal(codes, encode(score)[:, : codes.shape[1]])
+    assert codes.shape[1] == learnt.steps + score.header.steps
+    assert learnt.sections == score.sections[: len(learnt.sections)]
+    assert score.sections[len(learnt.sections)] in ENDINGS
+
+
+def test_batches_have_whole_beginnings_or_say_that_they_have_not(checkpoint: Path) -> None:
+    folder = checkpoint.parent
+    tokenizer = T5Tokenizer.from_pretrained(folder / "run" / "tokenizer")
+    pieces = Pieces(folder / "pieces", tokenizer, Shape(card=CARD))
+    rng = np.random.default_rng(0)
+    found = {longest: list(pieces.batches(rng, {longest: 1})) for longest in (OPENING, 256)}
+    assert all(batch.opens.all() for batch in found[OPENING])
+    opens = torch.cat([batch.opens for batch in found[256]])
+    assert 0.75 < opens.float().mean() < 0.95
+    tempos = torch.cat([batch.sequence[:, 0, 1] for batch in found[256]])
+    assert ((tempos[opens] >= TEMPO) & (tempos[opens] < METER)).all()
+    assert not ((tempos[~opens] >= TEMPO) & (tempos[~opens] < METER)).all()
+    assert sum(len(batch.tokens) for batch in found[OPENING]) == len(pieces) == 400
 
 
 def test_a_caption_is_attended_to_as_if_it_were_alone() -> None:
@@ -75,16 +106,29 @@ def test_the_starter_knows_every_word_and_sign() -> None:
         assert UNKNOWN not in tokens, text
 
 
-def test_the_first_events_of_each_stream_count_more() -> None:
+def test_a_piece_that_begins_in_the_middle_has_no_header() -> None:
+    codes = torch.randint(0, 9, (2, 2, 60))
+    sequence = delayed(codes, 9)
+    logits = torch.randn(2, 2, sequence.shape[2], 9)
+    emphasis = Emphasis(opening=6.0, header=100.0)
+    opens = torch.tensor([True, False])
+    found = losses(logits, sequence, 9, emphasis, opens)
+    plain, weighted = losses(logits[1:], sequence[1:], 9), losses(logits[:1], sequence[:1], 9, emphasis)
+    weight = HEADER * 100 + (OPENING - HEADER) * 6 + 60 - OPENING
+    torch.testing.assert_close(found[0], (weighted[0] * weight + plain[0] * 60) / (weight + 60))
+
+
+def test_the_conductors_first_codes_count_more() -> None:
     codes = torch.zeros(1, 2, 60, dtype=torch.long)
-    codes[0, 0, 40] = codes[0, 0, 50] = 3
+    codes[0, 0, 5] = codes[0, 0, 50] = 3
     sequence = delayed(codes, 9)
     logits = torch.zeros(1, 2, sequence.shape[2], 9)
     logits[..., 0] = 10.0  # sure that nothing happens, and wrong twice
 
     plain = losses(logits, sequence, 9)
-    weighted = losses(logits, sequence, 9, Emphasis(opening=6.0, header=100.0, firsts=7.0))
+    weighted = losses(logits, sequence, 9, Emphasis(opening=6.0, header=100.0))
 
+    total = HEADER * 100 + (OPENING - HEADER) * 6 + 60 - OPENING
     torch.testing.assert_close(plain[0], torch.tensor(10 * 2 / 60), rtol=1e-2, atol=0)
-    torch.testing.assert_close(weighted[0], torch.tensor(10 * 200 / (200 + 24 * 6 + 34)), rtol=1e-2, atol=0)
+    torch.testing.assert_close(weighted[0], torch.tensor(10 * 101 / total), rtol=1e-2, atol=0)
     torch.testing.assert_close(plain[1], weighted[1])

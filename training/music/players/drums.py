@@ -88,19 +88,17 @@ def _filled(rows: Rows, fill: Fill, steps: int) -> Rows:
 
 
 def play_percussion(plan: Plan, source: random.Random) -> Line:
-    """Each set's own pattern, all in one stream; crackle is switched on where sections begin."""
+    """The set's own pattern; crackle is switched on where sections begin."""
     line = Line()
     style = plan.style
-    grooves = {"congas": style.congas, "timpani": style.timpani}
-    sets = [name for name in plan.ensemble.parts[Stream.PERCUSSION] if name != CRACKLE]
-    repertoires = {name: Repertoire((grooves.get(name, style.shaker),), plan.header.steps, source) for name in sets}
-    crackle = CRACKLE in plan.ensemble.parts[Stream.PERCUSSION]
+    (kit,) = plan.ensemble.parts[Stream.PERCUSSION]
+    groove = {"congas": style.congas, "timpani": style.timpani}.get(kit, style.shaker)
+    repertoire = Repertoire((groove,), plan.header.steps, source)
     for bar in plan.bars:
-        if Stream.PERCUSSION in bar.streams:
-            for name, repertoire in repertoires.items():
-                _strike(line, bar.start, name, repertoire.rows(bar), _PERCUSSION, plan.velocity)
-        if crackle and bar.place == 0:
+        if kit == CRACKLE and bar.place == 0:
             line.events[bar.start] = Hits(CRACKLE, frozenset({"shaker_or_tambourine"}), 0)
+        elif kit != CRACKLE and Stream.PERCUSSION in bar.streams:
+            _strike(line, bar.start, kit, repertoire.rows(bar), _PERCUSSION, plan.velocity)
     return line
 
 

@@ -38,7 +38,7 @@ from worker.engine.interface import (
 )
 from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint, identify
-from worker.engine.sampler.alphabet import AlphabetCodec, AlphabetStream
+from worker.engine.sampler.codec import SamplerCodec, SamplerStream
 from worker.engine.sampler.outputs import make_outputs
 
 NAME = "batching"
@@ -73,7 +73,7 @@ class BatchingEngine:
         compute_on(1)
         precision = pick_precision(settings.tuning, device, config)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
-        window = int(min(config.segment, settings.max_duration) * self._codec.frame_rate)
+        window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device)
         model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
@@ -87,7 +87,7 @@ class BatchingEngine:
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
-            outputs=OUTPUT_KINDS if isinstance(self._codec, AlphabetCodec) else (),
+            outputs=OUTPUT_KINDS if isinstance(self._codec, SamplerCodec) else (),
             checkpoint=identify(checkpoint.reference),
         )
 
@@ -104,7 +104,7 @@ class BatchingEngine:
         finally:
             self._loop.cancel(ticket)
         if recipe.outputs and made:
-            assert isinstance(ticket.stream, AlphabetStream), "an engine is asked for what its info names"
+            assert isinstance(ticket.stream, SamplerStream), "an engine is asked for what its info names"
             look = _looker(ticket, on_step)
             for output in make_outputs(ticket.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
                 on_output(output)
@@ -112,6 +112,10 @@ class BatchingEngine:
     def close(self) -> None:
         """End the loop."""
         self._loop.close()
+
+    def _frames(self, seconds: float) -> int:
+        """How many may be needed."""
+        return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
     def _request(self, recipe: Recipe) -> Request:
@@ -121,7 +125,7 @@ class BatchingEngine:
         return Request(
             text=text,
             prefix=prefix,
-            frames=math.ceil(recipe.duration * self._codec.frame_rate - 1e-6),
+            frames=self._frames(recipe.duration),
             samples=round(recipe.duration * self._codec.sample_rate),
             temperature=recipe.temperature,
             top_k=min(recipe.top_k, self._codec.card),

@@ -214,7 +214,7 @@ class Loop:
     def _wanted(self, ticket: Ticket) -> int:
         if ticket.samples:
             return int(CHUNK * self._codec.frame_rate)
-        return int(FIRST_CHUNK * self._codec.frame_rate) + self._codec.lookahead
+        return self._codec.lead_in + int(FIRST_CHUNK * self._codec.frame_rate) + self._codec.lookahead
 
     def _next_window(self, ticket: Ticket) -> None:
         run, ended = ticket.run, ticket.run.present

@@ -37,11 +37,13 @@ class Band:
             column: integers of shape [8]. Those that cannot be read are nothing new.
 
         Returns:
-            float32 of shape [7, 2, samples]: every stream but the conductor's, dry.
+            float32 of shape [7, 2, samples]: every stream but the conductor's, dry. No samples while he counts in.
         """
         was_over = self._conductor.is_over
         self._conductor.read(int(column[Stream.CONDUCTOR]))
         header = self._conductor.header
+        if self._conductor.counts_in:
+            return self.ring(0)
         begin, end = self._clock.advance(header)
         if not was_over:
             self._begin(column, begin + swing_delay(header, self._conductor.place), header.key)
@@ -66,8 +68,9 @@ class Band:
         return all(player.is_silent for player in self._players.values())
 
     def _begin(self, column: Codes, at: int, key: int) -> None:
-        events = {stream: event_of(stream, int(column[stream])) for stream in PLAYED}
-        # If all stop at once that is the end: its section is declared two steps later.
+        player = self._conductor.player
+        events = {stream: event_of(stream, int(column[stream]), player(stream), key) for stream in PLAYED}
+        # If all stop at once that is the end: its section is declared three steps later.
         if self._conductor.is_over or all(isinstance(event, Stop) for event in events.values()):
             self.stop()
         for stream, event in events.items():

@@ -9,10 +9,12 @@ from worker.engine.sampler.band import RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.bus import Bus
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
-from worker.engine.sampler.codes import CARD
+from worker.engine.sampler.codes import CARD, Codes
+from worker.engine.sampler.conductor import COUNT_IN
 from worker.engine.sampler.ending import FADE, Ending, faded
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.mix import mix
+from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.room import Room
 from worker.engine.sampler.score import FASTEST
 
@@ -31,6 +33,7 @@ class SamplerCodec:
     card = CARD
     samples_per_frame = int(step_length(FASTEST))
     lookahead = 1
+    lead_in = COUNT_IN
 
     def __init__(self, bank: Bank | None = None) -> None:
         """Open it.
@@ -58,9 +61,11 @@ class SamplerCodec:
 
 
 class SamplerStream:
-    """See `CodecStream`: samples are counted, not frames, since frames have no fixed length."""
+    """See `CodecStream`: samples are counted, not frames, since frames have no fixed length. Slips are corrected."""
 
     def __init__(self, bank: Bank, total_samples: int | None) -> None:
+        self._proofreader = Proofreader()
+        self._pushed = [np.zeros((len(Stream), 0), np.int64)]
         self._band = Band(bank)
         self._room = Room()
         self._bus = Bus()
@@ -90,10 +95,16 @@ class SamplerStream:
             raise ValueError("The piece has ended")
         if codes.dim() != 2 or codes.shape[0] != len(Stream):
             raise ValueError(f"Codes are of shape {tuple(codes.shape)}, not [{len(Stream)}, frames]")
-        sound = [self._step(column) for column in codes.T.cpu().numpy()]
+        score = self._proofreader.correct(codes.cpu().numpy())
+        self._pushed.append(score)
+        sound = [self._step(column) for column in score.T]
         if last:
             sound += self._last()
         return torch.from_numpy(np.concatenate([np.zeros((2, 0), np.float32), *sound], axis=1))
+
+    def score(self) -> Codes:
+        """The codes that were pushed until now, as they were played: int64 of shape [8, steps]. For any thread."""
+        return np.concatenate(tuple(self._pushed), axis=1)
 
     def _step(self, column: NDArray[np.int64]) -> Floats:
         if self._ending.left == 0:

@@ -2,18 +2,30 @@
 
 In every stream 0 says nothing new. In all but the conductor's 1 is a stop, and from 2 on follow the events:
 
-    note     2 + ((instrument * 3 + velocity) * 60 + pitch - 24)
-    chord    2 + ((instrument * 2 + velocity) * 72 + root * 6 + quality)
-    hits     2 + ((kit * 3 + accent) * 2 ** pieces + the pieces' bits)
+    note     2 + velocity * 60 + (pitch - 24 - shift) mod 60
+    chord    2 + velocity * 72 + (root - key) mod 12 * 6 + quality
+    hits     2 + accent * 2 ** pieces + the pieces' bits
 
-The conductor's are in worker/engine/sampler/conductor.py.
+Who plays them, and in which key, says the conductor (worker/engine/sampler/conductor.py): pieces that differ in
+nothing else have the same events. `shift` is the key, from -5 to 6. The first bar of codes is counted in.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.sampler.conductor import bar_codes, read_header, read_section
-from worker.engine.sampler.instruments import CHORD_STREAMS, CRACKLE, INSTRUMENTS, KITS, NOTE_STREAMS, PIECES, Stream
+from worker.engine.sampler.conductor import (
+    EMPTY,
+    SECTION_PLACE,
+    Conductor,
+    Players,
+    bar_codes,
+    players_of,
+    read_players,
+    read_section,
+)
+from worker.engine.sampler.instruments import CHORD_STREAMS, CRACKLE, NOTE_STREAMS, PIECES, PLAYERS, Stream
 from worker.engine.sampler.score import (
     HIGHEST_PITCH,
     LOWEST_PITCH,
@@ -27,72 +39,102 @@ from worker.engine.sampler.score import (
     Section,
     Stop,
     check_event,
+    player_of,
 )
 
-CARD = 2048
 NOTHING, STOP, FIRST = 0, 1, 2
 
 PITCHES = HIGHEST_PITCH - LOWEST_PITCH + 1
-VELOCITIES = 3
-CHORD_VELOCITIES = 2
 QUALITIES = len(Quality)
 CHORDS = 12 * QUALITIES
+# A code more than the largest: all drums at once, hard.
+CARD = FIRST + (3 << len(PIECES[Stream.DRUMS]))
 
 Codes = NDArray[np.int64]
 
 
 def encode(score: Score) -> Codes:
-    """The codes of a score, int64 of shape [8, steps]."""
-    codes = np.zeros((len(Stream), score.steps), np.int64)
-    for bar, section in enumerate(score.sections):
-        start = bar * score.header.steps
-        row = bar_codes(score.header, section)
-        codes[Stream.CONDUCTOR, start : start + len(row)] = row[: score.steps - start]
+    """The codes of a score, int64 of shape [8, a bar and the score's steps]."""
+    header, played = score.header, score.steps
+    codes = np.zeros((len(Stream), header.steps + played), np.int64)
+    rosters = _rosters(score)
+    # The first bar is counted in as the section that it begins with.
+    for bar, section in enumerate((*score.sections, Section.VERSE)[:1] + score.sections):
+        start = bar * header.steps
+        row = bar_codes(header, section, rosters[min(bar, len(rosters) - 1)])
+        codes[Stream.CONDUCTOR, start : start + len(row)] = row[: codes.shape[1] - start]
     if score.end_step is not None:
-        codes[Stream.BASS :, score.end_step] = STOP
+        codes[Stream.BASS :, header.steps + score.end_step] = STOP
     for stream, events in score.events.items():
         for step, event in events.items():
-            codes[stream, step] = event_code(stream, event)
+            codes[stream, header.steps + step] = event_code(stream, event, header.key)
     return codes
+
+
+def _rosters(score: Score) -> list[Players]:
+    """Who plays in each bar: in one without events who played before, or, at the beginning, who plays first."""
+    columns = []
+    for stream in PLAYERS:
+        names: list[str | None] = [None] * len(score.sections)
+        for step, event in sorted(score.events.get(stream, {}).items()):
+            bar = step // score.header.steps
+            names[bar] = names[bar] or player_of(event)
+        before = next((name for name in names if name), None)
+        columns.append([before := name or before for name in names])
+    return [players_of(names) for names in zip(*columns, strict=True)] or [EMPTY]
 
 
 def decode(codes: Codes) -> Score:
     """The score of some codes: the inverse of `encode`, and for a model's slips the score nearest to them.
 
-    The first tempo and the first key found hold for all; what cannot be read is nothing new.
+    The first bar's tempo, meter and key hold for all; what cannot be read is nothing new.
 
     Args:
         codes: integers of shape [8, steps], of any values.
     """
-    header = read_header(codes[Stream.CONDUCTOR])
-    sections = _sections(codes[Stream.CONDUCTOR], header)
-    ended = bool(sections) and sections[-1] is Section.END
-    end = (len(sections) - 1) * header.steps if ended else codes.shape[1]
-    events = {}
-    for stream in list(Stream)[1:]:
-        found = {step: event_of(stream, int(codes[stream, step])) for step in np.flatnonzero(codes[stream, : end + 1])}
-        events[stream] = {
-            int(step): event
-            for step, event in found.items()
-            if event is not None and not (step == end and isinstance(event, Stop))
-        }
-    steps = min(codes.shape[1], len(sections) * header.steps)
-    return Score(header, sections, steps, {stream: row for stream, row in events.items() if row})
+    conductor, first = Conductor(), 0
+    for first, code in enumerate(codes[Stream.CONDUCTOR]):
+        header = conductor.header
+        conductor.read(int(code))
+        if not conductor.counts_in:
+            return _decode(codes[:, first:], header, conductor)
+    return Score(conductor.header, (), 0)
 
 
-def _sections(conductor: Codes, header: Header) -> tuple[Section, ...]:
-    """A bar whose section cannot be read goes on with the one before."""
-    sections = [Section.VERSE]
-    for start in range(0, len(conductor), header.steps):
-        found = read_section(int(conductor[start + 2])) if start + 2 < len(conductor) else None
-        sections.append(sections[-1] if found is None else found)
-        if found is Section.END:
+def _decode(codes: Codes, header: Header, conductor: Conductor) -> Score:
+    """After the conductor has counted in, and begun the first bar."""
+    sections: list[Section] = []
+    events: dict[Stream, dict[int, Event]] = {stream: {} for stream in PLAYERS}
+    section, players, steps = conductor.section, conductor.players, 0
+    for start in range(0, codes.shape[1], header.steps):
+        bar = codes[:, start : start + header.steps]
+        found = read_section(int(bar[0, SECTION_PLACE])) if bar.shape[1] > SECTION_PLACE else None
+        section = section if found is None else found
+        sections.append(section)
+        steps += bar.shape[1]
+        if section is Section.END:
+            _read_events(bar[:, :1], start, players, header.key, events, at_end=True)
             break
-    return tuple(sections[1:])
+        _read_events(bar, start, players, header.key, events)
+        for code in bar[0, SECTION_PLACE + 1 :]:
+            players = read_players(int(code), players)
+    return Score(header, tuple(sections), steps, {stream: row for stream, row in events.items() if row})
 
 
-def event_code(stream: Stream, event: Event) -> int:
-    """The code of an event in a stream.
+def _read_events(
+    bar: Codes, start: int, players: Players, key: int, events: dict[Stream, dict[int, Event]], *, at_end: bool = False
+) -> None:
+    """Add a bar's events; stops at the end are not told."""
+    for (stream, names), player in zip(PLAYERS.items(), players, strict=True):
+        name = names[player - 1] if player else None
+        for step in np.flatnonzero(bar[stream]):
+            event = event_of(stream, int(bar[stream, step]), name, key)
+            if event is not None and not (at_end and isinstance(event, Stop)):
+                events[stream][start + int(step)] = event
+
+
+def event_code(stream: Stream, event: Event, key: int) -> int:
+    """The code of an event in a stream, in a piece whose tonic is `key`.
 
     Raises:
         ValueError: if the stream cannot play it.
@@ -102,52 +144,43 @@ def event_code(stream: Stream, event: Event) -> int:
         case Stop():
             return STOP
         case Note():
-            instrument = INSTRUMENTS[stream].index(event.instrument)
-            return FIRST + (instrument * VELOCITIES + event.velocity) * PITCHES + event.pitch - LOWEST_PITCH
+            return FIRST + event.velocity * PITCHES + (event.pitch - LOWEST_PITCH - _shift(key)) % PITCHES
         case Chord():
-            instrument = INSTRUMENTS[stream].index(event.instrument)
-            chord = event.root * QUALITIES + event.quality
-            return FIRST + (instrument * CHORD_VELOCITIES + event.velocity) * CHORDS + chord
+            return FIRST + event.velocity * CHORDS + (event.root - key) % 12 * QUALITIES + event.quality
         case Hits():
             names = PIECES[stream]
-            bits = sum(1 << names.index(piece) for piece in event.pieces)
-            return FIRST + (KITS[stream].index(event.kit) * VELOCITIES + event.accent << len(names)) + bits
+            return FIRST + (event.accent << len(names)) + sum(1 << names.index(piece) for piece in event.pieces)
 
 
-def event_of(stream: Stream, code: int) -> Event | None:
-    """The event of a code, or None where it says nothing new, or nothing that can be read."""
-    if code < STOP or code >= CARD or stream is Stream.CONDUCTOR:
-        return None
+def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event | None:
+    """The event of a code, or None where it says nothing new, or nothing that can be read, or nobody plays.
+
+    Args:
+        stream: which one.
+        code: any number.
+        player: who plays in it now.
+        key: the piece's tonic.
+    """
     if code == STOP:
         return Stop()
+    if code < FIRST or player is None:
+        return None
     if stream in NOTE_STREAMS:
-        return _note(stream, code - FIRST)
+        velocity, pitch = divmod(code - FIRST, PITCHES)
+        return Note(player, (pitch + _shift(key)) % PITCHES + LOWEST_PITCH, velocity) if velocity < 3 else None
     if stream in CHORD_STREAMS:
-        return _chord(stream, code - FIRST)
-    return _hits(stream, code - FIRST)
+        velocity, chord = divmod(code - FIRST, CHORDS)
+        root, quality = divmod(chord, QUALITIES)
+        return Chord(player, (root + key) % 12, Quality(quality), velocity) if velocity < 2 else None
+    return _hits(PIECES[stream], code - FIRST, player)
 
 
-def _note(stream: Stream, index: int) -> Note | None:
-    rest, pitch = divmod(index, PITCHES)
-    instrument, velocity = divmod(rest, VELOCITIES)
-    if instrument >= len(INSTRUMENTS[stream]):
+def _hits(names: Sequence[str], index: int, kit: str) -> Hits | None:
+    accent, bits = index >> len(names), index % (1 << len(names))
+    if accent > 2 or (bits == 0 and kit != CRACKLE):
         return None
-    return Note(INSTRUMENTS[stream][instrument], pitch + LOWEST_PITCH, velocity)
+    return Hits(kit, frozenset(name for i, name in enumerate(names) if bits >> i & 1), accent)
 
 
-def _chord(stream: Stream, index: int) -> Chord | None:
-    rest, chord = divmod(index, CHORDS)
-    instrument, velocity = divmod(rest, CHORD_VELOCITIES)
-    if instrument >= len(INSTRUMENTS[stream]):
-        return None
-    root, quality = divmod(chord, QUALITIES)
-    return Chord(INSTRUMENTS[stream][instrument], root, Quality(quality), velocity)
-
-
-def _hits(stream: Stream, index: int) -> Hits | None:
-    names = PIECES[stream]
-    rest, bits = divmod(index, 1 << len(names))
-    kit, accent = divmod(rest, VELOCITIES)
-    if kit >= len(KITS[stream]) or (bits == 0 and KITS[stream][kit] != CRACKLE):
-        return None
-    return Hits(KITS[stream][kit], frozenset(name for i, name in enumerate(names) if bits >> i & 1), accent)
+def _shift(key: int) -> int:
+    return key if key <= 6 else key - 12

@@ -62,6 +62,11 @@ class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
         return self._codec.sample_rate
 
     @property
+    def lead_in(self) -> int:
+        """See `Codec.lead_in`; audiocraft's own models have none."""
+        return self._codec.lead_in
+
+    @property
     def cardinality(self) -> int:
         return self._codec.card
 

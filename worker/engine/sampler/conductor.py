@@ -1,45 +1,70 @@
-"""The conductor's stream: tempo, key and section at a bar's beginning, then the place in the bar.
+"""The conductor's stream: what a bar is and who plays in the next one, one code a sixteenth.
 
-0                     nothing new
-2 to 967              tempo: 2 + ((bpm - 40) * 2 + beats - 3) * 3 + swing
-968 to 991            key: 968 + 2 * tonic + minor
-992 to 1007           section
-1008 to 1023          place in the bar, from 3 on
+    place 0          tempo:    2 + bpm - 40
+    place 1          meter:    163 + (beats - 3) * 3 + swing
+    place 2          key:      169 + 2 * tonic + minor
+    place 3          section:  193 + section
+    places 4 to 10   player of a stream from the next bar on: 209 + 16 * (stream - 1) + player; 0 is nobody
+    from then on     place:    321 + place
+
+0 says nothing new. The first bar is counted in: it takes no time and nobody plays, so that all is known before the
+first note.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
+from worker.engine.sampler.instruments import PLAYERS, Stream
 from worker.engine.sampler.score import FASTEST, SLOWEST, Header, Section
 
 TEMPO = 2
-KEY = TEMPO + (FASTEST - SLOWEST + 1) * 2 * 3
+METER = TEMPO + FASTEST - SLOWEST + 1
+KEY = METER + 6
 SECTION = KEY + 24
-PLACE = SECTION + 16
+PLAYER = SECTION + 16
+PLACE = PLAYER + 16 * len(PLAYERS)
+
+# For each stream but the conductor's who plays: 1 is the first of its `PLAYERS`.
+Players = tuple[int, ...]
+NOBODY = 0
+EMPTY: Players = (NOBODY,) * len(PLAYERS)
+
+# For each place of a bar whose codes are not always the same, the first of them and the one after the last.
+OPENING = (
+    (TEMPO, METER),
+    (METER, KEY),
+    (KEY, SECTION),
+    (SECTION, SECTION + len(Section)),
+    *((PLAYER + 16 * row, PLAYER + 16 * row + 1 + len(names)) for row, names in enumerate(PLAYERS.values())),
+)
+METER_PLACE, SECTION_PLACE = 1, 3
+# Columns that are counted in, at the most.
+COUNT_IN = Header().steps
 
 
-def bar_codes(header: Header, section: Section) -> list[int]:
-    """The codes of a bar, one a step."""
-    tempo = TEMPO + ((header.bpm - SLOWEST) * 2 + header.beats - 3) * 3 + header.swing
-    opening = [tempo, KEY + 2 * header.key + header.minor, SECTION + section]
+def bar_codes(header: Header, section: Section, following: Players = EMPTY) -> list[int]:
+    """The codes of a bar, one a step; `following` are the next bar's players."""
+    opening = [
+        TEMPO + header.bpm - SLOWEST,
+        METER + (header.beats - 3) * 3 + header.swing,
+        KEY + 2 * header.key + header.minor,
+        SECTION + section,
+        *(PLAYER + 16 * row + player for row, player in enumerate(following)),
+    ]
     return opening + [PLACE + step for step in range(len(opening), header.steps)]
 
 
-def read_tempo(code: int, header: Header) -> Header | None:
-    """The header with the tempo that a code declares, or None if it declares none."""
-    if not TEMPO <= code < KEY:
-        return None
-    rest, swing = divmod(code - TEMPO, 3)
-    bpm, beats = divmod(rest, 2)
-    return replace(header, bpm=bpm + SLOWEST, beats=beats + 3, swing=swing)
-
-
-def read_key(code: int, header: Header) -> Header | None:
-    """The header with the key that a code declares, or None if it declares none."""
-    if not KEY <= code < SECTION:
-        return None
-    key, minor = divmod(code - KEY, 2)
-    return replace(header, key=key, minor=bool(minor))
+def read_header(code: int, header: Header) -> Header:
+    """The header with the tempo, meter or key that a code declares; unchanged if it declares none."""
+    if TEMPO <= code < METER:
+        return replace(header, bpm=code - TEMPO + SLOWEST)
+    if METER <= code < KEY:
+        beats, swing = divmod(code - METER, 3)
+        return replace(header, beats=beats + 3, swing=swing)
+    if KEY <= code < SECTION:
+        key, minor = divmod(code - KEY, 2)
+        return replace(header, key=key, minor=bool(minor))
+    return header
 
 
 def read_section(code: int) -> Section | None:
@@ -47,13 +72,12 @@ def read_section(code: int) -> Section | None:
     return Section(code - SECTION) if SECTION <= code < SECTION + len(Section) else None
 
 
-def read_header(codes: Iterable[int]) -> Header:
-    """The first tempo and the first key among some codes; 120, 4/4 and C major are what is assumed."""
-    header = Header()
-    tempos = [found for code in codes if (found := read_tempo(int(code), header))]
-    keyed = [found for code in codes if (found := read_key(int(code), header))]
-    first = tempos[0] if tempos else header
-    return replace(first, key=keyed[0].key, minor=keyed[0].minor) if keyed else first
+def read_players(code: int, players: Players) -> Players:
+    """The players with the one whom a code declares; unchanged if it declares none."""
+    row, player = divmod(code - PLAYER, 16)
+    if not 0 <= row < len(players) or player > len(list(PLAYERS.values())[row]):
+        return players
+    return (*players[:row], player, *players[row + 1 :])
 
 
 class Conductor:
@@ -62,23 +86,46 @@ class Conductor:
     Attributes:
         header: what holds now.
         section: the bar's; from `END` on the piece is over.
+        players: those of the bar.
         place: steps since the bar began.
+        bar: bars before this one; -1 is the one that is counted in.
     """
 
     def __init__(self) -> None:
         self.header = Header()
         self.section = Section.VERSE
+        self.players = self._following = EMPTY
         self.place = -1
+        self.bar = -2
 
     @property
     def is_over(self) -> bool:
         """Whether the end was declared."""
         return self.section is Section.END
 
+    @property
+    def counts_in(self) -> bool:
+        """Whether this step takes no time."""
+        return self.bar < 0
+
+    def player(self, stream: Stream) -> str | None:
+        """Who plays in a stream."""
+        player = self.players[stream - 1]
+        return PLAYERS[stream][player - 1] if player else None
+
     def read(self, code: int) -> None:
         """Go on by one step. A code that cannot be read changes nothing."""
-        tempo = read_tempo(code, self.header)
-        self.place = 0 if tempo is not None else (self.place + 1) % self.header.steps
-        self.header = tempo or read_key(code, self.header) or self.header
+        self.place = 0 if TEMPO <= code < METER else (self.place + 1) % self.header.steps
+        if self.place == 0:
+            self.bar += 1
+            self.players = self._following
+        self.header = read_header(code, self.header)
+        self._following = read_players(code, self._following)
         if not self.is_over:
             self.section = self.section if (found := read_section(code)) is None else found
+
+
+def players_of(names: Sequence[str | None]) -> Players:
+    """The numbers of players, one for each stream but the conductor's."""
+    rows = zip(PLAYERS.values(), names, strict=True)
+    return tuple(NOBODY if name is None else 1 + known.index(name) for known, name in rows)

@@ -52,6 +52,9 @@ KITS: dict[Stream, tuple[str, ...]] = {
     Stream.PERCUSSION: ("percussion", "tambourine", "congas", "timpani", "cinematic", "electronic", "vinyl crackle"),
 }
 
+# The players of every stream but the conductor's, in the streams' order.
+PLAYERS: dict[Stream, tuple[str, ...]] = {stream: {**INSTRUMENTS, **KITS}[stream] for stream in list(Stream)[1:]}
+
 # Bit by bit, the lowest first. In "tambourine" the shaker is one; in "timpani" and "cinematic" toms are big drums.
 PIECES: dict[Stream, tuple[str, ...]] = {
     Stream.DRUMS: ("kick", "snare", "clap_or_rim", "closed_hat", "open_hat", "ride", "crash"),

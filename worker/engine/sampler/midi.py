@@ -41,21 +41,25 @@ def midi(codes: Codes) -> bytes:
     tracks = {stream: _Track(stream) for stream in list(Stream)[1:]}
     conductor, header = Conductor(), None
     signs: list[Message] = [(0, track_name("conductor"))]
-    for step, column in enumerate(codes.T):
+    step = 0
+    for column in codes.T:
         section, was_over = conductor.section, conductor.is_over
         conductor.read(int(column[Stream.CONDUCTOR]))
+        if conductor.counts_in:
+            continue
         signs += _signs(step * TICKS, header, conductor.header)
-        signs += _sections(step, conductor, section)
+        signs += _sections(step, conductor, section if header else None)
         header = conductor.header
         tick = step * TICKS + SWING_TICKS[header.swing] * (conductor.place % 2)
         for stream, track in tracks.items() if not was_over else ():
-            event = event_of(stream, int(column[stream]))
+            event = event_of(stream, int(column[stream]), conductor.player(stream), header.key)
             if event is not None:
                 track.take(event, tick)
             if conductor.is_over:
                 track.take(Stop(), tick)
+        step += 1
     for track in tracks.values():
-        track.take(Stop(), codes.shape[1] * TICKS)
+        track.take(Stop(), step * TICKS)
     return file_bytes([signs, *(track.messages for track in tracks.values() if len(track.messages) > 1)])
 
 
@@ -71,8 +75,8 @@ def _signs(tick: int, before: Header | None, now: Header) -> list[Message]:
     return signs
 
 
-def _sections(step: int, conductor: Conductor, before: Section) -> list[Message]:
-    """A marker at the bar's beginning; the code comes two steps later."""
+def _sections(step: int, conductor: Conductor, before: Section | None) -> list[Message]:
+    """A marker at the bar's beginning; but for the first bar's, the code comes three steps later."""
     if conductor.section is before:
         return []
     return [((step - conductor.place) * TICKS, marker(conductor.section.name.lower()))]

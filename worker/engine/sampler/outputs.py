@@ -52,7 +52,8 @@ def cut(codes: Codes, samples: int) -> Codes:
         if clock.start >= samples:
             return codes[:, :step]
         conductor.read(int(code))
-        clock.advance(conductor.header)
+        if not conductor.counts_in:
+            clock.advance(conductor.header)
     return codes
 
 

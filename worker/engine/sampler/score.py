@@ -154,6 +154,7 @@ class Score:
         sections: one for each bar, the last one perhaps cut short. `END` may only be the last: then all streams
             stop at that bar's first step without being told (a `Stop` there is left out; a final note may be there).
         events: by stream, then by step (from 0): all but the conductor's. A stream without events may be absent.
+            Within a bar a stream has one player.
         steps: sixteenths in all.
 
     Raises:
@@ -174,6 +175,13 @@ class Score:
             for step, event in events.items():
                 self._check_step(step)
                 check_event(stream, event)
+            self._check_players(stream, events)
+
+    def _check_players(self, stream: Stream, events: Mapping[int, Event]) -> None:
+        players: dict[int, str] = {}
+        for step, event in events.items():
+            if (name := player_of(event)) and players.setdefault(step // self.header.steps, name) != name:
+                raise ValueError(f"two players of {stream.name} in the bar of step {step}")
 
     def _check_step(self, step: int) -> None:
         _check_range("step", step, 0, self.steps - 1)
@@ -186,6 +194,17 @@ class Score:
         if self.sections and self.sections[-1] is Section.END:
             return (len(self.sections) - 1) * self.header.steps
         return None
+
+
+def player_of(event: Event) -> str | None:
+    """Who plays an event: its instrument or kit; None for a stop."""
+    match event:
+        case Stop():
+            return None
+        case Hits():
+            return event.kit
+        case _:
+            return event.instrument
 
 
 def check_event(stream: Stream, event: Event) -> None:

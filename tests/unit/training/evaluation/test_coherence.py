@@ -7,7 +7,7 @@ from tests.unit.training.evaluation.pieces import encode, heard, played, transpo
 from training.evaluation.coherence import coherence_figures, constancy_figures
 from training.evaluation.performance import Performance, bars
 from training.music import Spec, make_piece
-from worker.engine.sampler.conductor import TEMPO
+from worker.engine.sampler.conductor import METER, TEMPO
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 
@@ -77,7 +77,7 @@ def test_a_key_that_slips_away_is_noticed() -> None:
 def test_a_tempo_that_slips_away_is_noticed() -> None:
     codes = encode(written(SPEC))
     late = codes[Stream.CONDUCTOR, 320:]
-    late[(late >= TEMPO) & (late < 968)] += 6
+    late[(late >= TEMPO) & (late < METER)] += 6
     figures = constancy_figures(played(SPEC, codes, 1.0))
     assert figures["long: in tempo"] == figures["long: in tempo and key"] == 0.0
 
@@ -85,4 +85,4 @@ def test_a_tempo_that_slips_away_is_noticed() -> None:
 def test_bars_begin_where_the_conductor_says() -> None:
     codes = encode(written(Spec(genre="classical", beats=3)))
     assert {bar.shape for bar in bars(codes)} == {(7, 12)}
-    assert len(bars(codes[:, :30])) == 2
+    assert len(bars(codes[:, : 12 + 30])) == 2

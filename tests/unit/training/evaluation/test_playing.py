@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tests.unit.training.evaluation.pieces import encode, written
-from training.evaluation.playing import RecordingCodec, own_codes, play_own
+from training.evaluation.playing import Memory, own_codes, play_own
 from training.music import Piece, Spec
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import Codes
@@ -13,15 +13,16 @@ SPEC = Spec(genre="house", bpm=120)
 
 
 def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
-    codec, found = RecordingCodec(), dict[int, Codes]()
+    codec, found = SamplerCodec(), dict[int, Codes]()
+    memory = Memory(codec)
     both_begun = threading.Barrier(2)
 
     def play(value: int) -> None:
         stream = codec.stream(None)
         both_begun.wait()
         for _ in range(2):
-            stream.push(torch.full((8, 3), value))
-        found[value] = codec.codes
+            stream.push(torch.full((8, 1), 2 + value))
+        found[value] = memory.codes
 
     threads = [threading.Thread(target=play, args=(value,)) for value in (0, 1)]
     for thread in threads:
@@ -29,13 +30,17 @@ def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
     for thread in threads:
         thread.join()
     for value in (0, 1):
-        assert np.array_equal(found[value], np.full((8, 6), value))
+        assert found[value].shape == (8, 2)
+        assert found[value][0, 0] == 2 + value
 
 
-def test_a_recorded_piece_sounds_as_any_other() -> None:
+def test_a_piece_that_is_remembered_sounds_as_any_other() -> None:
     codes = torch.from_numpy(encode(written(SPEC))[:, :32])
-    recorded, plain = (codec.stream(40_000).push(codes, last=True) for codec in (RecordingCodec(), SamplerCodec()))
-    assert torch.equal(recorded, plain)
+    remembered, plain = SamplerCodec(), SamplerCodec()
+    memory = Memory(remembered)
+    first, second = (codec.stream(40_000).push(codes, last=True) for codec in (remembered, plain))
+    assert torch.equal(first, second)
+    assert np.array_equal(memory.codes, codes.numpy())
 
 
 def test_own_pieces_stop_where_the_time_is_up() -> None:
@@ -43,6 +48,6 @@ def test_own_pieces_stop_where_the_time_is_up() -> None:
     performance = play_own(piece, 10.0)
     assert performance.audio.shape == (2, 320_000)
     # 120 beats a minute are 8 sixteenths a second.
-    assert performance.codes.shape == (8, 80)
+    assert performance.codes.shape == (8, 16 + 80)
     assert np.array_equal(own_codes(piece, 10.0), performance.codes)
     assert np.abs(performance.audio[:, -100:]).max() < 0.01

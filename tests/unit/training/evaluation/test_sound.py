@@ -15,7 +15,7 @@ SPEC = Spec(genre="pop", bpm=120)
 
 @pytest.fixture(scope="module")
 def sound() -> Sound:
-    pieces = [make_piece(seed) for seed in range(60)]
+    pieces = [make_piece(seed) for seed in range(120)]
     own = [heard(piece.spec, piece.score, 10.0) for piece in pieces]
     return Sound(own, [bool(performance.heard & BEATS) for performance in own])
 

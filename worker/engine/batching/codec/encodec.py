@@ -44,6 +44,7 @@ class EncodecCodec:
         self.codebooks = codebooks.count * runs
         self.card = codebooks.card
         self.lookahead = self._lookahead()
+        self.lead_in = 0
 
     @property
     def frame_rate(self) -> float:

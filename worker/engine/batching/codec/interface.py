@@ -79,6 +79,11 @@ class Codec(Protocol):
         """Frames that must follow before all samples of a frame are final."""
         ...
 
+    @property
+    def lead_in(self) -> int:
+        """Frames at the beginning, at the most, that make no audio."""
+        ...
+
     def stream(self, total_samples: int | None = None) -> CodecStream:
         """Begin a piece. A codec that can make an end makes one at `total_samples`, if that is known."""
         ...

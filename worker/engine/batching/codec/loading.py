@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from omegaconf import OmegaConf
 
@@ -40,36 +39,24 @@ def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool
     missing = {"xp.cfg", "best_state"} - package.keys()
     if missing:
         raise UnsupportedCodecError(f"{CHECKPOINT_FILE} lacks {min(missing)}.")
-    if (alphabet := sampler_alphabet(package["xp.cfg"])) is not None:
-        return _load_sampler(alphabet, stereo)
+    if is_sampler(package["xp.cfg"]):
+        return _load_sampler(stereo)
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
     weights = Weights(package["best_state"], audiocraft_format.NAMES, device)
     return _build(architecture, weights, stereo)
 
 
-def _load_sampler(alphabet: list[list[int]], stereo: bool) -> Codec:
+def _load_sampler(stereo: bool) -> Codec:
     if stereo:
         raise UnsupportedCodecError("A sampler is no codec of one channel: its streams cannot alternate.")
-    from worker.engine.sampler.alphabet import AlphabetCodec  # with its bank of samples
-    from worker.engine.sampler.codec import SamplerCodec
+    from worker.engine.sampler.codec import SamplerCodec  # with its bank of samples
 
-    return AlphabetCodec(SamplerCodec(), alphabet)
+    return SamplerCodec()
 
 
-def sampler_alphabet(text: str) -> list[list[int]] | None:
-    """The alphabet in an `xp.cfg`, if the codec is a sampler of scores.
-
-    Raises:
-        UnsupportedCodecError: if it is one, but its alphabet is none.
-    """
-    tree = OmegaConf.create(text)
-    if OmegaConf.select(tree, "compression_model") != "sampler":
-        return None
-    alphabet = OmegaConf.select(tree, "sampler.alphabet")
-    try:
-        return msgspec.convert(OmegaConf.to_container(alphabet), list[list[int]])
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UnsupportedCodecError(f"The sampler's alphabet cannot be read: {error}.") from error
+def is_sampler(text: str) -> bool:
+    """Whether the codec of an `xp.cfg` is a sampler of scores."""
+    return bool(OmegaConf.select(OmegaConf.create(text), "compression_model") == "sampler")
 
 
 def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:

@@ -23,6 +23,7 @@ class CodesCodec:
 
     samples_per_frame = 1
     lookahead = 2
+    lead_in = 0
 
     def __init__(self, codebooks: int, card: int, frame_rate: int = 50) -> None:
         self.codebooks = self.channels = codebooks

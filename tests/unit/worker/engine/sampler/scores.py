@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from worker.engine.sampler.instruments import CRACKLE, INSTRUMENTS, KITS, PIECES, Stream
@@ -28,15 +30,32 @@ def events(stream: Stream) -> st.SearchStrategy[Event]:
     return st.one_of(notes, st.just(Stop()))
 
 
+def with_turns(row: dict[int, Event], steps: int) -> dict[int, Event]:
+    """The same with one player in each bar: the first."""
+    players: dict[int, str] = {}
+    found: dict[int, Event] = {}
+    for step, event in sorted(row.items()):
+        match event:
+            case Stop():
+                found[step] = event
+            case Hits():
+                kit = players.setdefault(step // steps, event.kit)
+                found[step] = replace(event, kit=kit, pieces=event.pieces or frozenset(("shaker_or_tambourine",)))
+            case _:
+                found[step] = replace(event, instrument=players.setdefault(step // steps, event.instrument))
+    return found
+
+
 @st.composite
 def scores(draw: st.DrawFn) -> Score:
     header = draw(headers)
     sections: tuple[Section, ...] = tuple(draw(st.lists(middles, min_size=1, max_size=4)))
     steps = len(sections) * header.steps
     rows = {stream: draw(st.dictionaries(st.integers(0, steps - 1), events(stream))) for stream in list(Stream)[1:]}
+    rows = {stream: with_turns(row, header.steps) for stream, row in rows.items()}
     if draw(st.booleans()):
         sections = (*sections, Section.END)
         last = draw(st.sampled_from(INSTRUMENTS[Stream.LEAD]))
         rows[Stream.LEAD][steps] = Note(last, 60)
-        steps += draw(st.integers(3, header.steps))
+        steps += draw(st.integers(4, header.steps))
     return Score(header, sections, steps, {stream: row for stream, row in rows.items() if row})

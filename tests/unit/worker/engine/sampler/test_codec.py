@@ -30,6 +30,10 @@ def tensor(score: Score) -> torch.Tensor:
     return torch.from_numpy(encode(score))
 
 
+def silent(steps: int) -> torch.Tensor:
+    return torch.zeros(8, steps, dtype=torch.int64)
+
+
 def score_of(stream: Stream, events: dict[int, Event], bars: int = 2, header: Header | None = None) -> Score:
     header = Header() if header is None else header
     return Score(header, (Section.VERSE,) * bars, bars * header.steps, {stream: events})
@@ -73,7 +77,13 @@ def test_all_samples_of_a_frame_come_within_its_lookahead(codec: SamplerCodec) -
     got = 0
     for step in range(codes.shape[1]):
         got += stream.push(codes[:, step : step + 1]).shape[1]
-        assert got >= (step + 1 - codec.lookahead) * 2400
+        assert got >= (step + 1 - codec.lead_in - codec.lookahead) * 2400
+
+
+def test_what_is_counted_in_takes_no_time(codec: SamplerCodec) -> None:
+    stream = codec.stream()
+    assert stream.push(silent(codec.lead_in)).shape[1] == 0
+    assert stream.push(silent(2)).shape[1] > 0
 
 
 @pytest.mark.parametrize(("bpm", "beats"), [(40, 4), (77, 4), (120, 3), (173, 4), (200, 3)])
@@ -143,14 +153,14 @@ def test_after_the_end_all_ring_out(codec: SamplerCodec) -> None:
     codes = tensor(song(Header(120), POP, 2))
     audio = codec.stream().push(codes, last=True)
 
-    assert audio.shape[1] == codes.shape[1] * 4000 + 2 * RATE
+    assert audio.shape[1] == (codes.shape[1] - 16) * 4000 + 2 * RATE
     assert audio[:, 4 * RATE - 2000 : 4 * RATE].abs().max() > 0.1
     assert audio[:, 6 * RATE :].abs().max() < 0.01
     assert audio[:, -1].abs().max() < 1e-4
 
 
 def test_a_held_note_sounds_until_its_stop(codec: SamplerCodec) -> None:
-    held = score_of(Stream.LEAD, {0: Note("violin", 69)}, 8)
+    held = score_of(Stream.LEAD, {0: Note("violin", 69)}, 8, Header(60))
     audio = codec.stream().push(tensor(held))
     seconds = audio[:, : 15 * RATE].reshape(2, 15, RATE).square().mean((0, 2)).sqrt()
     assert seconds.min() > 0.04

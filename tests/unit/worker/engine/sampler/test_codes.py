@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.unit.worker.engine.sampler.scores import headers, scores
-from worker.engine.sampler.codes import CARD, decode, encode, event_of
+from tests.unit.worker.engine.sampler.scores import scores
+from worker.engine.sampler.codes import CARD, STOP, decode, encode, event_code, event_of
 from worker.engine.sampler.conductor import Conductor, bar_codes
-from worker.engine.sampler.instruments import INSTRUMENTS, KITS, Stream
-from worker.engine.sampler.score import Chord, Header, Hits, Note, Quality, Score, Section, Stop
+from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PLAYERS, Stream
+from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
 VOCABULARY = Path(__file__).parents[5] / "shared/prompt/vocabulary.json"
 
@@ -34,14 +34,41 @@ def test_any_codes_are_some_score(codes: np.ndarray) -> None:
     assert decode(encode(score)) == score
 
 
-@given(header=headers, code=st.integers(2, CARD - 1), stream=st.sampled_from(list(Stream)[1:]))
-def test_every_code_that_can_be_read_is_written_the_same(header: Header, code: int, stream: Stream) -> None:
-    event = event_of(stream, code)
-    if event is None or (isinstance(event, Hits) and not event.pieces):
-        return
-    codes = np.zeros((8, 16), np.int64)
-    codes[stream, 5] = code
-    assert encode(decode(codes))[stream, 5] == code
+@given(key=st.integers(0, 11), code=st.integers(1, CARD - 1), stream=st.sampled_from(list(PLAYERS)), data=st.data())
+def test_every_code_that_can_be_read_is_written_the_same(
+    key: int, code: int, stream: Stream, data: st.DataObject
+) -> None:
+    event = event_of(stream, code, data.draw(st.sampled_from(PLAYERS[stream])), key)
+    assert event is None or event_code(stream, event, key) == code
+
+
+@given(key=st.integers(0, 11), minor=st.booleans())
+def test_what_is_played_in_another_key_has_the_same_codes(key: int, minor: bool) -> None:
+    """As long as it fits between the lowest and the highest pitch."""
+    up = key if key <= 6 else key - 12
+    events: dict[Stream, dict[int, Event]] = {
+        Stream.BASS: {0: Note("cello", 40 + up), 4: Stop()},
+        Stream.PAD: {2: Chord("choir", (5 + key) % 12, Quality.MAJOR)},
+    }
+    found = encode(Score(Header(key=key, minor=minor), (Section.VERSE,), 16, events))
+    in_c: dict[Stream, dict[int, Event]] = {
+        Stream.BASS: {0: Note("cello", 40), 4: Stop()},
+        Stream.PAD: {2: Chord("choir", 5, Quality.MAJOR)},
+    }
+    assert np.array_equal(found[1:], encode(Score(Header(minor=minor), (Section.VERSE,), 16, in_c))[1:])
+
+
+def test_nobody_plays_who_was_not_announced() -> None:
+    assert event_of(Stream.BASS, 50, None, 0) is None
+    codes = encode(Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("cello", 40)}}))
+    codes[Stream.LEAD, 20] = 50
+    assert set(decode(codes).events) == {Stream.BASS}
+
+
+def test_players_take_turns_from_bar_to_bar() -> None:
+    lead: dict[int, Event] = {0: Note("flute", 70), 16: Note("violin", 72), 33: Note("flute", 74)}
+    score = Score(Header(), (Section.VERSE,) * 4, 64, {Stream.LEAD: lead})
+    assert decode(encode(score)) == score
 
 
 def test_every_word_of_the_vocabulary_is_played_by_somebody() -> None:
@@ -53,16 +80,24 @@ def test_every_word_of_the_vocabulary_is_played_by_somebody() -> None:
 
 @pytest.mark.parametrize(("bpm", "beats", "steps"), [(40, 3, 12), (200, 4, 16)])
 def test_a_bar_begins_with_tempo_key_and_section(bpm: int, beats: int, steps: int) -> None:
-    header = Header(bpm, beats, 2, 11, True)
-    codes = bar_codes(header, Section.CHORUS)
+    header, players = Header(bpm, beats, 2, 11, True), (1, 0, 14, 0, 0, 5, 7)
+    codes = bar_codes(header, Section.CHORUS, players)
 
     assert len(codes) == steps
     conductor = Conductor()
     for place, code in enumerate(codes):
         conductor.read(code)
         assert conductor.place == place
+        assert conductor.counts_in
     assert conductor.header == header
     assert conductor.section is Section.CHORUS
+    assert conductor.player(Stream.BASS) is None
+    conductor.read(codes[0])
+    assert not conductor.counts_in
+    assert conductor.players == players
+    assert conductor.player(Stream.BASS) == INSTRUMENTS[Stream.BASS][0]
+    assert conductor.player(Stream.PERCUSSION) == KITS[Stream.PERCUSSION][-1]
+    assert conductor.player(Stream.LEAD) is None
 
 
 def test_without_a_tempo_the_last_one_holds() -> None:
@@ -85,12 +120,12 @@ def test_a_tempo_begins_a_bar_wherever_it_comes() -> None:
 def test_the_end_stops_everybody() -> None:
     score = Score(Header(), (Section.VERSE, Section.END), 20, {Stream.BASS: {0: Note("cello", 40)}})
     codes = encode(score)
-    assert (codes[1:, 16] == 1).all()
+    assert (codes[1:, 32] == STOP).all()
     assert decode(codes) == score
 
 
 def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
-    codes = encode(Score(Header(), (Section.CHORUS, Section.BREAK), 18))
+    codes = encode(Score(Header(), (Section.CHORUS, Section.BREAK), 19))
     assert decode(codes).sections == (Section.CHORUS, Section.CHORUS)
 
 
@@ -107,6 +142,7 @@ def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
         lambda: Score(Header(), (Section.END,), 16, {Stream.BASS: {1: Stop()}}),
         lambda: Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {16: Stop()}}),
         lambda: Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("flute", 60)}}),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.LEAD: {0: Note("flute", 60), 8: Note("violin", 60)}}),
         lambda: Score(Header(), (Section.VERSE,), 16, {Stream.CONDUCTOR: {0: Stop()}}),
         lambda: Score(Header(), (Section.VERSE,), 16, {Stream.DRUMS: {0: Hits("congas", frozenset({"kick"}))}}),
     ],

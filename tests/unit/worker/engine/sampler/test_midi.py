@@ -72,8 +72,8 @@ def test_key_signatures(key: int, minor: bool, sharps: int) -> None:
 
 
 def test_notes_lie_on_exact_ticks() -> None:
-    events: dict[int, Event] = {0: Note("flute", 72, 2), 3: Note("flute", 74, 0), 8: Stop(), 15: Note("trumpet", 60)}
-    tracks = read(midi(encode(Score(Header(133, 4, 1), (Section.VERSE,), 16, {Stream.LEAD: events}))))
+    events: dict[int, Event] = {0: Note("flute", 72, 2), 3: Note("flute", 74, 0), 8: Stop(), 17: Note("trumpet", 60)}
+    tracks = read(midi(encode(Score(Header(133, 4, 1), (Section.VERSE,) * 2, 32, {Stream.LEAD: events}))))
 
     assert len(tracks) == 2
     assert tracks[1][1:] == [
@@ -83,23 +83,23 @@ def test_notes_lie_on_exact_ticks() -> None:
         (3 * 120 + 20, b"\x84\x48\x40"),
         (3 * 120 + 20, b"\x94\x4a\x3a"),
         (8 * 120, b"\x84\x4a\x40"),
-        (15 * 120 + 20, b"\xb4\x00\x00"),
-        (15 * 120 + 20, b"\xc4\x38"),
-        (15 * 120 + 20, b"\x94\x3c\x54"),
-        (16 * 120, b"\x84\x3c\x40"),
+        (17 * 120 + 20, b"\xb4\x00\x00"),
+        (17 * 120 + 20, b"\xc4\x38"),
+        (17 * 120 + 20, b"\x94\x3c\x54"),
+        (32 * 120, b"\x84\x3c\x40"),
     ]
 
 
 def test_drums_are_on_channel_ten_and_chords_are_voiced() -> None:
     score = Score(
         Header(),
-        (Section.VERSE,),
-        16,
+        (Section.VERSE,) * 2,
+        32,
         {
             Stream.DRUMS: {0: Hits("electronic", frozenset({"kick", "crash"}))},
             Stream.PERCUSSION: {
                 4: Hits("vinyl crackle", frozenset({"high_tom"})),
-                8: Hits("congas", frozenset({"low_conga"})),
+                24: Hits("congas", frozenset({"low_conga"})),
             },
             Stream.CHORDS: {0: Chord("piano", 0, Quality.MINOR7)},
         },
@@ -109,7 +109,7 @@ def test_drums_are_on_channel_ten_and_chords_are_voiced() -> None:
     assert {found[1][1] % 12 for found in chords if found[1][0] == 0x91} == {0, 3, 7, 10}
     assert {found[1][1] for found in drums if found[1][0] == 0x99} == {36, 49}
     assert (0, b"\xc9\x19") in drums
-    assert [found for found in percussion if found[1][0] == 0x99] == [(960, b"\x99\x40\x54")]
+    assert [found for found in percussion if found[1][0] == 0x99] == [(24 * 120, b"\x99\x40\x54")]
 
 
 def test_every_note_that_begins_ends() -> None:

@@ -5,11 +5,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.worker.engine.sampler.songs import ELECTRO, JAZZ, METAL, POP, song
-from worker.engine.sampler.codes import CARD, STOP, decode, encode, event_code, event_of
-from worker.engine.sampler.conductor import bar_codes
+from worker.engine.sampler.codes import CARD, STOP, Codes, decode, encode, event_code
+from worker.engine.sampler.conductor import EMPTY, PLAYER, SECTION, SECTION_PLACE, bar_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import LONGEST, Proofreader
-from worker.engine.sampler.score import Chord, Header, Hits, Note, Quality, Section, Stop
+from worker.engine.sampler.score import Header, Hits, Note, Section
+
+PIANIST = (0, 1, 0, 0, 0, 0, 0)
+FLUTIST, VIOLINIST = (0, 0, 0, 0, 4, 0, 0), (0, 0, 0, 0, 2, 0, 0)
+FLUTE = event_code(Stream.LEAD, Note("flute", 70), 0)
+
+
+def conducted(*bars: list[int]) -> Codes:
+    conductor = [code for bar in bars for code in bar]
+    codes = np.zeros((len(Stream), len(conductor)), np.int64)
+    codes[0] = conductor
+    return codes
 
 
 @pytest.mark.parametrize("band", [POP, ELECTRO, JAZZ, METAL])
@@ -19,65 +30,81 @@ def test_what_is_right_stays(header: Header, band: tuple[str, ...]) -> None:
     assert np.array_equal(Proofreader().correct(codes), codes)
 
 
-def test_tempo_key_and_bars_hold() -> None:
+def test_the_first_tempo_meter_key_and_bars_hold() -> None:
     header, other = Header(90, 4, 0, 2), Header(91, 3, 1, 7, True)
-    conductor = [
-        *bar_codes(header, Section.VERSE),
-        *bar_codes(other, Section.CHORUS),
-        *bar_codes(header, Section.OUTRO),
-    ]
-    codes = np.zeros((len(Stream), len(conductor)), np.int64)
-    codes[0] = conductor
+    counted_in = bar_codes(header, Section.VERSE, PIANIST)
+    other_bar = bar_codes(other, Section.CHORUS, PIANIST)
 
+    corrected = Proofreader().correct(conducted(counted_in, other_bar, [0] * 4, counted_in))
+
+    sections = (Section.VERSE, Section.CHORUS, Section.VERSE)
+    whole = [bar_codes(header, section, PIANIST) for section in sections]
+    assert corrected[0].tolist()[:48] == [code for bar in whole for code in bar]
+
+
+def test_without_a_beginning_120_bpm_in_c_are_assumed_and_nobody_plays() -> None:
+    codes = np.full((len(Stream), 40), STOP + 1)
     corrected = Proofreader().correct(codes)
-
-    whole = [bar_codes(header, section) for section in (Section.VERSE, Section.CHORUS, Section.OUTRO)]
-    assert corrected[0].tolist() == [code for bar in whole for code in bar][: len(conductor)]
-
-
-def test_before_the_first_tempo_nothing_is_known() -> None:
-    codes = np.zeros((len(Stream), 20), np.int64)
-    codes[0, 3:19] = bar_codes(Header(70), Section.INTRO)
-    assert np.array_equal(Proofreader().correct(codes), codes | Proofreader().correct(codes))
-    assert decode(Proofreader().correct(codes)).header.bpm == 70
+    assert corrected[0].tolist()[1:16] == bar_codes(Header(), Section.VERSE)[1:]
+    assert decode(corrected).header == Header(bpm=40)
+    assert not corrected[1:].any()
 
 
-def test_a_stranger_plays_nothing() -> None:
-    codes = np.zeros((len(Stream), 3), np.int64)
-    codes[Stream.BASS] = [event_code(Stream.BASS, Note(name, 40)) for name in ("cello", "organ", "cello")]
-    chords = [Chord(name, 2, Quality.MAJOR) for name in ("harp", "banjo", "harp")]
-    codes[Stream.CHORDS] = [event_code(Stream.CHORDS, chord) for chord in chords]
-    kits = [Hits(kit, frozenset(("kick",))) for kit in ("lofi", "hard", "lofi")]
-    codes[Stream.DRUMS] = [event_code(Stream.DRUMS, hits) for hits in kits]
-    sets = [Hits(kit, frozenset(("high_tom",))) for kit in ("congas", "cinematic", "congas")]
-    codes[Stream.PERCUSSION] = [event_code(Stream.PERCUSSION, hits) for hits in sets]
+def test_a_section_counts_at_its_place_alone() -> None:
+    bar = bar_codes(Header(), Section.VERSE)
+    codes = conducted(bar, bar)
+    codes[0, 16 + 9] = SECTION + Section.END
+    assert Proofreader().correct(codes)[0].tolist() == bar + bar
+    codes[0, 16 + SECTION_PLACE] = SECTION + Section.END
+    assert decode(Proofreader().correct(codes)).sections == (Section.END,)
 
+
+def test_nobody_comes_or_leaves_later_but_players_take_turns() -> None:
+    codes = conducted(
+        bar_codes(Header(), Section.VERSE, FLUTIST),
+        bar_codes(Header(), Section.VERSE, (3, *VIOLINIST[1:])),
+        bar_codes(Header(), Section.VERSE, EMPTY),
+    )
+    first, second, third = Proofreader().correct(codes)[0].reshape(3, 16)
+    assert first.tolist() == bar_codes(Header(), Section.VERSE, FLUTIST)
+    assert second.tolist() == bar_codes(Header(), Section.VERSE, VIOLINIST)
+    assert third.tolist() == second.tolist()
+
+
+def test_a_player_that_does_not_exist_is_nobody() -> None:
+    codes = conducted(bar_codes(Header(), Section.VERSE))
+    codes[0, SECTION_PLACE + 1] = PLAYER + 15
+    assert Proofreader().correct(codes)[0].tolist() == bar_codes(Header(), Section.VERSE)
+
+
+def test_who_was_not_announced_plays_nothing_and_nobody_plays_while_it_is_counted_in() -> None:
+    codes = conducted(*[bar_codes(Header(), Section.VERSE, FLUTIST)] * 2)
+    codes[Stream.LEAD, [4, 20]] = FLUTE
+    codes[Stream.BASS, 20] = FLUTE
     corrected = Proofreader().correct(codes)
-
-    for stream in (Stream.BASS, Stream.CHORDS, Stream.DRUMS):
-        assert (corrected[stream] == codes[stream, 0]).all()
-    assert corrected[Stream.PERCUSSION].tolist() == [codes[Stream.PERCUSSION, 0], 0, codes[Stream.PERCUSSION, 0]]
+    assert np.argwhere(corrected[1:]).tolist() == [[Stream.LEAD - 1, 20]]
 
 
 def test_notes_end() -> None:
-    codes = np.zeros((len(Stream), 200), np.int64)
-    codes[0, :16] = bar_codes(Header(), Section.VERSE)
-    codes[Stream.LEAD, 5] = event_code(Stream.LEAD, Note("flute", 70))
-    codes[Stream.DRUMS, 5] = event_code(Stream.DRUMS, Hits("lofi", frozenset(("crash",))))
+    players = (0, 0, 0, 0, 4, 5, 0)
+    codes = conducted(*[bar_codes(Header(), Section.VERSE, players)] * 12)
+    codes[Stream.LEAD, 21] = FLUTE
+    codes[Stream.DRUMS, 21] = event_code(Stream.DRUMS, Hits("lofi", frozenset(("crash",))), 0)
 
     corrected = Proofreader().correct(codes)
 
-    assert np.flatnonzero(corrected[Stream.LEAD]).tolist() == [5, 5 + 16 * LONGEST]
-    assert isinstance(event_of(Stream.LEAD, int(corrected[Stream.LEAD, 5 + 16 * LONGEST])), Stop)
-    assert np.flatnonzero(corrected[Stream.DRUMS]).tolist() == [5]
+    assert np.flatnonzero(corrected[Stream.LEAD]).tolist() == [21, 21 + 16 * LONGEST]
+    assert corrected[Stream.LEAD, 21 + 16 * LONGEST] == STOP
+    assert np.flatnonzero(corrected[Stream.DRUMS]).tolist() == [21]
 
 
-@given(arrays(np.int64, (len(Stream), 40), elements=st.integers(-1, CARD)), st.integers(0, 40))
-def test_any_codes_in_any_pieces_become_a_score(codes: np.ndarray, cut: int) -> None:
+@given(arrays(np.int64, (len(Stream), 60), elements=st.integers(-1, CARD)), st.integers(0, 60))
+def test_any_codes_in_any_pieces_become_a_score(codes: Codes, cut: int) -> None:
+    codes[0, :16] = bar_codes(Header(), Section.VERSE, (1, 1, 1, 1, 1, 1, 7))
     whole = Proofreader().correct(codes)
     pieces = Proofreader()
-    assert np.array_equal(
-        np.concatenate([pieces.correct(codes[:, :cut]), pieces.correct(codes[:, cut:])], axis=1), whole
-    )
-    assert ((whole[1:] == 0) | (whole[1:] == STOP) | (whole[1:] == codes[1:]) | (codes[1:] > STOP)).all()
+    in_two = [pieces.correct(codes[:, :cut]), pieces.correct(codes[:, cut:])]
+    assert np.array_equal(np.concatenate(in_two, axis=1), whole)
+    assert ((whole[1:] == 0) | (whole[1:] == STOP) | (whole[1:] == codes[1:])).all()
+    assert np.array_equal(Proofreader().correct(whole), whole)
     decode(whole)

@@ -1,0 +1,108 @@
+"""All pieces in memory, in batches of whatever comes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import T5Tokenizer
+
+from training.data import read_shards
+from training.model import OPENING, Shape, delayed
+from training.text import UNKNOWN, lower_case
+
+# Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
+WITHOUT_TEXT = 0.15
+# Pieces that begin in the middle teach the windows that follow the first one.
+FROM_THE_MIDDLE = 0.15
+FRAMES = 4096
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pieces.
+
+    Attributes:
+        sequence: in the delay pattern, int64 of shape [batch, codebooks, steps].
+        tokens: of their captions, int64 of shape [batch, tokens]; 0 is padding.
+        opens: whether a piece is there from its beginning, bool of shape [batch].
+    """
+
+    sequence: Tensor
+    tokens: Tensor
+    opens: Tensor
+
+
+class Pieces:
+    """See above.
+
+    Not in batches of similar length: pieces last about as long, so those with as many steps share a tempo, and from
+    neighbours that agree nothing is learnt of what a caption changes.
+    """
+
+    def __init__(self, folder: Path, tokenizer: T5Tokenizer, shape: Shape) -> None:
+        """Read them.
+
+        Raises:
+            ValueError: if the tokenizer cannot read a caption.
+        """
+        self._shape = shape
+        self._codes: list[NDArray[np.int16]] = []
+        captions = []
+        for codes, caption in read_shards(folder):
+            self._codes.append(codes.astype(np.int16))
+            captions.append(caption)
+        self._tokens: list[list[int]] = tokenizer(captions).input_ids
+        lower = lower_case(tokenizer).tolist()
+        unread = next((text for text, ids in zip(captions, self._tokens, strict=True) if UNKNOWN in ids), None)
+        if unread is not None:
+            raise ValueError(
+                f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text.py"
+            )
+        self._tokens = [[lower[token] for token in tokens] for tokens in self._tokens]
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def used_tokens(self) -> set[int]:
+        """Those that occur in captions, in lower case."""
+        return set(chain.from_iterable(self._tokens))
+
+    def batches(
+        self, rng: np.random.Generator, lengths: Mapping[int, int], first: int = 0, last: int | None = None
+    ) -> Iterator[Batch]:
+        """One epoch over the pieces from `first` to before `last`.
+
+        Args:
+            rng: what is drawn from.
+            lengths: steps of a piece that a batch has at the most, and how many batches of a hundred have so many.
+            first: see above.
+            last: see above.
+        """
+        left = rng.permutation(np.arange(len(self))[first:last])
+        shares = np.array([*lengths.values()]) / sum(lengths.values())
+        while len(left):
+            longest = int(rng.choice([*lengths], p=shares))
+            members, left = np.split(left, [FRAMES // longest])
+            yield self._batch(members, longest, rng)
+
+    def _batch(self, members: NDArray[np.int64], longest: int, rng: np.random.Generator) -> Batch:
+        starts = [self._start(member, longest, rng) for member in members]
+        cut = [self._codes[member][:, at : at + longest] for member, at in zip(members, starts, strict=True)]
+        padded = np.full((len(cut), self._shape.codebooks, max(each.shape[1] for each in cut)), self._shape.card)
+        for row, codes in zip(padded, cut, strict=True):
+            row[:, : codes.shape[1]] = codes
+        tokens = [self._tokens[member] for member in members]
+        width = max(map(len, tokens))
+        ids = torch.tensor([each + [0] * (width - len(each)) for each in tokens])
+        ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
+        return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids, torch.tensor(starts) == 0)
+
+    def _start(self, member: np.int64, longest: int, rng: np.random.Generator) -> int:
+        if longest <= OPENING or rng.random() >= FROM_THE_MIDDLE:
+            return 0
+        return int(rng.integers(self._codes[member].shape[1] // 2))
