@@ -201,7 +201,10 @@ def test_s3_stops_soon_and_keeps_what_it_acknowledged_however_it_ends(tmp_path: 
         with ThreadPoolExecutor() as pool:
             for _ in range(4):
                 pool.submit(_store_until_it_ends, settings, stored)
-            time.sleep(1)
+            enough, deadline = len(stored) + 4, time.monotonic() + 60
+            while len(stored) < enough:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
             began = time.monotonic()
             end()
             assert time.monotonic() - began < 5
