@@ -55,6 +55,7 @@ async def test_who_comes_later_hears_it_from_the_beginning(system: System) -> No
     headers: list[AudioChunk] = []
     while not headers or not headers[-1].last:
         headers.append(unpack_chunk((await late.next_msg(10)).data)[0])
+    await listener.until_heard(job_id, len(headers))
     assert headers == listener.pieces[job_id]
 
 
