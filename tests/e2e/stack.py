@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import urllib3
+from minio import Minio
 
 from deploy.stack.ports import free_ports
+from shared.settings import Settings
 from tests.conftest import ROOT
 
 PATIENCE = 90.0
@@ -95,6 +98,14 @@ class Up:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def environment(self) -> dict[str, str]:
+        """What `musicgen env` exports, as a shell understands it."""
+        shown = musicgen("env", "--data-dir", str(self.data_dir))
+        assert shown.returncode == 0, shown.stderr
+        script = f"set -a; {shown.stdout}\nenv -0"
+        output = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+        return dict(line.split("=", 1) for line in output.split("\0") if "=" in line)
+
     def wait(self) -> int:
         """The exit code, at the end."""
         assert self._process is not None
@@ -120,3 +131,14 @@ class Up:
         for each in self._family.values():
             if each.is_running():
                 each.kill()
+
+
+def s3_client(settings: Settings) -> Minio:
+    """A client that gives up at the first error."""
+    return Minio(
+        settings.s3_endpoint.removeprefix("http://"),
+        settings.s3_access_key,
+        settings.s3_secret_key,
+        secure=False,
+        http_client=urllib3.PoolManager(retries=False, timeout=10),
+    )

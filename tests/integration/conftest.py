@@ -6,9 +6,19 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.integration.system import System
+from tests.servers import Server
 
 
 @pytest.fixture
 async def system(nats_urls: dict[str, str], s3_environment: dict[str, dict[str, str]]) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack:
         yield System(nats_urls, s3_environment, stack)
+
+
+@pytest.fixture
+async def fragile(
+    nats_process: tuple[Server, dict[str, str]], s3_environment: dict[str, dict[str, str]]
+) -> AsyncIterator[System]:
+    """A system whose broker the test may kill."""
+    async with AsyncExitStack() as stack:
+        yield System(nats_process[1], s3_environment, stack)

@@ -1,11 +1,9 @@
 """NATS or S3 away: clear answers meanwhile, and everything goes on by itself afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import numpy as np
-import pytest
 
 from tests.integration.listener import listen, stored_audio
 from tests.integration.system import Api, System, eventually
@@ -13,13 +11,6 @@ from tests.servers import Server
 
 Broker = tuple[Server, dict[str, str]]
 Store = tuple[Server, dict[str, dict[str, str]]]
-
-
-@pytest.fixture
-async def fragile(nats_process: Broker, s3_environment: dict[str, dict[str, str]]) -> AsyncIterator[System]:
-    """A system whose broker the test may kill."""
-    async with AsyncExitStack() as stack:
-        yield System(nats_process[1], s3_environment, stack)
 
 
 async def _is_refused(api: Api) -> bool:

@@ -1,0 +1,48 @@
+"""The embedded S3 store: it ends soon, and keeps what it acknowledged."""
+
+import io
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.settings import Settings, load_settings
+from tests.e2e.stack import s3_client
+from tests.servers import embedded_s3
+
+pytestmark = pytest.mark.e2e
+
+
+def test_s3_stops_soon_and_keeps_what_it_acknowledged_however_it_ends(tmp_path: Path) -> None:
+    server, roles = embedded_s3(tmp_path)
+    settings = load_settings(roles["worker"])
+    stored: dict[str, bytes] = {}
+    for end in (server.stop, server.kill):
+        server.start()
+        with ThreadPoolExecutor() as pool:
+            for _ in range(4):
+                pool.submit(_store_until_it_ends, settings, stored)
+            enough, deadline = len(stored) + 4, time.monotonic() + 60
+            while len(stored) < enough:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            began = time.monotonic()
+            end()
+            assert time.monotonic() - began < 5
+    server.start()
+    client = s3_client(settings)
+    lost = [name for name, data in stored.items() if client.get_object(settings.s3_bucket, name).data != data]
+    server.stop()
+    assert not lost
+
+
+def _store_until_it_ends(settings: Settings, stored: dict[str, bytes]) -> None:
+    client = s3_client(settings)
+    # Several chunks each: SeaweedFS opens connections to itself then, and waits for those at its end.
+    while data := os.urandom(6_000_000):
+        name = uuid4().hex
+        client.put_object(settings.s3_bucket, name, io.BytesIO(data), len(data))
+        stored[name] = data
