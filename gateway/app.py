@@ -10,6 +10,7 @@ from aiohttp import ClientSession, ClientTimeout, web
 from gateway.access import OPEN_PATHS, authenticate
 from gateway.cache import Cache
 from gateway.cors import preflight, share_answer
+from gateway.dead_letters import DeadLetters
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.handlers.openapi import DOCUMENT
@@ -54,7 +55,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         ledger = Ledger(bus, index)
         renewals, queue = Renewals(ledger), JobQueue(bus, index)
         cache = Cache(bus, index, ledger, queue, workers, renewals)
-        jobs = Jobs(bus, index, ledger, queue, cache)
+        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache)
         services = Services(
             settings=settings,
             keys=load_keys(settings),
@@ -72,7 +73,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=Probe(bus, storage, workers, index),
-            sweep=Sweep(bus, index, ledger, cache),
+            sweep=sweep,
+            dead_letters=DeadLetters(bus, ledger, sweep),
             started=time.monotonic(),
         )
         _prepare_on_connect(bus, services)
@@ -92,12 +94,15 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
         await bus.client.subscribe(subjects.ALL_WORKERS, cb=services.workers.on_message)
+        for subject in subjects.DEAD_LETTERS:
+            await bus.client.subscribe(subject, cb=services.dead_letters.on_message)
         subscribed = True
 
     bus.on_connect(prepare)
     bus.on_connect(services.hub.on_connect)
     bus.on_connect(services.probe.on_connect)
     bus.on_connect(services.sweep.on_connect)
+    bus.on_connect(services.dead_letters.on_connect)
 
 
 def create_app(services: Services) -> web.Application:
@@ -115,7 +120,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    running = (services.probe.run(), services.hub.run(), services.sweep.run(), services.cache.run())
-    tasks = [asyncio.create_task(each) for each in running]
+    running = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache)
+    tasks = [asyncio.create_task(each.run()) for each in running]
     yield
     await end(tasks)

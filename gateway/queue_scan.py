@@ -1,10 +1,12 @@
 """What is in MUSIC_JOBS, message by message. Only for a sweep that misses something: it asks once for each message."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 import nats.js.errors
 from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
 
 from shared import subjects
 from shared.bus import AWAY
@@ -28,14 +30,19 @@ class Queue(NamedTuple):
     last: int
 
 
-async def read_queue(js: JetStreamContext) -> Queue:
+async def read_queue(js: JetStreamContext, given_up: Collection[int] = ()) -> Queue:
     """Every job's message.
+
+    Args:
+        js: where from.
+        given_up: numbers of messages that are known to be stranded. Of a consumer that waits for an acknowledgement
+            nobody else can tell.
 
     Raises:
         UnavailableError: if the broker does not answer, or the stream is not there now.
     """
     try:
-        return await _read(js)
+        return await _read(js, given_up)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The queue cannot be read: {error!r}") from error
 
@@ -48,15 +55,41 @@ async def remove_message(js: JetStreamContext, sequence: int) -> None:
     """
     try:
         await js.delete_msg(subjects.JOBS_STREAM, sequence)
-    except nats.js.errors.NotFoundError:
-        return
     except (nats.js.errors.APIError, *AWAY) as error:
-        raise UnavailableError(f"Message {sequence} cannot be taken from the queue: {error!r}") from error
+        # For a message that is not there the server has no error of its own.
+        if await _message_at(js, sequence) is not None:
+            raise UnavailableError(f"Message {sequence} cannot be taken from the queue: {error!r}") from error
 
 
-async def _read(js: JetStreamContext) -> Queue:
+async def job_at(js: JetStreamContext, sequence: int) -> str | None:
+    """The id of the job whose message has this number; None if it is gone, or no job.
+
+    Raises:
+        UnavailableError: if the broker does not answer.
+    """
+    message = await _message_at(js, sequence)
+    return None if message is None else _job_id(message)
+
+
+async def _message_at(js: JetStreamContext, sequence: int) -> RawStreamMsg | None:
+    try:
+        return await js.get_msg(subjects.JOBS_STREAM, sequence)
+    except nats.js.errors.NotFoundError:
+        return None
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"Message {sequence} of the queue cannot be read: {error!r}") from error
+
+
+def _job_id(message: RawStreamMsg) -> str | None:
+    try:
+        return _decode(message.data or b"").job_id
+    except UNDECODABLE:
+        return None  # a worker refuses it, and says so
+
+
+async def _read(js: JetStreamContext, given_up: Collection[int]) -> Queue:
     state = (await js.stream_info(subjects.JOBS_STREAM)).state
-    queue, given_up = Queue({}, {}, state.last_seq), dict[str, int]()
+    queue, limits = Queue({}, {}, state.last_seq), dict[str, int]()
     sequence = state.first_seq
     while sequence <= state.last_seq:
         try:
@@ -65,13 +98,12 @@ async def _read(js: JetStreamContext) -> Queue:
             break
         number, model = message.seq or 0, (message.subject or "").split(".")[2]
         sequence = number + 1
-        if model not in given_up:
-            given_up[model] = await _given_up(js, model)
-        try:
-            job_id = _decode(message.data or b"").job_id
-        except UNDECODABLE:
-            continue  # a worker refuses it, and says so
-        (queue.stranded if number <= given_up[model] else queue.deliverable)[job_id] = number
+        if model not in limits:
+            limits[model] = await _given_up(js, model)
+        job_id = _job_id(message)
+        if job_id is not None:
+            is_stranded = number in given_up or number <= limits[model]
+            (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
     return queue
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import ClientSession, web
 
 from gateway.cache import Cache
+from gateway.dead_letters import DeadLetters
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
@@ -45,6 +46,7 @@ class Services:
     hub: EventHub
     probe: Probe
     sweep: Sweep
+    dead_letters: DeadLetters
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     listeners: Counter[str] = field(default_factory=Counter)

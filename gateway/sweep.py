@@ -2,11 +2,12 @@
 
 A gateway can die between record and publish, an admin's hand can delete a stream or give a consumer a limit of
 deliveries. The record stays, so the job gets a message again: the worker that takes it counts the attempts, and the one
-that finds too many ends the job with the reason. Only where no worker ever comes does the sweep end it.
+that finds too many ends the job with the reason. Only what no worker ever takes, or one has refused, ends here.
 """
 
 import asyncio
 import time
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -65,15 +66,33 @@ class Sweep:
             UnavailableError: if NATS is away, or the queue is full.
         """
         quiet = self._standing_still()
-        if not quiet:
-            return
-        queue = await read_queue(self._bus.require())
+        if quiet:
+            await self.mend(quiet)
+
+    async def mend(
+        self, quiet: Iterable[Entry], given_up: Collection[int] = (), refused: Mapping[str, str] | None = None
+    ) -> None:
+        """Bring jobs that stand still to a worker, or to their end.
+
+        Args:
+            quiet: the jobs, as they were when they were found to stand still.
+            given_up: numbers of messages that nobody gets again, beside those that their consumers tell of.
+            refused: by a job's id, why a worker refused its message. Another one would be refused too.
+
+        Raises:
+            UnavailableError: if NATS is away, or the queue is full.
+        """
+        queue = await read_queue(self._bus.require(), given_up)
         for entry in quiet:
             record = entry.record
+            why = (refused or {}).get(record.job_id)
             if _is_unserved(record):
-                await self._give_up(entry, queue)
+                await self._give_up(entry, queue, _unserved(record))
             elif record.job_id not in queue.deliverable:
-                await self._mend(entry, queue)
+                if why is not None and record.status is JobStatus.QUEUED:
+                    await self._give_up(entry, queue, _refused(record, why))
+                else:
+                    await self._requeue(entry, queue)
             # Its message is there: time enough to look again later.
             self._since.pop(record.job_id, None)
 
@@ -88,7 +107,7 @@ class Sweep:
         self._since = since
         return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= QUIET]
 
-    async def _mend(self, found: Entry, queue: Queue) -> None:
+    async def _requeue(self, found: Entry, queue: Queue) -> None:
         entry = await self._ledger.current(found.record.job_id)
         if entry is None or entry.revision != found.revision:
             if entry is not None:
@@ -104,9 +123,9 @@ class Sweep:
         if record.job_id in queue.stranded:
             await remove_message(js, queue.stranded[record.job_id])
 
-    async def _give_up(self, entry: Entry, queue: Queue) -> None:
+    async def _give_up(self, entry: Entry, queue: Queue, end: JobRecord) -> None:
         try:
-            entry = await self._ledger.update(entry, _unserved(entry.record))
+            entry = await self._ledger.update(entry, end)
         except ConflictError:
             return  # somebody moved it after all
         record, js = entry.record, self._bus.require()
@@ -122,14 +141,28 @@ def _is_unserved(record: JobRecord) -> bool:
 
 
 def _unserved(record: JobRecord) -> JobRecord:
-    moment, model = now(), record.recipe.model
+    return _failed(
+        record,
+        f"No worker took this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={record.recipe.model}, "
+        "or choose a model that /health lists, and send the job again.",
+    )
+
+
+def _refused(record: JobRecord, why: str) -> JobRecord:
+    return _failed(
+        record,
+        f"A worker refused this job ({why}). Bring gateway and workers to the same version, and send the job again.",
+    )
+
+
+def _failed(record: JobRecord, reason: str) -> JobRecord:
+    moment = now()
     return replace(
         record,
         status=JobStatus.FAILED,
         follows=False,
         message="Generation failed",
-        error_message=f"No worker took this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={model}, "
-        "or choose a model that /health lists, and send the job again.",
+        error_message=reason,
         updated_at=moment,
         completed_at=moment,
     )

@@ -11,6 +11,10 @@ ALL_EVENTS = "music.events.>"
 ALL_AUDIO = "music.audio.*"
 ALL_CANCELS = "music.cancel.*"
 ALL_WORKERS = "music.workers.*"
+# What JetStream tells of jobs' messages that nobody gets again.
+DEAD_LETTERS = tuple(
+    f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{JOBS_STREAM}.*" for kind in ("MAX_DELIVERIES", "MSG_TERMINATED")
+)
 
 MSG_ID = "Nats-Msg-Id"
 EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"

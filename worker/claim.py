@@ -8,6 +8,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from shared import subjects
+from shared.advisories import refusal
 from shared.bus import Bus
 from shared.errors import ConflictError
 from shared.failpoint import failpoint
@@ -87,10 +89,10 @@ class Claims:
         try:
             job_id = _decode(message.data).job_id
         except UNDECODABLE as error:
-            await terminate(self._bus.client, message, f"not a job: {error}")
+            await terminate(self._bus.client, message, _refusal(message, f"not a job: {error}"))
             return None
         if not is_job_id(job_id):
-            await terminate(self._bus.client, message, "not a job: its id is malformed")
+            await terminate(self._bus.client, message, _refusal(message, "not a job: its id is malformed"))
             return None
         while True:
             entry = await records.get(job_id)
@@ -145,6 +147,12 @@ class Claims:
         if len(self._seen) > REMEMBERED:  # another worker had the second look at most of them
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def _refusal(message: Msg, why: str) -> str:
+    """The reason to refuse a message that cannot be read with. Its header may tell which job it was to bring."""
+    job_id = (message.headers or {}).get(subjects.MSG_ID, "").split(".")[0]
+    return refusal(job_id, why) if is_job_id(job_id) else why
 
 
 def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> Lease | Entry:

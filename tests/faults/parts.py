@@ -20,6 +20,7 @@ CONSTANTS: dict[str, Any] = {
     "worker.lease.PULSE": 0.3,
     "worker.claim.TAKEOVER_DELAY": 1.0,
     "worker.engine.host.BACKOFF": [0.1],
+    "gateway.dead_letters.STILL": 1.0,
     "gateway.sweep.INTERVAL": 0.5,
     "gateway.sweep.QUIET": 3.0,
 }

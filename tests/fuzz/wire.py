@@ -16,8 +16,10 @@ from gateway.recipes import make_recipe
 from gateway.validation import field_error
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
+from shared.advisories import Terminated, decode_advisory
 from shared.audio_chunk import AudioChunk, pack_chunk, unpack_chunk
 from shared.errors import TransitionError
+from shared.job_id import is_job_id
 from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
 from shared.prompt import PromptComponents, build_prompt
 from shared.records import Entry, decode_record
@@ -113,6 +115,15 @@ def job(data: bytes) -> None:
         assert isinstance(claim._decode(data), Job)
 
 
+def advisory(data: bytes) -> None:
+    """What JetStream says of a message that nobody gets again."""
+    with suppress(*UNDECODABLE):
+        found = decode_advisory(data)
+        assert 0 < len(found.why) <= 300
+        if isinstance(found, Terminated) and found.refused:
+            assert is_job_id(found.refused[0])
+
+
 def announcement(data: bytes) -> None:
     """A worker that announces itself, and what is then said of it."""
     workers = WorkerRegistry()
@@ -149,6 +160,11 @@ FRAMES = (
     b'{"type": "unsubscribe", "job_id": "gen_000000000001"}',
     b'{"type": "ping"}',
 )
+ADVISORIES = (
+    b'{"type": "io.nats.jetstream.advisory.v1.max_deliver", "stream": "MUSIC_JOBS", "stream_seq": 7, "deliveries": 1}',
+    b'{"type": "io.nats.jetstream.advisory.v1.terminated", "stream_seq": 7, "deliveries": 1, "consumer_seq": 2,'
+    b' "reason": "gen_000000000001: not a job"}',
+)
 
 TARGETS = {
     "prompt": Target(
@@ -166,6 +182,7 @@ TARGETS = {
     "record": Target(stored, [encode(record(1)), encode(WHOLE_RECORD)]),
     "event": Target(event, [encode(event_of(WHOLE_RECORD, 7))]),
     "job": Target(job, [f'{{"job_id": "gen_1", {RECIPE}, "created_at": "2026-01-01T12:00:00Z"}}'.encode()]),
+    "advisory": Target(advisory, ADVISORIES),
     "announcement": Target(announcement, [encode(worker())]),
     "chunk": Target(chunk, [PIECE]),
     "words": Target(words, [new_traceparent().encode(), b"1764547200000-gen_000000000001"]),

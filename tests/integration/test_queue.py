@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
+from gateway.queue_scan import remove_message
 from shared import subjects
 from shared.errors import TopologyError
 from shared.topology import AUDIO, EVENTS, JOBS, ensure_consumer, ensure_streams
@@ -208,6 +209,16 @@ async def test_what_an_admin_deletes_is_made_again_and_the_work_goes_on(system: 
 
     job_id = await eventually(accepted, "a job is accepted")
     await api.until(job_id, "completed", patience=60)
+
+
+async def test_a_message_that_another_gateway_removed_counts_as_removed(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await ensure_streams(js)
+    number = (await js.publish("music.jobs.starter.normal", b"{}")).seq
+    for _ in range(2):
+        await remove_message(js, number)
+    await remove_message(js, number + 7)
+    assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
 
 
 async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(

@@ -47,7 +47,7 @@ FORBIDDEN = {
 }
 # For nobody but the operator.
 PUBLISH = ["$JS.API.STREAM.DELETE.MUSIC_JOBS", "$JS.API.STREAM.PURGE.KV_music_jobs", "$JS.API.STREAM.UPDATE.MUSIC_JOBS"]
-SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>"]
+SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>", "$JS.EVENT.>"]
 
 
 @pytest.mark.parametrize("role", FORBIDDEN)

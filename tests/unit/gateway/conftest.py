@@ -14,6 +14,7 @@ from deploy.stack.ports import LOOPBACK, free_ports
 from gateway import server
 from gateway.app import create_app
 from gateway.cache import Cache
+from gateway.dead_letters import DeadLetters
 from gateway.estimate import Estimator
 from gateway.event_hub import EventHub
 from gateway.job_index import JobIndex
@@ -56,7 +57,7 @@ async def services() -> AsyncIterator[Services]:
     ledger = Ledger(bus, index)
     renewals, queue = Renewals(ledger), JobQueue(bus, index)
     cache = Cache(bus, index, ledger, queue, workers, renewals)
-    jobs = Jobs(bus, index, ledger, queue, cache)
+    jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache)
     async with ClientSession() as http:
         yield Services(
             settings=settings,
@@ -75,7 +76,8 @@ async def services() -> AsyncIterator[Services]:
             jobs=jobs,
             hub=EventHub(bus, jobs),
             probe=BlindProbe(bus, storage, workers, index),
-            sweep=Sweep(bus, index, ledger, cache),
+            sweep=sweep,
+            dead_letters=DeadLetters(bus, ledger, sweep),
             started=time.monotonic(),
         )
 
