@@ -55,13 +55,13 @@ class Cache:
 
     def has(self, record: JobRecord, reuse: Reuse) -> bool:
         """Whether a new job can be answered with stored audio, as far as this gateway knows."""
-        return reuse != "none" and self._usable(self._stored(record, reuse)) is not None
+        return reuse != "none" and self._stored(record, reuse) is not None
 
     def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """The record of a new job, as it is to be created."""
         if reuse == "none":
             return record
-        if reuse == "any" and (take := self._usable(self._stored(record, reuse))):
+        if reuse == "any" and (take := self._stored(record, reuse)):
             record = replace(record, recipe=take.recipe)
         return replace(record, follows=True, message=FOLLOWS)
 
@@ -126,7 +126,7 @@ class Cache:
         """
         await self._see_all(key)
         while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
-            source = self._usable(self._takes.made(key))
+            source = self._usable(self._takes.made(key), following[0].record.recipe.model)
             if source is None:
                 if self._takes.making(key) is None:
                     await self._promote(self._entries(key)[0])
@@ -143,21 +143,19 @@ class Cache:
         if following:
             await self._index.reached(following[-1].revision)
 
-    def _stored(self, record: JobRecord, reuse: Reuse) -> list[str]:
-        if reuse == "any":
-            return self._takes.pieces(take_key(record, any_seed=True))
-        return self._takes.made(take_key(record))
+    def _stored(self, record: JobRecord, reuse: Reuse) -> JobRecord | None:
+        any_seed = reuse == "any"
+        key = take_key(record, any_seed=any_seed)
+        return self._usable(self._takes.pieces(key) if any_seed else self._takes.made(key), record.recipe.model)
 
     def _entries(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._takes.following(key) if (entry := self._index.entry(job_id))]
 
-    def _usable(self, jobs: list[str]) -> JobRecord | None:
-        """The first whose model is what workers have loaded now; without workers nobody can tell."""
-        for record in filter(None, map(self._index.get, jobs)):
-            loaded = self._workers.checkpoints(record.recipe.model)
-            if not loaded or record.checkpoint in loaded:
-                return record
-        return None
+    def _usable(self, jobs: list[str], model: str) -> JobRecord | None:
+        """The first that was made with what workers have loaded as `model` now; without workers nobody can tell."""
+        loaded = self._workers.checkpoints(model)
+        usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)
+        return next(filter(None, map(self._index.get, usable)), None)
 
     async def _promote(self, entry: Entry) -> None:
         """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""

@@ -16,6 +16,7 @@ from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
+from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
 from shared.lifecycle import end
 from shared.logs import get_logger
@@ -56,7 +57,7 @@ class JobIndex:
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
         self.takes = Takes()
-        self._entries: dict[str, Entry] = {}
+        self._shelf = Shelf()
         self._all = _Listing()
         self._owned: defaultdict[str, _Listing] = defaultdict(_Listing)
         self._queued: dict[str, list[Position]] = {}
@@ -67,7 +68,7 @@ class JobIndex:
 
     def entry(self, job_id: str) -> Entry | None:
         """The record, and the revision at which it is known."""
-        return self._entries.get(job_id)
+        return self._shelf.entry(job_id)
 
     def has_expired(self, record: JobRecord) -> bool:
         """Whether the job had audio and has none any more."""
@@ -75,8 +76,13 @@ class JobIndex:
         return record.audio is not None and (keeper is None or keeper.expired_at is not None)
 
     def get(self, job_id: str) -> JobRecord | None:
-        entry = self._entries.get(job_id)
+        entry = self._shelf.entry(job_id)
         return entry.record if entry else None
+
+    def checkpoint(self, job_id: str) -> str | None:
+        """What the model of a job was loaded from, where that can be told."""
+        card = self._shelf.cards.get(job_id)
+        return card.checkpoint if card else None
 
     def count(self, status: JobStatus | None, owner: str | None = None) -> int:
         listing = self._of(owner)
@@ -91,15 +97,15 @@ class JobIndex:
         end = len(order) if before is None else bisect_left(order, before)
         while end > 0 and len(found) < limit:
             end -= 1
-            record = self._entries[order[end].job_id].record
-            if status is None or record.status is status:
-                found.append(record)
+            card = self._shelf.cards[order[end].job_id]
+            if status is None or card.status is status:
+                found.append(card.record)
         return found
 
-    def since(self, moment: datetime, owner: str) -> list[JobRecord]:
-        """The owner's records that are not older than `moment`, oldest first."""
-        order = self._of(owner).order
-        return [self._entries[each.job_id].record for each in order[bisect_left(order, Position(moment, "")) :]]
+    def since(self, moment: datetime, owner: str) -> list[Card]:
+        """The owner's jobs that are not older than `moment`, oldest first."""
+        order, cards = self._of(owner).order, self._shelf.cards
+        return [cards[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
 
     def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one."""
@@ -107,13 +113,13 @@ class JobIndex:
         waiting = self._queued.get(model, [])
         count = bisect_left(waiting, Position(record.created_at, record.job_id))
         if model not in self._sums:
-            durations = (self._entries[position.job_id].record.recipe.duration for position in waiting)
+            durations = (self._shelf.cards[position.job_id].record.recipe.duration for position in waiting)
             self._sums[model] = list(accumulate(durations, initial=0.0))
         return Ahead(count, self._sums[model][count])
 
     def unfinished(self) -> list[Entry]:
         """Every job that has not ended."""
-        return [entry for entry in self._entries.values() if not entry.record.status.is_terminal]
+        return self._shelf.unfinished()
 
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
@@ -123,13 +129,13 @@ class JobIndex:
     def apply(self, entry: Entry) -> None:
         """Take over a record, unless a newer one is here already."""
         record = entry.record
-        known = self._entries.get(record.job_id)
+        known = self._shelf.cards.get(record.job_id)
         if known is not None and known.revision >= entry.revision:
             return
         position = Position(record.created_at, record.job_id)
         if known is not None:
             self.discard(record.job_id)  # the id may come back with another time of creation
-        self._entries[record.job_id] = entry
+        self._shelf.put(entry)
         for listing in self._listings_with(record):
             insort(listing.order, position)
             listing.counts[record.status] += 1
@@ -141,10 +147,10 @@ class JobIndex:
 
     def discard(self, job_id: str) -> None:
         """Forget a job whose record is gone."""
-        entry = self._entries.pop(job_id, None)
-        if entry is None:
+        record = self.get(job_id)
+        if record is None:
             return
-        record = entry.record
+        self._shelf.remove(job_id)
         position = Position(record.created_at, job_id)
         for listing in self._listings_with(record):
             _remove(listing.order, position)
@@ -156,8 +162,7 @@ class JobIndex:
 
     def expire(self, age: timedelta) -> None:
         """Forget what the bucket's TTL has removed: a TTL leaves no marker that a watch could see."""
-        oldest = now() - age
-        for job_id in [key for key, entry in self._entries.items() if entry.record.updated_at < oldest]:
+        for job_id in self._shelf.unchanged_since(now() - age):
             self.discard(job_id)
 
     async def follow(self, bucket: KeyValue) -> None:
@@ -169,7 +174,7 @@ class JobIndex:
         while (update := await _next_update(watcher, 10)) is not None:
             self._take(update)
             present.add(update.key)
-        for job_id in self._entries.keys() - present:
+        for job_id in self._shelf.cards.keys() - present:
             # nats-py's mark for the end of what is there can come too early: ask before forgetting.
             if not await _exists(bucket, job_id):
                 self.discard(job_id)

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 
 from gateway.job_index import JobIndex
 from gateway.problems import too_many
+from gateway.shelf import Card, card_of
 from shared.messages import JobRecord, JobStatus, now
+from shared.records import Entry
 
 DAY = timedelta(days=1)
 # Seconds after which a client whose queue is full may try again: a job takes about so long.
@@ -58,8 +60,8 @@ class Quotas:
 
     def _check_day(self, owner: str, seconds: float) -> None:
         moment = now()
-        spent = [record for record in self._index.since(moment - DAY, owner) if _counts(record)] + self._unseen(owner)
-        excess = sum(record.recipe.duration for record in spent) + seconds - self._daily_seconds
+        spent = self._index.since(moment - DAY, owner) + [card_of(Entry(each, 0)) for each in self._unseen(owner)]
+        excess = sum(card.charged for card in spent) + seconds - self._daily_seconds
         if excess > 0:
             free = _free_again(spent, excess)
             raise too_many(
@@ -77,22 +79,10 @@ class Quotas:
         ]
 
 
-def _counts(record: JobRecord) -> bool:
-    """A job that was cancelled before it began made nothing, and neither did one that was answered from the cache.
-
-    One that failed is not its owner's fault.
-    """
-    if record.source is not None:
-        return False
-    if record.status is JobStatus.CANCELLED:
-        return record.attempts > 0
-    return record.status is not JobStatus.FAILED
-
-
-def _free_again(spent: list[JobRecord], excess: float) -> datetime | None:
+def _free_again(spent: list[Card], excess: float) -> datetime | None:
     """When the job was made whose age makes the excess vanish; None if none does."""
-    for record in spent:
-        excess -= record.recipe.duration
+    for card in spent:
+        excess -= card.charged
         if excess <= 0:
-            return record.created_at
+            return card.created_at
     return None

@@ -45,6 +45,11 @@ def aside(entry: Entry, **fields: Any) -> JobRecord:
     return replace(entry.record, seq=entry.record.seq or entry.revision, updated_at=now(), **fields)
 
 
+def encode_record(record: JobRecord) -> bytes:
+    """The JSON of a record."""
+    return _encode(record)
+
+
 def decode_record(data: bytes) -> JobRecord:
     """A record from its JSON. Raises: msgspec.ValidationError if it is not one."""
     return _decode(data)

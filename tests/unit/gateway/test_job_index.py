@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,29 @@ def test_records_expire_by_their_last_change() -> None:
     index.apply(entry(record(2, created_at=NOON, updated_at=now())))
     index.expire(timedelta(hours=1))
     assert [each.job_id for each in index.newest(10, None, None)] == [job_id(2)]
+
+
+@pytest.mark.usefixtures("packed_for_good")
+def test_what_is_asked_of_all_records_unpacks_none() -> None:
+    index = JobIndex(Estimator())
+    for number in range(4):
+        index.apply(entry(completed(number, age=number, owner="daw", updated_at=now(), checkpoint="abc"), number + 1))
+    waiting = entry(record(9, owner="daw", updated_at=now()))
+    index.apply(waiting)
+    assert index.newest(9, JobStatus.FAILED, None) == []
+    assert index.unfinished() == [waiting]
+    assert [card.charged for card in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
+    assert index.checkpoint(job_id(1)) == "abc"
+    index.expire(timedelta(hours=1))
+    assert index.count(None) == 5
+
+
+@pytest.fixture
+def packed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(data: bytes) -> JobRecord:
+        raise AssertionError(data)
+
+    monkeypatch.setattr("gateway.shelf.unpack", never)
 
 
 def test_a_job_that_comes_back_with_another_time_takes_its_new_place() -> None:
