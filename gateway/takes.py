@@ -1,17 +1,20 @@
 """Which jobs have made what, which are making it, and which wait for that: by recipe."""
 
 import asyncio
-from collections.abc import Hashable
 from datetime import datetime
+from hashlib import blake2b
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.messages import JobRecord, JobStatus
 
 T = TypeVar("T")
 
-Key = Hashable
+Key = bytes
+
+_encode = msgspec.json.Encoder().encode
 
 # Jobs that were answered from the cache, and whose last event may be missing: so many are remembered.
 REMEMBERED = 10_000
@@ -20,9 +23,50 @@ REMEMBERED = 10_000
 def take_key(record: JobRecord, *, any_seed: bool = False) -> Key:
     """What two jobs have in common that may share one file; with `any_seed`, two takes of the same piece.
 
-    Nobody gets the audio of another API key. Whatever else keeps two jobs apart belongs here and nowhere else.
+    Nobody gets the audio of another API key. Whatever else keeps two jobs apart belongs here and nowhere else. Only the
+    digest is kept: there are 50,000 of them, and nobody asks what they are of.
     """
-    return record.owner, replace(record.recipe, seed=0) if any_seed else record.recipe
+    recipe = record.recipe
+    alike = replace(
+        recipe,
+        seed=0 if any_seed else recipe.seed,
+        # Numbers that are equal are written alike: 10 as 10.0, and -0.0 as 0.0.
+        duration=recipe.duration + 0.0,
+        temperature=recipe.temperature + 0.0,
+        top_p=recipe.top_p + 0.0,
+        cfg_coef=recipe.cfg_coef + 0.0,
+    )
+    return blake2b(_encode((record.owner, alike)), digest_size=16).digest()
+
+
+class _Groups:
+    """Jobs by key, in the order in which they came. Most are alone with theirs, and need no dict for that."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Key, str | dict[str, None]] = {}
+
+    def add(self, key: Key, job_id: str) -> None:
+        known = self._jobs.get(key)
+        if known is None:
+            self._jobs[key] = job_id
+        elif isinstance(known, str):
+            self._jobs[key] = {known: None, job_id: None}
+        else:
+            known[job_id] = None
+
+    def remove(self, key: Key, job_id: str) -> None:
+        """Forget a job; one that is not there is fine."""
+        known = self._jobs.get(key)
+        if known == job_id:
+            del self._jobs[key]
+        elif isinstance(known, dict):
+            known.pop(job_id, None)
+            if not known:
+                del self._jobs[key]
+
+    def newest_first(self, key: Key) -> list[str]:
+        known = self._jobs.get(key, {})
+        return [known] if isinstance(known, str) else list(reversed(known))
 
 
 class Takes:
@@ -38,8 +82,8 @@ class Takes:
         self.changed: set[Key] = set()
         self.news = asyncio.Event()
         self.answered: dict[str, datetime] = {}
-        self._made: dict[Key, dict[str, None]] = {}
-        self._pieces: dict[Key, dict[str, None]] = {}
+        self._made = _Groups()
+        self._pieces = _Groups()
         self._making: dict[Key, dict[str, None]] = {}
         self._following: dict[Key, dict[str, int]] = {}
 
@@ -47,8 +91,8 @@ class Takes:
         """Take in a record that `remove` has taken out as it was before."""
         key, job_id = take_key(record), record.job_id
         if record.status is JobStatus.COMPLETED and record.keeps_audio:
-            self._made.setdefault(key, {})[job_id] = None
-            self._pieces.setdefault(take_key(record, any_seed=True), {})[job_id] = None
+            self._made.add(key, job_id)
+            self._pieces.add(take_key(record, any_seed=True), job_id)
         elif record.follows and record.status is JobStatus.QUEUED:
             self._following.setdefault(key, {})[job_id] = revision
         elif not record.status.is_terminal:
@@ -60,20 +104,20 @@ class Takes:
     def remove(self, record: JobRecord) -> None:
         """Forget a record as it was."""
         key = take_key(record)
-        _drop(self._made, key, record.job_id)
+        self._made.remove(key, record.job_id)
         _drop(self._making, key, record.job_id)
         _drop(self._following, key, record.job_id)
         if record.status is JobStatus.COMPLETED:
-            _drop(self._pieces, take_key(record, any_seed=True), record.job_id)
+            self._pieces.remove(take_key(record, any_seed=True), record.job_id)
         self.touch(key)
 
     def made(self, key: Key) -> list[str]:
         """The jobs whose audio is of this recipe, the latest first."""
-        return list(reversed(self._made.get(key, {})))
+        return self._made.newest_first(key)
 
     def pieces(self, key: Key) -> list[str]:
         """The same for a recipe of any seed: `key` is one made with `any_seed`."""
-        return list(reversed(self._pieces.get(key, {})))
+        return self._pieces.newest_first(key)
 
     def making(self, key: Key) -> str | None:
         """A job of this recipe that is queued or being made, if there is one."""

@@ -9,12 +9,28 @@ from msgspec.structs import replace
 from gateway.estimate import Estimator
 from gateway.job_index import JobIndex
 from gateway.takes import take_key
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobRecord, JobStatus, Recipe
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 NUMBERS = st.integers(0, 5)
 # What becomes of a job: its status, and whether it follows, was answered from the cache, or has expired.
 STATES = st.tuples(st.sampled_from(JobStatus), st.sampled_from(["", "follows", "source", "expired_at"]))
+# Few values of each field, so that two are often equal: 10 and 10.0 are, and so are 0.0 and -0.0.
+NUMERALS = st.sampled_from([10, 10.0, 0.0, -0.0, 0.5])
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "model": st.sampled_from(["starter", "small"]),
+    "prompt": st.sampled_from(["a tone", "a beat"]),
+    "duration": NUMERALS,
+    "temperature": NUMERALS,
+    "top_k": st.sampled_from([0, 250, 10**30]),  # no other encoding than JSON has room for the last
+    "top_p": NUMERALS,
+    "cfg_coef": NUMERALS,
+    "seed": st.sampled_from([0, 1]),
+    "sample_format": st.sampled_from(["int16", "float32"]),
+    "outputs": st.sampled_from([(), ("midi",), ("midi", "stems")]),
+}
+RECIPES = st.builds(Recipe, **FIELDS)
+CHANGES = st.sampled_from(sorted(FIELDS)).flatmap(lambda name: st.tuples(st.just(name), FIELDS[name]))
 STEPS = st.lists(st.tuples(NUMBERS, STATES | st.none()), max_size=30)
 
 
@@ -62,6 +78,15 @@ def test_recipes_share_a_file_only_if_they_are_equal_in_everything() -> None:
         assert take_key(other) != take_key(one)
         assert (take_key(other, any_seed=True) == take_key(one, any_seed=True)) == ("seed" in change)
     assert take_key(record(2)) == take_key(one)
+
+
+@given(RECIPES, CHANGES)
+def test_keys_are_equal_where_recipes_are_however_numbers_are_written(one: Recipe, change: tuple[str, Any]) -> None:
+    name, value = change
+    other = replace(one, **{name: value})
+    first, second = record(1, recipe=one), record(2, recipe=other)
+    assert (take_key(first) == take_key(second)) == (one == other)
+    assert (take_key(first, any_seed=True) == take_key(second, any_seed=True)) == (one == replace(other, seed=one.seed))
 
 
 def test_nobody_gets_the_audio_of_another_key() -> None:
