@@ -170,6 +170,20 @@ class JobIndex:
         await self.close()
         self._position = 0
         watcher = await bucket.watchall()
+        try:
+            await self._read(bucket, watcher)
+        except BaseException:
+            await _stop(watcher)  # or it would take in every change from now on, and nobody would take them out
+            raise
+        self._watch = asyncio.create_task(self._keep_following(watcher))
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._watch is not None:
+            await end((self._watch,))
+            self._watch = None
+
+    async def _read(self, bucket: KeyValue, watcher: KeyValue.KeyWatcher) -> None:
         present: set[str] = set()
         while (update := await _next_update(watcher, 10)) is not None:
             self._take(update)
@@ -178,13 +192,6 @@ class JobIndex:
             # nats-py's mark for the end of what is there can come too early: ask before forgetting.
             if not await _exists(bucket, job_id):
                 self.discard(job_id)
-        self._watch = asyncio.create_task(self._keep_following(watcher))
-
-    async def close(self) -> None:
-        """Stop following."""
-        if self._watch is not None:
-            await end((self._watch,))
-            self._watch = None
 
     async def _keep_following(self, watcher: KeyValue.KeyWatcher) -> None:
         try:
@@ -195,9 +202,7 @@ class JobIndex:
             log.exception("no longer following the records")
             raise
         finally:
-            # After a broken connection the consumer may be gone with it.
-            with suppress(Exception):
-                await watcher.stop()  # type: ignore[no-untyped-call]
+            await _stop(watcher)
 
     async def reached(self, revision: int) -> None:
         """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
@@ -234,6 +239,12 @@ def _waits(record: JobRecord) -> bool:
 
 def _remove(positions: list[Position], position: Position) -> None:
     del positions[bisect_left(positions, position)]
+
+
+async def _stop(watcher: KeyValue.KeyWatcher) -> None:
+    # After a broken connection the consumer may be gone with it.
+    with suppress(Exception):
+        await watcher.stop()  # type: ignore[no-untyped-call]
 
 
 async def _exists(bucket: KeyValue, job_id: str) -> bool:
