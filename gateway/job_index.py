@@ -6,7 +6,7 @@ applied at once, so that a client reads its own writes.
 
 import asyncio
 from bisect import bisect_left, insort
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -16,6 +16,7 @@ from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
+from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
 from shared.lifecycle import end
@@ -29,26 +30,11 @@ log = get_logger(__name__)
 REACH_PATIENCE = 2.0
 
 
-class Position(NamedTuple):
-    """Sorts jobs by age; `job_id` settles ties."""
-
-    created_at: datetime
-    job_id: str
-
-
 class Ahead(NamedTuple):
     """How many jobs wait before another one, and how many seconds of audio they are to make."""
 
     jobs: int
     seconds: float
-
-
-class _Listing:
-    """Jobs in the order of their age, and how many of them are in each status."""
-
-    def __init__(self) -> None:
-        self.order: list[Position] = []
-        self.counts: Counter[JobStatus] = Counter()
 
 
 class JobIndex:
@@ -58,8 +44,8 @@ class JobIndex:
         self.estimator = estimator
         self.takes = Takes()
         self._shelf = Shelf()
-        self._all = _Listing()
-        self._owned: defaultdict[str, _Listing] = defaultdict(_Listing)
+        self._all = Listing()
+        self._owned: defaultdict[str, Listing] = defaultdict(Listing)
         self._queued: dict[str, list[Position]] = {}
         self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
         self._watch: asyncio.Task[None] | None = None
@@ -111,7 +97,7 @@ class JobIndex:
         """The queued jobs of the same model that are ahead of this one."""
         model = record.recipe.model
         waiting = self._queued.get(model, [])
-        count = bisect_left(waiting, Position(record.created_at, record.job_id))
+        count = bisect_left(waiting, position_of(record))
         if model not in self._sums:
             durations = (self._shelf.cards[position.job_id].record.recipe.duration for position in waiting)
             self._sums[model] = list(accumulate(durations, initial=0.0))
@@ -132,16 +118,14 @@ class JobIndex:
         known = self._shelf.cards.get(record.job_id)
         if known is not None and known.revision >= entry.revision:
             return
-        position = Position(record.created_at, record.job_id)
         if known is not None:
             self.discard(record.job_id)  # the id may come back with another time of creation
         self._shelf.put(entry)
         for listing in self._listings_with(record):
-            insort(listing.order, position)
-            listing.counts[record.status] += 1
+            listing.add(record)
         self.takes.add(record, entry.revision)
         if _waits(record):
-            insort(self._queued.setdefault(record.recipe.model, []), position)
+            insort(self._queued.setdefault(record.recipe.model, []), position_of(record))
             self._sums.pop(record.recipe.model, None)
         self.estimator.observe(record)
 
@@ -151,13 +135,11 @@ class JobIndex:
         if record is None:
             return
         self._shelf.remove(job_id)
-        position = Position(record.created_at, job_id)
         for listing in self._listings_with(record):
-            _remove(listing.order, position)
-            listing.counts[record.status] -= 1
+            listing.remove(record)
         self.takes.remove(record)
         if _waits(record):
-            _remove(self._queued[record.recipe.model], position)
+            remove_position(self._queued[record.recipe.model], position_of(record))
             self._sums.pop(record.recipe.model, None)
 
     def expire(self, age: timedelta) -> None:
@@ -225,20 +207,16 @@ class JobIndex:
         except UNDECODABLE as error:
             log.warning("not a job record", key=update.key, error=str(error))
 
-    def _of(self, owner: str | None) -> _Listing:
+    def _of(self, owner: str | None) -> Listing:
         return self._all if owner is None else self._owned[owner]
 
-    def _listings_with(self, record: JobRecord) -> list[_Listing]:
+    def _listings_with(self, record: JobRecord) -> list[Listing]:
         return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
 
 
 def _waits(record: JobRecord) -> bool:
     """Whether the job waits for a worker."""
     return record.status is JobStatus.QUEUED and not record.follows
-
-
-def _remove(positions: list[Position], position: Position) -> None:
-    del positions[bisect_left(positions, position)]
 
 
 async def _stop(watcher: KeyValue.KeyWatcher) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.access import owner_of
 from gateway.api import CancelQuery, JobList, JobsQuery, Message
-from gateway.job_index import Position
+from gateway.listing import Position
 from gateway.problems import FieldError, invalid
 from gateway.responses import json_response
 from gateway.services import SERVICES

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from nats.js.kv import KeyValue
 
 from gateway.estimate import Estimator
-from gateway.job_index import Ahead, JobIndex, Position
+from gateway.job_index import Ahead, JobIndex
+from gateway.listing import Position
 from shared.messages import JobRecord, JobStatus, now
 from shared.records import Entry, encode_record
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
