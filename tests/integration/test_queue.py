@@ -1,55 +1,14 @@
-"""Streams, consumer and bucket; full queues, foreign messages, repeated requests."""
+"""Full queues, foreign messages, repeated requests, and jobs that the queue lost."""
 
-import asyncio
 import json
 from datetime import timedelta
 
 import pytest
-from nats.js.api import RetentionPolicy, StreamConfig
 
 from gateway.queue_scan import remove_message
 from shared import subjects
-from shared.errors import TopologyError
-from shared.topology import AUDIO, EVENTS, JOBS, ensure_consumer, ensure_streams
+from shared.topology import JOBS, ensure_streams
 from tests.integration.system import System, eventually
-
-
-async def test_the_topology_is_created_once_and_found_again(system: System) -> None:
-    js = (await system.nats()).jetstream()
-    for _ in range(2):
-        await ensure_streams(js)
-        await ensure_consumer(js, "small")
-    jobs = (await js.stream_info(subjects.JOBS_STREAM)).config
-    assert (jobs.subjects, jobs.retention) == (["music.jobs.*.*"], RetentionPolicy.WORK_QUEUE)
-    consumer = (await js.consumer_info(subjects.JOBS_STREAM, "worker-small")).config
-    assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.*", 30.0)
-    assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
-
-
-async def test_all_parts_may_make_the_topology_at_the_same_time(system: System) -> None:
-    """As after a restart of the broker, which forgets the stream in memory: a second one would not fit beside it."""
-    streams = [(await system.nats()).jetstream() for _ in range(6)]
-    for _ in range(10):
-        await asyncio.gather(*(ensure_streams(js) for js in streams))
-        assert (await streams[0].stream_info(subjects.AUDIO_STREAM)).config.max_bytes == AUDIO.max_bytes
-        await streams[0].delete_stream(subjects.AUDIO_STREAM)
-
-
-async def test_a_stream_with_other_settings_is_named_and_left_alone(system: System) -> None:
-    js = (await system.nats()).jetstream()
-    await js.add_stream(StreamConfig(name=JOBS.name, subjects=JOBS.subjects, retention=RetentionPolicy.LIMITS))
-    with pytest.raises(TopologyError, match=r"MUSIC_JOBS exists with retention = limits, .* needs workqueue"):
-        await ensure_streams(js)
-    assert (await js.stream_info(subjects.JOBS_STREAM)).config.retention == RetentionPolicy.LIMITS
-
-
-async def test_an_operator_may_change_limits(system: System) -> None:
-    js = (await system.nats()).jetstream()
-    await ensure_streams(js)
-    await js.update_stream(EVENTS.evolve(max_age=3600))
-    await js.update_stream(JOBS.evolve(max_msgs=5))
-    await ensure_streams(js)
-    assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 3600
 
 
 async def test_a_full_queue_is_a_503_and_leaves_no_record(system: System) -> None:
