@@ -13,13 +13,17 @@ from transformers import T5Tokenizer
 
 from training.data import read_shards
 from training.model import OPENING, Shape, delayed
-from training.text import UNKNOWN, lower_case
+from training.text import UNKNOWN, lower_case, strange_words
 
 # Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
 WITHOUT_TEXT = 0.15
 # Pieces that begin in the middle teach the windows that follow the first one.
 FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
+# People use words that no caption here has. So many captions get one that means nothing: else a model takes what it
+# does not know for a mood that is spelt wrongly, the only strange word that it has seen.
+STRANGE = 0.35
+STRANGERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,15 @@ class Pieces:
                 f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text.py"
             )
         self._tokens = [[lower[token] for token in tokens] for tokens in self._tokens]
+        self._strangers = strange_words(tokenizer, STRANGERS, np.random.default_rng(0))
+        self._begins = [piece.startswith("▁") for piece in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
 
     def __len__(self) -> int:
         return len(self._codes)
 
     def used_tokens(self) -> set[int]:
-        """Those that occur in captions, in lower case."""
-        return set(chain.from_iterable(self._tokens))
+        """Those that occur in captions and strange words, in lower case."""
+        return set(chain.from_iterable((*self._tokens, *self._strangers)))
 
     def batches(
         self, rng: np.random.Generator, lengths: Mapping[int, int], first: int = 0, last: int | None = None
@@ -96,11 +102,19 @@ class Pieces:
         padded = np.full((len(cut), self._shape.codebooks, max(each.shape[1] for each in cut)), self._shape.card)
         for row, codes in zip(padded, cut, strict=True):
             row[:, : codes.shape[1]] = codes
-        tokens = [self._tokens[member] for member in members]
+        tokens = [self._told(self._tokens[member], rng) for member in members]
         width = max(map(len, tokens))
         ids = torch.tensor([each + [0] * (width - len(each)) for each in tokens])
         ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
         return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids, torch.tensor(starts) == 0)
+
+    def _told(self, tokens: list[int], rng: np.random.Generator) -> list[int]:
+        """A caption, perhaps with a strange word between two others or before the end."""
+        if rng.random() >= STRANGE:
+            return tokens
+        places = [place for place, token in enumerate(tokens) if place and self._begins[token]]
+        at = int(rng.choice([*places, len(tokens) - 1]))
+        return [*tokens[:at], *self._strangers[rng.integers(len(self._strangers))], *tokens[at:]]
 
     def _start(self, member: np.int64, longest: int, rng: np.random.Generator) -> int:
         if longest <= OPENING or rng.random() >= FROM_THE_MIDDLE:

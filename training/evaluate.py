@@ -8,6 +8,7 @@ with the service's defaults. `ceiling` is what the generator's own pieces for th
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from training.evaluation.copying import bar_hashes, longest_runs, training_hashe
 from training.evaluation.measures import LISTENED, READ, Measures
 from training.evaluation.performance import Figures, Performance
 from training.evaluation.pictures import draw_losses, draw_spectrogram, read_losses
-from training.evaluation.playing import Player, play_all_own
+from training.evaluation.playing import Player, on_all_cores, play_own
 from training.evaluation.table import Tally, as_json, print_table, results
 from training.music import Piece
 
@@ -77,10 +78,10 @@ def _speed(player: Player, piece: Piece, seconds: float) -> Figures:
 def _ceiling(cases: list[Piece], options: Any, measures: Measures) -> tuple[Tally, list[list[int]]]:
     """What the generator's own pieces for these captions reach, and their bars."""
     found, written = Tally(), []
-    for performance in play_all_own(cases, options.seconds):
+    for performance in on_all_cores(partial(play_own, seconds=options.seconds), cases):
         found.add(measures(performance))
         written.append(bar_hashes(performance.bars))
-    for performance in play_all_own(cases[: options.long], LONG):
+    for performance in on_all_cores(partial(play_own, seconds=LONG), cases[: options.long]):
         found.add(constancy_figures(performance))
     return found, written
 

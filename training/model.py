@@ -154,7 +154,7 @@ class Emphasis:
 
     Attributes:
         opening: all codes of the first `OPENING` steps.
-        header: the conductor's first `HEADER` codes, which are tempo, meter, key, section and players.
+        header: the conductor's first `HEADER` codes, which are tempo, meter, key, section, players and mood.
     """
 
     opening: float = 1.0

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
@@ -51,6 +52,15 @@ def lower_case(tokenizer: T5Tokenizer) -> Tensor:
     tokens = tokenizer.get_vocab()
     pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     return torch.tensor([tokens.get(piece.lower(), token) for token, piece in enumerate(pieces)])
+
+
+def strange_words(tokenizer: T5Tokenizer, count: int, rng: np.random.Generator) -> list[list[int]]:
+    """Tokens of words that nobody knows: the beginning of a known one, and the end of another."""
+    known = {piece.removeprefix("▁") for piece in tokenizer.get_vocab() if piece.startswith("▁")}
+    long = sorted(word for word in known if len(word) >= 5 and word.isalpha() and word.islower())
+    pairs = rng.choice(long, (count, 2))
+    made = {str(first)[: len(first) // 2] + str(second)[len(second) // 2 :] for first, second in pairs}
+    return [tokens[:-1] for tokens in tokenizer(sorted(made - known)).input_ids]
 
 
 def _words(caption: str) -> list[str]:

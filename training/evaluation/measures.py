@@ -1,22 +1,43 @@
 """All measures that look at one piece, calibrated on the generator's pieces of the train split."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
+from training.evaluation.beats import Beats, log_mel
 from training.evaluation.coherence import coherence_figures
 from training.evaluation.instruments import BEATS, Instruments
 from training.evaluation.key import KeyFinder
 from training.evaluation.performance import Figures, Performance
-from training.evaluation.playing import own_codes, play_all_own
-from training.evaluation.sound import Sound
+from training.evaluation.playing import on_all_cores, own_codes, play_own, play_without_beats
+from training.evaluation.sound import Sound, audible
 from training.evaluation.style import Styles
 from training.evaluation.tempo import tempo_figures
-from training.music import make_piece
+from training.music import Piece, make_piece
 
 # Pieces that are read, and how many of them are also listened to.
 READ, LISTENED = 12_000, 400
 SILENCE = np.zeros((2, 0), np.float32)
+
+
+class _Impression(NamedTuple):
+    """What is kept of a rendering, which itself is large: what `audible` and `log_mel` say; are there beats?"""
+
+    levels: NDArray[np.float64]
+    seen: Tensor
+    beats: bool
+
+
+def _listen(piece: Piece, seconds: float) -> list[_Impression]:
+    """A piece; and if it has a beat, the same without it."""
+    performances = [play_own(piece, seconds)]
+    if performances[0].heard & BEATS:
+        performances.append(play_without_beats(piece, seconds))
+    return [_Impression(audible(each.audio), log_mel(each.audio), bool(each.heard & BEATS)) for each in performances]
 
 
 class Measures:
@@ -37,14 +58,16 @@ class Measures:
         pieces = [make_piece(seed) for seed in range(read)]
         own = [Performance(piece.spec, own_codes(piece, seconds), SILENCE) for piece in pieces]
         self.keys = KeyFinder(own)
-        rendered = list(play_all_own(pieces[:listened], seconds))
+        played = list(on_all_cores(partial(_listen, seconds=seconds), pieces[:listened]))
+        heard = [impression for both in played for impression in both]
         self._measures: tuple[Callable[[Performance], Figures], ...] = (
             tempo_figures,
             Instruments(own),
             self.keys,
             Styles(own),
             coherence_figures,
-            Sound(rendered, [bool(performance.heard & BEATS) for performance in rendered]),
+            Sound([own.levels for own, *_ in played]),
+            Beats([each.seen for each in heard], [each.beats for each in heard]),
         )
 
     def __call__(self, performance: Performance) -> Figures:

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,16 +17,20 @@ import torch
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance
 from training.data import learnt_codes
+from training.evaluation.instruments import BEATS
 from training.evaluation.performance import Floats, Performance, samples_of, steps_within
 from training.music import Piece
+from training.music.listening import heard
 from worker.engine.batching.engine import BatchingEngine, load
 from worker.engine.interface import EngineSettings
 from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
-from worker.engine.sampler.codes import Codes
+from worker.engine.sampler.codes import Codes, decode, encode
 
 # Starting processes takes as long as playing so many pieces.
 WORTH_PROCESSES = 24
+
+T = TypeVar("T")
 
 
 class Memory:
@@ -108,20 +113,31 @@ def own_codes(piece: Piece, seconds: float) -> Codes:
 
 def play_own(piece: Piece, seconds: float) -> Performance:
     """The same with its sound, faded out where it stops."""
-    codes = own_codes(piece, seconds)
+    return _play(piece, own_codes(piece, seconds), seconds)
+
+
+def play_without_beats(piece: Piece, seconds: float) -> Performance:
+    """The same, but whoever makes a beat is silent."""
+    score = decode(own_codes(piece, seconds))
+    events = {
+        stream: row for stream, row in score.events.items() if not heard(replace(score, events={stream: row})) & BEATS
+    }
+    return _play(piece, encode(replace(score, events=events)), seconds)
+
+
+def _play(piece: Piece, codes: Codes, seconds: float) -> Performance:
     wanted = min(round(seconds * SAMPLE_RATE), samples_of(codes))
     audio = _sampler().stream(wanted).push(torch.from_numpy(codes), last=True)
     return Performance(piece.spec, codes, audio.numpy())
 
 
-def play_all_own(pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:
-    """All of them, on all cores if there are many."""
-    play = partial(play_own, seconds=seconds)
+def on_all_cores(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Iterator[T]:
+    """What is made of each piece, by as many processes as there are cores if there are many pieces."""
     if len(pieces) < WORTH_PROCESSES:
-        yield from map(play, pieces)
+        yield from map(work, pieces)
         return
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(play, pieces, chunksize=4)
+        yield from pool.map(work, pieces, chunksize=4)
 
 
 @cache

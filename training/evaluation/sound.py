@@ -1,4 +1,4 @@
-"""The sound: full scale, loudness, spectrum; and whether drums are heard in it."""
+"""The sound: full scale, loudness and spectrum."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,6 @@ import pyloudnorm
 from numpy.typing import NDArray
 
 from training.evaluation.performance import Figures, Floats, Performance
-from training.evaluation.style import Classifier, Features
 from worker.engine.sampler.clock import SAMPLE_RATE
 
 WINDOW, HOP = 2048, 512
@@ -41,42 +40,25 @@ def integrated_loudness(audio: Floats) -> float:
     return float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(audio.T.astype(np.float64)))
 
 
-def beat_features(levels: NDArray[np.float64]) -> Features:
-    """How abruptly each band rises, how deeply it falls in between, and how much of the whole it is."""
-    rise = np.percentile(np.diff(levels, axis=0), (50, 80, 90, 95, 99), axis=0)
-    depth = np.percentile(levels, (95, 75, 50), axis=0) - np.percentile(levels, 10, axis=0)
-    return np.concatenate((rise, depth, [spectrum(levels) - spectrum(levels).max()])).ravel().astype(np.float32)
-
-
 class Sound:
-    """Knows the range of the generator's own renderings, and what beats sound like in them."""
+    """Knows the range of the generator's own renderings."""
 
-    def __init__(self, own: Sequence[Performance], beats: Sequence[bool]) -> None:
-        """Learn it.
-
-        Args:
-            own: renderings.
-            beats: whether drums or percussion play in each.
-        """
-        levels = [band_levels(performance.audio) for performance in own]
-        low, high = np.percentile([_audible(each) for each in levels], (1, 99), axis=0)
+    def __init__(self, own: Sequence[NDArray[np.float64]]) -> None:
+        """Learn it of what `audible` says of each."""
+        low, high = np.percentile(own, (1, 99), axis=0)
         self._low, self._high = low - WIDER, high + WIDER
-        self._beats = Classifier([beat_features(each) for each in levels], [str(beat) for beat in beats], hidden=24)
 
     def __call__(self, performance: Performance) -> Figures:
-        audio, levels = performance.audio, band_levels(performance.audio)
-        found = _audible(levels)
+        audio = performance.audio
+        found = audible(audio)
         parts = {
             "no clipping": bool(np.abs(audio).max() < FULL_SCALE),
             "-14 LUFS, within 2": abs(integrated_loudness(audio) - LOUDNESS) <= LOUDNESS_WITHIN,
             "spectrum in range": bool(((self._low <= found) & (found <= self._high)).all()),
         }
-        figures = {**{name: float(good) for name, good in parts.items()}, "sound": float(all(parts.values()))}
-        if performance.spec.drums is not None:
-            heard = self._beats.rank(beat_features(levels))[0] == "True"
-            figures["drums or none, audio"] = float(heard is performance.spec.drums)
-        return figures
+        return {**{name: float(good) for name, good in parts.items()}, "sound": float(all(parts.values()))}
 
 
-def _audible(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(spectrum(levels), INAUDIBLE)
+def audible(audio: Floats) -> NDArray[np.float64]:
+    """The level of each octave band, in decibels, as far as it can be heard."""
+    return np.maximum(spectrum(band_levels(audio)), INAUDIBLE)

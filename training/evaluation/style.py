@@ -132,4 +132,5 @@ class Styles:
         if spec.mood:
             place = self._classifiers["mood"].rank(found).index(spec.mood)
             figures["mood"], figures["mood, among three"] = float(place == 0), float(place < 3)
+            figures["mood, conductor"] = float(performance.score.header.mood == spec.mood)
         return figures

@@ -38,6 +38,7 @@ ROWS = (
     Row("key, conductor"),
     Row("key, notes", 0.85),
     Row("genre", 0.7, relative=True),
+    Row("mood, conductor"),
     Row("mood", 0.7, relative=True),
     Row("mood, among three"),
     Row("bars come again"),

@@ -86,7 +86,7 @@ def _header(spec: Spec, style: Style, mood: Mood | None, source: random.Random) 
     key = spec.key if spec.key is not None else source.choice(_COMMON[minor] if source.random() < 0.8 else range(12))
     beats = spec.beats or (3 if source.random() < style.waltz else 4)
     swing = source.choices((0, 1, 2), style.swing)[0]
-    return Header(spec.bpm or _bpm(spec.tempo_word, style, mood, source), beats, swing, key, minor)
+    return Header(spec.bpm or _bpm(spec.tempo_word, style, mood, source), beats, swing, key, minor, spec.mood)
 
 
 def _bpm(word: str | None, style: Style, mood: Mood | None, source: random.Random) -> int:

@@ -1,6 +1,7 @@
 """From pieces to a checkpoint that the decode engine plays, in miniature."""
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import torch
 from transformers import T5EncoderModel, T5Tokenizer
 
 from shared.messages import Recipe
-from training.batches import Pieces
+from training.batches import STRANGERS, Pieces
 from training.data import ENDINGS, learnt_codes
 from training.export import TEXT_ENCODER
 from training.model import HEADER, OPENING, Emphasis, Shape, StarterModel, delayed, losses
 from training.music import make_piece
-from training.text import UNKNOWN
+from training.text import UNKNOWN, strange_words
 from worker.engine.batching.engine import load
 from worker.engine.batching.text.tokenizer import load_tokenizer
 from worker.engine.interface import EngineSettings
@@ -78,6 +79,25 @@ def test_batches_have_whole_beginnings_or_say_that_they_have_not(checkpoint: Pat
     assert ((tempos[opens] >= TEMPO) & (tempos[opens] < METER)).all()
     assert not ((tempos[~opens] >= TEMPO) & (tempos[~opens] < METER)).all()
     assert sum(len(batch.tokens) for batch in found[OPENING]) == len(pieces) == 400
+
+
+def test_some_captions_have_a_word_more_that_nobody_knows(checkpoint: Path) -> None:
+    folder = checkpoint.parent
+    tokenizer = T5Tokenizer.from_pretrained(folder / "run" / "tokenizer")
+    pieces = Pieces(folder / "pieces", tokenizer, Shape(card=CARD))
+    strangers = {tuple(word) for word in strange_words(tokenizer, STRANGERS, np.random.default_rng(0)) if len(word) > 4}
+    captions = {True: 0, False: 0}
+    for batch in pieces.batches(np.random.default_rng(0), {OPENING: 1}):
+        for row in batch.tokens.tolist():
+            tokens = [token for token in row if token]
+            if tokens:
+                captions[not strangers.isdisjoint(_parts(tokens))] += 1
+    assert 0.2 < captions[True] / (captions[True] + captions[False]) < 0.45
+
+
+def _parts(tokens: list[int]) -> Iterator[tuple[int, ...]]:
+    """All that stand side by side."""
+    yield from (tuple(tokens[first:end]) for end in range(len(tokens)) for first in range(end))
 
 
 def test_a_caption_is_attended_to_as_if_it_were_alone() -> None:

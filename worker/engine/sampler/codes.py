@@ -21,6 +21,7 @@ from worker.engine.sampler.conductor import (
     Conductor,
     Players,
     bar_codes,
+    name_of,
     players_of,
     read_players,
     read_section,
@@ -92,7 +93,7 @@ def decode(codes: Codes) -> Score:
     Args:
         codes: integers of shape [8, steps], of any values.
     """
-    conductor, first = Conductor(), 0
+    conductor = Conductor()
     for first, code in enumerate(codes[Stream.CONDUCTOR]):
         header = conductor.header
         conductor.read(int(code))
@@ -125,8 +126,8 @@ def _read_events(
     bar: Codes, start: int, players: Players, key: int, events: dict[Stream, dict[int, Event]], *, at_end: bool = False
 ) -> None:
     """Add a bar's events; stops at the end are not told."""
-    for (stream, names), player in zip(PLAYERS.items(), players, strict=True):
-        name = names[player - 1] if player else None
+    for stream in PLAYERS:
+        name = name_of(stream, players)
         for step in np.flatnonzero(bar[stream]):
             event = event_of(stream, int(bar[stream, step]), name, key)
             if event is not None and not (at_end and isinstance(event, Stop)):

@@ -5,6 +5,7 @@
     place 2          key:      169 + 2 * tonic + minor
     place 3          section:  193 + section
     places 4 to 10   player of a stream from the next bar on: 209 + 16 * (stream - 1) + player; 0 is nobody
+    place 11         mood:     337 + mood; 0 is none
     from then on     place:    321 + place
 
 0 says nothing new. The first bar is counted in: it takes no time and nobody plays, so that all is known before the
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.engine.sampler.instruments import PLAYERS, Stream
-from worker.engine.sampler.score import FASTEST, SLOWEST, Header, Section
+from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, Header, Section
 
 TEMPO = 2
 METER = TEMPO + FASTEST - SLOWEST + 1
@@ -23,6 +24,7 @@ KEY = METER + 6
 SECTION = KEY + 24
 PLAYER = SECTION + 16
 PLACE = PLAYER + 16 * len(PLAYERS)
+MOOD = PLACE + 16
 
 # For each stream but the conductor's who plays: 1 is the first of its `PLAYERS`.
 Players = tuple[int, ...]
@@ -36,8 +38,10 @@ OPENING = (
     (KEY, SECTION),
     (SECTION, SECTION + len(Section)),
     *((PLAYER + 16 * row, PLAYER + 16 * row + 1 + len(names)) for row, names in enumerate(PLAYERS.values())),
+    (MOOD, MOOD + 1 + len(MOODS)),
 )
 METER_PLACE, SECTION_PLACE = 1, 3
+PLAYER_PLACES = range(SECTION_PLACE + 1, SECTION_PLACE + 1 + len(PLAYERS))
 # Columns that are counted in, at the most.
 COUNT_IN = Header().steps
 
@@ -50,12 +54,13 @@ def bar_codes(header: Header, section: Section, following: Players = EMPTY) -> l
         KEY + 2 * header.key + header.minor,
         SECTION + section,
         *(PLAYER + 16 * row + player for row, player in enumerate(following)),
+        MOOD + (1 + MOODS.index(header.mood) if header.mood else 0),
     ]
     return opening + [PLACE + step for step in range(len(opening), header.steps)]
 
 
 def read_header(code: int, header: Header) -> Header:
-    """The header with the tempo, meter or key that a code declares; unchanged if it declares none."""
+    """The header with the tempo, meter, key or mood that a code declares; unchanged if it declares none."""
     if TEMPO <= code < METER:
         return replace(header, bpm=code - TEMPO + SLOWEST)
     if METER <= code < KEY:
@@ -64,6 +69,8 @@ def read_header(code: int, header: Header) -> Header:
     if KEY <= code < SECTION:
         key, minor = divmod(code - KEY, 2)
         return replace(header, key=key, minor=bool(minor))
+    if MOOD <= code <= MOOD + len(MOODS):
+        return replace(header, mood=MOODS[code - MOOD - 1] if code > MOOD else None)
     return header
 
 
@@ -75,7 +82,7 @@ def read_section(code: int) -> Section | None:
 def read_players(code: int, players: Players) -> Players:
     """The players with the one whom a code declares; unchanged if it declares none."""
     row, player = divmod(code - PLAYER, 16)
-    if not 0 <= row < len(players) or player > len(list(PLAYERS.values())[row]):
+    if not 0 <= row < len(players) or code >= OPENING[PLAYER_PLACES[row]][1]:
         return players
     return (*players[:row], player, *players[row + 1 :])
 
@@ -110,8 +117,7 @@ class Conductor:
 
     def player(self, stream: Stream) -> str | None:
         """Who plays in a stream."""
-        player = self.players[stream - 1]
-        return PLAYERS[stream][player - 1] if player else None
+        return name_of(stream, self.players)
 
     def read(self, code: int) -> None:
         """Go on by one step. A code that cannot be read changes nothing."""
@@ -123,6 +129,12 @@ class Conductor:
         self._following = read_players(code, self._following)
         if not self.is_over:
             self.section = self.section if (found := read_section(code)) is None else found
+
+
+def name_of(stream: Stream, players: Players) -> str | None:
+    """Who of some players plays in a stream; None if nobody does."""
+    player = players[stream - 1]
+    return PLAYERS[stream][player - 1] if player else None
 
 
 def players_of(names: Sequence[str | None]) -> Players:

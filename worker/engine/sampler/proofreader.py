@@ -11,6 +11,7 @@ from worker.engine.sampler.conductor import (
     METER_PLACE,
     NOBODY,
     OPENING,
+    PLAYER_PLACES,
     SECTION_PLACE,
     Conductor,
     bar_codes,
@@ -69,7 +70,7 @@ class _Bars:
         if self._counts_in or self._place == SECTION_PLACE:
             return True
         takes_turns = NOBODY not in (code - first, self._codes[self._place] - first)
-        return self._place > SECTION_PLACE and takes_turns
+        return self._place in PLAYER_PLACES and takes_turns
 
 
 class _Part:

@@ -18,6 +18,11 @@ from worker.engine.sampler.instruments import (
 SLOWEST, FASTEST = 40, 200
 STEPS_PER_BEAT = 4
 LOWEST_PITCH, HIGHEST_PITCH = 24, 83
+# Codes count them: names may be added at the end only.
+MOODS = (
+    "energetic", "happy", "uplifting", "playful", "romantic", "dreamy", "peaceful", "relaxed", "nostalgic",
+    "melancholic", "sad", "mysterious", "dark", "tense", "aggressive", "epic", "triumphant", "hopeful",
+)  # fmt: skip
 
 
 class Section(IntEnum):
@@ -54,6 +59,7 @@ class Header:
         swing: 0 is straight; 1 and 2 delay every second sixteenth, a little and much.
         key: the tonic's pitch class, 0 is C.
         minor: whether the key is.
+        mood: one of `MOODS`, or None. It is not heard itself: the music is written in it.
 
     Raises:
         ValueError: if something is out of range.
@@ -64,8 +70,11 @@ class Header:
     swing: int = 0
     key: int = 0
     minor: bool = False
+    mood: str | None = None
 
     def __post_init__(self) -> None:
+        if self.mood is not None and self.mood not in MOODS:
+            raise ValueError(f"no mood is called {self.mood!r}")
         _check_range("bpm", self.bpm, SLOWEST, FASTEST)
         _check_range("beats", self.beats, 3, 4)
         _check_range("swing", self.swing, 0, 2)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from tests.unit.training.evaluation.pieces import heard, written
-from training.evaluation.instruments import BEATS
 from training.evaluation.performance import Performance
-from training.evaluation.sound import Sound, band_levels, integrated_loudness, spectrum
+from training.evaluation.sound import Sound, audible, band_levels, integrated_loudness, spectrum
 from training.music import Spec, make_piece
 
 RATE = 32_000
@@ -16,8 +15,7 @@ SPEC = Spec(genre="pop", bpm=120)
 @pytest.fixture(scope="module")
 def sound() -> Sound:
     pieces = [make_piece(seed) for seed in range(120)]
-    own = [heard(piece.spec, piece.score, 10.0) for piece in pieces]
-    return Sound(own, [bool(performance.heard & BEATS) for performance in own])
+    return Sound([audible(heard(piece.spec, piece.score, 10.0).audio) for piece in pieces])
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +38,6 @@ def test_rumble_and_whistle_are_not_in_the_spectrum_s_range(sound: Sound, good: 
     sine = 0.3 * np.sin(2 * np.pi * hertz * np.arange(good.audio.shape[1]) / RATE).astype(np.float32)
     figures = sound(replace(good, audio=np.stack([sine, sine])))
     assert figures["spectrum in range"] == figures["sound"] == 0.0
-
-
-@pytest.mark.parametrize(("drums", "genre"), [(True, "house"), (False, "house"), (True, "rock"), (False, "rock")])
-def test_beats_are_heard_in_the_audio(sound: Sound, drums: bool, genre: str) -> None:
-    spec = Spec(genre=genre, bpm=120, drums=drums)
-    performance = heard(spec, written(spec), 20.0)
-    assert sound(performance)["drums or none, audio"] == 1.0
-    asked_otherwise = replace(performance, spec=replace(spec, drums=not drums))
-    assert sound(asked_otherwise)["drums or none, audio"] == 0.0
 
 
 def test_a_sine_is_in_its_octave_at_its_level() -> None:

@@ -90,6 +90,14 @@ def test_only_what_is_asked_for_is_made(engine: BatchingEngine, outputs: tuple[s
     assert (bool(made.midi), bool(made.stems)) == ("midi" in outputs, "stems" in outputs)
 
 
+def test_the_bar_that_is_counted_in_takes_nothing_from_a_short_piece(engine: BatchingEngine) -> None:
+    (midi,) = Made(engine, replace(RECIPE, duration=2.0)).midi
+    struck = [tick for track in read(midi.file) for tick, message in track if message[0] & 0xF0 == 0x90 and message[2]]
+    # Two seconds at 126 beats a minute, of 480 ticks each, and there are notes in all eighths of the song.
+    end = 2 / 60 * 126 * 480
+    assert end - 480 <= max(struck) <= end
+
+
 def test_a_piece_longer_than_the_window_has_all_of_its_notes_once(engine: BatchingEngine) -> None:
     made = Made(engine, replace(RECIPE, duration=25.0))
     assert all(len(stem) == 25 * RATE for stem in made.stems.values())

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from worker.engine.sampler.instruments import CRACKLE, INSTRUMENTS, KITS, PIECES, Stream
-from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
+from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
 headers = st.builds(
     Header,
@@ -12,6 +12,7 @@ headers = st.builds(
     swing=st.integers(0, 2),
     key=st.integers(0, 11),
     minor=st.booleans(),
+    mood=st.sampled_from((None, *MOODS)),
 )
 middles = st.sampled_from([section for section in Section if section is not Section.END])
 

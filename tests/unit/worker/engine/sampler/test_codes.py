@@ -11,7 +11,7 @@ from tests.unit.worker.engine.sampler.scores import scores
 from worker.engine.sampler.codes import CARD, STOP, decode, encode, event_code, event_of
 from worker.engine.sampler.conductor import Conductor, bar_codes
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PLAYERS, Stream
-from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
+from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
 VOCABULARY = Path(__file__).parents[5] / "shared/prompt/vocabulary.json"
 
@@ -72,15 +72,17 @@ def test_players_take_turns_from_bar_to_bar() -> None:
 
 
 def test_every_word_of_the_vocabulary_is_played_by_somebody() -> None:
-    words = set(json.loads(VOCABULARY.read_text())["instruments"]) - {"drums", "drum machine"}
+    vocabulary = json.loads(VOCABULARY.read_text())
+    assert set(MOODS) == set(vocabulary["moods"])
+    words = set(vocabulary["instruments"]) - {"drums", "drum machine"}
     played = {name for names in INSTRUMENTS.values() for name in names} | set(KITS[Stream.PERCUSSION])
     assert words <= played
     assert {name for names in INSTRUMENTS.values() for name in names} <= words
 
 
 @pytest.mark.parametrize(("bpm", "beats", "steps"), [(40, 3, 12), (200, 4, 16)])
-def test_a_bar_begins_with_tempo_key_and_section(bpm: int, beats: int, steps: int) -> None:
-    header, players = Header(bpm, beats, 2, 11, True), (1, 0, 14, 0, 0, 5, 7)
+def test_a_bar_begins_with_all_that_holds_in_it(bpm: int, beats: int, steps: int) -> None:
+    header, players = Header(bpm, beats, 2, 11, True, "sad"), (1, 0, 14, 0, 0, 5, 7)
     codes = bar_codes(header, Section.CHORUS, players)
 
     assert len(codes) == steps
@@ -134,6 +136,7 @@ def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
     [
         lambda: Header(bpm=39),
         lambda: Header(beats=5),
+        lambda: Header(mood="hungry"),
         lambda: Note("piano", 84),
         lambda: Chord("piano", 12, Quality.MAJOR),
         lambda: Hits("acoustic", frozenset()),

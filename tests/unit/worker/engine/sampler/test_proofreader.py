@@ -30,8 +30,8 @@ def test_what_is_right_stays(header: Header, band: tuple[str, ...]) -> None:
     assert np.array_equal(Proofreader().correct(codes), codes)
 
 
-def test_the_first_tempo_meter_key_and_bars_hold() -> None:
-    header, other = Header(90, 4, 0, 2), Header(91, 3, 1, 7, True)
+def test_the_first_tempo_meter_key_mood_and_bars_hold() -> None:
+    header, other = Header(90, 4, 0, 2, mood="sad"), Header(91, 3, 1, 7, True, "happy")
     counted_in = bar_codes(header, Section.VERSE, PIANIST)
     other_bar = bar_codes(other, Section.CHORUS, PIANIST)
 

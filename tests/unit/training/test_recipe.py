@@ -1,0 +1,22 @@
+"""The recipe of the starter, in miniature."""
+
+from pathlib import Path
+
+import pytest
+
+from training.__main__ import main
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+
+MEASURED = "--captions 4 --seconds 2 --long 1 --read 200 --listened 8 --slots 2"
+
+
+def test_one_command_makes_all_of_it_and_goes_on_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for steps in (1, 2):
+        main(f"--folder {tmp_path} --pieces 400 --steps {steps} {MEASURED}".split())
+        assert "tempo, conductor" in capsys.readouterr().out
+        logged = (tmp_path / "run" / "losses.csv").read_text().splitlines()
+        assert [int(line.split(",")[0]) for line in logged] == list(range(1, steps + 1))
+    assert (tmp_path / "model" / "state_dict.bin").exists()

@@ -1,0 +1,41 @@
+"""The whole recipe, from the sound font to the table of measurements.
+
+    python -m training --folder FOLDER [--pieces 80000] [--steps 12652] [options of training.evaluate]
+
+What is in the folder already is gone on with: stop it whenever you like, and start it again. The bank of samples is
+made only where it is missing.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from training import data, evaluate, export, train
+from training.bank import make as bank
+from worker.engine.sampler.bank import BANK
+
+PIECES, STEPS = 80_000, 12_652
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make what is missing, train, export, measure."""
+    parser = argparse.ArgumentParser(prog="python -m training", description="Make the starter, and measure it.")
+    parser.add_argument("--folder", type=Path, required=True, help="for pieces, checkpoint and model")
+    parser.add_argument("--pieces", type=int, default=PIECES)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    options, measuring = parser.parse_known_args(arguments)
+    _make(options, measuring)
+
+
+def _make(options: Any, measuring: list[str]) -> None:
+    pieces, run, model = (str(options.folder / name) for name in ("data", "run", "model"))
+    if not BANK.exists():
+        bank.main()
+    data.main(["--folder", pieces, "--pieces", str(options.pieces)])
+    train.main(["--data", pieces, "--out", run, "--steps", str(options.steps)])
+    export.main(["--run", run, "--out", model])
+    evaluate.main(["--model", model, "--data", pieces, "--losses", str(Path(run) / "losses.csv"), *measuring])
+
+
+if __name__ == "__main__":
+    main()
