@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
@@ -20,12 +21,11 @@ CHANNELS, BATCH, EPOCHS, RATE = 48, 32, 20, 2e-3
 _power = MelSpectrogram(SAMPLE_RATE, n_fft=2 * HOP, hop_length=HOP, n_mels=MELS, center=False)
 
 
-def log_mel(audio: Floats) -> Tensor:
+def log_mel(audio: Floats) -> Floats:
     """What the network sees of [channels, samples]: float32 of shape [64, frames of 16 ms], around 0."""
     levels = _power(torch.from_numpy(audio.mean(0))).clamp(min=1e-9).log10()
     levels = levels.clamp(min=float(levels.max()) - RANGE)
-    seen: Tensor = levels - levels.mean()
-    return seen
+    return np.asarray(levels - levels.mean())
 
 
 class _Network(nn.Module):
@@ -50,7 +50,7 @@ class _Network(nn.Module):
 class Beats:
     """Hears drums in a performance whose caption asks for them, or for none."""
 
-    def __init__(self, seen: Sequence[Tensor], beats: Sequence[bool]) -> None:
+    def __init__(self, seen: Sequence[Floats], beats: Sequence[bool]) -> None:
         """Learn it.
 
         Args:
@@ -62,7 +62,7 @@ class Beats:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self._network = _Network()
-            self._fit(list(seen), targets)
+            self._fit([torch.from_numpy(each) for each in seen], targets)
         self._network.eval()
 
     def _fit(self, seen: list[Tensor], targets: Tensor) -> None:
@@ -85,7 +85,7 @@ class Beats:
         if performance.spec.drums is None:
             return {}
         with torch.no_grad():
-            heard = bool(self._network(log_mel(performance.audio)[None]) > 0)
+            heard = bool(self._network(torch.from_numpy(log_mel(performance.audio))[None]) > 0)
         return {"drums or none, audio": float(heard is performance.spec.drums)}
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from training.evaluation.beats import Beats, log_mel
 from training.evaluation.coherence import coherence_figures
@@ -28,7 +27,7 @@ class _Impression(NamedTuple):
     """What is kept of a rendering, which itself is large: what `audible` and `log_mel` say; are there beats?"""
 
     levels: NDArray[np.float64]
-    seen: Tensor
+    seen: NDArray[np.float32]
     beats: bool
 
 

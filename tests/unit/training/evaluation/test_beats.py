@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from tests.unit.training.evaluation.pieces import heard, written
 from training.evaluation.beats import Beats, log_mel
@@ -47,4 +46,4 @@ def test_a_piece_without_its_beat_is_the_same_without_it() -> None:
 
 def test_a_louder_piece_looks_the_same() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, (2, 32_000)).astype(np.float32)
-    assert torch.allclose(log_mel(noise), log_mel(4 * noise), atol=1e-3)
+    assert np.allclose(log_mel(noise), log_mel(4 * noise), atol=1e-3)
