@@ -15,6 +15,7 @@ import torch
 from msgspec.structs import replace
 
 from shared.messages import Recipe, WorkerState
+from shared.models import STARTER, default_guidance
 from worker.engine.generation import Generation
 from worker.engine.host import EngineHost
 from worker.engine.interface import EngineSettings, Samples
@@ -23,7 +24,7 @@ from worker.engine.models import STARTER_FOLDER
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RATE = 32_000
-RECIPE = Recipe(model="starter", prompt="happy piano", duration=1.0, seed=7)
+RECIPE = Recipe(model=STARTER, prompt="happy piano", duration=1.0, seed=7, cfg_coef=default_guidance(STARTER))
 
 
 class Running:
