@@ -19,16 +19,13 @@ from gateway.estimate import Estimator
 from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
-from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, JobRecord, JobStatus, now
-from shared.records import Entry, decode_record
+from shared.records import Entry, decode_record, next_update, read_all
 
 log = get_logger(__name__)
 
-# Seconds without another record after which a reading of all of them is given up.
-SILENCE = 10.0
 # Seconds that a change which the broker has may take to get here.
 REACH_PATIENCE = 2.0
 
@@ -170,24 +167,21 @@ class JobIndex:
 
     async def _read(self, bucket: KeyValue, watcher: KeyValue.KeyWatcher) -> None:
         present: set[str] = set()
-        try:
-            # One patience for all: with one each, all records would come in while the loop turns for the first ones.
-            async with asyncio.timeout(SILENCE) as patience:
-                while (update := await _next_update(watcher)) is not None:
-                    self._take(update)
-                    present.add(update.key)
-                    patience.reschedule(asyncio.get_running_loop().time() + SILENCE)
-        except TimeoutError as error:
-            raise UnavailableError(f"The broker said nothing for {SILENCE:g} s while the records were read") from error
+
+        def take(update: KeyValue.Entry) -> None:
+            self._take(update)
+            present.add(update.key)
+
+        await read_all(bucket, watcher, take)
         for job_id in self._shelf.cards.keys() - present:
-            # nats-py's mark for the end of what is there can come too early: ask before forgetting.
+            # This gateway may have written it since: ask before forgetting.
             if not await _exists(bucket, job_id):
                 self.discard(job_id)
 
     async def _keep_following(self, watcher: KeyValue.KeyWatcher) -> None:
         try:
             while True:
-                if update := await _next_update(watcher):
+                if update := await next_update(watcher):
                     self._take(update)
         except Exception:
             log.exception("no longer following the records")
@@ -240,9 +234,3 @@ async def _exists(bucket: KeyValue, job_id: str) -> bool:
     except KeyNotFoundError:
         return False
     return True
-
-
-async def _next_update(watcher: KeyValue.KeyWatcher) -> KeyValue.Entry | None:
-    """The next change; None once, when everything that was there has been seen."""
-    update: KeyValue.Entry | None = await watcher.updates(timeout=None)  # type: ignore[no-untyped-call]
-    return update

@@ -5,7 +5,6 @@ that only reads. And what is stored grows only while a worker runs.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord, now
-from shared.records import Records, aside
+from shared.records import Dated, Records, aside
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.topology import DAY, MAX_RECORDS, TURNS, ensure_streams, ensure_turns
@@ -87,7 +86,7 @@ class Retention:
         """
         records = Records(await ensure_streams(self._bus.require()))
         await self._compare_lifetimes(records)
-        known = {job_id: each async for job_id, each in _all(records)}
+        known = await _all(records)
         kept = [each.used for each in known.values() if each.keeps_audio]
         for each in expiring(kept, moment, self._max_age, self._max_bytes):
             await self._expire(records, known, each)
@@ -148,9 +147,15 @@ class Retention:
                 metrics.SWEPT.inc()
 
 
-async def _all(records: Records) -> AsyncIterator[tuple[str, Known]]:
-    async for (record, revision), changed_at in records.all():
-        yield record.job_id, _known(record, revision, changed_at)
+async def _all(records: Records) -> dict[str, Known]:
+    known: dict[str, Known] = {}
+
+    def take(dated: Dated) -> None:
+        (record, revision), changed_at = dated
+        known[record.job_id] = _known(record, revision, changed_at)
+
+    await records.each(take)
+    return known
 
 
 def _known(record: JobRecord, revision: int, changed_at: datetime) -> Known:

@@ -1,16 +1,12 @@
-"""A mixed load under random faults, and the tally: `uv run python -m tests.faults.soak --minutes 20`.
+"""A mixed load under random faults, and the tally: `uv run python -m tests.faults --soak 20m`.
 
 One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of
 the time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store
-are killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. Exits with 1 if
-anything is wrong.
+are killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost.
 """
 
-import argparse
 import asyncio
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -128,7 +124,7 @@ class Soak:
         await part.start_again()
 
 
-async def soak(folder: Path, minutes: float, seed: int) -> bool:
+async def soak(folder: Path, seconds: float, seed: int) -> bool:
     """Run it in `folder`, print the tally, and say whether nothing is wrong."""
     async with AsyncExitStack() as stack:
         broker, urls = embedded_nats(folder / "nats")
@@ -138,26 +134,8 @@ async def soak(folder: Path, minutes: float, seed: int) -> bool:
             stack.callback(server.kill)
         running = Soak(Cluster(folder, urls, settings, stack), broker, store, random.Random(seed))
         await running.start()
-        verdict = await running.run(60 * minutes)
+        verdict = await running.run(seconds)
     for name in ("accepted", "completed", "failed", "cancelled", "lost", "doubled", "stuck", "orphans"):
         print(f"{name:<12}{getattr(verdict, name):>8}")
     print(*verdict.wrong, sep="\n")
     return not verdict.wrong
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--folder", type=Path, help="keeps logs and the history; a temporary one by default")
-    options = parser.parse_args()
-    print(f"seed {options.seed}")
-    with tempfile.TemporaryDirectory(prefix="musicgen-soak-") as temporary:
-        folder = options.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        sys.exit(0 if asyncio.run(soak(folder, options.minutes, options.seed)) else 1)
-
-
-if __name__ == "__main__":
-    main()

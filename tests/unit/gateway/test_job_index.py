@@ -1,21 +1,16 @@
 """The records in memory, against a plain re-computation."""
 
-import asyncio
 from datetime import timedelta
-from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nats.js.kv import KeyValue
 
-from gateway import job_index
 from gateway.estimate import Estimator
 from gateway.job_index import Ahead, JobIndex
 from gateway.listing import Position
-from shared.errors import UnavailableError
 from shared.messages import JobRecord, JobStatus, now
-from shared.records import Entry, encode_record
+from shared.records import Entry
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 MODELS = ("starter", "small")
@@ -163,40 +158,3 @@ def test_a_job_that_comes_back_with_another_time_takes_its_new_place() -> None:
     assert index.newest(5, None, None) == [again, second]
     index.discard(again.job_id)
     assert index.newest(5, None, None) == [second]
-
-
-class SilentWatcher:
-    """Tells of one record and then of nothing: neither of another one nor that it was the last."""
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self._first: list[KeyValue.Entry] = [update(completed(1), 7)]
-
-    async def updates(self, timeout: float | None) -> KeyValue.Entry:
-        if not self._first:
-            await asyncio.Event().wait()
-        return self._first.pop()
-
-    async def stop(self) -> None:
-        self.stopped = True
-
-
-class Bucket:
-    def __init__(self) -> None:
-        self.watcher = SilentWatcher()
-
-    async def watchall(self) -> SilentWatcher:
-        return self.watcher
-
-
-def update(of: JobRecord, revision: int) -> KeyValue.Entry:
-    return KeyValue.Entry("music_jobs", of.job_id, encode_record(of), revision, None, None, None)
-
-
-async def test_a_reading_that_fails_leaves_no_watcher_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_index, "SILENCE", 0.05)
-    index, bucket = JobIndex(Estimator()), Bucket()
-    with pytest.raises(UnavailableError, match=r"said nothing for 0.05 s"):
-        await index.follow(cast(KeyValue, bucket))
-    assert bucket.watcher.stopped
-    assert index.get(job_id(1)) == completed(1)
