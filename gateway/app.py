@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, web
@@ -35,10 +35,16 @@ from gateway.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end
+from shared.logs import get_logger
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.topology import ensure_streams
+
+log = get_logger(__name__)
+
+# Seconds after which a part of the gateway that failed begins anew.
+PAUSE = 10.0
 
 
 @asynccontextmanager
@@ -120,7 +126,17 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    running = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache)
-    tasks = [asyncio.create_task(each.run()) for each in running]
+    parts = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache)
+    tasks = [asyncio.create_task(keep_running(each.run)) for each in parts]
     yield
     await end(tasks)
+
+
+async def keep_running(run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part until cancelled. What it did not expect is logged, and costs a pause instead of the part."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("a part of the gateway failed and begins anew", part=run.__qualname__)
+        await asyncio.sleep(PAUSE)

@@ -33,7 +33,7 @@ Reuse = Literal["none", "same", "any"]
 
 FOLLOWS = "The same music is being made; this job gets it too"
 ANSWERED = "Taken from the cache: the same music was made before"
-# Jobs that were answered so lately may lack their last event; the broker recognises one that it has.
+# Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
 LATELY = timedelta(minutes=30)
 
 
@@ -51,11 +51,15 @@ class Cache:
         self._workers = workers
         self._renewals = renewals
         self._beginning: set[Key] = set()
-        self._answered: dict[str, datetime] = {}
+        self._untold: dict[str, datetime] = {}
 
     def has(self, record: JobRecord, reuse: Reuse) -> bool:
         """Whether a new job can be answered with stored audio, as far as this gateway knows."""
         return reuse != "none" and self._stored(record, reuse) is not None
+
+    def needs_queue(self, record: JobRecord, reuse: Reuse) -> bool:
+        """Whether a new job has to be queued: nobody has made its audio, or is making it."""
+        return reuse == "none" or not (self.has(record, reuse) or self._takes.making(take_key(record)))
 
     def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """The record of a new job, as it is to be created."""
@@ -105,12 +109,15 @@ class Cache:
             UnavailableError: while NATS is away.
         """
         await self._settle_all(self._takes.followed())
-        # Not those of the last seconds: whoever answered them is just telling that.
-        answered, self._answered, self._takes.answered = self._answered, self._takes.answered, {}
-        for job_id, moment in answered.items():
+        # Not those of the last seconds: whoever ended them is just telling that.
+        due = list(self._untold.items())
+        self._untold |= self._takes.ended
+        self._takes.ended = {}
+        for job_id, moment in due:
             entry = await self._ledger.current(job_id) if now() - moment < LATELY else None
             if entry is not None:
                 await ensure_announced(self._bus.require(), entry)
+            del self._untold[job_id]
 
     async def _settle_all(self, keys: Collection[Key]) -> None:
         for key in keys:

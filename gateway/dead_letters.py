@@ -110,9 +110,11 @@ class DeadLetters:
             log.warning("dead letter of a job that stands still", job_id=record.job_id, reason=letter.why)
             if not record.status.is_terminal:
                 unfinished.append(entry)
-            elif isinstance(letter, MaxDeliveries):
-                # Whoever ended it died before the acknowledgement; files that it left are removed within the hour.
-                await ensure_announced(self._bus.require(), entry)
+                continue
+            # Whoever ended it may have died before it could tell.
+            await ensure_announced(self._bus.require(), entry)
+            if isinstance(letter, MaxDeliveries):
+                # Or before the acknowledgement; files that it left are removed within the hour.
                 await remove_message(self._bus.require(), sequence)
         if unfinished:
             refused = [each.refused for each in self._letters.values() if isinstance(each, Terminated)]

@@ -1,15 +1,13 @@
 """The way of accepted jobs into the queue, and what is told of them."""
 
-import nats.js.errors
-
 from gateway.job_index import JobIndex
-from shared import subjects
-from shared.bus import AWAY, Bus
-from shared.errors import UnavailableError
+from gateway.queue_scan import job_at, remove_message
+from shared.bus import Bus
+from shared.errors import QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.logs import get_logger
 from shared.messages import EventType, Job
-from shared.publisher import publish_event, publish_job
+from shared.publisher import ensure_room, publish_event, publish_job
 from shared.records import Entry
 
 log = get_logger(__name__)
@@ -25,6 +23,7 @@ class JobQueue:
         self._bus = bus
         self._index = index
         self._messages: dict[str, int] = {}
+        self._was_full = False
 
     async def enqueue(self, entry: Entry) -> None:
         """Queue a job whose record says so, and announce that.
@@ -37,6 +36,17 @@ class JobQueue:
         self._index.apply(entry)
         await self.announce(entry)
 
+    async def check_room(self) -> None:
+        """Refuse a job before it has a record, which would leave a marker behind: once the queue was full, it is asked.
+
+        Raises:
+            QueueFullError: if the queue holds as many jobs as it may.
+            UnavailableError: if the broker does not answer.
+        """
+        if self._was_full:
+            await ensure_room(self._bus.require())
+            self._was_full = False
+
     async def publish(self, entry: Entry) -> None:
         """The job's message alone.
 
@@ -45,7 +55,11 @@ class JobQueue:
         """
         record = entry.record
         job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
-        sequence = await publish_job(self._bus.require(), job, record.traceparent)
+        try:
+            sequence = await publish_job(self._bus.require(), job, record.traceparent)
+        except QueueFullError:
+            self._was_full = True
+            raise
         failpoint("gateway.after_publish")
         self._remember(record.job_id, sequence)
 
@@ -61,9 +75,12 @@ class JobQueue:
         if sequence is None:
             return
         try:
-            await self._bus.js.delete_msg(subjects.JOBS_STREAM, sequence)
-        except (nats.js.errors.APIError, *AWAY) as error:
-            log.info("message left in the queue", job_id=job_id, error=repr(error))
+            js = self._bus.require()
+            # After somebody deleted the stream, the number is another job's.
+            if await job_at(js, sequence) == job_id:
+                await remove_message(js, sequence)
+        except UnavailableError as error:
+            log.info("message left in the queue", job_id=job_id, error=str(error))
 
     async def announce(self, entry: Entry, kind: EventType | None = None) -> bool:
         """Publish the event that tells of a record; False if that failed. Who finds the state later does it too."""

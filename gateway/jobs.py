@@ -73,6 +73,8 @@ class Jobs:
         records, recipe = self._ledger.require(), record.recipe
         if self._index.count(None) >= MAX_RECORDS:
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
+        if self._cache.needs_queue(record, reuse) and self._index.get(record.job_id) is None:
+            await self._queue.check_room()
         try:
             entry = await records.create(self._cache.prepared(record, reuse))
         except ConflictError:
@@ -135,6 +137,8 @@ class Jobs:
             record = found.record
             wanted = stopped(record, keep)
             if wanted is record:
+                if record.status.is_terminal:
+                    await ensure_announced(self._bus.require(), found)
                 told = True
                 break
             # Its worker may not have told yet that it has the job, and nothing may follow an end.

@@ -16,14 +16,13 @@ from shared.bus import AWAY, Bus
 from shared.errors import UnavailableError
 from shared.messages import WorkerState
 from shared.storage import Storage
-from shared.topology import RECORD_TTL
 
 INTERVAL = 2.0
-RECORD_LIFETIME = timedelta(seconds=RECORD_TTL)
+_RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
     "events": subjects.EVENTS_STREAM,
-    "kv": f"KV_{subjects.JOBS_BUCKET}",
+    "kv": _RECORDS_STREAM,
     "audio": subjects.AUDIO_STREAM,  # last: while what was deleted is made again, the others are not looked at
 }
 
@@ -48,13 +47,15 @@ class Probe:
         self._looked: dict[str, Component] = {}
         self._wake = asyncio.Event()
         self.queue_depth = 0
+        self._record_lifetime = 0.0  # in seconds, the operator's to change; 0 is for ever, or not known yet
 
     async def run(self) -> None:
         """Look every two seconds, until cancelled."""
         while True:
             await asyncio.gather(self._look_at_nats(), self._look_at_s3())
             self._set_gauges()
-            self._index.expire(RECORD_LIFETIME)
+            if self._record_lifetime:
+                self._index.expire(timedelta(seconds=self._record_lifetime))
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
@@ -92,6 +93,8 @@ class Probe:
                 self._looked[name] = Component("healthy")
                 if stream == subjects.JOBS_STREAM:
                     self.queue_depth = info.state.messages
+                elif stream == _RECORDS_STREAM:
+                    self._record_lifetime = info.config.max_age or 0.0
 
     async def _look_at_s3(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """What is in MUSIC_JOBS, message by message. Only for a sweep that misses something: it asks once for each message."""
 
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -11,9 +12,14 @@ from nats.js.api import RawStreamMsg
 from shared import subjects
 from shared.bus import AWAY
 from shared.errors import UnavailableError
+from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job
 
+log = get_logger(__name__)
+
 _decode = msgspec.json.Decoder(Job).decode
+# What a consumer can be named after; the subjects of the stream may have more in them.
+_NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class Queue(NamedTuple):
@@ -98,6 +104,9 @@ async def _read(js: JetStreamContext, given_up: Collection[int]) -> Queue:
             break
         number, model = message.seq or 0, (message.subject or "").split(".")[2]
         sequence = number + 1
+        if not _NAME.fullmatch(model):
+            log.warning("no worker gets this message: remove it", subject=message.subject, sequence=number)
+            continue
         if model not in limits:
             limits[model] = await _given_up(js, model)
         job_id = _job_id(message)

@@ -30,8 +30,8 @@ log = get_logger(__name__)
 # second. Both on this process's own clock, because wall clocks differ.
 INTERVAL = 10.0
 QUIET = 30.0
-# A job that no worker took for so long ends, before its record could expire without a word: an earlier version made the
-# bucket for seven days.
+# A job that no worker moved for so long ends, before its record could expire without a word: an earlier version made
+# the bucket for seven days.
 UNSERVED = timedelta(days=6)
 
 
@@ -116,12 +116,13 @@ class Sweep:
         record, js = entry.record, self._bus.require()
         log.warning("queueing again", job_id=record.job_id, status=record.status.value)
         await ensure_announced(js, entry)
+        if record.job_id in queue.stranded:
+            # First, because it takes up room in a queue that may be full. Who dies here leaves a job without a message.
+            await remove_message(js, queue.stranded[record.job_id])
         job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
         # Gateways that sweep the same queue publish the same message; what was there before is another one.
         await publish_job(js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
         metrics.requeued(record.recipe.model)
-        if record.job_id in queue.stranded:
-            await remove_message(js, queue.stranded[record.job_id])
 
     async def _give_up(self, entry: Entry, queue: Queue, end: JobRecord) -> None:
         try:
@@ -129,6 +130,7 @@ class Sweep:
         except ConflictError:
             return  # somebody moved it after all
         record, js = entry.record, self._bus.require()
+        self._index.takes.note_end(record.job_id, record.updated_at)
         log.warning("given up", job_id=record.job_id, reason=record.error_message)
         await ensure_announced(js, entry)
         for messages in (queue.deliverable, queue.stranded):
@@ -137,13 +139,13 @@ class Sweep:
 
 
 def _is_unserved(record: JobRecord) -> bool:
-    return record.status is JobStatus.QUEUED and now() - record.updated_at > UNSERVED
+    return not record.status.is_terminal and now() - record.updated_at > UNSERVED
 
 
 def _unserved(record: JobRecord) -> JobRecord:
     return _failed(
         record,
-        f"No worker took this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={record.recipe.model}, "
+        f"No worker moved this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={record.recipe.model}, "
         "or choose a model that /health lists, and send the job again.",
     )
 

@@ -16,7 +16,7 @@ Key = bytes
 
 _encode = msgspec.json.Encoder().encode
 
-# Jobs that were answered from the cache, and whose last event may be missing: so many are remembered.
+# Jobs that ended without a worker, and whose last event may be missing: so many are remembered.
 REMEMBERED = 10_000
 
 
@@ -75,13 +75,13 @@ class Takes:
     Attributes:
         changed: the recipes that jobs wait for, and of which something is new.
         news: set when there is one.
-        answered: jobs that got another one's audio, and when.
+        ended: jobs that ended without a worker, and when: nobody but gateways tells of that.
     """
 
     def __init__(self) -> None:
         self.changed: set[Key] = set()
         self.news = asyncio.Event()
-        self.answered: dict[str, datetime] = {}
+        self.ended: dict[str, datetime] = {}
         self._made = _Groups()
         self._pieces = _Groups()
         self._making: dict[Key, dict[str, None]] = {}
@@ -97,8 +97,8 @@ class Takes:
             self._following.setdefault(key, {})[job_id] = revision
         elif not record.status.is_terminal:
             self._making.setdefault(key, {})[job_id] = None
-        elif record.source is not None and record.completed_at is not None:
-            self._note_answered(job_id, record.completed_at)
+        elif not record.claims and record.completed_at is not None:
+            self.note_end(job_id, record.completed_at)
         self.touch(key)
 
     def remove(self, record: JobRecord) -> None:
@@ -138,10 +138,11 @@ class Takes:
             self.changed.add(key)
             self.news.set()
 
-    def _note_answered(self, job_id: str, moment: datetime) -> None:
-        self.answered[job_id] = moment
-        if len(self.answered) > REMEMBERED:
-            del self.answered[next(iter(self.answered))]
+    def note_end(self, job_id: str, moment: datetime) -> None:
+        """Have it told, should whoever ended the job not come to that."""
+        self.ended[job_id] = moment
+        if len(self.ended) > REMEMBERED:
+            del self.ended[next(iter(self.ended))]
 
 
 def _drop(jobs: dict[Key, dict[str, T]], key: Key, job_id: str) -> None:

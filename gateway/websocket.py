@@ -161,7 +161,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     if len(services.sockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
     if not may_connect(request):
-        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]} may not connect here.")
+        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]!a} may not connect here.")
     _check_protocols(request)
     # Events are too short to be worth compressing, and audio does not get smaller.
     socket = web.WebSocketResponse(

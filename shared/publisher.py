@@ -15,6 +15,7 @@ _decode = msgspec.json.Decoder(Event).decode
 
 # JetStream's error code for a stream at `max_msgs` with `discard: new`.
 MAXIMUM_MESSAGES = 10077
+FULL = "The queue is full. Try again when some of its jobs are done."
 # JetStream's error codes for a subject whose last message is another one than was expected, now or in a moment.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
@@ -41,10 +42,25 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
         return acknowledged.seq
     except nats.js.errors.APIError as error:
         if error.err_code == MAXIMUM_MESSAGES:
-            raise QueueFullError("The queue is full. Try again when some of its jobs are done.") from error
+            raise QueueFullError(FULL) from error
         raise UnavailableError(f"The job cannot be queued: {error.description}") from error
     except AWAY as error:
         raise UnavailableError(f"The job cannot be queued: {error!r}") from error
+
+
+async def ensure_room(js: JetStreamContext) -> None:
+    """Check that the queue would take a job now.
+
+    Raises:
+        QueueFullError: if it holds as many as it may.
+        UnavailableError: if the broker does not answer.
+    """
+    try:
+        info = await js.stream_info(subjects.JOBS_STREAM)
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"The job cannot be queued: {error!r}") from error
+    if info.config.max_msgs and 0 < info.config.max_msgs <= info.state.messages:
+        raise QueueFullError(FULL)
 
 
 async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | None = None) -> None:

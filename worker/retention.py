@@ -71,8 +71,8 @@ class Retention:
         turns = await ensure_turns(js)
         try:
             revision = await turns.create("retention", b"")
-        except nats.js.errors.KeyWrongLastSequenceError:
-            return None
+        except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
+            return None  # not found: somebody's turn ended just now, and the next look takes one
         return (await js.get_msg(f"KV_{TURNS.bucket}", seq=revision)).time
 
     async def clean(self, moment: datetime) -> None:

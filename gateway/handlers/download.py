@@ -13,7 +13,11 @@ from gateway.api import DownloadQuery
 from gateway.problems import Problem, audio_gone, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import read_query
+from shared.errors import UnavailableError
+from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus
+
+log = get_logger(__name__)
 
 CHUNK = 256 * 1024
 _FORWARDED = ("Range", "If-Range")
@@ -131,10 +135,16 @@ async def _relay(
     response.content_type = file.content_type
     response.headers["Content-Disposition"] = file.disposition
     await response.prepare(request)
-    async for chunk in upstream.content.iter_chunked(CHUNK):
-        await response.write(chunk)
-        await renew()  # however slowly the client reads
-    await response.write_eof()
+    try:
+        async for chunk in upstream.content.iter_chunked(CHUNK):
+            await response.write(chunk)
+            await renew()  # however slowly the client reads
+        await response.write_eof()
+    except (TimeoutError, aiohttp.ClientError, UnavailableError) as error:
+        # The head is out, and whatever is written now would be taken for audio: the client sees that it ends too early.
+        log.warning("download broken off", key=file.key, error=repr(error))
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 

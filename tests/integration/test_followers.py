@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from nats.js.kv import KeyValue
 
+from shared.errors import UnavailableError
 from shared.messages import Job, JobStatus
 from shared.publisher import publish_job
 from tests.integration.finished import RECIPE, make
@@ -115,6 +116,32 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
     await eventually(told, "the event came, once")
 
 
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.CANCELLED])
+async def test_an_end_that_could_not_be_told_at_first_is_told_later(
+    system: System, status: JobStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, stored = await system.gateway(), await make(system)
+    events, cache = await events_of(system), api.services.cache
+    source = stored if status is JobStatus.COMPLETED else None
+    job_id = await follower(system, follows=False, status=status, source=source, completed_at=datetime.now(UTC))
+    await api.until(job_id, status.value)
+    await cache.reconcile()
+    with monkeypatch.context() as outage:
+        outage.setattr("gateway.cache.ensure_announced", _away)
+        with pytest.raises(UnavailableError):
+            await cache.reconcile()
+    await cache.reconcile()
+
+    async def told() -> bool:
+        return [(each["type"], each["job_id"]) for each in events] == [(status.value, job_id)]
+
+    await eventually(told, "the event came, once")
+
+
+async def _away(*_: object) -> None:
+    raise UnavailableError("NATS is away")
+
+
 async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for_days(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,4 +154,4 @@ async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for
     monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
     await api.services.sweep.sweep()
     for job_id in jobs:
-        assert "No worker took this job" in (await api.until(job_id, "failed"))["error_message"]
+        assert "No worker moved this job" in (await api.until(job_id, "failed"))["error_message"]

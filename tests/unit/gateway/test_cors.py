@@ -16,6 +16,8 @@ OTHERS = [
     "https://app.example.com:8443",
     f"{LISTED}.evil",
     "",
+    "http://[",
+    "http://\udcff",
 ]
 ASKING = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
 

@@ -79,6 +79,21 @@ def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words
     assert repr(value) in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NATS_URL", "nat://gateway:S3CRET@host:4222"),
+        ("NATS_URL", "nats://gateway:S3C RET@host:4222"),
+        ("S3_ENDPOINT", "https://key:S3CRET@host"),
+    ],
+)
+def test_a_url_that_is_mistyped_shows_nobody_its_password(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert "RET" not in str(caught.value)
+    assert "//…@host" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", VARIABLES)
 def test_every_variable_has_a_description_or_is_free_text(name: str) -> None:
     free = {"S3_ACCESS_KEY", "S3_SECRET_KEY", "API_KEYS", "API_KEYS_FILE"}

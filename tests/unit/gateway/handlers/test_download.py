@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestServer
 
 from gateway.handlers.download import audio_of, output_of
@@ -22,9 +22,11 @@ AUDIO = b"RIFF" + bytes(range(40))
 S3_STATUS = web.AppKey("status", list[int])
 
 
-async def _object(request: web.Request) -> web.Response:
-    """The part of S3 that a download needs; `S3_STATUS` may make it fail."""
-    (status,) = request.app[S3_STATUS]
+async def _object(request: web.Request) -> web.StreamResponse:
+    """The part of S3 that a download needs; `S3_STATUS` may make it fail, or break off so many bytes before the end."""
+    status, *missing = request.app[S3_STATUS]
+    if missing:
+        return await _broken(request, missing[0])
     if status != 200:
         return web.Response(status=status, text="<Error/>", headers={"Content-Range": "bytes */44"})
     wanted = request.http_range
@@ -36,9 +38,18 @@ async def _object(request: web.Request) -> web.Response:
     return web.Response(status=206, body=body, headers=headers)
 
 
+async def _broken(request: web.Request, missing: int) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000000", "Content-Type": "audio/wav"})
+    await response.prepare(request)
+    await response.write(bytes(1_000_000 - missing))
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
 @pytest.fixture
 async def s3(services: Services) -> AsyncIterator[list[int]]:
-    """An S3 that holds the audio of job 1, which is completed; the list says how it answers."""
+    """An S3 that holds the audio of job 1, which is completed; the list says how it answers, see `_object`."""
     app = web.Application()
     app[S3_STATUS] = status = [200]
     app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", _object)
@@ -132,6 +143,16 @@ async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, servi
     async with api.get(URL, allow_redirects=False) as response:
         assert response.status == 503
         assert "S3 is away" in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("missing", [1, 200_000])
+async def test_what_breaks_off_at_s3_breaks_off_at_the_client(api: Api, s3: list[int], missing: int) -> None:
+    """And never goes on with an error in the middle of the audio."""
+    s3.append(missing)
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        with pytest.raises(ClientPayloadError):
+            await response.read()
 
 
 async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: list[int]) -> None:
