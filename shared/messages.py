@@ -88,7 +88,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         keep_requested: a person stopped the job and wants what was made until then.
-        suspect: the job may be what took a worker down.
+        suspect: the job may be what took a worker down, and runs alone.
+        waits: a suspect that was claimed and not let into the engine yet: its worker's death is not its doing.
         claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
             falls: from 1 on there may be files of the job in storage.
         owner: the name of the API key that asked for it; None if none was needed.
@@ -117,6 +118,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     keep_requested: bool = False
     suspect: bool = False
+    waits: bool = False
     outputs: tuple[Output, ...] = ()
     claims: int = 0
     owner: str | None = None

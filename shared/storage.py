@@ -13,6 +13,7 @@ from minio import Minio
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
+from minio.helpers import MIN_PART_SIZE
 
 from shared.errors import SettingsError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
@@ -98,7 +99,14 @@ class Storage:
     async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> None:
         await self._call(
             lambda: self._client.put_object(
-                self.bucket, key, io.BytesIO(data), len(data), content_type=content_type, metadata=dict(metadata)
+                self.bucket,
+                key,
+                io.BytesIO(data),
+                len(data),
+                content_type=content_type,
+                metadata=dict(metadata),
+                # In one piece: the parts of an upload that was broken off are in no listing, and stay for ever.
+                part_size=max(len(data), MIN_PART_SIZE),
             )
         )
 

@@ -38,7 +38,8 @@ TRANSITIONS = (
     Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway"),
     Transition("cancel", _QUEUED, JobStatus.CANCELLED, "gateway"),
     Transition("report, keep", _PROCESSING, _PROCESSING, "its worker, gateway"),
-    Transition("take over", _PROCESSING, _PROCESSING, "any worker", (1,)),
+    # Without another attempt where a suspect still waits for the engine: it did nothing to its worker.
+    Transition("take over", _PROCESSING, _PROCESSING, "any worker", (0, 1)),
     # A stop of the worker takes the attempt back; `claims` goes on rising.
     Transition("hand back", _PROCESSING, _QUEUED, "its worker", (0, -1)),
     Transition("complete", _PROCESSING, JobStatus.COMPLETED, "its worker"),
@@ -85,7 +86,7 @@ def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
     if after.claims < before.claims:
         raise _refusal(before, after, "claims never fall")
     same_attempt = before.status is after.status is _PROCESSING and after.attempts == before.attempts
-    if same_attempt and after.worker_id != before.worker_id:
+    if same_attempt and after.worker_id != before.worker_id and not before.waits:
         raise _refusal(before, after, "another worker begins another attempt")
     changed = [name for name in IDENTITY if getattr(before, name) != getattr(after, name)]
     if changed:

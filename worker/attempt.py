@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from shared.bus import Bus
@@ -54,7 +55,8 @@ class Attempt:
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
-        self._making = Making(lease, host, self._generation, lambda: self.stopping)
+        self._alone = AsyncExitStack()
+        self._making = Making(lease, host, self._generation, self._alone, lambda: self.stopping)
         self._files: Files | None = None
         self._whole = False
         self._result: Result | None = None
@@ -66,7 +68,7 @@ class Attempt:
         Raises:
             UnavailableError: if a part is away for too long; the message is to be delivered again.
         """
-        async with self.lease.kept_alive():
+        async with self.lease.kept_alive(), self._alone:
             try:
                 await self._run()
             except LeaseLostError:
@@ -188,6 +190,7 @@ class Attempt:
             checkpoint=self._info.checkpoint,
             completed_at=now(),
             suspect=False,
+            waits=False,
             **fields,
         )
         await patiently(lambda: self.lease.finish(record), self._patience)
@@ -195,10 +198,10 @@ class Attempt:
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
         await patiently(self.lease.announce, self._patience)
         failpoint("worker.after_event")
+        await self._delivery.forget()
         if audio is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
-        await self._delivery.forget()
         await acknowledge(self.lease.message)
 
     async def _survive(self, error: EngineDiedError) -> None:

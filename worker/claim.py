@@ -75,6 +75,7 @@ class Claims:
         self._worker_id = worker_id
         self._adopt = adopt
         self._seen: dict[str, int] = {}
+        self._claiming: set[str] = set()
 
     async def claim(self, records: Records, message: Msg) -> Lease | Entry | None:
         """Make the job ours.
@@ -85,7 +86,6 @@ class Claims:
         Raises:
             UnavailableError: if NATS is away; the message comes again.
         """
-        js = self._bus.require()
         try:
             job_id = _decode(message.data).job_id
         except UNDECODABLE as error:
@@ -94,6 +94,18 @@ class Claims:
         if not is_job_id(job_id):
             await terminate(self._bus.client, message, _refusal(message, "not a job: its id is malformed"))
             return None
+        if job_id in self._claiming:
+            # Two messages of one job at a time: the record would not keep a worker from itself.
+            await look_again(message)
+            return None
+        self._claiming.add(job_id)
+        try:
+            return await self._claim(records, message, job_id)
+        finally:
+            self._claiming.discard(job_id)
+
+    async def _claim(self, records: Records, message: Msg, job_id: str) -> Lease | Entry | None:
+        js = self._bus.require()
         while True:
             entry = await records.get(job_id)
             if entry is None:
@@ -128,7 +140,9 @@ class Claims:
             return made(record)  # its gateway was about to
         if record.keep_requested:
             return _lost(record)
-        return _exhausted(record) if record.attempts >= MAX_ATTEMPTS else _claimed(record, self._worker_id)
+        if record.attempts >= MAX_ATTEMPTS and not record.waits:
+            return _exhausted(record)
+        return _claimed(record, self._worker_id)
 
     def _is_alive_elsewhere(self, entry: Entry) -> bool:
         """Whether another worker's record moves: it reports many times in the time between two looks.
@@ -167,14 +181,18 @@ def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry)
 
 def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
     moment = now()
+    # Whoever died may have died of another job beside this one: the last attempt is made alone.
+    suspect = record.suspect or (record.status is JobStatus.PROCESSING and record.attempts >= MAX_ATTEMPTS - 1)
     return replace(
         record,
         status=JobStatus.PROCESSING,
         progress=0.0,
         message="Generating",
-        attempts=record.attempts + 1,
+        attempts=record.attempts if record.waits else record.attempts + 1,
         claims=record.claims + 1,
         worker_id=worker_id,
+        suspect=suspect,
+        waits=suspect,
         started_at=moment,
         updated_at=moment,
     )

@@ -145,6 +145,16 @@ class Lease:
         else:
             await publish_event(self._js, self._entry, kind)
 
+    async def begin(self) -> None:
+        """Note that a suspect is let into the engine, before it does anything there: from now on a death counts.
+
+        Raises:
+            LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
+        """
+        async with self._reporting:
+            if self.record.waits:
+                await self.write(self.draft(waits=False))
+
     async def progress(self, fraction: float, message: str) -> None:
         """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
 
@@ -186,6 +196,7 @@ class Lease:
             worker_id=None,
             started_at=None,
             suspect=suspect or self.record.suspect,
+            waits=False,
         )
         await self.finish(queued)
         failpoint("worker.after_hand_back")

@@ -1,12 +1,15 @@
 """One run of the engine: its audio is made while the lease is watched and the progress told."""
 
 import asyncio
+import math
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from shared.lifecycle import end
 from worker.engine.generation import Generation
 from worker.engine.host import EngineHost
 from worker.lease import Lease, LeaseLostError
+from worker.patience import patiently
 
 # Seconds between two reports; clients see the work move at least every half second.
 REPORT_INTERVAL = 0.4
@@ -15,13 +18,22 @@ REPORT_INTERVAL = 0.4
 class Making:
     """Has the engine make the job of one lease; what comes of it is in `generation`.
 
-    `is_stopping` tells whether the worker stops: it then has no time for more than the audio.
+    `is_stopping` tells whether the worker stops: it then has no time for more than the audio. `alone` is closed when
+    the attempt has ended.
     """
 
-    def __init__(self, lease: Lease, host: EngineHost, generation: Generation, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        host: EngineHost,
+        generation: Generation,
+        alone: AsyncExitStack,
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._lease = lease
         self._host = host
         self._generation = generation
+        self._alone = alone
         self._is_stopping = is_stopping
 
     async def run(self) -> None:
@@ -33,7 +45,7 @@ class Making:
         """
         record, lease = self._lease.record, self._lease
         work = asyncio.create_task(
-            self._host.generate(record.job_id, record.recipe, self._generation, alone=record.suspect)
+            self._host.generate(record.job_id, record.recipe, self._generation, self._enter if record.suspect else None)
         )
         lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
         report = asyncio.create_task(self._report())
@@ -52,6 +64,11 @@ class Making:
                 await asyncio.gather(work, return_exceptions=True)
             finally:
                 await end((lost, keep, report))
+
+    async def _enter(self, gate: AbstractAsyncContextManager[None]) -> None:
+        """Be alone until the attempt has ended: a job that dies beside it must find it settled."""
+        await self._alone.enter_async_context(gate)
+        await patiently(self._lease.begin, math.inf)
 
     async def _report(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """What Prometheus reads from a worker: outcomes, times by phase, slots, and the machine it runs on."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pynvml
@@ -54,10 +55,12 @@ def _gpus() -> Iterator[GaugeMetricFamily]:
     try:
         for number in range(pynvml.nvmlDeviceGetCount()):
             device = pynvml.nvmlDeviceGetHandleByIndex(number)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(device)
-            use.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(device).gpu)
-            used.add_metric([str(number)], memory.used)
-            total.add_metric([str(number)], memory.total)
+            with suppress(pynvml.NVMLError):  # a part of a GPU (MIG) does not tell how busy it is
+                use.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(device).gpu)
+            with suppress(pynvml.NVMLError):  # one that shares the machine's memory has none of its own
+                memory = pynvml.nvmlDeviceGetMemoryInfo(device)
+                used.add_metric([str(number)], memory.used)
+                total.add_metric([str(number)], memory.total)
     finally:
         pynvml.nvmlShutdown()
     yield from (use, used, total)

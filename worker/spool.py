@@ -73,6 +73,7 @@ class Spool:
         draft = folder / f".{job_id}.{os.getpid()}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_old(folder)
             draft.write_bytes(_encode(kept))
             draft.replace(folder / job_id)
         except OSError as error:
@@ -92,10 +93,13 @@ class Spool:
 
 
 def _remove_old(folder: Path) -> None:
-    for file in folder.iterdir():
-        with suppress(FileNotFoundError):  # another worker tidies as well
-            if time.time() - file.stat().st_mtime > FORGOTTEN:
-                file.unlink()
+    try:
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):  # another worker tidies as well
+                if file.is_file() and time.time() - file.stat().st_mtime > FORGOTTEN:
+                    file.unlink()
+    except OSError as error:
+        log.warning("old kept audio cannot be removed", folder=str(folder), error=str(error))
 
 
 def _unlink(file: Path) -> None:

@@ -203,6 +203,7 @@ class Worker:
         if claimed is None:
             return
         if isinstance(claimed, Entry):
+            await self._spool.remove(claimed.record.job_id)
             await close_finished(self._bus.js, message, claimed, self._storage)
             return
         structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)

@@ -121,6 +121,21 @@ async def test_a_job_that_kills_its_worker_fails_after_three_and_the_queue_moves
 
 
 @pytest.mark.thorough
+async def test_jobs_beside_one_that_kills_its_worker_complete(cluster: Cluster) -> None:
+    """Together in two workers, and then each alone: whoever waits for its turn loses nothing by a third death."""
+    client, _ = await cluster.gateway()
+    mates = [await client.accepted("slow") for _ in range(2)]
+    poison = await client.accepted("assassin")
+    mates += [await client.accepted("slow")]
+    for _ in range(3):
+        assert await cluster.doomed_worker(MAX_CONCURRENT_JOBS="4").until_ended() == -9
+    await cluster.worker()
+    assert (await client.until(poison))["status"] == "failed"
+    assert await client.ends(mates) == ["completed"] * 3
+    await cluster.check()
+
+
+@pytest.mark.thorough
 async def test_a_job_too_large_for_the_memory_fails_and_the_others_go_on(cluster: Cluster) -> None:
     (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
     jobs = [await client.accepted(prompt) for prompt in ("tone", "memory", "tone", "crash", "tone")]

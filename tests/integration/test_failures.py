@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from shared import subjects
 from shared.errors import ConflictError
+from shared.publisher import publish_event
 from tests.integration.system import System, eventually
 
 
@@ -140,6 +142,32 @@ async def test_a_worker_that_lost_its_job_changes_nothing(system: System) -> Non
     assert (now.record.worker_id, now.record.status.value) == ("another", "processing")
     js = (await system.nats()).jetstream()
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+
+
+async def test_two_messages_of_a_job_are_one_to_a_worker(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a death between publishing a job again and acknowledging its old message."""
+    announce = publish_event
+
+    async def slowly(*arguments: Any) -> None:
+        await asyncio.sleep(0.3)
+        await announce(*arguments)
+
+    monkeypatch.setattr("worker.claim.publish_event", slowly)
+    monkeypatch.setattr("shared.topology.ACK_WAIT", 1.0)
+    monkeypatch.setattr("worker.lease.HEARTBEAT", 0.3)
+    api, js = await system.gateway(), (await system.nats()).jetstream()
+    job_id = await api.generate("slow", duration=2)
+    message = await js.get_msg(subjects.JOBS_STREAM, 1)
+    await js.publish(message.subject or "", message.data or b"", headers={subjects.MSG_ID: f"{job_id}.again"})
+    running = await system.worker()
+    status = await api.until(job_id, "completed")
+    assert (status["attempts"], status["actual_duration"]) == (1, 2.0)
+
+    async def at_rest() -> bool:
+        state = (await js.stream_info(subjects.JOBS_STREAM)).state
+        return running.worker.describe().busy == 0 and state.messages == 0
+
+    await eventually(at_rest, "both messages are gone, and no slot is taken")
 
 
 async def test_two_workers_share_a_queue_without_doing_anything_twice(system: System) -> None:

@@ -229,3 +229,12 @@ async def test_records_outlive_the_audio(system: System) -> None:
     bucket = await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET)
     assert (await bucket.status()).ttl == RECORDS.ttl
     assert (RECORDS.ttl or 0) >= 2 * timedelta(days=system.settings("worker").max_audio_days).total_seconds()
+
+
+async def test_a_large_file_is_stored_in_one_piece(system: System) -> None:
+    """Of an upload in parts that broke off, what had come would be in no listing, and stay."""
+    storage, data = system.storage(), bytes(12_000_000)
+    storage._client._create_multipart_upload = None  # type: ignore[assignment]
+    key = await storage.put_audio(job_id := new_job_id(), data, {})
+    assert storage._client.stat_object(storage.bucket, key).size == len(data)
+    await storage.remove_job(job_id)

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
 from shared.lifecycle import end
 from shared.logs import get_logger
@@ -42,7 +42,7 @@ BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
 # An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
 CANCEL_PATIENCE = 10.0
-# The same where a person keeps what was made: stems of two minutes take a while on a busy machine.
+# The same where a person keeps what was made, and a second more for each of the piece: stems take a while.
 KEEP_PATIENCE = 60.0
 # Seconds between the end of the connection and that of the process.
 EXIT_PATIENCE = 2.0
@@ -90,27 +90,39 @@ class EngineHost:
         finally:
             self._kill()
 
-    async def generate(self, job_id: str, recipe: Recipe, generation: Generation, *, alone: bool = False) -> None:
+    async def generate(
+        self,
+        job_id: str,
+        recipe: Recipe,
+        generation: Generation,
+        enter_alone: Callable[[AbstractAsyncContextManager[None]], Awaitable[None]] | None = None,
+    ) -> None:
         """Have the audio made and put into `generation`. Cancelling the call frees the slot; what came before stays.
 
         Args:
             job_id: whose it is.
             recipe: what to make.
             generation: gets the audio, then the outputs; of a cancelled call's audio only if its `keep` is set.
-            alone: let no other job be in the engine meanwhile, and wait until that can be.
+            enter_alone: enters what it is given, which waits until no other job is in the engine, and keeps all others
+                out until whoever entered leaves it.
 
         Raises:
             EngineDiedError: if the process ended meanwhile.
             GenerationFailedError: if it cannot make this one.
         """
-        async with self._gate.enter(alone=alone):
+        async with AsyncExitStack() as stack:
+            gate = self._gate.enter(alone=enter_alone is not None)
+            await (enter_alone(gate) if enter_alone else stack.enter_async_context(gate))
             generation.began = time.perf_counter()
             self._generations[job_id] = generation
             try:
                 await self._send(Generate(job_id, recipe))
                 result = await asyncio.shield(generation.result)
             except asyncio.CancelledError:
-                await self._cancel(job_id, generation, keep=generation.keep and bool(recipe.outputs))
+                keeps = generation.keep and bool(recipe.outputs)
+                await self._cancel(
+                    job_id, generation, keeps, KEEP_PATIENCE + recipe.duration if keeps else CANCEL_PATIENCE
+                )
                 raise
             finally:
                 self._generations.pop(job_id, None)
@@ -118,10 +130,10 @@ class EngineHost:
             raise GenerationFailedError(result.kind, result.reason)
         self._crashes = 0
 
-    async def _cancel(self, job_id: str, generation: Generation, *, keep: bool) -> None:
+    async def _cancel(self, job_id: str, generation: Generation, keep: bool, patience: float) -> None:
         try:
             await self._send(Cancel(job_id, keep))
-            async with asyncio.timeout(KEEP_PATIENCE if keep else CANCEL_PATIENCE):
+            async with asyncio.timeout(patience):
                 await asyncio.shield(generation.result)
         except EngineDiedError:
             pass  # then the slot is free as well

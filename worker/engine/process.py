@@ -158,11 +158,11 @@ class EngineProcess:
         def on_step(done: int, total: int) -> None:
             nonlocal told
             self._check_wanted(job_id)
-            if job_id in self._kept:
-                raise KeptGenerationError
             if time.perf_counter() - told >= STEP_INTERVAL:
                 told = time.perf_counter()
                 self._send(Step(job_id, done, total))
+            if job_id in self._kept:
+                raise KeptGenerationError
 
         return on_step
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
 from shared.files import Output
@@ -49,6 +50,17 @@ async def test_a_disk_that_fails_delays_nobody(tmp_path: Path) -> None:
     await spool.keep(JOB, RECIPE, FILES)
     await spool.remove(JOB)
     assert await spool.find(JOB, RECIPE) is None
+
+
+@pytest.mark.parametrize("tidies", ["tidy", "keep"])
+async def test_what_is_not_ours_is_left_alone(tmp_path: Path, tidies: str) -> None:
+    """As on a disk that was just formatted."""
+    spool, foreign = Spool(str(tmp_path)), tmp_path / "lost+found"
+    foreign.mkdir()
+    os.utime(foreign, (0, 0))
+    await (spool.tidy() if tidies == "tidy" else spool.keep(JOB, RECIPE, FILES))
+    assert foreign.is_dir()
+    assert await spool.find(JOB, RECIPE) == (FILES if tidies == "keep" else None)
 
 
 async def test_what_nobody_came_back_for_is_removed(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What a worker tells of its machine."""
+
+from types import SimpleNamespace
+from typing import NoReturn
+
+import pynvml
+import pytest
+
+from worker.metrics import MachineCollector
+
+
+def _not_supported(device: object) -> NoReturn:
+    raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nvmlInit", "nvmlShutdown"):
+        monkeypatch.setattr(pynvml, name, lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 1)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda number: number)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda device: SimpleNamespace(used=1, total=2))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", lambda device: SimpleNamespace(gpu=90))
+
+
+def told() -> dict[str, list[float]]:
+    return {each.name: [sample.value for sample in each.samples] for each in MachineCollector().collect()}
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_is_told_of() -> None:
+    found = told()
+    assert found["gpu_utilization_percent"] == [90]
+    assert (found["gpu_memory_used_bytes"], found["gpu_memory_total_bytes"]) == ([1], [2])
+
+
+@pytest.mark.usefixtures("gpu")
+def test_what_a_gpu_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", _not_supported)
+    assert told()["gpu_utilization_percent"] == []
+    assert told()["gpu_memory_total_bytes"] == [2]
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", _not_supported)
+    assert told()["gpu_memory_total_bytes"] == []
+    assert told()["machine_memory_total_bytes"][0] > 0
