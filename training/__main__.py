@@ -1,6 +1,6 @@
 """The whole recipe, from the sound font to the table of measurements.
 
-    python -m training --folder FOLDER [--pieces 80000] [--steps 12652] [options of training.evaluate]
+    python -m training --folder FOLDER [--pieces 160000] [--steps 16800] [options of training.evaluate]
 
 What is in the folder already is gone on with: stop it whenever you like, and start it again. The bank of samples is
 made only where it is missing.
@@ -14,7 +14,7 @@ from training import data, evaluate, export, train
 from training.bank import make as bank
 from worker.engine.sampler.bank import BANK
 
-PIECES, STEPS = 80_000, 12_652
+PIECES, STEPS = 160_000, 16_800
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -70,25 +70,30 @@ class KeyFinder:
     The profiles are fitted to the generator's own pieces, as Temperley (2007, chapter 4) fitted his to a corpus.
     """
 
-    def __init__(self, own: Sequence[Performance], hidden: int = 64, epochs: int = 30) -> None:
+    def __init__(self, own: Sequence[Performance], hidden: int = 128, epochs: int = 50) -> None:
         scores = [performance.score for performance in own if any(sounds(performance.score))]
         found = torch.from_numpy(np.stack([evidence(score) for score in scores]))
         keys = torch.tensor([12 * score.header.minor + score.header.key for score in scores])
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self._network = nn.Sequential(
-                nn.Linear(ROWS * 12, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, 2)
-            )
+                nn.Linear(ROWS * 12, hidden), nn.ReLU(), nn.Dropout(0.4),
+                nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(0.4),
+                nn.Linear(hidden, 2),
+            )  # fmt: skip
             self._fit(found, keys, epochs)
         self._network.eval()
 
     def _fit(self, found: Tensor, keys: Tensor, epochs: int) -> None:
         optimizer = torch.optim.AdamW(self._network.parameters(), lr=3e-3, weight_decay=0.05)
+        batches = -(-len(found) // BATCH)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, epochs * batches)
         for _ in range(epochs):
             for batch in torch.split(torch.randperm(len(found)), BATCH):
                 optimizer.zero_grad()
                 cross_entropy(self._likelihoods(found[batch]), keys[batch]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
+                schedule.step()
 
     def _likelihoods(self, found: Tensor) -> Tensor:
         """Of 12 major keys, then 12 minor ones: [pieces, 24]."""

@@ -49,7 +49,7 @@ class Ensemble:
     Attributes:
         parts: the instruments of each stream, which take turns; of drums and percussion the kits.
         guests: instruments that the caption does not name although it names one.
-        featured: the streams of those that it names.
+        featured: the streams of those that it names, and of a beat or a bass that it asks for.
     """
 
     parts: dict[Stream, tuple[str, ...]]
@@ -65,6 +65,7 @@ def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
     _double(parts, members, spec, source)
     featured = {stream for stream, names in parts.items() if set(names) & set(spec.instruments)}
     featured |= {stream for stream, words in ((D, KIT_WORDS), (R, SETS)) if set(words) & set(spec.instruments)}
+    featured |= {stream for stream, asked in ((D, spec.drums), (B, spec.bass)) if asked}
     return Ensemble({**parts, **_kits(members + guests, style, source)}, tuple(guests), frozenset(featured))
 
 

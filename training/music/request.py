@@ -26,7 +26,7 @@ def _draw(source: random.Random) -> Spec:
     solo = chance() < _SOLO
     instruments = _solo(source) if solo else _instruments(genre.instruments if genre else (), source)
     bpm = _bpm(genre.name if genre else None, source) if chance() < 0.27 else None
-    key = source.randrange(12) if chance() < 0.2 else None
+    key = source.randrange(12) if chance() < 0.32 else None
     return Spec(
         genre=genre.name if genre else None,
         mood=source.choice(VOCABULARY.moods) if chance() < 0.45 else None,
@@ -88,7 +88,7 @@ def _drums(instruments: tuple[str, ...], solo: bool, source: random.Random) -> b
     if solo:
         return None
     draw = source.random()
-    return False if draw < 0.15 else True if draw < 0.2 else None
+    return False if draw < 0.22 else True if draw < 0.32 else None
 
 
 def _bass(instruments: tuple[str, ...], solo: bool, source: random.Random) -> bool | None:
@@ -97,4 +97,4 @@ def _bass(instruments: tuple[str, ...], solo: bool, source: random.Random) -> bo
     if solo:
         return None
     draw = source.random()
-    return False if draw < 0.05 else True if draw < 0.1 else None
+    return False if draw < 0.12 else True if draw < 0.2 else None

@@ -1,6 +1,7 @@
 """Drums: the style's groove, a crash where a section arrives, a fill where one ends; and percussion beside them."""
 
 import random
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -56,8 +57,10 @@ def play_drums(plan: Plan, source: random.Random) -> tuple[Line, Line]:
     repertoire = Repertoire(plan.style.drums, plan.header.steps, source)
     fill = source.choice(_fills()[plan.style.fills])
     shift = max(-1, min(1, plan.velocity))
+    asked = Stream.DRUMS in plan.ensemble.featured
     for bar, kit, _ in each_bar(plan.bars, Stream.DRUMS, plan.ensemble.parts[Stream.DRUMS], line):
-        rows = dict(repertoire.rows(bar))
+        # Who asks for drums wants to hear them: a stroke here and there is for those who do not.
+        rows = dict(repertoire.rows(replace(bar, level=max(bar.level, 1)) if asked else bar))
         if bar.fill:
             rows = _filled(rows, fill, plan.header.steps)
         if bar.arrives and plan.style.crash and kit not in _SOFT_KITS:
