@@ -47,7 +47,9 @@ def _name_of(folder: str) -> str:
     try:
         return model_name(folder)
     except (OSError, RuntimeError, ValueError) as error:  # such as the home of a user who does not exist
-        raise SettingsError(f"MUSICGEN_MODEL_SIZE: {folder!r} is no path: {error}") from error
+        raise SettingsError(
+            f"MUSICGEN_MODEL_SIZE must be a name or a folder; {folder!r} is no path: {error}"
+        ) from error
 
 
 def check_model_reference(reference: str) -> None:
@@ -58,8 +60,8 @@ def check_model_reference(reference: str) -> None:
     """
     if is_folder(reference) and _name_of(reference) in MODEL_NAMES:
         raise SettingsError(
-            f"MUSICGEN_MODEL_SIZE: a folder called {model_name(reference)} would take the jobs of the model of that "
-            "name. Rename the folder."
+            f"MUSICGEN_MODEL_SIZE must be a folder of another name: one called {model_name(reference)} would take the "
+            "jobs of the model of that name. Rename it."
         )
     if not is_folder(reference) and reference not in MODEL_NAMES:
         raise SettingsError(

@@ -14,6 +14,8 @@ from tests.faults.client import Client
 from tests.faults.history import History
 from tests.faults.parts import gateway_part, worker_part
 from tests.faults.verdict import Verdict, judge
+from tests.integration.finished import HOUR, later
+from tests.integration.system import System
 from tests.servers import Server
 
 Environments = dict[str, dict[str, str]]
@@ -74,6 +76,11 @@ class Cluster:
         verdict = await judge(await self.nats(), self.storage(), self.history, patience)
         self.history.note("verdict", **vars(verdict))
         return verdict
+
+    async def sweep(self) -> None:
+        """What workers do now and then, two hours from now: nothing that is nobody's is left."""
+        retention = await System(self._nats_urls, self._s3, self._stack).retention()
+        await retention.clean(later(2 * HOUR))
 
     async def check(self, patience: float = 60.0) -> Verdict:
         """`judge`, and nothing may be wrong."""

@@ -1,7 +1,7 @@
 """Settings from the environment."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError
@@ -141,6 +141,8 @@ def test_the_model_is_the_name_under_which_jobs_queue(reference: str, model: str
 
 
 @given(st.sampled_from(VARIABLES), st.text(max_size=20))
+@example("MUSICGEN_MODEL_SIZE", "~0")
+@example("MUSICGEN_MODEL_SIZE", "./small")
 def test_any_value_is_taken_or_refused_by_name(name: str, value: str) -> None:
     refused = ""
     try:
