@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,3 +203,17 @@ async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_c
     assert await api.delete(job_id) == 200
     successor = await system.worker()
     await _nothing_is_left(system, successor.worker, {job_id: await api.status(job_id)})
+
+
+async def test_what_a_worker_kept_on_disk_goes_when_its_job_has_ended_elsewhere(system: System, tmp_path: Path) -> None:
+    first, second = await system.gateway(), await system.gateway()
+    job_id = await first.generate()
+    (tmp_path / job_id).write_bytes(b"kept")
+    # The second gateway does not know the message, and leaves it to a worker.
+    assert await second.delete(job_id) == 200
+    await system.worker(MUSICGEN_SPOOL_DIR=str(tmp_path))
+
+    async def gone() -> bool:
+        return not (tmp_path / job_id).exists()
+
+    await eventually(gone, "nobody comes back for it")
