@@ -59,7 +59,7 @@ async def ensure_room(js: JetStreamContext) -> None:
         info = await js.stream_info(subjects.JOBS_STREAM)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The job cannot be queued: {error!r}") from error
-    if info.config.max_msgs and 0 < info.config.max_msgs <= info.state.messages:
+    if 0 < (info.config.max_msgs or 0) <= info.state.messages:
         raise QueueFullError(FULL)
 
 

@@ -134,7 +134,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 def _explain(error: str, values: Mapping[str, str]) -> str:
     match = re.search(r"`\$\.(\w+)`", error)
     name = match.group(1) if match else ""
-    shown = re.sub(r"//[^@/]*@", "//…@", values.get(name, ""))  # whoever mistypes a URL shows nobody its password
+    shown = re.sub(r"(?s)//.*@", "//…@", values.get(name, ""))  # whoever mistypes a URL shows nobody its password
     return f"{name} must be {describe(name)}, not {shown!r}."
 
 

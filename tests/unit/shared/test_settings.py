@@ -84,6 +84,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words
     [
         ("NATS_URL", "nat://gateway:S3CRET@host:4222"),
         ("NATS_URL", "nats://gateway:S3C RET@host:4222"),
+        ("NATS_URL", "nat://gateway:S3C/@RET@host:4222"),
         ("S3_ENDPOINT", "https://key:S3CRET@host"),
     ],
 )
