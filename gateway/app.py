@@ -94,7 +94,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
     async def prepare() -> None:
         nonlocal subscribed
         bucket = await ensure_streams(bus.js)
-        await services.index.follow(bucket)
+        await services.index.follow(bus.client)
         services.ledger.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection
             return

@@ -1,4 +1,4 @@
-"""All job records in memory, kept equal to the bucket by a watch: polling a status asks nobody.
+"""All job records in memory, kept equal to the bucket by its feed: polling a status asks the broker nothing.
 
 The bucket stays the truth; what changes a job goes there. A record that this gateway wrote itself is
 applied at once, so that a client reads its own writes.
@@ -7,27 +7,33 @@ applied at once, so that a client reads its own writes.
 import asyncio
 from bisect import bisect_left, insort
 from collections import defaultdict
-from contextlib import suppress
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
 
-from nats.js.errors import KeyNotFoundError
-from nats.js.kv import KeyValue
+import nats.js.errors
+from nats.aio.client import Client
 
 from gateway.estimate import Estimator
 from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
+from shared.bus import AWAY, REQUEST_TIMEOUT
+from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, JobRecord, JobStatus, now
-from shared.records import Entry, decode_record, next_update, read_all
+from shared.messages import JobRecord, JobStatus, now
+from shared.record_feed import STREAM, Batch, read_feed, readable
+from shared.records import Entry
 
 log = get_logger(__name__)
 
 # Seconds that a change which the broker has may take to get here.
-REACH_PATIENCE = 2.0
+REACH_TIMEOUT = 2.0
+# Seconds before the records are followed again where the broker lost the consumer.
+PAUSE = 1.0
 
 
 class Ahead(NamedTuple):
@@ -48,8 +54,9 @@ class JobIndex:
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
         self._queued: dict[str, list[Position]] = {}
         self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
-        self._watch: asyncio.Task[None] | None = None
-        self._position = 0  # the latest revision that the watch has told of
+        self._following: asyncio.Task[None] | None = None
+        self._created: datetime | None = None  # the time at which the bucket was made
+        self._position = 0  # the latest revision that the feed has brought
         self._moved = asyncio.Event()
 
     def entry(self, job_id: str) -> Entry | None:
@@ -142,73 +149,83 @@ class JobIndex:
             remove_position(self._queued[record.recipe.model], position_of(record))
             self._sums.pop(record.recipe.model, None)
 
-    def expire(self, age: timedelta) -> None:
-        """Forget what the bucket's TTL has removed: a TTL leaves no marker that a watch could see."""
-        for job_id in self._shelf.unchanged_since(now() - age):
+    def forget_before(self, revision: int) -> None:
+        """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
+        for job_id in self._shelf.older_than(revision):
             self.discard(job_id)
 
-    async def follow(self, bucket: KeyValue) -> None:
-        """Read the whole bucket, then follow its changes until the next call or `close`. Raises: UnavailableError."""
+    async def follow(self, client: Client) -> None:
+        """Take in all records, or what changed since the last call, and from then on every change until `close`.
+
+        Raises:
+            UnavailableError: if NATS is away.
+        """
         await self.close()
-        self._position = 0
-        watcher = await bucket.watchall()
-        try:
-            await self._read(bucket, watcher)
-        except BaseException:
-            await _stop(watcher)  # or it would take in every change from now on, and nobody would take them out
-            raise
-        self._watch = asyncio.create_task(self._keep_following(watcher))
+        feed = await self._catch_up(client)
+        self._following = asyncio.create_task(self._keep_following(client, feed))
 
     async def close(self) -> None:
         """Stop following."""
-        if self._watch is not None:
-            await end((self._watch,))
-            self._watch = None
+        if self._following is not None:
+            await end((self._following,))
+            self._following = None
 
-    async def _read(self, bucket: KeyValue, watcher: KeyValue.KeyWatcher) -> None:
-        present: set[str] = set()
-
-        def take(update: KeyValue.Entry) -> None:
-            self._take(update)
-            present.add(update.key)
-
-        await read_all(bucket, watcher, take)
-        for job_id in self._shelf.cards.keys() - present:
-            # This gateway may have written it since: ask before forgetting.
-            if not await _exists(bucket, job_id):
-                self.discard(job_id)
-
-    async def _keep_following(self, watcher: KeyValue.KeyWatcher) -> None:
+    async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
+        """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
+        created, last = await _bucket(client)
+        if created != self._created or last < self._position:
+            self._clear()  # it is another bucket, or a restored one: its revisions mean other records
+            self._created = created
+        feed = read_feed(client, self._position)
         try:
-            while True:
-                if update := await next_update(watcher):
-                    self._take(update)
-        except Exception:
-            log.exception("no longer following the records")
+            async for batch in feed:
+                self._take(batch)
+                if not batch.remaining:
+                    break
+                await asyncio.sleep(0)  # requests are answered while a large bucket is read
+        except BaseException:
+            await feed.aclose()
             raise
-        finally:
-            await _stop(watcher)
+        return feed
+
+    async def _keep_following(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
+        while True:
+            try:
+                async with aclosing(feed):
+                    async for batch in feed:
+                        self._take(batch)
+            except UnavailableError as error:
+                log.warning("following the records again", error=str(error))
+            feed = await self._catch_up_again(client)
+
+    async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
+        """`_catch_up`, until it succeeds: the broker lost the consumer, and may be away or without a bucket."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            with suppress(UnavailableError):
+                return await self._catch_up(client)
+
+    def _clear(self) -> None:
+        for job_id in list(self._shelf.cards):
+            self.discard(job_id)
+        self._position = 0
 
     async def reached(self, revision: int) -> None:
         """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(REACH_PATIENCE):
+            async with asyncio.timeout(REACH_TIMEOUT):
                 while self._position < revision:
                     self._moved.clear()
                     await self._moved.wait()
 
-    def _take(self, update: KeyValue.Entry) -> None:
-        self._position = max(self._position, update.revision or 0)
+    def _take(self, batch: Batch) -> None:
+        for change in batch.changes:
+            if change.value is None:
+                self.discard(change.key)
+            elif record := readable(change):
+                self.apply(Entry(record, change.revision))
+            self._position = change.revision
         self._moved.set()
-        if update.operation is not None:
-            self.discard(update.key)
-            return
-        try:
-            record = decode_record(update.value or b"")
-            if record.job_id == update.key:  # a record under another key would change somebody else's job
-                self.apply(Entry(record, update.revision or 0))
-        except UNDECODABLE as error:
-            log.warning("not a job record", key=update.key, error=str(error))
 
     def _of(self, owner: str | None) -> Listing:
         return self._all if owner is None else self._owned[owner]
@@ -222,15 +239,10 @@ def _waits(record: JobRecord) -> bool:
     return record.status is JobStatus.QUEUED and not record.follows
 
 
-async def _stop(watcher: KeyValue.KeyWatcher) -> None:
-    # After a broken connection the consumer may be gone with it.
-    with suppress(Exception):
-        await watcher.stop()  # type: ignore[no-untyped-call]
-
-
-async def _exists(bucket: KeyValue, job_id: str) -> bool:
+async def _bucket(client: Client) -> tuple[datetime | None, int]:
+    """When the bucket was made, which tells it from a later one of its name, and its last revision."""
     try:
-        await bucket.get(job_id)
-    except KeyNotFoundError:
-        return False
-    return True
+        info = await client.jetstream(timeout=REQUEST_TIMEOUT).stream_info(STREAM)
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"The records cannot be read: {error!r}") from error
+    return info.created, info.state.last_seq

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -47,15 +46,12 @@ class Probe:
         self._looked: dict[str, Component] = {}
         self._wake = asyncio.Event()
         self.queue_depth = 0
-        self._record_lifetime = 0.0  # in seconds, the operator's to change; 0 is for ever, or not known yet
 
     async def run(self) -> None:
         """Look every two seconds, until cancelled."""
         while True:
             await asyncio.gather(self._look_at_nats(), self._look_at_s3())
             self._set_gauges()
-            if self._record_lifetime:
-                self._index.expire(timedelta(seconds=self._record_lifetime))
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
@@ -94,7 +90,7 @@ class Probe:
                 if stream == subjects.JOBS_STREAM:
                     self.queue_depth = info.state.messages
                 elif stream == _RECORDS_STREAM:
-                    self._record_lifetime = info.config.max_age or 0.0
+                    self._index.forget_before(info.state.first_seq)
 
     async def _look_at_s3(self) -> None:
         try:

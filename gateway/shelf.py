@@ -1,7 +1,8 @@
-"""All records by job. Those of jobs that ended are packed: there may be 50,000, and few of them are asked for."""
+"""All records by job. Those of jobs that ended are packed: there may be 100,000, and few of them are asked for."""
 
 import sys
 from datetime import datetime
+from itertools import takewhile
 
 import msgspec
 
@@ -22,7 +23,6 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     revision: int
     status: JobStatus
     created_at: datetime
-    updated_at: datetime
     charged: float
     checkpoint: str | None
     content: JobRecord | bytes
@@ -33,7 +33,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
 
 class Shelf:
-    """A dict of entries by `job_id` in a third of the room. Whoever looks at many looks at their cards.
+    """A dict of entries by `job_id` in less room. A question about many jobs is answered from their cards.
 
     Attributes:
         cards: one for each job; changed by `put` and `remove`.
@@ -67,9 +67,13 @@ class Shelf:
         self.cards.pop(job_id, None)
         self._unfinished.pop(job_id, None)
 
-    def unchanged_since(self, moment: datetime) -> list[str]:
-        """The jobs whose records last changed before `moment`."""
-        return [job_id for job_id, card in self.cards.items() if card.updated_at < moment]
+    def older_than(self, revision: int) -> list[str]:
+        """The jobs whose records were last changed before that revision.
+
+        A card is put at the end of the dict whenever its record changes, so the oldest ones come first. What this
+        gateway wrote itself may be here before changes that others made earlier: those are found at a later look.
+        """
+        return [job_id for job_id, _ in takewhile(lambda each: each[1].revision < revision, self.cards.items())]
 
 
 def card_of(entry: Entry) -> Card:
@@ -79,7 +83,6 @@ def card_of(entry: Entry) -> Card:
         revision=entry.revision,
         status=record.status,
         created_at=record.created_at,
-        updated_at=record.updated_at,
         charged=charged_seconds(record),
         # The same in most records: it need not be here more than once.
         checkpoint=None if record.checkpoint is None else sys.intern(record.checkpoint),

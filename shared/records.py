@@ -1,9 +1,6 @@
 """Job records in the KV bucket: read, created and changed by compare-and-set only."""
 
-import asyncio
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import nats.js.errors
@@ -12,14 +9,9 @@ from nats.js.kv import KeyValue
 
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
-from shared.logs import get_logger
 from shared.messages import UNDECODABLE, JobRecord, now
 from shared.transitions import check
 
-log = get_logger(__name__)
-
-# Seconds without another record after which a reading of all of them is given up.
-SILENCE = 10.0
 # JetStream's error codes for a compare-and-set that lost.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
@@ -32,13 +24,6 @@ class Entry(NamedTuple):
 
     record: JobRecord
     revision: int
-
-
-class Dated(NamedTuple):
-    """A record, and when it was last changed by the broker's clock: the clocks of those who wrote may differ."""
-
-    entry: Entry
-    changed_at: datetime
 
 
 def aside(entry: Entry, **fields: Any) -> JobRecord:
@@ -74,17 +59,6 @@ class Records:
             return Entry(_decode(entry.value or b""), int(entry.revision or 0))
         except UNDECODABLE as error:
             raise DamagedRecordError(f"The record of {job_id} is damaged: {error}. Delete the key {job_id}.") from error
-
-    async def each(self, take: Callable[[Dated], None]) -> None:
-        """Hand over every record that can be read, one after the other; one that changes meanwhile may come twice."""
-        try:
-            watcher = await self.bucket.watchall()
-            try:
-                await read_all(self.bucket, watcher, lambda update: _take_readable(update, take))
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
-        except AWAY as error:
-            raise UnavailableError(f"The records cannot be read: {error!r}") from error
 
     async def create(self, record: JobRecord) -> Entry:
         """Store a new record.
@@ -138,50 +112,3 @@ class Records:
         if current is not None and current.record == record:
             return current
         raise ConflictError(f"The record of {record.job_id} was changed by somebody else.")
-
-
-async def read_all(bucket: KeyValue, watcher: KeyValue.KeyWatcher, take: Callable[[KeyValue.Entry], None]) -> None:
-    """Hand over everything that the bucket holds, as its watcher finds it.
-
-    Raises:
-        UnavailableError: if nothing comes for `SILENCE` seconds.
-    """
-    seen = False
-    try:
-        # One patience for all: with one each, all records would come in while the loop turns for the first ones.
-        async with asyncio.timeout(SILENCE) as patience:
-            while (update := await next_update(watcher)) is not None or not (seen or await _is_empty(bucket)):
-                if update is None:
-                    continue  # nats-py takes a bucket for empty whose first record is still on its way
-                take(update)
-                if update.delta == 0:
-                    return
-                seen = True
-                patience.reschedule(asyncio.get_running_loop().time() + SILENCE)
-    except TimeoutError as error:
-        raise UnavailableError(f"The broker said nothing for {SILENCE:g} s while the records were read") from error
-
-
-async def next_update(watcher: KeyValue.KeyWatcher) -> KeyValue.Entry | None:
-    """The next change, however long it takes; None once, about where everything that was there has been seen."""
-    update: KeyValue.Entry | None = await watcher.updates(timeout=None)  # type: ignore[no-untyped-call]
-    return update
-
-
-async def _is_empty(bucket: KeyValue) -> bool:
-    return (await bucket.status()).values == 0
-
-
-def _take_readable(update: KeyValue.Entry, take: Callable[[Dated], None]) -> None:
-    if update.operation is None and (record := _readable(update)) is not None:
-        # nats-py calls it a number.
-        take(Dated(Entry(record, update.revision or 0), cast(datetime, update.created)))
-
-
-def _readable(update: KeyValue.Entry) -> JobRecord | None:
-    try:
-        record = _decode(update.value or b"")
-    except UNDECODABLE as error:
-        log.warning("not a job record", key=update.key, error=str(error))
-        return None
-    return record if record.job_id == update.key else None

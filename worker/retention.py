@@ -14,7 +14,8 @@ from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord, now
-from shared.records import Dated, Records, aside
+from shared.record_feed import each_record
+from shared.records import Records, aside
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.topology import DAY, MAX_RECORDS, TURNS, ensure_streams, ensure_turns
@@ -86,7 +87,7 @@ class Retention:
         """
         records = Records(await ensure_streams(self._bus.require()))
         await self._compare_lifetimes(records)
-        known = await _all(records)
+        known = await self._known()
         kept = [each.used for each in known.values() if each.keeps_audio]
         for each in expiring(kept, moment, self._max_age, self._max_bytes):
             await self._expire(records, known, each)
@@ -95,6 +96,12 @@ class Retention:
             await self._forget(records, known, job_id)
         metrics.STORED.set(sum(each.used.size for each in known.values() if each.keeps_audio))
         await self._sweep(records, known, moment)
+
+    async def _known(self) -> dict[str, Known]:
+        known: dict[str, Known] = {}
+        async for (record, revision), changed_at in each_record(self._bus.client):
+            known[record.job_id] = _known(record, revision, changed_at)
+        return known
 
     async def _compare_lifetimes(self, records: Records) -> None:
         """Without its record nothing tells that audio has expired; how long records live is the operator's to say."""
@@ -145,17 +152,6 @@ class Retention:
                 await self._storage.remove_job(job.job_id)
                 log.info("files removed", job_id=job.job_id)
                 metrics.SWEPT.inc()
-
-
-async def _all(records: Records) -> dict[str, Known]:
-    known: dict[str, Known] = {}
-
-    def take(dated: Dated) -> None:
-        (record, revision), changed_at = dated
-        known[record.job_id] = _known(record, revision, changed_at)
-
-    await records.each(take)
-    return known
 
 
 def _known(record: JobRecord, revision: int, changed_at: datetime) -> Known:

@@ -30,7 +30,8 @@ async def make(system: System, *, size: int = 100, **fields: Any) -> str:
     audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256="0" * 64)
     moment = datetime.now(UTC)
     done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
-    record = JobRecord(job_id=job_id, created_at=moment, updated_at=moment, **(done | fields))
+    times = {"created_at": moment, "updated_at": moment}
+    record = JobRecord(job_id=job_id, **(times | done | fields))
     await system.storage().put_audio(job_id, bytes(size), {})
     await system.storage().put_output(output, bytes(10), {})
     await plant(system, record)

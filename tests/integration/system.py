@@ -14,7 +14,7 @@ from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.app import create_app, open_services
 from gateway.server import serving
 from gateway.services import Services
-from shared.bus import open_bus
+from shared.bus import inbox_prefix, open_bus
 from shared.lifecycle import end
 from shared.records import Records
 from shared.settings import Settings, load_settings
@@ -83,7 +83,8 @@ class System:
 
     async def nats(self, role: str = "operator") -> Client:
         """A client of the broker."""
-        client = await nats.connect(self.nats_urls[role])
+        url = self.nats_urls[role]
+        client = await nats.connect(url, inbox_prefix=inbox_prefix(url))
         self._stack.push_async_callback(client.close)
         return client
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from nats.js.kv import KeyValue
 
 from shared.errors import UnavailableError
 from shared.messages import Job, JobStatus
 from shared.publisher import publish_job
+from shared.record_feed import Batch
 from tests.integration.finished import RECIPE, make
 from tests.integration.system import System, eventually
 from tests.integration.takes import ask, events_of, follower, is_queued, messages
@@ -34,18 +34,18 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await system.gateway(), await system.gateway()
-    held: list[KeyValue.Entry] = []
+    held: list[Batch] = []
     take = second.services.index._take
     monkeypatch.setattr(second.services.index, "_take", held.append)
     await ask(first, outputs=None)
     asking = asyncio.create_task(ask(second, outputs=None))
 
     async def both_came() -> bool:
-        return len({update.key for update in held}) == 2
+        return len({change.key for batch in held for change in batch.changes}) == 2
 
     await eventually(both_came, "the broker has told of both jobs")
-    for update in held:
-        take(update)
+    for batch in held:
+        take(batch)
     monkeypatch.setattr(second.services.index, "_take", take)
     assert (await second.status((await asking)["job_id"]))["queue_position"] is None
     assert await messages(system) == 1

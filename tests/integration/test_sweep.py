@@ -1,17 +1,16 @@
 """Jobs that nobody moves are brought to a worker, or to their end."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from shared import subjects
-from shared.job_id import new_job_id
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobStatus
 from shared.topology import JOBS, ensure_streams
-from tests.integration.finished import DAY, RECIPE, make, plant
-from tests.integration.system import Api, System, eventually
+from tests.integration.finished import make
+from tests.integration.system import System, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -107,35 +106,3 @@ async def test_a_queue_full_of_what_was_given_up_is_delivered_again(system: Syst
 async def _are_new(js: JetStreamContext) -> bool:
     state = (await js.stream_info(subjects.JOBS_STREAM)).state
     return state.messages == 2 and state.first_seq > 2
-
-
-async def test_records_are_known_for_as_long_as_their_bucket_keeps_them(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An operator may have changed that, and may do so at any time."""
-    monkeypatch.setattr("gateway.probe.INTERVAL", 0.05)
-    js, records = (await system.nats()).jetstream(), (await system.records()).bucket
-    config = (await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")).config
-    await js.update_stream(config, max_age=30 * DAY.total_seconds())
-    api, job_id = await system.gateway(), new_job_id()
-    moment = datetime.now(UTC) - 20 * DAY
-    failed = JobRecord(
-        job_id=job_id, recipe=RECIPE, created_at=moment, updated_at=moment, status=JobStatus.FAILED, error_message="?"
-    )
-    await plant(system, failed)
-    await eventually(lambda: _knows(api, job_id), "the gateway hears of the job")
-    looks = api.services.probe._look_at_nats
-    for _ in range(3):
-        await looks()
-    assert await _knows(api, job_id)
-    await js.update_stream(config, max_age=10 * DAY.total_seconds())
-
-    async def forgotten() -> bool:
-        return not await _knows(api, job_id)
-
-    await eventually(forgotten, "the gateway forgets what the bucket would not keep")
-    assert await records.get(job_id)
-
-
-async def _knows(api: Api, job_id: str) -> bool:
-    return api.services.index.get(job_id) is not None

@@ -117,12 +117,14 @@ def test_a_clock_that_is_behind_gives_no_negative_wait() -> None:
     assert index.oldest_wait() == 0.0
 
 
-def test_records_expire_by_their_last_change() -> None:
+def test_records_that_the_bucket_no_longer_has_are_forgotten() -> None:
     index = JobIndex(Estimator())
-    index.apply(entry(record(1, created_at=NOON, updated_at=now() - timedelta(hours=2))))
-    index.apply(entry(record(2, created_at=NOON, updated_at=now())))
-    index.expire(timedelta(hours=1))
-    assert [each.job_id for each in index.newest(10, None, None)] == [job_id(2)]
+    for number in range(3):
+        index.apply(entry(record(number), number + 1))
+    index.apply(entry(completed(0), 4))
+    index.forget_before(3)
+    assert {each.job_id for each in index.newest(10, None, None)} == {job_id(0), job_id(2)}
+    assert [each.record.job_id for each in index.unfinished()] == [job_id(2)]
 
 
 @pytest.mark.usefixtures("packed_for_good")
@@ -136,7 +138,7 @@ def test_what_is_asked_of_all_records_unpacks_none() -> None:
     assert index.unfinished() == [waiting]
     assert [card.charged for card in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
     assert index.checkpoint(job_id(1)) == "abc"
-    index.expire(timedelta(hours=1))
+    index.forget_before(1)
     assert index.count(None) == 5
 
 

@@ -1,0 +1,172 @@
+"""The records bucket as a feed, on a real broker with the shipped nats.conf: read whole, followed, and found again."""
+
+import time
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.client import Client
+
+from gateway.job_index import JobIndex
+from shared.job_id import new_job_id
+from shared.messages import JobRecord, JobStatus, now
+from shared.record_feed import STREAM, Batch, each_record, read_feed
+from shared.records import encode_record
+from shared.subjects import JOBS_BUCKET
+from shared.topology import ensure_streams
+from tests.integration.finished import RECIPE, make
+from tests.integration.system import Api, System, eventually
+from tests.records import ending
+from tests.servers import Server
+
+PROMISED = 100_000
+
+
+def record(job_id: str) -> JobRecord:
+    """A finished job, as large as most are."""
+    recipe = msgspec.structs.replace(RECIPE, prompt=f"upbeat electronic music with synthesizer and drums, {job_id}")
+    ids = {"fingerprint": "0123456789abcdef" * 4, "traceparent": f"00-{'0' * 32}-{'0' * 16}-01", "worker_id": "starter"}
+    fields: dict[str, Any] = ids | ending(JobStatus.COMPLETED)
+    return JobRecord(job_id=job_id, recipe=recipe, created_at=now(), updated_at=now(), claims=1, **fields)
+
+
+async def fill(client: Client, count: int) -> list[str]:
+    """Put finished jobs into the bucket as an operator's program might; returns their ids."""
+    await ensure_streams(client.jetstream())
+    jobs = [f"gen_{number:012d}" for number in range(count)]
+    for number, job_id in enumerate(jobs):
+        await client.publish(f"$KV.{JOBS_BUCKET}.{job_id}", encode_record(record(job_id)))
+        if number % 500 == 0:
+            await client.flush()
+    await client.flush()
+    return jobs
+
+
+@pytest.mark.timeout(300)
+async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_gateway(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event loop stands still now and then, as on a machine with too much to do."""
+    await fill(await system.nats(), PROMISED)
+    take, batches = JobIndex._take, 0
+
+    def take_slowly(index: JobIndex, batch: Batch) -> None:
+        nonlocal batches
+        batches += 1
+        if batches in (10, 20, 30):
+            time.sleep(1.5)
+        take(index, batch)
+
+    monkeypatch.setattr(JobIndex, "_take", take_slowly)
+    api = await system.gateway()
+    assert batches > 30
+    assert api.services.index.count(JobStatus.COMPLETED) == PROMISED
+    assert api.services.bus.client.stats["reconnects"] == 0
+    # Every record changes at once while the gateway follows.
+    batches = 0
+    await fill(await system.nats(), PROMISED)
+    new = await make(system)
+    await eventually(lambda: _knows(api, new), "the gateway takes in every change", patience=120)
+    assert api.services.bus.client.stats["reconnects"] == 0
+
+
+async def test_a_worker_reads_every_record_once(system: System) -> None:
+    jobs = await fill(await system.nats(), 3_000)
+    client = await system.nats("worker")
+    assert [entry.record.job_id async for (entry, _) in each_record(client)] == jobs
+
+
+async def test_the_time_of_a_record_is_the_brokers(system: System) -> None:
+    await make(system, updated_at=now() - timedelta(days=9))
+    client = await system.nats("worker")
+    ((_, changed_at),) = [each async for each in each_record(client)]
+    assert abs(changed_at - now()) < timedelta(minutes=5)
+
+
+async def test_an_empty_bucket_is_read_at_once(system: System) -> None:
+    client = await system.nats()
+    await ensure_streams(client.jetstream())
+    async with aclosing(read_feed(client)) as feed:
+        assert await anext(feed) == Batch([], 0)
+    assert [each async for each in each_record(client)] == []
+
+
+async def test_a_feed_that_ends_leaves_no_consumer_behind(system: System) -> None:
+    client = await system.nats()
+    await fill(client, 3)
+    assert len([each async for each in each_record(client)]) == 3
+    assert (await client.jetstream().stream_info(STREAM)).state.consumer_count == 0
+
+
+async def test_records_are_followed_on_when_an_admin_deletes_the_consumer(system: System) -> None:
+    api, js = await system.gateway(), (await system.nats()).jetstream()
+    (consumer,) = await js.consumers_info(STREAM)
+    await js.delete_consumer(STREAM, consumer.name)
+    job_id = await make(system)
+    await eventually(lambda: _knows(api, job_id), "the gateway follows again")
+
+
+async def test_after_a_reconnection_only_what_changed_is_read(
+    fragile: System, nats_process: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = await fill(await fragile.nats(), 50)
+    api, server = await fragile.gateway(), nats_process[0]
+    read: list[str] = []
+    take = api.services.index._take
+
+    def note(batch: Batch) -> None:
+        read.extend(change.key for change in batch.changes)
+        take(batch)
+
+    monkeypatch.setattr(api.services.index, "_take", note)
+    server.kill()
+    await server.start_again()
+    await api.until_ready()
+    job_id = await make(fragile)
+    await eventually(lambda: _knows(api, job_id), "the gateway hears of the job")
+    assert read == [job_id]
+    assert await _knows(api, jobs[0])
+
+
+async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(system: System) -> None:
+    api, client = await system.gateway(), await system.nats()
+    old = await fill(client, 20)
+    await eventually(lambda: _knows(api, old[-1]), "the gateway knows the first bucket")
+    await client.jetstream().delete_key_value(JOBS_BUCKET)
+    await ensure_streams(client.jetstream())
+    new = await make(system)
+    await eventually(lambda: _knows(api, new), "the gateway knows the second bucket")
+    assert api.services.index.count(None) == 1
+
+
+async def test_records_that_the_broker_removed_are_forgotten(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a purge, or because they are older than an operator lets the bucket keep them."""
+    monkeypatch.setattr("gateway.probe.INTERVAL", 0.05)
+    api, client = await system.gateway(), await system.nats()
+    js, jobs = client.jetstream(), await fill(client, 3)
+    await eventually(lambda: _knows(api, jobs[-1]), "the gateway knows the jobs")
+    await js.purge_stream(STREAM, keep=1)
+    await eventually(lambda: _forgot(api, jobs[0]), "the gateway forgets the purged records")
+    assert await _knows(api, jobs[-1])
+    config = (await js.stream_info(STREAM)).config
+    await js.update_stream(config, max_age=1.0, duplicate_window=1.0)
+    await eventually(lambda: _forgot(api, jobs[-1]), "the gateway forgets the expired record")
+
+
+async def test_a_record_under_another_jobs_key_changes_no_job(system: System) -> None:
+    api, client = await system.gateway(), await system.nats()
+    other = await make(system)
+    await client.publish(f"$KV.{JOBS_BUCKET}.{other}", encode_record(record(new_job_id())))
+    last = await make(system)
+    await eventually(lambda: _knows(api, last), "the gateway has read on")
+    assert api.services.index.count(None) == 2
+
+
+async def _knows(api: Api, job_id: str) -> bool:
+    return api.services.index.get(job_id) is not None
+
+
+async def _forgot(api: Api, job_id: str) -> bool:
+    return api.services.index.get(job_id) is None
