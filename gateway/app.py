@@ -61,7 +61,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         ledger = Ledger(bus, index)
         renewals, queue = Renewals(ledger), JobQueue(bus, index)
         cache = Cache(bus, index, ledger, queue, workers, renewals)
-        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache)
+        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
         services = Services(
             settings=settings,
             keys=load_keys(settings),
@@ -106,6 +106,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
 
     bus.on_connect(prepare)
     bus.on_connect(services.hub.on_connect)
+    bus.on_connect(services.workers.on_connect)
     bus.on_connect(services.probe.on_connect)
     bus.on_connect(services.sweep.on_connect)
     bus.on_connect(services.dead_letters.on_connect)

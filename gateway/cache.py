@@ -114,7 +114,7 @@ class Cache:
         self._untold |= self._takes.ended
         self._takes.ended = {}
         for job_id, moment in due:
-            entry = await self._ledger.current(job_id) if now() - moment < LATELY else None
+            entry = await self._ledger.current(job_id) if self._index.present() - moment < LATELY else None
             if entry is not None:
                 await ensure_announced(self._bus.require(), entry)
             del self._untold[job_id]

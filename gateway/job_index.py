@@ -5,28 +5,28 @@ applied at once, so that a client reads its own writes.
 """
 
 import asyncio
+import time
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
-import nats.js.errors
 from nats.aio.client import Client
 
 from gateway.estimate import Estimator
 from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
-from shared.bus import AWAY, REQUEST_TIMEOUT
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
 from shared.record_feed import STREAM, Batch, read_feed, readable
 from shared.records import Entry
+from shared.stream_look import look_at_stream
 
 log = get_logger(__name__)
 
@@ -58,6 +58,8 @@ class JobIndex:
         self._created: datetime | None = None  # the time at which the bucket was made
         self._position = 0  # the latest revision that the feed has brought
         self._moved = asyncio.Event()
+        self._changed_at: dict[str, datetime] = {}
+        self._present, self._present_since = now(), time.monotonic()  # until the broker tells its time
 
     def entry(self, job_id: str) -> Entry | None:
         """The record, and the revision at which it is known."""
@@ -114,10 +116,18 @@ class JobIndex:
         """Every job that has not ended."""
         return self._shelf.unfinished()
 
+    def changed_at(self, job_id: str) -> datetime | None:
+        """When a job that has not ended last changed, by the broker's clock; None while that is not known."""
+        return self._changed_at.get(job_id)
+
+    def present(self) -> datetime:
+        """The present by the broker's clock: of a machine whose own clock is wrong, no job suffers."""
+        return self._present + timedelta(seconds=time.monotonic() - self._present_since)
+
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
-        return max((now() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
+        return max((self.present() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
 
     def apply(self, entry: Entry) -> None:
         """Take over a record, unless a newer one is here already."""
@@ -142,6 +152,7 @@ class JobIndex:
         if record is None:
             return
         self._shelf.remove(job_id)
+        self._changed_at.pop(job_id, None)
         for listing in self._listings_with(record):
             listing.remove(record)
         self.takes.remove(record)
@@ -172,10 +183,11 @@ class JobIndex:
 
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
         """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
-        created, last = await _bucket(client)
-        if created != self._created or last < self._position:
+        bucket = await look_at_stream(client, STREAM)
+        self._present, self._present_since = bucket.ts, time.monotonic()
+        if bucket.created != self._created or bucket.state.last_seq < self._position:
             self._clear()  # it is another bucket, or a restored one: its revisions mean other records
-            self._created = created
+            self._created = bucket.created
         feed = read_feed(client, self._position)
         try:
             async for batch in feed:
@@ -224,8 +236,16 @@ class JobIndex:
                 self.discard(change.key)
             elif record := readable(change):
                 self.apply(Entry(record, change.revision))
+                self._note_time(record, change.changed_at)
             self._position = change.revision
         self._moved.set()
+
+    def _note_time(self, record: JobRecord, changed_at: datetime) -> None:
+        if record.status.is_terminal:
+            self._changed_at.pop(record.job_id, None)
+            self.takes.date_end(record.job_id, changed_at)
+        else:
+            self._changed_at[record.job_id] = changed_at
 
     def _of(self, owner: str | None) -> Listing:
         return self._all if owner is None else self._owned[owner]
@@ -237,12 +257,3 @@ class JobIndex:
 def _waits(record: JobRecord) -> bool:
     """Whether the job waits for a worker."""
     return record.status is JobStatus.QUEUED and not record.follows
-
-
-async def _bucket(client: Client) -> tuple[datetime | None, int]:
-    """When the bucket was made, which tells it from a later one of its name, and its last revision."""
-    try:
-        info = await client.jetstream(timeout=REQUEST_TIMEOUT).stream_info(STREAM)
-    except (nats.js.errors.APIError, *AWAY) as error:
-        raise UnavailableError(f"The records cannot be read: {error!r}") from error
-    return info.created, info.state.last_seq

@@ -17,7 +17,7 @@ from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import JobRecord, JobStatus, now
+from shared.messages import JobRecord, JobStatus
 from shared.publisher import ensure_announced
 from shared.records import Entry, Records
 from shared.topology import HOUR, MAX_RECORDS
@@ -115,7 +115,7 @@ class Jobs:
             raise _used("This key was used for another request. Use a new key for a new request.")
         if known.fingerprint != record.fingerprint:
             raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
-        if known.status is JobStatus.QUEUED and now() - known.created_at < DEDUPLICATED:
+        if known.status is JobStatus.QUEUED and self._index.present() - known.created_at < DEDUPLICATED:
             return await self._begin(entry)
         return known
 

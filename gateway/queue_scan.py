@@ -1,21 +1,27 @@
-"""What is in MUSIC_JOBS, message by message. Only for a sweep that misses something: it asks once for each message."""
+"""What is in the queue: which job each message is of, and whether a worker will get it."""
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 import nats.js.errors
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from shared import subjects
-from shared.bus import AWAY
+from shared.bus import AWAY, REQUEST_TIMEOUT
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job
+from shared.stream_look import StreamLook, look_at_stream
 
 log = get_logger(__name__)
+
+# With more gaps than this between its messages, the queue is read anew instead of asking for each gap.
+MAX_GAPS = 50_000
 
 _decode = msgspec.json.Decoder(Job).decode
 # What a consumer can be named after; the subjects of the stream may have more in them.
@@ -36,21 +42,72 @@ class Queue(NamedTuple):
     last: int
 
 
-async def read_queue(js: JetStreamContext, given_up: Collection[int] = ()) -> Queue:
-    """Every job's message.
+class Letter(NamedTuple):
+    """A message of the queue: the model it is for, and the job that it brings; None if it is no job."""
 
-    Args:
-        js: where from.
-        given_up: numbers of messages that are known to be stranded. Of a consumer that waits for an acknowledgement
-            nobody else can tell.
+    model: str
+    job_id: str | None
 
-    Raises:
-        UnavailableError: if the broker does not answer, or the stream is not there now.
-    """
-    try:
-        return await _read(js, given_up)
-    except (nats.js.errors.APIError, *AWAY) as error:
-        raise UnavailableError(f"The queue cannot be read: {error!r}") from error
+
+class QueueScan:
+    """Reads the queue, each message once: what was read before is only compared with what is still there."""
+
+    def __init__(self) -> None:
+        self._letters: dict[int, Letter] = {}
+        self._created: datetime | None = None
+        self._read_to = 0
+
+    async def read(self, client: Client, given_up: Collection[int] = ()) -> Queue:
+        """Every job's message.
+
+        Args:
+            client: where from.
+            given_up: numbers of messages that are known to be stranded. Of a consumer that waits for an
+                acknowledgement the server cannot tell.
+
+        Raises:
+            UnavailableError: if the broker does not answer, or the stream is not there now.
+        """
+        js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await look_at_stream(client, subjects.JOBS_STREAM)
+        await self._drop_removed(client, look)
+        try:
+            await self._read_new(js, look.state.last_seq)
+            limits = {model: await _delivered(js, model) for model in {each.model for each in self._letters.values()}}
+        except (nats.js.errors.APIError, *AWAY) as error:
+            raise UnavailableError(f"The queue cannot be read: {error!r}") from error
+        queue = Queue({}, {}, look.state.last_seq)
+        for number, (model, job_id) in self._letters.items():
+            if job_id is not None:
+                is_stranded = number in given_up or number <= limits[model]
+                (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
+        return queue
+
+    async def _drop_removed(self, client: Client, look: StreamLook) -> None:
+        is_another = look.created != self._created or look.state.last_seq < self._read_to
+        if is_another or look.state.num_deleted > MAX_GAPS:
+            self._letters, self._created, self._read_to = {}, look.created, 0
+        elif self._letters:
+            state = (await look_at_stream(client, subjects.JOBS_STREAM, deleted=True)).state
+            self._letters = {
+                number: letter
+                for number, letter in self._letters.items()
+                if number >= state.first_seq and number not in state.deleted
+            }
+
+    async def _read_new(self, js: JetStreamContext, last: int) -> None:
+        while self._read_to < last:
+            try:
+                message = await js.get_msg(
+                    subjects.JOBS_STREAM, self._read_to + 1, subject=subjects.ALL_JOBS, next=True
+                )
+            except nats.js.errors.NotFoundError:
+                self._read_to = last
+                return
+            self._read_to, model = message.seq or last, (message.subject or "").split(".")[2]
+            if _NAME.fullmatch(model):
+                self._letters[self._read_to] = Letter(model, _job_id(message))
+            else:
+                log.warning("no worker gets this message: remove it", subject=message.subject, sequence=message.seq)
 
 
 async def remove_message(js: JetStreamContext, sequence: int) -> None:
@@ -93,31 +150,8 @@ def _job_id(message: RawStreamMsg) -> str | None:
         return None  # a worker refuses it, and says so
 
 
-async def _read(js: JetStreamContext, given_up: Collection[int]) -> Queue:
-    state = (await js.stream_info(subjects.JOBS_STREAM)).state
-    queue, limits = Queue({}, {}, state.last_seq), dict[str, int]()
-    sequence = state.first_seq
-    while sequence <= state.last_seq:
-        try:
-            message = await js.get_msg(subjects.JOBS_STREAM, sequence, subjects.ALL_JOBS, next=True)
-        except nats.js.errors.NotFoundError:
-            break
-        number, model = message.seq or 0, (message.subject or "").split(".")[2]
-        sequence = number + 1
-        if not _NAME.fullmatch(model):
-            log.warning("no worker gets this message: remove it", subject=message.subject, sequence=number)
-            continue
-        if model not in limits:
-            limits[model] = await _given_up(js, model)
-        job_id = _job_id(message)
-        if job_id is not None:
-            is_stranded = number in given_up or number <= limits[model]
-            (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
-    return queue
-
-
-async def _given_up(js: JetStreamContext, model: str) -> int:
-    """Up to this number a model's messages were delivered, and wait for no acknowledgement: nobody gets them again."""
+async def _delivered(js: JetStreamContext, model: str) -> int:
+    """The highest sequence delivered with no acknowledgement pending: up to it, no message is delivered again."""
     try:
         info = await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name(model))
     except nats.js.errors.NotFoundError:

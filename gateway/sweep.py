@@ -2,12 +2,13 @@
 
 A gateway can die between record and publish, an admin's hand can delete a stream or give a consumer a limit of
 deliveries. The record stays, so the job gets a message again: the worker that takes it counts the attempts, and the one
-that finds too many ends the job with the reason. Only what no worker ever takes, or one has refused, ends here.
+that finds too many ends the job with the reason. Only what no worker takes for days, or one has refused, ends here.
 """
 
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -16,7 +17,8 @@ from gateway import metrics
 from gateway.cache import Cache
 from gateway.job_index import JobIndex
 from gateway.ledger import Ledger
-from gateway.queue_scan import Queue, read_queue, remove_message
+from gateway.queue_scan import Queue, QueueScan, remove_message
+from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
@@ -30,19 +32,24 @@ log = get_logger(__name__)
 # second. Both on this process's own clock, because wall clocks differ.
 INTERVAL = 10.0
 QUIET = 30.0
-# A job that no worker moved for so long ends, before its record could expire without a word: an earlier version made
-# the bucket for seven days.
+# A job that has not changed for this long, by the broker's clock, ends if no worker of its model is there, because its
+# record would expire without a word: an earlier version made the bucket for seven days. If one is there, the record is
+# renewed.
 UNSERVED = timedelta(days=6)
+# Seconds for which this gateway must have heard of no such worker: workers may start later than gateways.
+ABSENCE = 3600.0
 
 
 class Sweep:
     """Gives lost jobs a message again. Any number of gateways may do so at once."""
 
-    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, cache: Cache) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, cache: Cache, workers: WorkerRegistry) -> None:
         self._bus = bus
         self._index = index
         self._ledger = ledger
         self._cache = cache
+        self._workers = workers
+        self._scan = QueueScan()
         self._since: dict[str, tuple[int, float]] = {}
 
     async def run(self) -> None:
@@ -82,12 +89,12 @@ class Sweep:
         Raises:
             UnavailableError: if NATS is away, or the queue is full.
         """
-        queue = await read_queue(self._bus.require(), given_up)
+        queue = await self._scan.read(self._bus.client, given_up)
         for entry in quiet:
             record = entry.record
             why = (refused or {}).get(record.job_id)
-            if _is_unserved(record):
-                await self._give_up(entry, queue, _unserved(record))
+            if self._is_old(entry):
+                await self._end_or_renew(entry, queue)
             elif record.job_id not in queue.deliverable:
                 if why is not None and record.status is JobStatus.QUEUED:
                     await self._give_up(entry, queue, _refused(record, why))
@@ -96,10 +103,22 @@ class Sweep:
             # Its message is there: time enough to look again later.
             self._since.pop(record.job_id, None)
 
+    def _is_old(self, entry: Entry) -> bool:
+        changed_at = self._index.changed_at(entry.record.job_id)
+        return changed_at is not None and self._index.present() - changed_at > UNSERVED
+
+    async def _end_or_renew(self, entry: Entry, queue: Queue) -> None:
+        record = entry.record
+        if self._workers.absence(record.recipe.model) >= ABSENCE:
+            await self._give_up(entry, queue, _unserved(record))
+            return
+        with suppress(ConflictError):  # a worker moved it after all
+            await self._ledger.update(entry, replace(record, updated_at=now()))
+
     def _standing_still(self) -> list[Entry]:
         """All that nobody moves but those that follow: they need no message, the cache looks after them."""
         moment = time.monotonic()
-        unfinished = [each for each in self._index.unfinished() if not each.record.follows or _is_unserved(each.record)]
+        unfinished = [each for each in self._index.unfinished() if not each.record.follows or self._is_old(each)]
         since: dict[str, tuple[int, float]] = {}
         for entry in unfinished:
             revision, began = self._since.get(entry.record.job_id, (0, moment))
@@ -109,9 +128,11 @@ class Sweep:
 
     async def _requeue(self, found: Entry, queue: Queue) -> None:
         entry = await self._ledger.current(found.record.job_id)
-        if entry is None or entry.revision != found.revision:
-            if entry is not None:
-                self._index.apply(entry)  # the watch missed something
+        if entry is None:
+            self._index.discard(found.record.job_id)  # an admin removed the record without a trace
+            return
+        if entry.revision != found.revision:
+            self._index.apply(entry)  # the news of it is on its way
             return
         record, js = entry.record, self._bus.require()
         log.warning("queueing again", job_id=record.job_id, status=record.status.value)
@@ -138,15 +159,11 @@ class Sweep:
                 await remove_message(js, messages[record.job_id])
 
 
-def _is_unserved(record: JobRecord) -> bool:
-    return not record.status.is_terminal and now() - record.updated_at > UNSERVED
-
-
 def _unserved(record: JobRecord) -> JobRecord:
     return _failed(
         record,
-        f"No worker moved this job for {UNSERVED.days} days. Start one with MUSICGEN_MODEL_SIZE={record.recipe.model}, "
-        "or choose a model that /health lists, and send the job again.",
+        f"The job has waited for {UNSERVED.days} days, and no worker of its model is there. Start one with "
+        f"MUSICGEN_MODEL_SIZE={record.recipe.model}, or choose a model that /health lists, and send the job again.",
     )
 
 

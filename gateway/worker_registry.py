@@ -23,6 +23,8 @@ class WorkerRegistry:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[WorkerInfo, float]] = {}
+        self._listening_since = clock()
+        self._served: dict[str, float] = {}  # when a worker that serves the model, or will, was last heard
 
     async def on_message(self, message: Msg) -> None:
         """Take an announcement; an empty one says goodbye."""
@@ -31,9 +33,21 @@ class WorkerRegistry:
             self._seen.pop(worker_id, None)
             return
         try:
-            self._seen[worker_id] = (_decode(message.data), self._clock())
+            info = _decode(message.data)
         except UNDECODABLE as error:
             log.warning("not a worker's announcement", subject=message.subject, error=str(error))
+            return
+        self._seen[worker_id] = (info, self._clock())
+        if info.state is not WorkerState.FAILED:
+            self._served[info.model] = self._clock()
+
+    async def on_connect(self) -> None:
+        """NATS was away, and no worker could be heard."""
+        self._listening_since = self._clock()
+
+    def absence(self, model: str) -> float:
+        """Seconds for which this gateway could have heard a worker that serves the model, and heard none."""
+        return self._clock() - max(self._listening_since, self._served.get(model, 0.0))
 
     def live(self) -> list[WorkerInfo]:
         """The workers that announced themselves lately, by id."""

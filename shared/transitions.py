@@ -5,6 +5,8 @@ The compare-and-set on the record's revision says who may write; this says what.
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from shared.errors import TransitionError
 from shared.messages import JobRecord, JobStatus
 
@@ -31,8 +33,9 @@ _QUEUED, _PROCESSING = JobStatus.QUEUED, JobStatus.PROCESSING
 
 TRANSITIONS = (
     Transition("accept", None, _QUEUED, "gateway"),
-    # Of a job that follows: it waits for an equal one, and is made itself or answered with what that one made.
-    Transition("have made", _QUEUED, _QUEUED, "gateway, any worker"),
+    # A job that follows waits for an equal one: it is made itself, or answered with what that one made. The record of a
+    # job that has waited for days is renewed, so that it does not expire.
+    Transition("have made, renew", _QUEUED, _QUEUED, "gateway, any worker"),
     Transition("answer", _QUEUED, JobStatus.COMPLETED, "gateway"),
     Transition("claim", _QUEUED, _PROCESSING, "any worker", (1,)),
     Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway"),
@@ -97,8 +100,13 @@ def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
     follows, source = (before.follows, before.source) if before else (True, None)
     if after.follows and (after.status is not _QUEUED or not follows):
         raise _refusal(before, after, "only a job that was never in the queue follows")
-    if before and before.status is after.status is _QUEUED and not (follows and not after.follows):
-        raise _refusal(before, after, "only a job that follows is had made")
+    if (
+        before
+        and before.status is after.status is _QUEUED
+        and follows == after.follows
+        and not _is_renewal(before, after)
+    ):
+        raise _refusal(before, after, "a queued job is only renewed, unless it follows and is had made")
     if before and follows and after.status is _PROCESSING:
         raise _refusal(before, after, "a job that follows is had made before it is claimed")
     answered = before is not None and before.status is _QUEUED and after.status is JobStatus.COMPLETED
@@ -106,6 +114,10 @@ def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
         raise _refusal(before, after, "only a job that follows is answered, and with another one's audio")
     if not answered and after.source != source:
         raise _refusal(before, after, "only a job that is answered has a source, and keeps it")
+
+
+def _is_renewal(before: JobRecord, after: JobRecord) -> bool:
+    return before.updated_at != after.updated_at and replace(before, updated_at=after.updated_at) == after
 
 
 def _check_end(before: JobRecord | None, after: JobRecord) -> None:

@@ -152,6 +152,7 @@ async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for
     await api.services.sweep.sweep()
     assert await messages(system) == 1
     monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
     await api.services.sweep.sweep()
     for job_id in jobs:
-        assert "No worker moved this job" in (await api.until(job_id, "failed"))["error_message"]
+        assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]

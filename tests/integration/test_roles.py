@@ -109,6 +109,7 @@ async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.Monk
     await api.services.sweep.sweep()
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
     monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
     await api.services.sweep.sweep()
     await api.until(queued, "failed")
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0

@@ -1,16 +1,20 @@
 """Jobs that nobody moves are brought to a worker, or to their end."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.manager import JetStreamManager
 
+from gateway.queue_scan import Queue, QueueScan
 from shared import subjects
 from shared.messages import JobStatus
+from shared.record_feed import STREAM
 from shared.topology import JOBS, ensure_streams
 from tests.integration.finished import make
-from tests.integration.system import System, eventually
+from tests.integration.system import Api, System, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +44,113 @@ async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(system
     assert (await first.until(job_id, "completed"))["attempts"] == 1
 
 
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every job has waited for longer than jobs wait for a worker."""
+    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+
+
+@pytest.mark.usefixtures("old")
 async def test_a_job_that_no_worker_takes_for_days_fails_with_the_reason(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await api.generate(model="large")
     status = await api.until(job_id, "failed")
     assert "MUSICGEN_MODEL_SIZE=large" in status["error_message"]
     await until_messages((await system.nats()).jetstream(), 0)
+
+
+@pytest.mark.usefixtures("old")
+async def test_a_gateway_that_has_just_started_fails_no_old_job(system: System) -> None:
+    """Its workers may start after it."""
+    api = await system.gateway()
+    job_id = await api.generate(duration=0.5)
+    assert await renewals(api, job_id) == "queued"
+    await system.worker()
+    await api.until(job_id, "completed")
+
+
+@pytest.mark.usefixtures("old")
+async def test_a_job_that_waited_for_days_is_made_by_a_worker_that_is_there(system: System) -> None:
+    api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
+    running, waiting = await api.generate("slow", duration=20), await api.generate(duration=0.5)
+    await api.until(running, "processing")
+    assert await renewals(api, waiting) == "queued"
+    assert await api.delete(running) == 200
+    assert (await api.until(waiting, "completed"))["attempts"] == 1
+    await worker.stop()
+
+
+async def renewals(api: Api, job_id: str) -> str:
+    """The status of a job after several sweeps have met it; that they did is seen by its record."""
+    revisions: set[int] = set()
+
+    async def renewed() -> bool:
+        entry = api.services.index.entry(job_id)
+        assert entry is not None
+        revisions.add(entry.revision)
+        return len(revisions) > 3 or entry.record.status.is_terminal
+
+    await eventually(renewed, "the sweep meets the job")
+    return str((await api.status(job_id))["status"])
+
+
+async def test_a_job_whose_record_an_admin_removed_without_a_trace_is_forgotten(system: System) -> None:
+    api, js = await system.gateway(), (await system.nats()).jetstream()
+    other, job_id = [await api.generate(duration=0.5) for _ in range(2)]
+    await js.purge_stream(STREAM, subject=f"$KV.{subjects.JOBS_BUCKET}.{job_id}")
+    await js.purge_stream(subjects.JOBS_STREAM)
+
+    async def forgotten() -> bool:
+        return api.services.index.get(job_id) is None
+
+    await eventually(forgotten, "the gateway forgets the job")
+    assert (await api.status(other))["status"] == "queued"
+
+
+async def test_the_queue_is_read_on_after_messages_came_and_went_and_it_was_made_again(system: System) -> None:
+    api, client = await system.gateway(), await system.nats()
+    js, scan = client.jetstream(), QueueScan()
+    jobs = [await api.generate(duration=0.5) for _ in range(4)]
+    assert list((await scan.read(client)).deliverable) == jobs
+    await js.delete_msg(subjects.JOBS_STREAM, 1)
+    await js.delete_msg(subjects.JOBS_STREAM, 3)
+    later = await api.generate(duration=0.5)
+    assert (await scan.read(client)).deliverable == {jobs[1]: 2, jobs[3]: 4, later: 5}
+    await js.delete_stream(subjects.JOBS_STREAM)
+    await ensure_streams(js)
+    assert await scan.read(client) == Queue({}, {}, 0)
+
+
+async def test_what_was_read_of_the_queue_is_not_read_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, client, scan = await system.gateway(), await system.nats(), QueueScan()
+    for _ in range(3):
+        await api.generate(duration=0.5)
+    read: list[int] = []
+    get = JetStreamManager.get_msg
+
+    async def count(js: JetStreamManager, stream: str, seq: int, **options: Any) -> Any:
+        read.append(seq)
+        return await get(js, stream, seq, **options)
+
+    monkeypatch.setattr(JetStreamManager, "get_msg", count)
+    first, second = await scan.read(client), await scan.read(client)
+    assert first == second
+    assert read == [1, 2, 3]
+
+
+async def test_a_queue_with_more_gaps_than_are_asked_for_is_read_whole(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queue_scan.MAX_GAPS", 1)
+    api, client = await system.gateway(), await system.nats()
+    jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueScan()
+    await scan.read(client)
+    for number in (2, 3):
+        await client.jetstream().delete_msg(subjects.JOBS_STREAM, number)
+    assert (await scan.read(client)).deliverable == {jobs[0]: 1, jobs[3]: 4}
 
 
 async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: System) -> None:
@@ -65,11 +167,12 @@ async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: 
         await api.until(job_id, "completed")
 
 
+@pytest.mark.usefixtures("old")
 async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await make(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
-    assert "No worker moved this job" in (await api.until(job_id, "failed"))["error_message"]
+    assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]
 
 
 @pytest.mark.parametrize("subject", ["music.jobs.a/b.normal", "music.jobs.$SYS.normal"])

@@ -57,7 +57,7 @@ async def services() -> AsyncIterator[Services]:
     ledger = Ledger(bus, index)
     renewals, queue = Renewals(ledger), JobQueue(bus, index)
     cache = Cache(bus, index, ledger, queue, workers, renewals)
-    jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache)
+    jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
     async with ClientSession() as http:
         yield Services(
             settings=settings,

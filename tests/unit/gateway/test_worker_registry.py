@@ -84,3 +84,23 @@ async def test_fields_of_a_newer_worker_are_ignored() -> None:
     data = message("", worker("w1")).data[:-1] + b', "colour": "blue"}'
     await registry.on_message(message(worker_subject("w1"), data))
     assert registry.live() == [worker("w1")]
+
+
+async def test_a_model_is_unserved_from_the_last_word_of_a_worker_that_could_serve_it() -> None:
+    clock = Clock()
+    registry = WorkerRegistry(clock)
+    clock.now += 50
+    assert registry.absence("starter") == 50
+    await announce(registry, worker("w1"))
+    clock.now += 20
+    await announce(registry, worker("w2", state=WorkerState.FAILED))
+    assert (registry.absence("starter"), registry.absence("small")) == (20, 70)
+
+
+async def test_while_nats_is_away_no_worker_is_missed() -> None:
+    clock = Clock()
+    registry = WorkerRegistry(clock)
+    clock.now += 5000
+    await registry.on_connect()
+    clock.now += 1
+    assert registry.absence("starter") == 1

@@ -1,6 +1,7 @@
 """The table of transitions: what it allows, and that it refuses everything else."""
 
 import re
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ NEW = JobRecord(
 )
 RUNNING = replace(NEW, status=JobStatus.PROCESSING, attempts=1, claims=1, worker_id="one")
 FOLLOWING = replace(NEW, follows=True)
+LATER = now() + timedelta(days=6)
 RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 
@@ -71,6 +73,11 @@ def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
         assert check(before, after).name == "renew, expire"
 
 
+@pytest.mark.parametrize("queued", [NEW, FOLLOWING])
+def test_the_record_of_a_queued_job_is_renewed(queued: JobRecord) -> None:
+    assert check(queued, replace(queued, updated_at=LATER)).name == "have made, renew"
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -89,6 +96,7 @@ def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
         (RUNNING, replace(NEW, claims=1, follows=True)),
         (None, replace(NEW, source="gen_000000000001")),
         (NEW, NEW),
+        (NEW, replace(NEW, updated_at=LATER, message="all new")),
         (NEW, FOLLOWING),
         (FOLLOWING, FOLLOWING),
         (FOLLOWING, replace(FOLLOWING, source="gen_000000000001")),

@@ -1,0 +1,67 @@
+"""A look at a stream: what nats-py's `stream_info` leaves out of the server's answer."""
+
+from datetime import datetime
+
+import msgspec
+from nats.aio.client import Client
+
+from shared.bus import AWAY, REQUEST_TIMEOUT
+from shared.errors import UnavailableError
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """The messages of a stream.
+
+    Attributes:
+        first_seq: of the oldest message; one more than `last_seq` if there is none.
+        last_seq: of the last message that the stream ever got.
+        num_deleted: how many between the two are gone.
+        deleted: which ones, if that was asked for.
+    """
+
+    messages: int
+    first_seq: int
+    last_seq: int
+    num_deleted: int = 0
+    deleted: frozenset[int] = frozenset()
+
+
+class StreamLook(msgspec.Struct, frozen=True):
+    """A stream at one moment.
+
+    Attributes:
+        created: tells the stream from an earlier one of its name.
+        ts: the moment, by the broker's clock.
+    """
+
+    created: datetime
+    ts: datetime
+    state: StreamState
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    description: str = "unknown"
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: _Failure | None = None
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_look = msgspec.json.Decoder(StreamLook).decode
+
+
+async def look_at_stream(client: Client, stream: str, *, deleted: bool = False) -> StreamLook:
+    """The stream now; with `deleted`, each missing number too.
+
+    Raises:
+        UnavailableError: if the broker does not answer, or the stream is not there.
+    """
+    request = msgspec.json.encode({"deleted_details": deleted})
+    try:
+        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", request, timeout=REQUEST_TIMEOUT)
+    except AWAY as error:
+        raise UnavailableError(f"The stream {stream} cannot be looked at: {error!r}") from error
+    if failure := _decode_answer(answer.data).error:
+        raise UnavailableError(f"The stream {stream} cannot be looked at: {failure.description}")
+    return _decode_look(answer.data)
