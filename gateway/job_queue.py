@@ -6,7 +6,7 @@ from shared.bus import Bus
 from shared.errors import QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.logs import get_logger
-from shared.messages import EventType, Job
+from shared.messages import EventType, job_of
 from shared.publisher import ensure_room, publish_event, publish_job
 from shared.records import Entry
 
@@ -54,7 +54,7 @@ class JobQueue:
             QueueFullError, UnavailableError: as for `enqueue`.
         """
         record = entry.record
-        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
+        job = job_of(record)
         try:
             sequence = await publish_job(self._bus.require(), job, record.traceparent)
         except QueueFullError:

@@ -22,7 +22,7 @@ from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import Job, JobRecord, JobStatus, now
+from shared.messages import JobRecord, JobStatus, job_of, now
 from shared.publisher import ensure_announced, publish_job
 from shared.records import Entry
 
@@ -140,7 +140,7 @@ class Sweep:
         if record.job_id in queue.stranded:
             # First, because it takes up room in a queue that may be full. Who dies here leaves a job without a message.
             await remove_message(js, queue.stranded[record.job_id])
-        job = Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at)
+        job = job_of(record)
         # Gateways that sweep the same queue publish the same message; what was there before is another one.
         await publish_job(js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
         metrics.requeued(record.recipe.model)

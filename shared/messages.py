@@ -64,11 +64,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """The message on MUSIC_JOBS."""
+    """The message on MUSIC_JOBS: enough to make the job's record again, should that have expired."""
 
     job_id: str
     recipe: Recipe
-    created_at: datetime
+    created_at: Moment
+    owner: str | None = None
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +142,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_audio(self) -> bool:
         """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
         return self.has_audio and self.source is None
+
+
+def job_of(record: JobRecord) -> Job:
+    """The message that brings a record's job to a worker."""
+    return Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at, owner=record.owner)
 
 
 def made(record: JobRecord) -> JobRecord:

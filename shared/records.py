@@ -70,6 +70,15 @@ class Records:
         check(None, record)
         return await self._write(record, None)
 
+    async def restore(self, record: JobRecord) -> Entry:
+        """Store the record of a job whose own one has expired.
+
+        Raises:
+            ConflictError: if there is one, or the last one was deleted on purpose.
+        """
+        check(None, record)
+        return await self._write(record, 0)
+
     async def update(self, entry: Entry, record: JobRecord) -> Entry:
         """Replace what `entry` holds.
 

@@ -1,6 +1,6 @@
 """A look at a stream: what nats-py's `stream_info` leaves out of the server's answer."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from nats.aio.client import Client
@@ -26,6 +26,12 @@ class StreamState(msgspec.Struct, frozen=True):
     deleted: frozenset[int] = frozenset()
 
 
+class StreamLimits(msgspec.Struct, frozen=True):
+    """What an operator may have set; `max_age` of a message in nanoseconds, 0 for none."""
+
+    max_age: int = 0
+
+
 class StreamLook(msgspec.Struct, frozen=True):
     """A stream at one moment.
 
@@ -37,6 +43,12 @@ class StreamLook(msgspec.Struct, frozen=True):
     created: datetime
     ts: datetime
     state: StreamState
+    config: StreamLimits
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """How long the stream keeps a message; None if for ever."""
+        return timedelta(microseconds=self.config.max_age // 1000) or None
 
 
 class _Failure(msgspec.Struct, frozen=True):

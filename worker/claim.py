@@ -17,8 +17,10 @@ from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now
 from shared.publisher import ensure_announced, is_announced, publish_event
+from shared.record_feed import STREAM
 from shared.records import Entry, Records
 from shared.storage import Storage
+from shared.stream_look import look_at_stream
 from worker import metrics
 from worker.lease import Lease, acknowledge
 
@@ -87,10 +89,11 @@ class Claims:
             UnavailableError: if NATS is away; the message comes again.
         """
         try:
-            job_id = _decode(message.data).job_id
+            job = _decode(message.data)
         except UNDECODABLE as error:
             await terminate(self._bus.client, message, _refusal(message, f"not a job: {error}"))
             return None
+        job_id = job.job_id
         if not is_job_id(job_id):
             await terminate(self._bus.client, message, _refusal(message, "not a job: its id is malformed"))
             return None
@@ -100,14 +103,14 @@ class Claims:
             return None
         self._claiming.add(job_id)
         try:
-            return await self._claim(records, message, job_id)
+            return await self._claim(records, message, job)
         finally:
             self._claiming.discard(job_id)
 
-    async def _claim(self, records: Records, message: Msg, job_id: str) -> Lease | Entry | None:
-        js = self._bus.require()
+    async def _claim(self, records: Records, message: Msg, job: Job) -> Lease | Entry | None:
+        js, job_id = self._bus.require(), job.job_id
         while True:
-            entry = await records.get(job_id)
+            entry = await records.get(job_id) or await self._restored(records, message, job)
             if entry is None:
                 await terminate(self._bus.client, message, f"{job_id} has no record")
                 return None
@@ -134,6 +137,21 @@ class Claims:
             failpoint("worker.after_claim")
             await publish_event(js, entry)
             return _outcome(js, records, message, entry)
+
+    async def _restored(self, records: Records, message: Msg, job: Job) -> Entry | None:
+        """A new record for a job whose own one expired while its message waited; None if that is not why it is gone."""
+        bucket = await look_at_stream(self._bus.client, STREAM)
+        if bucket.lifetime is None or bucket.ts - message.metadata.timestamp < bucket.lifetime:
+            return None
+        record = JobRecord(
+            job_id=job.job_id, recipe=job.recipe, created_at=job.created_at, updated_at=now(), owner=job.owner
+        )
+        try:
+            entry = await records.restore(record)
+        except ConflictError:
+            return await records.get(job.job_id)
+        log.warning("the record had expired and is made again", job_id=job.job_id)
+        return entry
 
     def _next(self, record: JobRecord) -> JobRecord:
         if record.follows:

@@ -18,7 +18,7 @@ from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import EventType, Job, JobRecord, JobStatus, now
+from shared.messages import EventType, JobRecord, JobStatus, job_of, now
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
@@ -208,7 +208,7 @@ class Lease:
 
     async def _queue_anew(self) -> None:
         """A new message, then the old one's end: a broker that restarts forgets a nak and would wait out the lease."""
-        job = Job(job_id=self.record.job_id, recipe=self.record.recipe, created_at=self.record.created_at)
+        job = job_of(self.record)
         try:
             await publish_job(self._js, job, self.record.traceparent, again=str(self._entry.revision))
         except QueueFullError:

@@ -2,12 +2,19 @@
 
 import json
 
+import aiohttp
 import pytest
+from nats.js import JetStreamContext
 
 from gateway.queue_scan import remove_message
 from shared import subjects
+from shared.messages import JobRecord, JobStatus
+from shared.record_feed import STREAM
+from shared.records import Records
 from shared.topology import JOBS, ensure_streams
-from tests.integration.system import System, eventually
+from tests.integration.finished import make
+from tests.integration.system import Api, System, eventually
+from tests.unit.gateway.samples import DAW, bearer
 
 
 async def test_a_full_queue_is_a_503_and_leaves_no_record(system: System) -> None:
@@ -198,3 +205,51 @@ async def test_a_cancel_removes_no_message_of_another_job(system: System) -> Non
     await api.generate()
     assert await api.delete(cancelled) == 200
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
+
+
+@pytest.fixture
+async def records(system: System) -> Records:
+    """The records, which an operator lets the broker keep for two seconds only."""
+    found, js = await system.records(), (await system.nats()).jetstream()
+    config = (await js.stream_info(STREAM)).config
+    await js.update_stream(config, max_age=2.0, duplicate_window=2.0)
+    return found
+
+
+async def test_a_job_whose_record_expired_while_it_waited_is_made_all_the_same(
+    system: System, records: Records
+) -> None:
+    api = await system.gateway(API_KEYS=f"daw:{DAW}")
+    async with aiohttp.ClientSession(api.url, headers=bearer(DAW)) as http:
+        job_id = await Api(api.url, api.services, http).generate(duration=0.5)
+
+    async def is_gone() -> bool:
+        return await records.get(job_id) is None
+
+    async def completed() -> JobRecord | None:
+        entry = await records.get(job_id)
+        return entry.record if entry and entry.record.status is JobStatus.COMPLETED else None
+
+    await eventually(is_gone, "the broker removes the record")
+    await system.worker()
+    assert (await eventually(completed, "the worker makes the job")).owner == "daw"
+
+
+async def test_a_job_whose_record_was_deleted_is_not_made_again(system: System, records: Records) -> None:
+    deleted, js = "gen_000000000001", (await system.nats()).jetstream()
+    job = {"job_id": deleted, "recipe": RECIPE, "created_at": "2024-12-01T10:00:00Z"}
+    await js.publish("music.jobs.starter.normal", json.dumps(job).encode())
+    later = await make(system)
+
+    async def is_gone() -> bool:
+        return await records.get(later) is None
+
+    await eventually(is_gone, "the message has waited for longer than records live")
+    await records.bucket.delete(deleted)
+    await system.worker()
+    await eventually(lambda: _is_empty(js), "the worker takes the message from the queue")
+    assert await records.get(deleted) is None
+
+
+async def _is_empty(js: JetStreamContext) -> bool:
+    return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
