@@ -24,7 +24,7 @@ def take_key(record: JobRecord, *, any_seed: bool = False) -> Key:
     """What two jobs have in common that may share one file; with `any_seed`, two takes of the same piece.
 
     Nobody gets the audio of another API key. Whatever else keeps two jobs apart belongs here and nowhere else. Only the
-    digest is kept: there are 50,000 of them, and nobody asks what they are of.
+    digest is kept: there may be 100,000 of them, and only equality is asked for.
     """
     recipe = record.recipe
     alike = replace(

@@ -29,8 +29,8 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 # Longer than audio is kept by default, so that a job whose audio has expired still tells its recipe for a while.
 RECORD_TTL = 14 * DAY
-# Each gateway holds all records in memory, at some 1 KB each: with this many no further job is accepted.
-MAX_RECORDS = 50_000
+# Each gateway holds all records in memory, at some 1.4 KB each: with this many no further job is accepted.
+MAX_RECORDS = 100_000
 
 # Every so many seconds one of the workers removes what has expired.
 TURN = 300.0

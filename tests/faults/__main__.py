@@ -21,13 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--soak", type=seconds, required=True, metavar="TIME", help="how long: 90s, 20m or 1h")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--records", type=int, default=0, help="finished jobs that are there at the beginning")
     parser.add_argument("--folder", type=Path, help="keeps logs and the history; a temporary one by default")
     options = parser.parse_args()
     print(f"seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="musicgen-soak-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        sys.exit(0 if asyncio.run(soak(folder, options.soak, options.seed)) else 1)
+        sys.exit(0 if asyncio.run(soak(folder, options.soak, options.seed, options.records)) else 1)
 
 
 def seconds(text: str) -> float:

@@ -16,6 +16,7 @@ class History:
         cancelled: those whose plain DELETE was.
         seen: the terminal status that a gateway told, by job.
         contradictions: what two answers made of each other.
+        planted: jobs that were put into the bucket beforehand, and of which nothing is judged.
     """
 
     def __init__(self, file: Path) -> None:
@@ -26,6 +27,7 @@ class History:
         self.cancelled: set[str] = set()
         self.seen: dict[str, str] = {}
         self.contradictions: list[str] = []
+        self.planted: frozenset[str] = frozenset()
 
     def note(self, what: str, **details: Any) -> None:
         """Write down that something happened."""

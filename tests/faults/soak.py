@@ -1,5 +1,7 @@
 """A mixed load under random faults, and the tally: `uv run python -m tests.faults --soak 20m`.
 
+`--records 60000` has so many records of finished jobs in the bucket from the beginning.
+
 One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of
 the time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store
 are killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. An upload whose
@@ -19,6 +21,7 @@ import psutil
 from tests.faults.client import Client
 from tests.faults.cluster import Cluster
 from tests.faults.verdict import Verdict
+from tests.records import fill
 from tests.servers import Server, embedded_nats, embedded_s3
 
 PROMPTS = ("tone", "tone", "tone", "slow", "slow", "silent", "fail", "memory", "nan")
@@ -130,15 +133,17 @@ class Soak:
         await part.start_again()
 
 
-async def soak(folder: Path, seconds: float, seed: int) -> bool:
-    """Run it in `folder`, print the tally, and say whether nothing is wrong."""
+async def soak(folder: Path, seconds: float, seed: int, records: int) -> bool:
+    """Run it in `folder` with so many records there beforehand, print the tally, and say whether nothing is wrong."""
     async with AsyncExitStack() as stack:
         broker, urls = embedded_nats(folder / "nats")
         store, settings = embedded_s3(folder / "s3")
         for server in (broker, store):
             await server.start_again()
             stack.callback(server.kill)
-        running = Soak(Cluster(folder, urls, settings, stack), broker, store, random.Random(seed))
+        cluster = Cluster(folder, urls, settings, stack)
+        cluster.history.planted = frozenset(await fill(await cluster.nats(), records))
+        running = Soak(cluster, broker, store, random.Random(seed))
         await running.start()
         verdict = await running.run(seconds)
     for name in ("accepted", "completed", "failed", "cancelled", "lost", "doubled", "stuck", "orphans"):

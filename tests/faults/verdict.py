@@ -55,6 +55,8 @@ async def judge(nats: Client, storage: Storage, history: History, patience: floa
     for job_id in sorted(history.accepted - records.keys()):
         verdict.complain("lost", f"{job_id} has no record")
     for job_id, record in records.items():
+        if job_id in history.planted:
+            continue
         await _judge_job(verdict, history, storage, record, events[job_id], objects.get(job_id, set()))
     return verdict
 

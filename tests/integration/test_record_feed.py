@@ -3,45 +3,20 @@
 import time
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any
 
-import msgspec
 import pytest
-from nats.aio.client import Client
 
 from gateway.job_index import JobIndex
 from shared.job_id import new_job_id
-from shared.messages import JobRecord, JobStatus, now
+from shared.messages import JobStatus, now
 from shared.record_feed import STREAM, Batch, each_record, read_feed
 from shared.records import encode_record
 from shared.subjects import JOBS_BUCKET
-from shared.topology import ensure_streams
-from tests.integration.finished import RECIPE, make
+from shared.topology import MAX_RECORDS, ensure_streams
+from tests.integration.finished import make
 from tests.integration.system import Api, System, eventually
-from tests.records import ending
+from tests.records import fill, finished
 from tests.servers import Server
-
-PROMISED = 100_000
-
-
-def record(job_id: str) -> JobRecord:
-    """A finished job, as large as most are."""
-    recipe = msgspec.structs.replace(RECIPE, prompt=f"upbeat electronic music with synthesizer and drums, {job_id}")
-    ids = {"fingerprint": "0123456789abcdef" * 4, "traceparent": f"00-{'0' * 32}-{'0' * 16}-01", "worker_id": "starter"}
-    fields: dict[str, Any] = ids | ending(JobStatus.COMPLETED)
-    return JobRecord(job_id=job_id, recipe=recipe, created_at=now(), updated_at=now(), claims=1, **fields)
-
-
-async def fill(client: Client, count: int) -> list[str]:
-    """Put finished jobs into the bucket as an operator's program might; returns their ids."""
-    await ensure_streams(client.jetstream())
-    jobs = [f"gen_{number:012d}" for number in range(count)]
-    for number, job_id in enumerate(jobs):
-        await client.publish(f"$KV.{JOBS_BUCKET}.{job_id}", encode_record(record(job_id)))
-        if number % 500 == 0:
-            await client.flush()
-    await client.flush()
-    return jobs
 
 
 @pytest.mark.timeout(300)
@@ -49,7 +24,7 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its event loop stands still now and then, as on a machine with too much to do."""
-    await fill(await system.nats(), PROMISED)
+    await fill(await system.nats(), MAX_RECORDS)
     take, batches = JobIndex._take, 0
 
     def take_slowly(index: JobIndex, batch: Batch) -> None:
@@ -62,11 +37,11 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
     monkeypatch.setattr(JobIndex, "_take", take_slowly)
     api = await system.gateway()
     assert batches > 30
-    assert api.services.index.count(JobStatus.COMPLETED) == PROMISED
+    assert api.services.index.count(JobStatus.COMPLETED) == MAX_RECORDS
     assert api.services.bus.client.stats["reconnects"] == 0
     # Every record changes at once while the gateway follows.
     batches = 0
-    await fill(await system.nats(), PROMISED)
+    await fill(await system.nats(), MAX_RECORDS)
     new = await make(system)
     await eventually(lambda: _knows(api, new), "the gateway takes in every change", patience=120)
     assert api.services.bus.client.stats["reconnects"] == 0
@@ -158,7 +133,7 @@ async def test_records_that_the_broker_removed_are_forgotten(system: System, mon
 async def test_a_record_under_another_jobs_key_changes_no_job(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     other = await make(system)
-    await client.publish(f"$KV.{JOBS_BUCKET}.{other}", encode_record(record(new_job_id())))
+    await client.publish(f"$KV.{JOBS_BUCKET}.{other}", encode_record(finished(new_job_id())))
     last = await make(system)
     await eventually(lambda: _knows(api, last), "the gateway has read on")
     assert api.services.index.count(None) == 2
