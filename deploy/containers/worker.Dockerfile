@@ -36,7 +36,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 
 FROM python:3.11.17-slim-bookworm
 # On a GPU Triton compiles its driver interface, a C file, at the first start: it needs a compiler, the C library's
-# headers, and Python's, which this base image has. Without them attention is masked, and slower.
+# headers, and Python's, which this base image has. Without them the worker falls back to slower attention.
 # Versions are those of the pinned Debian release, which keeps only the newest of each package.
 # hadolint ignore=DL3008
 RUN apt-get update \

@@ -142,3 +142,11 @@ def test_the_gateway_starts_without_keys_only_where_its_port_is_on_loopback() ->
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_dockerfile_passes_hadolint(path: Path) -> None:
     run(tool("hadolint"), str(path))
+
+
+def test_the_worker_image_has_the_compiler_that_triton_calls() -> None:
+    # Its `triton/runtime/build.py` looks for gcc, and the C file it compiles includes headers of the C library.
+    last_stage = (CONTAINERS / "worker.Dockerfile").read_text().rpartition("\nFROM ")[2]
+    installed = re.search(r"apt-get install ([^&]+)", last_stage)
+    assert installed is not None
+    assert {"gcc", "libc6-dev"} <= set(installed[1].split())

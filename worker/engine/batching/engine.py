@@ -61,13 +61,19 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):
         checkpoint = read_checkpoint(reference)
-        return BatchingEngine(checkpoint, torch.device(device), settings)
+        return BatchingEngine(checkpoint, torch.device(device), settings, on_loading)
 
 
 class BatchingEngine:
     """Gives every request to one running batch and passes on what comes out of it."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        settings: EngineSettings,
+        on_loading: OnLoading = lambda message: None,
+    ) -> None:
         config = checkpoint.config
         threads = pick_threads(device, config)
         compute_on(1)
@@ -75,7 +81,7 @@ class BatchingEngine:
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
         window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
-        attention = pick_attention(settings.tuning, device)
+        attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)

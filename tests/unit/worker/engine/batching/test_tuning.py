@@ -1,0 +1,126 @@
+"""Which attention a worker takes, and that it says so where the kernel does not run."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from shared.errors import ModelUnavailableError
+from tests.unit.worker.engine.batching.batch import CPU
+from tests.unit.worker.engine.batching.models import Tiny, config
+from worker.engine.batching import tuning
+from worker.engine.batching.attention import Masked, SlotBySlot, StepAttention
+from worker.engine.batching.tuning import pick_attention, try_out
+from worker.engine.interface import Tuning
+
+CUDA = torch.device("cuda")
+
+# Each is what Triton raises when it meets one of the obstacles to a kernel's first run.
+OBSTACLES = {
+    "no compiler": RuntimeError("Failed to find C compiler. Please specify via CC environment variable."),
+    "no headers": subprocess.CalledProcessError(1, ["gcc", "main.c"]),
+    "no driver": AssertionError("libcuda.so cannot found!"),
+    "unknown GPU": ValueError("PTX .version 9.9 does not support .target sm_999"),
+    "unwritable cache": PermissionError(13, "Permission denied", "/.triton"),
+    "no Triton": ImportError("No module named 'triton'"),
+    "another error": KeyError("fp8"),
+}
+
+
+def pick(attention: str, device: torch.device, said: list[str]) -> StepAttention:
+    chosen = Tuning(attention=attention)  # type: ignore[arg-type]
+    return pick_attention(chosen, device, config(Tiny(dim=48, heads=4)), torch.float16, said.append)
+
+
+@pytest.fixture(params=OBSTACLES)
+def obstacle(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Exception:
+    error = OBSTACLES[request.param]
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tuning, "try_out", fail)
+    return error
+
+
+def test_auto_falls_back_to_masked_attention_and_says_why(
+    obstacle: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[str] = []
+    assert isinstance(pick("auto", CUDA, said), Masked)
+    (line,) = said
+    for part in (type(obstacle).__name__, str(obstacle), "PyTorch's own attention is used", "gcc"):
+        assert part in line
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is not None
+    assert record.exc_info[1] is obstacle
+
+
+def test_the_kernel_that_was_asked_for_is_not_replaced(obstacle: Exception) -> None:
+    said: list[str] = []
+    with pytest.raises(ModelUnavailableError) as refused:
+        pick("kernel", CUDA, said)
+    assert said == []
+    assert str(obstacle) in str(refused.value)
+    assert refused.value.__cause__ is obstacle
+    assert "MUSICGEN_ATTENTION=auto" in refused.value.remedy
+
+
+@pytest.mark.parametrize("attention", ["auto", "kernel"])
+def test_a_full_gpu_is_no_fault_of_the_kernel(attention: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(tuning, "try_out", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        pick(attention, CUDA, [])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_auto_falls_back_when_the_real_driver_finds_no_gpu() -> None:
+    said: list[str] = []
+    assert isinstance(pick("auto", CUDA, said), Masked)
+    assert len(said) == 1
+
+
+def test_triton_itself_refuses_the_cpu_and_that_is_told() -> None:
+    pytest.importorskip("triton")
+    with pytest.raises(ModelUnavailableError, match="The attention kernel does not run here"):
+        pick("kernel", CPU, [])
+
+
+@pytest.mark.parametrize(
+    ("attention", "device", "kind"),
+    [("auto", "cpu", SlotBySlot), ("auto", "mps", Masked), ("masked", "cuda", Masked), ("masked", "cpu", Masked)],
+)
+def test_without_the_kernel_nothing_is_tried(
+    attention: str, device: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "try_out", None)
+    assert isinstance(pick(attention, torch.device(device), []), kind)
+
+
+KERNEL = """
+from tests.unit.worker.engine.batching.test_tuning import CPU, pick
+print(type(pick("kernel", CPU, [])).__name__)
+"""
+
+
+def test_the_kernel_that_runs_is_taken() -> None:
+    pytest.importorskip("triton")
+    # Triton decides at its import whether it interprets, which is how it runs on a CPU.
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", KERNEL], env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout == "Kernel\n", done.stderr
+
+
+@pytest.mark.parametrize("attention", [SlotBySlot(), Masked()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_trying_out_does_what_a_step_does(attention: StepAttention, dtype: torch.dtype) -> None:
+    try_out(attention, config(Tiny(dim=48, heads=4)), dtype, CPU)
