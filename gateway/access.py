@@ -21,11 +21,11 @@ _OWNER = web.RequestKey("owner", str)
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has a key, if there are keys, as often as that may come; some paths need none."""
+    """Check the name that is asked for, then authenticate and rate-limit; public paths need no key."""
     keys = request.app[SERVICES].keys
-    if not keys:
-        check_name(request.host, request.app[SERVICES].settings)
-    elif not _is_open(request):
+    # Not `request.host`, which makes a name up where the header is missing.
+    check_name(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
+    if keys and not _is_open(request):
         key = _presented(request)
         owner = keys.owner_of(key) if key else None
         if owner is None:

@@ -1,8 +1,8 @@
-"""Where the gateway listens, and who may come then: everyone on this machine, but not everyone who reaches it."""
+"""Bind policy: without API keys the gateway listens on loopback, and answers to names of its own only."""
 
 import ipaddress
+import re
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from gateway.keys import ApiKeys
 from gateway.problems import Problem
@@ -34,30 +34,57 @@ def check_binding(settings: Settings, keys: ApiKeys) -> None:
     )
 
 
-def check_name(host: str, settings: Settings) -> None:
-    """Refuse a request to an open gateway under a name that is not this machine's.
+def check_name(host: str, settings: Settings, *, keyed: bool) -> None:
+    """Refuse a request whose `Host` is a name that is not the gateway's.
 
-    A page of another site may have its own name lead here, and its browser would take the gateway for that site
-    (DNS rebinding): then neither the same-origin policy nor the check of a WebSocket's origin holds it off.
+    A page of another site may have its own name lead here (DNS rebinding). Its browser then takes the gateway for that
+    site, and neither the same-origin policy nor the check of a WebSocket's origin stops the page. Such a request has
+    the page's own name in it, never an address, so addresses are allowed. Nor does it bring an API key: where keys are
+    needed, names are checked only if GATEWAY_HOSTNAMES lists some.
+
+    Args:
+        host: the header, empty if there is none.
+        settings: of the gateway.
+        keyed: whether the gateway asks for API keys.
 
     Raises:
-        Problem: 403 that says how to serve under another name.
+        Problem: 403 that says how to serve under this name.
     """
-    if settings.gateway_allow_open or is_loopback(_hostname(host)):
+    allowed = settings.hostnames
+    if "*" in allowed or (keyed and not allowed):
+        return
+    name = _name_in(host)
+    if name in allowed | {"localhost", _without_dot(settings.gateway_host)} or _is_address(name):
         return
     raise Problem(
         HTTPStatus.FORBIDDEN,
-        "Without API keys this gateway answers to localhost and 127.0.0.1 only. To serve under another name set "
-        "API_KEYS, or GATEWAY_ALLOW_OPEN=1 if something in front decides who comes.",
+        f"This gateway does not answer to the name {name[:253]!r}. To serve under it, add it to GATEWAY_HOSTNAMES."
+        if name
+        else "The Host header is missing or malformed. Send the name or the address of the gateway in it.",
     )
 
 
-def _hostname(host: str) -> str:
-    """The name in a Host header, without its port; empty if it is malformed."""
+# A name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+_HOST_HEADER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
+
+
+def _name_in(host: str) -> str:
+    """The name or the address in a Host header, as it is compared; empty if it is malformed."""
+    match = _HOST_HEADER.fullmatch(host)
+    return _without_dot(match[1].strip("[]")) if match else ""
+
+
+def _without_dot(name: str) -> str:
+    """Lower case, and without the dot that may end a complete name."""
+    return name.lower().removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        ipaddress.ip_address(name)
     except ValueError:
-        return ""
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -40,7 +40,7 @@ async def share_answer(request: web.Request, response: web.StreamResponse) -> No
 def may_connect(request: web.Request) -> bool:
     """Whether a WebSocket may be opened. Browsers let any page do so and say which one it is; programs say nothing."""
     origin = request.headers.get("Origin")
-    return origin is None or _host_of(origin) == request.host or _is_listed(request)
+    return origin is None or _host_of(origin) == request.headers.get("Host") or _is_listed(request)
 
 
 def _host_of(origin: str) -> str:

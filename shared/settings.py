@@ -34,7 +34,15 @@ Origins = Annotated[
         description="origins such as https://app.example.com, with commas between them",
     ),
 ]
-CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS")
+_HOSTNAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
+Hostnames = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_HOSTNAME}(\s*,\s*{_HOSTNAME})*|\*)?\Z",
+        description="host names such as music.example.com, with commas between them, or * for every name",
+    ),
+]
+CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS", "GATEWAY_HOSTNAMES")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -82,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     gateway_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     gateway_port: Port = 8000
     gateway_allow_open: Annotated[bool, Meta(description="1 or 0")] = False
+    gateway_hostnames: Hostnames = ""
     gateway_idle_timeout: Annotated[float, Meta(ge=0.1, le=3600, description="seconds from 0.1 to 3600")] = 30.0
     gateway_connections: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 2000
     gateway_connections_per_address: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = (
@@ -112,6 +121,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     def allowed_origins(self) -> frozenset[str]:
         """The origins of pages that may use the gateway from a browser, as browsers spell them."""
         return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin)
+
+    @property
+    def hostnames(self) -> frozenset[str]:
+        """The names under which the gateway serves besides localhost, without the dot that may end one."""
+        return frozenset(name.strip().removesuffix(".") for name in self.gateway_hostnames.split(",") if name)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -40,7 +40,8 @@ FROM python:3.11.17-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
 COPY --from=build /opt/musicgen /opt/musicgen
 # Inside the container it must listen on every interface; which of the host's it is published on is
-# decided where it is run. There it needs API_KEYS, or GATEWAY_ALLOW_OPEN=1 where nobody else reaches it. Unbuffered, so that the last log lines before a crash are not lost.
+# decided where it is run. There it needs API_KEYS, or GATEWAY_ALLOW_OPEN=1 if only trusted programs reach it,
+# and GATEWAY_HOSTNAMES if it is reached under a name. Unbuffered, so that the last log lines before a crash are kept.
 ENV PATH=/opt/musicgen/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \

@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import SequenceNode
 
-from gateway.binding import is_loopback
+from gateway.binding import check_name, is_loopback
+from gateway.problems import Problem
 from shared.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -137,6 +138,47 @@ def test_the_gateway_starts_without_keys_only_where_its_port_is_on_loopback() ->
         assert not is_loopback(settings.gateway_host)
         assert settings.gateway_allow_open == (environment is local)
     assert production["API_KEYS"].startswith("${API_KEYS:?")
+
+
+def gateway_settings(*files: Path, **given: str) -> Settings:
+    """What the gateway of these compose files reads, with `given` and the defaults in place of the variables."""
+    environment = {name: str(text) for path in files for name, text in gateway_environment(path).items()}
+
+    def value(match: re.Match[str]) -> str:
+        return given.get(match["name"], match["default"] or "")
+
+    variable = re.compile(r"\$\{(?P<name>\w+):(-(?P<default>[^}]*)|\?[^}]*)\}")
+    return load_settings({name: variable.sub(value, text) for name, text in environment.items()})
+
+
+def gateway_environment(path: Path) -> dict[str, str]:
+    environment: dict[str, str] = load(path)["services"]["gateway"]["environment"]
+    return environment
+
+
+def answers_to(host: str, settings: Settings, *, keyed: bool) -> bool:
+    try:
+        check_name(host, settings, keyed=keyed)
+    except Problem:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "local", "production"),
+    [
+        ("localhost:8000", True, True),
+        ("127.0.0.1:8000", True, True),
+        ("gateway:8000", True, True),
+        ("music.example.com", False, True),
+        ("evil.example:8000", False, False),
+    ],
+)
+def test_the_gateway_in_a_container_answers_to_names_of_its_own(host: str, local: bool, production: bool) -> None:
+    base, overlay = COMPOSE_FILES
+    assert answers_to(host, gateway_settings(base), keyed=False) == local
+    settings = gateway_settings(base, overlay, MUSICGEN_DOMAIN="music.example.com", S3_DOMAIN="audio.example.com")
+    assert answers_to(host, settings, keyed=True) == production
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

@@ -51,6 +51,11 @@ WRONG = [
     ("CORS_ORIGINS", "https://app.example.com/", "https://app.example.com"),
     ("CORS_ORIGINS", "https://a.example https://b.example", "commas"),
     ("CORS_ORIGINS", "https://*.example.com", "https://app.example.com"),
+    ("GATEWAY_HOSTNAMES", "music.lan:8000", "music.example.com"),
+    ("GATEWAY_HOSTNAMES", "https://music.lan", "music.example.com"),
+    ("GATEWAY_HOSTNAMES", "*.lan", "* for every name"),
+    ("GATEWAY_HOSTNAMES", "music.lan studio.lan", "commas"),
+    ("GATEWAY_HOSTNAMES", "music.lan,", "commas"),
     ("KEY_RATE", "0", "0.1 to 10000"),
     ("KEY_RATE", "nan", "0.1 to 10000"),
     ("KEY_BURST", "0", "1 to 100000"),
@@ -124,6 +129,8 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("MUSICGEN_MODEL_SIZE", "./my model", "./my model"),
         ("GATEWAY_HOST", "0.0.0.0", "0.0.0.0"),
         ("CORS_ORIGINS", "https://App.example, tauri://localhost", "https://app.example, tauri://localhost"),
+        ("GATEWAY_HOSTNAMES", "*", "*"),
+        ("GATEWAY_HOSTNAMES", "Music.LAN., my_gateway", "music.lan., my_gateway"),
         ("GATEWAY_ALLOW_OPEN", "1", True),
         ("GATEWAY_ALLOW_OPEN", "0", False),
     ],
@@ -151,3 +158,9 @@ def test_any_value_is_taken_or_refused_by_name(name: str, value: str) -> None:
     except SettingsError as error:
         refused = str(error)
     assert not refused or refused.startswith(f"{name} must be ")
+
+
+def test_names_of_the_gateway_are_compared_without_case_and_final_dot() -> None:
+    settings = load_settings({"GATEWAY_HOSTNAMES": "Music.LAN., gateway"})
+    assert settings.hostnames == {"music.lan", "gateway"}
+    assert load_settings({}).hostnames == set()
