@@ -14,7 +14,7 @@ from gateway.server import serving
 from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, http_url, load_settings
 from shared.version import VERSION
 
 log = get_logger(__name__)
@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         try:
             # At its end: stop accepting, let requests finish, tell WebSocket clients to come back.
             async with serving(create_app(services), settings):
-                log.info("listening", url=f"http://{settings.gateway_host}:{settings.gateway_port}", version=VERSION)
+                log.info("listening", url=http_url(settings.gateway_host, settings.gateway_port), version=VERSION)
                 # The bus ends by itself only with an error that a person must mend.
                 await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if connecting.done():

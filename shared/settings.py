@@ -145,6 +145,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def http_url(host: str, port: int) -> str:
+    """The URL of a server on this address: an IPv6 address stands in brackets there (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _explain(error: str, values: Mapping[str, str]) -> str:
     match = re.search(r"`\$\.(\w+)`", error)
     name = match.group(1) if match else ""

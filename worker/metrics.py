@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.logs import get_logger
+from shared.settings import http_url
 
 log = get_logger(__name__)
 
@@ -71,4 +72,4 @@ def serve_metrics(host: str, port: int) -> None:
     REGISTRY.register(MachineCollector())
     if port:
         start_http_server(port, host)
-        log.info("metrics", url=f"http://{host}:{port}/metrics")
+        log.info("metrics", url=f"{http_url(host, port)}/metrics")

@@ -27,11 +27,14 @@ from gateway.keys import load_keys, read_pairs
 from shared.errors import MusicgenError
 from shared.lifecycle import ONE_SIGNAL, end
 from shared.models import is_folder
-from shared.settings import load_settings
+from shared.settings import http_url, load_settings
 from shared.version import VERSION
 
 NATS_PORT = 4222
 S3_PORT = 8333
+
+# A server that listens on every address is reached on loopback.
+REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 
 EXAMPLE = (
     "curl {key}-H 'Content-Type: application/json' "
@@ -186,7 +189,7 @@ class Stack:
     def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         settings = load_settings(self._environ)
         port = self._gateway_port
-        url = f"http://{LOOPBACK if settings.gateway_host == '0.0.0.0' else settings.gateway_host}:{port}"  # noqa: S104
+        url = http_url(REACHED_BY.get(settings.gateway_host, settings.gateway_host), port)
         return ChildSpec(
             name="gateway",
             role="gateway",

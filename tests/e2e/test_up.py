@@ -170,3 +170,15 @@ def test_env_without_a_running_up_says_so(tmp_path: Path) -> None:
     shown = musicgen("env", "--data-dir", str(tmp_path))
     assert shown.returncode == 1
     assert "No `musicgen up` runs on" in shown.stderr
+
+
+async def test_it_serves_on_the_ipv6_loopback(up: Start) -> None:
+    stack = up("--no-worker", GATEWAY_HOST="::1").start()
+    url = f"http://[::1]:{stack.port}"
+    (gateway,) = [each for each in stack.run_file() if each["role"] == "gateway"]
+    assert gateway["urls"] == [url]
+    listed = musicgen("jobs", "--url", url)
+    assert listed.returncode == 0, listed.stderr
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/api/v1/jobs") as response:
+        assert response.status == 200
+    assert stack.stop() == 0

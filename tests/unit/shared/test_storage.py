@@ -34,6 +34,7 @@ def test_a_url_is_signed_offline_for_ten_minutes_and_names_the_file() -> None:
         (AWAY, True, "http://127.0.0.1:1"),
         (PUBLIC, False, "https://music.example"),
         (PUBLIC, True, "http://127.0.0.1:1"),
+        (KEYS | {"S3_ENDPOINT": "http://[::1]:8333"}, False, "http://[::1]:8333"),
     ],
 )
 def test_a_url_is_for_the_public_endpoint_unless_the_gateway_uses_it(

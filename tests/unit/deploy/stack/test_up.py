@@ -60,3 +60,21 @@ def test_api_keys_are_the_gateways_alone(tmp_path: Path, monkeypatch: pytest.Mon
     made = stack(tmp_path, None)
     assert key in str(made._gateway("nats://x", {}).env)
     assert key not in str(made._worker(1, "nats://x", {}).env)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("fd00::7", "[fd00::7]"),
+    ],
+)
+def test_the_gateways_url_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, shown: str) -> None:
+    monkeypatch.setenv("GATEWAY_HOST", host)
+    monkeypatch.setenv("GATEWAY_ALLOW_OPEN", "1")
+    made = stack(tmp_path, None)
+    assert made._gateway("nats://x", {}).urls == [f"http://{shown}:{made._gateway_port}"]
