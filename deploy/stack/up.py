@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
-from deploy.commands.client import bearer
+from deploy.commands.client import KEY, bearer
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
 from deploy.stack.loading import until_loaded
@@ -222,8 +222,8 @@ def _absolute(model: str) -> str:
 
 
 def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a worker gets: API keys are the gateway's alone."""
-    return {name: value for name, value in environ.items() if not name.startswith("API_KEYS")}
+    """What a worker gets: API keys are for the gateway and for clients."""
+    return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", KEY))}
 
 
 def _own(command: str) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import nats
 import psutil
 import pytest
 
+from deploy.stack.credentials import load_credentials
 from shared.lifecycle import ONE_SIGNAL
 from shared.settings import load_settings
 from tests.e2e.stack import Up, musicgen, s3_client
@@ -181,4 +183,28 @@ async def test_it_serves_on_the_ipv6_loopback(up: Start) -> None:
     assert listed.returncode == 0, listed.stderr
     async with aiohttp.ClientSession() as http, http.get(f"{url}/api/v1/jobs") as response:
         assert response.status == 200
+    assert stack.stop() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_each_process_has_its_own_secrets_and_no_others(up: Start) -> None:
+    """The servers get theirs by file or by variable; nothing stands on a command line."""
+    stack = up(API_KEYS=f"daw:{'k' * 40}", MUSICGEN_API_KEY="m" * 40, SMTP_PASSWORD="p" * 40).start()
+    credentials = load_credentials(stack.data_dir)
+    secrets = {f"nats {role}": password for role, password in credentials.nats_passwords.items()}
+    secrets |= {f"s3 {role}": keys.secret_key for role, keys in credentials.s3_keys.items()}
+    secrets |= {"api": "k" * 40, "client": "m" * 40, "foreign": "p" * 40}
+
+    def held(pid: int, file: str = "environ") -> set[str]:
+        text = Path(f"/proc/{pid}/{file}").read_text()
+        return {name for name, secret in secrets.items() if secret in text}
+
+    (engine,) = psutil.Process(stack.pid("worker")).children()
+    assert held(stack.pid("nats")) == {f"nats {role}" for role in ("gateway", "worker", "operator", "observer")}
+    assert held(stack.pid("s3")) == set()
+    assert held(stack.pid("worker")) == {"nats worker", "s3 worker", "foreign"}
+    assert held(stack.pid("gateway")) - {"client"} == {"nats gateway", "s3 gateway", "api", "foreign"}
+    assert held(engine.pid) == set()
+    pids = [engine.pid, *(each["pid"] for each in stack.run_file())]
+    assert [held(pid, "cmdline") for pid in pids] == [set()] * 5
     assert stack.stop() == 0
