@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import nats
 import pytest
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 
 from shared import subjects
 from shared.bus import inbox_prefix
+from shared.topology import ensure_consumer, ensure_streams
 from tests.integration.finished import DAY, code, later, left
 from tests.integration.system import Api, System, eventually
 
@@ -148,3 +154,109 @@ async def _until(socket: Any, kind: str) -> None:
 )
 def test_answers_come_below_a_prefix_of_the_role(url: str, prefix: str) -> None:
     assert inbox_prefix(url) == prefix
+
+
+# The server checks what a client publishes. It does not check where it sends its own answers on a client's request.
+# Each of these is a subject that the role itself may not publish to.
+OUT_OF_REACH = {
+    "gateway": [f"music.audio.{JOB}", "music.workers.w1", "$KV.other.key", "_INBOX_worker.guessed"],
+    "worker": [f"music.cancel.{JOB}", "$KV.other.key", "_INBOX_gateway.guessed"],
+}
+EVENT = f"music.events.{JOB}.queued"
+# An answer with the content of a message, which the role may have written.
+DELETE_AUDIO = "$JS.API.STREAM.DELETE.MUSIC_AUDIO"
+STORED_EVENT = f"$JS.API.DIRECT.GET.MUSIC_EVENTS.{EVENT}"
+
+
+@pytest.fixture
+async def broker(system: System) -> Client:
+    """An operator's connection to a broker with the streams, a consumer and one event."""
+    operator = await system.nats()
+    await ensure_streams(operator.jetstream())
+    await ensure_consumer(operator.jetstream(), "starter")
+    await operator.jetstream().publish(EVENT, b'{"seq": 1}')
+    return operator
+
+
+@asynccontextmanager
+async def logged_in(system: System, role: str) -> AsyncIterator[Client]:
+    url = system.nats_urls[role]
+    client = await nats.connect(url, inbox_prefix=inbox_prefix(url))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def push_events_to(client: Client, subject: str) -> None:
+    """Have a consumer made that sends all events to a subject."""
+    config = ConsumerConfig(deliver_subject=subject, ack_policy=AckPolicy.NONE)
+    await client.jetstream().add_consumer(subjects.EVENTS_STREAM, config)
+
+
+@pytest.mark.parametrize("role", OUT_OF_REACH)
+async def test_a_role_can_have_the_server_answer_where_it_may_not_publish_itself(
+    system: System, broker: Client, role: str
+) -> None:
+    """SECURITY.md says so: it is not closed, because NATS has no permission for it."""
+    async with logged_in(system, role) as client:
+        for subject in OUT_OF_REACH[role]:
+            heard = await broker.subscribe(subject)
+            await broker.flush()
+            await client.publish(STORED_EVENT, reply=subject)
+            assert (await heard.next_msg(timeout=5)).data == b'{"seq": 1}'
+
+
+async def test_the_gateway_can_have_the_server_push_events_where_it_may_not_publish_itself(
+    system: System, broker: Client
+) -> None:
+    async with logged_in(system, "gateway") as client:
+        for subject in OUT_OF_REACH["gateway"]:
+            heard = await broker.subscribe(subject)
+            await broker.flush()
+            await push_events_to(client, subject)
+            assert (await heard.next_msg(timeout=5)).data == b'{"seq": 1}'
+
+
+@pytest.mark.parametrize("role", OUT_OF_REACH)
+async def test_a_role_can_have_the_server_obey_the_answer_to_a_direct_get(
+    system: System, broker: Client, role: str
+) -> None:
+    """SECURITY.md says so. A message that the role wrote is the request: an empty one deletes a stream."""
+    js = broker.jetstream()
+
+    async def is_gone() -> bool:
+        with suppress(NotFoundError):
+            await js.stream_info(subjects.AUDIO_STREAM)
+            return False
+        return True
+
+    async with logged_in(system, role) as client:
+        await client.jetstream().publish(EVENT, b"")
+        await client.publish(STORED_EVENT, reply=DELETE_AUDIO)
+        await eventually(is_gone, "the stream is deleted")
+
+
+async def test_the_server_obeys_nothing_that_a_consumer_delivers(system: System, broker: Client) -> None:
+    await broker.jetstream().publish(EVENT, b"")
+    heard = await broker.subscribe(DELETE_AUDIO)
+    await broker.flush()
+    async with logged_in(system, "gateway") as client:
+        await push_events_to(client, DELETE_AUDIO)
+        assert [(await heard.next_msg(timeout=5)).data for _ in range(2)] == [b'{"seq": 1}', b""]
+    async with logged_in(system, "worker") as client:
+        await client.jetstream().publish("music.jobs.starter.normal", b"")
+        await client.publish("$JS.API.CONSUMER.MSG.NEXT.MUSIC_JOBS.worker-starter", b"1", reply=DELETE_AUDIO)
+        assert (await heard.next_msg(timeout=5)).data == b""
+    assert (await broker.jetstream().stream_info(subjects.AUDIO_STREAM)).config.name == subjects.AUDIO_STREAM
+
+
+async def test_the_observer_has_the_server_answer_nothing(system: System, broker: Client) -> None:
+    heard = await broker.subscribe(f"music.cancel.{JOB}")
+    await broker.flush()
+    async with logged_in(system, "observer") as client:
+        await client.publish(STORED_EVENT, reply=f"music.cancel.{JOB}")
+        await client.flush()
+    # What the observer might have caused would be here before this.
+    await broker.publish(f"music.cancel.{JOB}", b"last")
+    assert (await heard.next_msg(timeout=5)).data == b"last"
