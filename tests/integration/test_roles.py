@@ -165,6 +165,7 @@ OUT_OF_REACH = {
 EVENT = f"music.events.{JOB}.queued"
 # An answer with the content of a message, which the role may have written.
 DELETE_AUDIO = "$JS.API.STREAM.DELETE.MUSIC_AUDIO"
+NO_MESSAGE = "$JS.API.DIRECT.GET.MUSIC_EVENTS.music.events.none.none"
 STORED_EVENT = f"$JS.API.DIRECT.GET.MUSIC_EVENTS.{EVENT}"
 
 
@@ -218,11 +219,19 @@ async def test_the_gateway_can_have_the_server_push_events_where_it_may_not_publ
             assert (await heard.next_msg(timeout=5)).data == b'{"seq": 1}'
 
 
-@pytest.mark.parametrize("role", OUT_OF_REACH)
-async def test_a_role_can_have_the_server_obey_the_answer_to_a_direct_get(
-    system: System, broker: Client, role: str
+@pytest.mark.parametrize(
+    ("role", "request_to", "body"),
+    [
+        ("gateway", NO_MESSAGE, b""),
+        ("worker", NO_MESSAGE, b""),
+        ("worker", "$JS.API.CONSUMER.MSG.NEXT.MUSIC_JOBS.worker-starter", b'{"no_wait": true, "batch": 1}'),
+    ],
+    ids=["gateway, direct get", "worker, direct get", "worker, pull"],
+)
+async def test_a_role_can_have_the_server_obey_its_own_answer(
+    system: System, broker: Client, role: str, request_to: str, body: bytes
 ) -> None:
-    """SECURITY.md says so. A message that the role wrote is the request: an empty one deletes a stream."""
+    """SECURITY.md says so. "There is nothing" is an empty message, and an empty request deletes a stream."""
     js = broker.jetstream()
 
     async def is_gone() -> bool:
@@ -232,12 +241,11 @@ async def test_a_role_can_have_the_server_obey_the_answer_to_a_direct_get(
         return True
 
     async with logged_in(system, role) as client:
-        await client.jetstream().publish(EVENT, b"")
-        await client.publish(STORED_EVENT, reply=DELETE_AUDIO)
+        await client.publish(request_to, body, reply=DELETE_AUDIO)
         await eventually(is_gone, "the stream is deleted")
 
 
-async def test_the_server_obeys_nothing_that_a_consumer_delivers(system: System, broker: Client) -> None:
+async def test_the_server_does_not_obey_the_messages_that_a_consumer_delivers(system: System, broker: Client) -> None:
     await broker.jetstream().publish(EVENT, b"")
     heard = await broker.subscribe(DELETE_AUDIO)
     await broker.flush()
