@@ -44,6 +44,9 @@ Hostnames = Annotated[
 ]
 CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS", "GATEWAY_HOSTNAMES")
 
+# An IPv6 address may come in brackets, as URLs have it.
+ADDRESSES = ("GATEWAY_HOST", "WORKER_METRICS_HOST")
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """Every setting of gateway and worker. The environment's name is the field's in capitals."""
@@ -137,6 +140,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     names = [field.encode_name for field in msgspec.structs.fields(Settings)]
     values = {name: environ[name] for name in names if environ.get(name)}
     values |= {name: values[name].lower() for name in CASE_INSENSITIVE if name in values}
+    values |= {name: values[name].strip("[]") for name in ADDRESSES if name in values}
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:

@@ -128,6 +128,8 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("MUSICGEN_MODEL_SIZE", "stereo-melody-large", "stereo-melody-large"),
         ("MUSICGEN_MODEL_SIZE", "./my model", "./my model"),
         ("GATEWAY_HOST", "0.0.0.0", "0.0.0.0"),
+        ("GATEWAY_HOST", "[::1]", "::1"),
+        ("WORKER_METRICS_HOST", "[::]", "::"),
         ("CORS_ORIGINS", "https://App.example, tauri://localhost", "https://app.example, tauri://localhost"),
         ("GATEWAY_HOSTNAMES", "*", "*"),
         ("GATEWAY_HOSTNAMES", "Music.LAN., my_gateway", "music.lan., my_gateway"),
