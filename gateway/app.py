@@ -20,6 +20,7 @@ from gateway.jobs import Jobs
 from gateway.keys import load_keys
 from gateway.ledger import Ledger
 from gateway.middleware import problems, request_context
+from gateway.objects import Objects
 from gateway.openapi import make_document
 from gateway.probe import Probe
 from gateway.quotas import Quotas
@@ -59,8 +60,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
         )
         ledger = Ledger(bus, index)
-        renewals, queue = Renewals(ledger), JobQueue(bus, index)
-        cache = Cache(bus, index, ledger, queue, workers, renewals)
+        renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
+        cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
         jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
         services = Services(
             settings=settings,
@@ -69,6 +70,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
             bus=bus,
             storage=storage,
+            objects=objects,
             http=http,
             index=index,
             workers=workers,

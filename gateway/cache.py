@@ -16,6 +16,7 @@ from gateway import metrics
 from gateway.job_index import JobIndex
 from gateway.job_queue import JobQueue
 from gateway.ledger import Ledger
+from gateway.objects import LostError, Objects
 from gateway.renewals import Renewals
 from gateway.takes import Key, take_key
 from gateway.worker_registry import WorkerRegistry
@@ -41,7 +42,14 @@ class Cache:
     """Completes jobs that follow, or has them made."""
 
     def __init__(
-        self, bus: Bus, index: JobIndex, ledger: Ledger, queue: JobQueue, workers: WorkerRegistry, renewals: Renewals
+        self,
+        bus: Bus,
+        index: JobIndex,
+        ledger: Ledger,
+        queue: JobQueue,
+        workers: WorkerRegistry,
+        renewals: Renewals,
+        objects: Objects,
     ) -> None:
         self._bus = bus
         self._index = index
@@ -50,6 +58,7 @@ class Cache:
         self._queue = queue
         self._workers = workers
         self._renewals = renewals
+        self._objects = objects
         self._beginning: set[Key] = set()
         self._untold: dict[str, datetime] = {}
 
@@ -141,8 +150,26 @@ class Cache:
             if not await self._renewals.renew(source):
                 self._index.discard(source.job_id)  # it is gone, and the news of that is on its way
                 continue
+            if await self._is_lost(source):
+                continue
             for entry in following:
                 await self._complete(entry, source)
+
+    async def _is_lost(self, source: JobRecord) -> bool:
+        """Whether the store lacks a file of the job, which its record then says. While S3 is away that is not known."""
+        for file in (source.audio, *source.outputs):
+            if file is None:
+                continue
+            try:
+                await self._objects.check(file)
+            except UnavailableError:
+                return False
+            except LostError as error:
+                log.warning("a file is lost", job_id=source.job_id, error=str(error))
+                if await self._ledger.mark_lost(source.job_id, file) is None:
+                    self._index.discard(source.job_id)
+                return True
+        return False
 
     async def _see_all(self, key: Key) -> None:
         """Wait until everything is known that was there before the latest of these jobs, on whichever gateway."""

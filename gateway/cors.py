@@ -13,10 +13,11 @@ from gateway.services import SERVICES
 
 _ANSWER = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Range, X-Request-ID, traceparent",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
+    "Range, X-Request-ID, traceparent",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "Content-Disposition, Content-Range, Retry-After, WWW-Authenticate, X-Request-ID"
+_EXPOSED = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"
 
 
 @web.middleware

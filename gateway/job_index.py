@@ -65,10 +65,19 @@ class JobIndex:
         """The record, and the revision at which it is known."""
         return self._shelf.entry(job_id)
 
+    def keeper(self, record: JobRecord) -> JobRecord | None:
+        """The record that keeps the job's files: its own, or that of its source if there still is one."""
+        return record if record.source is None else self.get(record.source)
+
     def has_expired(self, record: JobRecord) -> bool:
         """Whether the job had audio and has none any more."""
-        keeper = record if record.source is None else self.get(record.source)
+        keeper = self.keeper(record)
         return record.audio is not None and (keeper is None or keeper.expired_at is not None)
+
+    def has_lost(self, record: JobRecord, key: str) -> bool:
+        """Whether a file of the job is known to be lost."""
+        keeper = self.keeper(record)
+        return keeper is not None and key in keeper.lost
 
     def get(self, job_id: str) -> JobRecord | None:
         entry = self._shelf.entry(job_id)

@@ -3,6 +3,7 @@
 from gateway.job_index import JobIndex
 from shared.bus import Bus
 from shared.errors import UnavailableError
+from shared.files import Audio, Output
 from shared.job_id import is_job_id
 from shared.messages import JobRecord
 from shared.records import Entry, Records
@@ -30,6 +31,17 @@ class Ledger:
     async def current(self, job_id: str) -> Entry | None:
         """The record as the bucket has it this moment."""
         return await self.require().get(job_id) if is_job_id(job_id) else None
+
+    async def mark_lost(self, job_id: str, file: Audio | Output) -> Entry | None:
+        """Note that the store has lost a file of a job, here and there; see `Records.mark_lost`.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        entry = await self.require().mark_lost(job_id, file)
+        if entry is not None:
+            self._index.apply(entry)
+        return entry
 
     async def update(self, entry: Entry, record: JobRecord) -> Entry:
         """Replace what `entry` holds, here and there.

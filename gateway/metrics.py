@@ -22,6 +22,7 @@ _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and t
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
 SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
 BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])
+LOST = Counter("musicgen_files_lost", "Downloads of files that the store no longer has as they were made")
 TURNED_AWAY = Counter("musicgen_connections_turned_away", "Connections beyond a bound")
 WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if a part answers", ["component"])

@@ -19,10 +19,13 @@ Json = dict[str, Any]
 _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
     "Range": "With proxy=1: the bytes wanted.",
+    "If-Range": "With proxy=1: the ETag of which Range wants a part; if the file has another one, it comes whole.",
+    "If-None-Match": "With proxy=1: ETags of what the client has; if the file has one of them, the answer is 304.",
+    "If-Match": "With proxy=1: ETags of which the file must have one; if it has not, the answer is 412.",
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
-    "Range": {"type": "string"},
+    **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
 }
 # Rules of a whole body, which its struct cannot tell.
 _RULES: dict[str, Json] = {

@@ -77,9 +77,16 @@ def unknown_job(job_id: str) -> Problem:
 
 def audio_gone(record: JobRecord) -> Problem:
     """410 for audio that was made and is no longer stored."""
-    detail = (
-        f"The audio of job {record.job_id} is no longer stored. POST its recipe to /api/v1/generate to make it again."
-    )
+    return _gone(f"The audio of job {record.job_id} is no longer stored", record)
+
+
+def file_lost(record: JobRecord, name: str) -> Problem:
+    """410 for a file that the store has no longer, or not as it was made."""
+    return _gone(f"The file {name} of job {record.job_id} is lost: it is missing from the store or damaged", record)
+
+
+def _gone(what: str, record: JobRecord) -> Problem:
+    detail = f"{what}. POST its recipe to /api/v1/generate to make it again."
     return Problem(HTTPStatus.GONE, detail, recipe=record.recipe)
 
 

@@ -12,6 +12,7 @@ from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys
 from gateway.ledger import Ledger
+from gateway.objects import Objects
 from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
@@ -35,6 +36,7 @@ class Services:
     quotas: Quotas
     bus: Bus
     storage: Storage
+    objects: Objects
     http: ClientSession
     index: JobIndex
     workers: WorkerRegistry

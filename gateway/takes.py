@@ -90,7 +90,7 @@ class Takes:
     def add(self, record: JobRecord, revision: int) -> None:
         """Take in a record that `remove` has taken out as it was before."""
         key, job_id = take_key(record), record.job_id
-        if record.status is JobStatus.COMPLETED and record.keeps_audio:
+        if record.can_be_shared:
             self._made.add(key, job_id)
             self._pieces.add(take_key(record, any_seed=True), job_id)
         elif record.follows and record.status is JobStatus.QUEUED:

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from gateway.api import JobView
 from gateway.job_index import Ahead, JobIndex
 from gateway.takes import take_key
@@ -33,14 +35,14 @@ class Views:
         """What a client sees of `record` now."""
         recipe, audio = record.recipe, record.audio
         queued = record.status is JobStatus.QUEUED
-        expired = self._index.has_expired(record)
+        expired, keeper = self._index.has_expired(record), self._index.keeper(record)
         waits = queued and not record.follows
         ahead = self._index.ahead_of(record) if waits else Ahead(0, 0.0)
         return JobView(
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired),
+            message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired, keeper),
             created_at=whole_seconds(record.created_at),
             started_at=whole_seconds(record.started_at),
             completed_at=whole_seconds(record.completed_at),
@@ -58,15 +60,15 @@ class Views:
             recipe=recipe,
             audio=audio,
             timings=record.timings,
-            outputs=() if expired else output_links(record),
+            outputs=() if expired or keeper is None else output_links(replace(record, lost=keeper.lost)),
             audio_expired=expired,
             cached=record.source is not None,
         )
 
-    def _message(self, record: JobRecord, expired: bool) -> str:
+    def _message(self, record: JobRecord, expired: bool, keeper: JobRecord | None) -> str:
         """The record's own words, unless they tell of what is gone."""
         if expired:
-            return "The audio has expired"
+            return keeper.message if keeper and keeper.lost else "The audio has expired"
         abandoned = record.status is JobStatus.PROCESSING and now() - record.updated_at > ABANDONED
         if abandoned and all(worker.worker_id != record.worker_id for worker in self._workers.live()):
             return "Its worker is gone; the job waits for another one"

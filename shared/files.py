@@ -11,7 +11,10 @@ OUTPUT_KINDS: tuple[OutputKind, ...] = ("midi", "stems")
 
 
 class Audio(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex."""
+    """A stored result. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex.
+
+    `s3_etag` is what the store answered to the upload; None in records of earlier versions.
+    """
 
     key: str
     size: int
@@ -19,16 +22,18 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int
     channels: int
     sha256: str
+    s3_etag: str | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was stored beside the audio. `size` in bytes, `sha256` of the whole file in hex."""
+    """A file that was stored beside the audio. `size`, `sha256` and `s3_etag` as those of the audio."""
 
     kind: Literal["midi", "stem"]
     name: str
     key: str
     size: int
     sha256: str
+    s3_etag: str | None = None
 
     @property
     def content_type(self) -> str:

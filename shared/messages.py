@@ -94,7 +94,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
             falls: from 1 on there may be files of the job in storage.
         owner: the name of the API key that asked for it; None if none was needed.
-        expired_at: when the audio was given up; `audio` then tells what it was.
+        expired_at: when the audio was given up, or found to be lost; `audio` then tells what it was.
+        lost: keys of the job's files that the store no longer has as they were made.
         follows: the job is queued without a message: it waits for an equal one, or for its turn to be made itself.
         source: the job that has made this one's audio before, and keeps it.
         checkpoint: what the model was loaded from, where that can be told.
@@ -124,6 +125,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     claims: int = 0
     owner: str | None = None
     expired_at: Moment | None = None
+    lost: tuple[str, ...] = ()
     seq: int = 0
     follows: bool = False
     source: str | None = None
@@ -142,6 +144,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_audio(self) -> bool:
         """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
         return self.has_audio and self.source is None
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether an equal job can be answered with the files of this one."""
+        return self.status is JobStatus.COMPLETED and self.keeps_audio and not self.lost
 
 
 def job_of(record: JobRecord) -> Job:
@@ -204,7 +211,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
-    """Where the gateway serves what is stored beside the audio."""
+    """Where the gateway serves what is stored beside the audio, without what is lost."""
     if record.expired_at:
         return ()
     return tuple(
@@ -215,6 +222,7 @@ def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
             download_url=f"{audio_url(record.job_id)}/{output.name}",
         )
         for output in record.outputs
+        if output.key not in record.lost
     )
 
 

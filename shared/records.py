@@ -9,6 +9,7 @@ from nats.js.kv import KeyValue
 
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
+from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, now
 from shared.transitions import check
 
@@ -29,6 +30,17 @@ class Entry(NamedTuple):
 def aside(entry: Entry, **fields: Any) -> JobRecord:
     """The record of a finished job with a change that is no news of it: its event keeps the number that it had."""
     return replace(entry.record, seq=entry.record.seq or entry.revision, updated_at=now(), **fields)
+
+
+AUDIO_LOST = "The audio is lost: its file is missing from the store or damaged. POST the recipe to make it again."
+
+
+def losing(entry: Entry, file: Audio | Output) -> JobRecord:
+    """The record of a finished job one of whose files is lost. Without its audio it has given up the others too."""
+    lost = (*entry.record.lost, file.key)
+    if file == entry.record.audio:
+        return aside(entry, lost=lost, expired_at=now(), message=AUDIO_LOST)
+    return aside(entry, lost=lost)
 
 
 def encode_record(record: JobRecord) -> bytes:
@@ -104,6 +116,32 @@ class Records:
         except AWAY as error:
             raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
 
+    async def mark_lost(self, job_id: str, file: Audio | Output | None = None) -> Entry | None:
+        """Note that a file of a finished job is lost, so that an equal request is made and not answered with it.
+
+        Of jobs that share a file, the one that keeps it is marked. A record stays as it is if the file is marked
+        already, if the job has given its audio up, or if the file is none of the job's.
+
+        Args:
+            job_id: of the job, or of one that shares its files.
+            file: the audio if None.
+
+        Returns:
+            the record of the job that keeps the file, as it is then; None if there is none.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        entry = await self.get(job_id)
+        if entry is not None and entry.record.source is not None:
+            entry = await self.get(entry.record.source)
+        while entry is not None and (lost := _kept_file(entry.record, file)) is not None:
+            try:
+                return await self.update(entry, losing(entry, lost))
+            except ConflictError:  # it was downloaded, given up or marked at the same moment: look again
+                entry = await self.get(entry.record.job_id)
+        return entry
+
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
         data = _encode(record)
         try:
@@ -121,3 +159,11 @@ class Records:
         if current is not None and current.record == record:
             return current
         raise ConflictError(f"The record of {record.job_id} was changed by somebody else.")
+
+
+def _kept_file(record: JobRecord, file: Audio | Output | None) -> Audio | Output | None:
+    """The file, or the audio if None, if the record keeps it in the store."""
+    wanted = file or record.audio
+    if not record.keeps_audio or wanted is None or wanted.key in record.lost:
+        return None
+    return wanted if wanted in (record.audio, *record.outputs) else None

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -14,6 +14,7 @@ from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import MIN_PART_SIZE
+from msgspec.structs import replace
 
 from shared.errors import SettingsError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
@@ -39,6 +40,13 @@ class StoredObject(NamedTuple):
     stored_at: datetime
 
 
+class Upload(NamedTuple):
+    """What the store has taken: the object's key, and the ETag that it answered with."""
+
+    key: str
+    etag: str | None
+
+
 class Storage:
     """The bucket that holds the audio. Methods raise UnavailableError while S3 is away or refuses."""
 
@@ -52,15 +60,14 @@ class Storage:
         if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
             raise UnavailableError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
 
-    async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
-        """Store a job's WAV file with its recipe as metadata; returns the key."""
-        key = audio_key(job_id)
-        await self._put(key, data, "audio/wav", metadata)
-        return key
+    async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
+        """Store a job's WAV file with its recipe as metadata."""
+        return await self._put(audio_key(job_id), data, "audio/wav", metadata)
 
-    async def put_output(self, output: Output, data: bytes, metadata: dict[str, str]) -> None:
-        """Store a file beside a job's audio, under the key that it has."""
-        await self._put(output.key, data, output.content_type, metadata)
+    async def put_output(self, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
+        """Store a file beside a job's audio, under the key that it has; returns its description as stored."""
+        upload = await self._put(output.key, data, output.content_type, metadata)
+        return replace(output, s3_etag=upload.etag)
 
     async def remove_job(self, job_id: str) -> None:
         """Delete everything that a job made; nothing there is fine."""
@@ -82,22 +89,26 @@ class Storage:
 
         return await self._call(look)
 
-    def presigned_url(self, key: str, filename: str, *, internal: bool = False) -> str:
-        """A URL that serves the object for ten minutes. Made offline.
+    def internal_url(self, method: Literal["GET", "HEAD"], key: str) -> str:
+        """A URL for the gateway's own request of the object; see `presigned_url`."""
+        return str(self._client.get_presigned_url(method, self.bucket, key, expires=PRESIGNED_FOR))
+
+    def presigned_url(self, key: str, filename: str) -> str:
+        """A URL on the public endpoint that serves the object for ten minutes. Made offline.
 
         Args:
             key: the object's.
             filename: under which a browser saves it.
-            internal: sign for the gateway's own use rather than for the public endpoint.
         """
-        signer = self._client if internal else self._signer
         disposition: dict[str, str | list[str] | tuple[str]] = {
             "response-content-disposition": f'attachment; filename="{filename}"'
         }
-        return str(signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=disposition))
+        return str(
+            self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=disposition)
+        )
 
-    async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> None:
-        await self._call(
+    async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> Upload:
+        result = await self._call(
             lambda: self._client.put_object(
                 self.bucket,
                 key,
@@ -109,6 +120,7 @@ class Storage:
                 part_size=max(len(data), MIN_PART_SIZE),
             )
         )
+        return Upload(key, result.etag or None)
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:

@@ -48,15 +48,15 @@ TRANSITIONS = (
     Transition("complete", _PROCESSING, JobStatus.COMPLETED, "its worker"),
     Transition("fail", _PROCESSING, JobStatus.FAILED, "any worker"),
     Transition("cancel, kept", _PROCESSING, JobStatus.CANCELLED, "gateway, any worker"),
-    # An end stays what it is: only its audio is used, or given up.
-    Transition("renew, expire", JobStatus.COMPLETED, JobStatus.COMPLETED, "gateway, any worker"),
-    Transition("renew, expire", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker"),
+    # An end stays what it is: only its audio is used, given up, or found to be lost.
+    Transition("renew, expire, lose", JobStatus.COMPLETED, JobStatus.COMPLETED, "gateway, any worker, operator"),
+    Transition("renew, expire, lose", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker, operator"),
 )
 
 # What a job is never changes.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
-# What changes when audio is used; and what else, when it is given up.
-RENEWED = frozenset({"updated_at", "seq"})
+# What changes when audio is used, or a file beside it lost; and what else, when the audio is given up or lost.
+RENEWED = frozenset({"updated_at", "seq", "lost"})
 EXPIRED = RENEWED | {"expired_at", "message"}
 
 
@@ -122,14 +122,27 @@ def _is_renewal(before: JobRecord, after: JobRecord) -> bool:
 
 def _check_end(before: JobRecord | None, after: JobRecord) -> None:
     if before is None or not before.status.is_terminal:
-        if after.expired_at is not None or after.seq:
-            raise _refusal(before, after, "a job ends before its audio is used or expires")
+        if after.expired_at is not None or after.seq or after.lost:
+            raise _refusal(before, after, "a job ends before its audio is used, expires or is lost")
         return
     changed = {name for name in JobRecord.__struct_fields__ if getattr(before, name) != getattr(after, name)}
     if not before.has_audio or changed - (RENEWED if after.expired_at is None else EXPIRED):
         raise _refusal(before, after, f"{', '.join(sorted(changed))} changed after the end")
+    if after.lost != before.lost:
+        _check_loss(before, after)
     if after.seq == 0 or before.seq not in (0, after.seq):
         raise _refusal(before, after, "the number of its last event stays")
+
+
+def _check_loss(before: JobRecord, after: JobRecord) -> None:
+    if after.source is not None:
+        raise _refusal(before, after, "files are lost to the job that keeps them")
+    if after.lost[:-1] != before.lost or after.lost[-1] in before.lost:
+        raise _refusal(before, after, "one file is lost at a time, and stays lost")
+    if after.lost[-1] not in {file.key for file in (after.audio, *after.outputs) if file}:
+        raise _refusal(before, after, "only a file of the job is lost")
+    if after.audio is not None and after.lost[-1] == after.audio.key and after.expired_at is None:
+        raise _refusal(before, after, "a job whose audio is lost has none any more")
 
 
 def _refusal(before: JobRecord | None, after: JobRecord, why: str) -> TransitionError:

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.files import Audio
 from shared.messages import Recipe
+from shared.storage import Upload
 from shared.version import VERSION
 from worker.engine.interface import Samples
 from worker.wav import encode_wav
@@ -27,15 +28,16 @@ class AudioFile(NamedTuple):
     sample_rate: int
     channels: int
 
-    def stored_as(self, key: str) -> Audio:
+    def stored_as(self, upload: Upload) -> Audio:
         """The file's description in the job's record."""
         return Audio(
-            key=key,
+            key=upload.key,
             size=len(self.data),
             duration=round(self.frames / self.sample_rate, 6),
             sample_rate=self.sample_rate,
             channels=self.channels,
             sha256=self.sha256,
+            s3_etag=upload.etag,
         )
 
 

@@ -75,11 +75,12 @@ class Delivery:
 
         began = time.perf_counter()
         audio = await self._upload_audio(files.audio, patience, waiting)
-        for file in files.outputs:
-            await self._upload(partial(self._storage.put_output, *file), patience, waiting)
+        outputs = [
+            await self._upload(partial(self._storage.put_output, *file), patience, waiting) for file in files.outputs
+        ]
         uploading = round(time.perf_counter() - began, 3)
         timings = Timings(generating=files.generating, encoding=files.encoding, uploading=uploading)
-        return Result(audio, tuple(file.output for file in files.outputs), timings)
+        return Result(audio, tuple(outputs), timings)
 
     async def forget(self) -> None:
         """The job has ended: nothing of it is needed on disk."""
@@ -98,8 +99,10 @@ class Delivery:
 
     async def _upload_audio(self, file: AudioFile, patience: float, waiting: Callable[[], Awaitable[None]]) -> Audio:
         job_id = self._lease.record.job_id
-        key = await self._upload(lambda: self._storage.put_audio(job_id, file.data, file.metadata), patience, waiting)
-        return file.stored_as(key)
+        upload = await self._upload(
+            lambda: self._storage.put_audio(job_id, file.data, file.metadata), patience, waiting
+        )
+        return file.stored_as(upload)
 
     async def _upload(
         self, put: Callable[[], Awaitable[T]], patience: float, waiting: Callable[[], Awaitable[None]]

@@ -1,5 +1,6 @@
 """Jobs that are done, as a test needs them: in the bucket and in the store, without anybody's work."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,16 +27,21 @@ def later(time: timedelta) -> datetime:
 async def make(system: System, *, size: int = 100, **fields: Any) -> str:
     """A job that is done, in the bucket and in the store."""
     job_id = new_job_id()
-    output = Output(kind="midi", name="audio.mid", key=output_key(job_id, "audio.mid"), size=10, sha256="0" * 64)
-    audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256="0" * 64)
+    midi, data = bytes(10), bytes(size)
+    output = Output(kind="midi", name="audio.mid", key=output_key(job_id, "audio.mid"), size=10, sha256=checksum(midi))
+    audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256=checksum(data))
     moment = datetime.now(UTC)
     done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
     times = {"created_at": moment, "updated_at": moment}
     record = JobRecord(job_id=job_id, **(times | done | fields))
-    await system.storage().put_audio(job_id, bytes(size), {})
-    await system.storage().put_output(output, bytes(10), {})
+    await system.storage().put_audio(job_id, data, {})
+    await system.storage().put_output(output, midi, {})
     await plant(system, record)
     return job_id
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 async def plant(system: System, record: JobRecord) -> None:

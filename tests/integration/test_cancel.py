@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from shared import subjects
 from shared.errors import UnavailableError
 from shared.publisher import publish_event
-from shared.storage import Storage
+from shared.storage import Storage, Upload
 from tests.integration.listener import listen
 from tests.integration.system import System, eventually
 from worker.claim import look_again
@@ -189,7 +189,7 @@ async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_c
     stored = asyncio.Event()
     upload = Storage.put_audio
 
-    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
+    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
         await upload(storage, job_id, data, metadata)
         stored.set()
         await asyncio.Event().wait()

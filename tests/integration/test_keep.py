@@ -1,5 +1,6 @@
 """DELETE with ?keep=1: the gateway's side. The test plays the worker, so that the job stands still where it looks."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -113,8 +114,9 @@ async def test_a_plain_cancel_afterwards_throws_away_what_was_to_be_kept(api: Ap
 async def test_what_was_kept_can_be_downloaded(system: System, api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     await delete(api, job_id)
-    key = await system.storage().put_audio(job_id, WAV, {})
-    audio = Audio(key=key, size=len(WAV), duration=0.25, sample_rate=32_000, channels=1, sha256="0" * 64)
+    key, etag = await system.storage().put_audio(job_id, WAV, {})
+    checksum = hashlib.sha256(WAV).hexdigest()
+    audio = Audio(key=key, size=len(WAV), duration=0.25, sample_rate=32_000, channels=1, sha256=checksum, s3_etag=etag)
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
         await socket.receive_json(timeout=5)
         await hand.change(job_id, status=JobStatus.CANCELLED, message="Stopped", audio=audio, completed_at=now())

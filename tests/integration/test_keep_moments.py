@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared import subjects
-from shared.storage import Storage
+from shared.storage import Storage, Upload
 from tests.integration.kept import check_kept, check_nothing_kept, until_idle
 from tests.integration.listener import listen, stored_jobs
 from tests.integration.system import System
 
-Upload = Callable[[Storage, str, bytes, dict[str, str]], Awaitable[str]]
+Put = Callable[[Storage, str, bytes, dict[str, str]], Awaitable[Upload]]
 
 
 def lose_hints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,10 +22,10 @@ def lose_hints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def before_upload(monkeypatch: pytest.MonkeyPatch, action: Callable[[str], Awaitable[None]]) -> None:
     """Have `action` called with the job's id before the first upload; later ones are undisturbed."""
-    upload: Upload = Storage.put_audio
+    upload: Put = Storage.put_audio
     calls = 0
 
-    async def disturbed(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
+    async def disturbed(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -175,9 +175,9 @@ async def test_a_worker_that_dies_takes_it_along(system: System, monkeypatch: py
     monkeypatch.setattr("worker.lease.HEARTBEAT", 0.5)
     api, listener = await system.gateway(), await listen(system)
     stored = asyncio.Event()
-    upload: Upload = Storage.put_audio
+    upload: Put = Storage.put_audio
 
-    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> str:
+    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
         await upload(storage, job_id, data, metadata)
         stored.set()
         await asyncio.Event().wait()

@@ -135,11 +135,12 @@ async def test_a_cancel_between_two_uploads_takes_all_of_them_back(
     upload = Storage.put_output
     stored: list[set[str]] = []
 
-    async def disturbed(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> None:
-        await upload(storage, output, data, metadata)
+    async def disturbed(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
+        put = await upload(storage, output, data, metadata)
         if output.name == name:
             stored.append(await keys(system, job_id))
             assert await api.delete(job_id) == 200
+        return put
 
     monkeypatch.setattr(Storage, "put_output", disturbed)
     job_id = await api.generate("slow", duration=0.5, outputs=BOTH)
@@ -159,10 +160,11 @@ async def test_a_worker_that_dies_after_its_uploads_leaves_them_to_its_successor
     monkeypatch.setattr("worker.lease.HEARTBEAT", 0.5)
     upload, stored = Storage.put_output, asyncio.Event()
 
-    async def store_and_hang(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> None:
+    async def store_and_hang(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
         await upload(storage, output, data, metadata)
         stored.set()
         await asyncio.Event().wait()
+        raise AssertionError("never woken")
 
     monkeypatch.setattr(Storage, "put_output", store_and_hang)
     api, worker = await system.gateway(), await system.worker(**SCORING)

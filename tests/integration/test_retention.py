@@ -235,6 +235,6 @@ async def test_a_large_file_is_stored_in_one_piece(system: System) -> None:
     """Of an upload in parts that broke off, what had come would be in no listing, and stay."""
     storage, data = system.storage(), bytes(12_000_000)
     storage._client._create_multipart_upload = None  # type: ignore[assignment]
-    key = await storage.put_audio(job_id := new_job_id(), data, {})
+    key, _ = await storage.put_audio(job_id := new_job_id(), data, {})
     assert storage._client.stat_object(storage.bucket, key).size == len(data)
     await storage.remove_job(job_id)

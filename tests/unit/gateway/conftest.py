@@ -22,6 +22,7 @@ from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys, load_keys
 from gateway.ledger import Ledger
+from gateway.objects import Objects
 from gateway.probe import Probe
 from gateway.quotas import Quotas
 from gateway.rates import Rates
@@ -55,10 +56,10 @@ async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
     ledger = Ledger(bus, index)
-    renewals, queue = Renewals(ledger), JobQueue(bus, index)
-    cache = Cache(bus, index, ledger, queue, workers, renewals)
-    jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
     async with ClientSession() as http:
+        renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
+        cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
+        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
         yield Services(
             settings=settings,
             keys=load_keys(settings),
@@ -66,6 +67,7 @@ async def services() -> AsyncIterator[Services]:
             quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
             bus=bus,
             storage=storage,
+            objects=objects,
             http=http,
             index=index,
             workers=workers,

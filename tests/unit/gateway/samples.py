@@ -1,5 +1,6 @@
 """Records, workers and messages with sensible values, of which a test says only what matters to it."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +13,9 @@ from shared.messages import JobRecord, JobStatus, Recipe, Timings, WorkerInfo, W
 from shared.records import Entry
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+# What the files of jobs that are done hold.
+AUDIO = b"RIFF" + bytes(range(40))
 
 # Two API keys.
 DAW, WEB = "d" * 32, "w" * 32
@@ -44,7 +48,12 @@ def record(
 def completed(number: int = 1, **fields: Any) -> JobRecord:
     """A job that is done: 10 s of audio in 5 s."""
     audio = Audio(
-        key=f"jobs/{job_id(number)}/audio.wav", size=44, duration=10.0, sample_rate=32_000, channels=1, sha256="0" * 64
+        key=f"jobs/{job_id(number)}/audio.wav",
+        size=len(AUDIO),
+        duration=10.0,
+        sample_rate=32_000,
+        channels=1,
+        sha256=hashlib.sha256(AUDIO).hexdigest(),
     )
     done: dict[str, Any] = {
         "status": JobStatus.COMPLETED,
@@ -59,7 +68,13 @@ def outputs(number: int = 1) -> tuple[Output, ...]:
     """What a job may have made beside its audio."""
     names: dict[str, Literal["midi", "stem"]] = {"audio.mid": "midi", "bass.wav": "stem"}
     return tuple(
-        Output(kind=kind, name=name, key=output_key(job_id(number), name), size=44, sha256="0" * 64)
+        Output(
+            kind=kind,
+            name=name,
+            key=output_key(job_id(number), name),
+            size=len(AUDIO),
+            sha256=hashlib.sha256(AUDIO).hexdigest(),
+        )
         for name, kind in names.items()
     )
 

@@ -34,7 +34,15 @@ async def test_a_listed_page_may_ask_without_a_key_and_send_one_then(shared_with
         assert response.status == 204
         assert response.headers["Access-Control-Allow-Origin"] == origin
         assert "POST" in response.headers["Access-Control-Allow-Methods"]
-        for name in ("Authorization", "Content-Type", "Idempotency-Key", "Range"):
+        for name in (
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Range",
+            "If-Range",
+            "If-None-Match",
+            "If-Match",
+        ):
             assert name in response.headers["Access-Control-Allow-Headers"]
         assert "Access-Control-Allow-Credentials" not in response.headers
     async with shared_with.get("/api/v1/jobs", headers={"Origin": origin, **bearer(DAW)}) as response:

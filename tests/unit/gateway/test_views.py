@@ -11,6 +11,7 @@ from gateway.job_index import JobIndex
 from gateway.views import Views, whole_seconds
 from gateway.worker_registry import WorkerRegistry
 from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
+from shared.records import AUDIO_LOST, Entry, losing
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
@@ -161,3 +162,22 @@ def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
     seen = views.of(shared)
     assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
     assert seen.message == "The audio has expired"
+
+
+def test_shared_audio_is_lost_with_the_job_that_keeps_it_and_a_lost_output_is_not_listed() -> None:
+    index = JobIndex(Estimator())
+    shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
+    keeper = entry(completed(1, outputs=outputs(1)))
+    midi, stem = outputs(1)
+    views = Views(index, WorkerRegistry())
+    without = Entry(losing(keeper, midi), 2)
+    index.apply(without)
+    for job, names in ((without.record, [stem.name]), (shared, [stem.name])):
+        seen = views.of(job)
+        assert ([each.name for each in seen.outputs], seen.audio_expired) == (names, False)
+        assert seen.audio_url is not None
+    assert without.record.audio is not None
+    index.apply(Entry(losing(without, without.record.audio), 3))
+    seen = views.of(shared)
+    assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
+    assert seen.message == AUDIO_LOST

@@ -10,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.errors import TransitionError
+from shared.files import Output
 from shared.messages import JobRecord, JobStatus, Recipe, now
+from shared.records import Entry, losing
 from shared.transitions import TRANSITIONS, check
 from tests.records import ending, some_audio
 
@@ -66,11 +68,23 @@ def test_an_end_stays_an_end() -> None:
 DONE = at(JobStatus.COMPLETED)
 RENEWED = replace(DONE, seq=7, updated_at=now())
 EXPIRED = replace(RENEWED, expired_at=now(), message="The audio has expired")
+MIDI = Output(kind="midi", name="audio.mid", key="jobs/gen_000000000000/audio.mid", size=1, sha256="0")
+SCORED = replace(RENEWED, outputs=(MIDI,))
+MIDI_LOST = losing(Entry(SCORED, 7), MIDI)
+AUDIO_LOST = losing(Entry(MIDI_LOST, 8), some_audio())
 
 
 def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
     for before, after in [(DONE, RENEWED), (RENEWED, replace(RENEWED, updated_at=now())), (RENEWED, EXPIRED)]:
-        assert check(before, after).name == "renew, expire"
+        assert check(before, after).name == "renew, expire, lose"
+
+
+def test_a_job_loses_a_file_and_then_its_audio() -> None:
+    for before, after in [(SCORED, MIDI_LOST), (MIDI_LOST, AUDIO_LOST), (DONE, losing(Entry(DONE, 7), some_audio()))]:
+        assert check(before, after).name == "renew, expire, lose"
+    assert MIDI_LOST.has_audio
+    assert not MIDI_LOST.can_be_shared
+    assert not AUDIO_LOST.has_audio
 
 
 @pytest.mark.parametrize("queued", [NEW, FOLLOWING])
@@ -81,6 +95,13 @@ def test_the_record_of_a_queued_job_is_renewed(queued: JobRecord) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        (RUNNING, replace(DONE, lost=(MIDI.key,))),
+        (RENEWED, replace(RENEWED, lost=(MIDI.key,))),
+        (SCORED, replace(SCORED, lost=(some_audio().key,))),
+        (MIDI_LOST, replace(MIDI_LOST, lost=())),
+        (MIDI_LOST, replace(MIDI_LOST, lost=(MIDI.key, MIDI.key))),
+        (AUDIO_LOST, replace(AUDIO_LOST, expired_at=None)),
+        (replace(SCORED, source="gen_000000000001"), replace(MIDI_LOST, source="gen_000000000001")),
         (DONE, replace(DONE, updated_at=now())),
         (DONE, replace(RENEWED, message="all new")),
         (DONE, replace(RENEWED, outputs=(), audio=some_audio("gen_000000000001"))),

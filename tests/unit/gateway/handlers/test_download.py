@@ -1,62 +1,93 @@
 """Downloads: a redirect, the bytes through the gateway, or a reason why there are none."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 
 from gateway.handlers.download import audio_of, output_of
+from gateway.objects import Objects
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
+from shared.records import Entry, losing
 from shared.settings import load_settings
 from shared.storage import Storage
 from tests.unit.gateway.conftest import KEYS, Api
-from tests.unit.gateway.samples import completed, entry, job_id, outputs, record
+from tests.unit.gateway.samples import AUDIO, completed, entry, job_id, outputs, record
 
 URL = f"/api/v1/download/{job_id(1)}"
-AUDIO = b"RIFF" + bytes(range(40))
-
-S3_STATUS = web.AppKey("status", list[int])
-
-
-async def _object(request: web.Request) -> web.StreamResponse:
-    """The part of S3 that a download needs; `S3_STATUS` may make it fail, or break off so many bytes before the end."""
-    status, *missing = request.app[S3_STATUS]
-    if missing:
-        return await _broken(request, missing[0])
-    if status != 200:
-        return web.Response(status=status, text="<Error/>", headers={"Content-Range": "bytes */44"})
-    wanted = request.http_range
-    body = AUDIO[wanted]
-    headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
-    if wanted.start is None:
-        return web.Response(body=body, headers=headers)
-    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{len(AUDIO)}"
-    return web.Response(status=206, body=body, headers=headers)
+LONG = bytes(1_000_000)
+ETAG = f'"{hashlib.sha256(AUDIO).hexdigest()}"'
 
 
-async def _broken(request: web.Request, missing: int) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Length": "1000000", "Content-Type": "audio/wav"})
-    await response.prepare(request)
-    await response.write(bytes(1_000_000 - missing))
-    assert request.transport is not None
-    request.transport.close()
-    return response
+class Bucket:
+    """The part of S3 that a download needs.
+
+    Attributes:
+        data: of every object.
+        status: what it answers instead, if not 200.
+        missing: so many bytes before the end it breaks off.
+        exists: whether there is a bucket.
+        asked: the method and range of each request of an object.
+    """
+
+    def __init__(self) -> None:
+        self.data, self.status, self.missing, self.exists = AUDIO, 200, 0, True
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def look(self, request: web.Request) -> web.Response:
+        return web.Response(status=200 if self.exists else 404)
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append((request.method, request.headers.get("Range")))
+        if self.missing:
+            return await self._break_off(request)
+        if self.status != 200:
+            return web.Response(status=self.status, text="<Error/>")
+        wanted = request.http_range
+        body, size = self.data[wanted], len(self.data)
+        headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
+        if wanted.start is None:
+            return web.Response(body=body, headers=headers)
+        if not body:
+            return web.Response(status=416, text="<Error/>", headers={"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{size}"
+        return web.Response(status=206, body=body, headers=headers)
+
+    async def _break_off(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(self.data)), "ETag": '"e"'})
+        await response.prepare(request)
+        await response.write(self.data[: -self.missing])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+
+def long() -> JobRecord:
+    """Job 1, with as much audio as does not come in one piece."""
+    record = completed(1)
+    assert record.audio is not None
+    checksum = hashlib.sha256(LONG).hexdigest()
+    return replace(record, audio=replace(record.audio, size=len(LONG), sha256=checksum, s3_etag="e"))
 
 
 @pytest.fixture
-async def s3(services: Services) -> AsyncIterator[list[int]]:
-    """An S3 that holds the audio of job 1, which is completed; the list says how it answers, see `_object`."""
-    app = web.Application()
-    app[S3_STATUS] = status = [200]
-    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", _object)
+async def s3(services: Services) -> AsyncIterator[Bucket]:
+    """An S3 that holds the files of job 1, which is completed."""
+    app, bucket = web.Application(), Bucket()
+    app.router.add_head("/music-audio", bucket.look)
+    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", bucket.get)
     async with TestServer(app) as server:
         services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
+        services.objects = Objects(services.storage, services.http)
+        services.probe._storage = services.storage
         services.index.apply(entry(completed(1, outputs=outputs(1))))
-        yield status
+        yield bucket
 
 
 @pytest.mark.parametrize(
@@ -78,13 +109,17 @@ def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words
 
 
 def test_a_completed_job_has_a_key() -> None:
-    assert audio_of(completed(1)).key == f"jobs/{job_id(1)}/audio.wav"
+    assert audio_of(completed(1)).stored.key == f"jobs/{job_id(1)}/audio.wav"
 
 
 @pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
 def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, content_type: str) -> None:
     file = output_of(completed(1, outputs=outputs(1)), name)
-    assert file == (f"jobs/{job_id(1)}/{name}", 44, content_type, f"{job_id(1)}-{name}")
+    assert (file.stored.key, file.content_type, file.name) == (
+        f"jobs/{job_id(1)}/{name}",
+        content_type,
+        f"{job_id(1)}-{name}",
+    )
 
 
 def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
@@ -103,7 +138,7 @@ async def test_an_unfinished_job_is_a_409_in_both_ways(api: Api, services: Servi
         assert response.content_type == "application/problem+json"
 
 
-async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(api: Api, s3: list[int]) -> None:
+async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(api: Api, s3: Bucket) -> None:
     async with api.get(URL, allow_redirects=False) as response:
         assert response.status == 302
         assert response.headers["Cache-Control"] == "no-store"
@@ -114,7 +149,7 @@ async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(ap
     assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
 
 
-async def test_an_output_redirects_to_its_own_object(api: Api, s3: list[int]) -> None:
+async def test_an_output_redirects_to_its_own_object(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}/bass.wav", allow_redirects=False) as response:
         assert response.status == 302
         url = urlsplit(response.headers["Location"])
@@ -123,7 +158,7 @@ async def test_an_output_redirects_to_its_own_object(api: Api, s3: list[int]) ->
     assert named == [f'attachment; filename="{job_id(1)}-bass.wav"']
 
 
-async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: list[int]) -> None:
+async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: Bucket) -> None:
     for method in (api.get, api.head):
         async with method(f"{URL}/audio.mid?proxy=1") as response:
             assert response.status == 200
@@ -133,29 +168,40 @@ async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: lis
 
 
 @pytest.mark.parametrize("name", ["audio.wav", "..%2faudio.wav", "lead.wav"])
-async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: list[int], name: str) -> None:
+async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: Bucket, name: str) -> None:
     async with api.get(f"{URL}/{name}", allow_redirects=False) as response:
         assert response.status == 404
 
 
-async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: list[int]) -> None:
+async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: Bucket) -> None:
+    s3.exists = False
     await services.probe._look_at_s3()
     async with api.get(URL, allow_redirects=False) as response:
         assert response.status == 503
-        assert "S3 is away" in (await response.json())["detail"]
+        assert "S3 has no bucket" in (await response.json())["detail"]
 
 
 @pytest.mark.parametrize("missing", [1, 200_000])
-async def test_what_breaks_off_at_s3_breaks_off_at_the_client(api: Api, s3: list[int], missing: int) -> None:
+async def test_what_breaks_off_at_s3_breaks_off_at_the_client(
+    api: Api, services: Services, s3: Bucket, missing: int
+) -> None:
     """And never goes on with an error in the middle of the audio."""
-    s3.append(missing)
+    services.index.apply(entry(long(), 2))
+    s3.data, s3.missing = LONG, missing
     async with api.get(f"{URL}?proxy=1") as response:
         assert response.status == 200
         with pytest.raises(ClientPayloadError):
             await response.read()
+    assert not services.index.has_expired(long())
 
 
-async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: list[int]) -> None:
+async def test_what_breaks_off_at_once_is_a_503(api: Api, s3: Bucket) -> None:
+    s3.missing = 1
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 503
+
+
+async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}?proxy=1") as response:
         assert response.status == 200
         assert response.content_type == "audio/wav"
@@ -165,20 +211,104 @@ async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: list
         assert await response.read() == AUDIO
 
 
-async def test_a_range_is_passed_on(api: Api, s3: list[int]) -> None:
+async def test_a_range_is_passed_on(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
         assert response.status == 206
         assert response.headers["Content-Range"] == "bytes 4-7/44"
         assert await response.read() == AUDIO[4:8]
 
 
-@pytest.mark.parametrize(("answered", "told"), [(404, 410), (416, 416), (403, 503), (500, 503), (503, 503), (204, 503)])
-async def test_an_error_of_s3_is_never_served_as_audio(api: Api, s3: list[int], answered: int, told: int) -> None:
-    s3[0] = answered
-    async with api.get(f"{URL}?proxy=1") as response:
-        assert response.status == told
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+@pytest.mark.parametrize("answered", [403, 416, 429, 500, 503, 204, 301])
+async def test_an_s3_that_refuses_is_a_503_and_no_loss(
+    api: Api, services: Services, s3: Bucket, answered: int, query: str
+) -> None:
+    s3.status = answered
+    async with api.get(URL + query, allow_redirects=False) as response:
+        assert response.status == 503
         assert response.content_type == "application/problem+json"
-        assert ("Content-Range" in response.headers) == (told == 416)
+        assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+async def test_without_a_bucket_no_file_is_taken_for_lost(api: Api, s3: Bucket, query: str, method: str) -> None:
+    s3.status, s3.exists = 404, False
+    async with api.request(method, URL + query, allow_redirects=False) as response:
+        assert response.status == 503
+        assert method == "HEAD" or "create it, or set S3_BUCKET" in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+@pytest.mark.parametrize("path", ["", "/audio.mid", "/bass.wav"])
+@pytest.mark.parametrize("data", [None, AUDIO[:7], AUDIO + b"!", bytes(len(AUDIO))])
+async def test_a_file_that_is_gone_or_another_one_is_a_410_with_the_recipe(
+    api: Api, s3: Bucket, data: bytes | None, path: str, query: str, method: str
+) -> None:
+    s3.data, s3.status = data or b"", 200 if data else 404
+    async with api.request(method, URL + path + query, allow_redirects=False) as response:
+        assert response.status == 410
+        if method == "GET":
+            problem = await response.json()
+            assert "is lost" in problem["detail"]
+            assert problem["recipe"]["prompt"] == "a tone"
+
+
+@pytest.mark.parametrize("headers", [{"Range": "bytes=4-7"}, {"If-None-Match": ETAG}, {"If-Match": '"x"'}])
+@pytest.mark.parametrize("data", [AUDIO[:10], bytes(len(AUDIO))])
+async def test_neither_a_part_nor_a_condition_hides_that_a_file_is_another_one(
+    api: Api, s3: Bucket, data: bytes, headers: dict[str, str]
+) -> None:
+    s3.data = data
+    async with api.get(f"{URL}?proxy=1", headers=headers) as response:
+        assert response.status == 410
+
+
+async def test_a_long_file_that_has_rotted_below_its_etag_breaks_off_before_its_end(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    services.index.apply(entry(long(), 2))
+    s3.data = LONG[:-1] + b"!"
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+
+async def test_an_object_with_another_etag_is_read_once_and_served_if_it_is_the_file(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    """It may have come back from a backup, in parts."""
+    for _ in range(2):
+        async with api.get(URL, allow_redirects=False) as response:
+            assert response.status == 302
+    assert s3.asked == [("HEAD", None), ("GET", None), ("HEAD", None)]
+
+
+async def test_an_object_with_the_etag_it_was_stored_with_costs_one_head(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    record = completed(1)
+    assert record.audio is not None
+    services.index.apply(entry(replace(record, audio=replace(record.audio, s3_etag="e")), 2))
+    for query, status in (("", 302), ("?proxy=1", 206)):
+        async with api.get(URL + query, headers={"Range": "bytes=1-2"}, allow_redirects=False) as response:
+            assert response.status == status
+    assert s3.asked == [("HEAD", None), ("GET", "bytes=1-2")]
+
+
+@pytest.mark.parametrize(("method", "query"), [("GET", "?proxy=1"), ("HEAD", "?proxy=1"), ("HEAD", "")])
+async def test_a_file_that_is_known_to_be_lost_asks_no_store(
+    api: Api, services: Services, s3: Bucket, method: str, query: str
+) -> None:
+    done = entry(completed(1, outputs=outputs(1)))
+    services.index.apply(Entry(losing(done, outputs(1)[1]), 2))
+    async with api.request(method, f"{URL}/bass.wav{query}") as response:
+        assert response.status == 410
+    assert s3.asked == []
+    async with api.get(f"{URL}{query or '?proxy=1'}") as response:
+        assert response.status == 200
 
 
 async def test_proxying_from_an_s3_that_refuses_connections_is_a_503(api: Api, services: Services) -> None:
@@ -188,9 +318,94 @@ async def test_proxying_from_an_s3_that_refuses_connections_is_a_503(api: Api, s
         assert int(response.headers["Retry-After"]) > 0
 
 
-async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: list[int]) -> None:
-    async with api.head(URL) as response:
+async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: Bucket) -> None:
+    for query in ("", "?proxy=1"):
+        async with api.head(URL + query) as response:
+            assert response.status == 200
+            assert response.headers["Content-Length"] == "44"
+            assert response.headers["Content-Type"] == "audio/wav"
+            assert response.headers.get("ETag") == (ETAG if query else None)
+            assert await response.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-None-Match": ETAG}, 304),
+        ({"If-None-Match": f"W/{ETAG}"}, 304),
+        ({"If-None-Match": f'"other", W/"another", {ETAG}'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"other"'}, 200),
+        ({"If-None-Match": "no tag"}, 200),
+        ({"If-None-Match": '"other"', "If-Modified-Since": "Fri, 02 Jan 2026 00:00:00 GMT"}, 200),
+        ({"If-Modified-Since": "Thu, 01 Jan 2026 12:00:00 GMT"}, 304),
+        ({"If-Modified-Since": "Thu, 01 Jan 2026 11:59:59 GMT"}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200),
+        ({"If-Match": ETAG}, 200),
+        ({"If-Match": f'"other", {ETAG}'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"other"'}, 412),
+        ({"If-Match": f"W/{ETAG}"}, 412),
+        ({"If-Match": ETAG, "If-Unmodified-Since": "Wed, 31 Dec 2025 00:00:00 GMT"}, 200),
+        ({"If-Unmodified-Since": "Wed, 31 Dec 2025 00:00:00 GMT"}, 412),
+        ({"If-Unmodified-Since": "Thu, 01 Jan 2026 12:00:00 GMT"}, 200),
+        ({"If-Match": ETAG, "If-None-Match": ETAG}, 304),
+        ({"If-None-Match": ETAG, "Range": "bytes=1-2"}, 304),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_proxied_download_obeys_conditions(
+    api: Api, s3: Bucket, method: str, headers: dict[str, str], status: int
+) -> None:
+    async with api.request(method, f"{URL}?proxy=1", headers=headers) as response:
+        assert response.status == status
+        body = await response.read()
+    assert (body == AUDIO) == (method == "GET" and status == 200)
+    if status in (200, 304):
+        assert response.headers["ETag"] == ETAG
+        assert response.headers["Last-Modified"] == "Thu, 01 Jan 2026 12:00:00 GMT"
+    if status == 304:
+        assert body == b""
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"Range": "bytes=0-"}, (0, 43)),
+        ({"Range": "BYTES=40-"}, (40, 43)),
+        ({"Range": "bytes=-5"}, (39, 43)),
+        ({"Range": "bytes=-500"}, (0, 43)),
+        ({"Range": "bytes=43-9999"}, (43, 43)),
+        ({"Range": "bytes=0-0"}, (0, 0)),
+        ({"Range": "bytes=4-7", "If-Range": ETAG}, (4, 7)),
+        ({"Range": "bytes=4-7", "If-Range": '"other"'}, None),
+        ({"Range": "bytes=4-7", "If-Range": f"W/{ETAG}"}, None),
+        ({"Range": "bytes=4-7", "If-Range": "Thu, 01 Jan 2026 12:00:00 GMT"}, None),
+        ({"Range": "bytes=0-1,4-5"}, None),
+        ({"Range": "bytes=7-4"}, None),
+        ({"Range": "bytes=-"}, None),
+        ({"Range": "bytes=a-b"}, None),
+        ({"Range": "bytes"}, None),
+        ({"Range": "bars=1-2"}, None),
+        ({"Range": f"bytes=0-{'9' * 5000}"}, None),
+    ],
+)
+async def test_a_proxied_part_is_the_one_that_is_asked_for(
+    api: Api, s3: Bucket, headers: dict[str, str], found: tuple[int, int] | None
+) -> None:
+    async with api.get(f"{URL}?proxy=1", headers=headers) as response:
+        first, last = found or (0, 43)
+        assert response.status == (206 if found else 200)
+        assert response.headers.get("Content-Range") == (f"bytes {first}-{last}/44" if found else None)
+        assert response.headers["Content-Length"] == str(last - first + 1)
+        assert await response.read() == AUDIO[first : last + 1]
+
+
+@pytest.mark.parametrize("wanted", ["bytes=44-", "bytes=99-100", "bytes=-0", "bytes=123456789012345678-"])
+async def test_a_part_beyond_the_end_is_a_416_with_the_size(api: Api, s3: Bucket, wanted: str) -> None:
+    async with api.get(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
+        assert response.status == 416
+        assert response.headers["Content-Range"] == "bytes */44"
+        assert response.content_type == "application/problem+json"
+    async with api.head(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
         assert response.status == 200
-        assert response.headers["Content-Length"] == "44"
-        assert response.headers["Content-Type"] == "audio/wav"
-        assert await response.read() == b""

@@ -1,0 +1,145 @@
+"""Compares the objects in the store with what the records say of them, before a client gets them."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Literal
+
+import aiohttp
+
+from shared.errors import UnavailableError
+from shared.files import Audio, Output
+from shared.storage import Storage
+
+CHUNK = 256 * 1024
+# Seconds that a HEAD may take.
+PATIENCE = 5.0
+# So many objects are remembered whose content was read and found to be right.
+REMEMBERED = 10_000
+
+File = Audio | Output
+
+
+class LostError(Exception):
+    """The store no longer has a file, or has other bytes in its place."""
+
+
+class Objects:
+    """Reads the bucket with the gateway's key.
+
+    A file is lost only if the store has no such object, or one of another length or content. A store that is away,
+    refuses or has no such bucket tells nothing of the file.
+    """
+
+    def __init__(self, storage: Storage, http: aiohttp.ClientSession) -> None:
+        self._storage = storage
+        self._http = http
+        self._read: dict[tuple[str, str], None] = {}
+
+    async def check(self, file: File) -> None:
+        """Make sure that the store has a file as it was made.
+
+        That costs a HEAD, and the reading of an object that has another ETag than it had when it was stored: it may
+        have come back from a backup.
+
+        Raises:
+            LostError: if it is missing or differs.
+            UnavailableError: if that cannot be told.
+        """
+        async with self._asking("HEAD", file) as answer:
+            known = self._is_known(answer.headers, file)
+        if not known:
+            await self._compare(file)
+
+    @asynccontextmanager
+    async def opened(self, file: File, wanted: range) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Those bytes of a file, in pieces. The last piece of a whole file comes only if the whole is right.
+
+        Raises:
+            LostError: at entry or while reading, if the object is missing or differs.
+            UnavailableError: at entry, if S3 is away.
+            aiohttp.ClientError, TimeoutError: while reading, if S3 breaks off.
+        """
+        is_whole = len(wanted) == file.size
+        async with self._asking("GET", file, None if is_whole else f"bytes={wanted.start}-{wanted.stop - 1}") as answer:
+            if not self._is_known(answer.headers, file):
+                await self._compare(file)
+            yield self._whole(answer, file) if is_whole else answer.content.iter_chunked(CHUNK)
+
+    async def _compare(self, file: File) -> None:
+        async with self._asking("GET", file) as answer:
+            try:
+                async for _ in self._whole(answer, file):
+                    pass
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise UnavailableError(f"S3 is away: {error!r}") from error
+
+    async def _whole(self, answer: aiohttp.ClientResponse, file: File) -> AsyncIterator[bytes]:
+        """The bytes of a file. Raises: LostError in place of the last piece, if the content differs."""
+        digest, held = hashlib.sha256(), b""
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            if held:
+                yield held
+            digest.update(chunk)
+            held = chunk
+        if digest.hexdigest() != file.sha256:
+            raise LostError(f"{file.key} has other content than was stored")
+        self._remember(file, answer.headers)
+        yield held
+
+    @asynccontextmanager
+    async def _asking(
+        self, method: Literal["GET", "HEAD"], file: File, wanted: str | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The store's answer, if it is one with the file's length."""
+        headers = {"Accept-Encoding": "identity"} | ({"Range": wanted} if wanted else {})
+        timeout = aiohttp.ClientTimeout(total=PATIENCE) if method == "HEAD" else None
+        url = self._storage.internal_url(method, file.key)
+        try:
+            answer = await self._http.request(method, url, headers=headers, timeout=timeout or self._http.timeout)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise UnavailableError(f"S3 is away: {error!r}") from error
+        async with answer:
+            await self._judge(answer, file, HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
+            yield answer
+
+    async def _judge(self, answer: aiohttp.ClientResponse, file: File, expected: HTTPStatus) -> None:
+        if answer.status == HTTPStatus.NOT_FOUND:
+            await self._storage.check()  # without its bucket the store says the same of every object
+            raise LostError(f"the store has no {file.key}")
+        size = _total(answer)
+        if size is not None and size != file.size:
+            raise LostError(f"{file.key} has {size} bytes in place of {file.size}")
+        if answer.status != expected:
+            raise UnavailableError(f"S3 answered {answer.status} instead of the file.")
+
+    def _is_known(self, headers: Mapping[str, str], file: File) -> bool:
+        """Whether the object is the one that a worker stored, or was read and found to be equal."""
+        etag = _etag(headers)
+        if (file.key, etag) in self._read:
+            return True
+        if file.s3_etag is not None:
+            return etag == file.s3_etag
+        return headers.get("X-Amz-Meta-Sha256") == file.sha256
+
+    def _remember(self, file: File, headers: Mapping[str, str]) -> None:
+        if etag := _etag(headers):
+            self._read[file.key, etag] = None
+            if len(self._read) > REMEMBERED:
+                del self._read[next(iter(self._read))]
+
+
+def _etag(headers: Mapping[str, str]) -> str:
+    return headers.get("ETag", "").strip('"')
+
+
+def _total(answer: aiohttp.ClientResponse) -> int | None:
+    """The object's length in bytes, if the answer tells it."""
+    if answer.status == HTTPStatus.OK:
+        return answer.content_length
+    if answer.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        told = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("Content-Range", ""))
+        return int(told[1]) if told else None
+    return None
