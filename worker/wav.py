@@ -1,6 +1,7 @@
 """Samples to a WAV file in memory."""
 
 import io
+import struct
 
 import numpy as np
 import soundfile
@@ -16,7 +17,7 @@ def encode_wav(samples: Samples, sample_rate: int, sample_format: SampleFormat, 
     """A RIFF WAVE file.
 
     16-bit samples get triangular dither of one step (Lipshitz, Wannamaker, Vanderkooy 1992), drawn from
-    `seed`, so that the same recipe gives the same file. What exceeds full scale is turned down, not clipped.
+    `seed`, so that the same recipe gives the same file on any day. What exceeds full scale is turned down, not clipped.
 
     Args:
         samples: float32 of shape [frames, channels], full scale at ±1.
@@ -34,7 +35,23 @@ def encode_wav(samples: Samples, sample_rate: int, sample_format: SampleFormat, 
         samples = samples / np.float32(peak)
     file = io.BytesIO()
     soundfile.write(file, _quantize(samples, sample_format, seed), sample_rate, _SUBTYPES[sample_format], format="WAV")
-    return file.getvalue()
+    return _without_time(file.getvalue())
+
+
+def _without_time(data: bytes) -> bytes:
+    """The file with no time of writing: libsndfile puts one into the PEAK chunk that it gives files of floats.
+
+    The chunk holds a version, the time in seconds since 1970, and then each channel's peak and its position.
+    """
+    place = 12  # after RIFF, the size and WAVE
+    while place < len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        if name == b"PEAK":
+            return data[: place + 12] + bytes(4) + data[place + 16 :]
+        if name == b"data":
+            break
+        place += 8 + size + size % 2
+    return data
 
 
 def _quantize(samples: Samples, sample_format: SampleFormat, seed: int) -> NDArray[np.generic]:

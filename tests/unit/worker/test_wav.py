@@ -2,11 +2,14 @@
 
 import io
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import soundfile
 
+from shared.messages import Recipe
+from worker.audio_file import make_audio_file
 from worker.engine.interface import Samples
 from worker.wav import encode_wav
 
@@ -53,6 +56,39 @@ def test_the_same_seed_gives_the_same_file_and_another_one_does_not() -> None:
     first, again, other = (encode_wav(sine(), RATE, "int16", seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
+@pytest.mark.parametrize("frames", [0, 1, 120 * RATE])
+def test_a_file_holds_no_time_of_writing(sample_format: str, frames: int) -> None:
+    """The clock that libsndfile reads is the C library's: the test reads the chunk rather than move the clock."""
+    data = encode_wav(sine(frames=frames), RATE, sample_format, seed=1)  # type: ignore[arg-type]
+    chunks = dict(chunks_of(data))
+    assert set(chunks) == {b"fmt ", b"data"} | ({b"fact", b"PEAK"} if sample_format == "float32" else set())
+    if sample_format == "float32":
+        version, moment, peak, _ = struct.unpack("<IIfI", chunks[b"PEAK"])
+        assert (version, moment) == (1, 0)
+        assert peak == pytest.approx(np.abs(sine(frames=frames)).max(initial=0))
+    assert len(chunks[b"data"]) == frames * {"int16": 2, "int24": 3, "float32": 4}[sample_format]
+
+
+def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a RIFF file, which fill it."""
+    place = 12
+    while place < len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        yield name, data[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    assert place == len(data) == struct.unpack_from("<I", data, 4)[0] + 8
+
+
+@pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
+def test_the_same_samples_give_the_same_file_in_whatever_pieces_they_come(sample_format: str) -> None:
+    recipe = Recipe(model="starter", prompt="tone", duration=1.0, seed=5, sample_format=sample_format)  # type: ignore[arg-type]
+    samples = sine(channels=2)
+    pieces = [samples[:1], samples[1:700], samples[700:]]
+    whole, joined = make_audio_file([samples], RATE, recipe), make_audio_file(pieces, RATE, recipe)
+    assert whole == joined
 
 
 @pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
