@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from gateway.access import OPEN_PATHS, authenticate
 from gateway.cache import Cache
@@ -57,7 +57,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus())
         http = await stack.enter_async_context(
-            ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30))
+            # As many connections as there are downloads, which `server.py` bounds: slow ones must not make others wait.
+            ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30), connector=TCPConnector(limit=0))
         )
         ledger = Ledger(bus, index)
         renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)

@@ -31,6 +31,9 @@ LOOK = 20.0
 KEPT_RECORDS = MAX_RECORDS * 4 // 5
 # What lies in the store and is nobody's is left alone for this long.
 GRACE = timedelta(hours=1)
+# What the store still has of a job whose audio is lost stays for this long: the gateway that missed it may have looked
+# into another bucket, and an operator can still save the files.
+LOST_KEPT = timedelta(days=1)
 
 
 class Known(NamedTuple):
@@ -40,6 +43,7 @@ class Known(NamedTuple):
     used: Used
     is_over: bool
     keeps_audio: bool
+    is_lost: bool
 
 
 class Retention:
@@ -148,6 +152,8 @@ class Retention:
             seen = known.get(job.job_id)
             if seen is not None and (seen.keeps_audio or not seen.is_over):
                 continue
+            if seen is not None and seen.is_lost and moment - seen.used.at <= LOST_KEPT:
+                continue
             if await _is_waste(records, job, moment):
                 await self._storage.remove_job(job.job_id)
                 log.info("files removed", job_id=job.job_id)
@@ -156,7 +162,7 @@ class Retention:
 
 def _known(record: JobRecord, revision: int, changed_at: datetime) -> Known:
     used = Used(changed_at, record.job_id, _size(record) if record.keeps_audio else 0)
-    return Known(revision, used, record.status.is_terminal, record.keeps_audio)
+    return Known(revision, used, record.status.is_terminal, record.keeps_audio, bool(record.lost))
 
 
 def _size(record: JobRecord) -> int:

@@ -164,12 +164,14 @@ async def test_what_a_stopped_job_kept_can_be_lost_as_well(system: System) -> No
     assert (status["status"], status["audio_expired"]) == ("cancelled", True)
 
 
-async def test_what_is_left_of_lost_audio_is_removed_by_the_next_turn(system: System) -> None:
+async def test_what_is_left_of_lost_audio_is_removed_after_a_day(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
     job_id, other = await make(system), await make(system, size=50)
     await damaged(system, truncate, job_id)
     await recipe_of(api, job_id)
-    await retention.clean(later(HOUR))
+    await retention.clean(later(23 * HOUR))
+    assert await left(system, job_id, other) == [job_id, other]
+    await retention.clean(later(25 * HOUR))
     assert await left(system, job_id, other) == [other]
     async with api.http.get("/api/v1/jobs") as response:
         listed = {each["job_id"]: each["audio_expired"] for each in (await response.json())["jobs"]}
