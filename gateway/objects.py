@@ -59,13 +59,15 @@ class Objects:
 
         Raises:
             LostError: at entry or while reading, if the object is missing or differs.
-            UnavailableError: at entry, if S3 is away.
+            UnavailableError: at entry, if S3 is away or sends another number of bytes.
             aiohttp.ClientError, TimeoutError: while reading, if S3 breaks off.
         """
         is_whole = len(wanted) == file.size
         async with self._asking("GET", file, None if is_whole else f"bytes={wanted.start}-{wanted.stop - 1}") as answer:
             if not self._is_known(answer.headers, file):
                 await self._compare(file)
+            if not is_whole and answer.content_length != len(wanted):
+                raise UnavailableError(f"S3 sends {answer.content_length} bytes in place of {len(wanted)}.")
             yield self._whole(answer, file) if is_whole else answer.content.iter_chunked(CHUNK)
 
     async def _compare(self, file: File) -> None:

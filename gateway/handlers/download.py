@@ -172,7 +172,7 @@ class Download(NamedTuple):
         async with self.services.objects.opened(self.file.stored, part) as pieces:
             await self._renew_or_refuse()
             try:
-                first = await anext(pieces)  # before the head: a short file that is damaged gets its 410
+                first = await anext(pieces, b"")  # before the head: a short file that is damaged gets its 410
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise UnavailableError(f"S3 is away: {error!r}") from error
             try:

@@ -32,12 +32,13 @@ class Bucket:
         data: of every object.
         status: what it answers instead, if not 200.
         missing: so many bytes before the end it breaks off.
+        withheld: so many bytes it leaves out of a part.
         exists: whether there is a bucket.
         asked: the method and range of each request of an object.
     """
 
     def __init__(self) -> None:
-        self.data, self.status, self.missing, self.exists = AUDIO, 200, 0, True
+        self.data, self.status, self.missing, self.withheld, self.exists = AUDIO, 200, 0, 0, True
         self.asked: list[tuple[str, str | None]] = []
 
     async def look(self, request: web.Request) -> web.Response:
@@ -57,7 +58,7 @@ class Bucket:
         if not body:
             return web.Response(status=416, text="<Error/>", headers={"Content-Range": f"bytes */{size}"})
         headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{size}"
-        return web.Response(status=206, body=body, headers=headers)
+        return web.Response(status=206, body=body[self.withheld :], headers=headers)
 
     async def _break_off(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(self.data)), "ETag": '"e"'})
@@ -193,6 +194,13 @@ async def test_what_breaks_off_at_s3_breaks_off_at_the_client(
         with pytest.raises(ClientPayloadError):
             await response.read()
     assert not services.index.has_expired(long())
+
+
+@pytest.mark.parametrize("withheld", [1, 4])
+async def test_a_part_of_another_length_than_was_asked_for_is_a_503(api: Api, s3: Bucket, withheld: int) -> None:
+    s3.withheld = withheld
+    async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
+        assert response.status == 503
 
 
 async def test_what_breaks_off_at_once_is_a_503(api: Api, s3: Bucket) -> None:
