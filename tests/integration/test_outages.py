@@ -145,7 +145,7 @@ async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
                 return response.status == 503 and "Retry-After" in response.headers
 
         async def degraded() -> bool:
-            return (await api.health())["status"] == "degraded"
+            return bool((await api.health())["status"] == "degraded")
 
         await eventually(refused, "downloads are refused")
         await eventually(degraded, "the next look at S3 finds it away")
