@@ -23,9 +23,10 @@ from gateway.middleware import problems, request_context
 from gateway.objects import Objects
 from gateway.openapi import make_document
 from gateway.probe import Probe
-from gateway.quotas import Quotas
+from gateway.quotas import Limits, Quotas
 from gateway.rates import Rates
 from gateway.renewals import Renewals
+from gateway.reservations import Reservations
 from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.sweep import Sweep
@@ -64,11 +65,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
         cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
         jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
+        limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
         services = Services(
             settings=settings,
             keys=load_keys(settings),
             rates=Rates(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
+            quotas=Quotas(index, ledger, Reservations(bus), limits),
             bus=bus,
             storage=storage,
             objects=objects,

@@ -1,88 +1,118 @@
-"""How much an API key may ask for: jobs in the queue, and seconds of audio a day.
+"""How much an API key may ask for: jobs in the queue, seconds of audio a day, and records.
 
-Both are counted from the records, which every gateway has in memory: a restart forgets nothing.
+All are counted from the records, which every gateway has in memory: a restart forgets nothing. What another gateway
+accepted a moment ago is counted from its reservation.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gateway.job_index import JobIndex
+from gateway.ledger import Ledger
 from gateway.problems import too_many
-from gateway.shelf import Card, card_of
+from gateway.reservations import Reservations, Reserved
+from shared.errors import DamagedRecordError
 from shared.messages import JobRecord, JobStatus, now
-from shared.records import Entry
 
 DAY = timedelta(days=1)
 # Seconds after which a client whose queue is full may try again: a job takes about so long.
 QUEUE_RETRY = 10
+# Seconds after which a client with too many records may try again: within them the oldest ones are removed.
+RECORDS_RETRY = 60
+
+
+class Limits(NamedTuple):
+    """What one key may have: jobs that wait at a time, seconds of audio asked for in 24 hours, jobs on record."""
+
+    queued_jobs: int
+    daily_seconds: float
+    records: int
 
 
 class Quotas:
-    """What is left for each key.
+    """What is left for each key."""
 
-    Args:
-        index: every record.
-        queued_jobs: how many jobs of one key may wait at a time.
-        daily_seconds: of audio that one key may ask for in 24 hours.
-    """
-
-    def __init__(self, index: JobIndex, queued_jobs: int, daily_seconds: float) -> None:
+    def __init__(self, index: JobIndex, ledger: Ledger, reservations: Reservations, limits: Limits) -> None:
         self._index = index
-        self._queued_jobs = queued_jobs
-        self._daily_seconds = daily_seconds
-        self._accepting: dict[str, JobRecord] = {}
+        self._ledger = ledger
+        self._reservations = reservations
+        self._limits = limits
 
-    @contextmanager
-    def admitted(self, record: JobRecord) -> Iterator[None]:
-        """While the block makes a job of `record`, it counts as one. A repeated request counts once.
+    async def check_records(self, record: JobRecord) -> None:
+        """Refuse a new job if its key has as many on record as it may. A repeated request is no new job.
 
         Raises:
             Problem: 429 if there is no room for it.
+            UnavailableError: while NATS is away.
         """
-        if record.owner is None or self._index.get(record.job_id) or record.job_id in self._accepting:
+        owner, limit = record.owner, self._limits.records
+        if owner is None or self._index.count(None, owner) < limit or await self._is_known(record.job_id):
+            return
+        raise too_many(
+            f"This API key has {limit} jobs on record, as many as it may. The oldest finished ones are removed; "
+            "try again in a minute.",
+            RECORDS_RETRY,
+        )
+
+    @asynccontextmanager
+    async def admitted(self, record: JobRecord) -> AsyncIterator[None]:
+        """While the block makes a job of `record`, it counts as one, for all gateways. A repeated request counts once.
+
+        Raises:
+            Problem: 429 if there is no room for it.
+            UnavailableError: while NATS is away.
+        """
+        owner, job_id, seconds = record.owner, record.job_id, record.recipe.duration
+        if owner is None or self._index.get(job_id):
             yield
             return
-        self._check_queue(record.owner)
-        self._check_day(record.owner, record.recipe.duration)
-        self._accepting[record.job_id] = record
+
+        def check(reserved: Reserved) -> None:
+            unseen = [reserved[key] for key in reserved if self._index.get(key) is None]
+            self._check_queue(owner, len(unseen))
+            self._check_day(owner, seconds, unseen)
+
+        is_new = await self._reservations.add(owner, job_id, seconds, check)
         try:
             yield
-        finally:
-            del self._accepting[record.job_id]
+        except BaseException:
+            if is_new:
+                await self._reservations.remove(owner, job_id)
+            raise
 
-    def _check_queue(self, owner: str) -> None:
-        if self._index.count(JobStatus.QUEUED, owner) + len(self._unseen(owner)) >= self._queued_jobs:
+    async def _is_known(self, job_id: str) -> bool:
+        try:
+            return self._index.get(job_id) is not None or await self._ledger.current(job_id) is not None
+        except DamagedRecordError:
+            return True
+
+    def _check_queue(self, owner: str, unseen: int) -> None:
+        limit = self._limits.queued_jobs
+        if self._index.count(JobStatus.QUEUED, owner) + unseen >= limit:
             raise too_many(
-                f"This API key may have {self._queued_jobs} jobs in the queue. Wait until one has begun or cancel one.",
-                QUEUE_RETRY,
+                f"This API key may have {limit} jobs in the queue. Wait until one has begun or cancel one.", QUEUE_RETRY
             )
 
-    def _check_day(self, owner: str, seconds: float) -> None:
-        moment = now()
-        spent = self._index.since(moment - DAY, owner) + [card_of(Entry(each, 0)) for each in self._unseen(owner)]
-        excess = sum(card.charged for card in spent) + seconds - self._daily_seconds
+    def _check_day(self, owner: str, seconds: float, unseen: Iterable[float]) -> None:
+        moment, limit = now(), self._limits.daily_seconds
+        spent = [(card.created_at, card.charged) for card in self._index.since(moment - DAY, owner)]
+        spent += [(moment, each) for each in unseen]
+        excess = sum(charged for _, charged in spent) + seconds - limit
         if excess > 0:
             free = _free_again(spent, excess)
             raise too_many(
-                f"This API key may ask for {self._daily_seconds:g} seconds of audio in 24 hours, and {seconds:g} more "
+                f"This API key may ask for {limit:g} seconds of audio in 24 hours, and {seconds:g} more "
                 "are too many now. Come back later, or ask for less.",
                 (free + DAY - moment).total_seconds() if free else DAY.total_seconds(),
             )
 
-    def _unseen(self, owner: str) -> list[JobRecord]:
-        """What is just being accepted, and not among the records yet."""
-        return [
-            record
-            for record in self._accepting.values()
-            if record.owner == owner and self._index.get(record.job_id) is None
-        ]
 
-
-def _free_again(spent: list[Card], excess: float) -> datetime | None:
+def _free_again(spent: Iterable[tuple[datetime, float]], excess: float) -> datetime | None:
     """When the job was made whose age makes the excess vanish; None if none does."""
-    for card in spent:
-        excess -= card.charged
+    for created_at, charged in spent:
+        excess -= charged
         if excess <= 0:
-            return card.created_at
+            return created_at
     return None

@@ -108,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     key_burst: Annotated[int, Meta(ge=1, le=100_000, description="a number of requests from 1 to 100000")] = 200
     key_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 100
     key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
+    # Below MAX_RECORDS, so that one key alone never brings the others to it.
+    key_records: Annotated[int, Meta(ge=1, le=40_000, description="a number of jobs from 1 to 40000")] = 10_000
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[

@@ -5,6 +5,7 @@ EVENTS_STREAM = "MUSIC_EVENTS"
 AUDIO_STREAM = "MUSIC_AUDIO"
 JOBS_BUCKET = "music_jobs"
 TURNS_BUCKET = "music_turns"
+QUOTAS_BUCKET = "music_quotas"
 
 ALL_JOBS = "music.jobs.*.*"
 ALL_EVENTS = "music.events.>"

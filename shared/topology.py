@@ -97,6 +97,14 @@ TURNS = KeyValueConfig(
     ttl=TURN,
     storage=StorageType.MEMORY,
 )
+# One key per API key name: the jobs that were admitted within the last minute, which some gateway's index may lack.
+QUOTAS = KeyValueConfig(
+    bucket=subjects.QUOTAS_BUCKET,
+    description="Jobs that were just admitted, by the name of their API key",
+    history=1,
+    ttl=60.0,
+    storage=StorageType.MEMORY,
+)
 
 
 def consumer_config(model: str) -> ConsumerConfig:
@@ -141,6 +149,14 @@ async def ensure_turns(js: JetStreamContext) -> KeyValue:
         return await js.key_value(TURNS.bucket)
     except NotFoundError:
         return await js.create_key_value(TURNS)
+
+
+async def ensure_quotas(js: JetStreamContext) -> KeyValue:
+    """The bucket of admitted jobs, created if it is missing."""
+    try:
+        return await js.key_value(QUOTAS.bucket)
+    except NotFoundError:
+        return await js.create_key_value(QUOTAS)
 
 
 async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:

@@ -45,10 +45,11 @@ async def generate(request: web.Request) -> web.Response:
 
 
 async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
-    # Stored audio costs no GPU: it counts as a request, which was counted at the door, and as nothing else.
+    await services.quotas.check_records(draft)
+    # Stored audio costs no GPU: it counts as a request, which was counted at the door, and as a record.
     if services.cache.has(draft, reuse):
         return await services.jobs.submit(draft, reuse)
-    with services.quotas.admitted(draft):
+    async with services.quotas.admitted(draft):
         return await services.jobs.submit(draft, reuse)
 
 

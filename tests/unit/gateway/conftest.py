@@ -24,9 +24,10 @@ from gateway.keys import ApiKeys, load_keys
 from gateway.ledger import Ledger
 from gateway.objects import Objects
 from gateway.probe import Probe
-from gateway.quotas import Quotas
+from gateway.quotas import Limits, Quotas
 from gateway.rates import Rates
 from gateway.renewals import Renewals
+from gateway.reservations import Reservations
 from gateway.server import serving
 from gateway.services import Services
 from gateway.sweep import Sweep
@@ -56,6 +57,7 @@ async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
     ledger = Ledger(bus, index)
+    limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
     async with ClientSession() as http:
         renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
         cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
@@ -64,7 +66,7 @@ async def services() -> AsyncIterator[Services]:
             settings=settings,
             keys=load_keys(settings),
             rates=Rates(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, settings.key_queued_jobs, settings.key_daily_seconds),
+            quotas=Quotas(index, ledger, Reservations(bus), limits),
             bus=bus,
             storage=storage,
             objects=objects,

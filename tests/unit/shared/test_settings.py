@@ -61,6 +61,8 @@ WRONG = [
     ("KEY_BURST", "0", "1 to 100000"),
     ("KEY_QUEUED_JOBS", "0", "1 to 100000"),
     ("KEY_DAILY_SECONDS", "inf", "1 to 1e9"),
+    ("KEY_RECORDS", "0", "1 to 40000"),
+    ("KEY_RECORDS", "40001", "1 to 40000"),
     ("LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("LOG_FORMAT", "xml", "text or json"),
 ]
