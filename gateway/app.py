@@ -30,6 +30,7 @@ from gateway.reservations import Reservations
 from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.sweep import Sweep
+from gateway.trim import Trim
 from gateway.validation import MAX_BODY
 from gateway.views import Views
 from gateway.websocket import close_all
@@ -86,6 +87,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             probe=Probe(bus, storage, workers, index),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
+            trim=Trim(index, ledger, settings.key_records),
             started=time.monotonic(),
         )
         _prepare_on_connect(bus, services)
@@ -132,7 +134,7 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    parts = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache)
+    parts = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache, services.trim)
     tasks = [asyncio.create_task(keep_running(each.run)) for each in parts]
     yield
     await end(tasks)

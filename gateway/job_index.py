@@ -8,7 +8,7 @@ import asyncio
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -110,6 +110,15 @@ class JobIndex:
         """The owner's jobs that are not older than `moment`, oldest first."""
         order, cards = self._of(owner).order, self._shelf.cards
         return [cards[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
+
+    def owners(self) -> list[str]:
+        """The names of the API keys that have jobs on record."""
+        return [owner for owner, listing in self._owned.items() if listing.order]
+
+    def oldest(self, owner: str | None = None) -> Iterator[Card]:
+        """What is known of each job, oldest first. To be used up before anything changes."""
+        cards = self._shelf.cards
+        return (cards[position.job_id] for position in self._of(owner).order)
 
     def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one."""

@@ -71,7 +71,7 @@ class Jobs:
             Problem: 422 if the key was used for another request.
         """
         records, recipe = self._ledger.require(), record.recipe
-        if self._index.count(None) >= MAX_RECORDS:
+        if self._index.count(None) >= MAX_RECORDS and not await records.get(record.job_id):
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
         if self._cache.needs_queue(record, reuse) and self._index.get(record.job_id) is None:
             await self._queue.check_room()

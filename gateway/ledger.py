@@ -53,3 +53,13 @@ class Ledger:
         changed = await self.require().update(entry, record)
         self._index.apply(changed)
         return changed
+
+    async def remove(self, entry: Entry) -> None:
+        """Delete a record that is one too many, there and here.
+
+        Raises:
+            ConflictError: if somebody else changed the record since `entry` was read.
+            UnavailableError: while NATS is away.
+        """
+        await self.require().remove(entry)
+        self._index.discard(entry.record.job_id)

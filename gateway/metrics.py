@@ -19,6 +19,7 @@ _CACHE = Counter(
 QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
 QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
 _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and that got another", ["model"])
+TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed because there were too many")
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
 SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
 BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])

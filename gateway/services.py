@@ -18,6 +18,7 @@ from gateway.quotas import Quotas
 from gateway.rates import Rates
 from gateway.renewals import Renewals
 from gateway.sweep import Sweep
+from gateway.trim import Trim
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -49,6 +50,7 @@ class Services:
     probe: Probe
     sweep: Sweep
     dead_letters: DeadLetters
+    trim: Trim
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     listeners: Counter[str] = field(default_factory=Counter)

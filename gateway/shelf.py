@@ -17,6 +17,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         charged: seconds of audio that count for the day of the job's owner.
+        keeps_audio: whether files in the store are there because of this record.
         content: the record, packed once the job has ended.
     """
 
@@ -24,6 +25,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     status: JobStatus
     created_at: datetime
     charged: float
+    keeps_audio: bool
     checkpoint: str | None
     content: JobRecord | bytes
 
@@ -84,6 +86,7 @@ def card_of(entry: Entry) -> Card:
         status=record.status,
         created_at=record.created_at,
         charged=charged_seconds(record),
+        keeps_audio=record.keeps_audio,
         # The same in most records: it need not be here more than once.
         checkpoint=None if record.checkpoint is None else sys.intern(record.checkpoint),
         content=pack(record) if record.status.is_terminal else record,

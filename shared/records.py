@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import msgspec
 import nats.js.errors
 from msgspec.structs import replace
-from nats.js.kv import KeyValue
+from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
+from shared import subjects
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
@@ -15,6 +16,10 @@ from shared.transitions import check
 
 # JetStream's error codes for a compare-and-set that lost.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+# … and for a bucket that an early version made, or an operator: there the bucket's own TTL removes markers.
+MESSAGE_TTL_DISABLED = 10166
+# Seconds for which the marker of a removed record stays. Gateways that were away longer read all records again.
+MARKER_TTL = 3600.0
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobRecord).decode
@@ -108,7 +113,7 @@ class Records:
             ConflictError: if somebody else changed the record since `entry` was read.
         """
         try:
-            await self.bucket.delete(entry.record.job_id, last=entry.revision)
+            await self._mark_deleted(entry)
         except nats.js.errors.APIError as error:
             if error.err_code in WRONG_LAST_SEQUENCE:
                 raise ConflictError(f"The record of {entry.record.job_id} was changed by somebody else.") from error
@@ -141,6 +146,17 @@ class Records:
             except ConflictError:  # it was downloaded, given up or marked at the same moment: look again
                 entry = await self.get(entry.record.job_id)
         return entry
+
+    async def _mark_deleted(self, entry: Entry) -> None:
+        """As `KeyValue.delete` does, with a marker that disappears: whoever starts reads all markers."""
+        subject = subjects.record_subject(entry.record.job_id)
+        headers = {KV_OP: KV_DEL, subjects.EXPECTED_LAST: str(entry.revision)}
+        try:
+            await self.bucket._js.publish(subject, headers=dict(headers), msg_ttl=MARKER_TTL)
+        except nats.js.errors.APIError as error:
+            if error.err_code != MESSAGE_TTL_DISABLED:
+                raise
+            await self.bucket._js.publish(subject, headers=headers)
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
         data = _encode(record)

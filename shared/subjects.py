@@ -42,6 +42,11 @@ def event_subject(job_id: str, kind: str) -> str:
     return f"music.events.{job_id}.{kind}"
 
 
+def record_subject(job_id: str) -> str:
+    """Where the bucket of records keeps that of `job_id`."""
+    return f"$KV.{JOBS_BUCKET}.{job_id}"
+
+
 def audio_subject(job_id: str) -> str:
     """Where the audio of `job_id` is published while it is generated."""
     return f"music.audio.{job_id}"

@@ -50,7 +50,7 @@ def _reason(age: timedelta, max_age: timedelta, total: int, max_bytes: int) -> R
     return "budget" if max_bytes and total > max_bytes else None
 
 
-def surplus(finished: Iterable[Used], now: datetime, excess: int) -> list[str]:
+def surplus(finished: Iterable[Used], now: datetime, excess: int, unused_for: timedelta = IN_USE) -> list[str]:
     """The jobs whose records go so that there are `excess` fewer: the oldest ones, none that may be in use."""
     oldest_first = sorted(finished)[: max(excess, 0)]
-    return [each.job_id for each in oldest_first if now - each.at > IN_USE]
+    return [each.job_id for each in oldest_first if now - each.at > unused_for]

@@ -5,6 +5,7 @@ that only reads. And what is stored grows only while a worker runs.
 """
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -29,6 +30,10 @@ log = get_logger(__name__)
 LOOK = 20.0
 # The records are brought down to this number, which leaves room for those that come before the next turn.
 KEPT_RECORDS = MAX_RECORDS * 4 // 5
+# … and those of one API key to this share of its limit.
+SHARE = 0.9
+# What a key asked for within a day counts for its limit of that day, so its record stays for as long.
+COUNTED = timedelta(days=1)
 # What lies in the store and is nobody's is left alone for this long.
 GRACE = timedelta(hours=1)
 # What the store still has of a job whose audio is lost stays for this long: the gateway that missed it may have looked
@@ -44,6 +49,8 @@ class Known(NamedTuple):
     is_over: bool
     keeps_audio: bool
     is_lost: bool
+    owner: str | None
+    source: str | None
 
 
 class Retention:
@@ -52,6 +59,7 @@ class Retention:
     def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
         self._max_age = timedelta(days=settings.max_audio_days)
         self._max_bytes = settings.max_audio_bytes
+        self._key_records = int(settings.key_records * SHARE)
         self._bus = bus
         self._storage = storage
 
@@ -95,9 +103,7 @@ class Retention:
         kept = [each.used for each in known.values() if each.keeps_audio]
         for each in expiring(kept, moment, self._max_age, self._max_bytes):
             await self._expire(records, known, each)
-        finished = [each.used for each in known.values() if each.is_over]
-        for job_id in surplus(finished, moment, len(known) - KEPT_RECORDS):
-            await self._forget(records, known, job_id)
+        await self._forget_surplus(records, known, moment)
         metrics.STORED.set(sum(each.used.size for each in known.values() if each.keeps_audio))
         await self._sweep(records, known, moment)
 
@@ -134,6 +140,20 @@ class Retention:
         metrics.EXPIRED.labels(reason).inc()
         del known[job_id]
 
+    async def _forget_surplus(self, records: Records, known: dict[str, Known], moment: datetime) -> None:
+        """The oldest records of each key that has too many, then the oldest of all. Shared audio stays for its key."""
+        owned = Counter(each.owner for each in known.values() if each.owner is not None)
+        shared = {each.source for each in known.values()}
+        for owner, count in owned.items():
+            if count > self._key_records:
+                own = [each.used for each in known.values() if each.owner == owner and each.is_over]
+                spare = [used for used in own if used.job_id not in shared]
+                for job_id in surplus(spare, moment, count - self._key_records, COUNTED):
+                    await self._forget(records, known, job_id)
+        finished = [each.used for each in known.values() if each.is_over]
+        for job_id in surplus(finished, moment, len(known) - KEPT_RECORDS):
+            await self._forget(records, known, job_id)
+
     async def _forget(self, records: Records, known: dict[str, Known], job_id: str) -> None:
         entry = await records.get(job_id)
         if entry is None or entry.revision != known[job_id].revision:
@@ -162,7 +182,15 @@ class Retention:
 
 def _known(record: JobRecord, revision: int, changed_at: datetime) -> Known:
     used = Used(changed_at, record.job_id, _size(record) if record.keeps_audio else 0)
-    return Known(revision, used, record.status.is_terminal, record.keeps_audio, bool(record.lost))
+    return Known(
+        revision=revision,
+        used=used,
+        is_over=record.status.is_terminal,
+        keeps_audio=record.keeps_audio,
+        is_lost=bool(record.lost),
+        owner=record.owner,
+        source=record.source,
+    )
 
 
 def _size(record: JobRecord) -> int:

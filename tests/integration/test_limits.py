@@ -4,14 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import aiohttp
 import pytest
 
+from gateway.trim import SHARE
 from shared import subjects
+from shared.topology import RECORDS
+from tests.integration.finished import make
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, WEB, bearer
 
+# What a stored job answers.
+CACHED = {"seed": 7, "outputs": ["midi"]}
 KEYS = {"API_KEYS": f"daw:{DAW},web:{WEB}", "KEY_RATE": "10000", "KEY_BURST": "10000"}
 
 
@@ -135,3 +141,104 @@ async def test_limits_are_counted_again_after_their_bucket_was_deleted(system: S
 
     await eventually(accepted, "the bucket is made again")
     assert (await post(gateways.daw[0]))[0] == 429
+
+
+async def known(api: Api, job_id: str) -> None:
+    """Until a gateway can answer with what a job made."""
+
+    async def here() -> bool:
+        return api.services.index.get(job_id) is not None
+
+    await eventually(here, "the gateway knows")
+
+
+async def records_of(system: System, owner: str | None) -> list[str]:
+    found: list[str] = []
+    await (await system.records()).each(
+        lambda dated: found.append(dated.entry.record.job_id) if dated.entry.record.owner == owner else None
+    )
+    return found
+
+
+async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_no_other_key(
+    system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 60)
+    gateways = await start(system, stack, KEY_RECORDS="20")
+    stored = await make(system, owner="daw")
+    await known(gateways.apis[0], stored)
+    answers, others = [], []
+    for number in range(40):
+        answers.append((await post(gateways.daw[0], f"take-{number}", **CACHED))[0])
+        others.append((await post(gateways.web[0]))[0] if number % 4 == 0 else 200)
+    assert answers == [200] * 19 + [429] * 21
+    assert set(others) == {200}
+    repeated, _ = await post(gateways.daw[1], "take-0", **CACHED)
+    assert repeated == 200
+    # A minute later its oldest answers go, and the audio that they share stays.
+    monkeypatch.setattr("gateway.trim.SEEN", timedelta(0))
+
+    async def trimmed() -> bool:
+        return len(await records_of(system, "daw")) <= 20 * SHARE
+
+    await eventually(trimmed, "records are removed")
+    assert stored in await records_of(system, "daw")
+    status, job_id = await post(gateways.daw[0], None, **CACHED)
+    assert status == 200
+    async with gateways.daw[0].get(f"/api/v1/download/{job_id}", allow_redirects=False) as response:
+        assert response.status == 302
+
+
+async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("gateway.jobs", "gateway.trim"):
+        monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
+    monkeypatch.setattr("gateway.trim.INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.trim.SEEN", timedelta(0))
+    api = await system.gateway()
+    stored = await make(system)
+    await known(api, stored)
+    statuses = [(await post(api.http, None, **CACHED))[0] for _ in range(300)]
+    assert set(statuses) == {200}
+    assert len(await records_of(system, None)) < 100
+    assert (await api.status(stored))["status"] == "completed"
+
+
+async def test_at_the_limit_of_all_records_a_repetition_finds_its_job(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 1)
+    api = await system.gateway()
+    accepted = await post(api.http, "take-1")
+    assert accepted[0] == 200
+    assert await post(api.http, "take-1") == accepted
+    assert (await post(api.http, "take-2"))[0] == 503
+
+
+async def test_a_removed_record_leaves_nothing_behind(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.records.MARKER_TTL", 1)
+    records, job_id = await system.records(), await make(system)
+    entry = await records.get(job_id)
+    assert entry is not None
+    await records.remove(entry)
+    assert await records.get(job_id) is None
+
+    async def empty() -> bool:
+        return (await records.bucket.status()).values == 0
+
+    await eventually(empty, "the marker disappears")
+
+
+async def test_a_record_is_removed_from_a_bucket_without_message_ttls(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    await js.create_key_value(RECORDS)
+    name = f"KV_{subjects.JOBS_BUCKET}"
+    config = (await js.stream_info(name)).config
+    await js.delete_stream(name)
+    await js.add_stream(config.evolve(allow_msg_ttl=False))
+    records, job_id = await system.records(), await make(system)
+    entry = await records.get(job_id)
+    assert entry is not None
+    await records.remove(entry)
+    assert await records.get(job_id) is None

@@ -215,6 +215,20 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
     assert await left(system, *jobs, waiting) == [jobs[2], waiting]
 
 
+async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_audio(system: System) -> None:
+    retention = await system.retention(KEY_RECORDS="4")  # of which three stay
+    shared, *jobs = [await make(system, owner="daw") for _ in range(3)]
+    other = await make(system, owner="web")
+    answers = [await make(system, owner="daw", source=shared) for _ in range(2)]
+    await retention.clean(later(2 * HOUR))  # all count for the day
+    assert await left(system, shared, *jobs, other) == [shared, *jobs, other]
+    await retention.clean(later(25 * HOUR))
+    assert await left(system, shared, *jobs, other) == [shared, other]
+    records = await system.records()
+    kept = [job_id for job_id in (shared, *jobs, other, *answers) if await records.get(job_id)]
+    assert kept == [shared, other, *answers]
+
+
 async def test_beyond_the_limit_of_records_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 1)
     api = await system.gateway()

@@ -31,6 +31,7 @@ from gateway.reservations import Reservations
 from gateway.server import serving
 from gateway.services import Services
 from gateway.sweep import Sweep
+from gateway.trim import Trim
 from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
@@ -82,6 +83,7 @@ async def services() -> AsyncIterator[Services]:
             probe=BlindProbe(bus, storage, workers, index),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
+            trim=Trim(index, ledger, settings.key_records),
             started=time.monotonic(),
         )
 
