@@ -19,6 +19,7 @@ from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.keys import load_keys
 from gateway.ledger import Ledger
+from gateway.mending import Mending
 from gateway.middleware import problems, request_context
 from gateway.objects import Objects
 from gateway.openapi import make_document
@@ -87,6 +88,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             probe=Probe(bus, storage, workers, index),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
+            mending=Mending(bus, index, ledger),
             trim=Trim(index, ledger, settings.key_records),
             started=time.monotonic(),
         )
@@ -134,7 +136,8 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    parts = (services.probe, services.hub, services.sweep, services.dead_letters, services.cache, services.trim)
+    tidying = (services.sweep, services.dead_letters, services.mending, services.trim)
+    parts = (services.probe, services.hub, services.cache, *tidying)
     tasks = [asyncio.create_task(keep_running(each.run)) for each in parts]
     yield
     await end(tasks)

@@ -21,7 +21,7 @@ from gateway.renewals import Renewals
 from gateway.takes import Key, take_key
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
-from shared.errors import ConflictError, UnavailableError
+from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import STARTED, JobRecord, JobStatus, made, now
 from shared.publisher import ensure_announced
@@ -123,10 +123,17 @@ class Cache:
         self._untold |= self._takes.ended
         self._takes.ended = {}
         for job_id, moment in due:
-            entry = await self._ledger.current(job_id) if self._index.present() - moment < LATELY else None
-            if entry is not None:
-                await ensure_announced(self._bus.require(), entry)
+            if self._index.present() - moment < LATELY:
+                await self._tell_end(job_id)
             del self._untold[job_id]
+
+    async def _tell_end(self, job_id: str) -> None:
+        try:
+            entry = await self._ledger.current(job_id)
+        except DamagedRecordError:
+            return  # told when it is put back
+        if entry is not None:
+            await ensure_announced(self._bus.require(), entry)
 
     async def _settle_all(self, keys: Collection[Key]) -> None:
         for key in keys:

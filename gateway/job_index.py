@@ -21,10 +21,11 @@ from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
 from shared.errors import UnavailableError
+from shared.job_id import is_job_id
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
-from shared.record_feed import STREAM, Batch, read_feed, readable
+from shared.record_feed import STREAM, Batch, Change, read_feed, readable
 from shared.records import Entry
 from shared.stream_look import look_at_stream
 
@@ -44,11 +45,16 @@ class Ahead(NamedTuple):
 
 
 class JobIndex:
-    """A mirror of the bucket `music_jobs`. An `owner` sees the jobs of that key's name, None sees all."""
+    """A mirror of the bucket `music_jobs`. An `owner` sees the jobs of that key's name, None sees all.
+
+    Attributes:
+        damaged: by job, the revision at which its record was damaged. What was known of the job stays in the mirror.
+    """
 
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
         self.takes = Takes()
+        self.damaged: dict[str, int] = {}
         self._shelf = Shelf()
         self._all = Listing()
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
@@ -155,6 +161,8 @@ class JobIndex:
             return
         if known is not None:
             self.discard(record.job_id)  # the id may come back with another time of creation
+        if self.damaged.get(record.job_id, entry.revision) < entry.revision:
+            del self.damaged[record.job_id]
         self._shelf.put(entry)
         for listing in self._listings_with(record):
             listing.add(record)
@@ -181,7 +189,8 @@ class JobIndex:
     def forget_before(self, revision: int) -> None:
         """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
         for job_id in self._shelf.older_than(revision):
-            self.discard(job_id)
+            if self.damaged.get(job_id, 0) < revision:  # of a damaged record, this is the copy that is put back
+                self.discard(job_id)
 
     async def follow(self, client: Client) -> None:
         """Take in all records, or what changed since the last call, and from then on every change until `close`.
@@ -238,6 +247,7 @@ class JobIndex:
     def _clear(self) -> None:
         for job_id in list(self._shelf.cards):
             self.discard(job_id)
+        self.damaged.clear()
         self._position = 0
 
     async def reached(self, revision: int) -> None:
@@ -250,13 +260,19 @@ class JobIndex:
 
     def _take(self, batch: Batch) -> None:
         for change in batch.changes:
-            if change.value is None:
-                self.discard(change.key)
-            elif record := readable(change):
-                self.apply(Entry(record, change.revision))
-                self._note_time(record, change.changed_at)
+            self._take_change(change)
             self._position = change.revision
         self._moved.set()
+
+    def _take_change(self, change: Change) -> None:
+        if change.value is None:
+            self.damaged.pop(change.key, None)
+            self.discard(change.key)
+        elif record := readable(change):
+            self.apply(Entry(record, change.revision))
+            self._note_time(record, change.changed_at)
+        elif is_job_id(change.key):
+            self.damaged[change.key] = change.revision
 
     def _note_time(self, record: JobRecord, changed_at: datetime) -> None:
         if record.status.is_terminal:

@@ -13,7 +13,7 @@ from gateway.problems import FieldError, Problem, unknown_job
 from gateway.stopping import stopped
 from shared import subjects
 from shared.bus import Bus
-from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.errors import ConflictError, DamagedRecordError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
@@ -47,7 +47,7 @@ class Jobs:
         if not is_job_id(job_id):
             raise unknown_job(job_id)
         record = self._index.get(job_id)
-        if record is None and (entry := await self._ledger.current(job_id)):
+        if record is None and (entry := await self._readable(job_id)):
             self._index.apply(entry)
             record = entry.record
         if record is None or not record.is_visible_to(viewer):
@@ -56,8 +56,17 @@ class Jobs:
 
     async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
         """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
-        entry = await self._ledger.current(job_id)
+        entry = await self._readable(job_id)
         return entry if entry and entry.record.is_visible_to(viewer) else None
+
+    async def _readable(self, job_id: str) -> Entry | None:
+        """The record in the bucket. A damaged one of which nothing is known is none: whose it is, no one can tell."""
+        try:
+            return await self._ledger.current(job_id)
+        except DamagedRecordError:
+            if self._index.get(job_id) is None:
+                return None
+            raise  # it is put back in a moment
 
     async def submit(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.

@@ -54,6 +54,17 @@ class Ledger:
         self._index.apply(changed)
         return changed
 
+    async def mend(self, record: JobRecord, revision: int) -> Entry:
+        """Put a record in the place of a damaged one, there and here.
+
+        Raises:
+            ConflictError: if somebody else mended or removed it.
+            UnavailableError: while NATS is away.
+        """
+        mended = await self.require().mend(record, revision)
+        self._index.apply(mended)
+        return mended
+
     async def remove(self, entry: Entry) -> None:
         """Delete a record that is one too many, there and here.
 

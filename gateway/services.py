@@ -12,6 +12,7 @@ from gateway.job_index import JobIndex
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys
 from gateway.ledger import Ledger
+from gateway.mending import Mending
 from gateway.objects import Objects
 from gateway.probe import Probe
 from gateway.quotas import Quotas
@@ -50,6 +51,7 @@ class Services:
     probe: Probe
     sweep: Sweep
     dead_letters: DeadLetters
+    mending: Mending
     trim: Trim
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)

@@ -24,6 +24,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     revision: int
     status: JobStatus
     created_at: datetime
+    updated_at: datetime
     charged: float
     keeps_audio: bool
     checkpoint: str | None
@@ -85,6 +86,7 @@ def card_of(entry: Entry) -> Card:
         revision=entry.revision,
         status=record.status,
         created_at=record.created_at,
+        updated_at=record.updated_at,
         charged=charged_seconds(record),
         keeps_audio=record.keeps_audio,
         # The same in most records: it need not be here more than once.

@@ -20,7 +20,7 @@ from gateway.ledger import Ledger
 from gateway.queue_scan import Queue, QueueScan, remove_message
 from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
-from shared.errors import ConflictError, UnavailableError
+from shared.errors import ConflictError, DamagedRecordError, TransitionError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, job_of, now
 from shared.publisher import ensure_announced, publish_job
@@ -93,15 +93,23 @@ class Sweep:
         for entry in quiet:
             record = entry.record
             why = (refused or {}).get(record.job_id)
-            if self._is_old(entry):
-                await self._end_or_renew(entry, queue)
-            elif record.job_id not in queue.deliverable:
-                if why is not None and record.status is JobStatus.QUEUED:
-                    await self._give_up(entry, queue, _refused(record, why))
-                else:
-                    await self._requeue(entry, queue)
+            try:
+                await self._mend(entry, queue, why)
+            except (DamagedRecordError, TransitionError) as error:
+                # One such record must not keep the others from being looked at.
+                log.warning("swept past a damaged record", job_id=record.job_id, error=str(error))
             # Its message is there: time enough to look again later.
             self._since.pop(record.job_id, None)
+
+    async def _mend(self, entry: Entry, queue: Queue, why: str | None) -> None:
+        record = entry.record
+        if self._is_old(entry):
+            await self._end_or_renew(entry, queue)
+        elif record.job_id not in queue.deliverable:
+            if why is not None and record.status is JobStatus.QUEUED:
+                await self._give_up(entry, queue, _refused(record, why))
+            else:
+                await self._requeue(entry, queue)
 
     def _is_old(self, entry: Entry) -> bool:
         changed_at = self._index.changed_at(entry.record.job_id)

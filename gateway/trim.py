@@ -15,7 +15,6 @@ from gateway.ledger import Ledger
 from gateway.quotas import DAY
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import now
 from shared.records import Entry
 from shared.topology import MAX_RECORDS
 
@@ -76,7 +75,7 @@ class Trim:
 
     def _spare(self, owner: str | None) -> Iterator[Entry]:
         """What may go, oldest first. What counts for a key's day stays for that day, or its limit could be evaded."""
-        moment = now()
+        moment = self._index.present()
         for card in self._index.oldest(owner):
             counts = owner is not None and card.charged > 0 and moment - card.created_at < DAY
             if card.status.is_terminal and not card.keeps_audio and moment - card.updated_at > SEEN and not counts:

@@ -18,7 +18,20 @@ class UnavailableError(MusicgenError):
 
 
 class DamagedRecordError(UnavailableError):
-    """What is stored under a job's key is no record. Somebody has to look at it."""
+    """What is stored under a job's key is no record of that job, or one with which no job can go on.
+
+    Attributes:
+        revision: at which it is stored. A compare-and-set on it puts a record in its place.
+        data: what is stored.
+    """
+
+    def __init__(self, job_id: str, revision: int, data: bytes, why: str) -> None:
+        super().__init__(
+            f"The record of {job_id} is damaged: {why.rstrip('.')}. An operator sees it with "
+            f"`nats kv get music_jobs {job_id}` and removes it with `nats kv del music_jobs {job_id}`."
+        )
+        self.revision = revision
+        self.data = data
 
 
 class QueueFullError(UnavailableError):

@@ -4,10 +4,10 @@ import msgspec
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from shared import subjects
+from shared import metrics, subjects
 from shared.bus import AWAY
 from shared.errors import QueueFullError, UnavailableError
-from shared.messages import UNDECODABLE, Event, EventType, Job, JobStatus, event_of
+from shared.messages import TERMINAL, UNDECODABLE, Event, EventType, Job, JobStatus, event_of
 from shared.records import Entry
 
 _encode = msgspec.json.Encoder().encode
@@ -40,11 +40,10 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
     try:
         acknowledged = await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
         return acknowledged.seq
-    except nats.js.errors.APIError as error:
-        if error.err_code == MAXIMUM_MESSAGES:
+    except (nats.js.errors.APIError, *AWAY) as error:
+        if isinstance(error, nats.js.errors.APIError) and error.err_code == MAXIMUM_MESSAGES:
             raise QueueFullError(FULL) from error
-        raise UnavailableError(f"The job cannot be queued: {error.description}") from error
-    except AWAY as error:
+        metrics.FAILED_WRITES.labels("job").inc()
         raise UnavailableError(f"The job cannot be queued: {error!r}") from error
 
 
@@ -98,6 +97,23 @@ async def is_announced(js: JetStreamContext, entry: Entry) -> bool:
     return (await _look(js, entry))[0]
 
 
+async def has_ended(js: JetStreamContext, job_id: str) -> bool:
+    """Whether the end of a job has been announced within the time for which events are kept.
+
+    Raises:
+        UnavailableError: if the broker does not answer.
+    """
+    for status in TERMINAL:
+        try:
+            await js.get_last_msg(subjects.EVENTS_STREAM, subjects.event_subject(job_id, status.value), direct=True)
+        except nats.js.errors.NotFoundError:
+            continue
+        except (nats.js.errors.APIError, *AWAY) as error:
+            raise UnavailableError(f"The events of {job_id} cannot be read: {error!r}") from error
+        return True
+    return False
+
+
 async def _look(js: JetStreamContext, entry: Entry) -> tuple[bool, int]:
     """Whether a state has been announced, and the number of the last message on the subject of that."""
     record = entry.record
@@ -139,6 +155,7 @@ async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, a
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code in WRONG_LAST_SEQUENCE:
             return False
+        metrics.FAILED_WRITES.labels("event").inc()
         raise UnavailableError(f"The event of {record.job_id} cannot be published: {error!r}") from error
     return True
 

@@ -23,7 +23,7 @@ from shared.bus import AWAY, REQUEST_TIMEOUT
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, JobRecord
-from shared.records import Entry, decode_record
+from shared.records import Entry, record_at
 
 log = get_logger(__name__)
 
@@ -92,11 +92,10 @@ class Dated(NamedTuple):
 def readable(change: Change) -> JobRecord | None:
     """The record that was written; None, and a line in the log, if it is none, or that of another job."""
     try:
-        record = decode_record(change.value or b"")
+        return record_at(change.key, change.value)
     except UNDECODABLE as error:
         log.warning("not a job record", key=change.key, error=str(error))
         return None
-    return record if record.job_id == change.key else None
 
 
 async def each_record(client: Client) -> AsyncGenerator[Dated]:

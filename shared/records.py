@@ -7,7 +7,7 @@ import nats.js.errors
 from msgspec.structs import replace
 from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
-from shared import subjects
+from shared import metrics, subjects
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
@@ -58,6 +58,18 @@ def decode_record(data: bytes) -> JobRecord:
     return _decode(data)
 
 
+def record_at(key: str, data: bytes | None) -> JobRecord:
+    """The record that is stored under a key.
+
+    Raises:
+        One of UNDECODABLE: if it is none, or another job's: whoever changed it would change that job.
+    """
+    record = _decode(data or b"")
+    if record.job_id != key:
+        raise msgspec.ValidationError(f"it is the record of {record.job_id[:40]!r}")
+    return record
+
+
 class Records:
     """The bucket `music_jobs`. Every method raises UnavailableError while NATS is away."""
 
@@ -72,10 +84,11 @@ class Records:
             return None
         except AWAY as error:
             raise UnavailableError(f"The record of {job_id} cannot be read: {error!r}") from error
+        revision = int(entry.revision or 0)
         try:
-            return Entry(_decode(entry.value or b""), int(entry.revision or 0))
+            return Entry(record_at(job_id, entry.value), revision)
         except UNDECODABLE as error:
-            raise DamagedRecordError(f"The record of {job_id} is damaged: {error}. Delete the key {job_id}.") from error
+            raise DamagedRecordError(job_id, revision, entry.value or b"", str(error)) from error
 
     async def create(self, record: JobRecord) -> Entry:
         """Store a new record.
@@ -105,6 +118,18 @@ class Records:
         """
         check(entry.record, record)
         return await self._write(record, entry.revision)
+
+    async def mend(self, record: JobRecord, revision: int) -> Entry:
+        """Put a record in the place of a damaged one: no table of transitions has an answer for that.
+
+        Args:
+            record: the job's last known state, or its end.
+            revision: of what is damaged.
+
+        Raises:
+            ConflictError: if somebody else mended or removed it.
+        """
+        return await self._write(record, revision)
 
     async def remove(self, entry: Entry) -> None:
         """Delete a record: one that was never announced, or that is one too many.
@@ -167,6 +192,7 @@ class Records:
         except nats.js.errors.KeyWrongLastSequenceError:
             return await self._settle(record)
         except (nats.js.errors.APIError, *AWAY) as error:
+            metrics.FAILED_WRITES.labels("record").inc()
             raise UnavailableError(f"The record of {record.job_id} cannot be written: {error!r}") from error
 
     async def _settle(self, record: JobRecord) -> Entry:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from shared.errors import SettingsError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
+from shared.metrics import FAILED_WRITES
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -108,18 +109,22 @@ class Storage:
         )
 
     async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> Upload:
-        result = await self._call(
-            lambda: self._client.put_object(
-                self.bucket,
-                key,
-                io.BytesIO(data),
-                len(data),
-                content_type=content_type,
-                metadata=dict(metadata),
-                # In one piece: the parts of an upload that was broken off are in no listing, and stay for ever.
-                part_size=max(len(data), MIN_PART_SIZE),
+        try:
+            result = await self._call(
+                lambda: self._client.put_object(
+                    self.bucket,
+                    key,
+                    io.BytesIO(data),
+                    len(data),
+                    content_type=content_type,
+                    metadata=dict(metadata),
+                    # In one piece: the parts of an upload that was broken off are in no listing, and stay for ever.
+                    part_size=max(len(data), MIN_PART_SIZE),
+                )
             )
-        )
+        except UnavailableError:
+            FAILED_WRITES.labels("object").inc()
+            raise
         return Upload(key, result.etag or None)
 
     async def _call(self, function: Callable[[], T]) -> T:

@@ -11,14 +11,16 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.advisories import refusal
 from shared.bus import Bus
-from shared.errors import ConflictError
+from shared.damage import failure
+from shared.errors import ConflictError, DamagedRecordError, TransitionError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now
-from shared.publisher import ensure_announced, is_announced, publish_event
+from shared.metrics import DAMAGED
+from shared.publisher import ensure_announced, has_ended, is_announced, publish_event
 from shared.record_feed import STREAM
-from shared.records import Entry, Records
+from shared.records import Entry, Records, encode_record
 from shared.storage import Storage
 from shared.stream_look import look_at_stream
 from worker import metrics
@@ -31,6 +33,8 @@ MAX_ATTEMPTS = 3
 
 # Seconds between two looks at a job that somebody else may still be working on.
 TAKEOVER_DELAY = 2.0
+# A job whose record is damaged fails at so many looks: in the meantime a gateway can put the record back.
+DAMAGED_LOOKS = 4
 # So many first looks are remembered.
 REMEMBERED = 1000
 
@@ -77,6 +81,7 @@ class Claims:
         self._worker_id = worker_id
         self._adopt = adopt
         self._seen: dict[str, int] = {}
+        self._damaged: dict[str, tuple[int, int]] = {}
         self._claiming: set[str] = set()
 
     async def claim(self, records: Records, message: Msg) -> Lease | Entry | None:
@@ -104,8 +109,36 @@ class Claims:
         self._claiming.add(job_id)
         try:
             return await self._claim(records, message, job)
+        except DamagedRecordError as damage:
+            return await self._fail_damaged(records, message, job, damage)
         finally:
             self._claiming.discard(job_id)
+
+    async def _fail_damaged(
+        self, records: Records, message: Msg, job: Job, damage: DamagedRecordError
+    ) -> Lease | Entry | None:
+        """End a job whose record is damaged, if neither its worker nor a gateway puts the record back."""
+        job_id, js = job.job_id, self._bus.require()
+        if self._adopt(job_id, message):
+            return None
+        revision, looks = self._damaged.pop(job_id, (damage.revision, 0))
+        looks = looks + 1 if revision == damage.revision else 1
+        if looks < DAMAGED_LOOKS:
+            self._damaged[job_id] = damage.revision, looks
+            await look_again(message)
+            return None
+        log.error("damaged record", job_id=job_id, error=str(damage))
+        if await has_ended(js, job_id):
+            DAMAGED.labels("left").inc()
+            await terminate(self._bus.client, message, f"{job_id} has ended, and its record is damaged")
+            return None
+        try:
+            entry = await records.mend(failure(job, damage.data), damage.revision)
+        except ConflictError:
+            await look_again(message)
+            return None
+        DAMAGED.labels("failed").inc()
+        return entry
 
     async def _claim(self, records: Records, message: Msg, job: Job) -> Lease | Entry | None:
         js, job_id = self._bus.require(), job.job_id
@@ -132,6 +165,9 @@ class Claims:
                 entry = await records.update(entry, following)
             except ConflictError:
                 continue  # cancelled in between, or claimed: look again
+            except TransitionError as error:
+                # An edit that made a record of which nothing can come, such as a queued job with an error.
+                raise DamagedRecordError(job_id, entry.revision, encode_record(entry.record), str(error)) from error
             if entry.record.status is JobStatus.QUEUED:
                 continue  # to be told, and claimed then
             failpoint("worker.after_claim")

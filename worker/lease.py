@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from shared.errors import ConflictError, QueueFullError, UnavailableError
+from shared.errors import ConflictError, DamagedRecordError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import EventType, JobRecord, JobStatus, job_of, now
+from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
@@ -104,6 +105,8 @@ class Lease:
                     raise KeepRequestedError(self.record.job_id)
                 try:
                     self._entry = await self._records.update(self._entry, record)
+                except DamagedRecordError as damage:
+                    self._adopt(damage)
                 except ConflictError:
                     await self._look()
 
@@ -118,7 +121,11 @@ class Lease:
 
     async def _look(self) -> None:
         """Adopt the record as it is now if it still tells of this attempt; otherwise the lease is lost."""
-        current = await self._records.get(self.record.job_id)
+        try:
+            current = await self._records.get(self.record.job_id)
+        except DamagedRecordError as damage:
+            self._adopt(damage)
+            return
         if current is not None and current.revision <= self._entry.revision:
             return
         if current is None or not self._is_ours(current.record):
@@ -128,6 +135,14 @@ class Lease:
         self._entry = current
         if current.record.keep_requested:
             self.keep.set()
+
+    def _adopt(self, damage: DamagedRecordError) -> None:
+        """The next write puts this worker's copy in the place of a damaged record."""
+        if damage.revision == self._entry.revision:
+            return
+        log.warning("damaged record replaced", job_id=self.record.job_id, error=str(damage))
+        DAMAGED.labels("restored").inc()
+        self._entry = Entry(self.record, damage.revision)
 
     def _is_ours(self, record: JobRecord) -> bool:
         ours = self.record

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.trim import SHARE
 from shared import subjects
+from shared.record_feed import each_record
 from shared.topology import RECORDS
 from tests.integration.finished import make
 from tests.integration.system import Api, System, eventually
@@ -153,11 +154,7 @@ async def known(api: Api, job_id: str) -> None:
 
 
 async def records_of(system: System, owner: str | None) -> list[str]:
-    found: list[str] = []
-    await (await system.records()).each(
-        lambda dated: found.append(dated.entry.record.job_id) if dated.entry.record.owner == owner else None
-    )
-    return found
+    return [entry.record.job_id async for entry, _ in each_record(await system.nats()) if entry.record.owner == owner]
 
 
 async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_no_other_key(

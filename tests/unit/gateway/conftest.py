@@ -22,6 +22,7 @@ from gateway.job_queue import JobQueue
 from gateway.jobs import Jobs
 from gateway.keys import ApiKeys, load_keys
 from gateway.ledger import Ledger
+from gateway.mending import Mending
 from gateway.objects import Objects
 from gateway.probe import Probe
 from gateway.quotas import Limits, Quotas
@@ -83,6 +84,7 @@ async def services() -> AsyncIterator[Services]:
             probe=BlindProbe(bus, storage, workers, index),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
+            mending=Mending(bus, index, ledger),
             trim=Trim(index, ledger, settings.key_records),
             started=time.monotonic(),
         )

@@ -1,0 +1,257 @@
+"""Records that an operator or another program damaged: each job goes on, or ends with the reason."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+
+from shared import subjects
+from shared.damage import REASON
+from shared.job_id import new_job_id
+from shared.messages import JobStatus
+from tests.integration.listener import listen
+from tests.integration.system import Api, System, eventually
+from tests.unit.gateway.samples import DAW, bearer
+
+KINDS = {
+    "empty": b"",
+    "cut off": b'{"job_id":"gen_0',
+    "no text": b"\xff\xfe",
+    "null": b"null",
+    "a list": b"[]",
+    "another job's": None,
+    "wrong type": {"attempts": "three"},
+    "unknown status": {"status": "paused"},
+    "no recipe": {"recipe": None},
+    "a time without a zone": {"created_at": "2026-01-01T00:00:00"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.mending.INTERVAL", 0.1)
+    monkeypatch.setattr("worker.claim.TAKEOVER_DELAY", 0.3)
+
+
+@pytest.fixture
+def no_gateway_mends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.mending.INTERVAL", 1000.0)
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("musicgen_damaged_records_total", {"outcome": outcome}) or 0.0
+
+
+async def damage(system: System, job_id: str, how: bytes | dict[str, Any] | None) -> None:
+    """Put something into a record's place: bytes, the record with some fields changed, or that of another job."""
+    bucket = (await system.records()).bucket
+    if how is None:
+        how = {"job_id": "gen_000000000000"}
+    if isinstance(how, dict):
+        how = json.dumps(json.loads((await bucket.get(job_id)).value or b"") | how).encode()
+    await bucket.put(job_id, how)
+
+
+async def readable(system: System, job_id: str) -> None:
+    """Until the record is one again."""
+    bucket = (await system.records()).bucket
+
+    async def mended() -> bool:
+        value = (await bucket.get(job_id)).value or b""
+        return value.startswith(b'{"job_id":"%s"' % job_id.encode()) and b'"paused"' not in value
+
+    await eventually(mended, "the record is put back")
+
+
+async def messages(system: System) -> int:
+    info = await (await system.nats()).jetstream().stream_info(subjects.JOBS_STREAM)
+    return int(info.state.messages)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_queued_job_whose_record_was_damaged_is_done_all_the_same(system: System, kind: str) -> None:
+    api, listener, before = await system.gateway(), await listen(system), counted("restored")
+    job_id = await api.generate()
+    await damage(system, job_id, KINDS[kind])
+    await system.worker()
+    assert (await api.until(job_id, "completed", "failed"))["status"] == "completed"
+    await listener.until_ended(job_id)
+    assert len(listener.ends[job_id]) == 1
+    assert counted("restored") > before
+    assert api.services.index.damaged == {}
+
+
+@pytest.mark.usefixtures("no_gateway_mends")
+@pytest.mark.parametrize("kind", ["empty", "another job's", "unknown status"])
+async def test_a_running_job_whose_record_is_damaged_is_put_back_by_its_worker(system: System, kind: str) -> None:
+    api, listener = await system.gateway(), await listen(system)
+    await system.worker()
+    job_id = await api.generate("slow", duration=2.0)
+    await api.until(job_id, "processing")
+    await damage(system, job_id, KINDS[kind])
+    status = await api.until(job_id, "completed", "failed")
+    assert (status["status"], status["attempts"]) == ("completed", 1)
+    await listener.until_ended(job_id)
+    assert len(listener.ends[job_id]) == 1
+
+
+@pytest.mark.usefixtures("no_gateway_mends")
+@pytest.mark.parametrize("kind", ["empty", "cut off", "another job's", "no recipe"])
+async def test_a_job_that_no_gateway_puts_back_fails_and_holds_up_no_other(system: System, kind: str) -> None:
+    api, listener = await system.gateway(), await listen(system)
+    job_id = await api.generate()
+    await damage(system, job_id, KINDS[kind])
+    await system.worker(MAX_CONCURRENT_JOBS="1")
+    other = await api.generate()
+    await api.until(other, "completed")
+    status = await api.until(job_id, "failed")
+    assert status["error_message"] == REASON
+    await listener.until_ended(job_id)
+    assert [end["error_message"] for end in listener.ends[job_id]] == [REASON]
+
+    async def done() -> bool:
+        return await messages(system) == 0
+
+    await eventually(done, "the message is gone")
+
+
+@pytest.mark.usefixtures("no_gateway_mends")
+@pytest.mark.parametrize(("how", "code"), [({"status": "paused"}, 200), (None, 404)], ids=["its own", "another's"])
+async def test_the_failure_is_told_to_the_key_whose_job_it_was(
+    system: System, how: dict[str, Any] | None, code: int
+) -> None:
+    api = await system.gateway(API_KEYS=f"daw:{DAW}")
+    job_id = await api.generate(headers=bearer(DAW))
+    await damage(system, job_id, how)
+    await system.worker()
+
+    async def ended() -> bool:
+        record = api.services.index.get(job_id)
+        return record is not None and record.status is JobStatus.FAILED
+
+    await eventually(ended, "the gateway knows")
+    async with api.http.get(f"/api/v1/status/{job_id}", headers=bearer(DAW)) as response:
+        assert response.status == code
+
+
+@pytest.mark.parametrize("fields", [{"error_message": "put back by hand"}, {"expired_at": "2026-01-01T00:00:00Z"}])
+async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(
+    system: System, fields: dict[str, Any]
+) -> None:
+    api = await system.gateway()
+    job_id = await api.generate()
+    await damage(system, job_id, fields)
+    await system.worker()
+    assert (await api.until(job_id, "failed"))["error_message"] == REASON
+
+
+async def test_fields_of_a_newer_version_are_no_damage(system: System) -> None:
+    api = await system.gateway()
+    job_id = await api.generate()
+    await damage(system, job_id, {"lane": "batch", "webhook": {"url": None}})
+    await system.worker()
+    await api.until(job_id, "completed")
+
+
+async def test_a_finished_job_keeps_its_audio_and_the_number_of_its_end(system: System) -> None:
+    api = await system.gateway()
+    await system.worker()
+    job_id = await api.generate()
+    await api.until(job_id, "completed")
+    before = await api.services.ledger.current(job_id)
+    assert before is not None
+    await damage(system, job_id, b"{}")
+    await readable(system, job_id)
+    after = await (await system.records()).get(job_id)
+    assert after is not None
+    assert (after.record.audio, after.record.seq) == (before.record.audio, before.revision)
+    assert len(await api.download(job_id)) > 44
+
+
+async def test_a_job_whose_record_is_damaged_again_and_again_fails(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.mending.RESTORES", 2)
+    api, listener = await system.gateway(), await listen(system)
+    job_id = await api.generate()
+    for _ in range(3):
+        await damage(system, job_id, {"status": "paused"})
+        await readable(system, job_id)
+    assert (await api.until(job_id, "failed"))["error_message"] == REASON
+    await listener.until_ended(job_id)
+
+
+async def test_a_damaged_record_of_which_nothing_is_known_is_no_job_and_is_counted(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id, before = new_job_id(), counted("left")
+    await (await system.records()).bucket.put(job_id, b"{}")
+    api = await system.gateway()
+
+    async def told() -> bool:
+        return counted("left") == before + 1
+
+    await eventually(told, "it is counted")
+    assert f"nats kv del music_jobs {job_id}" in caplog.text
+    async with api.http.get(f"/api/v1/status/{job_id}") as response:
+        assert response.status == 404
+    assert await api.delete(job_id) == 404
+    for after in ("", ', "after_seq": 0'):
+        async with api.http.ws_connect("/ws") as socket:
+            await socket.send_str(f'{{"type": "subscribe", "job_id": "{job_id}"{after}}}')
+            assert (await socket.receive_json(timeout=10))["type"] == "error"
+    await (await system.records()).bucket.delete(job_id)
+
+    async def forgotten() -> bool:
+        return api.services.index.damaged == {}
+
+    await eventually(forgotten, "the operator has removed it")
+    assert counted("left") == before + 1
+
+
+@pytest.mark.usefixtures("no_gateway_mends")
+async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    api = await system.gateway()
+    damaged, other = await api.generate(), await api.generate()
+    await (await system.nats()).jetstream().purge_stream(subjects.JOBS_STREAM)
+    await damage(system, damaged, b"{}")
+
+    async def known() -> bool:
+        return damaged in api.services.index.damaged
+
+    await eventually(known, "the gateway knows")
+    await api.services.sweep.sweep()
+    await system.worker()
+    await api.until(other, "completed")
+
+
+@pytest.mark.usefixtures("no_gateway_mends")
+async def test_an_end_that_was_announced_is_not_followed_by_another(system: System) -> None:
+    """Its worker died between the event and the acknowledgement, and then the record was damaged."""
+    api, listener = await system.gateway(), await listen(system)
+    await system.worker()
+    job_id = await api.generate()
+    await listener.until_ended(job_id)
+    await damage(system, job_id, b"{}")
+    await publish_again(system, api, job_id)
+
+    async def taken() -> bool:
+        return await messages(system) == 0
+
+    await eventually(taken, "the message is taken from the queue")
+    assert [end["type"] for end in listener.ends[job_id]] == ["completed"]
+    assert (await (await system.records()).bucket.get(job_id)).value == b"{}"
+
+
+async def publish_again(system: System, api: Api, job_id: str) -> None:
+    record = api.services.index.get(job_id)
+    assert record is not None
+    body = {"job_id": job_id, "recipe": record.recipe, "created_at": datetime.now(UTC)}
+    js = (await system.nats()).jetstream()
+    await js.publish(subjects.job_subject(record.recipe.model), msgspec.json.encode(body))
