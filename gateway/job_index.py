@@ -148,6 +148,10 @@ class JobIndex:
         """The present by the broker's clock: of a machine whose own clock is wrong, no job suffers."""
         return self._present + timedelta(seconds=time.monotonic() - self._present_since)
 
+    def waiting(self) -> dict[str, int]:
+        """How many jobs wait for a worker, by model."""
+        return {model: len(waiting) for model, waiting in self._queued.items()}
+
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]

@@ -17,6 +17,12 @@ _CACHE = Counter(
     "musicgen_cache", "Jobs that may be answered from the cache: stored, missed, or followed an equal one", ["outcome"]
 )
 QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
+QUEUED_JOBS = Gauge("musicgen_queued_jobs", "Jobs that wait for a worker", ["model"])
+KEY_QUEUED_JOBS = Gauge("musicgen_key_queued_jobs", "Queued jobs of an API key, of the 20 keys with most", ["key"])
+KEY_RECORDS = Gauge("musicgen_key_records", "Jobs on record of an API key, of the 20 keys with most", ["key"])
+RECORDS = Gauge("musicgen_records", "Jobs on record")
+RECORDS_LIMIT = Gauge("musicgen_records_limit", "So many jobs on record, and no further one is accepted")
+RECORDS_DAMAGED = Gauge("musicgen_records_damaged", "Records that are damaged now")
 QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
 _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and that got another", ["model"])
 TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed because there were too many")

@@ -8,6 +8,7 @@ import msgspec
 import nats.js.errors
 
 from gateway import metrics
+from gateway.gauges import set_gauges
 from gateway.job_index import JobIndex
 from gateway.worker_registry import WorkerRegistry
 from shared import subjects
@@ -104,6 +105,7 @@ class Probe:
 
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)
+        set_gauges(self._index)
         metrics.QUEUE_AGE.set(self._index.oldest_wait())
         for name, component in self.components.items():
             metrics.COMPONENT_UP.labels(name).set(component.status == "healthy")

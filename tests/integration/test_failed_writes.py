@@ -1,0 +1,49 @@
+"""Writes that NATS or S3 did not take are counted by what was to be written."""
+
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared import subjects
+from shared.errors import UnavailableError
+from shared.storage import Storage
+from tests.integration.system import Api, System
+
+
+def failed(what: str) -> float:
+    return REGISTRY.get_sample_value("musicgen_failed_writes_total", {"what": what}) or 0.0
+
+
+async def accepted(api: Api) -> bool:
+    async with api.http.post("/api/v1/generate", json={"prompt": "tone"}) as response:
+        return bool(response.status == 200)
+
+
+@pytest.mark.parametrize(
+    ("what", "stream", "limit"),
+    [
+        ("record", f"KV_{subjects.JOBS_BUCKET}", {"max_msgs": 1}),
+        ("job", subjects.JOBS_STREAM, {"max_msg_size": 1}),
+        ("event", subjects.EVENTS_STREAM, {"max_msg_size": 1}),
+    ],
+)
+async def test_what_nats_does_not_take_is_counted(
+    system: System, what: str, stream: str, limit: dict[str, Any]
+) -> None:
+    api, before = await system.gateway(), failed(what)
+    assert await accepted(api)
+    js = (await system.nats()).jetstream()
+    config = (await js.stream_info(stream)).config
+    await js.update_stream(config.evolve(**limit))
+    assert await accepted(api) is (what == "event")
+    assert failed(what) > before
+
+
+async def test_what_s3_does_not_take_is_counted(system: System) -> None:
+    before = failed("object")
+    with pytest.raises(UnavailableError):
+        await Storage(system.settings("worker", S3_ENDPOINT="http://127.0.0.1:1")).put_audio(
+            "gen_000000000000", b"", {}
+        )
+    assert failed("object") == before + 1
