@@ -1,27 +1,195 @@
-"""How long jobs take, learned from those that are done."""
+"""How long jobs take, learned from those that are done and from those that run.
+
+A worker's time is divided evenly among the jobs that it runs at once. So each job has a *cost* in seconds of one
+worker's time, and the costs of all jobs add up to the time in which the worker was busy. What waits before a job takes
+the sum of its costs, however many slots share the work. All times of a job are its worker's: no clocks are compared.
+"""
+
+import math
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
 
 from shared.messages import JobRecord, JobStatus
 
-# The newest job counts this much: a machine that slows down is noticed after a few jobs.
-WEIGHT = 0.3
+# So many of a model's last completed jobs are learned from; each counts this much less than the one after it.
+LEARNED, FADING = 64, 0.97
+# Each of k jobs at once costs between 1/k of what it costs alone (a GPU with room) and as much as that (a CPU). As long
+# as none were seen at this number, the middle is assumed.
+SHARING = 0.5
+# As long as all jobs seen are of one length, what a job costs besides its music is taken for so many seconds of music.
+# That counts as this share of what was seen.
+OVERHEAD, GUESSED = 3.0, 0.05
+# From this progress on, a running job tells how fast it is.
+TELLING = 0.1
+# Running jobs remembered of a model. More are left over from records that were removed.
+RUNNING = 1024
+# Seconds for which what running jobs tell is not looked at again: many clients ask in them.
+FRESH = 1.0
+
+
+class Run(NamedTuple):
+    """A job in an engine: from claim to the last sample, or to its last report. `tail` is encoding and uploading."""
+
+    worker_id: str | None
+    seconds: float
+    began: float
+    ended: float
+    tail: float = 0.0
+    progress: float = 1.0
+
+
+class Sample(NamedTuple):
+    """A job's length in seconds of audio, its cost, and how many jobs shared the worker with it, itself included."""
+
+    seconds: float
+    cost: float
+    shared: float
+    weight: float
+
+
+class Cost(NamedTuple):
+    """A job of some seconds costs `each + second * seconds`, and `tail * seconds` after its slot is free."""
+
+    each: float
+    second: float
+    tail: float
+
+    def of(self, jobs: float, seconds: float) -> float:
+        return self.each * jobs + self.second * seconds
 
 
 class Estimator:
-    """Seconds of work for a second of audio, by model: an exponentially weighted mean."""
+    """Costs by model. `clock` in monotonic seconds."""
 
-    def __init__(self) -> None:
-        self._factors: dict[str, float] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._done: defaultdict[str, deque[Run]] = defaultdict(lambda: deque(maxlen=LEARNED))
+        self._running: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        self._costs: dict[str, tuple[float, list[Sample], dict[float, Cost]]] = {}
 
     def observe(self, record: JobRecord) -> None:
-        """Learn from a completed job; others teach nothing."""
-        if record.status is not JobStatus.COMPLETED or record.timings is None:
-            return
-        timings, model = record.timings, record.recipe.model
-        factor = (timings.generating + timings.encoding + timings.uploading) / record.recipe.duration
-        known = self._factors.get(model, factor)
-        self._factors[model] = known + WEIGHT * (factor - known)
+        """Learn from a job that runs or was completed; others teach nothing."""
+        model, job_id = record.recipe.model, record.job_id
+        running = self._running[model]
+        running.pop(job_id, None)
+        if record.status is JobStatus.PROCESSING and record.started_at is not None:
+            running[job_id] = _running(record, record.started_at)
+            if len(running) > RUNNING:
+                del running[next(iter(running))]
+        elif record.status is JobStatus.COMPLETED and record.timings is not None:
+            self._done[model].append(_done(record))
+            self._costs.pop(model, None)
 
-    def seconds(self, model: str, audio_seconds: float) -> float | None:
-        """How long `audio_seconds` of audio should take, or None before the first job was timed."""
-        factor = self._factors.get(model)
-        return None if factor is None else factor * audio_seconds
+    def queued(self, record: JobRecord, jobs: int, seconds: float, slots: int, workers: int) -> float | None:
+        """Seconds until a job that waits is done; None before the first job of its model was timed.
+
+        Args:
+            record: of the job.
+            jobs: that are queued before it.
+            seconds: of audio that these are to make.
+            slots: of all workers of the model.
+            workers: their number.
+        """
+        model, length = record.recipe.model, record.recipe.duration
+        running = self._running[model]
+        at_once = min(len(running) + jobs + 1, slots)
+        cost = self._cost(model, max(at_once / workers, 1.0))
+        if cost is None:
+            return None
+        own, tail = cost.of(1, length), cost.tail * length
+        latency = max(at_once / workers, 1.0) * own
+        if len(running) + jobs < slots:
+            return latency + tail
+        before = cost.of(jobs, seconds) + sum(cost.of(1, run.seconds) * (1 - run.progress) for run in running.values())
+        # When the job begins, half of the work in the other slots is still to be done.
+        return max(latency, before / workers + (latency + own / workers) / 2) + tail
+
+    def remaining(self, record: JobRecord, workers: int) -> float | None:
+        """Seconds until a job that runs is done; None before the first job of its model was timed."""
+        model, length = record.recipe.model, record.recipe.duration
+        shared = max(len(self._running[model]) / max(workers, 1), 1.0)
+        cost = self._cost(model, shared)
+        if cost is None or record.started_at is None:
+            return None
+        latency = shared * cost.of(1, length)
+        elapsed = (record.updated_at - record.started_at).total_seconds()
+        left = latency * (1 - record.progress) if record.progress else max(latency - elapsed, 0.0)
+        return left + cost.tail * length
+
+    def _cost(self, model: str, shared: float) -> Cost | None:
+        looked, samples, costs = self._costs.get(model, (-math.inf, [], {}))
+        if self._clock() - looked >= FRESH:
+            samples, costs = list(_samples(self._done[model], self._running[model].values())), {}
+            self._costs[model] = self._clock(), samples, costs
+        if samples and shared not in costs:
+            costs[shared] = _fit(samples, shared, _tail(self._done[model]))
+        return costs.get(shared)
+
+
+def _running(record: JobRecord, started_at: datetime) -> Run:
+    began, ended = started_at.timestamp(), record.updated_at.timestamp()
+    progress = min(max(record.progress, 0.0), 1.0)
+    return Run(record.worker_id, record.recipe.duration, began, max(began, ended), progress=progress)
+
+
+def _done(record: JobRecord) -> Run:
+    assert record.timings is not None
+    tail = record.timings.encoding + record.timings.uploading
+    ended = (record.completed_at or record.updated_at).timestamp() - tail
+    began = record.started_at.timestamp() if record.started_at else ended - record.timings.generating
+    return Run(record.worker_id, record.recipe.duration, min(began, ended), ended, tail)
+
+
+def _tail(done: Iterable[Run]) -> float:
+    runs = list(done)
+    return sum(run.tail for run in runs) / sum(run.seconds for run in runs) if runs else 0.0
+
+
+def _samples(done: Iterable[Run], running: Iterable[Run]) -> Iterator[Sample]:
+    """What each run tells, the newest with the most weight; of a running job as much as its progress."""
+    by_worker: defaultdict[str | None, list[tuple[int, Run]]] = defaultdict(list)
+    for age, run in enumerate(reversed(list(done))):
+        by_worker[run.worker_id].append((age, run))
+    for run in running:
+        by_worker[run.worker_id].append((0, run))
+    for runs in by_worker.values():
+        shares = _shares([run for _, run in runs])
+        for (age, run), share in zip(runs, shares, strict=True):
+            length = run.ended - run.began
+            if run.progress >= TELLING and share > 0:
+                yield Sample(run.seconds, share / run.progress, length / share, FADING**age * run.progress)
+
+
+def _shares(runs: list[Run]) -> list[float]:
+    """Each run's share of its worker's time: an interval that k runs have in common is divided by k."""
+    moments = sorted({moment for run in runs for moment in (run.began, run.ended)})
+    place = {moment: number for number, moment in enumerate(moments)}
+    change = [0] * len(moments)
+    for run in runs:
+        change[place[run.began]] += 1
+        change[place[run.ended]] -= 1
+    busy, shared = 0, [0.0]  # the time until each moment, each interval divided by the number of runs in it
+    for number in range(len(moments) - 1):
+        busy += change[number]
+        shared.append(shared[-1] + (moments[number + 1] - moments[number]) / max(busy, 1))
+    return [shared[place[run.ended]] - shared[place[run.began]] for run in runs]
+
+
+def _fit(samples: list[Sample], shared: float, tail: float) -> Cost:
+    """A straight line through costs by length, as they are with `shared` jobs at once: weighted least squares."""
+    points = [(0.0, 0.0, 0.0)]
+    for seconds, cost, others, weight in samples:
+        ratio = others / shared
+        points.append((seconds, cost * ratio**SHARING, weight * min(ratio, 1 / ratio) ** 2))
+    total = sum(weight for _, _, weight in points)
+    points[0] = (-OVERHEAD, 0.0, GUESSED * total)
+    total *= 1 + GUESSED
+    mean_x = sum(x * weight for x, _, weight in points) / total
+    mean_y = sum(y * weight for _, y, weight in points) / total
+    spread = sum(weight * (x - mean_x) ** 2 for x, _, weight in points)
+    second = max(sum(weight * (x - mean_x) * (y - mean_y) for x, y, weight in points) / spread, 0.0)
+    each = mean_y - second * mean_x
+    return Cost(each, second, tail) if each > 0 else Cost(0.0, mean_y / mean_x, tail)

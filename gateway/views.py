@@ -88,15 +88,12 @@ class Views:
         if record.follows:
             leader = self._index.get(self._index.takes.making(take_key(record)) or "")
             return self._eta(leader, self._index.ahead_of(leader)) if leader else None
-        recipe = record.recipe
-        own = self._index.estimator.seconds(recipe.model, recipe.duration)
-        if own is None or record.status.is_terminal:
-            return None
+        model, estimator = record.recipe.model, self._index.estimator
+        ready = self._workers.ready(model)
         if record.status is JobStatus.PROCESSING:
-            started = record.started_at or record.updated_at
-            return round(max(own - (now() - started).total_seconds(), 0.0), 1)
-        slots = self._workers.slots(recipe.model)
-        if slots == 0:
+            seconds = estimator.remaining(record, len(ready))
+        elif record.status is JobStatus.QUEUED and (slots := sum(worker.slots for worker in ready)):
+            seconds = estimator.queued(record, ahead.jobs, ahead.seconds, slots, len(ready))
+        else:
             return None
-        before = self._index.estimator.seconds(recipe.model, ahead.seconds / slots) or 0.0
-        return round(own + before, 1)
+        return None if seconds is None else round(seconds, 1)

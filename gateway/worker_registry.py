@@ -60,8 +60,8 @@ class WorkerRegistry:
 
     def checkpoints(self, model: str) -> set[str | None]:
         """What ready workers have loaded as `model`; None stands for what cannot be told."""
-        return {info.checkpoint for info in self.of_model(model) if info.state is WorkerState.READY}
+        return {info.checkpoint for info in self.ready(model)}
 
-    def slots(self, model: str) -> int:
-        """How many jobs of `model` can run at once now."""
-        return sum(info.slots for info in self.of_model(model) if info.state is WorkerState.READY)
+    def ready(self, model: str) -> list[WorkerInfo]:
+        """The workers whose slots take jobs of `model` now."""
+        return [info for info in self.of_model(model) if info.state is WorkerState.READY]

@@ -87,7 +87,7 @@ def test_a_completed_job_teaches_the_estimator_once() -> None:
     index = JobIndex(Estimator())
     for revision in (1, 1, 1):
         index.apply(entry(completed(1), revision))
-    assert index.estimator.seconds("starter", 10) == 5.0
+    assert index.estimator.queued(record(2), 0, 0.0, slots=1, workers=1) == pytest.approx(5.0)
 
 
 def test_pages_follow_each_other_without_gap_or_repetition() -> None:

@@ -1,6 +1,7 @@
 """What a client sees of a job."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -77,20 +78,34 @@ async def test_one_ready_worker_is_enough() -> None:
 
 
 async def test_eta_counts_the_audio_ahead_shared_by_all_slots() -> None:
-    # 0.5 s of work for a second of audio, 40 s of audio ahead on 2 slots, then the job's own 20 s.
-    seen = await view(
-        record(1, duration=20.0), completed(2), record(3, age=2, duration=30.0), record(4, age=1, duration=10.0)
-    )
-    assert seen.eta_seconds == 0.5 * 40 / 2 + 0.5 * 20
+    # Five seconds of work for each job, two of which are ahead.
+    jobs = (record(1), completed(2), record(3, age=2), record(4, age=1))
+    assert (await view(*jobs, workers=(worker(slots=1),))).eta_seconds == pytest.approx(10 + 5)
+    two = await view(*jobs, workers=(worker("w1", slots=1), worker("w2", slots=1)))
+    assert two.eta_seconds == pytest.approx(10 / 2 + (5 + 5 / 2) / 2, abs=0.1)
 
 
-async def test_eta_of_a_running_job_is_what_remains() -> None:
-    running = record(1, status=JobStatus.PROCESSING, started_at=now() - timedelta(seconds=2))
-    assert (await view(running, completed(2))).eta_seconds == pytest.approx(3.0, abs=0.5)
+async def test_eta_counts_what_is_left_of_running_jobs() -> None:
+    running = record(3, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
+    seen = await view(record(1), completed(2), running, workers=(worker(slots=1),))
+    assert seen.eta_seconds == pytest.approx(0.95 * 5 + 5, abs=0.1)
 
 
-async def test_eta_of_a_running_job_that_is_late_is_zero() -> None:
-    late = record(1, status=JobStatus.PROCESSING, started_at=NOON)
+async def test_a_job_with_a_slot_that_is_free_waits_for_no_other() -> None:
+    seen = await view(record(1), completed(2), workers=(worker("w1", slots=1), worker("w2", slots=1)))
+    assert seen.eta_seconds == pytest.approx(5.0)
+
+
+async def test_eta_of_a_running_job_is_what_remains_by_its_progress() -> None:
+    running = record(1, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
+    assert (await view(running, completed(2))).eta_seconds == pytest.approx(0.95 * 5, abs=0.1)
+
+
+async def test_eta_of_a_running_job_without_progress_is_what_remains_by_its_worker_s_clock() -> None:
+    times: dict[str, Any] = {"started_at": NOON, "updated_at": NOON + timedelta(seconds=2)}
+    running = record(1, status=JobStatus.PROCESSING, **times)
+    assert (await view(running, completed(2))).eta_seconds == pytest.approx(3.0)
+    late = record(1, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON + timedelta(hours=1))
     assert (await view(late, completed(2))).eta_seconds == 0.0
 
 
