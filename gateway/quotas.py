@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gateway.job_index import JobIndex
 from gateway.ledger import Ledger
 from gateway.problems import too_many
-from gateway.reservations import Reservations, Reserved
+from gateway.reservations import SETTLED, Reservations, Reserved
 from shared.errors import DamagedRecordError
 from shared.messages import JobRecord, JobStatus, now
 
@@ -21,6 +21,8 @@ DAY = timedelta(days=1)
 QUEUE_RETRY = 10
 # Seconds after which a client with too many records may try again: within them the oldest ones are removed.
 RECORDS_RETRY = 60
+# Jobs of one key that may be admitted in half a minute. Their reservations are one message on NATS, 30 bytes a job.
+AT_ONCE = 10_000
 
 
 class Limits(NamedTuple):
@@ -70,6 +72,8 @@ class Quotas:
             return
 
         def check(reserved: Reserved) -> None:
+            if len(reserved) >= AT_ONCE:
+                raise too_many("This API key asks for too many jobs at once. Try again in half a minute.", SETTLED)
             unseen = [reserved[key] for key in reserved if self._index.get(key) is None]
             self._check_queue(owner, len(unseen))
             self._check_day(owner, seconds, unseen)

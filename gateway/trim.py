@@ -22,6 +22,8 @@ log = get_logger(__name__)
 
 # Seconds between two looks at the counts.
 INTERVAL = 1.0
+# Seconds until the next look after one at which there were too many and none could go.
+PATIENCE = 10.0
 # Records are brought down to this share of a limit, so that there is room before the limit is reached.
 SHARE = 0.9
 # For so long the client of a job that has ended may still look for it.
@@ -47,7 +49,7 @@ class Trim:
                 log.info("removing records later", error=str(error))
                 removed = 0
             if removed == 0:
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(PATIENCE if self._excess() else INTERVAL)
 
     async def trim(self) -> int:
         """Remove a batch of what is too much; returns how many records that were.
@@ -55,15 +57,16 @@ class Trim:
         Raises:
             UnavailableError: while NATS is away.
         """
-        removed = 0
-        for owner in self._index.owners():
-            removed += await self._reduce(owner, int(self._key_records * SHARE))
-        return removed + await self._reduce(None, int(MAX_RECORDS * SHARE))
+        return sum([await self._reduce(owner, excess) for owner, excess in self._excess()])
 
-    async def _reduce(self, owner: str | None, kept: int) -> int:
-        excess = self._index.count(None, owner) - kept
-        if excess <= 0:
-            return 0
+    def _excess(self) -> list[tuple[str | None, int]]:
+        """By how many records each key is over its share, and last, as None, all of them together."""
+        shares: dict[str | None, int] = dict.fromkeys(self._index.owners(), int(self._key_records * SHARE))
+        shares[None] = int(MAX_RECORDS * SHARE)
+        over = ((owner, self._index.count(None, owner) - share) for owner, share in shares.items())
+        return [(owner, excess) for owner, excess in over if excess > 0]
+
+    async def _reduce(self, owner: str | None, excess: int) -> int:
         chosen = list(islice(self._spare(owner), min(excess, BATCH)))
         removed = 0
         for start in range(0, len(chosen), AT_ONCE):
@@ -78,7 +81,7 @@ class Trim:
         moment = self._index.present()
         for card in self._index.oldest(owner):
             counts = owner is not None and card.charged > 0 and moment - card.created_at < DAY
-            if card.status.is_terminal and not card.keeps_audio and moment - card.updated_at > SEEN and not counts:
+            if not card.keeps_audio and card.status.is_terminal and moment - card.updated_at > SEEN and not counts:
                 yield Entry(card.record, card.revision)
 
     async def _remove(self, entry: Entry) -> bool:

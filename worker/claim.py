@@ -125,6 +125,8 @@ class Claims:
         looks = looks + 1 if revision == damage.revision else 1
         if looks < DAMAGED_LOOKS:
             self._damaged[job_id] = damage.revision, looks
+            if len(self._damaged) > REMEMBERED:
+                del self._damaged[next(iter(self._damaged))]
             await look_again(message)
             return None
         log.error("damaged record", job_id=job_id, error=str(damage))

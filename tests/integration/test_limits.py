@@ -9,10 +9,11 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
+from gateway.reservations import SETTLED, Reservations, Reserved
 from gateway.trim import SHARE
 from shared import subjects
 from shared.record_feed import each_record
-from shared.topology import RECORDS
+from shared.topology import RECORDS, ensure_quotas
 from tests.integration.finished import make
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, WEB, bearer
@@ -161,6 +162,7 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 60)
+    monkeypatch.setattr("gateway.trim.PATIENCE", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
     stored = await make(system, owner="daw")
     await known(gateways.apis[0], stored)
@@ -192,6 +194,7 @@ async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
     for module in ("gateway.jobs", "gateway.trim"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
     monkeypatch.setattr("gateway.trim.INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.trim.PATIENCE", 0.01)
     monkeypatch.setattr("gateway.trim.SEEN", timedelta(0))
     api = await system.gateway()
     stored = await make(system)
@@ -239,3 +242,40 @@ async def test_a_record_is_removed_from_a_bucket_without_message_ttls(system: Sy
     assert entry is not None
     await records.remove(entry)
     assert await records.get(job_id) is None
+
+
+class Clock:
+    """Stands where the test puts it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_reservation_counts_until_every_index_has_its_job(system: System) -> None:
+    api, clock = await system.gateway(), Clock()
+    reservations = Reservations(api.services.bus, clock)
+    seen: list[Reserved] = []
+    assert await reservations.add("daw", "gen_000000000001", 1.5, seen.append)
+    assert not await reservations.add("daw", "gen_000000000001", 1.5, seen.append)
+    clock.now = SETTLED - 1
+    assert await reservations.add("daw", "gen_000000000002", 2.5, seen.append)
+    assert await reservations.add("web", "gen_000000000003", 3.5, seen.append)
+    clock.now = SETTLED
+    assert await reservations.add("daw", "gen_000000000004", 4.5, seen.append)
+    await reservations.remove("daw", "gen_000000000004")
+    # A gateway that has just started does not know how old they are.
+    await Reservations(api.services.bus).add("daw", "gen_000000000005", 5.5, seen.append)
+    assert seen == [{}, {"gen_000000000001": 1.5}, {}, {"gen_000000000002": 2.5}, {"gen_000000000002": 2.5}]
+
+
+@pytest.mark.parametrize("value", [b"", b"nonsense", b"[]"])
+async def test_an_entry_that_is_none_is_replaced(system: System, value: bytes) -> None:
+    api, seen = await system.gateway(), list[Reserved]()
+    bucket = await ensure_quotas((await system.nats()).jetstream())
+    await bucket.put("daw", value)
+    await Reservations(api.services.bus).add("daw", "gen_000000000001", 1.5, seen.append)
+    assert seen == [{}]
+    assert (await bucket.get("daw")).value == b'{"gen_000000000001":1.5}'

@@ -43,6 +43,7 @@ FORBIDDEN = {
             "$JS.API.CONSUMER.CREATE.MUSIC_EVENTS",
             "$JS.API.STREAM.CREATE.MINE",
             "$KV.other.key",
+            "$KV.music_quotas.daw",
         ],
         "subscribe": ["music.events.>", "music.audio.*", "music.jobs.>", "_INBOX_gateway.>"],
     },

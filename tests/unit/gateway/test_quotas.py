@@ -184,3 +184,14 @@ async def test_a_repeated_request_is_not_refused_for_its_own_record(index: JobIn
     assert await refused(quotas, made(1)) is None
     assert await refused(quotas, made(2)) is None  # another gateway made it just now
     assert await refused(quotas, made(3)) is not None
+
+
+async def test_so_many_jobs_at_once_that_their_reservations_fit_no_message_are_refused(
+    index: JobIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.quotas.AT_ONCE", 1)
+    quotas = quotas_of(index, 100, 1000)
+    async with quotas.admitted(made(1)):
+        problem = await refused(quotas, made(2))
+    assert problem is not None
+    assert (problem.status, problem.headers["Retry-After"]) == (429, "30")
