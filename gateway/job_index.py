@@ -26,13 +26,15 @@ from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
 from shared.record_feed import STREAM, Batch, Change, read_feed, readable
-from shared.records import Entry
-from shared.stream_look import look_at_stream
+from shared.records import MARKER_TTL, Entry
+from shared.stream_look import StreamLook, look_at_stream
 
 log = get_logger(__name__)
 
 # Seconds that a change which the broker has may take to get here.
 REACH_TIMEOUT = 2.0
+# After so long without the feed, all records are read again.
+APART = timedelta(seconds=MARKER_TTL / 2)
 # Seconds before the records are followed again where the broker lost the consumer.
 PAUSE = 1.0
 
@@ -63,6 +65,7 @@ class JobIndex:
         self._following: asyncio.Task[None] | None = None
         self._created: datetime | None = None  # the time at which the bucket was made
         self._position = 0  # the latest revision that the feed has brought
+        self._apart_since: datetime | None = None  # when the feed was found broken; None while it brings changes
         self._moved = asyncio.Event()
         self._changed_at: dict[str, datetime] = {}
         self._present, self._present_since = now(), time.monotonic()  # until the broker tells its time
@@ -211,14 +214,14 @@ class JobIndex:
         if self._following is not None:
             await end((self._following,))
             self._following = None
+            self._apart_since = self._apart_since or self.present()
 
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
         """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
         bucket = await look_at_stream(client, STREAM)
-        self._present, self._present_since = bucket.ts, time.monotonic()
-        if bucket.created != self._created or bucket.state.last_seq < self._position:
-            self._clear()  # it is another bucket, or a restored one: its revisions mean other records
-            self._created = bucket.created
+        if not self._is_continued(bucket):
+            self._clear()
+        self._created, self._present, self._present_since = bucket.created, bucket.ts, time.monotonic()
         feed = read_feed(client, self._position)
         try:
             async for batch in feed:
@@ -229,7 +232,15 @@ class JobIndex:
         except BaseException:
             await feed.aclose()
             raise
+        self._apart_since = None
         return feed
+
+    def _is_continued(self, bucket: StreamLook) -> bool:
+        """Whether the bucket's changes since the last one that came here tell all that is different."""
+        # Another bucket, or one that was restored: its revisions mean other records.
+        is_same = bucket.created == self._created and bucket.state.last_seq >= self._position
+        # After a long time the markers of records that were removed may be gone.
+        return is_same and (self._apart_since is None or bucket.ts - self._apart_since <= APART)
 
     async def _keep_following(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
         while True:
@@ -239,6 +250,7 @@ class JobIndex:
                         self._take(batch)
             except UnavailableError as error:
                 log.warning("following the records again", error=str(error))
+                self._apart_since = self.present()
             feed = await self._catch_up_again(client)
 
     async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:

@@ -1,6 +1,4 @@
-"""The end of a job whose record is damaged: what can be told of it, and to whom."""
-
-import re
+"""The end of a job whose record is damaged."""
 
 from msgspec.structs import replace
 
@@ -28,16 +26,16 @@ def failed(record: JobRecord) -> JobRecord:
     )
 
 
-def failure(job: Job, data: bytes) -> JobRecord:
-    """The failure of a job of which only the message is known, and what is stored in the place of its record."""
-    moment = now()
+def failure(job: Job) -> JobRecord:
+    """The failure of a job of which only the message is known."""
     # One claim, because an earlier attempt may have stored files.
-    known = JobRecord(job_id=job.job_id, recipe=job.recipe, created_at=job.created_at, updated_at=moment, claims=1)
-    return failed(replace(known, owner=job.owner or _owner(job.job_id, data)))
-
-
-def _owner(job_id: str, data: bytes) -> str | None:
-    """The name of the key whose job it is, if the remains are of this job; otherwise only an open gateway shows it."""
-    own = re.search(rb'"job_id":\s*"([^"]*)"', data)
-    owner = re.search(rb'"owner":\s*"([A-Za-z0-9_-]{1,32})"', data)
-    return owner.group(1).decode() if own and owner and own.group(1).decode(errors="replace") == job_id else None
+    return failed(
+        JobRecord(
+            job_id=job.job_id,
+            recipe=job.recipe,
+            created_at=job.created_at,
+            updated_at=now(),
+            claims=1,
+            owner=job.owner,
+        )
+    )

@@ -35,7 +35,7 @@ BATCH = 500
 BATCH_BYTES = 2 * 1024 * 1024
 # Seconds that a pull waits for changes before the feed pulls again, and between two signs of life meanwhile.
 EXPIRES = 30.0
-HEARTBEAT = 5.0
+HEARTBEAT = 2.0
 # Seconds without a message or a sign of life after which the consumer counts as lost.
 SILENCE = 2 * HEARTBEAT + 1
 # Seconds after which the server removes the consumer of a client that is gone.

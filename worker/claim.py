@@ -135,7 +135,7 @@ class Claims:
             await terminate(self._bus.client, message, f"{job_id} has ended, and its record is damaged")
             return None
         try:
-            entry = await records.mend(failure(job, damage.data), damage.revision)
+            entry = await records.mend(failure(job), damage.revision)
         except ConflictError:
             await look_again(message)
             return None

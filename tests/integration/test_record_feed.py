@@ -105,6 +105,19 @@ async def test_after_a_reconnection_only_what_changed_is_read(
     assert await _knows(api, jobs[0])
 
 
+async def test_after_a_long_time_apart_removed_records_are_forgotten_although_their_markers_are_gone(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.job_index.APART", timedelta(0))
+    api, client = await system.gateway(), await system.nats()
+    removed, kept = await fill(client, 2)
+    await eventually(lambda: _knows(api, kept), "the gateway knows both jobs")
+    await api.services.index.close()
+    await client.jetstream().purge_stream(STREAM, subject=f"$KV.{JOBS_BUCKET}.{removed}")
+    await api.services.index.follow(api.services.bus.client)
+    assert (await _forgot(api, removed), await _knows(api, kept)) == (True, True)
+
+
 async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     old = await fill(client, 20)
