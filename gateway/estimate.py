@@ -30,6 +30,14 @@ RUNNING = 1024
 FRESH = 1.0
 
 
+class Ahead(NamedTuple):
+    """How many jobs wait before another one, the seconds of audio they are to make, and how many wait behind it."""
+
+    jobs: int
+    seconds: float
+    behind: int = 0
+
+
 class Run(NamedTuple):
     """A job in an engine: from claim to the last sample, or to its last report. `tail` is encoding and uploading."""
 
@@ -83,29 +91,29 @@ class Estimator:
             self._done[model].append(_done(record))
             self._costs.pop(model, None)
 
-    def queued(self, record: JobRecord, jobs: int, seconds: float, slots: int, workers: int) -> float | None:
+    def queued(self, record: JobRecord, ahead: Ahead, slots: int, workers: int) -> float | None:
         """Seconds until a job that waits is done; None before the first job of its model was timed.
 
         Args:
             record: of the job.
-            jobs: that are queued before it.
-            seconds: of audio that these are to make.
+            ahead: the queue before it.
             slots: of all workers of the model.
             workers: their number.
         """
         model, length = record.recipe.model, record.recipe.duration
         running = self._running[model]
-        at_once = min(len(running) + jobs + 1, slots)
-        cost = self._cost(model, max(at_once / workers, 1.0))
+        shared = max(min(len(running) + ahead.jobs + 1, slots) / workers, 1.0)
+        cost = self._cost(model, shared)
         if cost is None:
             return None
         own, tail = cost.of(1, length), cost.tail * length
-        latency = max(at_once / workers, 1.0) * own
-        if len(running) + jobs < slots:
-            return latency + tail
-        before = cost.of(jobs, seconds) + sum(cost.of(1, run.seconds) * (1 - run.progress) for run in running.values())
-        # When the job begins, half of the work in the other slots is still to be done.
-        return max(latency, before / workers + (latency + own / workers) / 2) + tail
+        if len(running) + ahead.jobs < slots:
+            return shared * own + tail
+        before = cost.of(ahead.jobs, ahead.seconds)
+        before += sum(cost.of(1, run.seconds) * (1 - run.progress) for run in running.values())
+        # Of the jobs behind it that share its worker, half of the work is done before it is.
+        beside = min(ahead.behind, slots - workers) / workers / 2
+        return max(shared * own, before / workers + own * (1 + beside)) + tail
 
     def remaining(self, record: JobRecord, workers: int) -> float | None:
         """Seconds until a job that runs is done; None before the first job of its model was timed."""

@@ -6,17 +6,16 @@ applied at once, so that a client reads its own writes.
 
 import asyncio
 import time
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import NamedTuple
 
 from nats.aio.client import Client
 
-from gateway.estimate import Estimator
+from gateway.estimate import Ahead, Estimator
 from gateway.listing import Listing, Position, position_of, remove_position
 from gateway.shelf import Card, Shelf
 from gateway.takes import Takes
@@ -37,13 +36,6 @@ REACH_TIMEOUT = 2.0
 APART = timedelta(seconds=MARKER_TTL / 2)
 # Seconds before the records are followed again where the broker lost the consumer.
 PAUSE = 1.0
-
-
-class Ahead(NamedTuple):
-    """How many jobs wait before another one, and how many seconds of audio they are to make."""
-
-    jobs: int
-    seconds: float
 
 
 class JobIndex:
@@ -130,14 +122,14 @@ class JobIndex:
         return (cards[position.job_id] for position in self._of(owner).order)
 
     def ahead_of(self, record: JobRecord) -> Ahead:
-        """The queued jobs of the same model that are ahead of this one."""
+        """The queued jobs of the same model that are ahead of this one, and those behind it."""
         model = record.recipe.model
         waiting = self._queued.get(model, [])
         count = bisect_left(waiting, position_of(record))
         if model not in self._sums:
             durations = (self._shelf.cards[position.job_id].record.recipe.duration for position in waiting)
             self._sums[model] = list(accumulate(durations, initial=0.0))
-        return Ahead(count, self._sums[model][count])
+        return Ahead(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
 
     def unfinished(self) -> list[Entry]:
         """Every job that has not ended."""

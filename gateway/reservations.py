@@ -81,7 +81,10 @@ class Reservations:
                     continue  # another gateway was faster: look at what it reserved
                 except (nats.js.errors.APIError, *AWAY) as error:
                     self._bucket = None  # it may have been deleted, and is made again by the next request
-                    raise UnavailableError(f"The limits of this API key cannot be counted now: {error!r}") from error
+                    raise UnavailableError(
+                        f"The limits of this API key cannot be counted now: {error!r}. Try again; if that "
+                        "does not help, compare the gateway's NATS permissions with those in nats.conf."
+                    ) from error
 
     def _young(self, owner: str, reserved: Reserved) -> Reserved:
         moment, seen = self._clock(), self._seen.get(owner, {})

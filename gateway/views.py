@@ -6,7 +6,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from gateway.api import JobView
-from gateway.job_index import Ahead, JobIndex
+from gateway.estimate import Ahead
+from gateway.job_index import JobIndex
 from gateway.takes import take_key
 from gateway.worker_registry import WorkerRegistry
 from shared.files import audio_url
@@ -93,7 +94,7 @@ class Views:
         if record.status is JobStatus.PROCESSING:
             seconds = estimator.remaining(record, len(ready))
         elif record.status is JobStatus.QUEUED and (slots := sum(worker.slots for worker in ready)):
-            seconds = estimator.queued(record, ahead.jobs, ahead.seconds, slots, len(ready))
+            seconds = estimator.queued(record, ahead, slots, len(ready))
         else:
             return None
         return None if seconds is None else round(seconds, 1)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.estimate import Estimator
-from gateway.job_index import Ahead, JobIndex
+from gateway.estimate import Ahead, Estimator
+from gateway.job_index import JobIndex
 from gateway.listing import Position
 from shared.messages import JobRecord, JobStatus, now
 from shared.records import Entry
@@ -61,11 +61,13 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
         position = (each.created_at, each.job_id)
         older = [other for other in records if (other.created_at, other.job_id) < position]
         assert index.newest(2, None, Position(*position)) == older[:2]
-        waiting = [
-            other for other in older if other.status is JobStatus.QUEUED and other.recipe.model == each.recipe.model
+        queued = [
+            other for other in records if other.status is JobStatus.QUEUED and other.recipe.model == each.recipe.model
         ]
+        waiting = [other for other in queued if other in older]
+        behind = sum((other.created_at, other.job_id) > position for other in queued)
         seconds = sum(other.recipe.duration for other in waiting)  # of whole numbers: exact in any order
-        assert index.ahead_of(each) == Ahead(len(waiting), seconds)
+        assert index.ahead_of(each) == Ahead(len(waiting), seconds, behind)
 
 
 def test_an_older_revision_never_replaces_a_newer_one() -> None:
@@ -87,7 +89,7 @@ def test_a_completed_job_teaches_the_estimator_once() -> None:
     index = JobIndex(Estimator())
     for revision in (1, 1, 1):
         index.apply(entry(completed(1), revision))
-    assert index.estimator.queued(record(2), 0, 0.0, slots=1, workers=1) == pytest.approx(5.0)
+    assert index.estimator.queued(record(2), Ahead(0, 0.0), slots=1, workers=1) == pytest.approx(5.0)
 
 
 def test_pages_follow_each_other_without_gap_or_repetition() -> None:

@@ -1,0 +1,77 @@
+"""The failure of a job whose record is damaged."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.damage import REASON, failed, failure
+from shared.messages import UNDECODABLE, JobRecord, JobStatus
+from shared.records import encode_record, record_at
+from shared.transitions import check
+from tests.unit.gateway.samples import NOON, completed, job_id, record
+
+ME = job_id(1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        encode_record(record(2)),
+        encode_record(record(1))[:-2],
+        encode_record(record(1)).replace(b'"queued"', b'"paused"'),
+        encode_record(record(1)).replace(b'"attempts":0', b'"attempts":null'),
+    ],
+    ids=lambda data: str(data)[:30],
+)
+def test_what_is_no_record_of_the_job_is_damaged(data: bytes | None) -> None:
+    with pytest.raises(UNDECODABLE):
+        record_at(ME, data)
+
+
+def test_a_record_with_fields_of_a_newer_version_is_none_the_worse() -> None:
+    newer = msgspec.json.decode(encode_record(record(1))) | {"lane": "batch"}
+    assert record_at(ME, msgspec.json.encode(newer)) == record(1)
+
+
+@pytest.mark.parametrize(
+    ("data", "owner"),
+    [
+        (encode_record(record(1, owner="daw")), "daw"),
+        (encode_record(record(1, owner="daw"))[:-40], "daw"),
+        (b'{"job_id": "gen_000000000001", "owner": "daw"', "daw"),
+        (encode_record(record(2, owner="daw")), None),
+        (b'{"job_id":"gen_000000000001","recipe":{"prompt":"\\"owner\\":\\"web\\""}', None),
+        (b'{"job_id":"gen_000000000001","owner":"not a name"}', None),
+        (b'{"owner":"daw"}', None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+)
+def test_the_key_is_read_from_remains_of_this_very_job_alone(data: bytes, owner: str | None) -> None:
+    found = failure(ME, record(1).recipe, NOON, data)
+    assert (found.job_id, found.owner, found.status, found.error_message) == (ME, owner, JobStatus.FAILED, REASON)
+    assert found.claims == 1  # what an earlier attempt stored is removed
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        record(1),
+        record(1, follows=True),
+        record(1, status=JobStatus.PROCESSING, attempts=3, suspect=True, waits=True, keep_requested=True),
+        completed(1, error_message="edited"),
+    ],
+)
+def test_whatever_was_known_of_a_job_its_failure_is_one_as_all_are(known: JobRecord) -> None:
+    end = failed(known)
+    before: dict[str, Any] = {"status": JobStatus.QUEUED, "audio": None, "timings": None, "progress": 0.0}
+    same = msgspec.structs.replace(known, error_message=None, source=None, **before)
+    assert check(same, end).after is JobStatus.FAILED
