@@ -58,7 +58,7 @@ class Ledger:
         """Put a record in the place of a damaged one, there and here.
 
         Raises:
-            ConflictError: if somebody else mended or removed it.
+            ConflictError: if another process mended or removed it.
             UnavailableError: while NATS is away.
         """
         mended = await self.require().mend(record, revision)
@@ -69,7 +69,7 @@ class Ledger:
         """Delete a record that is one too many, there and here.
 
         Raises:
-            ConflictError: if somebody else changed the record since `entry` was read.
+            ConflictError: if another process changed the record since `entry` was read.
             UnavailableError: while NATS is away.
         """
         await self.require().remove(entry)

@@ -1,7 +1,7 @@
 """Puts back damaged records: an operator's edit that went wrong, or a write by another program.
 
 The gateway has every record in memory. It waits a moment, in which a worker that runs the job puts back its own copy.
-What no gateway has in memory fails when a worker gets its message (worker/claim.py), or stays for an operator.
+A job that no gateway has in memory fails when a worker gets its message (worker/claim.py), or is left to an operator.
 """
 
 import asyncio

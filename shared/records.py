@@ -62,7 +62,7 @@ def record_at(key: str, data: bytes | None) -> JobRecord:
     """The record that is stored under a key.
 
     Raises:
-        One of UNDECODABLE: if it is none, or another job's: whoever changed it would change that job.
+        One of UNDECODABLE: if it is none, or another job's: a change of it would be written to that job.
     """
     record = _decode(data or b"")
     if record.job_id != key:
@@ -127,7 +127,7 @@ class Records:
             revision: of what is damaged.
 
         Raises:
-            ConflictError: if somebody else mended or removed it.
+            ConflictError: if another process mended or removed it.
         """
         return await self._write(record, revision)
 
@@ -173,7 +173,7 @@ class Records:
         return entry
 
     async def _mark_deleted(self, entry: Entry) -> None:
-        """As `KeyValue.delete` does, with a marker that disappears: whoever starts reads all markers."""
+        """As `KeyValue.delete` does, with a marker that disappears: a gateway that starts reads all markers."""
         subject = subjects.record_subject(entry.record.job_id)
         headers = {KV_OP: KV_DEL, subjects.EXPECTED_LAST: str(entry.revision)}
         try:

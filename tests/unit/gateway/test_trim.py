@@ -72,7 +72,7 @@ async def test_what_its_client_may_still_look_for_stays(index: JobIndex, ledger:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"source": None},  # its audio would be nobody's
+        {"source": None},  # no record would keep its audio
         {"status": JobStatus.QUEUED, "audio": None, "source": None},
         {"status": JobStatus.PROCESSING, "audio": None, "source": None},
         {"status": JobStatus.CANCELLED, "audio": None, "source": None, "attempts": 1},  # counts for its key's day
