@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from shared.damage import REASON, failed, failure
-from shared.messages import UNDECODABLE, JobRecord, JobStatus
+from shared.messages import UNDECODABLE, JobRecord, JobStatus, job_of
 from shared.records import encode_record, record_at
 from shared.transitions import check
-from tests.unit.gateway.samples import NOON, completed, job_id, record
+from tests.unit.gateway.samples import completed, job_id, record
 
 ME = job_id(1)
 
@@ -41,23 +41,9 @@ def test_a_record_with_fields_of_a_newer_version_is_none_the_worse() -> None:
     assert record_at(ME, msgspec.json.encode(newer)) == record(1)
 
 
-@pytest.mark.parametrize(
-    ("data", "owner"),
-    [
-        (encode_record(record(1, owner="daw")), "daw"),
-        (encode_record(record(1, owner="daw"))[:-40], "daw"),
-        (b'{"job_id": "gen_000000000001", "owner": "daw"', "daw"),
-        (encode_record(record(2, owner="daw")), None),
-        (b'{"job_id":"gen_000000000001","recipe":{"prompt":"\\"owner\\":\\"web\\""}', None),
-        (b'{"job_id":"gen_000000000001","owner":"not a name"}', None),
-        (b'{"owner":"daw"}', None),
-        (b"\xff\xfe", None),
-        (b"", None),
-    ],
-)
-def test_the_key_is_read_from_remains_of_this_very_job_alone(data: bytes, owner: str | None) -> None:
-    found = failure(ME, record(1).recipe, NOON, data)
-    assert (found.job_id, found.owner, found.status, found.error_message) == (ME, owner, JobStatus.FAILED, REASON)
+def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
+    found = failure(job_of(record(1, owner="daw")))
+    assert (found.job_id, found.owner, found.status, found.error_message) == (ME, "daw", JobStatus.FAILED, REASON)
     assert found.claims == 1  # what an earlier attempt stored is removed
 
 
