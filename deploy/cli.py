@@ -9,14 +9,30 @@ from pathlib import Path
 from shared.errors import MusicgenError
 from shared.version import VERSION
 
+# An error may end with lines of a log.
+NEWLINE = "\n"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code."""
     options = _parser().parse_args(arguments)
+    from deploy.terminal import BROKEN_PIPE, flush, plain, silence, use_replacements
+
+    use_replacements()
     try:
         code: int | None = options.run(options)
+        flush()
     except MusicgenError as error:
-        print(f"musicgen {options.command}: {error}", file=sys.stderr)
+        print(f"musicgen {options.command}: {plain(str(error), keep=NEWLINE)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        silence()
+        return BROKEN_PIPE
+    except OSError as error:
+        if options.run in (_gateway, _worker):
+            raise  # their log gets the whole of it
+        silence()
+        print(f"musicgen {options.command}: {plain(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -46,20 +62,20 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--duration", type=float, default=8.0, metavar="SECONDS", help="default: 8")
     generate.add_argument("--seed", type=int, help="the same seed gives the same music")
     generate.add_argument("--model", help="default: the server's")
-    generate.add_argument("-o", "--output", type=Path, help="default: the job's id with .wav")
-    _url(generate)
+    generate.add_argument("-o", "--output", help="file, folder, pipe, or - for standard output (default: JOB.wav)")
+    _gateway_options(generate)
     generate.set_defaults(run=_generate)
 
     jobs = commands.add_parser("jobs", help="list jobs, newest first")
     jobs.add_argument("--limit", type=int, default=20, metavar="N")
     jobs.add_argument("--status", choices=["queued", "processing", "completed", "failed", "cancelled"])
-    _url(jobs)
+    _gateway_options(jobs)
     jobs.set_defaults(run=_jobs)
 
     cancel = commands.add_parser("cancel", help="cancel a job")
     cancel.add_argument("job", metavar="JOB")
     cancel.add_argument("--keep", action="store_true", help="store what a running job has made until now")
-    _url(cancel)
+    _gateway_options(cancel)
     cancel.set_defaults(run=_cancel)
 
     env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
@@ -73,11 +89,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="default: the user's data folder")
+    parser.add_argument("--data-dir", type=_folder, help="default: the user's data folder")
 
 
-def _url(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else `up` on the default data folder)")
+def _gateway_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_mutually_exclusive_group()
+    options.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else `up` on the default data folder)")
+    options.add_argument("--data-dir", type=_folder, help="of the `up` whose gateway it is")
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be found: {error}") from error
 
 
 def _port(text: str) -> int:
@@ -92,14 +117,18 @@ def _workers(text: str) -> int:
     return int(text)
 
 
-def _up(options: argparse.Namespace) -> None:
-    from rich.console import Console
-
+def _chosen(options: argparse.Namespace) -> Path:
     from deploy.stack.runfile import default_data_dir
-    from deploy.stack.up import Options, up
 
-    data_dir = (options.data_dir or default_data_dir()).expanduser().absolute()
-    asyncio.run(up(Options(data_dir, options.port, options.workers, options.model), Console(highlight=False)))
+    folder: Path = options.data_dir or default_data_dir()
+    return folder
+
+
+def _up(options: argparse.Namespace) -> None:
+    from deploy.stack.up import Options, up
+    from deploy.terminal import Terminal
+
+    asyncio.run(up(Options(_chosen(options), options.port, options.workers, options.model), Terminal()))
 
 
 def _gateway(options: argparse.Namespace) -> None:
@@ -114,37 +143,38 @@ def _worker(options: argparse.Namespace) -> None:
     run()
 
 
-def _generate(options: argparse.Namespace) -> None:
+def _generate(options: argparse.Namespace) -> int:
+    from deploy.commands.client import Target
     from deploy.commands.generate import generate
 
     request = {"prompt": options.prompt, "duration": options.duration, "seed": options.seed, "model": options.model}
-    asyncio.run(generate(options.url, request, options.output))
+    return asyncio.run(generate(Target(options.url, options.data_dir), request, options.output))
 
 
 def _jobs(options: argparse.Namespace) -> None:
+    from deploy.commands.client import Target
     from deploy.commands.jobs import show_jobs
 
-    asyncio.run(show_jobs(options.url, options.limit, options.status))
+    asyncio.run(show_jobs(Target(options.url, options.data_dir), options.limit, options.status))
 
 
 def _cancel(options: argparse.Namespace) -> None:
+    from deploy.commands.client import Target
     from deploy.commands.jobs import cancel
 
-    asyncio.run(cancel(options.url, options.job, options.keep))
+    asyncio.run(cancel(Target(options.url, options.data_dir), options.job, options.keep))
 
 
 def _env(options: argparse.Namespace) -> None:
     from deploy.commands.env import print_exports
-    from deploy.stack.runfile import default_data_dir
 
-    print_exports((options.data_dir or default_data_dir()).expanduser().absolute())
+    print_exports(_chosen(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:
     from deploy.commands.doctor import doctor
-    from deploy.stack.runfile import default_data_dir
 
-    return asyncio.run(doctor((options.data_dir or default_data_dir()).expanduser().absolute()))
+    return asyncio.run(doctor(_chosen(options)))
 
 
 if __name__ == "__main__":

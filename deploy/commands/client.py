@@ -3,9 +3,11 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import aiohttp
+from yarl import URL
 
 from deploy.stack.runfile import default_data_dir, read_run_file, running
 from shared.errors import MusicgenError
@@ -13,38 +15,91 @@ from shared.errors import MusicgenError
 # The variable with the API key that the client commands send.
 KEY = "MUSICGEN_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
+# For every request but a download and a WebSocket.
+QUICK = aiohttp.ClientTimeout(total=30, connect=5)
+ENDLESS = aiohttp.ClientTimeout(total=None, connect=5)
 
 
-def gateway_url(given: str | None) -> str:
-    """`--url`, else MUSICGEN_URL, else the gateway of a running `up`, else the default port."""
-    named = given or os.environ.get("MUSICGEN_URL")
-    if named:
-        if not named.startswith(("http://", "https://")):
-            raise MusicgenError(f"{named!r} is no URL of a gateway, such as {DEFAULT_URL}.")
-        return named.rstrip("/")
-    urls = [
-        url
-        for each in read_run_file(default_data_dir())
-        if each.role == "gateway" and running(each)
-        for url in each.urls
-    ]
-    return urls[0] if urls else DEFAULT_URL
+class Target(NamedTuple):
+    """Which gateway the command line names: by its URL, or by the data folder of its `up`."""
+
+    url: str | None = None
+    data_dir: Path | None = None
+
+
+def gateway_url(target: Target) -> str:
+    """The gateway that is named; else that of MUSICGEN_URL, of a running `up`, or the one at the default port.
+
+    Raises:
+        MusicgenError: if what is named is no gateway's URL, or no `up` runs there.
+    """
+    if target.data_dir is not None:
+        found = _running_gateway(target.data_dir)
+        if found is None:
+            raise MusicgenError(f"No `musicgen up` with a gateway runs on {target.data_dir}. Start one there.")
+        return found
+    named = target.url or os.environ.get("MUSICGEN_URL")
+    return _origin(named) if named else _default_gateway() or DEFAULT_URL
+
+
+def _default_gateway() -> str | None:
+    try:
+        return _running_gateway(default_data_dir())
+    except MusicgenError:
+        return None  # a user without a home folder
+
+
+def _running_gateway(data_dir: Path) -> str | None:
+    gateways = [each for each in read_run_file(data_dir) if each.role == "gateway" and running(each)]
+    return next((url for each in gateways for url in each.urls), None)
+
+
+def _origin(named: str) -> str:
+    """The URL, if it is one of scheme, host and port."""
+    try:
+        url = URL(named)
+        is_origin = url.scheme in ("http", "https") and url == url.origin().with_path("/")
+    except ValueError:
+        is_origin = False
+    if not is_origin or not named.isprintable() or " " in named:
+        shown = named.rsplit("@", 1)[-1]  # no password
+        raise MusicgenError(
+            f"{shown!r} is no URL of a gateway. Give its scheme, host and port only, such as {DEFAULT_URL}; "
+            f"an API key goes into {KEY}."
+        )
+    return str(url.origin())
 
 
 @asynccontextmanager
-async def connected(given: str | None) -> AsyncIterator[aiohttp.ClientSession]:
+async def connected(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
     """A session on the gateway's URL, with the key in MUSICGEN_API_KEY if there is one.
 
     Raises:
-        MusicgenError: if nobody answers there.
+        MusicgenError: if no gateway answers there.
     """
-    url = gateway_url(given)
-    timeout = aiohttp.ClientTimeout(total=None, connect=5)
+    url, headers = gateway_url(target), bearer(_key())
     try:
-        async with aiohttp.ClientSession(url, timeout=timeout, headers=bearer(os.environ.get(KEY, ""))) as session:
+        async with aiohttp.ClientSession(url, timeout=ENDLESS, headers=headers) as session:
             yield session
+    except aiohttp.ClientSSLError as error:
+        raise MusicgenError(f"{url} cannot be reached over TLS: {error}. Correct its certificate, or --url.") from error
     except aiohttp.ClientConnectionError as error:
-        raise MusicgenError(f"No gateway answers at {url}. Start one with `musicgen up`, or give --url.") from error
+        raise MusicgenError(
+            f"No gateway answers at {url}. Start one with `musicgen up`, or name another with --url or --data-dir."
+        ) from error
+    except TimeoutError as error:
+        raise MusicgenError(
+            f"The gateway at {url} accepts connections and does not answer. Look at its log."
+        ) from error
+    except aiohttp.ClientError as error:
+        raise MusicgenError(f"{url} does not answer as a gateway does: {error}. Correct --url.") from error
+
+
+def _key() -> str:
+    key = os.environ.get(KEY, "")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise MusicgenError(f"{KEY} holds a character that no API key has. Set it to the key alone.")
+    return key
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -52,18 +107,23 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-async def answer(response: aiohttp.ClientResponse) -> Any:
-    """The JSON of an answer.
+async def answer(response: aiohttp.ClientResponse, *needed: str) -> Any:
+    """The JSON of an answer, which has the fields that are needed.
 
     Raises:
         MusicgenError: with the gateway's own words, if it is an error.
     """
-    if response.status < 400:
-        return await response.json()
     try:
-        problem = await response.json(content_type=None)
+        body = await response.json(content_type=None)
+        if response.status < 400:
+            for name in needed:
+                body[name]
+            return body
         if response.status == 401:
             raise MusicgenError(f"The gateway wants an API key, or another one: set {KEY} to it.")
-        raise MusicgenError(problem["detail"])
+        raise MusicgenError(body["detail"])
     except (ValueError, KeyError, TypeError) as error:
-        raise MusicgenError(f"The gateway answered {response.status} {response.reason}.") from error
+        raise MusicgenError(
+            f"The gateway answered {response.status} {response.reason} in a form that is not a gateway's. "
+            f"Look whether one is at {response.url.origin()}."
+        ) from error

@@ -28,8 +28,15 @@ class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default_data_dir() -> Path:
-    """Where `up` keeps its data unless told otherwise."""
-    return user_data_path("tellurstori-musicgen")
+    """Where `up` keeps its data unless told otherwise.
+
+    Raises:
+        MusicgenError: if the user has no home folder.
+    """
+    try:
+        return user_data_path("tellurstori-musicgen")
+    except RuntimeError as error:
+        raise MusicgenError("This user has no home folder. Give a folder with --data-dir, or set HOME.") from error
 
 
 def write_run_file(data_dir: Path, processes: list[RunningProcess]) -> None:

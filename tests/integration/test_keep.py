@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.client import Client
 
+from deploy.commands.client import Target
 from deploy.commands.jobs import cancel
 from shared import subjects
 from shared.files import Audio
@@ -201,8 +202,8 @@ async def test_progress_that_comes_between_does_not_lose_the_wish(
 
 async def test_the_command_keeps_too(api: Api, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     job_id = await processing(api, hand)
-    await cancel(api.url, job_id, keep=True)
+    await cancel(Target(api.url), job_id, keep=True)
     assert capsys.readouterr().out == "Job cancelled successfully\n"
     assert (await hand.record(job_id)).keep_requested
-    await cancel(api.url, job_id, keep=False)
+    await cancel(Target(api.url), job_id, keep=False)
     assert (await hand.record(job_id)).status is JobStatus.CANCELLED

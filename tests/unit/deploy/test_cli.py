@@ -69,7 +69,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.strip() == VERSION
 
 
-@pytest.mark.parametrize("command", [["cancel", "gen_1"], ["jobs"], ["generate", "a"]])
+@pytest.mark.parametrize("command", [["cancel", "gen_abc123456789"], ["jobs"], ["generate", "a"]])
 def test_a_gateway_that_is_not_there_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

@@ -1,0 +1,268 @@
+"""The client commands as processes, against a whole system."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import stat
+import struct
+import sys
+import termios
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from shared.job_id import new_job_id
+from shared.messages import JobRecord, Recipe, now
+from tests.conftest import ROOT
+from tests.integration.system import Api, System, eventually
+
+ID = re.compile(r"gen_[a-z0-9]{12}")
+MARKUP = "verse [/intro] [bold]chorus[/] \x1b[2J\x1b]0;owned\x07 line\nbreak \u202egnp"
+LONG = "tone " + "very " * 80 + "long"
+TONE = ("tone", "--duration", "1", "--seed", "1")
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+@pytest.fixture
+async def api(system: System) -> Api:
+    api = await system.gateway()
+    await system.worker()
+    return api
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder: the servers have theirs beside it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return folder
+
+
+async def start(api: Api, *arguments: str, **streams: int) -> asyncio.subprocess.Process:
+    environment = {**os.environ, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE} | streams
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    return await asyncio.create_subprocess_exec(*command, env=environment, **pipes)  # type: ignore[arg-type]
+
+
+async def musicgen(api: Api, *arguments: str, **streams: int) -> Done:
+    process = await start(api, *arguments, **streams)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Done(process.returncode, out or b"", (err or b"").decode())
+
+
+async def in_terminal(api: Api, columns: int, *arguments: str, **environment: str) -> str:
+    """What a command shows in a terminal of that width."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    variables = {**os.environ, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment}
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=variables, stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    shown = await asyncio.to_thread(_read_all, leader)
+    assert await process.wait() == 0, shown
+    return shown
+
+
+def _read_all(descriptor: int) -> str:
+    parts = []
+    try:
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+    except OSError:
+        pass  # Linux tells the end of a terminal like this
+    finally:
+        os.close(descriptor)
+    return b"".join(parts).decode()
+
+
+async def test_a_pipe_stays_a_pipe_and_its_reader_gets_the_music(api: Api, folder: Path) -> None:
+    pipe, file = folder / "pipe", folder / "file.wav"
+    os.mkfifo(pipe)
+    reading = asyncio.create_task(asyncio.to_thread(pipe.read_bytes))
+    piped = await musicgen(api, "generate", *TONE, "-o", str(pipe))
+    assert piped.code == 0, piped.err
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert (await musicgen(api, "generate", *TONE, "-o", str(file))).code == 0
+    assert await reading == file.read_bytes()
+
+
+async def test_a_pipe_that_gets_its_reader_late_gets_the_music(api: Api, folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    process = await start(api, "generate", *TONE, "-o", str(pipe))
+    (job_id,) = await _until_jobs(api, "completed", 1)
+    assert await asyncio.to_thread(pipe.read_bytes) == await api.download(job_id)
+    assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["target exists", "dangling"])
+async def test_a_link_stays_a_link_and_its_target_is_replaced_with_its_mode(
+    api: Api, folder: Path, there: bool
+) -> None:
+    (folder / "music").mkdir()
+    target, link = folder / "music" / "take.wav", folder / "link.wav"
+    if there:
+        target.write_bytes(b"an older take")
+        target.chmod(0o604)
+    link.symlink_to("music/take.wav")
+    assert (await musicgen(api, "generate", *TONE, "-o", str(link))).code == 0
+    assert link.is_symlink()
+    assert target.read_bytes()[:4] == b"RIFF"
+    assert [each.name for each in target.parent.iterdir()] == ["take.wav"]
+    if there:
+        assert stat.S_IMODE(target.stat().st_mode) == 0o604
+
+
+async def test_a_dash_is_standard_output_and_holds_nothing_but_the_music(api: Api, folder: Path) -> None:
+    done = await musicgen(api, "generate", *TONE, "-o", "-")
+    assert done.code == 0
+    (job_id,) = set(ID.findall(done.err))
+    assert done.out == await api.download(job_id)
+    file = folder / "music.wav"
+    with file.open("wb") as stream:
+        assert (await musicgen(api, "generate", *TONE, "-o", "-", stdout=stream.fileno())).code == 0
+        appended = await musicgen(api, "generate", *TONE, "-o", "/dev/stdout", stdout=stream.fileno())
+        assert appended.code == 0
+    assert file.read_bytes() == 2 * done.out
+
+
+async def test_a_folder_gets_the_file_under_the_jobs_id(api: Api, folder: Path) -> None:
+    done = await musicgen(api, "generate", *TONE, "-o", str(folder))
+    assert done.code == 0
+    assert [each.name for each in folder.iterdir()] == [f"{ID.findall(done.err)[0]}.wav"]
+
+
+async def test_a_device_is_written_into_and_one_that_is_full_is_told_with_where_the_music_is(api: Api) -> None:
+    assert (await musicgen(api, "generate", *TONE, "-o", "/dev/null")).code == 0
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    full = await musicgen(api, "generate", *TONE, "-o", "/dev/full")
+    assert full.code == 1
+    assert "/dev/full cannot be written: No space left on device" in full.err
+    (url,) = re.findall(r"http\S+", full.err)
+    async with api.http.get(url, params={"proxy": "1"}) as response:
+        assert response.status == 200
+
+
+async def test_a_reader_that_stops_reading_ends_a_command_without_a_traceback(api: Api) -> None:
+    for command in (("generate", *TONE, "-o", "-"), ("jobs",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = await musicgen(api, *command, stdout=writer)
+        os.close(writer)
+        assert done.code == 128 + signal.SIGPIPE
+        assert "Traceback" not in done.err
+        assert "Exception" not in done.err
+
+
+async def test_an_output_that_cannot_be_written_is_one_sentence(api: Api) -> None:
+    await api.until(await api.generate(), "completed")
+    with Path("/dev/full").open("wb") as full:
+        done = await musicgen(api, "jobs", stdout=full.fileno())
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "No space left on device" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_to_generate_cancels_its_job_and_leaves_no_file(
+    api: Api, folder: Path, number: signal.Signals
+) -> None:
+    process = await start(api, "generate", "slow", "--duration", "60", "-o", str(folder / "slow.wav"))
+    (job_id,) = await _until_jobs(api, "processing", 1)
+    process.send_signal(number)
+    _, err = await process.communicate()
+    assert process.returncode == 128 + number
+    assert f"{job_id} cancelled" in err.decode()
+    assert (await api.status(job_id))["status"] == "cancelled"
+    assert list(folder.iterdir()) == []
+
+
+async def test_sighup_that_nohup_ignores_cancels_nothing(api: Api, folder: Path) -> None:
+    file = folder / "slow.wav"
+    # A process inherits what its parent ignores.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = await start(api, "generate", "slow", "--duration", "2", "-o", str(file))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    await _until_jobs(api, "processing", 1)
+    process.send_signal(signal.SIGHUP)
+    await process.communicate()
+    assert process.returncode == 0
+    assert file.read_bytes()[:4] == b"RIFF"
+
+
+async def test_jobs_prints_one_line_for_each_job_into_a_pipe_whatever_their_prompts_hold(
+    system: System, api: Api
+) -> None:
+    ids = [await put_job(system, api, prompt) for prompt in (MARKUP, LONG)]
+    done = await musicgen(api, "jobs")
+    assert done.code == 0, done.err
+    rows = [line.split("\t") for line in done.out.decode().splitlines()]
+    shown = {row[0]: row[-1] for row in rows}
+    assert len(rows) == len(ids)
+    assert shown[ids[1]] == LONG
+    assert shown[ids[0]] == r"verse [/intro] [bold]chorus[/] \x1b[2J\x1b]0;owned\x07 line break \u202egnp"
+
+
+@pytest.mark.parametrize("columns", [10, 30, 60, 200])
+async def test_ids_are_whole_in_a_terminal_of_any_width_and_prompts_move_nothing_in_it(
+    system: System, api: Api, columns: int
+) -> None:
+    ids = [await put_job(system, api, prompt) for prompt in (MARKUP, LONG)]
+    shown = await in_terminal(api, columns, "jobs")
+    assert sorted(ID.findall(shown)) == sorted(ids)
+    assert len(shown.splitlines()) == 3
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert "\x07" not in shown
+    assert ("\x1b[" in shown) is (columns > 16)
+    assert "\x1b[3" not in await in_terminal(api, columns, "jobs", NO_COLOR="1")
+
+
+async def test_generate_shows_an_error_that_holds_markup_and_control_sequences_as_text(api: Api, folder: Path) -> None:
+    file = folder / "[red]take[nothing]\x1b[2J.wav"
+    shown = await in_terminal(api, 100, "generate", *TONE, "-o", str(file))
+    assert r"[red]take[nothing]\x1b[2J.wav" in shown
+    assert "\x1b[2J" not in shown
+    assert file.exists()
+
+
+async def put_job(system: System, api: Api, prompt: str) -> str:
+    """A job in the records, as an operator or another program on NATS may write it: the gateway checks prompts."""
+    recipe = Recipe(model="starter", prompt=prompt, duration=1.0)
+    record = JobRecord(job_id=new_job_id(), recipe=recipe, created_at=now(), updated_at=now())
+    await (await system.records()).create(record)
+
+    async def listed() -> bool:
+        async with api.http.get(f"/api/v1/status/{record.job_id}") as response:
+            return response.status == 200
+
+    await eventually(listed, "the gateway knows the job")
+    return record.job_id
+
+
+async def _until_jobs(api: Api, status: str, number: int) -> list[str]:
+    """The ids of the jobs with this status, as soon as there are so many."""
+
+    async def there() -> list[str] | None:
+        async with api.http.get("/api/v1/jobs", params={"status": status}) as response:
+            found = [job["job_id"] for job in (await response.json())["jobs"]]
+        return found if len(found) == number else None
+
+    found: list[str] = await eventually(there, f"{number} jobs {status}")
+    return found
