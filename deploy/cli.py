@@ -9,14 +9,11 @@ from pathlib import Path
 from shared.errors import MusicgenError
 from shared.version import VERSION
 
-# An error may end with lines of a log.
-NEWLINE = "\n"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code."""
     options = _parser().parse_args(arguments)
-    from deploy.terminal import BROKEN_PIPE, flush, plain, silence, use_replacements
+    from deploy.terminal import BROKEN_PIPE, NEWLINE, flush, plain, silence, use_replacements
 
     use_replacements()
     try:

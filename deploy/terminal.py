@@ -6,7 +6,10 @@ import sys
 import unicodedata
 
 from rich.console import Console
+from rich.markup import escape
 
+# An error may end with lines of a log.
+NEWLINE = "\n"
 # Exit codes as shells know them: 128 and the number of the signal.
 BROKEN_PIPE = 141
 
@@ -32,6 +35,11 @@ def _safe(character: str) -> str:
     if unicodedata.category(character) not in _UNSAFE or character in _JOINERS:
         return character
     return character.encode("unicode_escape").decode()
+
+
+def literal(value: object) -> str:
+    """Any value as text that may stand between a console's markup."""
+    return escape(plain(str(value)))
 
 
 class Terminal(Console):

@@ -25,7 +25,9 @@ class Server:
     def launch(self) -> None:
         """Start it, ready or not."""
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(self._spec.argv, env=self._spec.env, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._spec.argv, env=self._spec.env, cwd=self._spec.cwd, stdout=log, stderr=log
+            )
 
     def start(self) -> None:
         """Start it, and return when it is ready."""

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import nats.errors
 import psutil
 from nats.aio.client import Client
-from rich.console import Console
 
+from deploy.commands.client import DEFAULT_URL
 from deploy.commands.env import exports
+from deploy.commands.serving import describe, workers_of_gateway, workers_on_nats
 from deploy.stack.servers import find_program
+from deploy.terminal import Terminal, literal
 from gateway.keys import load_keys
 from shared.bus import inbox_prefix
 from shared.errors import MusicgenError, SettingsError
@@ -39,14 +41,14 @@ class Finding(NamedTuple):
 
 async def doctor(data_dir: Path) -> int:
     """Print what was found; returns 1 if anything is wrong."""
-    console = Console(highlight=False)
+    console = Terminal()
     findings = await examine(data_dir)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
     for finding in findings:
         console.print(f" {marks[finding.ok]} {finding.what:<9}", end="")
-        console.print(finding.detail, markup=False)
+        console.print(literal(finding.detail))
         if finding.remedy:
-            console.print(f"             → {finding.remedy}", markup=False)
+            console.print(f"             → {literal(finding.remedy)}")
     return int(any(finding.ok is False for finding in findings))
 
 
@@ -66,7 +68,8 @@ async def examine(data_dir: Path) -> list[Finding]:
         lambda: _disk(data_dir, settings),
         lambda: _model(settings),
     ]
-    return [*(look() for look in local), *await asyncio.gather(_nats(settings), _s3(settings))]
+    servers = asyncio.gather(_nats(settings), _s3(settings), _serving(environ.get("MUSICGEN_URL"), settings))
+    return [*(look() for look in local), *await servers]
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
@@ -171,6 +174,15 @@ async def _s3(settings: Settings) -> Finding:
     except MusicgenError as error:
         return _away("s3", f"{settings.s3_endpoint}: {error}", "S3_ENDPOINT")
     return Finding("s3", True, f"{settings.s3_endpoint}, bucket {settings.s3_bucket}")
+
+
+async def _serving(url: str | None, settings: Settings) -> Finding:
+    workers = await workers_of_gateway(url or DEFAULT_URL)
+    if workers is None:
+        workers = await workers_on_nats(settings.nats_url)
+    if workers is None:
+        return Finding("workers", None, "none can be seen without a gateway or NATS; `musicgen up` starts all of them")
+    return Finding("workers", *describe(workers))
 
 
 def _away(what: str, detail: str, variable: str) -> Finding:

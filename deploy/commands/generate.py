@@ -7,13 +7,12 @@ from typing import Any
 import aiohttp
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from deploy.commands.client import QUICK, Target, answer, connected
 from deploy.commands.destination import Draft, Stream, open_destination
 from deploy.commands.interrupts import cancelled_by_signals
-from deploy.terminal import Terminal, plain
+from deploy.terminal import Terminal, literal, plain
 from shared.errors import MusicgenError
 from shared.messages import UNDECODABLE, Event, JobStatus
 
@@ -64,7 +63,7 @@ async def _generate(
     if final.status is not JobStatus.COMPLETED:
         raise MusicgenError(f"{job_id} {final.status.value}: {final.error_message or final.message}")
     place = await _save(session, job_id, destination)
-    console.print(f"[green]✓[/] {escape(plain(place))}  {final.actual_duration:g} s, {final.file_size} bytes")
+    console.print(f"[green]✓[/] {literal(place)}  {final.actual_duration:g} s, {final.file_size} bytes")
 
 
 async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
@@ -79,7 +78,7 @@ async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[str], co
         async with session.delete(f"/api/v1/jobs/{job_id}", timeout=QUICK) as response:
             await answer(response)
     except (MusicgenError, aiohttp.ClientError, TimeoutError) as error:
-        said = f"The job may go on, because it could not be cancelled: {escape(plain(str(error)))}"
+        said = f"The job may go on, because it could not be cancelled: {literal(error)}"
     else:
         said = f"{job_id} cancelled"
     with suppress(OSError):  # the terminal may be what has gone

@@ -26,7 +26,14 @@ class ChildFailedError(MusicgenError):
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """How to run one child. `is_ready` is asked until it says yes; `grace` is seconds from SIGTERM to SIGKILL."""
+    """How to run one child.
+
+    Attributes:
+        is_ready: asked until it says yes.
+        grace: seconds from SIGTERM to SIGKILL.
+        cwd: the working directory. A foreign program that is given paths from there never sees the name of the data
+            folder, in which a comma, a quote or its length would mean something else to it.
+    """
 
     name: str
     role: str
@@ -36,6 +43,7 @@ class ChildSpec:
     is_ready: Callable[[], Awaitable[bool]]
     grace: float = 10.0
     patience: float = field(default=60.0)
+    cwd: Path | None = None
 
 
 class Child:
@@ -53,6 +61,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.argv,
                 env=self.spec.env,
+                cwd=self.spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

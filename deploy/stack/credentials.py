@@ -66,6 +66,8 @@ def load_credentials(data_dir: Path) -> Credentials:
         write_private(file, msgspec.json.format(msgspec.json.encode(credentials)).decode())
     try:
         return msgspec.json.decode(file.read_bytes(), type=Credentials)
+    except OSError as error:
+        raise MusicgenError(f"{file} cannot be read: {error.strerror}. Run this as its owner.") from error
     except UNDECODABLE as error:
         raise MusicgenError(f"{file} is damaged: {error}. Remove it, and the next start makes a new one.") from error
 

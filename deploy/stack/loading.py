@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from deploy.terminal import literal
+
 
 async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -> bool:
     """Show what the workers say until one is ready, or none can be; returns whether one is.
@@ -24,17 +26,17 @@ async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -
             states = {worker["state"] for worker in workers}
             if "ready" in states:
                 console.print(
-                    f"  [green]✓[/] model     {_serving(workers)} [dim]({time.monotonic() - started:.1f} s)[/]"
+                    f"  [green]✓[/] model     {literal(_serving(workers))} [dim]({time.monotonic() - started:.1f} s)[/]"
                 )
                 return True
             if states == {"failed"}:
                 worker = workers[0]
-                console.print(f"  [red]✗[/] model     {worker['message']}\n    {worker['remedy']}")
+                console.print(f"  [red]✗[/] model     {literal(worker['message'])}\n    {literal(worker['remedy'])}")
                 return False
             text = workers[0]["message"] if workers else "Starting the engine"
             if text != shown:
                 shown = text
-                console.print(f"  [dim]· model     {text} …[/]")
+                console.print(f"  [dim]· model     {literal(text)} …[/]")
             await asyncio.sleep(0.2)
 
 

@@ -16,13 +16,13 @@ from shared.storage import Storage
 
 # SeaweedFS' parts find each other's gRPC port by adding this to the HTTP one, whatever the options say.
 GRPC_DISTANCE = 10_000
+S3_CONFIGURATION = "s3.json"
 
 _ROOT = Path(__file__).parents[2]
 
 
 def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpec:
-    """nats-server with the repository's `nats.conf`."""
-    store = (data_dir / "nats").absolute()
+    """nats-server with the repository's `nats.conf`. Its store is named from its working directory: see `ChildSpec`."""
 
     async def answers() -> bool:
         try:
@@ -37,31 +37,29 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
         name="nats",
         role="nats",
         argv=[find_program("nats-server"), "-c", str(_nats_conf()), "-a", LOOPBACK, "-p", str(port)],
-        # Quoted, because nats-server reads the value as if it stood in its configuration.
-        env=_environment() | credentials.nats_environment() | {"NATS_STORE_DIR": f'"{store}"'},
+        env=_environment() | credentials.nats_environment() | {"NATS_STORE_DIR": "nats"},
         urls=[f"nats://{LOOPBACK}:{port}"],
         is_ready=answers,
+        cwd=data_dir,
     )
 
 
 def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Settings) -> ChildSpec:
     """SeaweedFS in one process. It opens many ports: each is set, and all stay on loopback."""
-    folder = (data_dir / "s3").absolute()
-    folder.mkdir(exist_ok=True)
-    configuration = data_dir.absolute() / "s3.json"
-    write_private(configuration, credentials.s3_configuration(settings.s3_bucket))
+    (data_dir / "s3").mkdir(exist_ok=True)
+    write_private(data_dir / S3_CONFIGURATION, credentials.s3_configuration(settings.s3_bucket))
     return ChildSpec(
         name="s3",
         role="s3",
         argv=[
             find_program("weed"),
             "mini",
-            f"-dir={folder}",
+            "-dir=s3",
             f"-ip={LOOPBACK}",
             f"-ip.bind={LOOPBACK}",
             f"-s3.port={port}",
             *_part_ports(),
-            f"-s3.config={configuration}",
+            f"-s3.config={S3_CONFIGURATION}",
             f"-bucket={settings.s3_bucket}",
             "-s3.autoCreateBucket=false",
             # The filer would serve every object over HTTP without a password.
@@ -73,12 +71,13 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             "-master.telemetry=false",
-            f"-s3.localSocket={folder / 's3.sock'}",
-            f"-filer.localSocket={folder / 'filer.sock'}",
+            "-s3.localSocket=s3/s3.sock",
+            "-filer.localSocket=s3/filer.sock",
         ],
         env=_environment(),
         urls=[f"http://{LOOPBACK}:{port}"],
         is_ready=_bucket_answers(settings),
+        cwd=data_dir,
         # Asked to stop it does so in 1.3 s, or waits up to minutes: for connections that its parts opened to each
         # other and never used, and for its maintenance. By then it serves nobody, and a kill loses nothing,
         # because it acknowledges only what the kernel has.
@@ -120,10 +119,10 @@ def find_program(name: str) -> str:
         MusicgenError: if it is not installed.
     """
     beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
+    found = beside if beside.exists() else shutil.which(name)
     if found is None:
         raise MusicgenError(f"The program {name} is missing. Run `uv sync`, which installs it.")
-    return found
+    return str(Path(found).absolute())  # it may run in another folder
 
 
 def _nats_conf() -> Path:

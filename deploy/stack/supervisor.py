@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.stack.child import Child, ChildFailedError, ChildSpec
+from deploy.stack.folders import LOGS
 from deploy.stack.runfile import FILE, write_run_file
+from deploy.terminal import NEWLINE, literal, plain
 from shared.lifecycle import end
 
 # Seconds before the next start after a death; the last one repeats. A child that lived for STABLE starts anew.
@@ -20,7 +22,7 @@ class Supervisor:
 
     def __init__(self, data_dir: Path, console: Console) -> None:
         self._data_dir = data_dir
-        self._log_dir = data_dir / "logs"
+        self._log_dir = data_dir / LOGS
         self._log_dir.mkdir(exist_ok=True)
         self._console = console
         self._children: list[Child] = []
@@ -69,7 +71,7 @@ class Supervisor:
             deaths += 1
             self._console.print(
                 f"  [yellow]![/] {child.spec.name} ended ({_ending(code)}); it starts again in {delay:g} s. "
-                f"Log: {child.log_file}"
+                f"Log: {literal(child.log_file)}"
             )
             self._write()
             await asyncio.sleep(delay)
@@ -81,7 +83,7 @@ class Supervisor:
             self._write()
             await child.until_ready()
         except (ChildFailedError, OSError) as error:
-            self._console.print(f"  ✗ {error}", markup=False)
+            self._console.print(f"  ✗ {plain(str(error), keep=NEWLINE)}", markup=False)
             # Alive without answering helps nobody: its end starts it again.
             await child.stop(force=self.force)
         else:

@@ -17,11 +17,13 @@ from rich.console import Console
 from deploy.commands.client import KEY, bearer
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.folders import check_folders
 from deploy.stack.loading import until_loaded
 from deploy.stack.ports import LOOPBACK, claim, free_ports
 from deploy.stack.runfile import end_leftovers, locked
 from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
+from deploy.terminal import literal
 from gateway.binding import check_binding
 from gateway.keys import load_keys, read_pairs
 from shared.errors import MusicgenError
@@ -60,7 +62,8 @@ async def up(options: Options, console: Console) -> None:
         MusicgenError: if another `up` holds the directory, a port is taken, or a part does not start.
     """
     with locked(options.data_dir):
-        console.print(f"[bold]TellUrStori MusicGen {VERSION}[/]  [dim]data in {options.data_dir}[/]")
+        check_folders(options.data_dir)
+        console.print(f"[bold]TellUrStori MusicGen {VERSION}[/]  [dim]data in {literal(options.data_dir)}[/]")
         for role in end_leftovers(options.data_dir):
             console.print(f"  [yellow]![/] ended {role}, left over from a run that was killed")
         supervisor = Supervisor(options.data_dir, console)

@@ -44,13 +44,13 @@ class Up:
         self._arguments = arguments
         self._environment = {"SHUTDOWN_GRACE": "1", **environment}
         self._process: subprocess.Popen[str] | None = None
-        self._output = data_dir.with_suffix(".out")
+        self.output_file = data_dir.with_name(f"{data_dir.name}.out")
         self._family: dict[int, psutil.Process] = {}
 
     def start(self, until: str = "ready") -> "Up":
         """Start, and wait for a line that begins with `until`."""
         command = ["up", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._arguments]
-        with self._output.open("w") as output:
+        with self.output_file.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.cli", *command],
                 env=os.environ | self._environment,
@@ -69,7 +69,7 @@ class Up:
 
     @property
     def output(self) -> str:
-        return self._output.read_text()
+        return self.output_file.read_text()
 
     def wait_for(self, beginning: str) -> None:
         """Wait for a line of output that begins so, leading blanks aside."""

@@ -5,9 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+import nats
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from nats.aio.client import Client
 
+from deploy.commands import serving
 from deploy.commands.doctor import Finding, doctor, examine
+from shared import subjects
+from shared.lifecycle import end
+from shared.messages import WorkerInfo, WorkerState, now
 from shared.settings import Settings
 from tests.servers import embedded_nats
 
@@ -16,12 +25,24 @@ CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 
 
 @pytest.fixture(scope="module")
-def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real broker, as an operator reaches it."""
+def nats_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real broker, by role."""
     server, urls = embedded_nats(tmp_path_factory.mktemp("nats"))
     server.start()
-    yield urls["operator"]
+    yield urls
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def nats_url(nats_urls: dict[str, str]) -> str:
+    """As an operator reaches it."""
+    return nats_urls["operator"]
+
+
+@pytest.fixture(scope="module")
+def observer_url(nats_urls: dict[str, str]) -> str:
+    """As a program reaches it that may hear events alone."""
+    return nats_urls["observer"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +55,8 @@ def _environment(nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("S3_ACCESS_KEY", "key")
     monkeypatch.setenv("S3_SECRET_KEY", "secret")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("MUSICGEN_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(serving, "LISTEN", 0.1)
 
 
 async def findings(data_dir: Path) -> dict[str, Finding]:
@@ -52,7 +75,7 @@ async def test_a_wrong_setting_is_the_only_finding_and_names_the_variable(
 
 async def test_every_part_is_looked_at(tmp_path: Path) -> None:
     found = await findings(tmp_path)
-    assert list(found) == ["settings", "programs", "gpu", "memory", "disk", "model", "nats", "s3"]
+    assert list(found) == ["settings", "programs", "gpu", "memory", "disk", "model", "nats", "s3", "workers"]
     assert found["settings"].ok
     assert found["programs"].ok
     assert found["model"].ok
@@ -124,3 +147,73 @@ async def test_the_exit_code_says_whether_anything_is_wrong(tmp_path: Path, caps
     printed = capsys.readouterr().out
     assert "s3" in printed
     assert "→" in printed
+
+
+async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path: Path) -> None:
+    finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is False
+    assert "no worker serves a model" in finding.detail
+    assert "musicgen worker" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("state", "ok", "words"),
+    [
+        (WorkerState.READY, True, "1 ready: starter on cpu"),
+        (WorkerState.LOADING, None, "no worker serves a model yet: it says so"),
+        (WorkerState.FAILED, False, "no worker serves a model: it says so"),
+    ],
+)
+async def test_workers_are_heard_on_nats_without_a_gateway(
+    tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch, state: WorkerState, ok: bool | None, words: str
+) -> None:
+    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    client = await nats.connect(nats_url)
+    announcing = asyncio.create_task(announce(client, state))
+    try:
+        finding = (await findings(tmp_path))["workers"]
+    finally:
+        await end((announcing,))
+        await client.close()
+    assert (finding.ok, finding.detail) == (ok, words)
+
+
+async def announce(client: Client, state: WorkerState) -> None:
+    """As a worker does, more often."""
+    info = WorkerInfo(
+        worker_id="w1", model="starter", state=state, message="it says so", device="cpu", started_at=now(), version="1"
+    )
+    while True:
+        await client.publish(subjects.worker_subject("w1"), msgspec.json.encode(info))
+        await asyncio.sleep(0.05)
+
+
+async def test_workers_are_asked_of_a_gateway_where_one_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def health(request: web.Request) -> web.Response:
+        return web.json_response({"workers": []}, status=503)
+
+    app = web.Application()
+    app.router.add_get("/health", health)
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    async with TestServer(app) as server:
+        monkeypatch.setenv("MUSICGEN_URL", str(server.make_url("/")))
+        finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is False
+    assert "jobs stay queued" in finding.detail
+
+
+async def test_without_gateway_and_nats_workers_are_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is None
+    assert "musicgen up" in finding.detail
+
+
+async def test_a_user_that_may_not_hear_workers_is_told_that_none_can_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observer_url: str
+) -> None:
+    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    monkeypatch.setenv("NATS_URL", observer_url)
+    assert (await findings(tmp_path))["workers"].ok is None

@@ -1,0 +1,109 @@
+"""What a data folder must allow."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.cli import main
+from deploy.stack.credentials import load_credentials
+from deploy.stack.folders import LONGEST, PARTS, check_folders
+from shared.errors import MusicgenError
+
+STRANGER = 65534
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users reach too."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+@contextmanager
+def without_rights(folder: Path) -> Iterator[None]:
+    """Have the process lose its right to write into a folder; the administrator has it everywhere, as whom CI runs."""
+    folder.chmod(0o555)
+    if os.geteuid() != 0:
+        yield
+        folder.chmod(0o755)
+        return
+    os.seteuid(STRANGER)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_new_data_folder_gets_its_logs_and_nothing_else(tmp_path: Path) -> None:
+    check_folders(tmp_path)
+    check_folders(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["logs"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, part: str) -> None:
+    folder.chmod(0o777)
+    for name in PARTS:
+        (folder / name).mkdir(mode=0o777)
+        (folder / name).chmod(0o777)
+    with (
+        without_rights(folder / part),
+        pytest.raises(MusicgenError, match=f"{part} cannot be written: Permission denied"),
+    ):
+        check_folders(folder)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("what", ["file", "dangling link", "loop"])
+def test_what_is_no_folder_is_told_before_anything_starts(tmp_path: Path, part: str, what: str) -> None:
+    if what == "file":
+        (tmp_path / part).touch()
+    else:
+        (tmp_path / part).symlink_to(part if what == "loop" else "nowhere")
+    with pytest.raises(MusicgenError, match=f"{part} cannot be written: "):
+        check_folders(tmp_path)
+
+
+def test_credentials_of_someone_else_are_told(folder: Path) -> None:
+    load_credentials(folder)
+    if os.geteuid() != 0:
+        (folder / "credentials.json").chmod(0)
+    folder.chmod(0o755)
+    with without_rights(folder), pytest.raises(MusicgenError, match=r"credentials\.json cannot be read"):
+        load_credentials(folder)
+
+
+@pytest.mark.parametrize(
+    "what", ["file", "file above", "dangling link", "name too long", "path too long", "unwritable"]
+)
+def test_up_refuses_a_data_folder_that_it_cannot_use_in_one_sentence(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    places = {
+        "file": tmp_path / "file",
+        "file above": tmp_path / "file" / "data",
+        "dangling link": tmp_path / "link",
+        "name too long": tmp_path / ("n" * 256),
+        "path too long": tmp_path.joinpath(*["n" * 200] * (LONGEST // 200)),
+        "unwritable": folder / "data",
+    }
+    with without_rights(folder):
+        assert main(["up", "--data-dir", str(places[what])]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "ive another --data-dir" in said.err
+    assert "✓" not in said.out
+
+
+def test_a_user_that_is_not_there_has_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["env", "--data-dir", "~no-such-user-here/data"])
+    assert caught.value.code == 2
+    assert "cannot be found" in capsys.readouterr().err
