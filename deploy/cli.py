@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     _gateway_options(cancel)
     cancel.set_defaults(run=_cancel)
 
+    admin = commands.add_parser("admin", help="an operator's commands on single jobs")
+    _admin_actions(admin.add_subparsers(dest="action", required=True, metavar="ACTION"))
+    admin.set_defaults(run=_admin)
+
     env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
     _data_dir(env)
     env.set_defaults(run=_env)
@@ -83,6 +87,24 @@ def _parser() -> argparse.ArgumentParser:
     _data_dir(doctor)
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+ADMIN_ACTIONS = {
+    "show": "the record, its message and its events",
+    "fail": "end a job as failed; a worker that has it lets go of it",
+    "requeue": "give a job without a worker a message again",
+    "announce": "publish the event of a job's state, if it is missing",
+    "lost": "note that a job's audio is gone from the store",
+}
+
+
+def _admin_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in ADMIN_ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        action.add_argument("job", metavar="JOB")
+        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL, then the default folder)")
+        if name == "fail":
+            action.add_argument("--reason", required=True, help="what the job's client reads")
 
 
 def _data_dir(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +182,12 @@ def _cancel(options: argparse.Namespace) -> None:
     from deploy.commands.jobs import cancel
 
     asyncio.run(cancel(Target(options.url, options.data_dir), options.job, options.keep))
+
+
+def _admin(options: argparse.Namespace) -> None:
+    from deploy.commands.admin import administer
+
+    asyncio.run(administer(options.action, options.job, getattr(options, "reason", None), options.data_dir))
 
 
 def _env(options: argparse.Namespace) -> None:

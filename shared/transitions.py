@@ -38,7 +38,7 @@ TRANSITIONS = (
     Transition("have made, renew", _QUEUED, _QUEUED, "gateway, any worker"),
     Transition("answer", _QUEUED, JobStatus.COMPLETED, "gateway"),
     Transition("claim", _QUEUED, _PROCESSING, "any worker", (1,)),
-    Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway"),
+    Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway, operator"),
     Transition("cancel", _QUEUED, JobStatus.CANCELLED, "gateway"),
     Transition("report, keep", _PROCESSING, _PROCESSING, "its worker, gateway"),
     # Without another attempt where a suspect still waits for the engine: it did nothing to its worker.
@@ -46,7 +46,7 @@ TRANSITIONS = (
     # A stop of the worker takes the attempt back; `claims` goes on rising.
     Transition("hand back", _PROCESSING, _QUEUED, "its worker", (0, -1)),
     Transition("complete", _PROCESSING, JobStatus.COMPLETED, "its worker"),
-    Transition("fail", _PROCESSING, JobStatus.FAILED, "any worker"),
+    Transition("fail", _PROCESSING, JobStatus.FAILED, "any worker, operator"),
     Transition("cancel, kept", _PROCESSING, JobStatus.CANCELLED, "gateway, any worker"),
     # An end stays what it is: only its audio is used, given up, or found to be lost.
     Transition("renew, expire, lose", JobStatus.COMPLETED, JobStatus.COMPLETED, "gateway, any worker, operator"),
