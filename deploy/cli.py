@@ -76,8 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     cancel.set_defaults(run=_cancel)
 
     admin = commands.add_parser("admin", help="an operator's commands on single jobs")
-    _admin_actions(admin.add_subparsers(dest="action", required=True, metavar="ACTION"))
-    admin.set_defaults(run=_admin)
+    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _admin_actions(actions)
+    _copies(actions)
 
     env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
     _data_dir(env)
@@ -105,6 +106,21 @@ def _admin_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]
         action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL, then the default folder)")
         if name == "fail":
             action.add_argument("--reason", required=True, help="what the job's client reads")
+        action.set_defaults(run=_admin)
+
+
+COPY_ACTIONS = {
+    "backup": "copy queue, events, records and audio into a new folder",
+    "restore": "fill new servers with a backup, before a gateway or worker starts",
+}
+
+
+def _copies(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in COPY_ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        action.add_argument("folder", metavar="FOLDER", type=_folder)
+        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL and S3_ENDPOINT)")
+        action.set_defaults(run=_copy)
 
 
 def _data_dir(parser: argparse.ArgumentParser) -> None:
@@ -188,6 +204,13 @@ def _admin(options: argparse.Namespace) -> None:
     from deploy.commands.admin import administer
 
     asyncio.run(administer(options.action, options.job, getattr(options, "reason", None), options.data_dir))
+
+
+def _copy(options: argparse.Namespace) -> None:
+    from deploy.commands.backup import back_up, restore
+
+    copy = back_up if options.action == "backup" else restore
+    asyncio.run(copy(options.folder, options.data_dir))
 
 
 def _env(options: argparse.Namespace) -> None:

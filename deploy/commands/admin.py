@@ -130,7 +130,7 @@ class Admin:
             if record.expired_at:
                 return f"The audio of {job_id} was given up before. Its download answers 410 with the recipe."
             try:
-                await self._records.update(entry, _without_audio(entry))
+                await self._records.update(entry, without_audio(entry))
             except ConflictError:
                 continue  # it was downloaded just now: look again
             return (
@@ -211,7 +211,8 @@ def _failed(record: JobRecord, reason: str) -> JobRecord:
     )
 
 
-def _without_audio(entry: Entry) -> JobRecord:
+def without_audio(entry: Entry) -> JobRecord:
+    """The record of a job whose audio is gone from the store."""
     return aside(entry, expired_at=now(), message="The audio is lost")
 
 

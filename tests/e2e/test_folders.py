@@ -1,10 +1,15 @@
 """`musicgen up` on a data folder whose name means something to a server, a shell, a URL or a terminal."""
 
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Up, musicgen
+from tests.e2e.stack import PATIENCE, Up, musicgen
 
 pytestmark = pytest.mark.e2e
 
@@ -45,3 +50,48 @@ def test_doctor_says_that_no_worker_serves_a_model_while_up_has_none(tmp_path: P
         assert stack.stop() == 0
     finally:
         stack.close()
+
+
+def test_a_copy_of_a_stopped_data_folder_goes_on_where_that_one_stopped(tmp_path: Path) -> None:
+    first = Up(tmp_path / "first", MUSICGEN_ENGINE="tests.engines:load", MAX_CONCURRENT_JOBS="1")
+    second = Up(tmp_path / "second", MUSICGEN_ENGINE="tests.engines:load")
+    try:
+        first.start()
+        folder = ["--data-dir", str(first.data_dir)]
+        for name in ("before.wav", "same.wav"):
+            made = musicgen("generate", "tone", "--duration", "1", "--seed", "7", *folder, "-o", str(tmp_path / name))
+            assert made.returncode == 0, made.stderr
+        finished = musicgen("jobs", *folder).stdout.split("\t")[0]
+        unfinished = [_post(first, prompt, 10.0) for prompt in ("slow", "slow and queued")]
+        assert first.stop() == 0
+        subprocess.run(["cp", "-a", str(first.data_dir), str(second.data_dir)], check=True)
+        shutil.rmtree(first.data_dir)
+        second.start()
+        with urllib.request.urlopen(f"{second.url}/api/v1/download/{finished}?proxy=1") as response:
+            assert response.read() == (tmp_path / "before.wav").read_bytes()
+        for job_id in unfinished:
+            _until_completed(second, job_id)
+        rows = [line.split("\t") for line in musicgen("jobs", "--data-dir", str(second.data_dir)).stdout.splitlines()]
+        assert sorted(row[1] for row in rows) == ["completed"] * 4
+        assert second.stop() == 0
+    finally:
+        first.close()
+        second.close()
+
+
+def _post(stack: Up, prompt: str, duration: float) -> str:
+    body = json.dumps({"prompt": prompt, "duration": duration}).encode()
+    headers = {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(f"{stack.url}/api/v1/generate", body, headers)) as response:
+        return str(json.load(response)["job_id"])
+
+
+def _until_completed(stack: Up, job_id: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with urllib.request.urlopen(f"{stack.url}/api/v1/status/{job_id}") as response:
+            status = json.load(response)["status"]
+        if status == "completed":
+            return
+        assert time.monotonic() < deadline, status
+        time.sleep(0.2)
