@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("gateway", help="one gateway, for containers").set_defaults(run=_gateway)
     commands.add_parser("worker", help="one worker, for containers").set_defaults(run=_worker)
 
-    generate = commands.add_parser("generate", help="make music and save it")
+    generate = commands.add_parser("generate", help="make music and save it; Ctrl-C cancels the job")
     generate.add_argument("prompt", metavar="PROMPT")
     generate.add_argument("--duration", type=float, default=8.0, metavar="SECONDS", help="default: 8")
     generate.add_argument("--seed", type=int, help="the same seed gives the same music")

@@ -19,6 +19,8 @@ STANDARD_OUTPUT = "-"
 LOOK = 0.2
 # No file is smaller: 16 bits at 16 kHz, one channel. With less room than that no music is asked for.
 FEWEST_BYTES = 32_000
+# No gateway accepts more seconds; it says so itself.
+LONGEST = 600.0
 
 
 class Draft:
@@ -156,7 +158,7 @@ def _new_file(output: str, seconds: float) -> Draft:
 
 def _draft(folder: Path, name: str | None, mode: int | None, seconds: float) -> Draft:
     disk = shutil.disk_usage(folder)
-    if disk.total and disk.free < seconds * FEWEST_BYTES:
+    if disk.total and disk.free < min(seconds, LONGEST) * FEWEST_BYTES:
         raise MusicgenError(
             f"{folder.absolute()} has room for {disk.free} bytes, which is too little for {seconds:g} s of music. "
             "Free some space, or give another place with -o."
