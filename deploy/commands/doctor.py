@@ -144,7 +144,10 @@ def _model(settings: Settings) -> Finding:
 
 
 def _is_cached(repository: str) -> bool:
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    try:
+        home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    except RuntimeError:
+        return False  # a user without a home folder
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     return any((cache / f"models--{repository.replace('/', '--')}").glob("snapshots/*/state_dict.bin"))
 

@@ -1,9 +1,11 @@
 """A data directory whose `up` seems to run: this test's own process stands for all its parts."""
 
 import os
+import pwd
 from pathlib import Path
 
 import psutil
+import pytest
 
 from deploy.stack.credentials import Credentials, load_credentials
 from deploy.stack.runfile import RunningProcess, write_run_file
@@ -24,3 +26,14 @@ def seeming_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
         [RunningProcess(role=role, pid=os.getpid(), urls=[URLS[role]], started=born) for role in roles or URLS],
     )
     return load_credentials(data_dir)
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system does not know, as in a container with `--user 1234`."""
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)

@@ -1,7 +1,6 @@
 """Where the gateway is, and its errors in words."""
 
 import asyncio
-import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from deploy.cli import main
 from deploy.commands.client import DEFAULT_URL, Target, answer, connected, gateway_url
 from deploy.stack.runfile import default_data_dir
 from shared.errors import MusicgenError
-from tests.unit.deploy.commands.stack import URLS, seeming_up
+from tests.unit.deploy.commands.stack import URLS, seeming_up, without_home
 
 
 @pytest.fixture(autouse=True)
@@ -172,17 +171,6 @@ def test_scheme_host_and_port_are_a_gateways_url(url: str) -> None:
 def test_a_user_without_a_home_folder_gets_the_default_port(monkeypatch: pytest.MonkeyPatch) -> None:
     without_home(monkeypatch)
     assert gateway_url(Target()) == DEFAULT_URL
-
-
-def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user whom the system does not know, as in a container with `--user 1234`."""
-    for name in ("HOME", "XDG_DATA_HOME"):
-        monkeypatch.delenv(name, raising=False)
-
-    def unknown(uid: int) -> pwd.struct_passwd:
-        raise KeyError(uid)
-
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
 
 
 @pytest.mark.parametrize("command", ["up", "env", "doctor"])

@@ -19,6 +19,7 @@ from shared.lifecycle import end
 from shared.messages import WorkerInfo, WorkerState, now
 from shared.settings import Settings
 from tests.servers import embedded_nats
+from tests.unit.deploy.commands.stack import without_home
 
 SETTINGS = [name.upper() for name in Settings.__struct_fields__]
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
@@ -136,6 +137,15 @@ async def test_a_model_of_the_hub_is_a_note_until_it_is_in_the_cache(
     snapshot.mkdir(parents=True)
     (snapshot / "state_dict.bin").touch()
     assert (await findings(tmp_path))["model"].ok is True
+
+
+async def test_a_user_without_a_home_folder_has_no_model_in_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_home(monkeypatch)
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.setenv("MUSICGEN_MODEL_SIZE", "small")
+    assert (await findings(tmp_path))["model"].ok is None
 
 
 async def test_a_data_directory_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
