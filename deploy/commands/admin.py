@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from deploy.commands.broker import admin_environment, connected_bus, open_records
 from deploy.terminal import plain
-from gateway.queue_scan import read_queue, remove_message
+from gateway.queue_scan import QueueScan, remove_message
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, MusicgenError, UnavailableError
 from shared.job_id import is_job_id
-from shared.messages import LIFECYCLE, Job, JobRecord, JobStatus, now
+from shared.messages import LIFECYCLE, JobRecord, JobStatus, job_of, now
 from shared.publisher import ensure_announced, is_announced, publish_job
-from shared.records import Entry, Records, aside
+from shared.records import Entry, Records
 from shared.topology import ACK_WAIT, EVENTS
 
 # A worker writes the records of its jobs about every second: one that does not for so many seconds is gone.
@@ -90,14 +90,13 @@ class Admin:
         if record.status is JobStatus.PROCESSING and await self._moves(entry):
             raise MusicgenError(f"{record.worker_id} works on {job_id}. It is queued again only without its worker.")
         await ensure_announced(self._js, entry)
-        queue = await read_queue(self._js)
+        queue = await QueueScan().read(self._bus.client)
         if job_id in queue.deliverable:
             when = f" within {ACK_WAIT:g} s" if record.status is JobStatus.PROCESSING else ""
             return f"{job_id} is in the queue, message {queue.deliverable[job_id]}. A worker gets it{when}."
         if job_id in queue.stranded:
             await remove_message(self._js, queue.stranded[job_id])
-        job = Job(job_id=job_id, recipe=record.recipe, created_at=record.created_at)
-        number = await publish_job(self._js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
+        number = await publish_job(self._js, job_of(record), record.traceparent, again=f"{entry.revision}.{queue.last}")
         return f"{job_id} is queued again, message {number}. The next free worker of {record.recipe.model} gets it."
 
     async def announce(self, job_id: str) -> str:
@@ -120,28 +119,23 @@ class Admin:
         Raises:
             MusicgenError: if it has none, or another job keeps it.
         """
-        while True:
-            entry = await self._find(job_id)
-            record = entry.record
-            if record.audio is None:
-                raise MusicgenError(f"{job_id} is {record.status.value} and has no audio that could be lost.")
-            if record.source:
-                raise MusicgenError(f"{job_id} has the audio of {record.source}. Mark that job.")
-            if record.expired_at:
-                return f"The audio of {job_id} was given up before. Its download answers 410 with the recipe."
-            try:
-                await self._records.update(entry, without_audio(entry))
-            except ConflictError:
-                continue  # it was downloaded just now: look again
-            return (
-                f"The audio of {job_id} is marked as lost. Its download answers 410 with the recipe, and sending that "
-                "has it made again. A worker removes what is left of it."
-            )
+        record = (await self._find(job_id)).record
+        if record.audio is None:
+            raise MusicgenError(f"{job_id} is {record.status.value} and has no audio that could be lost.")
+        if record.source:
+            raise MusicgenError(f"{job_id} has the audio of {record.source}. Mark that job.")
+        if record.expired_at:
+            return f"The audio of {job_id} was given up before. Its download answers 410 with the recipe."
+        await self._records.mark_lost(job_id)
+        return (
+            f"The audio of {job_id} is marked as lost. Its download answers 410 with the recipe, and sending that "
+            "has it made again. A worker removes what is left of it after a day."
+        )
 
     async def show(self, job_id: str) -> str:
         """The record, its revision, its message and its events, as JSON."""
         entry = await self._find(job_id)
-        queue = await read_queue(self._js)
+        queue = await QueueScan().read(self._bus.client)
         events = [await self._last_event(job_id, kind) for kind in (*LIFECYCLE, "progress")]
         shown = {
             "revision": entry.revision,
@@ -170,7 +164,7 @@ class Admin:
         return False
 
     async def _remove_messages(self, job_id: str) -> None:
-        queue = await read_queue(self._js)
+        queue = await QueueScan().read(self._bus.client)
         for messages in (queue.deliverable, queue.stranded):
             if job_id in messages:
                 await remove_message(self._js, messages[job_id])
@@ -209,11 +203,6 @@ def _failed(record: JobRecord, reason: str) -> JobRecord:
         updated_at=moment,
         completed_at=moment,
     )
-
-
-def without_audio(entry: Entry) -> JobRecord:
-    """The record of a job whose audio is gone from the store."""
-    return aside(entry, expired_at=now(), message="The audio is lost")
 
 
 @asynccontextmanager

@@ -12,15 +12,17 @@ from typing import Any
 
 import msgspec
 import nats.js.errors
+from nats.aio.client import Client
 
-from deploy.commands.admin import without_audio
 from deploy.commands.broker import admin_environment, connected_bus, open_records
 from deploy.commands.objects import Bucket, Saved
 from deploy.commands.snapshots import restore_stream, save_stream
 from shared import subjects
 from shared.bus import AWAY, Bus
-from shared.errors import ConflictError, MusicgenError, UnavailableError
-from shared.records import Dated, Records
+from shared.errors import MusicgenError, UnavailableError
+from shared.files import Audio, Output
+from shared.record_feed import each_record
+from shared.records import Records
 from shared.settings import load_settings
 from shared.version import VERSION
 
@@ -67,7 +69,7 @@ async def restore(folder: Path, data_dir: Path | None) -> None:
         for description in reversed(manifest["streams"]):
             await _restore_stream(bus, description, folder)
         records = await open_records(bus)
-        lost = await _mark_lost(records, set(await bucket.keys()))
+        lost = await _mark_lost(bus.client, records, set(await bucket.keys()))
     count = manifest["streams"][-1]["state"]["messages"]
     print(f"{count} records and {len(saved)} objects are restored. Start gateways and workers now.")
     if lost:
@@ -132,21 +134,12 @@ async def _make_room(bus: Bus, name: str) -> None:
         raise UnavailableError(f"The stream {name} cannot be looked at: {error!r}") from error
 
 
-async def _mark_lost(records: Records, stored: set[str]) -> int:
-    """Note in the records which audio is not there; returns of how many jobs."""
-    missing: list[str] = []
-
-    def take(dated: Dated) -> None:
-        record = dated.entry.record
-        if record.keeps_audio and record.audio and record.audio.key not in stored:
-            missing.append(record.job_id)
-
-    await records.each(take)
-    for job_id in missing:
-        entry = await records.get(job_id)
-        if entry is not None and entry.record.has_audio:
-            try:
-                await records.update(entry, without_audio(entry))
-            except ConflictError as error:
-                raise MusicgenError(f"Another program changed {job_id}. Stop gateways and workers first.") from error
-    return len(missing)
+async def _mark_lost(client: Client, records: Records, stored: set[str]) -> int:
+    """Note in the records which files are not there; returns of how many jobs."""
+    missing: list[tuple[str, Audio | Output]] = []
+    async for (record, _), _ in each_record(client):
+        files: list[Audio | Output] = [record.audio, *record.outputs] if record.audio and record.keeps_audio else []
+        missing += [(record.job_id, file) for file in files if file.key not in stored]
+    for job_id, file in missing:
+        await records.mark_lost(job_id, file)
+    return len({job_id for job_id, _ in missing})

@@ -66,7 +66,7 @@ async def test_s3_keeps_its_objects_in_a_folder_of_any_name(folder: Path) -> Non
     await server.start_again()
     try:
         storage = Storage(load_settings(settings["operator"]))
-        key = await storage.put_audio("gen_abc123456789", b"RIFF" * 4096, {})
+        key, _ = await storage.put_audio("gen_abc123456789", b"RIFF" * 4096, {})
         assert [each.key for each in await storage.page("")] == [key]
         assert list((folder / "s3").glob("*.dat"))
         # Nothing but its log, which the test has it write, and what it was given.
