@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from gateway.json_input import decode_json
+
 JobId = Annotated[str, Meta(max_length=64)]
 
 
@@ -47,5 +49,11 @@ class ErrorFrame(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
 
 Request = Subscribe | Unsubscribe | Ping
 
-decode_request = msgspec.json.Decoder(Request).decode
+
+def decode_request(text: str | bytes) -> Request:
+    """What a client sent. Raises: msgspec.DecodeError, as `decode_json` does."""
+    request: Request = decode_json(text.encode() if isinstance(text, str) else text, Request)
+    return request
+
+
 encode_frame = msgspec.json.Encoder().encode

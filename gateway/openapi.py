@@ -46,6 +46,8 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     # Defaults are as Python has them, such as tuples.
     schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
+    for body in {route.body for route in routes if route.body}:
+        _allow_nulls(schemas[body.__name__])
     for name, rules in _RULES.items():
         schemas.get(name, {}).update(rules)
     paths: dict[str, Json] = {}
@@ -71,6 +73,16 @@ def _structs(routes: tuple[Route, ...]) -> list[Any]:
 
 def _is_struct(answer: object) -> bool:
     return isinstance(answer, type) and issubclass(answer, msgspec.Struct)
+
+
+def _allow_nulls(schema: Json) -> None:
+    """In a body each optional field may be null, which means that it is left out."""
+    for name in schema["properties"].keys() - set(schema["required"]):
+        field = schema["properties"][name]
+        notes = {key: field.pop(key) for key in ("default", "description") if key in field}
+        options = field.get("anyOf", [field])
+        null = [] if {"type": "null"} in options else [{"type": "null"}]
+        schema["properties"][name] = {"anyOf": [*options, *null], **notes}
 
 
 def _operation(route: Route) -> Json:

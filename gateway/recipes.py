@@ -6,6 +6,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 
 from gateway.api import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
+from gateway.json_input import spelled
 from gateway.problems import FieldError, Problem, invalid
 from shared.files import OUTPUT_KINDS, OutputKind
 from shared.messages import Recipe
@@ -29,7 +30,8 @@ def make_recipe(
     """
     duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
     if duration > max_duration:
-        raise invalid(FieldError("duration", f"At most {max_duration:g} seconds here; it is {duration:g}."))
+        message = f"At most {spelled(max_duration)} seconds here; it is {spelled(duration)}."
+        raise invalid(FieldError("duration", message))
     model = default_model if request.model is None else request.model
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))

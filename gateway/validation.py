@@ -3,13 +3,13 @@
 import asyncio
 import re
 from http import HTTPStatus
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 from aiohttp import web
 
+from gateway.json_input import decode_json
 from gateway.problems import FieldError, Problem, invalid
-from shared.messages import UNDECODABLE
 
 T = TypeVar("T")
 
@@ -18,6 +18,7 @@ BODY_PATIENCE = 10.0
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
+_FRACTION = re.compile(r"Expected `int(?: \| null)?`, got `float`")
 
 
 async def read_body(request: web.Request, kind: type[T]) -> T:
@@ -32,10 +33,10 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed: it is small.")
     body = await _read(request)
     try:
-        return msgspec.json.decode(body, type=kind)
+        return cast(T, decode_json(body, kind))
     except msgspec.ValidationError as error:
         raise invalid(field_error(str(error))) from error
-    except UNDECODABLE as error:
+    except msgspec.DecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
 
 
@@ -70,7 +71,7 @@ def field_error(error: str) -> FieldError:
     """The field and the message in a msgspec error, which has them only in its text."""
     path = _PATH.search(error)
     named = _NAMED.search(error)
-    message = _PATH.sub("", error)
+    message = _FRACTION.sub("Expected a whole number", _PATH.sub("", error))
     parts = [path.group(1)] if path else []
     if named:
         parts.append(named.group(1))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
+import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
@@ -21,7 +22,6 @@ from gateway.validation import field_error, read_query
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE
 
 log = get_logger(__name__)
 
@@ -76,9 +76,12 @@ class Connection:
     async def _receive(self, text: str) -> None:
         try:
             request = decode_request(text)
-        except UNDECODABLE as error:
+        except msgspec.ValidationError as error:
             problem = field_error(str(error))
             self._reply(ErrorFrame(f"{problem.field}: {problem.message}" if problem.field else problem.message))
+            return
+        except msgspec.DecodeError as error:
+            self._reply(ErrorFrame(f"The frame is not valid JSON: {error}."))
             return
         match request:
             case Subscribe():

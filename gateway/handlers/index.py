@@ -5,6 +5,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from gateway.api import ServiceInfo
+from gateway.json_input import spelled
 from gateway.responses import json_response
 from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
@@ -40,7 +41,7 @@ async def index(request: web.Request) -> web.Response:
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
         return json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
-    longest = f'data-max-duration="{request.app[SERVICES].settings.max_duration:g}"'.encode()
+    longest = f'data-max-duration="{spelled(request.app[SERVICES].settings.max_duration)}"'.encode()
     return web.Response(
         body=_PAGE.replace(b'data-max-duration="120"', longest),
         content_type="text/html",

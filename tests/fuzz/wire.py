@@ -11,6 +11,7 @@ from gateway.event_hub import _events
 from gateway.frames import ErrorFrame, decode_request, encode_frame
 from gateway.handlers.jobs import _read_cursor
 from gateway.job_index import JobIndex
+from gateway.json_input import decode_json
 from gateway.problems import Problem, invalid, problem_response
 from gateway.recipes import make_recipe
 from gateway.validation import field_error
@@ -53,10 +54,10 @@ def prompt(data: bytes) -> None:
 def body(data: bytes) -> None:
     """The body of a request: a job is accepted that survives the wire, or the answer tells what is wrong."""
     try:
-        request = msgspec.json.decode(data, type=GenerateRequest)
+        request = decode_json(data, GenerateRequest)
     except msgspec.ValidationError as error:
         invalid(field_error(str(error)))
-    except UNDECODABLE:
+    except msgspec.DecodeError:
         pass
     else:
         _accept(request)
@@ -77,7 +78,7 @@ def frame(data: bytes) -> None:
     """A text frame: understood, or explained in a frame that is one itself."""
     try:
         decode_request(data)
-    except UNDECODABLE as error:
+    except msgspec.DecodeError as error:
         problem = field_error(str(error))
         assert msgspec.json.decode(encode_frame(ErrorFrame(problem.message)))["detail"]
 

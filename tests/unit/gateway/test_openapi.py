@@ -74,12 +74,20 @@ def test_ranges_of_the_contract_are_in_the_schema() -> None:
         options = schema.get("anyOf", [schema])
         return {key: value for option in options for key, value in option.items() if key in {"minimum", "maximum"}}
 
+    assert properties["top_k"]["default"] == 250
     assert numbers("temperature") == {"minimum": 0.1, "maximum": 2}
     assert numbers("top_k") == {"minimum": 0, "maximum": 1000}
     assert numbers("top_p") == {"minimum": 0, "maximum": 1}
     assert numbers("cfg_coef") == {"minimum": 1, "maximum": 10}
     assert numbers("seed") == {"minimum": 0, "maximum": 2**32 - 1}
     assert numbers("duration") == {"minimum": 0.5}
+
+
+@pytest.mark.parametrize("body", [GenerateRequest, PromptComponents])
+def test_every_optional_field_of_a_body_may_be_null(body: type[msgspec.Struct]) -> None:
+    schema = DOCUMENT["components"]["schemas"][body.__name__]
+    for name in body.__struct_fields__:
+        assert {"type": "null"} in schema["properties"][name]["anyOf"], name
 
 
 def test_what_a_client_decodes_is_required_in_a_status() -> None:

@@ -132,6 +132,13 @@ def test_a_longer_duration_is_refused_with_both_numbers() -> None:
     assert error == FieldError("duration", "At most 8 seconds here; it is 8.5.")
 
 
+@pytest.mark.parametrize(("longest", "given"), [(120.0, 120.0001), (120.0, 120.00000000000001), (599.99999, 600.0)])
+def test_two_durations_that_differ_are_told_apart_in_the_refusal(longest: float, given: float) -> None:
+    message = refusal(request(duration=given), max_duration=longest).message
+    said = [float(word.rstrip(".")) for word in message.split() if word[0].isdigit()]
+    assert said == [longest, given]
+
+
 @pytest.mark.parametrize("model", ["huge", "Small", "small ", "music.jobs.>"])
 def test_an_unknown_model_is_refused_with_the_names_there_are(model: str) -> None:
     error = refusal(request(model=model))
