@@ -93,7 +93,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool
 
 
-class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The query of GET /api/v1/jobs."""
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
@@ -125,26 +125,26 @@ class Message(msgspec.Struct, frozen=True):
     message: str
 
 
-class DownloadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DownloadQuery(msgspec.Struct, frozen=True):
     """The query of GET /api/v1/download/{job_id} and of what lies below it."""
 
     proxy: bool = False
 
 
-class CancelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CancelQuery(msgspec.Struct, frozen=True):
     """The query of DELETE /api/v1/jobs/{job_id}. `keep` stores what a running job has made until now."""
 
     keep: bool = False
 
 
 class SocketQuery(msgspec.Struct, frozen=True):
-    """The query of GET /ws: a subscription to begin with. Other parameters are a proxy's and mean nothing here."""
+    """The query of GET /ws: a subscription to begin with."""
 
     job_id: str | None = None
     audio: bool = False
 
 
-class RandomQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RandomQuery(msgspec.Struct, frozen=True):
     """The query of GET /api/v1/prompt/random."""
 
     complexity: Complexity = "medium"

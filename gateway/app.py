@@ -28,6 +28,7 @@ from gateway.quotas import Limits, Quotas
 from gateway.rates import Rates
 from gateway.renewals import Renewals
 from gateway.reservations import Reservations
+from gateway.responses import limit_caching
 from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
 from gateway.sweep import Sweep
@@ -129,7 +130,7 @@ def create_app(services: Services) -> web.Application:
     add_routes(app)
     app[DOCUMENT] = make_document()
     app.cleanup_ctx.append(_background)
-    app.on_response_prepare.append(share_answer)
+    app.on_response_prepare.extend([share_answer, limit_caching])
     app.on_shutdown.append(close_all)
     return app
 

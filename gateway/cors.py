@@ -32,7 +32,7 @@ async def share_answer(request: web.Request, response: web.StreamResponse) -> No
     """Let the listed pages read an answer, errors included."""
     if not request.app[SERVICES].settings.allowed_origins:
         return
-    response.headers["Vary"] = "Origin"
+    response.headers.add("Vary", "Origin")
     if _is_listed(request):
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

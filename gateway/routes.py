@@ -135,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         path="/",
         handler=index.index,
         summary="A page for people; a description for Accept: application/json",
-        answers={200: (ServiceInfo, "text/html")},
+        answers={200: (ServiceInfo, "text/html"), 304: None},
         is_open=True,
     ),
     Route(
@@ -174,7 +174,7 @@ ROUTES: tuple[Route, ...] = (
         path="/openapi.json",
         handler=openapi.document,
         summary="This description",
-        answers={200: "application/json"},
+        answers={200: "application/json", 304: None},
         is_open=True,
     ),
     Route(

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.json_input import decode_json
 from gateway.problems import FieldError, Problem, invalid
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BODY = 64 * 1024
 BODY_PATIENCE = 10.0
@@ -53,16 +53,18 @@ async def _read(request: web.Request) -> bytes:
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
-    """The request's query as `kind`.
+    """The request's query as `kind`. Other parameters, such as those against caches, mean nothing here.
 
     Raises:
-        Problem: 422 that names the parameter which is unknown or breaks a rule.
+        Problem: 422 that names the parameter which breaks a rule or comes twice.
     """
-    doubled = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
-    if doubled is not None:
-        raise invalid(FieldError(doubled, "Give it once."))
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    given = {name: request.query.getall(name) for name in names if name in request.query}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise invalid(FieldError(name, "Give it once."))
     try:
-        return msgspec.convert(dict(request.query), kind, strict=False)
+        return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(field_error(str(error))) from error
 

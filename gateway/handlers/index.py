@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.api import ServiceInfo
 from gateway.json_input import spelled
-from gateway.responses import json_response
+from gateway.responses import json_response, unless_known
 from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
 
@@ -40,11 +40,16 @@ async def index(request: web.Request) -> web.Response:
     """JSON for a client that asks for it by name, the page for everybody else."""
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
-        return json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
+        answer = json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
+        answer.headers["Vary"] = "Accept"
+        return answer
     longest = f'data-max-duration="{spelled(request.app[SERVICES].settings.max_duration)}"'.encode()
-    return web.Response(
+    page = web.Response(
         body=_PAGE.replace(b'data-max-duration="120"', longest),
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": _POLICY},
     )
+    answer = unless_known(request, page)
+    answer.headers["Vary"] = "Accept"
+    return answer

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from gateway.responses import json_response
+from gateway.responses import json_response, unless_known
 
 DOCUMENT = web.AppKey("openapi_document", dict)
 
 
 async def document(request: web.Request) -> web.Response:
     """The OpenAPI 3.1 document, made once at start."""
-    return json_response(request.app[DOCUMENT])
+    return unless_known(request, json_response(request.app[DOCUMENT]))

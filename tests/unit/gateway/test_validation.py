@@ -9,11 +9,14 @@ import pytest
 from aiohttp import ClientResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from gateway.api import GenerateRequest
 from gateway.json_input import decode_json
+from gateway.services import Services
 from gateway.validation import MAX_BODY, field_error
 from tests.unit.gateway.conftest import Api
+from tests.unit.gateway.samples import entry, record
 
 GENERATE = "/api/v1/generate"
 JSON = {"Content-Type": "application/json"}
@@ -216,7 +219,9 @@ async def test_a_good_request_is_read_and_only_nats_is_missing(api: Api, content
         ("/api/v1/jobs?status=done", "status"),
         ("/api/v1/jobs?status=%ff", "status"),
         ("/api/v1/jobs?cursor=" + "1" * 65, "cursor"),
-        ("/api/v1/jobs?page=2", "page"),
+        ("/api/v1/jobs?limit=", "limit"),
+        ("/api/v1/jobs?limit=2&limit=2", "limit"),
+        ("/api/v1/jobs?limit=7.5&_=1", "limit"),
         ("/api/v1/prompt/random?complexity=hard", "complexity"),
         ("/api/v1/download/gen_000000000000?proxy=perhaps", "proxy"),
     ],
@@ -225,6 +230,24 @@ async def test_a_query_parameter_that_breaks_a_rule_is_named(api: Api, path: str
     async with api.get(path) as response:
         assert response.status == 422
         assert [error["field"] for error in (await problem(response))["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "query", ["_=1", "_=1&_=2", "page=2", "utm_source=mail", "%00=%ff", "%F0%9F%8E%B5=%0a", "&&=", "="]
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v1/jobs", "/api/v1/prompt/random", "/", "/health/live", "/openapi.json", "/metrics"]
+)
+async def test_a_query_parameter_that_means_nothing_here_is_ignored(api: Api, path: str, query: str) -> None:
+    async with api.get(URL(f"{path}?{query}", encoded=True)) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/download/gen_000000000001", "/api/v1/download/gen_000000000001/audio.mid"])
+async def test_a_download_ignores_such_a_parameter_too(api: Api, services: Services, path: str) -> None:
+    services.index.apply(entry(record(1)))
+    async with api.get(f"{path}?proxy=1&_=1") as response:
+        assert response.status == 409  # it is not done yet
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ä"])

@@ -1,0 +1,59 @@
+"""How long an answer may be kept."""
+
+import pytest
+from yarl import URL
+
+from gateway.services import Services
+from tests.unit.gateway.conftest import Api
+from tests.unit.gateway.samples import completed, entry, job_id, record
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/api/v1/status/{job_id(1)}", 200),
+        ("GET", "/api/v1/status/gen_1", 404),
+        ("GET", "/api/v1/jobs", 200),
+        ("GET", "/api/v1/jobs?limit=0", 422),
+        ("DELETE", f"/api/v1/jobs/{job_id(1)}", 503),
+        ("POST", "/api/v1/generate", 415),
+        ("GET", "/api/v1/prompt/random", 200),
+        ("GET", f"/api/v1/download/{job_id(1)}", 409),
+        ("HEAD", f"/api/v1/download/{job_id(2)}", 200),
+        ("GET", "/health", 503),
+        ("GET", "/health/ready", 503),
+        ("GET", "/health/live", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/nothing", 404),
+        ("PUT", "/api/v1/jobs", 405),
+    ],
+)
+async def test_what_may_change_is_kept_by_no_cache(
+    api: Api, services: Services, method: str, path: str, status: int
+) -> None:
+    services.index.apply(entry(record(1)))
+    services.index.apply(entry(completed(2)))
+    async with api.request(method, path) as response:
+        assert (response.status, response.headers.getall("Cache-Control")) == (status, ["no-store"])
+
+
+@pytest.mark.parametrize("path", ["/", "/openapi.json"])
+async def test_what_changes_with_the_version_only_is_sent_once(api: Api, path: str) -> None:
+    async with api.get(path) as response:
+        assert response.headers["Cache-Control"] == "private, no-cache"
+        tag, size = response.headers["ETag"], len(await response.read())
+    assert size > 1000
+    for known in (tag, f'W/{tag}, "other"', "*"):
+        async with api.get(path, headers={"If-None-Match": known}) as response:
+            assert (response.status, await response.read(), response.headers["ETag"]) == (304, b"", tag)
+    for other in ('"other"', tag.strip('"'), ""):
+        async with api.get(path, headers={"If-None-Match": other}) as response:
+            assert (response.status, len(await response.read())) == (200, size)
+
+
+async def test_a_cache_keeps_the_page_and_the_description_apart(api: Api, services: Services) -> None:
+    for accept in ("text/html", "application/json"):
+        async with api.get(URL("/"), headers={"Accept": accept}) as response:
+            assert response.headers["Vary"] == "Accept"
+    async with api.get("/", headers={"Accept": "application/json"}) as response:
+        assert response.headers["Cache-Control"] == "no-store"
