@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway import metrics
-from gateway.problems import Problem, problem_response, unavailable
+from gateway.problems import Problem, mistake, problem_response, unavailable
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.trace import child_of
@@ -37,12 +37,17 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     started = time.perf_counter()
     response = await handler(request)
     if not response.prepared:
-        response.headers["X-Request-ID"] = request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        stamp(response, request_id)
     seconds = time.perf_counter() - started
     metrics.observe_request(_route_of(request), request.method, response.status, seconds)
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
+
+
+def stamp(response: web.StreamResponse, request_id: str) -> None:
+    """The headers that every answer has."""
+    response.headers["X-Request-ID"] = request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 @web.middleware
@@ -55,24 +60,23 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except UnavailableError as error:
         found = unavailable(str(error))
     except web.HTTPException as error:
-        found = _of_aiohttp(request, error)
+        if error.status < 400:
+            raise
+        found = of_aiohttp(request, error)
     except ConnectionError:
         raise  # the client went away: there is nobody to answer
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        found = Problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "The gateway made a mistake. Please report it with the request_id; the log has the rest.",
-        )
+        found = mistake(HTTPStatus.INTERNAL_SERVER_ERROR)
     return problem_response(found, request[REQUEST_ID])
 
 
-def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
-    if error.status < 400:
-        raise error
+def of_aiohttp(request: web.BaseRequest, error: web.HTTPException) -> Problem:
+    """An error that aiohttp raised, with what to do about it."""
     hints = {
         404: f"There is nothing at {request.path[:100]}. GET /openapi.json lists what there is.",
         405: f"{request.method} does not go here. Allowed: {error.headers.get('Allow', '')}.",
+        417: "Of all expectations only Expect: 100-continue is met here. Leave the header out.",
         413: "The body is larger than 64 KiB. No request needs that much.",
     }
     kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}

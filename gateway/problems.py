@@ -101,6 +101,11 @@ def too_many(detail: str, retry_after: float) -> Problem:
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
 
 
+def mistake(status: HTTPStatus) -> Problem:
+    """A fault of the gateway's own: the log has what must not be told."""
+    return Problem(status, "The gateway made a mistake. Please report it with the request_id; the log has the rest.")
+
+
 def problem_response(problem: Problem, request_id: str) -> web.Response:
     """The answer that tells of `problem`."""
     details = ProblemDetails(
@@ -117,3 +122,17 @@ def problem_response(problem: Problem, request_id: str) -> web.Response:
         content_type=CONTENT_TYPE,
         headers=problem.headers,
     )
+
+
+def raw_answer(problem: Problem, *, has_body: bool = True) -> bytes:
+    """The whole answer to a request that was not read, after which the connection ends."""
+    details = ProblemDetails(title=problem.status.phrase, status=problem.status, detail=problem.detail)
+    body = msgspec.json.encode(details)
+    headers = problem.headers | {
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {problem.status.value} {problem.status.phrase}\r\n{lines}\r\n".encode() + body * has_body

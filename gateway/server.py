@@ -1,21 +1,21 @@
 """The gateway's socket, and what a connection may cost: how many there are, how long they idle, how much they send.
 
-aiohttp bounds the rest by itself: 128 header lines of 8 KB each, 32 pipelined requests that wait, and no request whose
-length is told in two ways.
+What one connection may keep in memory, and all of them together, is for gateway/protocol.py and gateway/buffers.py.
 """
 
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-import msgspec
 from aiohttp import web
 
 from gateway import metrics
-from gateway.problems import CONTENT_TYPE, Problem, ProblemDetails, too_many, unavailable
+from gateway.buffers import Buffers
+from gateway.problems import Problem, raw_answer, too_many, unavailable
+from gateway.protocol import Protocol
 from shared.errors import SettingsError
 from shared.settings import Settings
 
@@ -25,6 +25,9 @@ LINGER = 2.0
 RETRY = 5
 # So many of these are let finish their request at a time: closed before that, most would not get to see the answer.
 LEAVING = 50
+# Bytes that all connections may keep: of requests, and of answers.
+UNREAD = 32 * 1024 * 1024
+UNSENT = 256 * 1024 * 1024
 
 
 @asynccontextmanager
@@ -34,17 +37,7 @@ async def serving(app: web.Application, settings: Settings) -> AsyncIterator[Non
     Raises:
         SettingsError: if the address or the port cannot be had.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=settings.shutdown_grace,
-        # Counts from the last answer, or from the beginning: a header that comes byte by byte does not prolong it.
-        keepalive_timeout=settings.gateway_idle_timeout,
-        lingering_time=LINGER,
-        # A compressed body is refused; until it is read to its end it must not be unpacked either.
-        auto_decompress=False,
-    )
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
     await runner.setup()
     try:
         assert runner.server is not None
@@ -60,9 +53,23 @@ async def serving(app: web.Application, settings: Settings) -> AsyncIterator[Non
 async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     leaving: set[asyncio.Transport] = set()
+    unread, unsent = Buffers(UNREAD), Buffers(UNSENT)
+
+    def protocol() -> Protocol:
+        return Protocol(
+            server,
+            unread,
+            unsent,
+            access_log=None,
+            # Counts from the last answer, or from the beginning: a header that comes byte by byte does not prolong it.
+            keepalive_timeout=settings.gateway_idle_timeout,
+            lingering_time=LINGER,
+            # A compressed body is refused; until it is read to its end it must not be unpacked either.
+            auto_decompress=False,
+        )
 
     def door() -> Door:
-        return Door(server, settings, leaving)
+        return Door(server, protocol, settings, leaving)
 
     try:
         return await loop.create_server(door, settings.gateway_host, settings.gateway_port)
@@ -77,8 +84,15 @@ async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
 class Door(asyncio.Protocol):
     """Lets a new connection in to `server`, or turns it away. `leaving` are those that were and are still there."""
 
-    def __init__(self, server: web.Server, settings: Settings, leaving: set[asyncio.Transport]) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        protocol: Callable[[], Protocol],
+        settings: Settings,
+        leaving: set[asyncio.Transport],
+    ) -> None:
         self._server = server
+        self._protocol = protocol
         self._settings = settings
         self._leaving = leaving
 
@@ -89,7 +103,7 @@ class Door(asyncio.Protocol):
             self._turn_away(connection, refusal)
             return
         _limit_stalls(connection, self._settings.gateway_idle_timeout)
-        handler = self._server()
+        handler = self._protocol()
         connection.set_protocol(handler)
         handler.connection_made(connection)
 
@@ -98,7 +112,7 @@ class Door(asyncio.Protocol):
 
     def _turn_away(self, connection: asyncio.Transport, refusal: Problem) -> None:
         metrics.TURNED_AWAY.inc()  # no line in the log for each: they come by the thousand
-        connection.write(_answer(refusal))
+        connection.write(raw_answer(refusal))
         if len(self._leaving) >= LEAVING:
             connection.close()
             return
@@ -125,16 +139,3 @@ def _limit_stalls(connection: asyncio.Transport, seconds: float) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         connection.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
-
-
-def _answer(problem: Problem) -> bytes:
-    """The whole answer to a request that nobody reads."""
-    details = ProblemDetails(title=problem.status.phrase, status=problem.status, detail=problem.detail)
-    body = msgspec.json.encode(details)
-    headers = problem.headers | {
-        "Content-Type": CONTENT_TYPE,
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {problem.status.value} {problem.status.phrase}\r\n{lines}\r\n".encode() + body

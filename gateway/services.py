@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 
+from gateway import outbox
+from gateway.buffers import Buffers
 from gateway.cache import Cache
 from gateway.dead_letters import DeadLetters
 from gateway.event_hub import EventHub
@@ -56,6 +58,7 @@ class Services:
     started: float
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     listeners: Counter[str] = field(default_factory=Counter)
+    outboxes: Buffers = field(default_factory=lambda: Buffers(outbox.TOTAL))
 
     def models(self) -> set[str]:
         """The models that a request may name: Meta's, the starter, and those that workers serve."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway import metrics
 from gateway.access import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
@@ -17,6 +17,7 @@ from gateway.event_hub import Subscription
 from gateway.frames import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.outbox import Outbox, OutboxFullError, Piece
 from gateway.problems import Problem, too_many, unavailable
+from gateway.protocol import Protocol
 from gateway.services import SERVICES, Services
 from gateway.validation import field_error, read_query
 from shared.errors import UnavailableError
@@ -30,6 +31,7 @@ MAX_SUBSCRIPTIONS = 1000
 MAX_CONNECTIONS = 1000
 SEND_TIMEOUT = 5.0
 HEARTBEAT = 20.0
+_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
 class Connection:
@@ -42,7 +44,7 @@ class Connection:
         self._viewer = owner_of(request)
         self._request = request
         self._socket = socket
-        self._outbox = Outbox()
+        self._outbox = Outbox(services.outboxes)
         self._audio = AudioFeeds(services.bus, services.index, self._outbox)
         self._subscriptions: dict[str, Subscription] = {}
 
@@ -52,18 +54,34 @@ class Connection:
         try:
             if query.job_id is not None:
                 await self._subscribe(Subscribe(query.job_id, audio=query.audio))
-            async for message in self._socket:
+            while (message := await self._next()).type not in _ENDS:
                 await self._pace()
                 if message.type is WSMsgType.TEXT:
                     await self._receive(message.data)
                 elif message.type is WSMsgType.BINARY:
                     self._reply(ErrorFrame("Send JSON text frames; binary ones mean nothing here."))
+                await asyncio.sleep(0)  # a flood of frames holds up no other client
         finally:
             for subscription in self._subscriptions.values():
                 self._hub.unsubscribe(subscription)
             self._audio.stop()  # before the first await: aiohttp cancels the handler of a client that left
-            await end((sender,))
-            await self._audio.close()
+            try:
+                await end((sender,))
+                await self._audio.close()
+            finally:
+                self._outbox.clear()
+
+    async def _next(self) -> WSMessage:
+        """The next frame. While it is awaited, none of those that were read is left to handle."""
+        protocol = self._request.protocol
+        if not isinstance(protocol, Protocol):
+            return await self._socket.receive()
+        idle = asyncio.get_running_loop().call_soon(protocol.frame_awaited)
+        try:
+            return await self._socket.receive()
+        finally:
+            idle.cancel()  # it has run if the frame did not come at once
+            protocol.frame_taken()
 
     async def _pace(self) -> None:
         """A frame counts as a request. One too many waits, and with it all that the client sends behind it."""

@@ -30,6 +30,10 @@ class Connection:
         async with asyncio.timeout(PATIENCE):
             return await self._reader.readuntil(b"\r\n\r\n")
 
+    async def exactly(self, size: int) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.readexactly(size)
+
     async def rest(self) -> bytes:
         """All that comes until the other side closes."""
         found = b""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outbox import AUDIO_LIMIT, LIMIT, Outbox, OutboxFullError, Piece
+from gateway.buffers import Buffers
+from gateway.outbox import AUDIO_LIMIT, LIMIT, TOTAL, Outbox, OutboxFullError, Piece
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -
     ]
 
     async def run() -> None:
-        outbox = Outbox()
+        outbox = Outbox(Buffers(TOTAL))
         for frame, job in puts:
             outbox.put(b"%d" % frame, job)
         assert await drain(outbox, len(expected)) == expected
@@ -49,7 +50,7 @@ def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -
 
 
 async def test_get_waits_for_a_frame() -> None:
-    outbox = Outbox()
+    outbox = Outbox(Buffers(TOTAL))
     waiting = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -58,7 +59,7 @@ async def test_get_waits_for_a_frame() -> None:
 
 
 async def test_progress_that_was_sent_is_not_replaced() -> None:
-    outbox = Outbox()
+    outbox = Outbox(Buffers(TOTAL))
     outbox.put(b"1", "job")
     assert await outbox.get() == b"1"
     outbox.put(b"2", "job")
@@ -66,14 +67,14 @@ async def test_progress_that_was_sent_is_not_replaced() -> None:
 
 
 async def test_as_many_frames_as_allowed_are_kept() -> None:
-    outbox = Outbox()
+    outbox = Outbox(Buffers(TOTAL))
     for number in range(LIMIT):
         outbox.put(b"%d" % number)
     assert await drain(outbox, LIMIT) == [b"%d" % number for number in range(LIMIT)]
 
 
 async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() -> None:
-    outbox = Outbox()
+    outbox = Outbox(Buffers(TOTAL))
     for number in range(LIMIT + 1):
         outbox.put(b"%d" % number)
     with pytest.raises(OutboxFullError):
@@ -81,14 +82,14 @@ async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() 
 
 
 async def test_progress_of_one_job_never_fills_the_box() -> None:
-    outbox = Outbox()
+    outbox = Outbox(Buffers(TOTAL))
     for number in range(10 * LIMIT):
         outbox.put(b"%d" % number, "job")
     assert await drain(outbox, 1) == [b"%d" % (10 * LIMIT - 1)]
 
 
 async def test_text_goes_before_audio_and_audio_in_order() -> None:
-    outbox, pieces = Outbox(), [Piece("a", b"1"), Piece("b", b"2"), Piece("a", b"3")]
+    outbox, pieces = Outbox(Buffers(TOTAL)), [Piece("a", b"1"), Piece("b", b"2"), Piece("a", b"3")]
     for piece in pieces:
         await outbox.put_audio(piece)
     outbox.put(b"event")
@@ -96,7 +97,7 @@ async def test_text_goes_before_audio_and_audio_in_order() -> None:
 
 
 async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
-    outbox, half = Outbox(), Piece("a", b"x" * (AUDIO_LIMIT // 2))
+    outbox, half = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT // 2))
     await outbox.put_audio(half)
     await outbox.put_audio(half)
     waiting = asyncio.create_task(outbox.put_audio(half))
@@ -108,7 +109,7 @@ async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
 
 
 async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
-    outbox, huge = Outbox(), Piece("a", b"x" * (AUDIO_LIMIT + 1))
+    outbox, huge = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT + 1))
     await outbox.put_audio(huge)
     waiting = asyncio.create_task(outbox.put_audio(Piece("b", b"1")))
     assert await soon(outbox.get()) is huge
@@ -117,7 +118,7 @@ async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
 
 
 async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
-    outbox, half = Outbox(), b"x" * (AUDIO_LIMIT // 2)
+    outbox, half = Outbox(Buffers(TOTAL)), b"x" * (AUDIO_LIMIT // 2)
     await outbox.put_audio(Piece("a", half))
     await outbox.put_audio(Piece("b", half))
     waiting = asyncio.create_task(outbox.put_audio(Piece("b", half)))
