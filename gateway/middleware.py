@@ -13,6 +13,7 @@ from gateway import metrics
 from gateway.problems import Problem, mistake, problem_response, unavailable
 from shared.errors import UnavailableError
 from shared.logs import get_logger
+from shared.text import escaped
 from shared.trace import child_of
 
 log = get_logger(__name__)
@@ -74,7 +75,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 def of_aiohttp(request: web.BaseRequest, error: web.HTTPException) -> Problem:
     """An error that aiohttp raised, with what to do about it."""
     hints = {
-        404: f"There is nothing at {request.path[:100]}. GET /openapi.json lists what there is.",
+        404: f"There is nothing at {escaped(request.path[:100])}. GET /openapi.json lists what there is.",
         405: f"{request.method} does not go here. Allowed: {error.headers.get('Allow', '')}.",
         417: "Of all expectations only Expect: 100-continue is met here. Leave the header out.",
         413: "The body is larger than 64 KiB. No request needs that much.",

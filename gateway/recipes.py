@@ -12,6 +12,7 @@ from shared.files import OUTPUT_KINDS, OutputKind
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
 from shared.prompt import build_prompt
+from shared.text import is_visible, without_bidi_controls
 
 
 def make_recipe(
@@ -66,9 +67,9 @@ def _prompt(request: GenerateRequest) -> str:
         raise invalid(FieldError("components", "Give either prompt or components, not both."))
     if request.components is not None:
         return _built(request)
-    if request.prompt is None or not request.prompt.strip():
+    if request.prompt is None or not is_visible(request.prompt):
         raise invalid(FieldError("prompt", "Say in words what to play, or give components."))
-    return _printable("prompt", request.prompt.strip())
+    return printable("prompt", without_bidi_controls(request.prompt).strip())
 
 
 def _built(request: GenerateRequest) -> str:
@@ -81,10 +82,10 @@ def _built(request: GenerateRequest) -> str:
         raise invalid(
             FieldError("components", f"They make {len(prompt)} characters; at most {MAX_PROMPT} are allowed.")
         )
-    return _printable("components", prompt)
+    return printable("components", prompt)
 
 
-def _printable(field: str, text: str) -> str:
+def printable(field: str, text: str) -> str:
     """Line breaks and tabs are fine; other control characters are accidents or attacks."""
     for character in text:
         if unicodedata.category(character) == "Cc" and character not in "\n\r\t":

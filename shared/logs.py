@@ -1,10 +1,14 @@
 """Structured logs: one event a line, with the job's id bound to it, as text or JSON on stderr."""
 
+import io
 import logging
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.typing import EventDict, ExcInfo
+
+from shared.text import escaped
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -20,9 +24,9 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
     if style == "json":
         render: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        # Plain tracebacks: pretty ones print local variables, and with them prompts and keys.
-        plain = structlog.dev.plain_traceback
-        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)]
+        colors = sys.stderr.isatty()
+        console = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=_plain_traceback)
+        render = [_escape, console]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -44,6 +48,22 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(role=role)
+
+
+def _escape(logger: object, method: str, event: EventDict) -> EventDict:
+    """What people wrote moves no cursor and turns no text around. The JSON renderer writes ASCII anyway."""
+    # Of a value, the renderer itself writes line breaks as `\n`.
+    return {
+        name: escaped(value, keep="" if name == "event" else "\n\r\t") if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
+def _plain_traceback(file: TextIO, exc_info: ExcInfo) -> None:
+    """A pretty one would print local variables, and with them prompts and keys."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    file.write(escaped(text.getvalue(), keep="\n\t"))
 
 
 def get_logger(name: str) -> Logger:

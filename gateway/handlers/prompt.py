@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.api import RandomQuery
 from gateway.problems import FieldError, invalid
+from gateway.recipes import printable
 from gateway.responses import json_response
 from gateway.validation import read_body, read_query
 from shared.prompt import VOCABULARY, PromptComponents, build_prompt, random_components
@@ -17,9 +18,12 @@ async def build(request: web.Request) -> web.Response:
     """POST /api/v1/prompt/build."""
     components = await read_body(request, PromptComponents)
     try:
-        return json_response(build_prompt(components))
+        built = build_prompt(components)
     except ValueError as error:
         raise invalid(FieldError("", str(error))) from error
+    for name, part in built.components.items():
+        printable(name, part)
+    return json_response(built)
 
 
 async def surprise(request: web.Request) -> web.Response:

@@ -6,6 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from shared.text import is_visible, without_bidi_controls
+
 Words = Annotated[str, Meta(max_length=100)]
 
 _BPM = re.compile(r"^(?:at\s+)?(\d{2,3}(?:\.\d+)?)(?:\s*bpm)?$", re.IGNORECASE)
@@ -51,7 +53,9 @@ def build_prompt(components: PromptComponents) -> BuiltPrompt:
 
 
 def _clean(text: str | None) -> str:
-    return " ".join((text or "").split()).strip(" ,")
+    """One line without bidirectional controls; a text of which nothing shows counts as not given."""
+    words = " ".join(without_bidi_controls(text or "").split()).strip(" ,")
+    return words if is_visible(words) else ""
 
 
 def _with_noun(text: str, noun: str) -> str:

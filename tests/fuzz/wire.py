@@ -24,6 +24,7 @@ from shared.job_id import is_job_id
 from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
 from shared.prompt import PromptComponents, build_prompt
 from shared.records import Entry, decode_record
+from shared.text import is_visible
 from shared.trace import child_of, new_traceparent
 from shared.transitions import check
 from tests.fuzz.target import Target, finish
@@ -43,7 +44,7 @@ def prompt(data: bytes) -> None:
     try:
         built = build_prompt(components)
     except ValueError:
-        assert not any(word.strip(",") for text in texts[:20] for word in text.split())
+        assert not any(is_visible(word.strip(",")) for text in texts[:20] for word in text.split())
         return
     assert built.structured_prompt == ", ".join(built.components.values())
     assert "  " not in built.structured_prompt

@@ -12,6 +12,7 @@ from gateway.drafts import fingerprint_source
 from gateway.problems import FieldError, Problem
 from gateway.recipes import make_recipe
 from shared.messages import Recipe
+from shared.text import is_visible, without_bidi_controls
 
 
 def request(**fields: Any) -> GenerateRequest:
@@ -190,9 +191,22 @@ def test_a_control_character_in_components_is_refused_too() -> None:
     assert "U+0000" in error.message
 
 
+@pytest.mark.parametrize("prompt", ["\u200b", "\u2800" * 3, "\u3164", "\u00ad", "\u202e\u2069", "\ufeff \u2060"])
+def test_a_prompt_of_which_nothing_shows_is_refused(prompt: str) -> None:
+    assert refusal(request(prompt=prompt)).field == "prompt"
+    assert refusal(request(prompt=None, components={"custom_text": prompt})).field == "components"
+
+
+def test_a_prompt_cannot_turn_the_text_around_it() -> None:
+    given = "a \u202etone\u202c of \u2067bells\u2069\u200f"
+    assert recipe(request(prompt=given)).prompt == "a tone of bells"
+    components = {"genre": "\u202ejazz", "instruments": ["\u2066piano", "\u200b"], "mood": "\u2800"}
+    assert recipe(request(prompt=None, components=components)).prompt == "jazz music, featuring piano"
+
+
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=MAX_PROMPT))
 def test_any_other_text_is_kept_as_it_is(prompt: str) -> None:
-    if prompt.strip():
-        assert recipe(request(prompt=prompt)).prompt == prompt.strip()
+    if is_visible(prompt):
+        assert recipe(request(prompt=prompt)).prompt == without_bidi_controls(prompt).strip()
     else:
         assert refusal(request(prompt=prompt)).field == "prompt"

@@ -49,6 +49,8 @@ async def refused_fields(api: Api, body: bytes) -> list[str]:
         ('{"prompt": ""}', "prompt"),
         ('{"prompt": "a\\u0000b"}', "prompt"),
         ('{"prompt": 1}', "prompt"),
+        ('{"prompt": "\\u200b\\u2800\\u3164\\u00ad"}', "prompt"),
+        ('{"components": {"genre": "\\u3164", "instruments": ["\\u200b"]}}', "components"),
         ('{"prompt": ' + "[" * 500 + "]" * 500 + "}", "prompt"),
         ('{"prompt": "' + "x" * 501 + '"}', "prompt"),
         ('{"prompt": "a", "duration": "8"}', "duration"),

@@ -52,6 +52,22 @@ def test_a_newline_in_a_value_makes_no_second_line(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200f", "\u2028", "\x85", "\x1b[2J", "\x07", "\x00"])
+def test_no_character_of_a_value_an_event_or_an_exception_acts_on_the_terminal(style: str, character: str) -> None:
+    program = f"""
+log.info("refused", prompt={"a" + character!r}, words={"a b" + character!r}, listed=[{character!r}])
+logging.getLogger("x").warning("library: %s", {"a" + character + chr(10) + "forged"!r})
+try:
+    raise ValueError({"a" + character!r})
+except ValueError:
+    log.exception("broken")
+"""
+    lines = written(program, style)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert not any(line.startswith("forged") for line in lines)
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
 def test_what_libraries_log_looks_the_same(style: str) -> None:
     program = 'structlog.contextvars.bind_contextvars(job_id="gen_1"); logging.getLogger("x").warning("n %d", 3)'
     (line,) = written(program, style)

@@ -30,7 +30,9 @@ async def test_the_example_of_the_contract_gives_its_answer(api: Api) -> None:
         }
 
 
-@pytest.mark.parametrize("body", [{}, {"genre": None}, {"genre": " ", "instruments": []}])
+@pytest.mark.parametrize(
+    "body", [{}, {"genre": None}, {"genre": " ", "instruments": []}, {"genre": "\u200b", "instruments": ["\u3164"]}]
+)
 async def test_without_a_word_there_is_no_prompt(api: Api, body: dict[str, object]) -> None:
     async with api.post("/api/v1/prompt/build", json=body) as response:
         assert response.status == 422
@@ -66,3 +68,13 @@ async def test_the_vocabulary_lists_the_words(api: Api) -> None:
         body = await response.json()
     assert [genre["name"] for genre in body["genres"]] == [genre.name for genre in VOCABULARY.genres]
     assert set(body) == {"genres", "tempos", "moods", "instruments"}
+
+
+async def test_a_field_with_a_control_character_is_refused_and_one_with_a_bidirectional_control_goes_without(
+    api: Api,
+) -> None:
+    async with api.post("/api/v1/prompt/build", json={"genre": "jazz", "mood": "a\u0000b"}) as response:
+        assert response.status == 422
+        assert [error["field"] for error in (await response.json())["errors"]] == ["mood"]
+    async with api.post("/api/v1/prompt/build", json={"custom_text": "\u202ejazz"}) as response:
+        assert (await response.json())["structured_prompt"] == "jazz"
