@@ -1,11 +1,30 @@
 """From a validated request to the record of a job that is not accepted yet."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from shared.job_id import job_id_for, new_job_id
 from shared.messages import STARTED, JobRecord, Recipe, now
+
+
+class Creations:
+    """The times at which jobs are made: each is later than the one before, so that they tell the order."""
+
+    def __init__(self) -> None:
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def next(self) -> datetime:
+        """The present, or a little later. A clock that was set back is believed."""
+        moment = now()
+        if moment <= self._latest < moment + timedelta(seconds=1):
+            moment = self._latest + timedelta(milliseconds=1)
+        self._latest = moment
+        return moment
+
+
+_creations = Creations()
 
 
 def draft_record(
@@ -20,7 +39,7 @@ def draft_record(
         traceparent: of the request.
         owner: the name of its API key.
     """
-    moment = now()
+    moment = _creations.next()
     return JobRecord(
         job_id=_job_id(idempotency_key, owner),
         recipe=recipe,

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.json_input import decode_json
+from shared.messages import encode
 
 JobId = Annotated[str, Meta(max_length=64)]
 
@@ -56,4 +57,4 @@ def decode_request(text: str | bytes) -> Request:
     return request
 
 
-encode_frame = msgspec.json.Encoder().encode
+encode_frame = encode

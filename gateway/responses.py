@@ -3,15 +3,14 @@
 import hashlib
 from http import HTTPStatus
 
-import msgspec
 from aiohttp import ETag, web
 
-_encode = msgspec.json.Encoder().encode
+from shared.messages import encode
 
 
 def json_response(body: object, status: int = 200) -> web.Response:
     """`body`, a struct or plain data, as JSON."""
-    return web.Response(status=status, body=_encode(body), content_type="application/json", charset="utf-8")
+    return web.Response(status=status, body=encode(body), content_type="application/json", charset="utf-8")
 
 
 def unless_known(request: web.Request, response: web.Response) -> web.Response:

@@ -1,7 +1,6 @@
 """From a record to what a client sees: the record's facts and where the job stands in the queue."""
 
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
 
 from msgspec.structs import replace
 
@@ -12,14 +11,6 @@ from gateway.takes import take_key
 from gateway.worker_registry import WorkerRegistry
 from shared.files import audio_url
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
-
-Moment = TypeVar("Moment", datetime, datetime | None)
-
-
-def whole_seconds(moment: Moment) -> Moment:
-    """REST tells times as `2024-12-01T10:00:00Z`: the decoders of some clients refuse fractions."""
-    return moment.replace(microsecond=0) if moment else moment
-
 
 # A worker reports several times a second; one that has been silent for so long, and is not listed, is gone.
 ABANDONED = timedelta(seconds=8)
@@ -44,9 +35,9 @@ class Views:
             status=record.status,
             progress=record.progress,
             message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired, keeper),
-            created_at=whole_seconds(record.created_at),
-            started_at=whole_seconds(record.started_at),
-            completed_at=whole_seconds(record.completed_at),
+            created_at=record.created_at,
+            started_at=record.started_at,
+            completed_at=record.completed_at,
             error_message=record.error_message,
             prompt=recipe.prompt,
             duration=recipe.duration,

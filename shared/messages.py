@@ -4,6 +4,7 @@ Fields are only ever added, with a default; none is renamed or retyped, because 
 field decode them.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -20,6 +21,20 @@ UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 Moment = Annotated[datetime, Meta(tz=True)]
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+
+
+_encode = msgspec.json.Encoder().encode
+# msgspec writes no decimals or six. Quotes in a text are escaped, so nothing that people write looks like this.
+_TIME = re.compile(rb'(?<=[_"]at":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{3})\d{3})?Z"')
+
+
+def encode(message: object) -> bytes:
+    """The JSON of a struct, or of what holds structs. Times have exactly three decimals, on every wire."""
+    return _TIME.sub(_to_milliseconds, _encode(message))
+
+
+def _to_milliseconds(time: re.Match[bytes]) -> bytes:
+    return b'%b.%bZ"' % (time[1], time[2] or b"000")
 
 
 def now() -> datetime:

@@ -7,10 +7,9 @@ from nats.js import JetStreamContext
 from shared import metrics, subjects
 from shared.bus import AWAY
 from shared.errors import QueueFullError, UnavailableError
-from shared.messages import TERMINAL, UNDECODABLE, Event, EventType, Job, JobStatus, event_of
+from shared.messages import TERMINAL, UNDECODABLE, Event, EventType, Job, JobStatus, encode, event_of
 from shared.records import Entry
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
 
 # JetStream's error code for a stream at `max_msgs` with `discard: new`.
@@ -38,7 +37,7 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
     message_id = f"{job.job_id}.{again}" if again else job.job_id
     headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
     try:
-        acknowledged = await js.publish(subjects.job_subject(job.recipe.model), _encode(job), headers=headers)
+        acknowledged = await js.publish(subjects.job_subject(job.recipe.model), encode(job), headers=headers)
         return acknowledged.seq
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code == MAXIMUM_MESSAGES:
@@ -151,7 +150,7 @@ async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, a
             # A message id is known for two minutes. This is checked for as long as there are events.
             headers[subjects.EXPECTED_LAST] = str(after)
     try:
-        await js.publish(subjects.event_subject(record.job_id, event.type), _encode(event), headers=headers)
+        await js.publish(subjects.event_subject(record.job_id, event.type), encode(event), headers=headers)
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code in WRONG_LAST_SEQUENCE:
             return False

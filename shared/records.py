@@ -11,7 +11,7 @@ from shared import metrics, subjects
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
-from shared.messages import UNDECODABLE, JobRecord, now
+from shared.messages import UNDECODABLE, JobRecord, encode, now
 from shared.transitions import check
 
 # JetStream's error codes for a compare-and-set that lost.
@@ -21,7 +21,6 @@ MESSAGE_TTL_DISABLED = 10166
 # Seconds for which the marker of a removed record stays. Gateways that were away longer read all records again.
 MARKER_TTL = 3600.0
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobRecord).decode
 
 
@@ -50,7 +49,7 @@ def losing(entry: Entry, file: Audio | Output) -> JobRecord:
 
 def encode_record(record: JobRecord) -> bytes:
     """The JSON of a record."""
-    return _encode(record)
+    return encode(record)
 
 
 def decode_record(data: bytes) -> JobRecord:
@@ -184,7 +183,7 @@ class Records:
             await self.bucket._js.publish(subject, headers=headers)
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
-        data = _encode(record)
+        data = encode(record)
         try:
             if revision is None:
                 return Entry(record, await self.bucket.create(record.job_id, data))

@@ -4,15 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-import msgspec
-
 from shared import subjects
 from shared.bus import Bus
-from shared.messages import WorkerInfo
+from shared.messages import WorkerInfo, encode
 
 INTERVAL = 2.0
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Announcer:
@@ -32,7 +28,7 @@ class Announcer:
         while True:
             self._changed.clear()
             info = self._describe()
-            await self._publish(info.worker_id, _encode(info))
+            await self._publish(info.worker_id, encode(info))
             # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):

@@ -16,7 +16,6 @@ from gateway.recipes import make_recipe
 from gateway.responses import json_response
 from gateway.services import SERVICES, Services
 from gateway.validation import read_body
-from gateway.views import whole_seconds
 from shared.messages import JobRecord
 
 _KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
@@ -39,7 +38,7 @@ async def generate(request: web.Request) -> web.Response:
         job_id=record.job_id,
         status=record.status,
         message=record.message,
-        created_at=whole_seconds(record.created_at),
+        created_at=record.created_at,
     )
     return json_response(accepted)
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from nats.aio.msg import Msg
 
 from shared.messages import Event
 from tests.integration.system import System, eventually
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 async def test_a_prompt_becomes_a_wav_of_the_asked_duration(system: System) -> None:
@@ -31,6 +34,35 @@ async def test_a_prompt_becomes_a_wav_of_the_asked_duration(system: System) -> N
     assert status["seed"] == 7
     assert status["audio_url"] == f"/api/v1/download/{job_id}"
     assert status["started_at"] <= status["completed_at"]
+
+
+async def test_jobs_are_listed_in_the_order_in_which_they_were_made_by_every_gateway_and_after_a_restart(
+    system: System,
+) -> None:
+    first, second = await system.gateway(), await system.gateway()
+    made = [await first.generate(duration=0.5, seed=number) for number in range(30)]
+    await second.until(made[-1], "queued")
+    later = await system.gateway()
+    for api in (first, second, later):
+        async with api.http.get("/api/v1/jobs") as response:
+            jobs = (await response.json())["jobs"]
+        assert [job["job_id"] for job in reversed(jobs)] == made
+        assert all(TIME.fullmatch(job["created_at"]) for job in jobs)
+
+
+async def test_times_are_written_alike_over_rest_the_websocket_and_nats(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    subscription = await (await system.nats("observer")).subscribe("music.events.>")
+    job_id = await api.generate(duration=0.5)
+    status = await api.until(job_id, "completed")
+    assert all(TIME.fullmatch(status[name]) for name in ("created_at", "started_at", "completed_at"))
+    async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
+        assert TIME.fullmatch((await socket.receive_json(timeout=10))["at"])
+    assert TIME.fullmatch(json.loads((await subscription.next_msg(timeout=10)).data)["at"])
+    stored = json.loads((await (await system.records()).bucket.get(job_id)).value or b"")
+    assert all(TIME.fullmatch(value) for name, value in stored.items() if name.endswith("_at") and value)
+    async with api.http.get("/health") as response:
+        assert all(TIME.fullmatch(worker["started_at"]) for worker in (await response.json())["workers"])
 
 
 async def test_the_object_carries_type_checksum_and_recipe(system: System) -> None:

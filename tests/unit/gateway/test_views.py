@@ -9,7 +9,7 @@ import pytest
 from gateway.api import JobView
 from gateway.estimate import Estimator
 from gateway.job_index import JobIndex
-from gateway.views import Views, whole_seconds
+from gateway.views import Views
 from gateway.worker_registry import WorkerRegistry
 from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
 from shared.records import AUDIO_LOST, Entry, losing
@@ -122,14 +122,10 @@ async def test_a_finished_job_has_no_eta(status: JobStatus) -> None:
     assert (await view(record(1, status=status), completed(2))).eta_seconds is None
 
 
-async def test_times_are_told_in_whole_seconds() -> None:
+async def test_times_are_those_of_the_record_to_the_millisecond() -> None:
     moment = NOON.replace(microsecond=999_000)
-    seen = await view(completed(1, created_at=moment, started_at=moment, completed_at=moment))
-    assert seen.created_at == seen.started_at == seen.completed_at == NOON
-
-
-def test_a_time_that_is_not_known_stays_unknown() -> None:
-    assert whole_seconds(None) is None
+    seen = await view(completed(1, created_at=moment, started_at=moment, completed_at=None))
+    assert (seen.created_at, seen.started_at, seen.completed_at) == (moment, moment, None)
 
 
 async def test_a_completed_job_tells_where_its_audio_is() -> None:

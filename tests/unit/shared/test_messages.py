@@ -1,5 +1,6 @@
 """What is on the wire."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -19,6 +20,7 @@ from shared.messages import (
     JobStatus,
     Recipe,
     Timings,
+    encode,
     event_of,
     now,
 )
@@ -134,6 +136,40 @@ def test_fields_of_a_later_version_are_ignored(data: bytes, kind: type[JobRecord
 def test_a_job_needs_nothing_but_its_id_recipe_and_time() -> None:
     job = Job(job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=now())
     assert msgspec.json.decode(msgspec.json.encode(job), type=Job) == job
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "written"), [(0, ".000Z"), (5_000, ".005Z"), (120_000, ".120Z"), (999_000, ".999Z"), (1, ".000Z")]
+)
+def test_a_time_has_exactly_three_decimals_on_every_wire(microsecond: int, written: str) -> None:
+    moment = datetime(2024, 12, 1, 10, 0, 0, microsecond, UTC)
+    job = Job(job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=moment)
+    assert f'"created_at":"2024-12-01T10:00:00{written}"'.encode() in encode(job)
+    whole = JobRecord(job_id=JOB, recipe=job.recipe, created_at=moment, updated_at=moment, started_at=moment)
+    for message in (whole, event_of(whole, 1), [whole, {"nested": whole}]):
+        times = re.findall(rb"T10:00:00([^\"]*)\"", encode(message))
+        assert times
+        assert set(times) == {written.encode()}
+
+
+@given(st.text())
+def test_a_text_that_looks_like_a_time_is_sent_as_it_is(text: str) -> None:
+    prompt = f'"created_at":"2024-12-01T10:00:00.123456Z"{text}'
+    recipe = Recipe(model="small", prompt=prompt, duration=8.0)
+    assert msgspec.json.decode(encode(recipe), type=Recipe) == recipe
+
+
+@pytest.mark.parametrize("written", ["10:00:00Z", "10:00:00.5Z", "10:00:00.500Z", "10:00:00.500000Z"])
+def test_a_record_of_any_version_is_read_whatever_decimals_its_times_have(written: str) -> None:
+    data = encode(
+        JobRecord(
+            job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=now(), updated_at=now()
+        )
+    )
+    old = re.sub(rb'"created_at":"[^"]*"', f'"created_at":"2024-12-01T{written}"'.encode(), data)
+    read = msgspec.json.decode(old, type=JobRecord)
+    assert read.created_at.replace(microsecond=0) == datetime(2024, 12, 1, 10, tzinfo=UTC)
+    assert msgspec.json.decode(encode(read), type=JobRecord) == read
 
 
 def test_now_is_utc_to_the_millisecond() -> None:

@@ -12,7 +12,7 @@ from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobStatus
 from tests.unit.gateway.conftest import Api
-from tests.unit.gateway.samples import completed, entry, job_id, record
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 MOMENTS = st.integers(0, 4_000_000_000_000).map(
     lambda milliseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
@@ -80,6 +80,18 @@ async def test_pages_cover_every_job_once_newest_first(api: Api, services: Servi
     assert seen == [each.job_id for each in services.index.newest(10, None, None)]
 
 
+async def test_jobs_of_one_second_are_listed_by_their_milliseconds_however_their_records_came(
+    api: Api, services: Services
+) -> None:
+    order = [5, 1, 4, 2, 3]  # their ids tell nothing
+    for number in (3, 1, 5, 4, 2):
+        created = NOON + timedelta(milliseconds=order.index(number))
+        services.index.apply(entry(record(number, created_at=created)))
+    jobs = (await listing(api))["jobs"]
+    assert [job["job_id"] for job in jobs] == [job_id(number) for number in reversed(order)]
+    assert [job["created_at"] for job in jobs] == [f"2026-01-01T12:00:00.00{number}Z" for number in (4, 3, 2, 1, 0)]
+
+
 async def test_a_page_that_holds_the_rest_has_no_next_one(api: Api, services: Services) -> None:
     for number in range(3):
         services.index.apply(entry(record(number)))
@@ -107,7 +119,7 @@ async def test_a_status_has_every_field_of_the_contract(api: Api, services: Serv
         "status": "completed",
         "progress": 1.0,
         "message": "Done",
-        "created_at": "2026-01-01T12:00:00Z",
+        "created_at": "2026-01-01T12:00:00.000Z",
         "started_at": None,
         "error_message": None,
         "prompt": "a tone",
