@@ -62,7 +62,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         bus = await stack.enter_async_context(open_bus())
         http = await stack.enter_async_context(
             # As many connections as there are downloads, which `server.py` bounds: slow ones must not make others wait.
-            ClientSession(timeout=ClientTimeout(total=None, connect=3, sock_read=30), connector=TCPConnector(limit=0))
+            # Each has a small buffer.
+            ClientSession(
+                timeout=ClientTimeout(total=None, connect=3, sock_read=30),
+                connector=TCPConnector(limit=0),
+                read_bufsize=32 * 1024,
+            )
         )
         ledger = Ledger(bus, index)
         renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)

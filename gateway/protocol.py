@@ -90,7 +90,7 @@ class Protocol(web.RequestHandler, asyncio.BufferedProtocol):
         self._keep(self._pending + len(data))
         if self._messages and self._pending > MAX_PIPELINED and not self._buffer_paused:
             self._pause_reading_for_buffer()  # `start` resumes when it takes the next request
-        if self._head > MAX_HEAD:
+        if self._head > MAX_HEAD and not self._close:
             self._refuse(head_too_large(f"The head of the request is longer than {MAX_HEAD} bytes."))
 
     def frame_awaited(self) -> None:
@@ -112,7 +112,8 @@ class Protocol(web.RequestHandler, asyncio.BufferedProtocol):
             self._pause_reading_for_buffer()  # until the handshake is answered, or all frames are handled
 
     def _keep(self, size: int) -> None:
-        self._pending = min(size, MAX_UNREAD)
+        # An answer may fail after the connection is lost: nothing is kept then.
+        self._pending = 0 if self.transport is None else min(size, MAX_UNREAD)
         self._unread.note(self, self._pending)
 
     # ---- What goes out ----
@@ -142,7 +143,8 @@ class Protocol(web.RequestHandler, asyncio.BufferedProtocol):
         transport = self.transport
         if transport is None:
             return
-        if self._request_in_progress or self._messages or self._payload_parser is not None or self._paused:
+        is_busy = self._request_in_progress or self._messages or self._payload_parser is not None or self._paused
+        if is_busy or self._close:
             transport.abort()
             return
         self.close()

@@ -6,6 +6,7 @@ import socket
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client import REGISTRY
 
 from deploy.stack.ports import LOOPBACK
@@ -49,6 +50,25 @@ def test_what_is_given_back_counts_no_longer() -> None:
     assert (buffers.total, first.cuts, second.cuts) == (100, 0, 0)
 
 
+@pytest.fixture
+def buffers(monkeypatch: pytest.MonkeyPatch) -> list[Buffers]:
+    """Those of the gateway that a test starts: for what clients sent, and for what they did not take."""
+    made: list[Buffers] = []
+
+    def make(limit: int) -> Buffers:
+        made.append(Buffers(limit))
+        return made[-1]
+
+    monkeypatch.setattr(server, "Buffers", make)
+    return made
+
+
+async def until_nothing_is_kept(buffers: list[Buffers]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while any(each.total for each in buffers):
+            await asyncio.sleep(0.01)
+
+
 async def begin(connect: Connect, port: int, count: int, beginning: bytes) -> list[Connection]:
     """Connections on which only the beginning of a request was sent."""
     clients = [await connect(port) for _ in range(count)]
@@ -63,19 +83,22 @@ async def begin(connect: Connect, port: int, count: int, beginning: bytes) -> li
     ids=["heads", "bodies"],
 )
 async def test_unfinished_requests_that_add_up_are_cut_and_short_ones_are_answered(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+    serve: Serve, connect: Connect, buffers: list[Buffers], monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(server, "UNREAD", 200_000)
     before, port = cut_connections(), await serve()
     honest = await connect(port)
     await honest.send(LIVE)  # a head that is not whole either
-    await begin(connect, port, 30, beginning)
+    clients = await begin(connect, port, 30, beginning)
     async with asyncio.timeout(PATIENCE):
         while cut_connections() < before + 20:
             await asyncio.sleep(0.01)
     await honest.send(b"\r\n")
     assert b" 200 " in await honest.head()
     assert await is_well(port)
+    for client in clients:
+        await client.close()
+    await until_nothing_is_kept(buffers)
 
 
 async def test_a_head_that_is_cut_is_answered_with_a_503(
@@ -91,7 +114,7 @@ async def test_a_head_that_is_cut_is_answered_with_a_503(
 
 
 async def test_answers_that_clients_do_not_take_are_cut_when_they_add_up(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, buffers: list[Buffers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "UNSENT", 500_000)
     before, port = cut_connections(), await serve()
@@ -109,6 +132,47 @@ async def test_answers_that_clients_do_not_take_are_cut_when_they_add_up(
     assert await is_well(port)
     for client in deaf:
         client.close()
+    await until_nothing_is_kept(buffers)
+
+
+async def test_what_was_sent_counts_until_it_is_answered(
+    serve: Serve, connect: Connect, buffers: list[Buffers]
+) -> None:
+    client = await connect(await serve())
+    await client.send(LIVE + HEADER * 10)
+    async with asyncio.timeout(PATIENCE):
+        while buffers[0].total < 10_000:
+            await asyncio.sleep(0.01)
+    await client.send(b"\r\n")
+    assert b" 200 " in await client.head()
+    await until_nothing_is_kept(buffers)
+
+
+async def test_an_answer_that_fails_after_its_client_left_leaves_nothing_counted(
+    serve: Serve, connect: Connect, buffers: list[Buffers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending, left = asyncio.Event(), asyncio.Event()
+    write_eof = web.Response.write_eof
+
+    async def write_late(response: web.Response, data: bytes = b"") -> None:
+        sending.set()
+        try:
+            await left.wait()
+        finally:
+            await write_eof(response, data)
+
+    monkeypatch.setattr(web.Response, "write_eof", write_late)
+    client = await connect(await serve())
+    await client.send(LIVE + b"\r\n" + LIVE)  # the second one is not whole
+    await sending.wait()
+    await client.close()
+    async with asyncio.timeout(PATIENCE):
+        while buffers[0].total:
+            await asyncio.sleep(0.01)
+    left.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert buffers[0].total == 0
 
 
 async def test_a_request_behind_a_declined_upgrade_is_read_whole(serve: Serve, connect: Connect) -> None:
