@@ -163,8 +163,12 @@ async def test_an_answer_that_fails_after_its_client_left_leaves_nothing_counted
 
     monkeypatch.setattr(web.Response, "write_eof", write_late)
     client = await connect(await serve())
-    await client.send(LIVE + b"\r\n" + LIVE)  # the second one is not whole
+    await client.send(LIVE + b"\r\n")
     await sending.wait()
+    await client.send(LIVE)  # a second one, which is not whole
+    async with asyncio.timeout(PATIENCE):
+        while buffers[0].total < 2 * len(LIVE):
+            await asyncio.sleep(0.01)
     await client.close()
     async with asyncio.timeout(PATIENCE):
         while buffers[0].total:
