@@ -1,4 +1,4 @@
-"""What all connections together keep in memory: each has a bound of its own, and the sum has one too."""
+"""A bound on the memory of all connections together, beside the bound that each one has."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from gateway import metrics
 
 
 class Holder(Protocol):
-    """What keeps bytes, such as a connection."""
+    """An owner of bytes, such as a connection."""
 
     def cut(self) -> None:
         """Give the bytes up, and the client with them."""

@@ -52,7 +52,7 @@ Request = Subscribe | Unsubscribe | Ping
 
 
 def decode_request(text: str | bytes) -> Request:
-    """What a client sent. Raises: msgspec.DecodeError, as `decode_json` does."""
+    """The request in a frame. Raises: msgspec.DecodeError, as `decode_json` does."""
     request: Request = decode_json(text.encode() if isinstance(text, str) else text, Request)
     return request
 

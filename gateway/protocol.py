@@ -28,7 +28,7 @@ MAX_FIELD = 16 * 1024
 MAX_HEAD = 32 * 1024
 # Bytes of requests that wait behind the one that is answered: beyond this no more is read.
 MAX_PIPELINED = 64 * 1024
-# What one connection can keep of what was sent to it; a body that is read as it comes passes through.
+# Bytes that one connection can keep of what was sent to it; a body that is read as it comes passes through.
 MAX_UNREAD = 256 * 1024
 # So much is read at a time. All connections share the buffer: it is emptied before another one reads.
 _PIECE = memoryview(bytearray(16 * 1024))
@@ -199,7 +199,7 @@ def _answer(problem: Problem) -> web.Response:
 
 
 def unreadable(error: HttpProcessingError) -> Problem:
-    """What is wrong with bytes that are no request, in words that tell what to send."""
+    """The problem with bytes that are no request, in words that tell what to send."""
     match error:
         case LineTooLong(args=(_, limit, *_)) if limit == MAX_TARGET:
             return Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"The URL is longer than {MAX_TARGET} bytes. Shorten it.")

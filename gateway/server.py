@@ -1,6 +1,6 @@
 """The gateway's socket, and what a connection may cost: how many there are, how long they idle, how much they send.
 
-What one connection may keep in memory, and all of them together, is for gateway/protocol.py and gateway/buffers.py.
+gateway/protocol.py and gateway/buffers.py bound the memory of each connection and of all together.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
 
 
 def _escape(logger: object, method: str, event: EventDict) -> EventDict:
-    """What people wrote moves no cursor and turns no text around. The JSON renderer writes ASCII anyway."""
+    """Escape text that would move the cursor or turn other text around. The JSON renderer writes ASCII anyway."""
     # Of a value, the renderer itself writes line breaks as `\n`.
     return {
         name: escaped(value, keep="" if name == "event" else "\n\r\t") if isinstance(value, str) else value

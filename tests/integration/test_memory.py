@@ -1,4 +1,4 @@
-"""What an attack costs a gateway in memory, measured on its process: status codes do not tell."""
+"""The memory that an attack costs a gateway, measured on its process: status codes do not tell."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What all connections together may keep."""
+"""The bound on the memory of all connections together."""
 
 import asyncio
 import re

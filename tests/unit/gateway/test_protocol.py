@@ -1,4 +1,4 @@
-"""What no handler ever sees is answered like everything else: as problem details, on a real socket."""
+"""Errors that no handler sees are problem details like all others, on a real socket."""
 
 import http.client
 import io
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
     body: bytes
 
     def problem(self) -> dict[str, Any]:
-        """What the answer tells, which is whole."""
+        """The problem that the answer tells of, which is whole."""
         assert self.headers["Content-Type"] == "application/problem+json"
         assert self.headers["Cache-Control"] == "no-store"
         assert int(self.headers["Content-Length"]) == len(self.body)

@@ -284,7 +284,7 @@ def test_field_error_takes_any_text(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(GenerateRequest.__struct_fields__), json_values))
 def test_a_body_without_nulls_and_with_short_integers_means_the_same(fields: dict[str, Any]) -> None:
-    """What the strict decoder takes, decodes to the same request in every spelling."""
+    """Each body that the strict decoder takes means the same request in every spelling."""
     try:
         strict = msgspec.json.decode(msgspec.json.encode(fields), type=GenerateRequest)
     except msgspec.ValidationError:
