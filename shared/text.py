@@ -2,7 +2,7 @@
 
 import unicodedata
 
-# Marks, overrides and isolates of the bidirectional algorithm (UAX #9): they can show text in another order than it has.
+# Marks, overrides and isolates of the bidirectional algorithm (UAX #9): they can change the order in which text shows.
 # Arabic and Hebrew are readable without them.
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 # Categories without a shape of their own: controls, formats, surrogates, spaces, and marks that need a base.

@@ -53,9 +53,9 @@ def build_prompt(components: PromptComponents) -> BuiltPrompt:
 
 
 def _clean(text: str | None) -> str:
-    """One line without bidirectional controls; a text of which nothing shows counts as not given."""
+    """One line without bidirectional controls; a text of which nothing but commas shows counts as not given."""
     words = " ".join(without_bidi_controls(text or "").split()).strip(" ,")
-    return words if is_visible(words) else ""
+    return words if is_visible(words.replace(",", "")) else ""
 
 
 def _with_noun(text: str, noun: str) -> str:

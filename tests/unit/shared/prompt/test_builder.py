@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.prompt import PromptComponents, build_prompt
+from shared.text import is_visible
 
 FIELDS = ("genre", "tempo", "mood", "instruments", "artist_style", "custom_text")
 
@@ -32,7 +33,7 @@ def part(name: str, value: Any) -> str:
 
 def has_word(value: str | tuple[str, ...] | None) -> bool:
     texts = (value,) if isinstance(value, str) else value or ()
-    return any(text.replace(",", " ").strip() for text in texts)
+    return any(is_visible(text.replace(",", "")) for text in texts)
 
 
 def test_the_example_of_the_design() -> None:
@@ -134,7 +135,15 @@ def test_a_field_gets_its_noun_once_and_clean_white_space(name: str, value: str,
 
 
 @pytest.mark.parametrize(
-    "blank", [{}, {"genre": ""}, {"genre": " , "}, {"instruments": ()}, {"instruments": ("", " ")}]
+    "blank",
+    [
+        {},
+        {"genre": ""},
+        {"genre": " , "},
+        {"instruments": ()},
+        {"instruments": ("", " ", "\u200b")},
+        {"mood": "\u3164,"},
+    ],
 )
 def test_blank_fields_alone_are_refused(blank: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least one"):
