@@ -16,7 +16,6 @@ from gateway.objects import LostError
 from gateway.problems import Problem, audio_gone, file_lost, unavailable
 from gateway.services import SERVICES, Services
 from gateway.validation import read_query
-from gateway.views import whole_seconds
 from shared.errors import UnavailableError
 from shared.files import Audio, Output
 from shared.logs import get_logger
@@ -107,7 +106,8 @@ def output_of(record: JobRecord, name: str) -> File:
 
 
 def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: str) -> File:
-    return File(stored, content_type, name, whole_seconds(record.completed_at or record.updated_at))
+    modified = record.completed_at or record.updated_at
+    return File(stored, content_type, name, modified.replace(microsecond=0))  # HTTP's dates have whole seconds
 
 
 class Download(NamedTuple):
