@@ -91,6 +91,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputLink, ...]
     audio_expired: bool
     cached: bool
+    warnings: tuple[str, ...]
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):

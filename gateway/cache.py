@@ -239,6 +239,7 @@ def _answered(record: JobRecord, source: JobRecord) -> JobRecord:
         source=source.job_id,
         audio=source.audio,
         outputs=source.outputs,
+        warnings=source.warnings,
         checkpoint=source.checkpoint,
         updated_at=moment,
         completed_at=moment,

@@ -55,6 +55,7 @@ class Views:
             outputs=() if expired or keeper is None else output_links(replace(record, lost=keeper.lost)),
             audio_expired=expired,
             cached=record.source is not None,
+            warnings=record.warnings,
         )
 
     def _message(self, record: JobRecord, expired: bool, keeper: JobRecord | None) -> str:

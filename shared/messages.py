@@ -114,6 +114,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         follows: the job is queued without a message: it waits for an equal one, or for its turn to be made itself.
         source: the job that has made this one's audio before, and keeps it.
         checkpoint: what the model was loaded from, where that can be told.
+        warnings: sentences about what the model could not do as it was asked.
         seq: of the event that tells of this state, if the record was changed since without a new state.
     """
 
@@ -145,6 +146,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     follows: bool = False
     source: str | None = None
     checkpoint: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the one with the key of this name may know of the job. None is anybody, where no key is needed."""

@@ -93,6 +93,11 @@ def nan(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     yield np.full_like(sine(recipe), np.nan)
 
 
+def mute(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
+    """Makes all of the audio, and nothing can be heard in it."""
+    yield sine(recipe) * np.float32(1e-4)
+
+
 def hum(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
     """Takes its time, and then what it made are not numbers."""
     for chunk in slow(recipe, on_step):
@@ -157,7 +162,7 @@ def single(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 THAT_MAKE = (tone, slow, silent, deaf, hum, loud, once, single)
-THAT_FAIL = (fail, snap, memory, nan, crash, poison, assassin, torn, hang, deadlock)
+THAT_FAIL = (fail, snap, memory, nan, mute, crash, poison, assassin, torn, hang, deadlock)
 BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
     each.__name__: each for each in (*THAT_MAKE, *THAT_FAIL)
 }

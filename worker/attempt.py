@@ -121,6 +121,7 @@ class Attempt:
             self._on_generated()
             self._feed.finish()
             self._whole = not self.lease.keep.is_set()
+            self._check_sound()
             result = await self._store()
             await self._feed.drained()
         return result
@@ -132,6 +133,13 @@ class Attempt:
                 "unsupported",
                 f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}: only models that "
                 f"write scores do, such as {STARTER}, on the engine batching. Leave outputs out, or ask for one.",
+            )
+
+    def _check_sound(self) -> None:
+        """Refuse to complete a job with silence; what a person stopped may be silent."""
+        if self._whole and self._generation.is_silent:
+            raise GenerationFailedError(
+                "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
 
     async def _store(self) -> Result | None:
@@ -186,6 +194,7 @@ class Attempt:
             message=message,
             audio=audio,
             outputs=outputs,
+            warnings=self._files.warnings if self._files else (),
             timings=timings,
             checkpoint=self._info.checkpoint,
             completed_at=now(),

@@ -52,7 +52,8 @@ class Delivery:
         generated = time.perf_counter()
         audio, outputs = await self._encode(generation)
         generating = round(generated - (generation.began or generated), 3)
-        return Files(audio, outputs, generating, encoding=round(time.perf_counter() - generated, 3))
+        encoding = round(time.perf_counter() - generated, 3)
+        return Files(audio, outputs, generating, encoding, tuple(generation.warnings))
 
     async def store(self, files: Files, patience: float, *, whole: bool) -> Result:
         """Store the audio and the outputs.

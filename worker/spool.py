@@ -21,12 +21,13 @@ FORGOTTEN = 24 * 3600.0
 
 
 class Files(NamedTuple):
-    """All that a job is to store, and the seconds that it took to make it."""
+    """All that a job is to store, the seconds that it took to make it, and the engine's warnings."""
 
     audio: AudioFile
     outputs: list[OutputFile]
     generating: float
     encoding: float
+    warnings: tuple[str, ...] = ()
 
 
 class _Kept(msgspec.Struct):

@@ -19,10 +19,12 @@ from tests.integration.system import System, eventually
 
 async def test_a_job_that_the_engine_refuses_fails_with_the_reason_and_the_next_runs(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
-    refused, too_large, noise, fine = [
-        await api.generate(prompt, duration=0.5) for prompt in ("fail", "memory", "nan", "tone")
+    refused, too_large, noise, silence, fine = [
+        await api.generate(prompt, duration=0.5) for prompt in ("fail", "memory", "nan", "mute", "tone")
     ]
-    expected = {refused: "no such chord", too_large: "60 s do not fit", noise: "not numbers"}
+    expected = {
+        refused: "no such chord", too_large: "60 s do not fit", noise: "not numbers", silence: "made only silence",
+    }  # fmt: skip
     for job_id, reason in expected.items():
         status = await api.until(job_id, "failed")
         assert reason in status["error_message"]

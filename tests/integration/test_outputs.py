@@ -127,6 +127,25 @@ async def test_a_cancelled_job_leaves_nothing(system: System, checkpoint: Path) 
     assert await keys(system, job_id) == set()
 
 
+async def test_what_the_model_cannot_do_is_a_warning_in_the_status_of_the_job_and_of_one_answered_with_its_audio(
+    system: System, checkpoint: Path
+) -> None:
+    settings = with_model(checkpoint)
+    api, _ = await system.gateway(**settings), await system.worker(**settings)
+    made, cached = [
+        await api.until(await api.generate("happy piano in 7/8, 82.5 bpm", duration=0.5, seed=3), "completed")
+        for _ in range(2)
+    ]
+    assert (made["cached"], cached["cached"]) == (False, True)
+    assert cached["warnings"] == made["warnings"]
+    assert made["warnings"] == [
+        "This model plays whole beats a minute: 82.5 BPM became 83 BPM.",
+        "This model cannot play in 7/8: the music is in 4/4.",
+    ]
+    plain = await api.until(await api.generate("happy piano", duration=0.5), "completed")
+    assert plain["warnings"] == []
+
+
 @pytest.mark.parametrize("name", ["audio.mid", "bass.wav"])
 async def test_a_cancel_between_two_uploads_takes_all_of_them_back(
     system: System, monkeypatch: pytest.MonkeyPatch, name: str

@@ -9,6 +9,9 @@ from shared.errors import MusicgenError
 from worker.engine.interface import Samples
 from worker.engine.protocol import Chunk, Failed, Generated, StemChunk
 
+# Full scale is 1: what stays below 60 dB less is silence.
+SILENCE = 1e-3
+
 
 class EngineDiedError(MusicgenError):
     """The engine process ended and the job with it. `jobs` is how many may have done it, 0 if this one did not."""
@@ -35,6 +38,7 @@ class Generation:
         chunks: the audio until now, in order.
         midi: its score as a MIDI file, if that was asked for and is ready.
         stems: the chunks of each stem that is ready, if they were asked for.
+        warnings: sentences about what the model cannot do, for the person who asked.
         keep: whether a person keeps what was made, should it be cancelled: its outputs are then still made.
         result: comes at the end.
     """
@@ -47,6 +51,7 @@ class Generation:
         self.chunks: list[Samples] = []
         self.midi: bytes | None = None
         self.stems: dict[str, list[Samples]] = {}
+        self.warnings: list[str] = []
         self.keep = False
         self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
 
@@ -64,6 +69,11 @@ class Generation:
         """Whether the engine has given all outputs; some of them may be there before."""
         done = self.result.done() and not self.result.cancelled() and self.result.exception() is None
         return done and isinstance(self.result.result(), Generated)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is audio, and nothing can be heard in it."""
+        return bool(self.chunks) and bool(np.max([np.abs(chunk).max(initial=0) for chunk in self.chunks]) < SILENCE)
 
     def add(self, chunk: Chunk) -> None:
         """Take the next piece of the audio."""

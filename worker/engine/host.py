@@ -30,6 +30,7 @@ from worker.engine.protocol import (
     StemChunk,
     Step,
     ToEngine,
+    Warned,
     pack,
     read_from_engine,
 )
@@ -213,6 +214,10 @@ class EngineHost:
                 generation = self._generations.get(job_id)
                 if generation:
                     generation.add_to_stem(message)
+            case Warned(job_id, text):
+                generation = self._generations.get(job_id)
+                if generation:
+                    generation.warnings.append(text)
             case Generated(job_id) | Failed(job_id):
                 generation = self._generations.get(job_id)
                 if generation and not generation.result.done():

@@ -27,11 +27,17 @@ class Stem(msgspec.Struct, frozen=True):
     samples: Samples
 
 
+class Warn(msgspec.Struct, frozen=True):
+    """A sentence for the person who asked: what of the recipe the model cannot do, and what it does instead."""
+
+    text: str
+
+
 # Called with (work done, work in all) at least once a step. Raises CancelledGenerationError to stop the work.
 OnStep = Callable[[int, int], None]
 
-# Called with each of the recipe's outputs as it is ready.
-OnOutput = Callable[[Midi | Stem], None]
+# Called with each of the recipe's outputs as it is ready, and with warnings before the audio.
+OnOutput = Callable[[Midi | Stem | Warn], None]
 
 # Called with a sentence about what loading does now.
 OnLoading = Callable[[str], None]
@@ -126,7 +132,7 @@ class ScoreEngine(Engine, Protocol):
     """An engine whose model writes a score, which gives more than the audio."""
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ...) -> Iterator[Samples]:
-        """As `Engine.generate`; then give each of the recipe's outputs to `on_output`, before the iterator ends.
+        """As `Engine.generate`; give warnings to `on_output`, and then each of the recipe's outputs before it ends.
 
         They hold what the audio holds, also where `on_step` raised KeptGenerationError. While they are made, `on_step`
         goes on being called.

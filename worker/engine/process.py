@@ -31,6 +31,7 @@ from worker.engine.interface import (
     Samples,
     ScoreEngine,
     Stem,
+    Warn,
 )
 from worker.engine.protocol import (
     Cancel,
@@ -46,6 +47,7 @@ from worker.engine.protocol import (
     Start,
     StemChunk,
     Step,
+    Warned,
     pack,
     read_to_engine,
 )
@@ -136,17 +138,18 @@ class EngineProcess:
 
     def _chunks(self, engine: Engine, command: Generate) -> Iterator[Samples]:
         on_step = self._stepper(command.job_id)
-        if not command.recipe.outputs:
+        if not engine.info.outputs:
             return engine.generate(command.recipe, on_step)
-        # The worker asks only an engine whose info says that it gives them.
         return cast(ScoreEngine, engine).generate(
             command.recipe, on_step, lambda output: self._send_output(command.job_id, output)
         )
 
-    def _send_output(self, job_id: str, output: Midi | Stem) -> None:
+    def _send_output(self, job_id: str, output: Midi | Stem | Warn) -> None:
         match output:
             case Midi(file):
                 self._send(MidiFile(job_id, file))
+            case Warn(text):
+                self._send(Warned(job_id, text))
             case Stem(name, samples):
                 for start in range(0, len(samples), STEM_PIECE):
                     piece = samples[start : start + STEM_PIECE]

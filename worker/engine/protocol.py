@@ -89,6 +89,13 @@ class StemChunk(msgspec.Struct, frozen=True, tag=True):
     channels: int
 
 
+class Warned(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: something of the recipe that the model cannot do, for the person who asked."""
+
+    job_id: str
+    text: str
+
+
 class Generated(msgspec.Struct, frozen=True, tag=True):
     """From the engine: all chunks and outputs were sent; making them took `seconds`."""
 
@@ -105,7 +112,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = Start | Generate | Cancel
-FromEngine = Loading | Ready | LoadFailed | Step | Chunk | MidiFile | StemChunk | Generated | Failed
+FromEngine = Loading | Ready | LoadFailed | Step | Chunk | MidiFile | StemChunk | Warned | Generated | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_engine = msgspec.msgpack.Decoder(ToEngine).decode

@@ -12,6 +12,7 @@ from torch import Tensor
 from worker.engine.batching.attention import Rows
 from worker.engine.batching.cache import CONDITIONAL, Cache, longest_prefix
 from worker.engine.batching.delay import DelayPattern
+from worker.engine.batching.grammar import Grammar
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.sampling import SamplingState, guide, sample
@@ -48,8 +49,15 @@ class Slots:
 class Decoder:
     """Holds the cache and the codes; told by the loop what to do."""
 
-    def __init__(self, model: LanguageModel, slots: int, longest: int) -> None:
-        """Take all the memory that will be needed: for so many `slots`, and windows of up to `longest` frames."""
+    def __init__(self, model: LanguageModel, slots: int, longest: int, grammar: Grammar | None = None) -> None:
+        """Take all the memory that will be needed.
+
+        Args:
+            model: whose codes they are.
+            slots: how many requests there may be at once.
+            longest: frames of a window.
+            grammar: of the codes, with as many slots; None where any code may follow any other.
+        """
         config = model.config
         self.pattern = DelayPattern(config.delays)
         self.model = model
@@ -63,6 +71,7 @@ class Decoder:
         self._sampling = SamplingState.empty(slots + 1, model.device)
         self._delays = torch.tensor(config.delays, device=model.device)
         self._special = config.card
+        self._grammar = grammar
 
     def begin(self, slot: int, request: Request) -> None:
         """A request moves into a slot."""
@@ -71,6 +80,8 @@ class Decoder:
         self._slots.prefix[slot] = request.prefix_length
         for name in ("temperature", "top_k", "top_p", "coefficient", "seed"):
             getattr(self._sampling, name)[slot] = getattr(request, name)
+        if self._grammar is not None:
+            self._grammar.begin(slot, request.limits)
 
     def open_window(self, slot: int, window: Window, given: Tensor | None, steps_before: int) -> None:
         """Lay out a window: special tokens, and the codes that are given, of shape [codebooks, window.prompt]."""
@@ -116,6 +127,8 @@ class Decoder:
         sampling = self._sampling.of(slots)
         if parts > 1:
             logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.coefficient)[None]
+        if self._grammar is not None:
+            self._grammar.restrict(slots, logits[CONDITIONAL])
         drawn = sample(logits[CONDITIONAL], sampling, state.steps_before[slots] + position, candidates)
         self._write(slots, position, drawn)
         state.position[slots] = (position + 1).clamp_(max=state.sequence.shape[2] - 1)
@@ -131,5 +144,7 @@ class Decoder:
         state = self._slots
         frame = position[:, None] - 1 - self._delays
         own = (frame >= state.prompt[slots][:, None]) & (frame < state.frames[slots][:, None])
+        if self._grammar is not None:
+            drawn = self._grammar.revise(slots, drawn, own, state.sequence, position)
         present = state.sequence[slots, :, position]
         state.sequence[slots, :, position] = torch.where(own, drawn, present)

@@ -35,11 +35,15 @@ from worker.engine.interface import (
     OnStep,
     Samples,
     Tuning,
+    Warn,
 )
 from worker.engine.load_errors import check_device, explained, pick_device
 from worker.engine.models import find_checkpoint, identify
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
+from worker.engine.sampler.count_in import declare
+from worker.engine.sampler.grammar import Limits, ScoreGrammar
 from worker.engine.sampler.outputs import make_outputs
+from worker.engine.sampler.prompt_reader import read_prompt
 
 NAME = "batching"
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
@@ -85,7 +89,8 @@ class BatchingEngine:
         model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)
-        decoder = Decoder(model, self.slots, window)
+        is_score = isinstance(self._codec, SamplerCodec)
+        decoder = Decoder(model, self.slots, window, ScoreGrammar(self.slots, device) if is_score else None)
         steps = _make_steps(decoder, settings.tuning)
         self._loop = Loop(decoder, steps, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
@@ -93,14 +98,19 @@ class BatchingEngine:
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
-            outputs=OUTPUT_KINDS if isinstance(self._codec, SamplerCodec) else (),
+            outputs=OUTPUT_KINDS if is_score else (),
             checkpoint=identify(checkpoint.reference),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
         """See `Engine.generate`, and `ScoreEngine.generate` where the codec is a sampler."""
         wanted, made = round(recipe.duration * self._codec.sample_rate), 0
-        ticket = self._loop.submit(self._request(recipe))
+        limits = None
+        if isinstance(self._codec, SamplerCodec):
+            limits, warnings = declare(read_prompt(recipe.prompt))
+            for text in warnings:
+                on_output(Warn(text))
+        ticket = self._loop.submit(self._request(recipe, limits))
         try:
             with suppress(KeptGenerationError):
                 for chunk in _chunks(ticket, on_step):
@@ -124,7 +134,7 @@ class BatchingEngine:
         return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
-    def _request(self, recipe: Recipe) -> Request:
+    def _request(self, recipe: Recipe, limits: Limits | None) -> Request:
         """Encode the text here, in the caller's thread, while others' steps go on."""
         compute_on(1)
         text, prefix = self._conditions.encode(recipe.prompt, guided=recipe.cfg_coef != 1.0)
@@ -138,6 +148,7 @@ class BatchingEngine:
             top_p=recipe.top_p,
             coefficient=recipe.cfg_coef,
             seed=recipe.seed,
+            limits=limits,
         )
 
 

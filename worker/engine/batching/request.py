@@ -20,6 +20,7 @@ class Request:
         seed: of the noise.
         samples: of audio that are wanted; what the codec makes beyond them is not needed, nor are frames for it.
         given: codes to go on from, int64 of shape [codebooks, frames].
+        limits: of the decoder's grammar, if it has one: see `Grammar.begin`.
     """
 
     text: Tensor | None
@@ -32,6 +33,7 @@ class Request:
     seed: int = 0
     samples: int | None = None
     given: Tensor | None = None
+    limits: Tensor | None = None
 
     @property
     def text_tokens(self) -> int:

@@ -176,6 +176,24 @@ def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event |
     return _hits(PIECES[stream], code - FIRST, player)
 
 
+def readable() -> NDArray[np.bool_]:
+    """Which codes mean something in each stream but the conductor's: bool of shape [7, codes]."""
+    table = np.zeros((len(PLAYERS), CARD), np.bool_)
+    for row, stream in zip(table, PLAYERS, strict=True):
+        row[: FIRST + _events(stream)] = True
+        if stream in PIECES:
+            row[FIRST :: 1 << len(PIECES[stream])] = stream is Stream.PERCUSSION  # no piece at all is crackle's end
+            row[FIRST + _events(stream) :] = False
+    return table
+
+
+def _events(stream: Stream) -> int:
+    """How many there are in a stream."""
+    if stream in NOTE_STREAMS:
+        return 3 * PITCHES
+    return 2 * CHORDS if stream in CHORD_STREAMS else 3 << len(PIECES[stream])
+
+
 def _hits(names: Sequence[str], index: int, kit: str) -> Hits | None:
     accent, bits = index >> len(names), index % (1 << len(names))
     if accent > 2 or (bits == 0 and kit != CRACKLE):

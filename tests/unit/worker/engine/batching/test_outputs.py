@@ -18,6 +18,7 @@ from worker.engine.interface import (
     Midi,
     Samples,
     Stem,
+    Warn,
 )
 
 RATE = 32_000
@@ -39,7 +40,7 @@ class Made:
 
     def __init__(self, engine: BatchingEngine, recipe: Recipe, stop: type[Exception] | None = None) -> None:
         self.chunks: list[Samples] = []
-        self.outputs: list[Midi | Stem] = []
+        self.outputs: list[Midi | Stem | Warn] = []
         self._stop = stop
         for chunk in engine.generate(recipe, self._on_step, self.outputs.append):
             assert self.outputs == []
@@ -122,7 +123,7 @@ def test_of_what_nobody_wants_there_are_none(engine: BatchingEngine) -> None:
 
 
 def test_nobody_who_left_while_stems_are_made_is_waited_for(engine: BatchingEngine) -> None:
-    outputs: list[Midi | Stem] = []
+    outputs: list[Midi | Stem | Warn] = []
 
     def on_step(done: int, total: int) -> None:
         if outputs:
@@ -131,3 +132,15 @@ def test_nobody_who_left_while_stems_are_made_is_waited_for(engine: BatchingEngi
     with pytest.raises(CancelledGenerationError):
         list(engine.generate(RECIPE, on_step, outputs.append))
     assert [type(each) for each in outputs] == [Midi]
+
+
+def test_what_a_score_cannot_have_is_told_before_the_audio(engine: BatchingEngine) -> None:
+    told: list[Midi | Stem | Warn] = []
+    chunks = engine.generate(replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, told.append)
+    assert len(next(chunks)) > 0
+    assert told == [Warn("This model cannot play in 5/4: the music is in 4/4.")]
+    chunks.close()
+
+
+def _pass(done: int, total: int) -> None:
+    pass

@@ -1,0 +1,164 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
+from tests.unit.worker.engine.sampler.songs import POP, song
+from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
+from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
+from worker.engine.sampler.count_in import declare
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.key_names import Key
+from worker.engine.sampler.prompt_reader import Reading, read_prompt
+from worker.engine.sampler.proofreader import Proofreader
+from worker.engine.sampler.score import Header, Section, Stop
+
+DRUMMER = (0, 0, 0, 0, 0, 2, 0)
+HEADER = Header(126)
+
+
+def longest_silence(codes: Codes) -> float:
+    """In bars: of hits their steps sound, of notes all until they are stopped."""
+    score = decode(codes)
+    sounds = np.zeros(score.steps, bool)
+    for stream, row in score.events.items():
+        for step, event in row.items():
+            if isinstance(event, Stop):
+                continue
+            later = [other for other in row if other > step]
+            length = (
+                1 if stream >= Stream.DRUMS else min(4 * score.header.steps, min(later, default=score.steps) - step)
+            )
+            sounds[step : step + length] = True
+    runs = np.diff(np.flatnonzero(np.concatenate(([True], sounds, [True])))) - 1
+    return float(runs.max()) / score.header.steps
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([None, 90]))
+def test_whatever_a_model_would_say_is_a_score_that_needs_no_proofreader(seed: int, window: int | None) -> None:
+    (codes,) = draw([random_wish(seed)], 160, window=window)
+    corrected = Proofreader().correct(codes)
+    assert np.array_equal(corrected[Stream.CONDUCTOR], codes[Stream.CONDUCTOR])
+    score = decode(corrected)
+    assert score.events
+    assert Section.END not in score.sections
+    assert longest_silence(corrected) <= 2
+
+
+def test_a_model_that_knows_the_grammar_is_left_alone() -> None:
+    codes = _song(6)
+    assert np.array_equal(draw([scripted(codes)], codes.shape[1])[0], codes)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["808 drums, 131 BPM", "in F# minor at 61 bpm, 3/4", "b-flat major, 104-112 bpm", "3/4"]
+)
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_a_prompt_states_is_declared_whatever_the_model_would_say(prompt: str, seed: int) -> None:
+    reading = read_prompt(prompt)
+    limits, warnings = declare(reading)
+    header = decode(draw([random_wish(seed)], 40, [limits])[0]).header
+    assert warnings == ()
+    if reading.tempo:
+        assert reading.tempo[0] <= header.bpm <= reading.tempo[1]
+    if reading.key:
+        assert (header.key, header.minor) == (reading.key.tonic, reading.key.minor)
+    if reading.meter:
+        assert f"{header.beats}/4" == reading.meter
+
+
+def test_a_number_that_is_read_twice_as_tempo_does_not_shift_the_grid() -> None:
+    codes = _song(4)
+    codes[0, 1:] = codes[0, :-1].copy()
+    codes[0, 0] = TEMPO + 80 - 40
+    made = decode(draw([scripted(codes)], codes.shape[1])[0])
+    assert made.header.bpm == 80
+    assert made.steps == 64
+    assert made.events
+
+
+def test_neighbours_change_nothing() -> None:
+    limits = [declare(read_prompt(prompt))[0] for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
+    together = draw([random_wish(seed) for seed in range(3)], 100, [*limits])
+    for seed, codes in enumerate(together):
+        assert np.array_equal(draw([random_wish(seed)], 100, [limits[seed]])[0], codes)
+
+
+def test_if_no_stream_would_have_a_player_drums_have_one_or_the_lead_where_drums_are_refused() -> None:
+    empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
+    (drums, lead) = draw([empty, empty], 48, [None, declare(Reading(no_drums=True))[0]])
+    assert decode(drums).events.keys() == {Stream.DRUMS}
+    assert decode(lead).events.keys() == {Stream.LEAD}
+
+
+def test_if_all_would_let_the_first_step_pass_one_plays() -> None:
+    (codes,) = draw([scripted(_codes([bar_codes(HEADER, Section.VERSE, DRUMMER)] * 3))], 48)
+    assert codes[Stream.DRUMS, 16] >= FIRST
+    silent = codes[1:].copy()
+    silent[Stream.DRUMS - 1, 16] = 0
+    assert not silent[:, :32].any()
+
+
+@pytest.mark.parametrize("window", [None, 240])
+def test_after_two_bars_without_a_player_the_bars_before_come_again(window: int | None) -> None:
+    (made,) = draw([scripted(_broken_off(10))], 20 * 16, window=window)
+    bars = made[1:].reshape(7, -1, 16).swapaxes(0, 1)
+    assert [bool((bar >= FIRST).any()) for bar in bars[:15]] == [False] + [True] * 10 + [False] * 2 + [True] * 2
+    assert np.array_equal(bars[13:17], bars[7:11])
+    assert longest_silence(made) <= 2
+
+
+@pytest.mark.parametrize(
+    ("tempo", "bpm", "warning"),
+    [
+        (Fraction("240"), 120, "This model plays 40 to 200 beats a minute: 240 BPM became 120 BPM."),
+        (Fraction("30"), 60, "This model plays 40 to 200 beats a minute: 30 BPM became 60 BPM."),
+        (Fraction("82.5"), 83, "This model plays whole beats a minute: 82.5 BPM became 83 BPM."),
+    ],
+)  # fmt: skip
+def test_a_tempo_that_a_score_lacks_becomes_the_nearest_and_a_warning(tempo: Fraction, bpm: int, warning: str) -> None:
+    limits, warnings = declare(Reading(tempo=(tempo, tempo)))
+    assert decode(draw([random_wish(1)], 40, [limits])[0]).header.bpm == bpm
+    assert warnings == (warning,)
+
+
+@pytest.mark.parametrize(("meter", "beats"), [("7/8", 4), ("5/4", 4), ("6/8", 3), ("12/8", 4)])
+def test_a_meter_that_a_score_lacks_is_a_warning(meter: str, beats: int) -> None:
+    limits, warnings = declare(Reading(meter=meter, key=Key(0, False)))
+    assert decode(draw([random_wish(1)], 40, [limits])[0]).header.beats == beats
+    assert warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
+
+
+def test_a_slot_that_is_taken_again_begins_afresh() -> None:
+    first, second = draw([random_wish(5), random_wish(5)], 60)
+    assert np.array_equal(first, second)
+
+
+def _song(bars: int) -> Codes:
+    """Without its end."""
+    return encode(song(HEADER, POP, bars))[:, : (1 + bars) * HEADER.steps]
+
+
+def _broken_off(bars: int) -> Codes:
+    """A song that is not over, and still nobody plays any more."""
+    played = _song(bars)
+    codes = _codes([bar_codes(HEADER, Section.VERSE, _players(played))] * 20)
+    codes[:, : played.shape[1]] = played
+    codes[1:6, played.shape[1]] = STOP
+    return codes
+
+
+def _codes(bars: list[list[int]]) -> Codes:
+    codes = np.zeros((len(Stream), sum(map(len, bars))), np.int64)
+    codes[0] = [code for bar in bars for code in bar]
+    return codes
+
+
+def _players(codes: Codes) -> tuple[int, ...]:
+    """Who is announced in the counted-in bar."""
+    return tuple(int(codes[0, place]) - OPENING[place][0] for place in PLAYER_PLACES)

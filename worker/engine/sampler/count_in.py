@@ -1,0 +1,61 @@
+"""What the counted-in bar declares where a prompt states it, and what of the prompt no score can have."""
+
+from fractions import Fraction
+
+from worker.engine.sampler.conductor import KEY, METER, METER_PLACE, OPENING, TEMPO
+from worker.engine.sampler.grammar import LAST_TO_JOIN, Limits, every_code
+from worker.engine.sampler.prompt_reader import Reading
+from worker.engine.sampler.score import FASTEST, SLOWEST
+
+TEMPO_PLACE, KEY_PLACE = 0, 2
+# Meters that a score lacks become one whose bars are as long, or as long as most of them: beats a bar.
+BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "3/2": 3, "6/4": 3}
+# Those whose bars nobody can tell from the ones they become.
+SAME = ("3/4", "4/4", "2/2", "2/4")
+
+
+def declare(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
+    """The codes that may be drawn, and a sentence for everything that is not as the prompt states it."""
+    limits, warnings = every_code(), []
+    if reading.tempo is not None:
+        slow, fast, warning = _playable(*reading.tempo)
+        _keep(limits, TEMPO_PLACE, TEMPO + slow - SLOWEST, TEMPO + fast - SLOWEST)
+        warnings += warning
+    if reading.meter is not None:
+        beats = BEATS.get(reading.meter, 4)
+        _keep(limits, METER_PLACE, METER + (beats - 3) * 3, METER + (beats - 3) * 3 + 2)
+        if reading.meter not in SAME:
+            warnings.append(f"This model cannot play in {reading.meter}: the music is in {beats}/4.")
+    if reading.key is not None:
+        code = KEY + 2 * reading.key.tonic + reading.key.minor
+        _keep(limits, KEY_PLACE, code, code)
+    if reading.no_drums:
+        first = OPENING[LAST_TO_JOIN][0]
+        _keep(limits, LAST_TO_JOIN, first, first)
+    return limits, tuple(warnings)
+
+
+def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, list[str]]:
+    """Whole tempos between two; where there are none, the nearest, an octave away if need be."""
+    lowest, highest = max(-(-slow // 1), SLOWEST), min(fast // 1, FASTEST)
+    if lowest <= highest:
+        return lowest, highest, []
+    tempo = slow
+    while tempo > FASTEST:
+        tempo /= 2
+    while tempo < SLOWEST:
+        tempo *= 2
+    nearest = int(tempo + Fraction(1, 2))
+    return nearest, nearest, [_tempo_warning(slow, nearest)]
+
+
+def _tempo_warning(wanted: Fraction, given: int) -> str:
+    name = f"{float(wanted):g} BPM"
+    if SLOWEST <= wanted <= FASTEST:
+        return f"This model plays whole beats a minute: {name} became {given} BPM."
+    return f"This model plays {SLOWEST} to {FASTEST} beats a minute: {name} became {given} BPM."
+
+
+def _keep(limits: Limits, place: int, first: int, last: int) -> None:
+    limits[place, :first] = False
+    limits[place, last + 1 :] = False

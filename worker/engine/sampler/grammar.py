@@ -1,0 +1,124 @@
+"""What a score can say at each place of a bar: a model draws from nothing else, so that no slip moves the grid.
+
+The counted-in bar declares tempo, meter, key, mood and who plays, and all of them hold: the following bars may say
+other sections, and other players where one was declared. At least one stream has a player. No bar is the end: how long
+a piece is decides its request.
+"""
+
+import torch
+from torch import Tensor
+
+from worker.engine.sampler.codes import CARD, readable
+from worker.engine.sampler.conductor import (
+    COUNT_IN,
+    KEY,
+    METER,
+    METER_PLACE,
+    NOBODY,
+    OPENING,
+    PLACE,
+    PLAYER_PLACES,
+    SECTION,
+    SECTION_PLACE,
+)
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.rests import Rests
+from worker.engine.sampler.score import STEPS_PER_BEAT, Section
+
+# What `ScoreGrammar.begin` takes: bool of shape [places, codes].
+Limits = Tensor
+# Drums begin alone if the model would let all be silent; who refuses them has the lead instead.
+LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
+
+
+def every_code() -> Limits:
+    """All that the conductor can say at each place of a bar. Callers narrow the rows of what they know."""
+    table = torch.zeros(COUNT_IN, CARD, dtype=torch.bool)
+    for place in range(COUNT_IN):
+        first, end = OPENING[place] if place < len(OPENING) else (PLACE + place, PLACE + place + 1)
+        table[place, first:end] = True
+    table[SECTION_PLACE, SECTION + Section.END] = False
+    return table
+
+
+class ScoreGrammar:
+    """See `Grammar`. One more slot than there are is scratch."""
+
+    def __init__(self, slots: int, device: torch.device) -> None:
+        self._every = every_code().to(device)
+        self._readable = torch.from_numpy(readable()).to(device)
+        self._kinds = _kinds().to(device)
+        self._beats = _beats().to(device)
+        self._names = _names().to(device)
+        self._rests = Rests(slots, device)
+        self._allowed = self._every.repeat(slots + 1, 1, 1)
+        self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
+        self._steps = torch.full_like(self._place, COUNT_IN)
+        self._last_to_join = torch.full_like(self._place, LAST_TO_JOIN)
+        self._counts_in = torch.ones_like(self._place, dtype=torch.bool)
+        self._plays = torch.zeros(slots + 1, len(PLAYER_PLACES), dtype=torch.bool, device=device)
+
+    def begin(self, slot: int, limits: Limits | None) -> None:
+        """See `Grammar.begin`. Limits leave at least one code at each place."""
+        limits = self._every if limits is None else limits.to(self._every.device)
+        self._allowed[slot] = limits
+        self._place[slot], self._steps[slot] = 0, COUNT_IN
+        self._last_to_join[slot] = LAST_TO_JOIN - 1 if (self._names & limits[LAST_TO_JOIN]).sum() == 0 else LAST_TO_JOIN
+        self._counts_in[slot], self._plays[slot] = True, False
+        self._rests.begin(slot)
+
+    def restrict(self, slots: Tensor, logits: Tensor) -> None:
+        """See `Grammar.restrict`."""
+        place = self._place[slots]
+        alone = (place == self._last_to_join[slots]) & self._counts_in[slots] & ~self._plays[slots].any(1)
+        allowed = self._allowed[slots, place] & (self._names | ~alone[:, None])
+        logits[:, Stream.CONDUCTOR].masked_fill_(~allowed, float("-inf"))
+        logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
+        self._rests.restrict(slots, logits)
+
+    def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
+        """See `Grammar.revise`."""
+        place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
+        codes = self._rests.revise(
+            slots, drawn, kept, sequence, position, steps, self._plays[slots], (place == 0) & ~counts_in
+        )
+        self._advance(slots, drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR])
+        return codes
+
+    def _advance(self, slots: Tensor, drawn: Tensor, kept: Tensor) -> None:
+        place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
+        declared = self._kinds[drawn][:, None] == self._kinds
+        present = self._allowed[slots, place]
+        self._allowed[slots, place] = torch.where((kept & counts_in)[:, None], present & declared, present)
+        streams = torch.arange(len(PLAYER_PLACES), device=place.device) + PLAYER_PLACES[0]
+        joins = (kept & self._names[drawn])[:, None] & (streams == place[:, None])
+        self._plays[slots] |= joins
+        steps = torch.where(kept & (place == METER_PLACE), self._beats[drawn] * STEPS_PER_BEAT, steps)
+        following = (place + 1) % steps
+        self._steps[slots] = steps
+        self._place[slots] = torch.where(kept, following, place)
+        self._counts_in[slots] = counts_in & ~(kept & (following == 0))
+
+
+def _kinds() -> Tensor:
+    """For each code the first of those that may take its turn in later bars: int64 of shape [codes]."""
+    kinds = torch.arange(CARD)
+    kinds[SECTION : SECTION + len(Section)] = SECTION
+    for first, end in (OPENING[place] for place in PLAYER_PLACES):
+        kinds[first + NOBODY + 1 : end] = first + NOBODY + 1
+    return kinds
+
+
+def _beats() -> Tensor:
+    """For each code the beats of the meter that it declares; 4 where it declares none: int64 of shape [codes]."""
+    beats = torch.full((CARD,), 4)
+    beats[METER:KEY] = 3 + (torch.arange(METER, KEY) - METER) // 3
+    return beats
+
+
+def _names() -> Tensor:
+    """Which codes name a player: bool of shape [codes]."""
+    names = torch.zeros(CARD, dtype=torch.bool)
+    for first, end in (OPENING[place] for place in PLAYER_PLACES):
+        names[first + NOBODY + 1 : end] = True
+    return names

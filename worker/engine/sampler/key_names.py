@@ -1,0 +1,97 @@
+"""Finds the key that a text names, in the usual spellings of English and German."""
+
+import re
+from dataclasses import dataclass
+
+_NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_GERMAN = {
+    "ces": 11, "c": 0, "cis": 1, "des": 1, "d": 2, "dis": 3, "es": 3, "e": 4, "eis": 5, "fes": 4, "f": 5, "fis": 6,
+    "ges": 6, "g": 7, "gis": 8, "as": 8, "a": 9, "ais": 10, "b": 10, "h": 11, "his": 0,
+}  # fmt: skip
+
+# No letter of a word, of another name, or of an abbreviation such as I'd.
+_START = r"(?<![\w#♯♭'’.&-])"
+_SIGN = r"(?:[#♯♭]|b(?![a-z]*lues)|[ -]?(?:sharp|flat))"
+# After a chord's name comes what kind it is.
+_NO_CHORD = r"(?![\w#♯♭])(?![ -]?(?:\d|chord|triad|third|sixth|seventh|ninth))"
+_KIND = r"(?:(?:harmonic|melodic|natural)[ -])?"
+
+_WRITTEN = re.compile(rf"{_START}([A-G])({_SIGN})?[ -]?{_KIND}(major|minor|maj|min)\b\.?{_NO_CHORD}", re.IGNORECASE)
+_COMPACT = re.compile(rf"{_START}(?:([A-G])([#♯♭b]?)|([a-g])([#♯♭]))m{_NO_CHORD}(?!['’])")
+_NAMED = re.compile(
+    rf"\bkey(?: is)?(?: of |: ?| = |=| )(?:the )?([A-G])({_SIGN})?(?![\w#♯♭'’])(?! (?:minor|major|min|maj)\b)",
+    re.IGNORECASE,
+)
+# Not "saxophone in E♭": that is how the instrument is built.
+_BUILT_IN = "".join(rf"(?<!{name} )" for name in ("clarinet", "trumpet", "saxophone", "sax", "horn"))
+_IN_TONIC = re.compile(rf"{_BUILT_IN}\b[Ii]n ([A-G])([#♯♭b]){_NO_CHORD}(?! (?:minor|min)\b)")
+_DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s)?)[ -]?(dur|moll)\b", re.IGNORECASE)
+_CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
+
+# "a minor setback": where A may be the article, the key's name ends its phrase or begins one that names no thing.
+_PHRASE_ENDS = re.compile(
+    r" ?(?:$|[,.;:!?()/|\]–—]|- |(?:and|with|at|for|featuring|on|using|but|then|scale|key|tonality|pentatonic)\b)"
+)
+_IN = re.compile(r"(?:^|[,;:(/|] ?|\b(?:in|of|key|to|from) (?:the key of )?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key.
+
+    Attributes:
+        tonic: its pitch class, 0 is C.
+        minor: whether it is minor. A tonic alone ("in E♭") is that of a major key.
+    """
+
+    tonic: int
+    minor: bool
+
+
+def read_key(text: str) -> Key | None:
+    """The first key that a text names for certain."""
+    found = [
+        *((match.start(), _key(match[1], match[2], match[3])) for match in _WRITTEN.finditer(text) if _is_meant(match)),
+        *((match.start(), _key(match[1] or match[3], match[2] or match[4], "min")) for match in _single_chords(text)),
+        *((match.start(), _key(match[1], match[2])) for match in _NAMED.finditer(text)),
+        *((match.start(), _key(match[1], match[2])) for match in _IN_TONIC.finditer(text)),
+        *((match.start(), german) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
+    ]
+    return min(found, key=lambda each: each[0])[1] if found else None
+
+
+def _key(letter: str, sign: str | None, mode: str = "major") -> Key:
+    step = 0
+    if sign:
+        step = 1 if sign.strip(" -").lower() in ("#", "♯", "sharp") else -1
+    return Key((_NATURAL[letter.lower()] + step) % 12, mode.lower().startswith("min"))
+
+
+def _german(match: re.Match[str]) -> Key | None:
+    tonic = _GERMAN.get(match[1].lower())
+    return None if tonic is None else Key(tonic, match[2].lower() == "moll")
+
+
+def _is_meant(match: re.Match[str]) -> bool:
+    """Whether "a minor" names a key; of all other letters it does."""
+    text = match.string
+    before, after = text[: match.start()], text[match.end() :]
+    if match[1] not in "aA" or match[2]:
+        return True
+    begins_a_sentence = not before.strip() or before.rstrip()[-1] in ".!?"
+    if match[1] == "A" and not text.isupper() and not begins_a_sentence:
+        return True
+    if not _PHRASE_ENDS.match(after):
+        return False
+    # "in a minor key" says no more than the mode.
+    of_a_key = re.match(r" (?:key|scale|tonality)\b", after) is not None
+    return bool(_IN.search(before)) and not (of_a_key and match[1] == "a")
+
+
+def _single_chords(text: str) -> list[re.Match[str]]:
+    """Names such as Am that are no part of a progression, and not a word: "Am I dreaming"."""
+    return [
+        match
+        for match in _COMPACT.finditer(text)
+        if not text.isupper() and not _CHORDS.match(text, match.end()) and not text.startswith(" I ", match.end())
+    ]
