@@ -175,6 +175,7 @@ async def test_a_model_that_only_audiocraft_knows_runs_on_its_loop(tmp_path: Pat
         "positional_embedding: sin", "positional_embedding: sin\n  positional_scale: 0.5"
     )
     torch.save(package, folder / "state_dict.bin")
+    (folder / "SHA256SUMS").unlink()
     running = await Running("batching", str(folder)).settled()
     try:
         assert running.host.info is not None

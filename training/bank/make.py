@@ -21,6 +21,7 @@ from training.bank.presets import PRESETS, STRIKES, Preset
 from training.bank.soundfont import LICENCE, SAMPLE_RATE, Key, record
 from training.bank.synthesis import pads, synth_bass, synthesizer
 from training.bank.tuning import find_cents
+from worker.engine.checksums import write_checksums
 from worker.engine.sampler.loudness import power
 
 BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
@@ -124,6 +125,7 @@ def main() -> None:
         writer.add_hit("drums/electronic", piece, audio)
     writer.add_hit("percussion/vinyl crackle", "crackle", crackle(), loops=True)
     writer.write(BANK)
+    write_checksums(BANK.parent, [BANK])
     print(f"{BANK}: {BANK.stat().st_size / 1e6:.1f} MB")
 
 

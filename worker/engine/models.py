@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shared.errors import ModelUnavailableError
 from shared.models import HUB_REPOSITORIES, STARTER, is_folder
+from worker.engine.checksums import check_files
 
 # Written by training/export.py.
 STARTER_FOLDER = Path(__file__).parent / "starter_model"
@@ -19,7 +20,7 @@ def find_checkpoint(reference: str) -> str:
     """What audiocraft's loaders take, a folder's path or a repository's name, for a model's name or a folder.
 
     Raises:
-        ModelUnavailableError: if the folder is no checkpoint.
+        ModelUnavailableError: if the folder is no checkpoint, or one of its files is damaged.
     """
     if is_folder(reference):
         return _folder(Path(reference).expanduser().resolve())
@@ -35,6 +36,7 @@ def _folder(folder: Path) -> str:
             f"{folder} is no checkpoint: it lacks {' and '.join(missing)}.",
             "Point MUSICGEN_MODEL_SIZE to a folder in audiocraft's format, or use a model's name.",
         )
+    check_files(folder)
     return str(folder)
 
 

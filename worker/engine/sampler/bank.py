@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from worker.engine.checksums import check_files
 from worker.engine.sampler.rendering import Rendering, close_loop, shift
 
 Floats = NDArray[np.float32]
@@ -126,5 +127,10 @@ class Bank:
 
 @functools.cache
 def default_bank() -> Bank:
-    """The one that lies beside this file."""
-    return Bank()
+    """The one that lies beside this file.
+
+    Raises:
+        ModelUnavailableError: if it is damaged.
+    """
+    check_files(BANK.parent)
+    return Bank(BANK)

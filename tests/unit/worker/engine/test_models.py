@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ModelUnavailableError
+from worker.engine.checksums import FILE, check_files
 from worker.engine.models import FILES, SAMPLE, STARTER_FOLDER, find_checkpoint, identify
-from worker.engine.sampler.bank import BANK
+from worker.engine.sampler.bank import BANK, default_bank
 
 MEGABYTE = 1_000_000
+SHIPPED = sorted(str(file.relative_to(STARTER_FOLDER)) for file in STARTER_FOLDER.rglob("*") if file.name != FILE)
 
 
 @pytest.fixture
@@ -67,3 +69,43 @@ def test_a_folder_without_a_checkpoint_says_what_is_missing(tmp_path: Path) -> N
 
 def test_metas_models_come_from_the_hub() -> None:
     assert find_checkpoint("small") == "facebook/musicgen-small"
+
+
+def flip(file: Path, count: int) -> None:
+    """Turn every bit of some bytes in the middle."""
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + count] = bytes(byte ^ 0xFF for byte in data[middle : middle + count])
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if (STARTER_FOLDER / name).is_file()])
+@pytest.mark.parametrize("count", [1, 4096])
+def test_a_damaged_file_of_the_starter_is_told_with_a_remedy(tmp_path: Path, name: str, count: int) -> None:
+    folder = tmp_path / "starter"
+    shutil.copytree(STARTER_FOLDER, folder)
+    assert find_checkpoint(str(folder)) == str(folder)
+    flip(folder / name, count)
+    with pytest.raises(ModelUnavailableError, match=f"{name} is damaged") as caught:
+        find_checkpoint(str(folder))
+    assert "Install the package again" in caught.value.remedy
+    (folder / name).unlink()
+    with pytest.raises(ModelUnavailableError):
+        find_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize("count", [1, 4096])
+def test_a_damaged_bank_of_sounds_is_told_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    for name in (BANK.name, FILE):
+        shutil.copyfile(BANK.parent / name, tmp_path / name)
+    monkeypatch.setattr("worker.engine.sampler.bank.BANK", tmp_path / BANK.name)
+    default_bank.__wrapped__()
+    flip(tmp_path / BANK.name, count)
+    with pytest.raises(ModelUnavailableError, match=r"bank\.zip is damaged"):
+        default_bank.__wrapped__()
+
+
+def test_a_folder_without_a_list_is_taken_as_it_is(checkpoint: Path) -> None:
+    check_files(checkpoint)
