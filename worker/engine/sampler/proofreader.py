@@ -33,44 +33,58 @@ class Proofreader:
         self._parts = [_Part(stream) for stream in PLAYERS]
 
     def correct(self, codes: Codes) -> Codes:
-        """The codes that follow as they were meant.
+        """The codes that follow as they were meant. The bar that is counted in comes when it is complete.
 
         Args:
             codes: int64 of shape [8, steps], of any values.
         """
-        return np.array([self._correct(column) for column in codes.T], np.int64).reshape(-1, len(Stream)).T
+        rows = [row for column in codes.T for row in self._correct(column)]
+        return np.array(rows, np.int64).reshape(-1, len(Stream)).T
 
-    def _correct(self, column: Codes) -> list[int]:
-        meant = self._bars.correct(int(column[Stream.CONDUCTOR]))
-        self._conductor.read(meant)
-        return [meant, *(part.correct(int(column[part.stream]), self._conductor) for part in self._parts)]
+    def _correct(self, column: Codes) -> list[list[int]]:
+        rows = []
+        for meant in self._bars.correct(int(column[Stream.CONDUCTOR])):
+            self._conductor.read(meant)
+            parts = [part.correct(int(column[part.stream]), self._conductor) for part in self._parts]
+            rows.append([meant, *parts])
+        return rows
 
 
 class _Bars:
-    """All bars are whole. What the first one declares holds, but for sections, and players who take turns."""
+    """All bars are whole. What the first one declares holds, but for sections, and players who take turns.
+
+    Every code tells by itself which place it is meant for. Until something was declared, it may come at any place, so
+    that a counted-in bar that is out of step loses nothing.
+    """
 
     def __init__(self) -> None:
         self._codes = bar_codes(Header(), Section.VERSE)
+        self._declared: set[int] = set()
         self._place = 0
         self._counts_in = True
 
-    def correct(self, code: int) -> int:
-        """What a code was meant to be; it is the next one."""
-        if self._place < len(OPENING) and self._may_be(code):
-            self._codes[self._place] = code
-        meant = self._codes[self._place]
-        self._place = (self._place + 1) % read_header(self._codes[METER_PLACE], Header()).steps
-        self._counts_in = self._counts_in and self._place > 0
-        return meant
+    def correct(self, code: int) -> list[int]:
+        """What a code was meant to be; it is the next one. Nothing while it is counted in, and then all of that bar."""
+        meant_for = next((place for place, (first, end) in enumerate(OPENING) if first <= code < end), None)
+        if meant_for is not None and self._may_be(meant_for, code):
+            self._codes[meant_for] = code
+            self._declared.add(meant_for)
+        steps = read_header(self._codes[METER_PLACE], Header()).steps
+        meant, self._place = self._codes[self._place], (self._place + 1) % steps
+        if not self._counts_in:
+            return [meant]
+        self._counts_in = self._place > 0
+        return [] if self._counts_in else self._codes[:steps]
 
-    def _may_be(self, code: int) -> bool:
-        first, end = OPENING[self._place]
-        if not first <= code < end:
-            return False
-        if self._counts_in or self._place == SECTION_PLACE:
+    def _may_be(self, place: int, code: int) -> bool:
+        if place not in self._declared and (self._counts_in or place in PLAYER_PLACES):
             return True
-        takes_turns = NOBODY not in (code - first, self._codes[self._place] - first)
-        return self._place in PLAYER_PLACES and takes_turns
+        if place != self._place:
+            return False
+        if self._counts_in or place == SECTION_PLACE:
+            return True
+        takes_turns = NOBODY not in (code - OPENING[place][0], self._codes[place] - OPENING[place][0])
+        return place in PLAYER_PLACES and takes_turns
 
 
 class _Part:

@@ -9,7 +9,7 @@ from worker.engine.sampler.codes import CARD, STOP, Codes, decode, encode, event
 from worker.engine.sampler.conductor import EMPTY, PLAYER, SECTION, SECTION_PLACE, bar_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import LONGEST, Proofreader
-from worker.engine.sampler.score import Header, Hits, Note, Section
+from worker.engine.sampler.score import Header, Hits, Note, Section, player_of
 
 PIANIST = (0, 1, 0, 0, 0, 0, 0)
 FLUTIST, VIOLINIST = (0, 0, 0, 0, 4, 0, 0), (0, 0, 0, 0, 2, 0, 0)
@@ -108,3 +108,24 @@ def test_any_codes_in_any_pieces_become_a_score(codes: Codes, cut: int) -> None:
     assert ((whole[1:] == 0) | (whole[1:] == STOP) | (whole[1:] == codes[1:])).all()
     assert np.array_equal(Proofreader().correct(whole), whole)
     decode(whole)
+
+
+@pytest.mark.parametrize("late", [1, 2, 4])
+def test_a_counted_in_bar_that_is_out_of_step_keeps_tempo_key_and_players(late: int) -> None:
+    header = Header(96, 4, 1, 10, mood="sad")
+    codes = encode(song(header, POP, 4))[:, : 5 * header.steps]
+    shifted = np.concatenate((np.full((len(Stream), late), STOP), codes), axis=1)
+    shifted[0, :late] = 0
+    score, right = decode(Proofreader().correct(shifted)), decode(codes)
+    assert score.header == header
+    players = {stream: {player_of(event) for event in row.values()} for stream, row in right.events.items()}
+    assert {stream: {player_of(event) for event in row.values()} for stream, row in score.events.items()} == players
+
+
+def test_the_second_of_two_tempos_moves_nothing() -> None:
+    codes = encode(song(Header(80), POP, 4))[:, : 5 * 16]
+    twice = np.insert(codes, 1, codes[:, 0], axis=1)
+    twice[0, 1] += 8
+    score = decode(Proofreader().correct(twice))
+    assert score.header == Header(80)
+    assert score.events.keys() == decode(codes).events.keys()
