@@ -105,12 +105,14 @@ class BatchingEngine:
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
         """See `Engine.generate`, and `ScoreEngine.generate` where the codec is a sampler."""
         wanted, made = round(recipe.duration * self._codec.sample_rate), 0
-        limits = None
+        words, limits = recipe.prompt, None
         if isinstance(self._codec, SamplerCodec):
-            limits, warnings = declare(read_prompt(recipe.prompt))
+            reading = read_prompt(recipe.prompt)
+            words = reading.words
+            limits, warnings = declare(reading)
             for text in warnings:
                 on_output(Warn(text))
-        ticket = self._loop.submit(self._request(recipe, limits))
+        ticket = self._loop.submit(self._request(recipe, words, limits))
         try:
             with suppress(KeptGenerationError):
                 for chunk in _chunks(ticket, on_step):
@@ -134,10 +136,10 @@ class BatchingEngine:
         return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
-    def _request(self, recipe: Recipe, limits: Limits | None) -> Request:
-        """Encode the text here, in the caller's thread, while others' steps go on."""
+    def _request(self, recipe: Recipe, words: str, limits: Limits | None) -> Request:
+        """Encode the words here, in the caller's thread, while others' steps go on."""
         compute_on(1)
-        text, prefix = self._conditions.encode(recipe.prompt, guided=recipe.cfg_coef != 1.0)
+        text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)
         return Request(
             text=text,
             prefix=prefix,

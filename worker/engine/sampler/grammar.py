@@ -22,7 +22,7 @@ from worker.engine.sampler.conductor import (
     SECTION_PLACE,
 )
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.rests import Rests
+from worker.engine.sampler.rests import Rests, Step
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 
 # What `ScoreGrammar.begin` takes: bool of shape [places, codes].
@@ -50,6 +50,7 @@ class ScoreGrammar:
         self._kinds = _kinds().to(device)
         self._beats = _beats().to(device)
         self._names = _names().to(device)
+        self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = Rests(slots, device)
         self._allowed = self._every.repeat(slots + 1, 1, 1)
         self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
@@ -60,10 +61,10 @@ class ScoreGrammar:
 
     def begin(self, slot: int, limits: Limits | None) -> None:
         """See `Grammar.begin`. Limits leave at least one code at each place."""
-        limits = self._every if limits is None else limits.to(self._every.device)
-        self._allowed[slot] = limits
+        self._allowed[slot] = self._every if limits is None else limits.to(self._every.device)
         self._place[slot], self._steps[slot] = 0, COUNT_IN
-        self._last_to_join[slot] = LAST_TO_JOIN - 1 if (self._names & limits[LAST_TO_JOIN]).sum() == 0 else LAST_TO_JOIN
+        drumless = limits is not None and not bool((_names() & limits[LAST_TO_JOIN]).any())
+        self._last_to_join[slot] = LAST_TO_JOIN - drumless
         self._counts_in[slot], self._plays[slot] = True, False
         self._rests.begin(slot)
 
@@ -79,25 +80,20 @@ class ScoreGrammar:
     def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
         """See `Grammar.revise`."""
         place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
-        codes = self._rests.revise(
-            slots, drawn, kept, sequence, position, steps, self._plays[slots], (place == 0) & ~counts_in
-        )
-        self._advance(slots, drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR])
-        return codes
-
-    def _advance(self, slots: Tensor, drawn: Tensor, kept: Tensor) -> None:
-        place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
-        declared = self._kinds[drawn][:, None] == self._kinds
+        plays = self._plays[slots]
+        begins = (place == 0) & ~counts_in
+        codes = self._rests.revise(Step(slots, drawn, kept, sequence, position, steps, plays, begins))
+        code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
+        declares = kept & counts_in
         present = self._allowed[slots, place]
-        self._allowed[slots, place] = torch.where((kept & counts_in)[:, None], present & declared, present)
-        streams = torch.arange(len(PLAYER_PLACES), device=place.device) + PLAYER_PLACES[0]
-        joins = (kept & self._names[drawn])[:, None] & (streams == place[:, None])
-        self._plays[slots] |= joins
-        steps = torch.where(kept & (place == METER_PLACE), self._beats[drawn] * STEPS_PER_BEAT, steps)
-        following = (place + 1) % steps
-        self._steps[slots] = steps
-        self._place[slots] = torch.where(kept, following, place)
+        declared = self._kinds[code][:, None] == self._kinds
+        self._allowed[slots, place] = present & (declared | ~declares[:, None])
+        self._plays[slots] = plays | ((declares & self._names[code])[:, None] & (self._player_places == place[:, None]))
+        steps = torch.where(declares & (place == METER_PLACE), self._beats[code] * STEPS_PER_BEAT, steps)
+        following = torch.where(kept, (place + 1) % steps, place)
+        self._steps[slots], self._place[slots] = steps, following
         self._counts_in[slots] = counts_in & ~(kept & (following == 0))
+        return codes
 
 
 def _kinds() -> Tensor:

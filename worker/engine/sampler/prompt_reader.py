@@ -5,6 +5,7 @@ A number is a tempo only where it stands with "bpm" or a word that means the sam
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,24 +19,36 @@ METERS = {
 }  # fmt: skip
 
 _NUMBER = r"(?<![\w.,/])(\d{1,4}(?:[.,]\d{1,3})?)"
+_OTHER = r"(\d{1,4}(?:[.,]\d{1,3})?)"
 _BEATS = r"(?:quarter[ -]notes?|beats?|schläge)[ ]?(?:per|an?|/|pro|in the|in einer)[ ]?min"
 _BPM = rf"(?:b\.?p\.?m(?:\b|(?=s\b))|bmp\b|{_BEATS})"
 _TO = r"[ ]?(?:-|–|—|to|bis)[ ]?"
-_RANGE = re.compile(rf"{_NUMBER}(?:[ -]?bpm)?{_TO}(\d{{1,4}}(?:[.,]\d{{1,3}})?)[ -]?{_BPM}")
-_BETWEEN = re.compile(rf"between {_NUMBER}(?:[ -]?bpm)? and (\d{{1,4}}(?:[.,]\d{{1,3}})?)[ -]?{_BPM}")
-_BEFORE = re.compile(rf"{_NUMBER}[ -]?{_BPM}")
-_AFTER = re.compile(
-    rf"(?:\bb\.?p\.?m\.?|\btempo|\bmm|[♩♪𝅘𝅥])[ ]?(?:[:=]|of|is|at|around|about|\bca?\.)?[ ]?{_NUMBER}"
-    r"(?![\w%/]|[-–]\w)"
+_IS = r"[ ]?(?:[:=]|of|is|at|around|about|\bca?\.)?[ ]?"
+# From the surest on.
+_TEMPOS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_OTHER}[ -]?{_BPM}",
+        rf"between {_NUMBER}(?:[ -]?bpm)? and {_OTHER}[ -]?{_BPM}",
+        rf"{_NUMBER}[ -]?{_BPM}",
+        rf"(?:\bb\.?p\.?m\.?|\btempo|\bmm|[♩♪]){_IS}{_NUMBER}(?![\w%/]|[-–]\w)",
+    )
+]
+_METER = re.compile(
+    r"(?<![\w/.,])(\d{1,2}) ?[/⁄] ?(\d{1,2})(?![\w/]|\.\d)(?! (?:of|length|view|scale|inch|notes?)\b)", re.IGNORECASE
 )
-_METER = re.compile(r"(?<![\w/.,])(\d{1,2}) ?[/⁄] ?(\d{1,2})(?![\w/]|\.\d)(?! (?:of|length|view|scale|inch|notes?)\b)")
 _COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "nine": 9, "twelve": 12}
 _UNITS = {"two": 2, "four": 4, "eight": 8}
 _SPOKEN = re.compile(
     rf"\b({'|'.join(_COUNTS)}|\d+)(?:-({'|'.join(_UNITS)}|\d+)(?: \w+)?| ({'|'.join(_UNITS)}))"
-    r"[ -](?:time|meter|metre|beat|groove|feel)\b"
+    r"[ -](?:time|meter|metre|beat|groove|feel)\b",
+    re.IGNORECASE,
 )
-_NO_DRUMS = re.compile(r"\b(?:no|without|zero)(?: \w+,| any)* (?:drums?|drumming|beats?|percussion)\b|\bdrumless\b")
+_NO_DRUMS = re.compile(
+    r"\b(?:no|without|zero)(?: \w+,| any)* (?:drums?|drumming|beats?|percussion)\b|\bdrumless\b", re.IGNORECASE
+)
+# A word with a digit in it.
+_NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +60,50 @@ class Reading:
         key: see `Key`.
         meter: such as 3/4.
         no_drums: whether drums are refused.
+        words: the prompt for a model to which every number is a tempo: without 808, 80s and 320kbps.
     """
 
     tempo: tuple[Fraction, Fraction] | None = None
     key: Key | None = None
     meter: str | None = None
     no_drums: bool = False
+    words: str = ""
 
 
 def read_prompt(prompt: str) -> Reading:
     """What a prompt says of tempo, key and meter; of several the first."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", prompt))
-    folded = text.casefold()
-    return Reading(_tempo(folded), read_key(text), _meter(folded), bool(_NO_DRUMS.search(folded)))
+    tempos = [match for form in _TEMPOS for match in form.finditer(text)]
+    meters = [match for form in (_METER, _SPOKEN) for match in form.finditer(text)]
+    return Reading(
+        _tempo(tempos),
+        read_key(text),
+        next((meter for match in meters if (meter := _meter(match)) in METERS), None),
+        bool(_NO_DRUMS.search(text)),
+        _without_numbers(prompt, text, tempos + meters),
+    )
 
 
-def _tempo(text: str) -> tuple[Fraction, Fraction] | None:
+def _tempo(matches: Sequence[re.Match[str]]) -> tuple[Fraction, Fraction] | None:
     """The first one that music has; a stranger one only if there is no other."""
-    found = [pair for form in (_RANGE, _BETWEEN, _BEFORE, _AFTER) for pair in _tempos(form, text)]
+    pairs = [[Fraction(number.replace(",", ".")) for number in match.groups()] for match in matches]
+    found = [(pair[0], pair[-1]) for pair in pairs if 0 < pair[0] <= pair[-1]]
     usual = [pair for pair in found if pair[0] >= LOWEST and pair[1] <= HIGHEST]
     return next(iter(usual + found), None)
 
 
-def _tempos(form: re.Pattern[str], text: str) -> list[tuple[Fraction, Fraction]]:
-    pairs = [[Fraction(number.replace(",", ".")) for number in match.groups()] for match in form.finditer(text)]
-    return [(pair[0], pair[-1]) for pair in pairs if 0 < pair[0] <= pair[-1]]
+def _meter(match: re.Match[str]) -> str:
+    count, *units = (group.lower() for group in match.groups() if group)
+    return f"{_COUNTS.get(count, count)}/{_UNITS.get(units[0], units[0])}"
 
 
-def _meter(text: str) -> str | None:
-    written = [f"{match[1]}/{match[2]}" for match in _METER.finditer(text)]
-    spoken = [
-        f"{_COUNTS.get(match[1], match[1])}/{_UNITS.get(unit, unit)}"
-        for match in _SPOKEN.finditer(text)
-        for unit in [match[2] or match[3]]
-    ]
-    return next((meter for meter in written + spoken if meter in METERS), None)
+def _without_numbers(prompt: str, text: str, kept: Sequence[re.Match[str]]) -> str:
+    """A prompt without numbers but those of some matches in its normalised text; as it is if that leaves nothing."""
+
+    def drop(match: re.Match[str]) -> str:
+        return match[0] if any(match.start() < known.end() and known.start() < match.end() for known in kept) else ""
+
+    rest = _NUMBERED.sub(drop, text)
+    if rest == text or not re.search(r"\w", rest):
+        return prompt
+    return re.sub(r"\s+(?=[\s,;:.)])|(?<=[(])\s+", "", rest).strip(" ,;:")

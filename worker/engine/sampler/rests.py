@@ -4,6 +4,8 @@ They come again in the model's own context, so that it goes on from there. If ev
 pass, the last one that draws its code for it plays.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -16,98 +18,119 @@ PHRASE = 4
 NEVER = -1_000_000
 
 
+class State(NamedTuple):
+    """Where a piece is, each int64 of shape [slots]. Frames are counted from its beginning, the count-in included.
+
+    Attributes:
+        frame: the conductor's next one.
+        offset: by how much it exceeds the position in the present window.
+        start: the first one that is played; negative while it is counted in.
+        leader: the stream that begins if no other does.
+        again: the first frame of what comes again.
+        end: the one after its last.
+        back: how many frames back it comes from.
+    """
+
+    frame: Tensor
+    offset: Tensor
+    start: Tensor
+    leader: Tensor
+    again: Tensor
+    end: Tensor
+    back: Tensor
+
+
+class Step(NamedTuple):
+    """What is known of a step; see `Grammar.revise`.
+
+    Attributes:
+        steps: of each slot's bars, int64 of shape [n].
+        plays: which streams have a player, bool of shape [n, 7].
+        begins: whether a bar that is played begins, bool of shape [n].
+    """
+
+    slots: Tensor
+    drawn: Tensor
+    kept: Tensor
+    sequence: Tensor
+    position: Tensor
+    steps: Tensor
+    plays: Tensor
+    begins: Tensor
+
+
 class Rests:
-    """Part of `ScoreGrammar`. Frames are counted from the beginning of a piece, its counted-in bar included."""
+    """Part of `ScoreGrammar`."""
 
     def __init__(self, slots: int, device: torch.device) -> None:
-        # The conductor's next frame, and by how much it exceeds the position in the present window.
-        self._frame = torch.zeros(slots + 1, dtype=torch.int64, device=device)
-        self._offset = torch.zeros_like(self._frame)
-        # Where the first bar begins, and where what each stream plays is over.
-        self._start = torch.full_like(self._frame, NEVER)
+        self._fresh = torch.tensor([0, 0, NEVER, 0, 0, 0, 0], device=device)
+        self._state = self._fresh.repeat(slots + 1, 1)
+        # Where what each stream plays is over.
         self._over = torch.full((slots + 1, len(PLAYERS)), NEVER, dtype=torch.int64, device=device)
-        # What comes again: the first frame, the one after the last, and how far back they come from.
-        self._again, self._again_end = torch.zeros_like(self._frame), torch.zeros_like(self._frame)
-        self._back = torch.zeros_like(self._frame)
-        # The stream that begins if no other does: the last one to draw, but percussion, which may be mere crackle.
-        self._leader = torch.zeros_like(self._frame)
         self._lag = torch.arange(1 + len(PLAYERS), device=device)
         self._holds = torch.tensor([stream not in HIT_STREAMS for stream in PLAYERS], device=device)
+        # The last one to draw leads, but for percussion, which may be mere crackle.
         self._ranks = torch.tensor([stream % Stream.PERCUSSION + 1 for stream in PLAYERS], device=device)
 
     def begin(self, slot: int) -> None:
         """A request moves into a slot."""
-        self._frame[slot] = self._again[slot] = self._again_end[slot] = self._back[slot] = 0
-        self._start[slot] = self._over[slot] = NEVER
+        self._state[slot] = self._fresh
+        self._over[slot] = NEVER
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """Where nothing sounds yet, the leader neither stops nor passes the first step; see `Grammar.restrict`."""
-        frames = self._frame[slots][:, None] - self._lag
-        start = self._start[slots]
-        late = (start >= 0) & (self._over[slots].amax(1) <= start)
-        begins = late[:, None] & (frames == start[:, None]) & (self._lag == self._leader[slots][:, None])
+        state = self._read(slots)
+        late = (state.start >= 0) & (self._over[slots].amax(1) <= state.start)
+        first = state.frame - state.start == state.leader
+        begins = (late & first)[:, None] & (self._lag == state.leader[:, None])
         logits[:, :, :FIRST].masked_fill_(begins[:, :, None], float("-inf"))
 
-    def revise(
-        self,
-        slots: Tensor,
-        drawn: Tensor,
-        kept: Tensor,
-        sequence: Tensor,
-        position: Tensor,
-        steps: Tensor,
-        plays: Tensor,
-        begins: Tensor,
-    ) -> Tensor:
-        """See `Grammar.revise`.
-
-        Args:
-            slots: as there, like all that is not named below.
-            drawn: as there.
-            kept: as there.
-            sequence: as there.
-            position: as there.
-            steps: of each slot's bars, int64 of shape [n].
-            plays: which streams have a player, bool of shape [n, 7].
-            begins: whether a bar that is played begins, bool of shape [n].
-        """
+    def revise(self, step: Step) -> Tensor:
+        """See `Grammar.revise`."""
+        state, over = self._read(step.slots), self._over[step.slots]
+        told = step.kept[:, Stream.CONDUCTOR]
         # At a window's end the conductor is ahead of the other streams, and waits.
-        self._offset[slots] = torch.where(kept[:, 0], self._frame[slots] - position, self._offset[slots])
-        frame = position + self._offset[slots]
-        begins = begins & kept[:, 0]
-        first = begins & (self._start[slots] < 0)
-        self._start[slots] = torch.where(first, frame, self._start[slots])
-        self._leader[slots] = torch.where(first, 1 + (plays * self._ranks).argmax(1), self._leader[slots])
-        self._plan(slots, begins, frame, position, steps)
-        frames = frame[:, None] - self._lag
-        codes = self._repeat(slots, drawn, frames, sequence, position)
-        self._listen(slots, codes[:, 1:], frames[:, 1:], kept[:, 1:] & plays, steps)
-        self._frame[slots] += kept[:, 0]
+        state = state._replace(offset=torch.where(told, state.frame - step.position, state.offset))
+        begins = step.begins & told
+        first = begins & (state.start < 0)
+        leader = 1 + (step.plays * self._ranks).argmax(1)
+        state = state._replace(
+            start=torch.where(first, state.frame, state.start), leader=torch.where(first, leader, state.leader)
+        )
+        state = self._plan(state, over.amax(1), step, begins)
+        frames = (step.position + state.offset)[:, None] - self._lag
+        codes = self._repeat(state, step, frames)
+        self._over[step.slots] = self._listen(state, over, step, codes[:, 1:], frames[:, 1:])
+        self._state[step.slots] = torch.stack(state._replace(frame=state.frame + told), 1)
         return codes
 
-    def _plan(self, slots: Tensor, begins: Tensor, frame: Tensor, position: Tensor, steps: Tensor) -> None:
+    def _read(self, slots: Tensor) -> State:
+        return State(*self._state[slots].unbind(1))
+
+    def _plan(self, state: State, over: Tensor, step: Step, begins: Tensor) -> State:
         """At a bar's beginning, after more than a bar of silence: let the bars before it come again."""
-        start, over = self._start[slots], self._over[slots].amax(1)
         # Bars from here back to the last one that is heard, and to the first one that comes again: the window has it.
-        distance = (frame - over) // steps + 1
-        held = torch.minimum(frame - start, (position - 1) // steps * steps)
-        back = torch.minimum((distance + PHRASE - 1) * steps, held)
-        again = begins & (frame >= self._again_end[slots]) & (frame - over > steps) & (back >= distance * steps)
-        self._again[slots] = torch.where(again, frame, self._again[slots])
-        self._again_end[slots] = torch.where(again, frame + back - (distance - 1) * steps, self._again_end[slots])
-        self._back[slots] = torch.where(again, back, self._back[slots])
+        silent = state.frame - over
+        distance = silent // step.steps + 1
+        held = torch.minimum(state.frame - state.start, (step.position - 1) // step.steps * step.steps)
+        back = torch.minimum((distance + PHRASE - 1) * step.steps, held)
+        again = begins & (state.frame >= state.end) & (over > state.start) & (silent > step.steps)
+        again &= back >= distance * step.steps
+        return state._replace(
+            again=torch.where(again, state.frame, state.again),
+            end=torch.where(again, state.frame + back - (distance - 1) * step.steps, state.end),
+            back=torch.where(again, back, state.back),
+        )
 
-    def _repeat(self, slots: Tensor, drawn: Tensor, frames: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
-        source = position[:, None] - self._back[slots][:, None]
-        again = (frames >= self._again[slots][:, None]) & (frames < self._again_end[slots][:, None])
-        again &= (self._lag > 0) & (source > self._lag)
-        return torch.where(again, sequence[slots[:, None], self._lag, source.clamp(min=0)], drawn)
+    def _repeat(self, state: State, step: Step, frames: Tensor) -> Tensor:
+        source = (step.position - state.back)[:, None]
+        again = (frames >= state.again[:, None]) & (frames < state.end[:, None]) & (self._lag > 0)
+        again &= source > self._lag
+        return torch.where(again, step.sequence[step.slots[:, None], self._lag, source.clamp(min=0)], step.drawn)
 
-    def _listen(self, slots: Tensor, codes: Tensor, frames: Tensor, heard: Tensor, steps: Tensor) -> None:
-        """Keep in mind until when each stream sounds: a hit for its step, a note until it is stopped or released."""
-        heard = heard & (frames >= self._start[slots][:, None]) & (self._start[slots][:, None] >= 0)
-        length = torch.where(self._holds, LONGEST * steps[:, None], 1)
-        over = self._over[slots]
-        over = torch.where(heard & (codes >= FIRST), frames + length, over)
-        stopped = heard & (codes == STOP) & self._holds
-        self._over[slots] = torch.where(stopped, torch.minimum(over, frames), over)
+    def _listen(self, state: State, over: Tensor, step: Step, codes: Tensor, frames: Tensor) -> Tensor:
+        """Until when each stream sounds: a hit for its step, a note until it is stopped or released."""
+        heard = step.kept[:, 1:] & step.plays & (frames >= state.start[:, None]) & (state.start >= 0)[:, None]
+        length = torch.where(self._holds, LONGEST * step.steps[:, None], 1)
+        sounding = torch.where(heard & (codes >= FIRST), frames + length, over)
+        return torch.where(heard & (codes == STOP) & self._holds, torch.minimum(over, frames), sounding)

@@ -135,3 +135,19 @@ def test_meters_are_read(prompt: str, meter: str | None) -> None:
 def test_drums_can_be_refused(prompt: str) -> None:
     assert read_prompt(prompt).no_drums
     assert not read_prompt("drum loop only, no melody").no_drums
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("808 drums, 131 BPM", "drums, 131 BPM"),
+        ("trap with 808 bass, 96 bpm, 320kbps, 44.1kHz", "trap with bass, 96 bpm"),
+        ("Upbeat 80s chart pop (TR-909), in 3/4", "Upbeat chart pop (), in 3/4"),
+        ("1970s funk, bpm: 104", "funk, bpm: 104"),
+        ("afrobeat, 104-112 BPM", "afrobeat, 104-112 BPM"),
+        ("808", "808"),
+        ("  piano  ", "  piano  "),
+    ],
+)
+def test_a_model_hears_no_numbers_but_tempo_and_meter(prompt: str, words: str) -> None:
+    assert read_prompt(prompt).words == words
