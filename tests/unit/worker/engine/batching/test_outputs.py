@@ -1,6 +1,7 @@
 """MIDI and stems of an engine whose model writes scores."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,6 +140,19 @@ def test_what_a_score_cannot_have_is_told_before_the_audio(engine: BatchingEngin
     chunks = engine.generate(replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, told.append)
     for _ in chunks:
         assert told == [Warn("This model cannot play in 5/4: the music is in 4/4.")]
+
+
+def test_what_a_prompt_states_is_played_whoever_shares_the_batch(engine: BatchingEngine) -> None:
+    prompts = "808, 90 bpm", "61 BPM in Bm, 3/4"
+    recipes = [replace(RECIPE, prompt=prompt, duration=3.0, outputs=("midi",)) for prompt in prompts]
+    alone = [Made(engine, recipe) for recipe in recipes]
+    with ThreadPoolExecutor() as pool:
+        together = list(pool.map(lambda recipe: Made(engine, recipe), recipes))
+    for one, beside, bpm in zip(alone, together, (90, 61), strict=True):
+        assert np.array_equal(one.audio, beside.audio)
+        (midi,) = one.midi
+        tempos = [message[3:] for _, message in read(midi.file)[0] if message[:2] == b"\xff\x51"]
+        assert [int.from_bytes(tempo) for tempo in tempos] == [round(60_000_000 / bpm)]
 
 
 def _pass(done: int, total: int) -> None:
