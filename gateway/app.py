@@ -78,7 +78,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings=settings,
             keys=load_keys(settings),
             rates=Rates(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, ledger, Reservations(bus), limits),
+            quotas=Quotas(index, ledger, Reservations(bus, settings.nats_replicas), limits),
             bus=bus,
             storage=storage,
             objects=objects,
@@ -108,7 +108,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
 
     async def prepare() -> None:
         nonlocal subscribed
-        bucket = await ensure_streams(bus.js)
+        bucket = await ensure_streams(bus.js, services.settings.nats_replicas)
         await services.index.follow(bus.client)
         services.ledger.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection

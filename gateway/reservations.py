@@ -36,8 +36,9 @@ class Reservations:
     hosts may differ.
     """
 
-    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bus: Bus, replicas: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
+        self._replicas = replicas
         self._clock = clock
         self._bucket: KeyValue | None = None
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -70,7 +71,7 @@ class Reservations:
         async with self._locks[owner]:
             while True:
                 try:
-                    bucket = self._bucket = self._bucket or await ensure_quotas(self._bus.require())
+                    bucket = self._bucket = self._bucket or await ensure_quotas(self._bus.require(), self._replicas)
                     reserved, revision = await _read(bucket, owner)
                     changed = change(self._young(owner, reserved))
                     if changed is None:

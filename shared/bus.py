@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
+from prometheus_client import Counter
 
 from shared.errors import MusicgenError, UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
+from shared.nats_servers import parse_servers
 
 log = get_logger(__name__)
 
@@ -32,19 +33,13 @@ AWAY = (
     nats.errors.OutboundBufferLimitError,
     nats.js.errors.NoStreamResponseError,
     nats.js.errors.ServiceUnavailableError,
+    nats.js.errors.ServerError,  # of a cluster whose leader is just being elected
     ConnectionError,
 )
 
-# The users of nats.conf that hear only answers below a prefix of their own: others must not overhear those.
-ROLES = ("gateway", "worker")
+RECONNECTS = Counter("musicgen_nats_reconnects", "Times that a lost connection to NATS was made again")
 
 Listener = Callable[[], Awaitable[None]]
-
-
-def inbox_prefix(url: str) -> str:
-    """Below which subject the answers for whoever logs in with `url` come."""
-    user = urlsplit(url).username
-    return f"_INBOX_{user}" if user in ROLES else "_INBOX"
 
 
 class _Transport(TcpTransport):
@@ -101,7 +96,8 @@ class Bus:
         """Connect, and after each connection call the listeners until they succeed. Runs until cancelled.
 
         Args:
-            url: with `tls://`, nothing is said outside TLS, and the certificate must be one that OpenSSL trusts.
+            url: as `NATS_URL`. With `tls://`, nothing is said outside TLS, and the certificate must be one that OpenSSL
+                trusts.
             name: shown in the broker's monitoring.
 
         Raises:
@@ -109,16 +105,13 @@ class Bus:
         """
         self.was_started = True
         await self.client.connect(
-            url,
+            **parse_servers(url).connect_options(self.client),
             name=name,
-            inbox_prefix=inbox_prefix(url),
-            # Not after the server's greeting, as is the rule: whoever can change that could leave the wish for TLS out
-            # and be told the password.
-            tls_handshake_first=url.startswith("tls://"),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
             connect_timeout=2,
-            ping_interval=10,
+            # A server that vanished without a word is left after three unanswered pings, for another of its cluster.
+            ping_interval=3,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
@@ -144,9 +137,12 @@ class Bus:
             try:
                 for listener in self._listeners:
                     await listener()
-            except (UnavailableError, *AWAY) as error:
-                # JetStream answers a moment later than the connection stands.
-                self.last_error = f"JetStream is not ready: {error!r}"
+            except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
+                # JetStream answers a moment later than the connection stands; in a cluster, after an election.
+                reason = f"JetStream is not ready: {error or repr(error)}"
+                if reason != self.last_error:
+                    log.warning("nats not ready", error=reason)
+                self.last_error = reason
                 await asyncio.sleep(0.25)
             else:
                 self.last_error, self._prepared = None, True
@@ -162,6 +158,7 @@ class Bus:
         log.warning("nats disconnected")
 
     async def _on_reconnect(self) -> None:
+        RECONNECTS.inc()
         self._connected.set()
 
     async def _on_closed(self) -> None:

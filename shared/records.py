@@ -20,6 +20,8 @@ WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 MESSAGE_TTL_DISABLED = 10166
 # Seconds for which the marker of a removed record stays. Gateways that were away longer read all records again.
 MARKER_TTL = 3600.0
+# … and for a stream that is not there, which says nothing about the records in it.
+STREAM_NOT_FOUND = 10059
 
 _decode = msgspec.json.Decoder(JobRecord).decode
 
@@ -79,7 +81,9 @@ class Records:
         """The record now, or None if there is none."""
         try:
             entry = await self.bucket.get(job_id)
-        except nats.js.errors.KeyNotFoundError:
+        except nats.js.errors.KeyNotFoundError as error:
+            if getattr(error.__context__, "err_code", None) == STREAM_NOT_FOUND:
+                raise UnavailableError(f"The record of {job_id} cannot be read: the bucket is not there") from error
             return None
         except AWAY as error:
             raise UnavailableError(f"The record of {job_id} cannot be read: {error!r}") from error

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared import nats_servers
 from shared.errors import SettingsError
 from shared.models import check_model_reference, model_name
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 OptionalPort = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
-NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls)://\S+\Z", description="a URL such as nats://127.0.0.1:4222")]
+NatsUrl = Annotated[str, Meta(description=nats_servers.FORM)]
 _HOST = r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
 HttpUrl = Annotated[
     str,
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     shutdown_grace: Annotated[float, Meta(ge=0.5, le=600, description="seconds from 0.5 to 600")] = 10.0
     musicgen_spool_dir: Annotated[str, Meta(description="a folder for what waits for S3, or nothing for none")] = ""
     nats_url: NatsUrl = "nats://127.0.0.1:4222"
+    nats_replicas: Annotated[Literal[1, 3, 5], Meta(description="1, 3 or 5")] = 1
     s3_endpoint: HttpUrl = "http://127.0.0.1:8333"
     s3_public_endpoint: HttpUrl | None = None
     s3_access_key: str = ""
@@ -148,6 +150,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error), values)) from error
     check_model_reference(settings.musicgen_model_size)
+    nats_servers.parse_servers(settings.nats_url)
     return settings
 
 

@@ -1,10 +1,11 @@
 """The streams, the consumers and the bucket: created when missing, checked when there, never changed.
 
 What defines how they behave is checked. Limits (`max_msgs`, `max_bytes`, `max_age`, replicas) are the
-operator's to change with the nats CLI and are left as they are found.
+operator's to change with the nats CLI and are left as they are found. `NATS_REPLICAS` counts where one is created.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 from nats.js.kv import KeyValue
 
 from shared import subjects
-from shared.errors import TopologyError
+from shared.errors import TopologyError, UnavailableError
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -41,6 +42,11 @@ HEARTBEAT = 8.0
 
 # JetStream's error codes for a server or account whose memory or disk is all set aside.
 NO_ROOM = frozenset({10002, 10028, 10047})
+# … for a stream with more replicas than there are servers now, and for one with replicas on a server without a cluster.
+NO_PEERS = 10005
+NOT_CLUSTERED = 10074
+# … for a stream that exists with another configuration than the wanted one.
+NAME_IN_USE = 10058
 # How often, and how many seconds apart, a stream that another process may be making is looked for.
 LOOKS = 10
 LOOK_INTERVAL = 0.1
@@ -125,61 +131,70 @@ def consumer_config(model: str) -> ConsumerConfig:
     )
 
 
-async def ensure_streams(js: JetStreamContext) -> KeyValue:
+async def ensure_streams(js: JetStreamContext, replicas: int = 1) -> KeyValue:
     """Create or check the three streams and the bucket; returns the bucket.
 
     Raises:
         TopologyError: if one exists and behaves otherwise than this version needs, or there is no room for it.
+        UnavailableError: if too few servers of the cluster are there to hold the replicas of a new one.
     """
     for config in (JOBS, EVENTS, AUDIO):
-        await _ensure_stream(js, config)
+        await _ensure_stream(js, config.evolve(num_replicas=replicas))
+    return await _ensure_bucket(js, RECORDS.evolve(replicas=replicas))
+
+
+async def ensure_turns(js: JetStreamContext, replicas: int = 1) -> KeyValue:
+    """The bucket of turns, created if it is missing. Raises: UnavailableError, TopologyError, as `ensure_streams`."""
+    return await _ensure_bucket(js, TURNS.evolve(replicas=replicas))
+
+
+async def ensure_quotas(js: JetStreamContext, replicas: int = 1) -> KeyValue:
+    """The bucket of admitted jobs, created if it is missing. Raises: UnavailableError, TopologyError."""
+    return await _ensure_bucket(js, QUOTAS.evolve(replicas=replicas))
+
+
+async def _ensure_bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyValue:
+    stream = f"KV_{wanted.bucket}"
     try:
-        bucket = await js.key_value(RECORDS.bucket)
+        history = (await js.stream_info(stream)).config.max_msgs_per_subject
     except NotFoundError:
-        return await js.create_key_value(RECORDS)
-    history = (await bucket.status()).history
-    if history != RECORDS.history:
-        raise TopologyError(_complaint("bucket", RECORDS.bucket, "history", history, RECORDS.history, "kv"))
-    return bucket
-
-
-async def ensure_turns(js: JetStreamContext) -> KeyValue:
-    """The bucket of turns, created if it is missing."""
-    try:
-        return await js.key_value(TURNS.bucket)
-    except NotFoundError:
-        return await js.create_key_value(TURNS)
-
-
-async def ensure_quotas(js: JetStreamContext) -> KeyValue:
-    """The bucket of admitted jobs, created if it is missing."""
-    try:
-        return await js.key_value(QUOTAS.bucket)
-    except NotFoundError:
-        return await js.create_key_value(QUOTAS)
+        await _create(js, stream, js.create_key_value(wanted))
+    else:
+        if history != wanted.history:
+            raise TopologyError(_complaint("bucket", wanted.bucket, "history", history, wanted.history, "kv"))
+    # Read from the stream's leader, although the bucket allows direct reads: in a cluster any replica answers those,
+    # and one that lags would say that a new record is not there.
+    return KeyValue(name=wanted.bucket, stream=stream, pre=f"$KV.{wanted.bucket}.", js=js, direct=False)
 
 
 async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     try:
         info = await js.stream_info(str(wanted.name))
     except NotFoundError:
-        await _add_stream(js, wanted)
+        await _create(js, str(wanted.name), js.add_stream(wanted))
         return
     checked = ("subjects", "retention", "storage", "discard", "duplicate_window")
     _compare("stream", str(wanted.name), info.config, wanted, checked)
 
 
-async def _add_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+async def _create(js: JetStreamContext, stream: str, creation: Awaitable[object]) -> None:
     try:
-        await js.add_stream(wanted)
+        await creation
     except APIError as error:
-        if error.err_code not in NO_ROOM:
+        if error.err_code == NO_PEERS:
+            raise UnavailableError(f"NATS cannot make the stream {stream} yet: {error.description}") from error
+        if error.err_code == NOT_CLUSTERED:
+            raise TopologyError(
+                f"NATS cannot make the stream {stream} with replicas: the server is not part of a cluster. "
+                "Set NATS_REPLICAS to 1, or start the servers as a cluster."
+            ) from error
+        if error.err_code not in (NAME_IN_USE, *NO_ROOM):
             raise
         # Another process may be making it just now: its room is taken before it can be found.
-        if await _appears(js, str(wanted.name)):
+        if await _appears(js, stream):
             return
         raise TopologyError(
-            f"NATS has no room for the stream {wanted.name}: {error.description}. "
+            f"NATS has no room for the stream {stream}: {error.description}. "
             "Raise max_memory_store or max_file_store in its configuration to what nats.conf has, and reload it."
         ) from error
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.stack.child import ChildSpec
@@ -76,6 +77,11 @@ class Server:
         return self._process.poll()
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What it was started with."""
+        return self._spec.env
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -107,6 +113,25 @@ def embedded_nats(folder: Path) -> tuple[Server, dict[str, str]]:
         role: f"nats://{role}:{password}@{LOOPBACK}:{port}" for role, password in credentials.nats_passwords.items()
     }
     return Server(nats_server(folder, port, credentials), folder), urls
+
+
+def embedded_nats_cluster(folder: Path, count: int = 3) -> tuple[list[Server], dict[str, list[str]]]:
+    """The servers of a cluster that were not started yet, and by role the URL of each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    credentials, ports, routes = load_credentials(folder), free_ports(count), free_ports(count)
+    others = ",".join(f"nats://{LOOPBACK}:{route}" for route in routes)
+    servers = []
+    for number, (port, route) in enumerate(zip(ports, routes, strict=True), 1):
+        own = folder / f"server-{number}"
+        own.mkdir(exist_ok=True)
+        spec = nats_server(own, port, credentials)
+        options = ["-n", own.name, "--cluster_name", "music", "--cluster", f"nats://{LOOPBACK}:{route}"]
+        servers.append(Server(replace(spec, argv=[*spec.argv, *options, "--routes", others]), own))
+    urls = {
+        role: [f"nats://{role}:{password}@{LOOPBACK}:{port}" for port in ports]
+        for role, password in credentials.nats_passwords.items()
+    }
+    return servers, urls
 
 
 def embedded_s3(folder: Path) -> tuple[Server, dict[str, dict[str, str]]]:

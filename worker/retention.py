@@ -60,6 +60,7 @@ class Retention:
         self._max_age = timedelta(days=settings.max_audio_days)
         self._max_bytes = settings.max_audio_bytes
         self._key_records = int(settings.key_records * SHARE)
+        self._replicas = settings.nats_replicas
         self._bus = bus
         self._storage = storage
 
@@ -81,7 +82,7 @@ class Retention:
             UnavailableError, nats.js.errors.APIError, one of AWAY: while NATS is away.
         """
         js = self._bus.require()
-        turns = await ensure_turns(js)
+        turns = await ensure_turns(js, self._replicas)
         try:
             revision = await turns.create("retention", b"")
         except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
@@ -97,7 +98,7 @@ class Retention:
         Raises:
             UnavailableError: while NATS or S3 is away; another turn does the rest.
         """
-        records = Records(await ensure_streams(self._bus.require()))
+        records = Records(await ensure_streams(self._bus.require(), self._replicas))
         await self._compare_lifetimes(records)
         known = await self._known()
         kept = [each.used for each in known.values() if each.keeps_audio]

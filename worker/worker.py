@@ -145,7 +145,7 @@ class Worker:
 
     async def _prepare(self) -> None:
         """After each connection: the topology stands, and the pull subscription with it."""
-        bucket = await ensure_streams(self._bus.js)
+        bucket = await ensure_streams(self._bus.js, self._settings.nats_replicas)
         await ensure_consumer(self._bus.js, self._settings.model)
         self._records = Records(bucket)
         if self._pull is None:

@@ -17,9 +17,9 @@ from deploy.commands.serving import describe, workers_of_gateway, workers_on_nat
 from deploy.stack.servers import find_program
 from deploy.terminal import Terminal, literal
 from gateway.keys import load_keys
-from shared.bus import inbox_prefix
 from shared.errors import MusicgenError, SettingsError
 from shared.models import HUB_REPOSITORIES, is_folder
+from shared.nats_servers import NatsServers, parse_servers
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
 
@@ -153,7 +153,21 @@ def _is_cached(repository: str) -> bool:
 
 
 async def _nats(settings: Settings) -> Finding:
-    shown, heard = settings.nats_url.rsplit("@", 1)[-1], []
+    servers = parse_servers(settings.nats_url)
+    each = [servers._replace(urls=(url,)) for url in servers.urls]
+    troubles = [trouble for trouble in await asyncio.gather(*map(_nats_trouble, each)) if trouble]
+    if not troubles:
+        return Finding("nats", True, str(servers))
+    detail = "; ".join(troubles)
+    if len(troubles) == len(each):
+        return _away("nats", detail, "NATS_URL")
+    answering = f"{len(each) - len(troubles)} of {len(each)} servers answer"
+    return Finding("nats", None, f"{answering}; {detail}", "Start it again: the cluster has less to lose until then.")
+
+
+async def _nats_trouble(server: NatsServers) -> str | None:
+    """Why this one server cannot be used, or None if it can."""
+    heard: list[str] = []
 
     async def hear(error: Exception) -> None:
         heard.append(str(error) or type(error).__name__)
@@ -161,14 +175,15 @@ async def _nats(settings: Settings) -> Finding:
     client = Client()
     try:
         async with asyncio.timeout(3):
-            prefix = inbox_prefix(settings.nats_url)
-            await client.connect(settings.nats_url, connect_timeout=2, error_cb=hear, inbox_prefix=prefix)
+            options = server.connect_options(client)
+            # Without reconnecting: another server of the cluster must not answer in its place.
+            await client.connect(**options, connect_timeout=2, error_cb=hear, allow_reconnect=False)
             await client.jetstream(timeout=2).account_info()
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        return _away("nats", f"{shown}: {heard[-1] if heard else error!r}", "NATS_URL")
+        return f"{server}: {heard[-1] if heard else error!r}"
     finally:
         await client.close()
-    return Finding("nats", True, shown)
+    return None
 
 
 async def _s3(settings: Settings) -> Finding:

@@ -13,8 +13,8 @@ from nats.aio.msg import Msg
 
 from deploy.commands.client import KEY, bearer
 from shared import subjects
-from shared.bus import inbox_prefix
 from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
+from shared.nats_servers import parse_servers
 
 # A little longer than the time between two announcements of a worker.
 LISTEN = 2.5
@@ -52,7 +52,7 @@ async def workers_on_nats(url: str) -> list[WorkerInfo] | None:
     client = Client()
     try:
         async with asyncio.timeout(LISTEN + 3):
-            await client.connect(url, connect_timeout=2, error_cb=note, inbox_prefix=inbox_prefix(url))
+            await client.connect(connect_timeout=2, error_cb=note, **parse_servers(url).connect_options(client))
             await client.subscribe(subjects.ALL_WORKERS, cb=take)
             with suppress(TimeoutError):
                 await asyncio.wait_for(refused.wait(), LISTEN)

@@ -64,7 +64,7 @@ class Cluster:
 
     async def nats(self) -> NatsClient:
         """An operator's connection to the broker."""
-        client = await nats.connect(self._nats_urls["operator"])
+        client = await nats.connect(self._nats_urls["operator"].split(","))
         self._stack.push_async_callback(client.close)
         return client
 

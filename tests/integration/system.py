@@ -14,8 +14,9 @@ from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.app import create_app, open_services
 from gateway.server import serving
 from gateway.services import Services
-from shared.bus import inbox_prefix, open_bus
+from shared.bus import open_bus
 from shared.lifecycle import end
+from shared.nats_servers import parse_servers
 from shared.records import Records
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
@@ -84,7 +85,7 @@ class System:
     async def nats(self, role: str = "operator") -> Client:
         """A client of the broker."""
         url = self.nats_urls[role]
-        client = await nats.connect(url, inbox_prefix=inbox_prefix(url))
+        client = await nats.connect(url, inbox_prefix=parse_servers(url).inbox_prefix)
         self._stack.push_async_callback(client.close)
         return client
 

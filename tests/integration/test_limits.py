@@ -256,7 +256,7 @@ class Clock:
 
 async def test_a_reservation_counts_until_every_index_has_its_job(system: System) -> None:
     api, clock = await system.gateway(), Clock()
-    reservations = Reservations(api.services.bus, clock)
+    reservations = Reservations(api.services.bus, clock=clock)
     seen: list[Reserved] = []
     assert await reservations.add("daw", "gen_000000000001", 1.5, seen.append)
     assert not await reservations.add("daw", "gen_000000000001", 1.5, seen.append)

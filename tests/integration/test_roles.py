@@ -14,7 +14,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from shared import subjects
-from shared.bus import inbox_prefix
+from shared.nats_servers import parse_servers
 from shared.topology import ensure_consumer, ensure_streams
 from tests.integration.finished import DAY, code, later, left
 from tests.integration.system import Api, System, eventually
@@ -65,7 +65,7 @@ async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str
         refused.append(str(error).lower())
 
     url = system.nats_urls[role]
-    client = await nats.connect(url, error_cb=hear, inbox_prefix=inbox_prefix(url))
+    client = await nats.connect(url, error_cb=hear, inbox_prefix=parse_servers(url).inbox_prefix)
     wanted = []
     for subject in FORBIDDEN[role]["publish"] + PUBLISH:
         wanted.append(f'permissions violation for publish to "{subject}"')
@@ -154,7 +154,7 @@ async def _until(socket: Any, kind: str) -> None:
     ],
 )
 def test_answers_come_below_a_prefix_of_the_role(url: str, prefix: str) -> None:
-    assert inbox_prefix(url) == prefix
+    assert parse_servers(url).inbox_prefix == prefix
 
 
 # The server checks what a client publishes. It does not check where it sends its own answers on a client's request.
@@ -183,7 +183,7 @@ async def broker(system: System) -> Client:
 @asynccontextmanager
 async def logged_in(system: System, role: str) -> AsyncIterator[Client]:
     url = system.nats_urls[role]
-    client = await nats.connect(url, inbox_prefix=inbox_prefix(url))
+    client = await nats.connect(url, inbox_prefix=parse_servers(url).inbox_prefix)
     try:
         yield client
     finally:

@@ -98,6 +98,21 @@ async def test_a_broker_that_nobody_answers_for_is_told_soon(tmp_path: Path, mon
     assert "127.0.0.1:1" in finding.detail
 
 
+async def test_servers_of_a_cluster_are_looked_at_one_by_one(
+    tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = nats_url.partition("@")[0]
+    monkeypatch.setenv("NATS_URL", f"{nats_url}, {user}@127.0.0.1:1")
+    finding = (await findings(tmp_path))["nats"]
+    assert finding.ok is None
+    assert finding.detail.startswith("1 of 2 servers answer; 127.0.0.1:1: ")
+    monkeypatch.setenv("NATS_URL", f"{user}@127.0.0.1:1,{user}@127.0.0.1:2")
+    finding = (await findings(tmp_path))["nats"]
+    assert finding.ok is False
+    assert "127.0.0.1:1: " in finding.detail
+    assert "127.0.0.1:2: " in finding.detail
+
+
 async def test_a_server_that_up_would_bring_is_only_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("S3_ENDPOINT")
     monkeypatch.setenv("S3_BUCKET", "no-such-bucket")

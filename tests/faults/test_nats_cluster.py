@@ -1,0 +1,155 @@
+"""Three nats-servers in a cluster, every stream on all of them: one may die at any time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats
+import pytest
+
+from deploy.stack.ports import LOOPBACK
+from shared import subjects
+from tests.faults.cluster import Cluster, Environments
+from tests.integration.system import eventually
+from tests.servers import Server, embedded_nats_cluster
+
+# What the documentation promises, from the death of a server to the next accepted job.
+FAILOVER = 10.0
+STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, f"KV_{subjects.JOBS_BUCKET}")
+
+
+async def _metrics(port: int) -> str:
+    url = f"http://{LOOPBACK}:{port}/metrics"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        return await response.text()
+
+
+class Brokers:
+    """The three servers, and the URL of each by role."""
+
+    def __init__(self, servers: list[Server], urls: dict[str, list[str]]) -> None:
+        self.servers = servers
+        self.urls = urls
+
+    def named(self, role: str, *numbers: int) -> str:
+        """`NATS_URL` with these servers in it; by default with all."""
+        return ", ".join(self.urls[role][number] for number in numbers or range(len(self.servers)))
+
+    async def until_replicated(self) -> None:
+        """Return when every server has what the others have, so that the next one may die."""
+        client = await nats.connect(self.urls["operator"])
+        js = client.jetstream()
+
+        async def replicated() -> bool:
+            try:
+                found = [await js.stream_info(stream) for stream in STREAMS]
+            except (nats.errors.Error, nats.js.errors.APIError):
+                return False
+            followers = [each.cluster.replicas or [] for each in found if each.cluster]
+            return all(len(each) == 2 and all(one.current for one in each) for each in followers)
+
+        await eventually(replicated, "all replicas are current")
+        await client.close()
+
+
+@pytest.fixture
+async def brokers(tmp_path: Path) -> AsyncIterator[Brokers]:
+    """Ready when they have chosen a leader, which a server of a cluster cannot be before it sees another one."""
+    servers, urls = embedded_nats_cluster(tmp_path / "nats")
+    for server in servers:
+        server.launch()
+    try:
+        yield Brokers(servers, urls)
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@pytest.fixture
+async def cluster(
+    brokers: Brokers, in_containers: bool, s3_environment: Environments, tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """Gateways and workers name all three servers, unless the test has it otherwise."""
+    if in_containers:
+        pytest.skip("needs brokers that the test can kill")
+    async with AsyncExitStack() as stack:
+        yield Cluster(tmp_path, {role: ",".join(urls) for role, urls in brokers.urls.items()}, s3_environment, stack)
+
+
+async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of(
+    cluster: Cluster, brokers: Brokers
+) -> None:
+    """They learn of the others from the cluster, and log in to those with the same password."""
+    (client, gateway), worker = await asyncio.gather(
+        cluster.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3"),
+        cluster.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3"),
+    )
+    await brokers.until_replicated()
+    jobs = [await client.accepted("slow", 3.0) for _ in range(4)]
+    await client.until(jobs[0], "processing")
+    brokers.servers[0].kill()
+    jobs.append(await eventually(lambda: client.post(key="after"), "a job is accepted", FAILOVER))
+    assert await client.ends(jobs) == ["completed"] * 5
+    assert (gateway.exit_code, worker.exit_code) == (None, None)
+    for part, variable in ((gateway, "GATEWAY_PORT"), (worker, "WORKER_METRICS_PORT")):
+        assert "\nmusicgen_nats_reconnects_total 1.0\n" in await _metrics(int(part.environment[variable]))
+    verdict = await cluster.check()
+    assert verdict.accepted == verdict.completed == 5
+
+
+@pytest.mark.thorough
+async def test_each_server_of_a_cluster_may_be_killed_under_load(cluster: Cluster, brokers: Brokers) -> None:
+    """Whichever of them gateway and workers are connected to, leads the streams, or has the gateway's watch."""
+    (client, _), *_ = await asyncio.gather(
+        cluster.gateway(NATS_URL=brokers.named("gateway"), NATS_REPLICAS="3"),
+        cluster.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
+        cluster.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
+    )
+    for number, server in enumerate(brokers.servers):
+        await brokers.until_replicated()
+        takes: list[dict[str, Any]] = [{"prompt": ("tone", "slow")[n % 2], "key": f"{number}-{n}"} for n in range(10)]
+        posting = [asyncio.create_task(client.post(**take)) for take in takes]
+        await asyncio.sleep(0.2)
+        server.kill()
+        await asyncio.gather(*posting)
+        last = await eventually(partial(client.post, key=f"{number}-after"), "a job is accepted", FAILOVER)
+        jobs = [await client.accepted(**take) for take in takes]
+        assert await client.ends([*jobs, last], 20) == ["completed"] * 11
+        await server.start_again()
+    verdict = await cluster.check()
+    assert verdict.accepted == verdict.completed == 33
+
+
+async def test_a_cluster_with_one_server_down_is_enough_to_start(cluster: Cluster, brokers: Brokers) -> None:
+    await cluster.gateway(NATS_REPLICAS="3")
+    await brokers.until_replicated()
+    brokers.servers[1].kill()
+    (client, _), _ = await asyncio.gather(cluster.gateway(NATS_REPLICAS="3"), cluster.worker(NATS_REPLICAS="3"))
+    assert await client.ends([await client.accepted() for _ in range(3)]) == ["completed"] * 3
+    await cluster.check()
+
+
+async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies(
+    cluster: Cluster, brokers: Brokers
+) -> None:
+    """Its own connection stands, so nothing but the silence of the watch tells."""
+    for _ in range(10):
+        client, gateway = await cluster.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3")
+        await brokers.until_replicated()
+        found = await (await cluster.nats()).jetstream().consumers_info(f"KV_{subjects.JOBS_BUCKET}")
+        watch = max(found, key=lambda each: str(each.created))
+        assert watch.cluster is not None
+        host = watch.cluster.leader
+        if host != "server-1":
+            break
+        gateway.terminate()
+        await gateway.until_ended()
+    await cluster.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3")
+    job_id = await client.accepted("slow", 1.0)
+    next(server for number, server in enumerate(brokers.servers, 1) if host == f"server-{number}").kill()
+    assert (await client.until(job_id, patience=FAILOVER))["status"] == "completed"
+    await cluster.check()
