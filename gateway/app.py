@@ -91,7 +91,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
-            probe=Probe(bus, storage, workers, index),
+            probe=Probe(bus, storage, workers, index, ledger),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
             mending=Mending(bus, index, ledger),

@@ -1,23 +1,34 @@
 """Looks at every part now and then, so that /health and /metrics answer at once, whatever is away."""
 
 import asyncio
+import time
+from collections import Counter
 from contextlib import suppress
 from typing import Literal
 
 import msgspec
 import nats.js.errors
+from nats.js.api import StreamInfo
 
 from gateway import metrics
 from gateway.gauges import set_gauges
 from gateway.job_index import JobIndex
+from gateway.ledger import Ledger
 from gateway.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import AWAY, Bus
-from shared.errors import UnavailableError
+from shared.errors import BucketError, UnavailableError
+from shared.logs import get_logger
 from shared.messages import WorkerState
 from shared.storage import Storage
 
+log = get_logger(__name__)
+
 INTERVAL = 2.0
+# Seconds between two trial writes that succeed; a failed one is repeated at the next look.
+WRITE_INTERVAL = 10.0
+# A part is unwell after so many bad looks in a row.
+DOUBTS = 2
 _RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
@@ -39,24 +50,37 @@ class Component(msgspec.Struct, frozen=True):
 class Probe:
     """The last look at NATS, its streams and S3."""
 
-    def __init__(self, bus: Bus, storage: Storage, workers: WorkerRegistry, index: JobIndex) -> None:
+    def __init__(self, bus: Bus, storage: Storage, workers: WorkerRegistry, index: JobIndex, ledger: Ledger) -> None:
         self._bus = bus
         self._storage = storage
         self._workers = workers
         self._index = index
+        self._ledger = ledger
         self._looked: dict[str, Component] = {}
+        self._unanswered: Counter[str] = Counter()
         self._wake = asyncio.Event()
+        self._written_at = 0.0
         self.queue_depth = 0
 
     async def run(self) -> None:
-        """Look every two seconds, until cancelled."""
+        """Look every two seconds, until cancelled. NATS does not wait for an S3 that hangs."""
+        async with asyncio.TaskGroup() as looking:
+            looking.create_task(self._keep_looking_at_nats())
+            looking.create_task(self._keep_looking_at_s3())
+
+    async def _keep_looking_at_nats(self) -> None:
         while True:
-            await asyncio.gather(self._look_at_nats(), self._look_at_s3())
+            await self._look_at_nats()
             self._set_gauges()
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._wake.wait()
+
+    async def _keep_looking_at_s3(self) -> None:
+        while True:
+            await self._look_at_s3()
+            await asyncio.sleep(INTERVAL)
 
     async def on_connect(self) -> None:
         """NATS is back: look at once."""
@@ -75,33 +99,57 @@ class Probe:
         """S3 as it was seen last; taken for healthy before the first look."""
         return self._looked.get("s3", Component("healthy"))
 
+    @property
+    def obstacle(self) -> str | None:
+        """Why jobs cannot be accepted now; None if they can."""
+        if not self._bus.is_ready:
+            return f"NATS is away ({self._bus.last_error})."
+        return next((each.message for each in self._looked.values() if each.status == "unhealthy"), None)
+
     async def _look_at_nats(self) -> None:
         for name, stream in _STREAMS.items():
             try:
                 info = await self._bus.require().stream_info(stream)
+                if stream == _RECORDS_STREAM:
+                    await self._look_at_records(info)
             except nats.js.errors.NotFoundError:
                 # Without audio to hear, jobs are accepted all the same.
                 status: Health = "degraded" if stream == subjects.AUDIO_STREAM else "unhealthy"
-                self._mark(name, f"The stream {stream} was deleted; it is made again.", status)
+                self._looked[name] = Component(status, f"The stream {stream} was deleted; it is made again.")
                 self._bus.refresh()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                self._mark(name, f"JetStream does not answer: {error}")
+                self._doubt(name, f"JetStream does not answer: {error or repr(error)}")
             else:
-                self._looked[name] = Component("healthy")
+                self._trust(name)
                 if stream == subjects.JOBS_STREAM:
                     self.queue_depth = info.state.messages
-                elif stream == _RECORDS_STREAM:
-                    self._index.forget_before(info.state.first_seq)
+
+    async def _look_at_records(self, info: StreamInfo) -> None:
+        self._index.forget_before(info.state.first_seq)
+        # A server whose disk is full answers every question and takes nothing in.
+        if time.monotonic() - self._written_at >= WRITE_INTERVAL:
+            await self._ledger.require().prove_writable()
+            self._written_at = time.monotonic()
 
     async def _look_at_s3(self) -> None:
         try:
             await self._storage.check()
-            self._looked["s3"] = Component("healthy")
+            self._trust("s3")
+        except BucketError as error:
+            # No waiting mends that, unlike an S3 that is away: the audio of each accepted job would be lost.
+            self._doubt("s3", str(error))
         except UnavailableError as error:
-            self._mark("s3", str(error), "degraded")
+            self._doubt("s3", str(error), "degraded")
 
-    def _mark(self, name: str, message: str, status: Health = "unhealthy") -> None:
-        self._looked[name] = Component(status, message)
+    def _trust(self, name: str) -> None:
+        self._unanswered[name] = 0
+        self._looked[name] = Component("healthy")
+
+    def _doubt(self, name: str, message: str, status: Health = "unhealthy") -> None:
+        """A part did not do what it should. One such look may be chance, and changes nothing that was well."""
+        self._unanswered[name] += 1
+        if name not in self._looked or self._unanswered[name] >= DOUBTS:
+            self._looked[name] = Component(status, message)
 
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)

@@ -17,6 +17,10 @@ class UnavailableError(MusicgenError):
     """NATS or S3 cannot be reached now. The same call may work later."""
 
 
+class BucketError(UnavailableError):
+    """S3 answers, but the bucket is not there or is closed to these keys. An operator has to mend it."""
+
+
 class DamagedRecordError(UnavailableError):
     """What is stored under a job's key is no record of that job, or one with which no job can go on.
 

@@ -23,6 +23,9 @@ MARKER_TTL = 3600.0
 # … and for a stream that is not there, which says nothing about the records in it.
 STREAM_NOT_FOUND = 10059
 
+# The key of the deletion that `prove_writable` writes; it is no job's id.
+NO_RECORD = "trial-write"
+
 _decode = msgspec.json.Decoder(JobRecord).decode
 
 
@@ -185,6 +188,20 @@ class Records:
             if error.err_code != MESSAGE_TTL_DISABLED:
                 raise
             await self.bucket._js.publish(subject, headers=headers)
+
+    async def prove_writable(self) -> None:
+        """Write to the bucket without a trace: a deletion of what was never there.
+
+        Raises:
+            UnavailableError: with the reason, if it takes nothing in.
+        """
+        try:
+            await self.bucket.delete(NO_RECORD)
+        except (nats.js.errors.APIError, *AWAY) as error:
+            reason = getattr(error, "description", None) or "no answer"
+            raise UnavailableError(
+                f"NATS does not store what is written ({reason}). If its disk was full, make room and restart it."
+            ) from error
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
         data = encode(record)

@@ -16,7 +16,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import MIN_PART_SIZE
 from msgspec.structs import replace
 
-from shared.errors import SettingsError, UnavailableError
+from shared.errors import BucketError, SettingsError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
 from shared.metrics import FAILED_WRITES
 from shared.settings import Settings
@@ -30,6 +30,8 @@ RENEWED_EVERY = timedelta(minutes=5)
 IN_USE = PRESIGNED_FOR + RENEWED_EVERY + timedelta(minutes=15)
 # Objects that one look at the bucket tells of: what S3 gives in one answer.
 PAGE = 1000
+# S3's words for a bucket that these keys do not open, now or later.
+CLOSED = frozenset({"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 30.0
 
@@ -57,9 +59,14 @@ class Storage:
         self._signer = _client(settings, settings.s3_public_endpoint or settings.s3_endpoint)
 
     async def check(self) -> None:
-        """Confirm that the bucket can be reached with these keys."""
+        """Confirm that the bucket can be reached with these keys.
+
+        Raises:
+            BucketError: if it is not there, or the keys are refused.
+            UnavailableError: if S3 is away.
+        """
         if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
-            raise UnavailableError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
+            raise BucketError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
 
     async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
         """Store a job's WAV file with its recipe as metadata."""
@@ -131,7 +138,8 @@ class Storage:
         try:
             return await asyncio.to_thread(function)
         except S3Error as error:
-            raise UnavailableError(f"S3 refused: {error.code}. {_remedy(str(error.code))}") from error
+            kind = BucketError if error.code in CLOSED else UnavailableError
+            raise kind(f"S3 refused: {error.code}. {_remedy(str(error.code))}") from error
         except (InvalidResponseError, ServerError, urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(f"S3 is away: {error}") from error
 

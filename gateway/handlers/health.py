@@ -48,8 +48,8 @@ async def health(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """200 as soon as jobs are accepted."""
     services = request.app[SERVICES]
-    if not services.bus.is_ready:
-        raise unavailable(f"Not ready: NATS is away ({services.bus.last_error}).")
+    if obstacle := services.probe.obstacle:
+        raise unavailable(f"Not ready: {obstacle}")
     return json_response(Liveness("ready"))
 
 
@@ -95,7 +95,7 @@ def _workers_component(workers: list[WorkerInfo]) -> Component:
 
 
 def _overall(components: dict[str, Component]) -> Health:
-    """S3 and workers may be away: jobs wait for them. Without NATS nothing can be accepted."""
+    """S3 and workers may be away: jobs wait for them. Without NATS, or without the bucket, nothing can be accepted."""
     states = {component.status for component in components.values()}
     return "unhealthy" if "unhealthy" in states else "degraded" if "degraded" in states else "healthy"
 

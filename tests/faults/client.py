@@ -16,7 +16,7 @@ class Client:
 
     def __init__(self, url: str, http: aiohttp.ClientSession, history: History) -> None:
         self.url = url
-        self._http = http
+        self.http = http
         self._history = history
 
     async def post(
@@ -26,7 +26,7 @@ class Client:
         headers = {"Idempotency-Key": key} if key else {}
         body = {"prompt": prompt, "duration": duration, **fields}
         try:
-            async with self._http.post(
+            async with self.http.post(
                 f"{self.url}/api/v1/generate", json=body, headers=headers, timeout=TIMEOUT
             ) as got:
                 answer = await got.json(content_type=None)
@@ -49,7 +49,7 @@ class Client:
         """The answer's status code."""
         query = {"keep": "1"} if keep else {}
         try:
-            async with self._http.delete(f"{self.url}/api/v1/jobs/{job_id}", params=query, timeout=TIMEOUT) as got:
+            async with self.http.delete(f"{self.url}/api/v1/jobs/{job_id}", params=query, timeout=TIMEOUT) as got:
                 self._history.note("delete", job_id=job_id, keep=keep, status=got.status)
                 if got.status == 200 and not keep:
                     self._history.cancelled.add(job_id)
@@ -60,7 +60,7 @@ class Client:
 
     async def status(self, job_id: str) -> dict[str, Any] | None:
         try:
-            async with self._http.get(f"{self.url}/api/v1/status/{job_id}", timeout=TIMEOUT) as got:
+            async with self.http.get(f"{self.url}/api/v1/status/{job_id}", timeout=TIMEOUT) as got:
                 if got.status != 200:
                     return None
                 body: dict[str, Any] = await got.json()

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import nats
 from nats.aio.client import Client as NatsClient
 
+from shared.nats_servers import parse_servers
 from shared.settings import load_settings
 from shared.storage import Storage
 from tests.faults.client import Client
@@ -64,7 +64,8 @@ class Cluster:
 
     async def nats(self) -> NatsClient:
         """An operator's connection to the broker."""
-        client = await nats.connect(self._nats_urls["operator"].split(","))
+        client = NatsClient()
+        await client.connect(**parse_servers(self._nats_urls["operator"]).connect_options(client))
         self._stack.push_async_callback(client.close)
         return client
 

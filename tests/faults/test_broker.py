@@ -171,11 +171,24 @@ async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
             return await client.post(prompt="tone " * 90) is None
 
         await eventually(refused, "jobs are refused")
+
+        async def obstacle() -> str | None:
+            async with client.http.get(f"{client.url}/health/ready") as response:
+                return (await response.json())["detail"] if response.status == 503 else None
+
+        assert "If its disk was full, make room and restart it" in await eventually(
+            obstacle, "the gateway is not ready"
+        )
         disk.make_room()
         # As the README says: its streams stay closed until it starts again.
         broker.kill()
         await broker.start_again()
         await cluster.worker()
         jobs.append(await client.accepted())
+
+        async def recovered() -> bool:
+            return await obstacle() is None
+
+        await eventually(recovered, "the gateway is ready again")
         assert await client.ends(jobs) == ["completed"] * 4
         await cluster.check()

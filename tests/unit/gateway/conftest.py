@@ -81,7 +81,7 @@ async def services() -> AsyncIterator[Services]:
             cache=cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
-            probe=BlindProbe(bus, storage, workers, index),
+            probe=BlindProbe(bus, storage, workers, index, ledger),
             sweep=sweep,
             dead_letters=DeadLetters(bus, ledger, sweep),
             mending=Mending(bus, index, ledger),
