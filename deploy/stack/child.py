@@ -3,25 +3,39 @@
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
 
+from deploy.stack.liveness import reacts, until_hung
+from deploy.stack.ports import listens
 from deploy.stack.runfile import RunningProcess
 from shared.errors import MusicgenError
 
 PR_SET_PDEATHSIG = 1
-LOG_TAIL = 15
+# Seconds between two looks whether another program has a port of a child that is not ready.
+LOOK = 1.0
+# Where a Go program begins to list what it was doing when it failed.
+_STACK = re.compile(r"goroutine \d+ \[")
+# The line in which nats-server, SeaweedFS or Go says why it ends.
+_FATAL = re.compile(r"\[FTL\]|^[EF]\d{4} |^panic:|already in use", re.IGNORECASE)
 
 
 class ChildFailedError(MusicgenError):
     """A child ended before it was ready, or did not get ready in time."""
+
+
+class PortTakenError(ChildFailedError):
+    """Another program got a port between its choice and the child's start."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,8 @@ class ChildSpec:
         grace: seconds from SIGTERM to SIGKILL.
         cwd: the working directory. A foreign program that is given paths from there never sees the name of the data
             folder, in which a comma, a quote or its length would mean something else to it.
+        ports: that the child listens on; the first is the one of `urls`.
+        again: makes the spec with other ports; None if it has to have these.
     """
 
     name: str
@@ -44,6 +60,8 @@ class ChildSpec:
     grace: float = 10.0
     patience: float = field(default=60.0)
     cwd: Path | None = None
+    ports: tuple[int, ...] = ()
+    again: "Callable[[], ChildSpec] | None" = None
 
 
 class Child:
@@ -54,10 +72,14 @@ class Child:
         self.log_file = log_dir / f"{spec.name}.log"
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0
+        self._log_began = 0
+        self._looked = 0.0
 
     async def start(self) -> None:
         """Run the program; its output goes to the log file."""
+        self._looked = time.monotonic()
         with self.log_file.open("ab") as log:
+            self._log_began = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.argv,
                 env=self.spec.env,
@@ -76,23 +98,49 @@ class Child:
         """Wait until the program answers.
 
         Raises:
-            ChildFailedError: with the end of its log, if it ends or takes too long.
+            PortTakenError: if another program listens on one of its ports.
+            ChildFailedError: with the reason that its log gives, if it ends or takes too long.
         """
         try:
             async with asyncio.timeout(self.spec.patience):
-                while not await self.spec.is_ready():
-                    if self.exit_code is not None:
-                        raise ChildFailedError(f"{self.spec.name} ended with {self.exit_code}.\n{self.log_tail()}")
-                    await asyncio.sleep(0.05)
+                while not await self._answers():
+                    pass
         except TimeoutError as error:
-            raise ChildFailedError(
-                f"{self.spec.name} was not ready after {self.spec.patience:g} s.\n{self.log_tail()}"
-            ) from error
+            raise self._failure(f"was not ready after {self.spec.patience:g} s") from error
+
+    async def _answers(self) -> bool:
+        """Ask once whether it is ready. Another program on the same port may answer in its place, or hold the line."""
+        asking = asyncio.create_task(self._ask())
+        try:
+            while True:
+                await asyncio.wait({asking}, timeout=LOOK)
+                if asking.done() and asking.result():
+                    return True
+                ended = self.exit_code is not None
+                if ended or self._is_look_due():
+                    self._check_ports()
+                if ended:
+                    raise self._failure(f"ended with {self.exit_code}")
+                if asking.done():
+                    await asyncio.sleep(0.05)
+                    return False
+        finally:
+            asking.cancel()
+
+    async def _ask(self) -> bool:
+        return await self.spec.is_ready() and set(self.spec.ports[:1]) <= self._listening()
 
     async def wait(self) -> int:
         """The exit code, when it has ended."""
         assert self._process is not None
         return await self._process.wait()
+
+    async def until_hung(self) -> None:
+        """Return when it has not reacted for half a minute; never for a child that listens nowhere."""
+        if self.spec.ports:
+            await until_hung(lambda: reacts(self.spec.urls[0]))
+        else:
+            await asyncio.Event().wait()
 
     async def stop(self, *, force: asyncio.Event) -> bool:
         """SIGTERM, and SIGKILL after the grace period or when `force` is set; returns whether it had to be killed."""
@@ -116,14 +164,42 @@ class Child:
             return None
         return RunningProcess(role=self.spec.role, pid=self._process.pid, urls=self.spec.urls, started=self._started)
 
-    def log_tail(self) -> str:
-        """The last lines of its log, indented, and where the rest is."""
-        lines = self.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL:]
-        return "\n".join([*(f"    {line}" for line in lines), f"  The whole log: {self.log_file}"])
+    def reason(self) -> str:
+        """The line of its log, since it was started, that says best why it failed."""
+        with self.log_file.open("rb") as log:
+            log.seek(self._log_began)
+            lines = log.read().decode(errors="replace").splitlines()
+        said = [line.strip() for line in takewhile(lambda line: not _STACK.match(line), lines) if line.strip()]
+        fatal = [line for line in said if _FATAL.search(line)]
+        return (fatal or said or ["it said nothing"])[-1]
 
     @property
     def exit_code(self) -> int | None:
         return self._process.returncode if self._process else None
+
+    def _failure(self, what: str) -> ChildFailedError:
+        kind = PortTakenError if "address already in use" in self.reason().lower() else ChildFailedError
+        return kind(f"{self.spec.name} {what}: {self.reason()}\n  The whole log: {self.log_file}")
+
+    def _is_look_due(self) -> bool:
+        if time.monotonic() - self._looked < LOOK:
+            return False
+        self._looked = time.monotonic()
+        return True
+
+    def _check_ports(self) -> None:
+        own = self._listening()
+        for port in self.spec.ports:
+            if port not in own and listens(port):
+                raise PortTakenError(f"{self.spec.name} cannot have port {port}: another program has taken it")
+
+    def _listening(self) -> set[int]:
+        """The ports on which the process listens."""
+        with suppress(psutil.NoSuchProcess):
+            if self._process is not None and self.exit_code is None:
+                found = psutil.Process(self._process.pid).net_connections("tcp")
+                return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
+        return set()
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -23,6 +23,13 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
+def listens(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a program listens on `port`. Unlike `is_free`, this does not bind it, even for a moment."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((host, port)) == 0
+
+
 def claim(*ports: int) -> bool:
     """Promise these ports to the caller, if all are free and nobody in this process has one; returns whether."""
     wanted = set(ports)

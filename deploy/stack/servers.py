@@ -7,6 +7,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, write_private
 from deploy.stack.ports import LOOPBACK, free_port_pairs, free_ports
@@ -29,9 +31,12 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
         except OSError:
             return False
-        greeting = await reader.readline()
-        writer.close()
-        return greeting.startswith(b"INFO")
+        try:
+            return (await asyncio.wait_for(reader.readline(), 3)).startswith(b"INFO")
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()
 
     return ChildSpec(
         name="nats",
@@ -41,11 +46,14 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
         urls=[f"nats://{LOOPBACK}:{port}"],
         is_ready=answers,
         cwd=data_dir,
+        ports=(port,),
+        again=lambda: nats_server(data_dir, free_ports(1)[0], credentials),
     )
 
 
 def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Settings) -> ChildSpec:
     """SeaweedFS in one process. It opens many ports: each is set, and all stay on loopback."""
+    endpoint, parts = f"http://{LOOPBACK}:{port}", _part_ports()
     (data_dir / "s3").mkdir(exist_ok=True)
     write_private(data_dir / S3_CONFIGURATION, credentials.s3_configuration(settings.s3_bucket))
     return ChildSpec(
@@ -58,7 +66,7 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             f"-ip={LOOPBACK}",
             f"-ip.bind={LOOPBACK}",
             f"-s3.port={port}",
-            *_part_ports(),
+            *(f"-{part}={number}" for part, number in parts.items()),
             f"-s3.config={S3_CONFIGURATION}",
             f"-bucket={settings.s3_bucket}",
             "-s3.autoCreateBucket=false",
@@ -75,23 +83,25 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             "-filer.localSocket=s3/filer.sock",
         ],
         env=_environment(),
-        urls=[f"http://{LOOPBACK}:{port}"],
-        is_ready=_bucket_answers(settings),
+        urls=[endpoint],
+        is_ready=_bucket_answers(replace(settings, s3_endpoint=endpoint)),
         cwd=data_dir,
         # Asked to stop it does so in 1.3 s, or waits up to minutes: for connections that its parts opened to each
         # other and never used, and for its maintenance. By then it serves nobody, and a kill loses nothing,
         # because it acknowledges only what the kernel has.
         grace=2.0,
+        ports=(port, *parts.values()),
+        again=lambda: s3_server(data_dir, free_ports(1)[0], credentials, settings),
     )
 
 
-def _part_ports() -> list[str]:
-    """A port of its own for each of SeaweedFS's parts."""
+def _part_ports() -> dict[str, int]:
+    """A port of its own for each of SeaweedFS's parts, by the name of its option."""
     parts = ("master", "volume", "filer", "admin")
     pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_DISTANCE), strict=True))
-    ports = [f"-{part}.port={http}" for part, (http, _) in pairs.items()]
-    ports += [f"-{part}.port.grpc={grpc}" for part, (_, grpc) in pairs.items()]
-    return [*ports, f"-s3.port.grpc={free_ports(1)[0]}"]
+    ports = {f"{part}.port": http for part, (http, _) in pairs.items()}
+    ports |= {f"{part}.port.grpc": grpc for part, (_, grpc) in pairs.items()}
+    return ports | {"s3.port.grpc": free_ports(1)[0]}
 
 
 def _bucket_answers(settings: Settings) -> Callable[[], Awaitable[bool]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.stack.child import Child, ChildFailedError, ChildSpec
+from deploy.stack.child import Child, ChildFailedError, ChildSpec, PortTakenError
 from deploy.stack.folders import LOGS
 from deploy.stack.runfile import FILE, write_run_file
 from deploy.terminal import NEWLINE, literal, plain
@@ -15,6 +15,8 @@ from shared.lifecycle import end
 # Seconds before the next start after a death; the last one repeats. A child that lived for STABLE starts anew.
 BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE = 60.0
+# How often a child may find a port taken that was free when it was chosen.
+PORT_TRIES = 5
 
 
 class Supervisor:
@@ -29,8 +31,11 @@ class Supervisor:
         self._watching: list[asyncio.Task[None]] = []
         self.force = asyncio.Event()
 
-    async def start(self, *specs: ChildSpec) -> None:
+    async def start(self, *specs: ChildSpec) -> list[ChildSpec]:
         """Start children that do not need each other, wait until all answer, and keep them running from then on.
+
+        Returns:
+            The specs that they run by: a port that was taken in the meantime is another one there.
 
         Raises:
             ChildFailedError: if one does not get ready.
@@ -38,12 +43,30 @@ class Supervisor:
         started = time.monotonic()
         children = [await self._spawn(spec) for spec in specs]
         for child in children:
-            await child.until_ready()
+            await self._until_ready(child)
             self._console.print(
                 f"  [green]✓[/] {child.spec.name:<9} {' '.join(child.spec.urls)} "
                 f"[dim]({time.monotonic() - started:.1f} s)[/]"
             )
             self._watching.append(asyncio.create_task(self._keep(child)))
+        return [child.spec for child in children]
+
+    async def _until_ready(self, child: Child) -> None:
+        """Wait until a child is ready, on other ports if another program took one of its own first."""
+        for _ in range(PORT_TRIES):
+            try:
+                await child.until_ready()
+            except PortTakenError as error:
+                if child.spec.again is None:
+                    raise
+                self._console.print(f"  ! {str(error).splitlines()[0]}; it starts on another one", markup=False)
+                await child.stop(force=self.force)
+                child.spec = child.spec.again()
+                await child.start()
+                self._write()
+            else:
+                return
+        await child.until_ready()
 
     async def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._log_dir)
@@ -65,17 +88,30 @@ class Supervisor:
         deaths = 0
         while True:
             born = time.monotonic()
-            code = await child.wait()
+            why = await self._until_over(child)
             deaths = 0 if time.monotonic() - born > STABLE else deaths
             delay = BACKOFF[min(deaths, len(BACKOFF) - 1)]
             deaths += 1
             self._console.print(
-                f"  [yellow]![/] {child.spec.name} ended ({_ending(code)}); it starts again in {delay:g} s. "
+                f"  [yellow]![/] {child.spec.name} {why}; it starts again in {delay:g} s. "
                 f"Log: {literal(child.log_file)}"
             )
             self._write()
             await asyncio.sleep(delay)
             await self._restart(child)
+
+    async def _until_over(self, child: Child) -> str:
+        """Return when a child has ended, by itself or because it hung; says why."""
+        over = asyncio.create_task(child.wait()), asyncio.create_task(child.until_hung())
+        try:
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            if child.exit_code is not None:
+                return f"ended ({_ending(child.exit_code)})"
+            self._console.print(f"  [yellow]![/] {child.spec.name} does not answer and is being stopped")
+            killed = await child.stop(force=self.force)
+            return "hung and was killed" if killed else "hung and was stopped"
+        finally:
+            await end(over)
 
     async def _restart(self, child: Child) -> None:
         try:

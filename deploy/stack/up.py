@@ -138,7 +138,7 @@ class Stack:
         workers = [self._worker(number, nats_url("worker"), s3_environment("worker")) for number in numbers]
         gateway = self._gateway(nats_url("gateway"), s3_environment("gateway"))
         # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
-        await self._supervisor.start(*workers, gateway)
+        *_, gateway = await self._supervisor.start(*workers, gateway)
         (url,) = gateway.urls
         loaded = bool(workers) and await until_loaded(url, self._authorization, self._console)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
@@ -153,23 +153,22 @@ class Stack:
             self._console.print("  [green]✓[/] nats      your own, from NATS_URL")
             return lambda role: own
         port = self._port("NATS", NATS_PORT)
-        await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
-        return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{LOOPBACK}:{port}"
+        (spec,) = await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
+        server = spec.urls[0].removeprefix("nats://")
+        return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{server}"
 
     async def _s3(self) -> Callable[[str], dict[str, str]]:
         if self._environ.get("S3_ENDPOINT"):
             self._console.print("  [green]✓[/] s3        your own, from S3_ENDPOINT")
             return lambda role: {}
-        endpoint = f"http://{LOOPBACK}:{self._port('S3', S3_PORT)}"
 
-        def environment(role: str) -> dict[str, str]:
-            keys = self._credentials.s3_keys[role]
-            return {"S3_ENDPOINT": endpoint, "S3_ACCESS_KEY": keys.access_key, "S3_SECRET_KEY": keys.secret_key}
+        def keys(role: str) -> dict[str, str]:
+            pair = self._credentials.s3_keys[role]
+            return {"S3_ACCESS_KEY": pair.access_key, "S3_SECRET_KEY": pair.secret_key}
 
-        settings = load_settings(self._environ | environment("operator"))
-        port = int(endpoint.rsplit(":", 1)[1])
-        await self._supervisor.start(s3_server(self._options.data_dir, port, self._credentials, settings))
-        return environment
+        settings, port = load_settings(self._environ | keys("operator")), self._port("S3", S3_PORT)
+        (spec,) = await self._supervisor.start(s3_server(self._options.data_dir, port, self._credentials, settings))
+        return lambda role: {"S3_ENDPOINT": spec.urls[0], **keys(role)}
 
     def _worker(self, number: int, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         (port,) = free_ports(1)
@@ -187,6 +186,8 @@ class Stack:
             is_ready=_answers(metrics),
             # It waits for running jobs, then hands back, then gives a stuck engine the rest.
             grace=2 * grace + 10,
+            ports=(port,),
+            again=lambda: self._worker(number, nats_url, s3),
         )
 
     def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
@@ -201,7 +202,16 @@ class Stack:
             urls=[url],
             is_ready=_answers(f"{url}/health/ready"),
             grace=settings.shutdown_grace + 10,
+            ports=(port,),
+            again=None if self._options.port else self._gateway_elsewhere(nats_url, s3),
         )
+
+    def _gateway_elsewhere(self, nats_url: str, s3: Mapping[str, str]) -> Callable[[], ChildSpec]:
+        def again() -> ChildSpec:
+            (self._gateway_port,) = free_ports(1)
+            return self._gateway(nats_url, s3)
+
+        return again
 
     def _claim_gateway_port(self) -> int:
         port = self._options.port

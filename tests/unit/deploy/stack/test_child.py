@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.stack.child import LOG_TAIL, Child, ChildFailedError, ChildSpec
+from deploy.stack.child import Child, ChildFailedError, ChildSpec, PortTakenError
+from deploy.stack.ports import LOOPBACK
 from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, POLITE, SLEEP, appears, spec
 
 ROOT = Path(__file__).parents[4]
@@ -57,16 +59,59 @@ async def test_a_child_that_ends_before_it_is_ready_fails_with_its_last_words(
         await child.until_ready()
     text = str(caught.value)
     assert "no such port" in text
-    assert "first line" in text
+    assert "first line" not in text
     assert str(child.log_file) in text
 
 
-async def test_only_the_tail_of_a_long_log_is_told(tmp_path: Path, children: list[Child]) -> None:
-    child = await run(children, spec(tmp_path, "for n in range(1000): print('line', n)"), tmp_path)
+GO = """
+I1129 06:30:01.100000 mini.go:10 starting
+F1129 06:30:01.200000 filer.go:300 listen tcp 127.0.0.1:18000: bind: address {}
+goroutine 1 [running]:
+main.main()
+E1129 not this one
+exit status 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (GO.format("not available"), "filer.go:300 listen tcp 127.0.0.1:18000: bind: address not available"),
+        ("[1] [INF] Starting\n[1] [FTL] Cannot create store\n[1] [INF] bye\n", "[1] [FTL] Cannot create store"),
+        ("Traceback (most recent call last):\n  File\nOSError: no such port\n\n", "OSError: no such port"),
+        ("", "it said nothing"),
+    ],
+)
+async def test_a_failure_is_told_in_one_line_of_the_log(
+    tmp_path: Path, children: list[Child], said: str, reason: str
+) -> None:
+    program = f"import sys; print({said!r}, end=''); sys.exit(1)"
+    child = await run(children, spec(tmp_path, program), tmp_path)
+    with pytest.raises(ChildFailedError) as caught:
+        await child.until_ready()
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("tiny ended with 1: ")
+    assert first.endswith(reason)
+    assert second == f"  The whole log: {child.log_file}"
+
+
+async def test_only_the_log_of_this_start_is_read(tmp_path: Path, children: list[Child]) -> None:
+    child = await run(children, spec(tmp_path, "print('[FTL] of yesterday')"), tmp_path)
     await child.wait()
-    lines = child.log_tail().splitlines()
-    assert lines[0] == f"    line {1000 - LOG_TAIL}"
-    assert lines[-2] == "    line 999"
+    child.spec = spec(tmp_path, "print('of today')")
+    await child.start()
+    await child.wait()
+    assert child.reason() == "of today"
+
+
+async def test_an_answer_of_another_program_on_its_port_is_not_the_childs(
+    tmp_path: Path, children: list[Child]
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as other:
+        port = other.getsockname()[1]
+        child = await run(children, spec(tmp_path, SLEEP, ports=(port,)), tmp_path)
+        with pytest.raises(PortTakenError, match=f"tiny cannot have port {port}"):
+            await child.until_ready()
 
 
 async def test_a_child_that_does_not_get_ready_in_time_fails_but_can_be_stopped(

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from deploy.stack import liveness
 from deploy.stack import supervisor as module
-from deploy.stack.child import ChildFailedError
+from deploy.stack.child import ChildFailedError, ChildSpec
+from deploy.stack.ports import LOOPBACK, free_ports
 from deploy.stack.runfile import FILE, RunningProcess, read_run_file
 from deploy.stack.supervisor import Supervisor
 from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, SLEEP, spec
@@ -144,3 +147,57 @@ async def test_a_start_begins_a_new_log(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, _):
         await supervisor.start(spec(tmp_path, SLEEP))
         assert log.read_text() == ""
+
+
+SERVER = HEAD + (
+    "import http.server\n"
+    "server = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler)\n"
+    "ready.write_text(str(os.getpid()))\nserver.serve_forever()"
+)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that take a tenth of a second in place of ten."""
+    monkeypatch.setattr(liveness, "INTERVAL", 0.1)
+    monkeypatch.setattr(liveness, "PATIENCE", 1.0)
+
+
+def server(folder: Path, **fields: Any) -> ChildSpec:
+    (port,) = free_ports(1)
+    environment = os.environ | {"PORT": str(port)}
+    return spec(folder, SERVER, urls=[f"http://{LOOPBACK}:{port}"], ports=(port,), env=environment, **fields)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_child_that_is_frozen_is_ended_and_started_again(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(server(tmp_path))
+        before = running(tmp_path, "tiny").pid
+        os.kill(before, signal.SIGSTOP)
+        await until_said(said, "tiny is back")
+        assert "tiny does not answer and is being stopped" in said.getvalue()
+        assert "tiny hung and was stopped; it starts again in 0.5 s" in said.getvalue()
+        assert running(tmp_path, "tiny").pid != before
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_child_that_hangs_and_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    deaf = SERVER.replace("server.serve_forever()", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)")
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(replace(server(tmp_path, grace=0.3), argv=spec(tmp_path, deaf).argv))
+        await until_said(said, "tiny hung and was killed")
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_child_that_answers_is_left_alone(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (supervisor, said):
+        await supervisor.start(server(tmp_path))
+        before, asked = running(tmp_path, "tiny").pid, tmp_path / "logs" / "tiny.log"
+        async with asyncio.timeout(10):
+            while asked.read_text().count("/health/live") < 6:
+                await asyncio.sleep(0.02)
+        assert running(tmp_path, "tiny").pid == before
+        assert "!" not in said.getvalue()

@@ -1,0 +1,79 @@
+"""When a child counts as hanging, and when not."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.stack import liveness
+from deploy.stack.liveness import INTERVAL, MISSES, reacts, until_hung
+from deploy.stack.ports import LOOPBACK, free_ports
+
+
+class Time:
+    """Passes only by sleeping, and by what a test adds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("deploy.stack.liveness.asyncio.sleep", self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+async def looks_until_hung(time: Time, answers: str, oversleeps: Iterator[float]) -> int:
+    """How many looks it takes, with `+` for an answer and `-` for none."""
+    count = 0
+
+    async def look() -> bool:
+        nonlocal count
+        count += 1
+        time.now += next(oversleeps)
+        return answers[count - 1] == "+"
+
+    await until_hung(look, time)
+    return count
+
+
+@pytest.mark.parametrize(("answers", "looks"), [("---", 3), ("+---", 4), ("--+--+---", 9), ("-+-+---", 7)])
+async def test_a_child_hangs_after_three_misses_in_a_row(time: Time, answers: str, looks: int) -> None:
+    assert await looks_until_hung(time, answers, iter([0.0] * looks)) == looks
+    assert time.now == looks * INTERVAL
+
+
+async def test_what_was_missed_while_the_machine_slept_does_not_count(time: Time) -> None:
+    """The supervisor was stopped for an hour in each of its first looks; the child's silence began at the fourth."""
+    oversleeps = iter([3600.0] * MISSES + [0.0] * MISSES)
+    assert await looks_until_hung(time, "-" * 2 * MISSES, oversleeps) == 2 * MISSES
+
+
+async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"INFO {}\r\n")
+        writer.close()
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    for handler in (answer, close):
+        server = await asyncio.start_server(handler, LOOPBACK, 0)
+        port = server.sockets[0].getsockname()[1]
+        assert await reacts(f"nats://{LOOPBACK}:{port}")
+        assert await reacts(f"http://{LOOPBACK}:{port}/metrics")
+        server.close()
+
+
+async def test_a_port_that_nothing_is_heard_of_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "PATIENCE", 0.2)
+    with socket.create_server((LOOPBACK, 0)) as frozen:  # as of a process that was stopped: the kernel accepts for it
+        assert not await reacts(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")
+    assert not await reacts(f"http://{LOOPBACK}:{free_ports(1)[0]}")
