@@ -59,7 +59,9 @@ class Supervisor:
             except PortTakenError as error:
                 if child.spec.again is None:
                     raise
-                self._console.print(f"  ! {str(error).splitlines()[0]}; it starts on another one", markup=False)
+                self._console.print(
+                    f"  ! {str(error).splitlines()[0]}; it starts on another one", markup=False, soft_wrap=True
+                )
                 await child.stop(force=self.force)
                 child.spec = child.spec.again()
                 await child.start()
@@ -94,7 +96,8 @@ class Supervisor:
             deaths += 1
             self._console.print(
                 f"  [yellow]![/] {child.spec.name} {why}; it starts again in {delay:g} s. "
-                f"Log: {literal(child.log_file)}"
+                f"Log: {literal(child.log_file)}",
+                soft_wrap=True,
             )
             self._write()
             await asyncio.sleep(delay)
@@ -119,7 +122,7 @@ class Supervisor:
             self._write()
             await child.until_ready()
         except (ChildFailedError, OSError) as error:
-            self._console.print(f"  ✗ {plain(str(error), keep=NEWLINE)}", markup=False)
+            self._console.print(f"  ✗ {plain(str(error), keep=NEWLINE)}", markup=False, soft_wrap=True)
             # Alive without answering helps nobody: its end starts it again.
             await child.stop(force=self.force)
         else:

@@ -41,6 +41,7 @@ class Up:
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
         (self.port,) = free_ports(1)
+        self.program = ["-m", "deploy.cli"]
         self._arguments = arguments
         self._environment = {"SHUTDOWN_GRACE": "1", **environment}
         self._process: subprocess.Popen[str] | None = None
@@ -52,7 +53,7 @@ class Up:
         command = ["up", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._arguments]
         with self.output_file.open("w") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.cli", *command],
+                [sys.executable, *self.program, *command],
                 env=os.environ | self._environment,
                 cwd=ROOT,
                 stdout=output,

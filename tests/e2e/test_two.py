@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.stack.ports import free_ports
 from tests.e2e.conftest import Start
 from tests.e2e.stack import Up
 from tests.e2e.test_up import post, until
@@ -14,9 +15,18 @@ from tests.e2e.test_up import post, until
 pytestmark = pytest.mark.e2e
 
 
+# As `musicgen`, with other default ports: the usual ones may be taken on this machine.
+PROGRAM = (
+    "import sys, deploy.cli, deploy.stack.up as up; up.NATS_PORT, up.S3_PORT = {}, {}; sys.exit(deploy.cli.main())"
+)
+
+
 async def test_two_that_start_at_the_same_moment_do_not_share_a_port(tmp_path: Path) -> None:
     both = [Up(tmp_path / name, MUSICGEN_ENGINE="tests.engines:load") for name in ("one", "two")]
+    nats, s3 = free_ports(2)
     try:
+        for each in both:
+            each.program = ["-c", PROGRAM.format(nats, s3)]
         with ThreadPoolExecutor() as pool:
             list(pool.map(Up.start, both))
         urls = [url for each in both for process in each.run_file() for url in process["urls"]]
