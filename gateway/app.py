@@ -144,7 +144,8 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
     tidying = (services.sweep, services.dead_letters, services.mending, services.trim)
     parts = (services.probe, services.hub, services.cache, *tidying)
-    tasks = [asyncio.create_task(keep_running(each.run)) for each in parts]
+    runs = [services.probe.run_s3, *(each.run for each in parts)]
+    tasks = [asyncio.create_task(keep_running(run)) for run in runs]
     yield
     await end(tasks)
 

@@ -63,12 +63,7 @@ class Probe:
         self.queue_depth = 0
 
     async def run(self) -> None:
-        """Look every two seconds, until cancelled. NATS does not wait for an S3 that hangs."""
-        async with asyncio.TaskGroup() as looking:
-            looking.create_task(self._keep_looking_at_nats())
-            looking.create_task(self._keep_looking_at_s3())
-
-    async def _keep_looking_at_nats(self) -> None:
+        """Look at NATS every two seconds, until cancelled."""
         while True:
             await self._look_at_nats()
             self._set_gauges()
@@ -77,7 +72,8 @@ class Probe:
                 async with asyncio.timeout(INTERVAL):
                     await self._wake.wait()
 
-    async def _keep_looking_at_s3(self) -> None:
+    async def run_s3(self) -> None:
+        """Look at S3 likewise. Nothing else waits for an S3 that hangs."""
         while True:
             await self._look_at_s3()
             await asyncio.sleep(INTERVAL)

@@ -59,9 +59,8 @@ class Supervisor:
             except PortTakenError as error:
                 if child.spec.again is None:
                     raise
-                self._console.print(
-                    f"  ! {str(error).splitlines()[0]}; it starts on another one", markup=False, soft_wrap=True
-                )
+                said = f"  ! {str(error).splitlines()[0]}; it starts on another one"
+                self._console.print(said, markup=False, soft_wrap=True)
                 await child.stop(force=self.force)
                 child.spec = child.spec.again()
                 await child.start()

@@ -53,6 +53,8 @@ class BlindProbe(Probe):
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    run_s3 = run
+
 
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
