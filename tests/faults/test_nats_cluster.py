@@ -98,8 +98,9 @@ async def cluster(
         yield Cluster(tmp_path, {role: ",".join(urls) for role, urls in brokers.urls.items()}, s3_environment, stack)
 
 
+@pytest.mark.parametrize("fault", ["killed", pytest.param("frozen", marks=pytest.mark.thorough)])
 async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of(
-    cluster: Cluster, brokers: Brokers
+    cluster: Cluster, brokers: Brokers, fault: str
 ) -> None:
     """They learn of the others from the cluster, and log in to those with the same password."""
     (client, gateway), worker = await asyncio.gather(
@@ -109,7 +110,11 @@ async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of
     await brokers.until_replicated()
     jobs = [await client.accepted("slow", 3.0) for _ in range(4)]
     await client.until(jobs[0], "processing")
-    brokers.servers[0].kill()
+    if fault == "killed":
+        brokers.servers[0].kill()
+    else:  # three pings go unanswered before the clients leave it
+        brokers.servers[0].freeze()
+        await asyncio.sleep(12)
     jobs.append(await eventually(lambda: client.post(key="after"), "a job is accepted", FAILOVER))
     assert await client.ends(jobs) == ["completed"] * 5
     assert (gateway.exit_code, worker.exit_code) == (None, None)

@@ -78,3 +78,19 @@ def test_the_gateways_url_can_be_opened(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("GATEWAY_ALLOW_OPEN", "1")
     made = stack(tmp_path, None)
     assert made._gateway("nats://x", {}).urls == [f"http://{shown}:{made._gateway_port}"]
+
+
+async def test_servers_of_ones_own_are_given_to_every_part_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = "nats://gateway:pw@one:4222, nats://gateway:pw@two:4222"
+    monkeypatch.setenv("NATS_URL", servers)
+    url = await stack(tmp_path, None)._nats()
+    assert (url("gateway"), url("worker")) == (servers, servers)
+
+
+def test_one_wrong_server_stops_the_start_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://gateway:S3CRET@one:4222, two:4222")
+    with pytest.raises(SettingsError, match=r"NATS_URL must be .* Server 2 of 2 is wrong") as caught:
+        stack(tmp_path, None)
+    assert "S3CRET" not in str(caught.value)
