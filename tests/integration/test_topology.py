@@ -6,7 +6,8 @@ import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
 from shared import subjects
-from shared.errors import TopologyError
+from shared.errors import TopologyError, UnavailableError
+from shared.records import Records
 from shared.topology import AUDIO, EVENTS, JOBS, ensure_consumer, ensure_streams
 from tests.integration.system import System
 
@@ -47,3 +48,27 @@ async def test_an_operator_may_change_limits(system: System) -> None:
     await js.update_stream(JOBS.evolve(max_msgs=5))
     await ensure_streams(js)
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 3600
+
+
+async def test_replicas_need_a_cluster_and_the_error_says_so(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    with pytest.raises(TopologyError, match=r"not part of a cluster\. Set NATS_REPLICAS to 1"):
+        await ensure_streams(js, 3)
+
+
+async def test_a_bucket_that_is_not_there_is_no_missing_record(system: System) -> None:
+    js = (await system.nats()).jetstream()
+    records = Records(await ensure_streams(js))
+    assert await records.get("gen_000000000000") is None
+    await js.delete_stream(f"KV_{subjects.JOBS_BUCKET}")
+    with pytest.raises(UnavailableError, match="the bucket is not there"):
+        await records.get("gen_000000000000")
+
+
+async def test_records_are_read_from_the_leader(system: System) -> None:
+    """Any replica answers direct reads, and one may lag: here nothing answers them."""
+    js = (await system.nats()).jetstream()
+    bucket = await ensure_streams(js)
+    config = (await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")).config
+    await js.update_stream(config.evolve(allow_direct=False))
+    assert await Records(bucket).get("gen_000000000000") is None
