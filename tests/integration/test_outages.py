@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from shared import subjects
+from shared.record_feed import each_record
 from tests.integration.listener import listen, stored_audio
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
@@ -158,17 +159,6 @@ async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
             assert response.status == 200
 
 
-async def test_a_gateway_whose_watch_stops_reads_the_records_again_within_seconds(system: System) -> None:
-    """As when the server of a cluster dies that served it. nats-py needs 10 to 20 seconds to notice."""
-    api, _ = await system.gateway(), await system.worker()
-    await api.until(await api.generate(duration=0.5), "completed")
-    js = (await system.nats()).jetstream()
-    for watch in await js.consumers_info(f"KV_{subjects.JOBS_BUCKET}"):
-        await js.delete_consumer(f"KV_{subjects.JOBS_BUCKET}", watch.name)
-    job_id = await api.generate(duration=0.5)
-    await api.until(job_id, "completed", patience=9)
-
-
 async def _readiness(api: Api) -> tuple[int, str]:
     async with api.http.get("/health/ready") as response:
         return response.status, (await response.json()).get("detail", "")
@@ -232,8 +222,6 @@ async def test_a_trial_write_is_no_record(system: System) -> None:
         await records.prove_writable()
     job_id = await api.generate(duration=0.5)
     await api.until(job_id, "completed")
-    found: list[str] = []
-    await records.each(lambda dated: found.append(dated.entry.record.job_id))
-    assert found == [job_id]
+    assert [entry.record.job_id async for entry, _ in each_record(await system.nats())] == [job_id]
     async with api.http.get("/api/v1/jobs") as response:
         assert (await response.json())["total"] == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.probe import Component, Stall
+from gateway.probe import Component
 from gateway.services import Services
 from shared.errors import BucketError, UnavailableError
 
@@ -36,19 +36,3 @@ async def test_the_first_look_counts_at_once(services: Services, fail: list[Exce
     fail.append(BucketError("S3 has no bucket music-audio"))
     await services.probe._look_at_s3()
     assert services.probe.s3 == Component("unhealthy", "S3 has no bucket music-audio")
-
-
-def test_a_watch_that_moves_is_not_stalled() -> None:
-    stall = Stall()
-    assert not any(stall.is_seen(last, position) for last, position in [(5, 5), (9, 5), (9, 9), (30, 9), (40, 20)])
-
-
-def test_a_watch_that_stands_while_records_change_is_stalled() -> None:
-    stall = Stall()
-    assert [stall.is_seen(last, 5) for last in (5, 9, 9)] == [False, False, True]
-
-
-def test_a_watch_is_not_stalled_by_what_was_there_before_it() -> None:
-    """The newest record may have expired: a watch that begins now never hears of it."""
-    stall = Stall()
-    assert not any(stall.is_seen(9, 5) for _ in range(5))

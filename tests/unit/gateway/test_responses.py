@@ -19,7 +19,7 @@ from tests.unit.gateway.samples import completed, entry, job_id, record
         ("POST", "/api/v1/generate", 415),
         ("GET", "/api/v1/prompt/random", 200),
         ("GET", f"/api/v1/download/{job_id(1)}", 409),
-        ("HEAD", f"/api/v1/download/{job_id(2)}", 200),
+        ("HEAD", f"/api/v1/download/{job_id(2)}", 503),
         ("GET", "/health", 503),
         ("GET", "/health/ready", 503),
         ("GET", "/health/live", 200),
