@@ -20,7 +20,7 @@ from shared.stream_look import StreamLook, look_at_stream
 
 log = get_logger(__name__)
 
-# With more gaps than this between its messages, the queue is read anew instead of asking for each gap.
+# With more gaps than this between its messages, the whole queue is read again, and the gaps are not listed.
 MAX_GAPS = 50_000
 
 _decode = msgspec.json.Decoder(Job).decode

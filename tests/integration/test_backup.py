@@ -146,7 +146,7 @@ async def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
         assert "is not empty" in await admin(system, "backup", str(backup), code=1)
         other.mkdir()
         assert "holds no whole backup" in await admin(system, "restore", str(other), code=1)
-        # Streams that a gateway has made and that hold nothing are in nobody's way.
+        # Empty streams, as a gateway makes them, may be replaced.
         await admin(system, "restore", str(backup))
         api = await system.gateway()
         await api.generate()

@@ -10,7 +10,7 @@ from worker.engine.sampler.score import FASTEST, SLOWEST
 TEMPO_PLACE, KEY_PLACE = 0, 2
 # Meters that a score lacks become one whose bars are as long, or as long as most of them: beats a bar.
 BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "3/2": 3, "6/4": 3}
-# Those whose bars nobody can tell from the ones they become.
+# Meters whose bars sound the same as those they become.
 SAME = ("3/4", "4/4", "2/2", "2/4")
 
 
