@@ -24,7 +24,10 @@ def test_a_checkpoint_is_measured(checkpoint: Path, tmp_path: Path, capsys: pyte
     rows = {row["name"]: row for row in found["rows"]}
     assert set(rows) == {row.name for row in ROWS}
     assert rows["no clipping"]["figure"] == 1.0
-    # What was not trained cannot do what is asked, and the generator can.
-    assert rows["tempo, conductor"] | {"n": 0} == rows["tempo, conductor"] | {"met": False, "ceiling": 1.0, "n": 0}
+    # What was not trained cannot do what is asked, and the generator can; but the engine gives it the tempo.
+    instruments = rows["named instruments are heard"]
+    assert instruments["met"] is False
+    assert instruments["figure"] < instruments["ceiling"]
+    assert rows["tempo, conductor"]["figure"] == 1.0
     assert len(list(folder.glob("*.png"))) == 3
     assert (checkpoint.parent / "run" / "losses.png").exists()
