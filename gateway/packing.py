@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import astuple, fields
 
 from shared.messages import JobRecord
+from shared.records import decode_record, encode_record
 
 _NAMES = tuple(field.name for field in fields(JobRecord))
 _encode = msgspec.msgpack.Encoder().encode
@@ -16,9 +17,14 @@ _decode = msgspec.msgpack.Decoder(tuple.__class_getitem__(tuple(field.type for f
 
 def pack(record: JobRecord) -> bytes:
     """The record for `unpack`, in this process."""
-    return _encode(astuple(record))
+    try:
+        return _encode(astuple(record))
+    except OverflowError:  # of a number that only JSON can hold: another program wrote it
+        return encode_record(record)
 
 
 def unpack(data: bytes) -> JobRecord:
     """The record that was packed."""
+    if data.startswith(b"{"):
+        return decode_record(data)
     return JobRecord(**dict(zip(_NAMES, _decode(data), strict=True)))

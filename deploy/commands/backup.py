@@ -21,12 +21,12 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import MusicgenError, UnavailableError
 from shared.files import Audio, Output
-from shared.record_feed import each_record
+from shared.record_feed import STREAM, each_record
 from shared.records import Records
 from shared.settings import load_settings
 from shared.version import VERSION
 
-STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, f"KV_{subjects.JOBS_BUCKET}")
+STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, STREAM)
 # Written last: a folder without it holds no whole backup.
 MANIFEST = "backup.json"
 
@@ -43,10 +43,10 @@ async def back_up(folder: Path, data_dir: Path | None) -> None:
     _make(folder)
     async with connected_bus(environ) as bus:
         streams = [await _save_stream(bus, name, folder) for name in STREAMS]
+        records = await _count_records(bus.client)
     saved = [each async for each in _save_objects(bucket, folder)]
     manifest = {"version": VERSION, "streams": streams, "objects": msgspec.to_builtins(saved)}
     await asyncio.to_thread((folder / MANIFEST).write_text, json.dumps(manifest, indent=1))
-    records = streams[-1]["state"]["messages"]
     print(f"{records} records and {len(saved)} objects are in {folder}.")
 
 
@@ -70,7 +70,7 @@ async def restore(folder: Path, data_dir: Path | None) -> None:
             await _restore_stream(bus, description, folder)
         records = await open_records(bus)
         lost = await _mark_lost(bus.client, records, set(await bucket.keys()))
-    count = manifest["streams"][-1]["state"]["messages"]
+        count = await _count_records(bus.client)
     print(f"{count} records and {len(saved)} objects are restored. Start gateways and workers now.")
     if lost:
         print(f"The audio of {lost} jobs is not in the backup. Their downloads answer 410 with the recipe.")
@@ -125,13 +125,20 @@ async def _make_room(bus: Bus, name: str) -> None:
         MusicgenError: if it is not.
     """
     try:
-        if (await bus.js.stream_info(name)).state.messages:
+        messages = (await bus.js.stream_info(name)).state.messages
+        if messages and name == STREAM:
+            messages = await _count_records(bus.client)  # without the markers that deletions leave
+        if messages:
             raise MusicgenError(f"This NATS has a stream {name} with messages. Restore into a new one.")
         await bus.js.delete_stream(name)
     except nats.js.errors.NotFoundError:
         return
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The stream {name} cannot be looked at: {error!r}") from error
+
+
+async def _count_records(client: Client) -> int:
+    return len([each async for each in each_record(client)])
 
 
 async def _mark_lost(client: Client, records: Records, stored: set[str]) -> int:

@@ -81,7 +81,7 @@ def test_every_command_is_in_the_table() -> None:
     shown = musicgen("--help").stdout
     (commands,) = re.findall(r"^  COMMAND\n(.*)", shown, re.DOTALL | re.MULTILINE) or [shown]
     names = re.findall(r"^    (\w+)", commands, re.MULTILINE)
-    assert set(names) == {"up", "gateway", "worker", "generate", "jobs", "cancel", "env", "doctor"}
+    assert set(names) == {"up", "gateway", "worker", "generate", "jobs", "cancel", "env", "doctor", "admin"}
     assert all(f"`musicgen {name}" in section("Commands") for name in names)
 
 

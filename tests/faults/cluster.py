@@ -46,6 +46,13 @@ class Cluster:
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Client(url, http, self.history), part
 
+    def doomed_gateway(self, **environment: str) -> Server:
+        """A gateway that was started and may never get ready."""
+        part, _ = gateway_part(self._folder, self._number(), self.environment("gateway") | environment, self.constants)
+        part.launch()
+        self._stack.callback(part.kill)
+        return part
+
     async def worker(self, **environment: str) -> Server:
         """A worker whose engine is ready."""
         part = self._worker(environment)

@@ -175,21 +175,24 @@ async def test_a_worker_whose_clock_is_an_hour_off_says_so(cluster: Cluster) -> 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
 async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(cluster: Cluster) -> None:
-    """Its sweep meets jobs that another gateway accepted: it gives each a message again, and ends none."""
+    """Its sweep meets jobs that another gateway accepted: it gives each a message again, and ends none.
+
+    It is not ready, because S3 refuses signatures that are a week off.
+    """
     cluster.constants = {"gateway.sweep.QUIET": 0.2, "gateway.sweep.INTERVAL": 0.1, "gateway.sweep.ABSENCE": 0.0}
     client, first = await cluster.gateway()
     jobs = [await client.accepted("tone", 0.5) for _ in range(5)]
     first.kill()
     js = (await cluster.nats()).jetstream()
     await js.purge_stream(JOBS_STREAM)
-    ahead, _ = await cluster.gateway(**skewed("+7d"))
+    cluster.doomed_gateway(**skewed("+7d"))
 
     async def are_back() -> bool:
         return (await js.stream_info(JOBS_STREAM)).state.messages == 5
 
     await eventually(are_back, "every job has a message again")
-    await cluster.worker()
-    assert await ahead.ends(jobs) == ["completed"] * 5
+    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
+    assert await client.ends(jobs) == ["completed"] * 5
     await cluster.check()
 
 

@@ -17,6 +17,7 @@ from gateway.services import Services
 from shared.bus import open_bus
 from shared.lifecycle import end
 from shared.nats_servers import parse_servers
+from shared.record_feed import each_record
 from shared.records import Records
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
@@ -81,6 +82,11 @@ class System:
     async def records(self) -> Records:
         """The bucket of records."""
         return Records(await ensure_streams((await self.nats()).jetstream()))
+
+    async def recorded(self) -> list[str]:
+        """The jobs that have a record."""
+        await self.records()
+        return [entry.record.job_id async for entry, _ in each_record(await self.nats())]
 
     async def nats(self, role: str = "operator") -> Client:
         """A client of the broker."""

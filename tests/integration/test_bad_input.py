@@ -54,8 +54,7 @@ ROUTES = [
 async def stored(system: System) -> tuple[int, int]:
     """How many messages the queue has, and how many jobs are on record."""
     js = (await system.nats()).jetstream()
-    queue, bucket = await js.stream_info(subjects.JOBS_STREAM), await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")
-    return queue.state.messages, bucket.state.messages
+    return (await js.stream_info(subjects.JOBS_STREAM)).state.messages, len(await system.recorded())
 
 
 async def is_well(api: Api) -> bool:

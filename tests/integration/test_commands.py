@@ -67,7 +67,9 @@ async def in_terminal(api: Api, columns: int, *arguments: str, **environment: st
     """What a command shows in a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    variables = {**os.environ, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment}
+    # The size is the terminal's, not that of the one in which the tests run.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    variables = {**inherited, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment}
     command = [sys.executable, "-m", "deploy.cli", *arguments]
     process = await asyncio.create_subprocess_exec(
         *command, env=variables, stdin=follower, stdout=follower, stderr=follower

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from shared import subjects
-from shared.record_feed import each_record
 from tests.integration.listener import listen, stored_audio
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
@@ -222,6 +221,6 @@ async def test_a_trial_write_is_no_record(system: System) -> None:
         await records.prove_writable()
     job_id = await api.generate(duration=0.5)
     await api.until(job_id, "completed")
-    assert [entry.record.job_id async for entry, _ in each_record(await system.nats())] == [job_id]
+    assert await system.recorded() == [job_id]
     async with api.http.get("/api/v1/jobs") as response:
         assert (await response.json())["total"] == 1

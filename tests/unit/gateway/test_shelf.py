@@ -40,6 +40,11 @@ def test_what_was_packed_comes_back_as_it_was(of: JobRecord) -> None:
     assert unpack(pack(of)) == of
 
 
+def test_a_number_that_no_record_of_ours_has_is_packed_too() -> None:
+    of = completed(1, seq=2**70)
+    assert unpack(pack(of)) == of
+
+
 @given(STEPS)
 def test_any_history_leaves_what_a_dict_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
     shelf, model = Shelf(), dict[str, Entry]()

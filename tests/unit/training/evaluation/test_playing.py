@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,24 +15,23 @@ SPEC = Spec(genre="house", bpm=120)
 
 def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
     codec, found = SamplerCodec(), dict[int, Codes]()
+    pieces = {bpm: encode(written(replace(SPEC, bpm=bpm)))[:, :32] for bpm in (100, 120)}
     memory = Memory(codec)
     both_begun = threading.Barrier(2)
 
-    def play(value: int) -> None:
+    def play(bpm: int) -> None:
         stream = codec.stream(None)
         both_begun.wait()
-        for _ in range(2):
-            stream.push(torch.full((8, 1), 2 + value))
-        found[value] = memory.codes
+        stream.push(torch.from_numpy(pieces[bpm]))
+        found[bpm] = memory.codes
 
-    threads = [threading.Thread(target=play, args=(value,)) for value in (0, 1)]
+    threads = [threading.Thread(target=play, args=(bpm,)) for bpm in pieces]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for value in (0, 1):
-        assert found[value].shape == (8, 2)
-        assert found[value][0, 0] == 2 + value
+    assert all(np.array_equal(found[bpm], codes) for bpm, codes in pieces.items())
+    assert not np.array_equal(pieces[100], pieces[120])
 
 
 def test_a_piece_that_is_remembered_sounds_as_any_other() -> None:
