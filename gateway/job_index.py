@@ -268,7 +268,10 @@ class JobIndex:
 
     def _take(self, batch: Batch) -> None:
         for change in batch.changes:
-            self._take_change(change)
+            try:
+                self._take_change(change)
+            except Exception:  # one record, whatever is wrong with it, must not keep the others away
+                log.exception("a change of a record was not taken in", key=change.key, revision=change.revision)
             self._position = change.revision
         self._moved.set()
 

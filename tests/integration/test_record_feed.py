@@ -5,12 +5,13 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.job_index import JobIndex
 from shared.job_id import new_job_id
 from shared.messages import JobStatus, now
 from shared.record_feed import STREAM, Batch, each_record, read_feed
-from shared.records import encode_record
+from shared.records import Entry, encode_record
 from shared.subjects import JOBS_BUCKET
 from shared.topology import MAX_RECORDS, ensure_streams
 from tests.integration.finished import make
@@ -141,6 +142,23 @@ async def test_records_that_the_broker_removed_are_forgotten(system: System, mon
     config = (await js.stream_info(STREAM)).config
     await js.update_stream(config, max_age=1.0, duplicate_window=1.0)
     await eventually(lambda: _forgot(api, jobs[-1]), "the gateway forgets the expired record")
+
+
+async def test_a_record_that_the_gateway_chokes_on_keeps_no_other_away(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, taken = await system.gateway(), JobIndex.apply
+    bad = await make(system)
+
+    def choke(index: JobIndex, entry: Entry) -> None:
+        if entry.record.seq == 666:
+            raise OverflowError(entry.record.job_id)
+        taken(index, entry)
+
+    monkeypatch.setattr(JobIndex, "apply", choke)
+    await (await system.nats()).publish(f"$KV.{JOBS_BUCKET}.{bad}", encode_record(replace(finished(bad), seq=666)))
+    after = await make(system)
+    await eventually(lambda: _knows(api, after), "the gateway reads on")
 
 
 async def test_a_record_under_another_jobs_key_changes_no_job(system: System) -> None:
