@@ -92,4 +92,4 @@ class Mending:
             return None if often else replace(known.record, seq=known.record.seq or known.revision)
         if await has_ended(self._bus.require(), job_id):
             return None
-        return damage.failed(known.record) if self._restored[job_id] >= RESTORES else known.record
+        return damage.failed_by_damage(known.record) if self._restored[job_id] >= RESTORES else known.record

@@ -25,6 +25,7 @@ from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, job_of, now
 from shared.publisher import ensure_announced, publish_job
 from shared.records import Entry
+from shared.transitions import failed
 
 log = get_logger(__name__)
 
@@ -168,7 +169,7 @@ class Sweep:
 
 
 def _unserved(record: JobRecord) -> JobRecord:
-    return _failed(
+    return failed(
         record,
         f"The job has waited for {UNSERVED.days} days, and no worker of its model is there. Start one with "
         f"MUSICGEN_MODEL_SIZE={record.recipe.model}, or choose a model that /health lists, and send the job again.",
@@ -176,20 +177,7 @@ def _unserved(record: JobRecord) -> JobRecord:
 
 
 def _refused(record: JobRecord, why: str) -> JobRecord:
-    return _failed(
+    return failed(
         record,
         f"A worker refused this job ({why}). Bring gateway and workers to the same version, and send the job again.",
-    )
-
-
-def _failed(record: JobRecord, reason: str) -> JobRecord:
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.FAILED,
-        follows=False,
-        message="Generation failed",
-        error_message=reason,
-        updated_at=moment,
-        completed_at=moment,
     )

@@ -2,34 +2,22 @@
 
 from msgspec.structs import replace
 
-from shared.messages import Job, JobRecord, JobStatus, now
+from shared.messages import Job, JobRecord, now
+from shared.transitions import failed
 
 REASON = "The record of this job was damaged, and the job cannot go on. Send it again."
 
 
-def failed(record: JobRecord) -> JobRecord:
-    """The failure of a job of which this state was known."""
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.FAILED,
-        follows=False,
-        suspect=False,
-        waits=False,
-        source=None,
-        audio=None,
-        outputs=(),
-        message="Generation failed",
-        error_message=REASON,
-        updated_at=moment,
-        completed_at=moment,
-    )
+def failed_by_damage(record: JobRecord) -> JobRecord:
+    """The failure of a job of which this state was known, whatever is wrong with that."""
+    sound = replace(record, suspect=False, waits=False, source=None, audio=None, outputs=())
+    return failed(sound, REASON)
 
 
-def failure(job: Job) -> JobRecord:
+def failed_from_message(job: Job) -> JobRecord:
     """The failure of a job of which only the message is known."""
     # One claim, because an earlier attempt may have stored files.
-    return failed(
+    return failed_by_damage(
         JobRecord(
             job_id=job.job_id,
             recipe=job.recipe,

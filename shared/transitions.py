@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from shared.errors import TransitionError
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobRecord, JobStatus, now
 
 
 class Transition(NamedTuple):
@@ -58,6 +58,20 @@ IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "own
 # What changes when audio is used, or a file beside it lost; and what else, when the audio is given up or lost.
 RENEWED = frozenset({"updated_at", "seq", "lost"})
 EXPIRED = RENEWED | {"expired_at", "message"}
+
+
+def failed(record: JobRecord, reason: str) -> JobRecord:
+    """The record of a job that ends as failed outside of a worker's attempt; its client reads the reason."""
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.FAILED,
+        follows=False,
+        message="Generation failed",
+        error_message=reason,
+        updated_at=moment,
+        completed_at=moment,
+    )
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:

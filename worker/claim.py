@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.advisories import refusal
 from shared.bus import Bus
-from shared.damage import failure
+from shared.damage import failed_from_message
 from shared.errors import ConflictError, DamagedRecordError, TransitionError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
@@ -23,6 +23,7 @@ from shared.record_feed import STREAM
 from shared.records import Entry, Records, encode_record
 from shared.storage import Storage
 from shared.stream_look import look_at_stream
+from shared.transitions import failed
 from worker import metrics
 from worker.lease import Lease, acknowledge
 
@@ -135,7 +136,7 @@ class Claims:
             await terminate(self._bus.client, message, f"{job_id} has ended, and its record is damaged")
             return None
         try:
-            entry = await records.mend(failure(job), damage.revision)
+            entry = await records.mend(failed_from_message(job), damage.revision)
         except ConflictError:
             await look_again(message)
             return None
@@ -255,15 +256,7 @@ def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
 
 
 def _exhausted(record: JobRecord) -> JobRecord:
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.FAILED,
-        message="Generation failed",
-        error_message=f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.",
-        updated_at=moment,
-        completed_at=moment,
-    )
+    return failed(record, f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.")
 
 
 def _lost(record: JobRecord) -> JobRecord:

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 import nats.js.errors
-from msgspec.structs import replace
 
 from deploy.commands.broker import admin_environment, connected_bus, open_records
 from deploy.terminal import plain
@@ -22,10 +21,11 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, MusicgenError, UnavailableError
 from shared.job_id import is_job_id
-from shared.messages import LIFECYCLE, JobRecord, JobStatus, job_of, now
+from shared.messages import LIFECYCLE, JobStatus, job_of
 from shared.publisher import ensure_announced, is_announced, publish_job
 from shared.records import Entry, Records
 from shared.topology import ACK_WAIT, EVENTS
+from shared.transitions import failed
 
 # A worker writes the records of its jobs about every second: one that does not for so many seconds is gone.
 ALIVE = 5.0
@@ -71,7 +71,7 @@ class Admin:
             # Nothing may follow the announcement of an end, also not that of a claim that its worker has not told yet.
             await ensure_announced(self._js, found)
             try:
-                return found, await self._records.update(found, _failed(record, reason))
+                return found, await self._records.update(found, failed(record, reason))
             except ConflictError:
                 continue  # a worker reported progress: look again
 
@@ -190,19 +190,6 @@ def check_reason(reason: str) -> str:
     if not 0 < len(told) <= LONGEST_REASON:
         raise MusicgenError(f"Give a --reason of 1 to {LONGEST_REASON} characters: the job's client reads it.")
     return told
-
-
-def _failed(record: JobRecord, reason: str) -> JobRecord:
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.FAILED,
-        follows=False,
-        message="Generation failed",
-        error_message=reason,
-        updated_at=moment,
-        completed_at=moment,
-    )
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.damage import REASON, failed, failure
+from shared.damage import REASON, failed_by_damage, failed_from_message
 from shared.messages import UNDECODABLE, JobRecord, JobStatus, job_of
 from shared.records import encode_record, record_at
 from shared.transitions import check
@@ -42,7 +42,7 @@ def test_a_record_with_fields_of_a_newer_version_is_none_the_worse() -> None:
 
 
 def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
-    found = failure(job_of(record(1, owner="daw")))
+    found = failed_from_message(job_of(record(1, owner="daw")))
     assert (found.job_id, found.owner, found.status, found.error_message) == (ME, "daw", JobStatus.FAILED, REASON)
     assert found.claims == 1  # what an earlier attempt stored is removed
 
@@ -57,7 +57,7 @@ def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
     ],
 )
 def test_whatever_was_known_of_a_job_its_failure_is_one_as_all_are(known: JobRecord) -> None:
-    end = failed(known)
+    end = failed_by_damage(known)
     before: dict[str, Any] = {"status": JobStatus.QUEUED, "audio": None, "timings": None, "progress": 0.0}
     same = msgspec.structs.replace(known, error_message=None, source=None, **before)
     assert check(same, end).after is JobStatus.FAILED
