@@ -7,7 +7,7 @@ the sum of its costs, however many slots share the work. All times of a job are 
 
 import math
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -74,7 +74,7 @@ class Estimator:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._done: defaultdict[str, deque[Run]] = defaultdict(lambda: deque(maxlen=LEARNED))
+        self._done: defaultdict[str, dict[str, Run]] = defaultdict(dict)
         self._running: defaultdict[str, dict[str, Run]] = defaultdict(dict)
         self._costs: dict[str, tuple[float, list[Sample], dict[float, Cost]]] = {}
 
@@ -88,8 +88,21 @@ class Estimator:
             if len(running) > RUNNING:
                 del running[next(iter(running))]
         elif record.status is JobStatus.COMPLETED and record.timings is not None:
-            self._done[model].append(_done(record))
-            self._costs.pop(model, None)
+            self._learn(model, job_id, _done(record))
+
+    def forget(self, record: JobRecord) -> None:
+        """A job whose record is gone does not run."""
+        self._running[record.recipe.model].pop(record.job_id, None)
+
+    def _learn(self, model: str, job_id: str, run: Run) -> None:
+        """Once from each of the last jobs: a record that is renewed by a download tells nothing new."""
+        done = self._done[model]
+        if job_id in done or (len(done) == LEARNED and run.ended < next(iter(done.values())).ended):
+            return
+        done[job_id] = run
+        if len(done) > LEARNED:
+            del done[next(iter(done))]
+        self._costs.pop(model, None)
 
     def queued(self, record: JobRecord, ahead: Ahead, slots: int, workers: int) -> float | None:
         """Seconds until a job that waits is done; None before the first job of its model was timed.
@@ -130,10 +143,10 @@ class Estimator:
     def _cost(self, model: str, shared: float) -> Cost | None:
         looked, samples, costs = self._costs.get(model, (-math.inf, [], {}))
         if self._clock() - looked >= FRESH:
-            samples, costs = list(_samples(self._done[model], self._running[model].values())), {}
+            samples, costs = list(_samples(self._done[model].values(), self._running[model].values())), {}
             self._costs[model] = self._clock(), samples, costs
         if samples and shared not in costs:
-            costs[shared] = _fit(samples, shared, _tail(self._done[model]))
+            costs[shared] = _fit(samples, shared, _tail(self._done[model].values()))
         return costs.get(shared)
 
 

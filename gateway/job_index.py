@@ -80,6 +80,9 @@ class JobIndex:
         keeper = self.keeper(record)
         return keeper is not None and key in keeper.lost
 
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._shelf.cards
+
     def get(self, job_id: str) -> JobRecord | None:
         entry = self._shelf.entry(job_id)
         return entry.record if entry else None
@@ -147,6 +150,10 @@ class JobIndex:
         """How many jobs wait for a worker, by model."""
         return {model: len(waiting) for model, waiting in self._queued.items()}
 
+    def apart(self) -> timedelta:
+        """For how long no change could come here."""
+        return timedelta(0) if self._apart_since is None else self.present() - self._apart_since
+
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
@@ -178,6 +185,7 @@ class JobIndex:
             return
         self._shelf.remove(job_id)
         self._changed_at.pop(job_id, None)
+        self.estimator.forget(record)
         for listing in self._listings_with(record):
             listing.remove(record)
         self.takes.remove(record)
@@ -187,8 +195,9 @@ class JobIndex:
 
     def forget_before(self, revision: int) -> None:
         """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
+        self.damaged = {job_id: at for job_id, at in self.damaged.items() if at >= revision}
         for job_id in self._shelf.older_than(revision):
-            if self.damaged.get(job_id, 0) < revision:  # of a damaged record, this is the copy that is put back
+            if job_id not in self.damaged:  # of a damaged record, this is the copy that is put back
                 self.discard(job_id)
 
     async def follow(self, client: Client) -> None:
@@ -242,15 +251,21 @@ class JobIndex:
                         self._take(batch)
             except UnavailableError as error:
                 log.warning("following the records again", error=str(error))
-                self._apart_since = self.present()
+            except Exception:
+                log.exception("following the records again")
+            self._apart_since = self.present()
             feed = await self._catch_up_again(client)
 
     async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
         """`_catch_up`, until it succeeds: the broker lost the consumer, and may be away or without a bucket."""
         while True:
             await asyncio.sleep(PAUSE)
-            with suppress(UnavailableError):
+            try:
                 return await self._catch_up(client)
+            except UnavailableError as error:
+                log.info("following the records later", error=str(error))
+            except Exception:
+                log.exception("following the records later")
 
     def _clear(self) -> None:
         for job_id in list(self._shelf.cards):
@@ -273,6 +288,9 @@ class JobIndex:
             except Exception:  # one record, whatever is wrong with it, must not keep the others away
                 log.exception("a change of a record was not taken in", key=change.key, revision=change.revision)
             self._position = change.revision
+            # A machine that was suspended has a clock that stood still.
+            if change.changed_at > self.present():
+                self._present, self._present_since = change.changed_at, time.monotonic()
         self._moved.set()
 
     def _take_change(self, change: Change) -> None:

@@ -1,7 +1,7 @@
 """The way of accepted jobs into the queue, and what is told of them."""
 
 from gateway.job_index import JobIndex
-from gateway.queue_scan import job_at, remove_message
+from gateway.queue_scan import QueueScan, job_at, remove_message
 from shared.bus import Bus
 from shared.errors import QueueFullError, UnavailableError
 from shared.failpoint import failpoint
@@ -23,6 +23,7 @@ class JobQueue:
         self._bus = bus
         self._index = index
         self._messages: dict[str, int] = {}
+        self._scan = QueueScan()
         self._was_full = False
 
     async def enqueue(self, entry: Entry) -> None:
@@ -72,10 +73,13 @@ class JobQueue:
     async def remove(self, job_id: str) -> None:
         """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
         sequence = self._messages.pop(job_id, None)
-        if sequence is None:
-            return
         try:
             js = self._bus.require()
+            if sequence is None:  # another gateway published it, or this one before it was restarted
+                queue = await self._scan.read(self._bus.client)
+                sequence = (queue.deliverable | queue.stranded).get(job_id)
+            if sequence is None:
+                return
             # After somebody deleted the stream, the number is another job's.
             if await job_at(js, sequence) == job_id:
                 await remove_message(js, sequence)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -29,6 +30,8 @@ INTERVAL = 2.0
 WRITE_INTERVAL = 10.0
 # A part is unwell after so many bad looks in a row.
 DOUBTS = 2
+# Without news of the records for longer than this, a gateway is not ready.
+APART = timedelta(seconds=10)
 _RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
@@ -100,6 +103,8 @@ class Probe:
         """Why jobs cannot be accepted now; None if they can."""
         if not self._bus.is_ready:
             return f"NATS is away ({self._bus.last_error})."
+        if self._index.apart() > APART:
+            return "The job records cannot be followed; they are read again as soon as NATS lets them."
         return next((each.message for each in self._looked.values() if each.status == "unhealthy"), None)
 
     async def _look_at_nats(self) -> None:
@@ -114,7 +119,8 @@ class Probe:
                 self._looked[name] = Component(status, f"The stream {stream} was deleted; it is made again.")
                 self._bus.refresh()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                self._doubt(name, f"JetStream does not answer: {error or repr(error)}")
+                is_told = isinstance(error, UnavailableError)
+                self._doubt(name, str(error) if is_told else f"JetStream does not answer: {error or repr(error)}")
             else:
                 self._trust(name)
                 if stream == subjects.JOBS_STREAM:

@@ -1,5 +1,6 @@
 """What is in the queue: which job each message is of, and whether a worker will get it."""
 
+import asyncio
 import re
 from collections.abc import Collection
 from datetime import datetime
@@ -53,6 +54,7 @@ class QueueScan:
     """Reads the queue, each message once: what was read before is only compared with what is still there."""
 
     def __init__(self) -> None:
+        self._reading = asyncio.Lock()
         self._letters: dict[int, Letter] = {}
         self._created: datetime | None = None
         self._read_to = 0
@@ -68,6 +70,10 @@ class QueueScan:
         Raises:
             UnavailableError: if the broker does not answer, or the stream is not there now.
         """
+        async with self._reading:
+            return await self._read(client, given_up)
+
+    async def _read(self, client: Client, given_up: Collection[int]) -> Queue:
         js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await look_at_stream(client, subjects.JOBS_STREAM)
         await self._drop_removed(client, look)
         try:

@@ -53,8 +53,8 @@ class Quotas:
         if owner is None or self._index.count(None, owner) < limit or await self._is_known(record.job_id):
             return
         raise too_many(
-            f"This API key has {limit} jobs on record, as many as it may. The oldest finished ones are removed; "
-            "try again in a minute.",
+            f"This API key has {limit} jobs on record, as many as it may. Its oldest finished ones make room: answers "
+            "from the cache after a minute, others after a day. Try again later.",
             RECORDS_RETRY,
         )
 
@@ -67,14 +67,14 @@ class Quotas:
             UnavailableError: while NATS is away.
         """
         owner, job_id, seconds = record.owner, record.job_id, record.recipe.duration
-        if owner is None or self._index.get(job_id):
+        if owner is None or job_id in self._index:
             yield
             return
 
         def check(reserved: Reserved) -> None:
             if len(reserved) >= AT_ONCE:
                 raise too_many("This API key asks for too many jobs at once. Try again in half a minute.", SETTLED)
-            unseen = [reserved[key] for key in reserved if self._index.get(key) is None]
+            unseen = [reserved[key] for key in reserved if key not in self._index]
             self._check_queue(owner, len(unseen))
             self._check_day(owner, seconds, unseen)
 
@@ -88,7 +88,7 @@ class Quotas:
 
     async def _is_known(self, job_id: str) -> bool:
         try:
-            return self._index.get(job_id) is not None or await self._ledger.current(job_id) is not None
+            return job_id in self._index or await self._ledger.current(job_id) is not None
         except DamagedRecordError:
             return True
 

@@ -16,6 +16,7 @@ from gateway.quotas import DAY
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.records import Entry
+from shared.storage import LOST_KEPT
 from shared.topology import MAX_RECORDS
 
 log = get_logger(__name__)
@@ -81,8 +82,11 @@ class Trim:
         moment = self._index.present()
         for card in self._index.oldest(owner):
             counts = owner is not None and card.charged > 0 and moment - card.created_at < DAY
-            if not card.keeps_audio and card.status.is_terminal and moment - card.updated_at > SEEN and not counts:
-                yield Entry(card.record, card.revision)
+            if card.keeps_audio or not card.status.is_terminal or moment - card.updated_at <= SEEN or counts:
+                continue
+            record = card.record
+            if not record.lost or moment - card.updated_at > LOST_KEPT:
+                yield Entry(record, card.revision)
 
     async def _remove(self, entry: Entry) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from shared.messages import Job, JobRecord, now
+from shared.messages import Job, JobRecord, record_of
 from shared.transitions import failed
 
 REASON = "The record of this job was damaged, and the job cannot go on. Send it again."
@@ -17,13 +17,4 @@ def failed_by_damage(record: JobRecord) -> JobRecord:
 def failed_from_message(job: Job) -> JobRecord:
     """The failure of a job of which only the message is known."""
     # One claim, because an earlier attempt may have stored files.
-    return failed_by_damage(
-        JobRecord(
-            job_id=job.job_id,
-            recipe=job.recipe,
-            created_at=job.created_at,
-            updated_at=now(),
-            claims=1,
-            owner=job.owner,
-        )
-    )
+    return failed_by_damage(replace(record_of(job), claims=1))

@@ -85,6 +85,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     recipe: Recipe
     created_at: Moment
     owner: str | None = None
+    fingerprint: str | None = None
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +171,25 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def job_of(record: JobRecord) -> Job:
     """The message that brings a record's job to a worker."""
-    return Job(job_id=record.job_id, recipe=record.recipe, created_at=record.created_at, owner=record.owner)
+    return Job(
+        job_id=record.job_id,
+        recipe=record.recipe,
+        created_at=record.created_at,
+        owner=record.owner,
+        fingerprint=record.fingerprint,
+    )
+
+
+def record_of(job: Job) -> JobRecord:
+    """The record of a queued job, made of its message."""
+    return JobRecord(
+        job_id=job.job_id,
+        recipe=job.recipe,
+        created_at=job.created_at,
+        updated_at=now(),
+        owner=job.owner,
+        fingerprint=job.fingerprint,
+    )
 
 
 def made(record: JobRecord) -> JobRecord:

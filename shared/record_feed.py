@@ -184,14 +184,17 @@ class _Arrivals:
 
     async def of_one_pull(self) -> AsyncGenerator[Batch]:
         """What comes for one pull, as it comes, until the pull has ended."""
-        self._left = BATCH
+        self._left, came = BATCH, False
         while self._left > 0:
             await self._wait()
             changes, self._changes = self._changes, []
             if changes:
+                came = True
                 yield Batch(changes, self._remaining)
             if self._failure:
                 raise UnavailableError(f"The feed of the records broke off: {self._failure}.")
+        if not came:
+            yield Batch([], 0)  # what was there may have been removed before it was sent
 
     async def _wait(self) -> None:
         try:

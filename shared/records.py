@@ -110,7 +110,7 @@ class Records:
         """Store the record of a job whose own one has expired.
 
         Raises:
-            ConflictError: if there is one, or the last one was deleted on purpose.
+            ConflictError: if there is one, or the last one was removed less than `MARKER_TTL` ago.
         """
         check(None, record)
         return await self._write(record, 0)

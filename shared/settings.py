@@ -35,11 +35,11 @@ Origins = Annotated[
         description="origins such as https://app.example.com, with commas between them",
     ),
 ]
-_HOSTNAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
+_HOSTNAME = r"([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\*)"
 Hostnames = Annotated[
     str,
     Meta(
-        pattern=rf"^({_HOSTNAME}(\s*,\s*{_HOSTNAME})*|\*)?\Z",
+        pattern=rf"^({_HOSTNAME}(\s*,\s*{_HOSTNAME})*)?\Z",
         description="host names such as music.example.com, with commas between them, or * for every name",
     ),
 ]

@@ -30,6 +30,9 @@ RENEWED_EVERY = timedelta(minutes=5)
 IN_USE = PRESIGNED_FOR + RENEWED_EVERY + timedelta(minutes=15)
 # Objects that one look at the bucket tells of: what S3 gives in one answer.
 PAGE = 1000
+# What the store still has of a job whose audio is lost stays for this long: the gateway that missed it may have looked
+# into another bucket, and an operator can still save the files.
+LOST_KEPT = timedelta(days=1)
 # S3's words for a bucket that these keys do not open, now or later.
 CLOSED = frozenset({"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 CONNECT_TIMEOUT = 2.0

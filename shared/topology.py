@@ -162,9 +162,16 @@ async def _ensure_bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyVal
     else:
         if history != wanted.history:
             raise TopologyError(_complaint("bucket", wanted.bucket, "history", history, wanted.history, "kv"))
-    # Read from the stream's leader, although the bucket allows direct reads: in a cluster any replica answers those,
-    # and one that lags would say that a new record is not there.
-    return KeyValue(name=wanted.bucket, stream=stream, pre=f"$KV.{wanted.bucket}.", js=js, direct=False)
+    return bucket_at(js, wanted.bucket)
+
+
+def bucket_at(js: JetStreamContext, name: str) -> KeyValue:
+    """A bucket that is there.
+
+    It is read from the stream's leader, although it may allow direct reads: in a cluster any replica answers those, and
+    one that lags would say that a new record is not there.
+    """
+    return KeyValue(name=name, stream=f"KV_{name}", pre=f"$KV.{name}.", js=js, direct=False)
 
 
 async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:

@@ -16,7 +16,7 @@ from shared.errors import ConflictError, DamagedRecordError, TransitionError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now
+from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now, record_of
 from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, has_ended, is_announced, publish_event
 from shared.record_feed import STREAM
@@ -182,11 +182,8 @@ class Claims:
         bucket = await look_at_stream(self._bus.client, STREAM)
         if bucket.lifetime is None or bucket.ts - message.metadata.timestamp < bucket.lifetime:
             return None
-        record = JobRecord(
-            job_id=job.job_id, recipe=job.recipe, created_at=job.created_at, updated_at=now(), owner=job.owner
-        )
         try:
-            entry = await records.restore(record)
+            entry = await records.restore(record_of(job))
         except ConflictError:
             return await records.get(job.job_id)
         log.warning("the record had expired and is made again", job_id=job.job_id)

@@ -18,7 +18,7 @@ from shared.messages import JobRecord, now
 from shared.record_feed import each_record
 from shared.records import Records, aside
 from shared.settings import Settings
-from shared.storage import Storage
+from shared.storage import LOST_KEPT, Storage
 from shared.topology import DAY, MAX_RECORDS, TURNS, ensure_streams, ensure_turns
 from worker import metrics
 from worker.expiry import Expiring, Used, expiring, surplus
@@ -28,17 +28,14 @@ log = get_logger(__name__)
 
 # Seconds between two looks whether there is a turn to take.
 LOOK = 20.0
-# The records are brought down to this number, which leaves room for those that come before the next turn.
-KEPT_RECORDS = MAX_RECORDS * 4 // 5
+# The records are brought down to this number. Gateways begin earlier, with those that keep no audio (gateway/trim.py).
+KEPT_RECORDS = MAX_RECORDS * 19 // 20
 # … and those of one API key to this share of its limit.
 SHARE = 0.9
 # What a key asked for within a day counts for its limit of that day, so its record stays for as long.
 COUNTED = timedelta(days=1)
 # What lies in the store and is nobody's is left alone for this long.
 GRACE = timedelta(hours=1)
-# What the store still has of a job whose audio is lost stays for this long: the gateway that missed it may have looked
-# into another bucket, and an operator can still save the files.
-LOST_KEPT = timedelta(days=1)
 
 
 class Known(NamedTuple):
@@ -142,7 +139,10 @@ class Retention:
         del known[job_id]
 
     async def _forget_surplus(self, records: Records, known: dict[str, Known], moment: datetime) -> None:
-        """The oldest records of each key that has too many, then the oldest of all. Shared audio stays for its key."""
+        """The oldest records of each key that has too many, then of all: first those that keep no audio.
+
+        Audio that other records share stays for its key.
+        """
         owned = Counter(each.owner for each in known.values() if each.owner is not None)
         shared = {each.source for each in known.values()}
         for owner, count in owned.items():
@@ -151,9 +151,10 @@ class Retention:
                 spare = [used for used in own if used.job_id not in shared]
                 for job_id in surplus(spare, moment, count - self._key_records, COUNTED):
                     await self._forget(records, known, job_id)
-        finished = [each.used for each in known.values() if each.is_over]
-        for job_id in surplus(finished, moment, len(known) - KEPT_RECORDS):
-            await self._forget(records, known, job_id)
+        for keeps_audio in (False, True):
+            finished = [each.used for each in known.values() if each.is_over and each.keeps_audio is keeps_audio]
+            for job_id in surplus(finished, moment, len(known) - KEPT_RECORDS):
+                await self._forget(records, known, job_id)
 
     async def _forget(self, records: Records, known: dict[str, Known], job_id: str) -> None:
         entry = await records.get(job_id)

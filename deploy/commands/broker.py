@@ -16,8 +16,10 @@ from shared.bus import AWAY, Bus, open_bus
 from shared.errors import MusicgenError, UnavailableError
 from shared.lifecycle import end
 from shared.logs import configure_logs
+from shared.record_feed import STREAM
 from shared.records import Records
 from shared.settings import load_settings
+from shared.topology import bucket_at
 
 # Seconds in which NATS must answer.
 PATIENCE = 10.0
@@ -91,7 +93,8 @@ async def open_records(bus: Bus) -> Records:
         UnavailableError: if NATS does not tell.
     """
     try:
-        return Records(await bus.js.key_value(subjects.JOBS_BUCKET))
+        await bus.js.stream_info(STREAM)
+        return Records(bucket_at(bus.js, subjects.JOBS_BUCKET))
     except nats.js.errors.NotFoundError as error:
         raise MusicgenError(f"This NATS has no bucket {subjects.JOBS_BUCKET}. Correct NATS_URL.") from error
     except (nats.js.errors.APIError, *AWAY) as error:

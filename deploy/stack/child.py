@@ -194,12 +194,16 @@ class Child:
                 raise PortTakenError(f"{self.spec.name} cannot have port {port}: another program has taken it")
 
     def _listening(self) -> set[int]:
-        """The ports on which the process listens."""
-        with suppress(psutil.NoSuchProcess):
-            if self._process is not None and self.exit_code is None:
-                found = psutil.Process(self._process.pid).net_connections("tcp")
-                return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
-        return set()
+        """The ports on which the process listens; all of its own where the system does not tell."""
+        if self._process is None or self.exit_code is not None:
+            return set()
+        try:
+            found = psutil.Process(self._process.pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            return set()
+        except psutil.AccessDenied:  # of a worker, which hides its environment from other processes of its user
+            return set(self.spec.ports)
+        return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

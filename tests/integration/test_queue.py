@@ -207,6 +207,18 @@ async def test_a_cancel_removes_no_message_of_another_job(system: System) -> Non
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
 
 
+async def test_a_cancel_removes_the_message_that_another_gateway_published(system: System) -> None:
+    first, second = await system.gateway(), await system.gateway()
+    job_id = await first.generate()
+
+    async def known() -> bool:
+        return second.services.index.get(job_id) is not None
+
+    await eventually(known, "the second gateway knows the job")
+    assert await second.delete(job_id) == 200
+    assert await _is_empty((await system.nats()).jetstream())
+
+
 @pytest.fixture
 async def records(system: System) -> Records:
     """The records, which an operator lets the broker keep for two seconds only."""

@@ -215,6 +215,18 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
     assert await left(system, *jobs, waiting) == [jobs[2], waiting]
 
 
+async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 2)
+    retention = await system.retention()
+    heard = [await make(system) for _ in range(2)]
+    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=(), error_message="no such chord")
+    await retention.clean(later(2 * HOUR))
+    assert await system.recorded() == heard
+    assert failed not in heard
+
+
 async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_audio(system: System) -> None:
     retention = await system.retention(KEY_RECORDS="4")  # of which three stay
     shared, *jobs = [await make(system, owner="daw") for _ in range(3)]

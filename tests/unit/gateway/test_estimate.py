@@ -240,3 +240,35 @@ def test_a_progress_that_is_none_harms_nothing(estimator: Estimator, progress: f
     estimator.observe(record(2, status=JobStatus.PROCESSING, started_at=NOON, progress=progress))
     estimator.observe(completed(3))
     assert (estimator.queued(record(), Ahead(0, 0.0), 1, 1) or 0.0) > 0.0
+
+
+def test_a_record_that_is_renewed_by_a_download_teaches_nothing_new() -> None:
+    once, often = Estimator(), Estimator()
+    jobs = [
+        completed(
+            number,
+            started_at=NOON + timedelta(seconds=5 * number),
+            completed_at=NOON + timedelta(seconds=5 * number + 5),
+            worker_id="w1",
+        )
+        for number in range(80)
+    ]
+    for each in jobs:
+        once.observe(each)
+    for each in [*jobs, *jobs, *jobs[-3:]]:
+        often.observe(each)
+    waiting, ahead = record(99), Ahead(jobs=10, seconds=100.0)
+    assert often.queued(waiting, ahead, 1, 1) == once.queued(waiting, ahead, 1, 1)
+
+
+def test_a_running_job_whose_record_is_gone_holds_up_no_other() -> None:
+    estimator = Estimator()
+    estimator.observe(completed(1, started_at=NOON, completed_at=NOON + timedelta(seconds=5), worker_id="w1"))
+    waiting, ahead = record(3), Ahead(jobs=4, seconds=40.0)
+    before = estimator.queued(waiting, ahead, 1, 1)
+    running = record(2, status=JobStatus.PROCESSING, started_at=NOON, worker_id="w1")
+    estimator.observe(running)
+    assert estimator.queued(waiting, ahead, 1, 1) != before
+    estimator.forget(running)
+    estimator.observe(completed(1))  # the same job again: the estimate is made again, from the same
+    assert estimator.queued(waiting, ahead, 1, 1) == before

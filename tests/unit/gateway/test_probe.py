@@ -1,9 +1,12 @@
 """What the gateway makes of its looks at NATS and S3."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.probe import Component
 from gateway.services import Services
+from shared.bus import Bus
 from shared.errors import BucketError, UnavailableError
 
 
@@ -36,3 +39,13 @@ async def test_the_first_look_counts_at_once(services: Services, fail: list[Exce
     fail.append(BucketError("S3 has no bucket music-audio"))
     await services.probe._look_at_s3()
     assert services.probe.s3 == Component("unhealthy", "S3 has no bucket music-audio")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, None), (60, "cannot be followed")])
+async def test_a_gateway_that_has_not_heard_of_the_records_for_long_is_not_ready(
+    services: Services, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str | None
+) -> None:
+    monkeypatch.setattr(Bus, "is_ready", True)
+    monkeypatch.setattr(services.index, "apart", lambda: timedelta(seconds=seconds))
+    assert (services.probe.obstacle is None) == (words is None)
+    assert (words or "") in (services.probe.obstacle or "")

@@ -139,6 +139,7 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("WORKER_METRICS_HOST", "[::]", "::"),
         ("CORS_ORIGINS", "https://App.example, tauri://localhost", "https://app.example, tauri://localhost"),
         ("GATEWAY_HOSTNAMES", "*", "*"),
+        ("GATEWAY_HOSTNAMES", "music.example.com,*", "music.example.com,*"),
         ("GATEWAY_HOSTNAMES", "Music.LAN., my_gateway", "music.lan., my_gateway"),
         ("GATEWAY_ALLOW_OPEN", "1", True),
         ("GATEWAY_ALLOW_OPEN", "0", False),

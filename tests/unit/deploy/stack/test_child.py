@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -217,3 +218,16 @@ async def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path) -> None:
     async with asyncio.timeout(5):
         while grandchild.is_running() and grandchild.status() != psutil.STATUS_ZOMBIE:
             await asyncio.sleep(0.02)
+
+
+async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
+    tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker does for every user but root: the system refuses to list them."""
+
+    def refuse(self: psutil.Process, kind: str) -> None:
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "net_connections", refuse)
+    child = await run(children, replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)
+    await child.until_ready()
