@@ -11,7 +11,8 @@ from nats.aio.msg import Msg
 
 from shared import subjects
 from shared.errors import UnavailableError
-from shared.publisher import publish_event
+from shared.messages import job_of
+from shared.publisher import publish_event, publish_job
 from shared.storage import Storage, Upload
 from tests.integration.listener import listen
 from tests.integration.system import System, eventually
@@ -206,11 +207,14 @@ async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_c
 
 
 async def test_what_a_worker_kept_on_disk_goes_when_its_job_has_ended_elsewhere(system: System, tmp_path: Path) -> None:
-    first, second = await system.gateway(), await system.gateway()
-    job_id = await first.generate()
+    api, js = await system.gateway(), (await system.nats()).jetstream()
+    job_id = await api.generate()
     (tmp_path / job_id).write_bytes(b"kept")
-    # The second gateway does not know the message, and leaves it to a worker.
-    assert await second.delete(job_id) == 200
+    entry = await (await system.records()).get(job_id)
+    assert entry is not None
+    assert await api.delete(job_id) == 200
+    # As if the gateway had died before it removed the message.
+    await publish_job(js, job_of(entry.record), None, again="later")
     await system.worker(MUSICGEN_SPOOL_DIR=str(tmp_path))
 
     async def gone() -> bool:
