@@ -147,6 +147,7 @@ async def test_each_server_of_a_cluster_may_be_killed_under_load(cluster: Cluste
     assert verdict.accepted == verdict.completed == 33
 
 
+@pytest.mark.thorough
 async def test_a_cluster_with_one_server_down_is_enough_to_start(cluster: Cluster, brokers: Brokers) -> None:
     await cluster.gateway(NATS_REPLICAS="3")
     await brokers.until_replicated()
@@ -157,6 +158,7 @@ async def test_a_cluster_with_one_server_down_is_enough_to_start(cluster: Cluste
     await _check(cluster)
 
 
+@pytest.mark.thorough
 async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies(
     cluster: Cluster, brokers: Brokers
 ) -> None:
