@@ -65,7 +65,7 @@ def check_name(host: str, settings: Settings, *, keyed: bool) -> None:
 
 
 # A name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
-_HOST_HEADER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
+_HOST_HEADER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{0,5})?", re.ASCII)
 
 
 def _name_in(host: str) -> str:

@@ -16,6 +16,9 @@ LONGEST = 256
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(rf"[A-Za-z0-9._~-]{{{SHORTEST},{LONGEST}}}")
 
+# Characters of a file of keys: some ten thousand of them.
+LARGEST_FILE = 1024 * 1024
+
 
 class ApiKeys:
     """Who may use the gateway. Without any key it is open to everyone.
@@ -83,12 +86,16 @@ def _split(text: str) -> list[str]:
 
 def _read(file: str) -> str:
     try:
-        return Path(file).read_text(encoding="ascii")
+        with Path(file).open(encoding="ascii") as opened:
+            text = opened.read(LARGEST_FILE + 1)  # it may be a device without an end
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
         raise SettingsError(
             f"API_KEYS_FILE: {file} cannot be read: {reason}. Name a file of NAME:KEY lines."
         ) from error
+    if len(text) > LARGEST_FILE or "\0" in text:
+        raise SettingsError(f"API_KEYS_FILE: {file} is no file of NAME:KEY lines. Name one.")
+    return text
 
 
 def _pair(variable: str, text: str) -> tuple[str, str]:

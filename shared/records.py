@@ -12,7 +12,7 @@ from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, encode, now
-from shared.transitions import check
+from shared.transitions import check, flaw
 
 # JetStream's error codes for a compare-and-set that lost.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
@@ -66,11 +66,13 @@ def record_at(key: str, data: bytes | None) -> JobRecord:
     """The record that is stored under a key.
 
     Raises:
-        One of UNDECODABLE: if it is none, or another job's: a change of it would be written to that job.
+        One of UNDECODABLE: if it is none, is one that no job can have, or is that of another job.
     """
     record = _decode(data or b"")
     if record.job_id != key:
         raise msgspec.ValidationError(f"it is the record of {record.job_id[:40]!r}")
+    if wrong := flaw(record):
+        raise msgspec.ValidationError(wrong)
     return record
 
 

@@ -149,9 +149,18 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error), values)) from error
+    for name in ADDRESSES:
+        _check_host(name, values.get(name, ""))
     check_model_reference(settings.musicgen_model_size)
     nats_servers.parse_servers(settings.nats_url)
     return settings
+
+
+def _check_host(name: str, host: str) -> None:
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise SettingsError(f"{name} must be an address to listen on, not {host!r}.") from error
 
 
 def http_url(host: str, port: int) -> str:

@@ -3,6 +3,7 @@
 The compare-and-set on the record's revision says who may write; this says what. docs/reliability.md has the diagram.
 """
 
+import re
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -53,6 +54,10 @@ TRANSITIONS = (
     Transition("renew, expire, lose", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker, operator"),
 )
 
+# Where files of jobs are, and how their checksums look.
+_KEY = re.compile(r"jobs/gen_[a-z0-9]{12}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+FIRST_YEAR = 2000
 # What a job is never changes.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
 # What changes when audio is used, or a file beside it lost; and what else, when the audio is given up or lost.
@@ -74,6 +79,25 @@ def failed(record: JobRecord, reason: str) -> JobRecord:
     )
 
 
+def flaw(record: JobRecord) -> str | None:
+    """What makes a record one that no job has, whatever it was before; None if it is sound."""
+    status, moments = record.status, (record.created_at, record.updated_at, record.started_at, record.completed_at)
+    if record.audio is not None and status not in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+        return "only a job that has ended well, or was stopped, has audio"
+    if record.audio is None and status is JobStatus.COMPLETED:
+        return "a completed job has audio"
+    if (status is JobStatus.FAILED) != (record.error_message is not None):
+        return "a job that failed, and no other, has a reason"
+    if record.follows and status is not _QUEUED:
+        return "only a queued job follows"
+    for file in (record.audio, *record.outputs):
+        if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
+            return "a file has a key or a checksum that no job's file has"
+    if any(moment is not None and moment.year < FIRST_YEAR for moment in moments):
+        return f"it tells of a time before {FIRST_YEAR}"
+    return None
+
+
 def check(before: JobRecord | None, after: JobRecord) -> Transition:
     """The transition that leads from one record to the other.
 
@@ -92,12 +116,8 @@ def check(before: JobRecord | None, after: JobRecord) -> Transition:
 
 
 def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
-    if after.audio is not None and after.status not in (JobStatus.COMPLETED, JobStatus.CANCELLED):
-        raise _refusal(before, after, "only a job that has ended well, or was stopped, has audio")
-    if after.audio is None and after.status is JobStatus.COMPLETED:
-        raise _refusal(before, after, "a completed job has audio")
-    if (after.status is JobStatus.FAILED) != (after.error_message is not None):
-        raise _refusal(before, after, "a job that failed, and no other, has a reason")
+    if wrong := flaw(after):
+        raise _refusal(before, after, wrong)
     if before is None:
         return
     if after.claims < before.claims:

@@ -59,6 +59,7 @@ def _origin(named: str) -> str:
     try:
         url = URL(named)
         is_origin = url.scheme in ("http", "https") and url == url.origin().with_path("/")
+        (url.raw_host or "").encode("idna")  # as the look-up of the name will, which raises for a..b
     except ValueError:
         is_origin = False
     if not is_origin or not named.isprintable() or " " in named:

@@ -27,6 +27,21 @@ KINDS = {
     "unknown status": {"status": "paused"},
     "no recipe": {"recipe": None},
     "a time without a zone": {"created_at": "2026-01-01T00:00:00"},
+    "an error of a job that waits": {"error_message": "put back by hand"},
+}
+AUDIO = {"size": 44, "duration": 1.0, "sample_rate": 32000, "channels": 1}
+# What decodes and is the record of no job that has completed.
+IMPOSSIBLE: dict[str, dict[str, Any]] = {
+    "queued": {"status": "queued"},
+    "running": {"status": "processing"},
+    "failed without a reason": {"status": "failed", "audio": None},
+    "no audio": {"audio": None},
+    "waiting for another one": {"follows": True},
+    "no key": {"audio": AUDIO | {"key": "", "sha256": "0" * 64}},
+    "a key of another place": {"audio": AUDIO | {"key": "jobs/../../etc/passwd", "sha256": "0" * 64}},
+    "a key with a NUL": {"audio": AUDIO | {"key": "jobs/gen_000000000000/a\0", "sha256": "0" * 64}},
+    "a checksum with a line break": {"audio": AUDIO | {"key": "jobs/gen_000000000000/audio.wav", "sha256": "\r\n"}},
+    "the year one": {"completed_at": "0001-01-01T00:00:00+14:00"},
 }
 
 
@@ -135,13 +150,10 @@ async def test_the_failure_is_told_to_the_key_whose_job_it_was(system: System, h
         assert response.status == 200
 
 
-@pytest.mark.parametrize("fields", [{"error_message": "put back by hand"}, {"expired_at": "2026-01-01T00:00:00Z"}])
-async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(
-    system: System, fields: dict[str, Any]
-) -> None:
+async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
-    await damage(system, job_id, fields)
+    await damage(system, job_id, {"expired_at": "2026-01-01T00:00:00Z"})
     await system.worker()
     assert (await api.until(job_id, "failed"))["error_message"] == REASON
 
@@ -166,6 +178,24 @@ async def test_a_finished_job_keeps_its_audio_and_the_number_of_its_end(system: 
     after = await (await system.records()).get(job_id)
     assert after is not None
     assert (after.record.audio, after.record.seq) == (before.record.audio, before.revision)
+    assert len(await api.download(job_id)) > 44
+
+
+@pytest.mark.parametrize("kind", IMPOSSIBLE)
+async def test_a_record_that_no_completed_job_can_have_is_put_back(system: System, kind: str) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    job_id = await api.generate()
+    await api.until(job_id, "completed")
+    before = await (await system.records()).get(job_id)
+    assert before is not None
+    await damage(system, job_id, IMPOSSIBLE[kind])
+
+    async def restored() -> bool:
+        entry = api.services.index.entry(job_id)
+        return entry is not None and entry.revision >= before.revision + 2 and not api.services.index.damaged
+
+    await eventually(restored, "the gateway puts its copy back")
+    assert (await api.status(job_id))["status"] == "completed"
     assert len(await api.download(job_id)) > 44
 
 

@@ -83,7 +83,7 @@ async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_st
     orphans = [new_job_id() for _ in range(4)]
     for job_id in orphans:
         await storage.put_audio(job_id, b"RIFF", {})
-    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=())
+    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=(), error_message="no such chord")
     kept = await make(system)
     foreign = "jobs/somebody/else.txt"
     await storage._put(foreign, b"text", "text/plain", {})

@@ -68,7 +68,7 @@ FOREIGN = [
     "evil.example.localhost", "gateway", "gateway:8000", "music.lan", "xn--lcalhost-11a", "2130706433", "127.1",
 ]  # fmt: skip
 MALFORMED = [
-    "", "localhost:", "localhost:http", "localhost@evil.example", "evil.example@localhost", "evil.example#@localhost",
+    "", "localhost:http", "localhost@evil.example", "evil.example@localhost", "evil.example#@localhost",
     "evil.example, localhost", "localhost evil.example", "[::1", "::1", "[localhost]", "localhost/", "..", "[::1]evil",
 ]  # fmt: skip
 

@@ -68,7 +68,7 @@ def test_an_end_stays_an_end() -> None:
 DONE = at(JobStatus.COMPLETED)
 RENEWED = replace(DONE, seq=7, updated_at=now())
 EXPIRED = replace(RENEWED, expired_at=now(), message="The audio has expired")
-MIDI = Output(kind="midi", name="audio.mid", key="jobs/gen_000000000000/audio.mid", size=1, sha256="0")
+MIDI = Output(kind="midi", name="audio.mid", key="jobs/gen_000000000000/audio.mid", size=1, sha256="0" * 64)
 SCORED = replace(RENEWED, outputs=(MIDI,))
 MIDI_LOST = losing(Entry(SCORED, 7), MIDI)
 AUDIO_LOST = losing(Entry(MIDI_LOST, 8), some_audio())
