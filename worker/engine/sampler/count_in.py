@@ -21,6 +21,10 @@ def declare(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
         slow, fast, warning = _playable(*reading.tempo)
         _keep(limits, TEMPO_PLACE, TEMPO + slow - SLOWEST, TEMPO + fast - SLOWEST)
         warnings += warning
+    if reading.impossible_tempo is not None:
+        warnings.append(
+            f"{reading.impossible_tempo} BPM is no tempo that this model can play: it plays {SLOWEST} to {FASTEST} BPM."
+        )
     if reading.meter is not None:
         beats = BEATS.get(reading.meter, 4)
         _keep(limits, METER_PLACE, METER + (beats - 3) * 3, METER + (beats - 3) * 3 + 2)
@@ -46,14 +50,18 @@ def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, list[str]]:
     while tempo < SLOWEST:
         tempo *= 2
     nearest = int(tempo + Fraction(1, 2))
-    return nearest, nearest, [_tempo_warning(slow, nearest)]
+    warning = _tempo_warning(slow, nearest)
+    return nearest, nearest, [warning] if warning else []
 
 
-def _tempo_warning(wanted: Fraction, given: int) -> str:
-    name = f"{float(wanted):g} BPM"
+def _tempo_warning(wanted: Fraction, given: int) -> str | None:
+    """None where the difference is too small to write."""
+    name = f"{float(wanted):.10g}"
+    if name == str(given):
+        return None
     if SLOWEST <= wanted <= FASTEST:
-        return f"This model plays whole beats a minute: {name} became {given} BPM."
-    return f"This model plays {SLOWEST} to {FASTEST} beats a minute: {name} became {given} BPM."
+        return f"This model plays whole beats a minute: {name} BPM became {given} BPM."
+    return f"This model plays {SLOWEST} to {FASTEST} beats a minute: {name} BPM became {given} BPM."
 
 
 def _keep(limits: Limits, place: int, first: int, last: int) -> None:

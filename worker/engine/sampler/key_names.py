@@ -13,18 +13,35 @@ _GERMAN = {
 _START = r"(?<![\w#♯♭'’.&-])"
 _SIGN = r"(?:[#♯♭]|b(?![a-z]*lues)|[ -]?(?:sharp|flat))"
 # After a chord's name comes what kind it is.
-_NO_CHORD = r"(?![\w#♯♭])(?![ -]?(?:\d|chord|triad|third|sixth|seventh|ninth))"
+_NO_CHORD = r"(?![\w#♯♭])(?![ -]?(?:(?:6|7|9|11|13)(?![\d/]|\.\d| ?bpm)|chord|triad|third|sixth|seventh|ninth))"
+_GAP = r"(?: ?[-–(] ?| )?"
 _KIND = r"(?:(?:harmonic|melodic|natural)[ -])?"
+# "C♯/D♭" are the same; "D/F♯" is a chord and its bass.
+_SAME = rf"(?:(?<=[#♯♭bpt]) ?/ ?[A-G]{_SIGN}(?!\w))?+"
+# No part of a sign is left to what follows.
+_TONIC = rf"([A-G])({_SIGN})?+{_SAME}"
+# A tonic alone is a major key's: never one that a mode follows, in any case of letters.
+_MODE = (
+    rf"(?!{_GAP}{_KIND}(?i:major|minor|maj|min|mineur|menor|minore|moll|dur"
+    r"|dorian|phrygian|lydian|mixolydian|locrian|aeolian|ionian)\b)"
+)
 
-_WRITTEN = re.compile(rf"{_START}([A-G])({_SIGN})?[ -]?{_KIND}(major|minor|maj|min)\b\.?{_NO_CHORD}", re.IGNORECASE)
+_WRITTEN = re.compile(rf"{_START}{_TONIC}{_GAP}{_KIND}(major|minor|maj|min)\b\.?{_NO_CHORD}", re.IGNORECASE)
 _COMPACT = re.compile(rf"{_START}(?:([A-G])([#♯♭b]?)|([a-g])([#♯♭]))m{_NO_CHORD}(?!['’])")
+# Not "low-key G-funk".
 _NAMED = re.compile(
-    rf"\bkey(?: is)?(?: of |: ?| = |=| )(?:the )?([A-G])({_SIGN})?(?![\w#♯♭'’])(?! (?:minor|major|min|maj)\b)",
+    rf"(?<![\w-])(?<!low )(?<!off )(?<!high )key(?P<sure>(?: is)? of |: ?| ?= ?)?(?: is | )?(?:the )?"
+    rf"(?<![\w-]){_TONIC}(?![\w#♯♭'’]|[-–]\w){_MODE}",
     re.IGNORECASE,
 )
 # Not "saxophone in E♭": that is how the instrument is built.
 _BUILT_IN = "".join(rf"(?<!{name} )" for name in ("clarinet", "trumpet", "saxophone", "sax", "horn"))
-_IN_TONIC = re.compile(rf"{_BUILT_IN}\b[Ii]n ([A-G])([#♯♭b]){_NO_CHORD}(?! (?:minor|min)\b)")
+_IN_TONIC = re.compile(
+    rf"{_BUILT_IN}\b(?:[Ii]n|IN) ([A-G])([#♯♭b]|(?<!A)[ -](?i:sharp|flat)(?![\w-])){_SAME}"
+    rf"{_NO_CHORD}{_MODE}"
+)
+# A phrase of its own: "guitar in e flat", "E flat, slow".
+_SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|flat))(?= ?(?:$|[,.;]))", re.IGNORECASE)
 _DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s)?)[ -]?(dur|moll)\b", re.IGNORECASE)
 _CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
 
@@ -53,8 +70,9 @@ def read_key(text: str) -> Key | None:
     found = [
         *((match.start(), _key(match[1], match[2], match[3])) for match in _WRITTEN.finditer(text) if _is_meant(match)),
         *((match.start(), _key(match[1] or match[3], match[2] or match[4], "min")) for match in _single_chords(text)),
-        *((match.start(), _key(match[1], match[2])) for match in _NAMED.finditer(text)),
+        *((match.start(), _key(match[2], match[3])) for match in _NAMED.finditer(text) if _is_named(match)),
         *((match.start(), _key(match[1], match[2])) for match in _IN_TONIC.finditer(text)),
+        *((match.start(), _key(match[1], match[2])) for match in _SPELT_TONIC.finditer(text)),
         *((match.start(), german) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
     ]
     return min(found, key=lambda each: each[0])[1] if found else None
@@ -86,6 +104,13 @@ def _is_meant(match: re.Match[str]) -> bool:
     # "in a minor key" says no more than the mode.
     of_a_key = re.match(r" (?:key|scale|tonality)\b", after) is not None
     return bool(_IN.search(before)) and not (of_a_key and match[1] == "a")
+
+
+def _is_named(match: re.Match[str]) -> bool:
+    """Whether the letter after "key" is a key: not in "the key of a love song", nor in "the key is a strong beat"."""
+    article = match[2] in "aA" and (match[3] or " flat").strip(" -").lower() in ("sharp", "flat")
+    sure = match["sure"] is not None and not article
+    return sure or _PHRASE_ENDS.match(match.string, match.end()) is not None
 
 
 def _single_chords(text: str) -> list[re.Match[str]]:

@@ -11,41 +11,71 @@ from fractions import Fraction
 
 from worker.engine.sampler.key_names import Key, read_key
 
-# Beats a minute that music has.
-LOWEST, HIGHEST = 20, 400
-METERS = {
-    "2/2", "3/2", "2/4", "3/4", "4/4", "5/4", "6/4", "7/4", "3/8", "5/8", "6/8", "7/8", "9/8", "10/8", "11/8", "12/8",
-    "13/8", "15/8",
-}  # fmt: skip
+# Beats a minute that music has, and what no beat is as fast as.
+LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
+# Meters that need no word such as "time" beside them.
+METERS = {"2/2", "3/2"} | {f"{count}/{unit}" for unit in (4, 8, 16) for count in range(2, 22)}
+# With such a word: all but "1/2 time", which is half time.
+NAMED_METERS = {f"{count}/{unit}" for unit in (1, 2, 4, 8, 16, 32) for count in range(1, 33)} - {"1/2"}
 
-_NUMBER = r"(?<![\w.,/])(\d{1,4}(?:[.,]\d{1,3})?)"
-_OTHER = r"(\d{1,4}(?:[.,]\d{1,3})?)"
+_DIGITS = r"(\d+(?:[.,]\d+)?)"
+_NUMBER = rf"(?<![\w.,/]){_DIGITS}"
 _BEATS = r"(?:quarter[ -]notes?|beats?|schläge)[ ]?(?:per|an?|/|pro|in the|in einer)[ ]?min"
 _BPM = rf"(?:b\.?p\.?m(?:\b|(?=s\b))|bmp\b|{_BEATS})"
+_GAP = r"(?:-?ish)?\)?[ ]?-?[ ]?\(?"
 _TO = r"[ ]?(?:-|–|—|to|bis)[ ]?"
-_IS = r"[ ]?(?:[:=]|of|is|at|around|about|\bca?\.)?[ ]?"
+_IS = r"(?:[ ]?(?:[:=~]|-(?= )|of|is|at|to|range|roughly|approx(?:imately|\.)?|around|about|\bca?\.?))*[ ]?\(?"
+# Not "mid-tempo", which is a kind of music.
+_WORD = r"(?<![\w-])(?<!up )(?<!mid )(?<!down )tempo"
+# The number is no other thing's: 70's, 2x, 50%, 12 string.
+_ENDS = (
+    r"(?![\w%/]|[.,]\d|[-–]\w|['’]\w|[ ]?[-–]?[ ]?"
+    r"(?:bits?|steps?|strings?|bars?|keys?|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
+)
 # From the surest on.
 _TEMPOS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_OTHER}[ -]?{_BPM}",
-        rf"between {_NUMBER}(?:[ -]?bpm)? and {_OTHER}[ -]?{_BPM}",
-        rf"{_NUMBER}[ -]?{_BPM}",
-        rf"(?:\bb\.?p\.?m\.?|\btempo|\bmm|[♩♪]){_IS}{_NUMBER}(?![\w%/]|[-–]\w)",
+        rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_DIGITS}{_GAP}{_BPM}",
+        rf"between {_NUMBER}(?:[ -]?bpm)? and {_DIGITS}{_GAP}{_BPM}",
+        r"(?<![\w.,/])(\d{2,3}) ?/ ?\d{2,3}" + _GAP + _BPM,
+        rf"{_NUMBER}{_GAP}{_BPM}",
+        rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
+    )
+]
+# Tempos only where music has them.
+_LIKELY_TEMPOS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:{_WORD}|\bmm\b){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
+        rf"{_NUMBER} tempo\b(?! (?:changes?|shifts?)\b)",
     )
 ]
 _METER = re.compile(
-    r"(?<![\w/.,])(\d{1,2}) ?[/⁄] ?(\d{1,2})(?![\w/]|\.\d)(?! (?:of|length|view|scale|inch|notes?)\b)", re.IGNORECASE
+    r"(?<![\w/.,])(\d{1,2}) ?[/⁄] ?(\d{1,2})(?![\w/]|\.\d)"
+    r"(?![ -](?:of|through|into|way|length|view|scale|aspect|ratio|inch|bits?|bars?|notes?|delays?)\b)",
+    re.IGNORECASE,
 )
 _COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "nine": 9, "twelve": 12}
 _UNITS = {"two": 2, "four": 4, "eight": 8}
-_SPOKEN = re.compile(
-    rf"\b({'|'.join(_COUNTS)}|\d+)(?:-({'|'.join(_UNITS)}|\d+)(?: \w+)?| ({'|'.join(_UNITS)}))"
-    r"[ -](?:time|meter|metre|beat|groove|feel)\b",
-    re.IGNORECASE,
-)
+_WORDED_METERS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b({'|'.join(_COUNTS)}|\d+)(?:-({'|'.join(_UNITS)}|\d+)(?: \w+)?| ({'|'.join(_UNITS)}))"
+        r"[ -](?:time|meter|metre|beat|groove|feel)\b",
+        r"(?<![\w/.,:])(\d{1,2})(?: ?[/⁄:] ?| )(\d{1,2})(?:ths?)?[ -](?:time|meter|metre)\b",
+        r"\b(?:meter|metre|time signature)(?: of| is| ?[:=])? ?(\d{1,2}) ?[/⁄:] ?(\d{1,2})(?![\w/:])",
+    )
+]
+# Not of a part of them, nor for a part of the piece: "no drum solo", "no drums in the intro".
 _NO_DRUMS = re.compile(
-    r"\b(?:no|without|zero)(?: \w+,| any)* (?:drums?|drumming|beats?|percussion)\b|\bdrumless\b", re.IGNORECASE
+    r"\b(?:no|without|zero)(?: \w+,| any)* "
+    r"(?:(?:drum|beat)(?![-'’&\w]| ?&| (?!(?:kits?|sets?|tracks?|parts?|sounds?|or|at all|please|whatsoever)\b)\w)"
+    r"|(?:drums|drumming|beats|percussion)\b"
+    r"(?![ -](?:(?:machine|solo|fill|drop|roll|break)s?\b|(?:per|until|till|before|at first)\b"
+    r"|(?:at|in|during|for) the (?:intro|outro|verse|chorus|bridge|break|first|last|start|beginning))))"
+    r"|\bdrumless\b",
+    re.IGNORECASE,
 )
 # A word with a digit in it.
 _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
@@ -57,6 +87,7 @@ class Reading:
 
     Attributes:
         tempo: the slowest and the fastest that is meant, in quarter notes a minute; mostly the same.
+        impossible_tempo: the number that is called a tempo and cannot be one, such as 0, where there is no other.
         key: see `Key`.
         meter: such as 3/4.
         no_drums: whether drums are refused.
@@ -68,28 +99,63 @@ class Reading:
     meter: str | None = None
     no_drums: bool = False
     words: str = ""
+    impossible_tempo: str | None = None
 
 
 def read_prompt(prompt: str) -> Reading:
     """What a prompt says of tempo, key and meter; of several the first."""
-    text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", prompt))
+    text = _plain(prompt)
     tempos = [match for form in _TEMPOS for match in form.finditer(text)]
-    meters = [match for form in (_METER, _SPOKEN) for match in form.finditer(text)]
+    likely = [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(_range(match))]
+    bare = list(_METER.finditer(text))
+    named = [match for form in _WORDED_METERS for match in form.finditer(text)]
+    meters = [meter for match in bare if (meter := _meter(match)) in METERS]
+    meters += [meter for match in named if (meter := _meter(match)) in NAMED_METERS]
+    tempo = _tempo(tempos, likely)
     return Reading(
-        _tempo(tempos),
+        tempo,
         read_key(text),
-        next((meter for match in meters if (meter := _meter(match)) in METERS), None),
+        next(iter(meters), None),
         bool(_NO_DRUMS.search(text)),
-        _without_numbers(prompt, text, tempos + meters),
+        _without_numbers(prompt, text, tempos + likely + bare + named),
+        tempos[0][1] if tempos and tempo is None else None,
     )
 
 
-def _tempo(matches: Sequence[re.Match[str]]) -> tuple[Fraction, Fraction] | None:
+def _plain(prompt: str) -> str:
+    """A prompt in the usual characters: "120½" is 120.5, and a raised digit is a footnote's."""
+    text = re.sub(
+        r"(?<=\d) ?([¼½¾⅐-⅞])", lambda match: f"{unicodedata.numeric(match[1]):.9f}".lstrip("0").rstrip("0"), prompt
+    )
+    text = "".join(
+        character
+        for character in text
+        if unicodedata.category(character) != "Cf" and not (character.isdigit() and _is_raised(character))
+    )
+    text = re.sub("[\u2010-\u2012\u2212]", "-", unicodedata.normalize("NFKC", text).replace("\ufe0f", ""))
+    return re.sub(r"\s+", " ", text)
+
+
+def _is_raised(character: str) -> bool:
+    return unicodedata.decomposition(character).startswith(("<super>", "<sub>"))
+
+
+def _tempo(sure: Sequence[re.Match[str]], likely: Sequence[re.Match[str]]) -> tuple[Fraction, Fraction] | None:
     """The first one that music has; a stranger one only if there is no other."""
-    pairs = [[Fraction(number.replace(",", ".")) for number in match.groups()] for match in matches]
-    found = [(pair[0], pair[-1]) for pair in pairs if 0 < pair[0] <= pair[-1]]
-    usual = [pair for pair in found if pair[0] >= LOWEST and pair[1] <= HIGHEST]
+    found = [pair for match in sure if 0 < (pair := _range(match))[0] <= pair[1] < TOO_FAST]
+    usual = [pair for pair in found + [_range(match) for match in likely] if _is_usual(pair)]
     return next(iter(usual + found), None)
+
+
+def _is_usual(pair: tuple[Fraction, Fraction]) -> bool:
+    return LOWEST <= pair[0] <= pair[1] <= HIGHEST
+
+
+def _range(match: re.Match[str]) -> tuple[Fraction, Fraction]:
+    # "1,200" has no decimals. More than 40 digits make no tempo another.
+    plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in match.groups() if number]
+    numbers = [Fraction(number[:40].rstrip(".")) for number in plain]
+    return min(numbers), max(numbers)
 
 
 def _meter(match: re.Match[str]) -> str:

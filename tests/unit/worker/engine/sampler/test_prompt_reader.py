@@ -3,10 +3,11 @@ from fractions import Fraction
 import pytest
 
 from shared.prompt import PromptComponents, build_prompt
+from worker.engine.sampler.count_in import declare
 from worker.engine.sampler.key_names import Key
 from worker.engine.sampler.prompt_reader import read_prompt
 
-C, EB, E, F, FS, AB, A, BB = 0, 3, 4, 5, 6, 8, 9, 10
+C, CS, D, EB, E, F, FS, AB, A, BB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 
 
 @pytest.mark.parametrize(
@@ -29,13 +30,56 @@ C, EB, E, F, FS, AB, A, BB = 0, 3, 4, 5, 6, 8, 9, 10
         ("120 B.P.M.", 120),
         ("70s funk at 104 bpm, not 320kbps", 104),
         ("999 bpm", 999),
+        ("120.5 bpm", 120.5),
+        ("120½ bpm", 120.5),
+        ("120² bpm", 120),
+        ("tempo 120", 120),
+        ("tempo 120 piano", 120),
+        ("tempo of 120", 120),
+        ("set the tempo to 68", 68),
+        ("tempo approx. 120", 120),
+        ("BPM - 128", 128),
+        ("tempo=128", 128),
+        ("tempo is about 128", 128),
+        ("140 tempo", 140),
+        ("a 140 tempo with 808 drums", 140),
+        ("90/180bpm", 90),
+        ("90 / 180 bpm", 90),
+        ("120\u2011bpm", 120),
+        ("120\u200bbpm", 120),
+        ("120\u00ad bpm", 120),
+        ("BPM120", 120),
+        ("(128) bpm", 128),
+        ("bpm (128)", 128),
+        ("bpm: (128)", 128),
+        ("128ish bpm", 128),
+        ("128-ish bpm", 128),
+        ("mid-tempo 808 drums, 96 bpm", 96),
+        ("99999 bpm or 120 bpm", 120),
     ],
 )
 def test_the_number_that_stands_with_bpm_is_the_tempo(prompt: str, bpm: float) -> None:
     assert read_prompt(prompt).tempo == (Fraction(bpm), Fraction(bpm))
 
 
-@pytest.mark.parametrize("prompt", ["104-112 BPM", "104 to 112 bpm", "between 104 and 112 bpm", "104 – 112bpm"])
+@pytest.mark.parametrize(("prompt", "slow", "fast"), [("bpm 140-150", 140, 150), ("tempo 120-130", 120, 130)])
+def test_a_range_may_follow_the_word(prompt: str, slow: int, fast: int) -> None:
+    assert read_prompt(prompt).tempo == (Fraction(slow), Fraction(fast))
+
+
+def test_a_tempo_has_any_number_of_decimals() -> None:
+    assert read_prompt("at 120.0001 BPM").tempo == (Fraction("120.0001"), Fraction("120.0001"))
+    slow, fast = read_prompt(f"at 120.{'3' * 480} BPM").tempo or (0, 0)
+    assert 120 < slow == fast < 121
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "104-112 BPM", "104 to 112 bpm", "between 104 and 112 bpm", "104 – 112bpm", "bpm 104-112", "tempo 104-112",
+        "BPM: 104–112", "tempo range 104-112", "bpm 112-104", "tempo: 104 to 112", "104\u2011112 bpm",
+    ],
+)  # fmt: skip
 def test_a_range_is_both_of_its_tempos(prompt: str) -> None:
     assert read_prompt(f"afrobeat, {prompt}").tempo == (Fraction(104), Fraction(112))
 
@@ -53,10 +97,50 @@ def test_a_range_is_both_of_its_tempos(prompt: str) -> None:
         "take 5",
         "140",
         "tempo 2x",
+        "mid-tempo 808 drums",
+        "mid tempo 80 drums",
+        "up-tempo 808 drums",
+        "up\u2011tempo 80 drums",
+        "uptempo 80 drums",
+        "up-tempo 70's funk",
+        "tempo 70's funk",
+        "up-tempo 2 step garage",
+        "mid-tempo 8 bit chiptune",
+        "tempo: 24 bit",
+        "up-tempo 12 string guitar",
+        "tempo 88 keys",
+        "808 tempo",
+        "tempo 808",
+        "80 tempo changes",
     ],
 )
 def test_other_numbers_are_no_tempo(prompt: str) -> None:
     assert read_prompt(prompt).tempo is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "number"),
+    [
+        ("99999 bpm", "99999"),
+        ("0 bpm", "0"),
+        ("tempo: 0", "0"),
+        ("bpm 1000", "1000"),
+        ("1,200 bpm", "1,200"),
+        ("120 bpm, 0 bpm", None),
+    ],
+)
+def test_a_number_that_no_music_can_have_as_tempo_is_a_warning(prompt: str, number: str | None) -> None:
+    reading = read_prompt(f"piano, {prompt}")
+    assert reading.impossible_tempo == number
+    sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 200 BPM."
+    assert declare(reading)[1] == ((sentence,) if number else ())
+
+
+def test_a_tempo_that_changes_is_a_warning_only_if_the_sentence_can_show_the_change() -> None:
+    assert declare(read_prompt("at 120.0001 BPM"))[1] == (
+        "This model plays whole beats a minute: 120.0001 BPM became 120 BPM.",
+    )
+    assert declare(read_prompt("at 120.00000000001 BPM"))[1] == ()
 
 
 def test_the_prompt_builders_own_sentences_are_read() -> None:
@@ -92,6 +176,35 @@ def test_the_prompt_builders_own_sentences_are_read() -> None:
         ("Trompete und Orgel, B-Dur", BB, False),
         ("Es-Dur", EB, False),
         ("C minor, then F major", C, True),
+        ("piano in F# Minor, 120 bpm", FS, True),
+        ("F# MINOR", FS, True),
+        ("in F# MINOR", FS, True),
+        ("F# harmonic minor", FS, True),
+        ("in F# harmonic minor", FS, True),
+        ("in F# minor 90 bpm", FS, True),
+        ("in E minor 7/8", E, True),
+        ("guitar in E♭ Minor", EB, True),
+        ("piano in C#-minor", CS, True),
+        ("piano in C# - minor", CS, True),
+        ("in C# (minor)", CS, True),
+        ("in C#/Db minor", CS, True),
+        ("in C# / D♭ major", CS, False),
+        ("in C#/Db", CS, False),
+        ("C sharp/D flat minor", CS, True),
+        ("D/F# minor", FS, True),
+        ("strings in the key of B♭-minor", BB, True),
+        ("key of C-minor", C, True),
+        ("key of D natural minor", D, True),
+        ("key of E flat minor", EB, True),
+        ("key of E-flat", EB, False),
+        ("B\u2011flat major", BB, False),
+        ("E flat", EB, False),
+        ("guitar in E flat", EB, False),
+        ("guitar in e flat, slow", EB, False),
+        ("in A flat", AB, False),
+        ("in the key of A", A, False),
+        ("the key is D", D, False),
+        ("key: Ab", AB, False),
     ],
 )
 def test_keys_are_read_in_their_usual_spellings(prompt: str, tonic: int, minor: bool) -> None:
@@ -103,7 +216,12 @@ def test_keys_are_read_in_their_usual_spellings(prompt: str, tonic: int, minor: 
     [
         "a minor setback", "A minor setback turned into a waltz", "a major anthem", "in a minor key", "in a major way",
         "I am sad", "Am I dreaming", "3 AM vibes", "A MINOR SETBACK", "I'd major in music", "'Em", "EM waves",
-        "chords Dm7 - G7 - Cmaj7", "Am F C G", "C major 7 chords", "saxophone in Bb", "minor", "10 cm", "a key moment",
+        "chords Dm7 - G7 - Cmaj7", "Am F C G", "C major 7 chords", "C major 7.", "saxophone in Bb", "minor",
+        "10 cm", "a key moment",
+        "in Eb Dorian", "in Eb dorian", "key of E phrygian", "in F# (Lydian)", "in C# moll", "in C# mineur",
+        "low-key G-funk at 95 bpm", "low key G-funk", "low-key e-piano", "in the key of a love song",
+        "in the Key of A Love Song", "the key is a strong beat", "off-key a cappella", "the key e-piano",
+        "in the key of a flat earth", "in a flat tone", "in A flat tone", "in C sharp-edged style",
     ],
 )  # fmt: skip
 def test_words_that_only_look_like_a_key_are_none(prompt: str) -> None:
@@ -120,6 +238,21 @@ def test_words_that_only_look_like_a_key_are_none(prompt: str) -> None:
         ("three four time", "3/4"),
         ("6-8 time", "6/8"),
         ("120 bpm, 4/4", "4/4"),
+        ("11/16", "11/16"),
+        ("19/8", "19/8"),
+        ("7/8th time", "7/8"),
+        ("7 8 time", "7/8"),
+        ("meter 7/16", "7/16"),
+        ("time signature: 5:4", "5/4"),
+        ("5:4 meter", "5/4"),
+        ("1/4 time", "1/4"),
+        ("1/2 time feel", None),
+        ("½ time", None),
+        ("3/4 through the song", None),
+        ("5/8-inch tape", None),
+        ("16:9", None),
+        ("24/16 bit", None),
+        ("60/90 bpm", None),
         ("on 3/4/2020", None),
         ("1/4 notes, 24/7", None),
         ("3/4 of the band", None),
@@ -131,10 +264,34 @@ def test_meters_are_read(prompt: str, meter: str | None) -> None:
     assert read_prompt(prompt).meter == meter
 
 
-@pytest.mark.parametrize("prompt", ["no drums", "without any drums", "no bass, drums", "drumless lofi"])
+@pytest.mark.parametrize("prompt", ["11/16", "19/8", "7/8th time", "meter 7/16", "5:4 meter", "1/4 time", "7 8 time"])
+def test_a_meter_that_the_model_lacks_is_a_warning(prompt: str) -> None:
+    reading = read_prompt(f"piano, {prompt}")
+    assert declare(reading)[1] == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "no drums", "without any drums", "no bass, drums", "drumless lofi", "no drum", "no drum kit", "no beat",
+        "no drum, no bass", "no drums at all", "no percussion", "no percussion performed",
+        "no drum track, 90 bpm", "No drums in the mix",
+    ],
+)  # fmt: skip
 def test_drums_can_be_refused(prompt: str) -> None:
     assert read_prompt(prompt).no_drums
-    assert not read_prompt("drum loop only, no melody").no_drums
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "drum loop only, no melody", "no drum machine, live drums", "no drum solo", "no drum fills", "no beat drops",
+        "no drum-machine", "no drums machine", "no drum & bass", "no drum and bass", "no drum'n'bass",
+        "no percussion solo", "no drums in the intro", "no drums until the chorus", "no beats per minute",
+    ],
+)  # fmt: skip
+def test_a_part_of_the_drums_can_be_refused_without_all_of_them(prompt: str) -> None:
+    assert not read_prompt(prompt).no_drums
 
 
 @pytest.mark.parametrize(
@@ -145,6 +302,8 @@ def test_drums_can_be_refused(prompt: str) -> None:
         ("Upbeat 80s chart pop (TR-909), in 3/4", "Upbeat chart pop (), in 3/4"),
         ("1970s funk, bpm: 104", "funk, bpm: 104"),
         ("afrobeat, 104-112 BPM", "afrobeat, 104-112 BPM"),
+        ("mid-tempo 808 drums", "mid-tempo drums"),
+        ("808 tempo, 140 tempo", "tempo, 140 tempo"),
         ("808", "808"),
         ("  piano  ", "  piano  "),
     ],
