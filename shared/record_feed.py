@@ -35,7 +35,7 @@ BATCH = 500
 BATCH_BYTES = 2 * 1024 * 1024
 # Seconds that a pull waits for changes before the feed pulls again, and between two signs of life meanwhile.
 EXPIRES = 30.0
-HEARTBEAT = 2.0
+HEARTBEAT = 1.0
 # Seconds without a message or a sign of life after which the consumer counts as lost.
 SILENCE = 2 * HEARTBEAT + 1
 # Seconds after which the server removes the consumer of a client that is gone.
@@ -131,7 +131,8 @@ async def read_feed(client: Client, after: int = 0) -> AsyncGenerator[Batch]:
         finally:
             with suppress(nats.errors.Error, *AWAY):
                 await subscription.unsubscribe()
-                await js.delete_consumer(STREAM, info.name)
+                if not arrivals.is_lost:  # the server that has it may be the one that died: it would be waited for
+                    await js.delete_consumer(STREAM, info.name)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The records cannot be read: {error!r}") from error
 
@@ -156,6 +157,7 @@ class _Arrivals:
         self._delivered = 0  # messages of the consumer, by its own count
         self._left = 0  # messages that the present pull may still bring
         self._failure: str | None = None
+        self.is_lost = False  # whether the consumer is gone, or says nothing
         self._news = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
@@ -192,6 +194,7 @@ class _Arrivals:
                 came = True
                 yield Batch(changes, self._remaining)
             if self._failure:
+                self.is_lost = True
                 raise UnavailableError(f"The feed of the records broke off: {self._failure}.")
         if not came:
             yield Batch([], 0)  # what was there may have been removed before it was sent
@@ -201,6 +204,7 @@ class _Arrivals:
             async with asyncio.timeout(SILENCE):
                 await self._news.wait()
         except TimeoutError as error:
+            self.is_lost = True
             raise UnavailableError(
                 f"The broker sent no records for {SILENCE:g} s. If it runs, its configuration must let this role "
                 f"publish to $JS.API.CONSUMER.MSG.NEXT.{STREAM}.*, as nats.conf does."
