@@ -145,7 +145,7 @@ def _song(bars: int) -> Codes:
 
 
 def _broken_off(bars: int) -> Codes:
-    """A song that is not over, and still nobody plays any more."""
+    """A song that has no end yet and in which no stream plays any more."""
     played = _song(bars)
     codes = _codes([bar_codes(HEADER, Section.VERSE, _players(played))] * 20)
     codes[:, : played.shape[1]] = played
