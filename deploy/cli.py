@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = commands.add_parser("generate", help="make music and save it; Ctrl-C cancels the job")
     generate.add_argument("prompt", metavar="PROMPT")
-    generate.add_argument("--duration", type=float, default=8.0, metavar="SECONDS", help="default: 8")
+    generate.add_argument("--duration", type=_seconds, default=8.0, metavar="SECONDS", help="default: 8")
     generate.add_argument("--seed", type=int, help="the same seed gives the same music")
     generate.add_argument("--model", help="default: the server's")
     generate.add_argument("-o", "--output", help="file, folder, pipe, or - for standard output (default: JOB.wav)")
@@ -144,6 +145,16 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:  # not true of NaN either
+        raise argparse.ArgumentTypeError("a duration is a number of seconds, such as 8 or 7.5")
+    return seconds
 
 
 def _workers(text: str) -> int:

@@ -9,7 +9,7 @@ from aiohttp.helpers import ETAG_ANY
 
 from gateway.problems import Problem
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,4000})-(\d{0,4000})", re.IGNORECASE | re.ASCII)
 
 
 def failed_condition(request: web.Request, etag: str, modified: datetime) -> HTTPStatus | None:

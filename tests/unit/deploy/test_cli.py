@@ -29,6 +29,8 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("up", "--colour", "red"), "--colour"),
         (("generate",), "PROMPT"),
         (("generate", "a", "--duration", "long"), "--duration"),
+        (("generate", "a", "--duration", "nan"), "8 or 7.5"),
+        (("generate", "a", "--duration", "inf"), "8 or 7.5"),
         (("generate", "a", "--seed", "1.5"), "--seed"),
         (("jobs", "--status", "done"), "done"),
         (("cancel",), "JOB"),

@@ -384,6 +384,7 @@ async def test_a_proxied_download_obeys_conditions(
         ({"Range": "bytes=-5"}, (39, 43)),
         ({"Range": "bytes=-500"}, (0, 43)),
         ({"Range": "bytes=43-9999"}, (43, 43)),
+        ({"Range": f"bytes=40-{'9' * 30}"}, (40, 43)),
         ({"Range": "bytes=0-0"}, (0, 0)),
         ({"Range": "bytes=4-7", "If-Range": ETAG}, (4, 7)),
         ({"Range": "bytes=4-7", "If-Range": '"other"'}, None),
@@ -409,7 +410,7 @@ async def test_a_proxied_part_is_the_one_that_is_asked_for(
         assert await response.read() == AUDIO[first : last + 1]
 
 
-@pytest.mark.parametrize("wanted", ["bytes=44-", "bytes=99-100", "bytes=-0", "bytes=123456789012345678-"])
+@pytest.mark.parametrize("wanted", ["bytes=44-", "bytes=99-100", "bytes=-0", f"bytes={'9' * 30}-"])
 async def test_a_part_beyond_the_end_is_a_416_with_the_size(api: Api, s3: Bucket, wanted: str) -> None:
     async with api.get(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
         assert response.status == 416
