@@ -268,7 +268,7 @@ class JobIndex:
                 log.exception("following the records later")
 
     def _clear(self) -> None:
-        for job_id in list(self._shelf.cards):
+        for job_id in reversed(list(self._shelf.cards)):  # the newest first: lists are shortened at their ends
             self.discard(job_id)
         self.damaged.clear()
         self._position = 0
