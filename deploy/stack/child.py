@@ -188,10 +188,10 @@ class Child:
         return True
 
     def _check_ports(self) -> None:
-        own = self._listening()
-        for port in self.spec.ports:
-            if port not in own and listens(port):
-                raise PortTakenError(f"{self.spec.name} cannot have port {port}: another program has taken it")
+        # In this order: the child may begin to listen between the two looks.
+        in_use = [port for port in self.spec.ports if listens(port)]
+        for port in set(in_use) - self._listening():
+            raise PortTakenError(f"{self.spec.name} cannot have port {port}: another program has taken it")
 
     def _listening(self) -> set[int]:
         """The ports on which the process listens; all of its own where the system does not tell."""

@@ -14,6 +14,7 @@ from shared.record_feed import Batch
 from tests.integration.finished import RECIPE, make
 from tests.integration.system import System, eventually
 from tests.integration.takes import ask, events_of, follower, is_queued, messages
+from tests.records import some_audio
 
 
 async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_they_come_to(system: System) -> None:
@@ -104,7 +105,7 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
     api, stored = await system.gateway(), await make(system)
     events = await events_of(system)
     moment = datetime.now(UTC)
-    done = {"status": JobStatus.COMPLETED, "source": stored, "completed_at": moment}
+    done = {"status": JobStatus.COMPLETED, "source": stored, "completed_at": moment, "audio": some_audio(stored)}
     job_id = await follower(system, follows=False, **done)
     await api.until(job_id, "completed")
     for _ in range(2):
@@ -122,8 +123,8 @@ async def test_an_end_that_could_not_be_told_at_first_is_told_later(
 ) -> None:
     api, stored = await system.gateway(), await make(system)
     events, cache = await events_of(system), api.services.cache
-    source = stored if status is JobStatus.COMPLETED else None
-    job_id = await follower(system, follows=False, status=status, source=source, completed_at=datetime.now(UTC))
+    answer = {"source": stored, "audio": some_audio(stored)} if status is JobStatus.COMPLETED else {}
+    job_id = await follower(system, follows=False, status=status, completed_at=datetime.now(UTC), **answer)
     await api.until(job_id, status.value)
     await cache.reconcile()
     with monkeypatch.context() as outage:

@@ -231,3 +231,18 @@ async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
     monkeypatch.setattr(psutil.Process, "net_connections", refuse)
     child = await run(children, replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)
     await child.until_ready()
+
+
+def test_a_child_that_begins_to_listen_between_two_looks_has_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def listens(port: int) -> bool:
+        looked.append(port)
+        return True
+
+    monkeypatch.setattr("deploy.stack.child.listens", listens)
+    monkeypatch.setattr(Child, "_listening", lambda self: {1} if looked else set())
+    Child(replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)._check_ports()
+    assert looked == [1]
