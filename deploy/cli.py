@@ -55,6 +55,24 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("gateway", help="one gateway, for containers").set_defaults(run=_gateway)
     commands.add_parser("worker", help="one worker, for containers").set_defaults(run=_worker)
 
+    _client_commands(commands)
+
+    admin = commands.add_parser("admin", help="an operator's commands on single jobs")
+    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _admin_actions(actions)
+    _copies(actions)
+
+    env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
+    _data_dir(env)
+    env.set_defaults(run=_env)
+
+    doctor = commands.add_parser("doctor", help="what is wrong here, and how to mend it")
+    _data_dir(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     generate = commands.add_parser("generate", help="make music and save it; Ctrl-C cancels the job")
     generate.add_argument("prompt", metavar="PROMPT")
     generate.add_argument("--duration", type=_seconds, default=8.0, metavar="SECONDS", help="default: 8")
@@ -75,20 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     cancel.add_argument("--keep", action="store_true", help="store what a running job has made until now")
     _gateway_options(cancel)
     cancel.set_defaults(run=_cancel)
-
-    admin = commands.add_parser("admin", help="an operator's commands on single jobs")
-    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _admin_actions(actions)
-    _copies(actions)
-
-    env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
-    _data_dir(env)
-    env.set_defaults(run=_env)
-
-    doctor = commands.add_parser("doctor", help="what is wrong here, and how to mend it")
-    _data_dir(doctor)
-    doctor.set_defaults(run=_doctor)
-    return parser
 
 
 ADMIN_ACTIONS = {

@@ -28,8 +28,8 @@ MOOD = PLACE + 16
 
 # For each stream but the conductor's who plays: 1 is the first of its `PLAYERS`.
 Players = tuple[int, ...]
-NOBODY = 0
-EMPTY: Players = (NOBODY,) * len(PLAYERS)
+NO_PLAYER = 0
+EMPTY: Players = (NO_PLAYER,) * len(PLAYERS)
 
 # For each place of a bar whose codes are not always the same, the first of them and the one after the last.
 OPENING = (
@@ -140,4 +140,4 @@ def name_of(stream: Stream, players: Players) -> str | None:
 def players_of(names: Sequence[str | None]) -> Players:
     """The numbers of players, one for each stream but the conductor's."""
     rows = zip(PLAYERS.values(), names, strict=True)
-    return tuple(NOBODY if name is None else 1 + known.index(name) for known, name in rows)
+    return tuple(NO_PLAYER if name is None else 1 + known.index(name) for known, name in rows)

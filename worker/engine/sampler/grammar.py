@@ -14,7 +14,7 @@ from worker.engine.sampler.conductor import (
     KEY,
     METER,
     METER_PLACE,
-    NOBODY,
+    NO_PLAYER,
     OPENING,
     PLACE,
     PLAYER_PLACES,
@@ -101,7 +101,7 @@ def _kinds() -> Tensor:
     kinds = torch.arange(CARD)
     kinds[SECTION : SECTION + len(Section)] = SECTION
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
-        kinds[first + NOBODY + 1 : end] = first + NOBODY + 1
+        kinds[first + NO_PLAYER + 1 : end] = first + NO_PLAYER + 1
     return kinds
 
 
@@ -116,5 +116,5 @@ def _names() -> Tensor:
     """Which codes name a player: bool of shape [codes]."""
     names = torch.zeros(CARD, dtype=torch.bool)
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
-        names[first + NOBODY + 1 : end] = True
+        names[first + NO_PLAYER + 1 : end] = True
     return names

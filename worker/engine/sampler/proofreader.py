@@ -9,7 +9,7 @@ import numpy as np
 from worker.engine.sampler.codes import NOTHING, STOP, Codes, event_of
 from worker.engine.sampler.conductor import (
     METER_PLACE,
-    NOBODY,
+    NO_PLAYER,
     OPENING,
     PLAYER_PLACES,
     SECTION_PLACE,
@@ -83,7 +83,7 @@ class _Bars:
             return False
         if self._counts_in or place == SECTION_PLACE:
             return True
-        takes_turns = NOBODY not in (code - OPENING[place][0], self._codes[place] - OPENING[place][0])
+        takes_turns = NO_PLAYER not in (code - OPENING[place][0], self._codes[place] - OPENING[place][0])
         return place in PLAYER_PLACES and takes_turns
 
 
