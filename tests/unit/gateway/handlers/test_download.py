@@ -1,72 +1,24 @@
 """Downloads: a redirect, the bytes through the gateway, or a reason why there are none."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aiohttp import ClientPayloadError, web
-from aiohttp.test_utils import TestServer
+from aiohttp import ClientPayloadError
 from msgspec.structs import replace
 
 from gateway.handlers.download import audio_of, output_of
-from gateway.objects import Objects
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
 from shared.records import Entry, losing
-from shared.settings import load_settings
-from shared.storage import Storage
-from tests.unit.gateway.conftest import KEYS, Api
+from tests.unit.gateway.conftest import Api
+from tests.unit.gateway.handlers.bucket import Bucket
 from tests.unit.gateway.samples import AUDIO, completed, entry, job_id, outputs, record
 
 URL = f"/api/v1/download/{job_id(1)}"
 LONG = bytes(1_000_000)
 ETAG = f'"{hashlib.sha256(AUDIO).hexdigest()}"'
-
-
-class Bucket:
-    """The part of S3 that a download needs.
-
-    Attributes:
-        data: of every object.
-        status: what it answers instead, if not 200.
-        missing: so many bytes before the end it breaks off.
-        withheld: so many bytes it leaves out of a part.
-        exists: whether there is a bucket.
-        asked: the method and range of each request of an object.
-    """
-
-    def __init__(self) -> None:
-        self.data, self.status, self.missing, self.withheld, self.exists = AUDIO, 200, 0, 0, True
-        self.asked: list[tuple[str, str | None]] = []
-
-    async def look(self, request: web.Request) -> web.Response:
-        return web.Response(status=200 if self.exists else 404)
-
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append((request.method, request.headers.get("Range")))
-        if self.missing:
-            return await self._break_off(request)
-        if self.status != 200:
-            return web.Response(status=self.status, text="<Error/>")
-        wanted = request.http_range
-        body, size = self.data[wanted], len(self.data)
-        headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
-        if wanted.start is None:
-            return web.Response(body=body, headers=headers)
-        if not body:
-            return web.Response(status=416, text="<Error/>", headers={"Content-Range": f"bytes */{size}"})
-        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{size}"
-        return web.Response(status=206, body=body[self.withheld :], headers=headers)
-
-    async def _break_off(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(self.data)), "ETag": '"e"'})
-        await response.prepare(request)
-        await response.write(self.data[: -self.missing])
-        assert request.transport is not None
-        request.transport.close()
-        return response
 
 
 def long() -> JobRecord:
@@ -75,20 +27,6 @@ def long() -> JobRecord:
     assert record.audio is not None
     checksum = hashlib.sha256(LONG).hexdigest()
     return replace(record, audio=replace(record.audio, size=len(LONG), sha256=checksum, s3_etag="e"))
-
-
-@pytest.fixture
-async def s3(services: Services) -> AsyncIterator[Bucket]:
-    """An S3 that holds the files of job 1, which is completed."""
-    app, bucket = web.Application(), Bucket()
-    app.router.add_head("/music-audio", bucket.look)
-    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", bucket.get)
-    async with TestServer(app) as server:
-        services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
-        services.objects = Objects(services.storage, services.http)
-        services.probe._storage = services.storage
-        services.index.apply(entry(completed(1, outputs=outputs(1))))
-        yield bucket
 
 
 @pytest.mark.parametrize(
@@ -334,87 +272,3 @@ async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: Bucket) -> No
             assert response.headers["Content-Type"] == "audio/wav"
             assert response.headers.get("ETag") == (ETAG if query else None)
             assert await response.read() == b""
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"If-None-Match": ETAG}, 304),
-        ({"If-None-Match": f"W/{ETAG}"}, 304),
-        ({"If-None-Match": f'"other", W/"another", {ETAG}'}, 304),
-        ({"If-None-Match": "*"}, 304),
-        ({"If-None-Match": '"other"'}, 200),
-        ({"If-None-Match": "no tag"}, 200),
-        ({"If-None-Match": '"other"', "If-Modified-Since": "Fri, 02 Jan 2026 00:00:00 GMT"}, 200),
-        ({"If-Modified-Since": "Thu, 01 Jan 2026 12:00:00 GMT"}, 304),
-        ({"If-Modified-Since": "Thu, 01 Jan 2026 11:59:59 GMT"}, 200),
-        ({"If-Modified-Since": "yesterday"}, 200),
-        ({"If-Match": ETAG}, 200),
-        ({"If-Match": f'"other", {ETAG}'}, 200),
-        ({"If-Match": "*"}, 200),
-        ({"If-Match": '"other"'}, 412),
-        ({"If-Match": f"W/{ETAG}"}, 412),
-        ({"If-Match": ETAG, "If-Unmodified-Since": "Wed, 31 Dec 2025 00:00:00 GMT"}, 200),
-        ({"If-Unmodified-Since": "Wed, 31 Dec 2025 00:00:00 GMT"}, 412),
-        ({"If-Unmodified-Since": "Thu, 01 Jan 2026 12:00:00 GMT"}, 200),
-        ({"If-Match": ETAG, "If-None-Match": ETAG}, 304),
-        ({"If-None-Match": ETAG, "Range": "bytes=1-2"}, 304),
-    ],
-)
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_proxied_download_obeys_conditions(
-    api: Api, s3: Bucket, method: str, headers: dict[str, str], status: int
-) -> None:
-    async with api.request(method, f"{URL}?proxy=1", headers=headers) as response:
-        assert response.status == status
-        body = await response.read()
-    assert (body == AUDIO) == (method == "GET" and status == 200)
-    if status in (200, 304):
-        assert response.headers["ETag"] == ETAG
-        assert response.headers["Last-Modified"] == "Thu, 01 Jan 2026 12:00:00 GMT"
-    if status == 304:
-        assert body == b""
-
-
-@pytest.mark.parametrize(
-    ("headers", "found"),
-    [
-        ({"Range": "bytes=0-"}, (0, 43)),
-        ({"Range": "BYTES=40-"}, (40, 43)),
-        ({"Range": "bytes=-5"}, (39, 43)),
-        ({"Range": "bytes=-500"}, (0, 43)),
-        ({"Range": "bytes=43-9999"}, (43, 43)),
-        ({"Range": f"bytes=40-{'9' * 30}"}, (40, 43)),
-        ({"Range": "bytes=0-0"}, (0, 0)),
-        ({"Range": "bytes=4-7", "If-Range": ETAG}, (4, 7)),
-        ({"Range": "bytes=4-7", "If-Range": '"other"'}, None),
-        ({"Range": "bytes=4-7", "If-Range": f"W/{ETAG}"}, None),
-        ({"Range": "bytes=4-7", "If-Range": "Thu, 01 Jan 2026 12:00:00 GMT"}, None),
-        ({"Range": "bytes=0-1,4-5"}, None),
-        ({"Range": "bytes=7-4"}, None),
-        ({"Range": "bytes=-"}, None),
-        ({"Range": "bytes=a-b"}, None),
-        ({"Range": "bytes"}, None),
-        ({"Range": "bars=1-2"}, None),
-        ({"Range": f"bytes=0-{'9' * 5000}"}, None),
-    ],
-)
-async def test_a_proxied_part_is_the_one_that_is_asked_for(
-    api: Api, s3: Bucket, headers: dict[str, str], found: tuple[int, int] | None
-) -> None:
-    async with api.get(f"{URL}?proxy=1", headers=headers) as response:
-        first, last = found or (0, 43)
-        assert response.status == (206 if found else 200)
-        assert response.headers.get("Content-Range") == (f"bytes {first}-{last}/44" if found else None)
-        assert response.headers["Content-Length"] == str(last - first + 1)
-        assert await response.read() == AUDIO[first : last + 1]
-
-
-@pytest.mark.parametrize("wanted", ["bytes=44-", "bytes=99-100", "bytes=-0", f"bytes={'9' * 30}-"])
-async def test_a_part_beyond_the_end_is_a_416_with_the_size(api: Api, s3: Bucket, wanted: str) -> None:
-    async with api.get(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
-        assert response.status == 416
-        assert response.headers["Content-Range"] == "bytes */44"
-        assert response.content_type == "application/problem+json"
-    async with api.head(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
-        assert response.status == 200

@@ -1,0 +1,49 @@
+"""The part of S3 that a download needs, for tests that say what goes wrong there."""
+
+from aiohttp import web
+
+from tests.unit.gateway.samples import AUDIO
+
+
+class Bucket:
+    """The part of S3 that a download needs.
+
+    Attributes:
+        data: of every object.
+        status: what it answers instead, if not 200.
+        missing: so many bytes before the end it breaks off.
+        withheld: so many bytes it leaves out of a part.
+        exists: whether there is a bucket.
+        asked: the method and range of each request of an object.
+    """
+
+    def __init__(self) -> None:
+        self.data, self.status, self.missing, self.withheld, self.exists = AUDIO, 200, 0, 0, True
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def look(self, request: web.Request) -> web.Response:
+        return web.Response(status=200 if self.exists else 404)
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append((request.method, request.headers.get("Range")))
+        if self.missing:
+            return await self._break_off(request)
+        if self.status != 200:
+            return web.Response(status=self.status, text="<Error/>")
+        wanted = request.http_range
+        body, size = self.data[wanted], len(self.data)
+        headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
+        if wanted.start is None:
+            return web.Response(body=body, headers=headers)
+        if not body:
+            return web.Response(status=416, text="<Error/>", headers={"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + len(body) - 1}/{size}"
+        return web.Response(status=206, body=body[self.withheld :], headers=headers)
+
+    async def _break_off(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(self.data)), "ETag": '"e"'})
+        await response.prepare(request)
+        await response.write(self.data[: -self.missing])
+        assert request.transport is not None
+        request.transport.close()
+        return response
