@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from bench import tiny
-from worker.engine.models import FILES
+from worker.engine.loading.checkpoints import FILES
 
 CODEBOOKS, CARD = 4, 2048
 SEED = 20240102

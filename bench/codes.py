@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from shared.messages import Recipe
-from worker.engine.batching.codec.interface import Codec
+from worker.engine.codec_interface import Codec
 
 # Seconds until a request that nobody lets go on goes on all the same.
 PATIENCE = 60.0

@@ -41,10 +41,10 @@ from bench.seat import RefusedError, Seat
 from shared.errors import ModelUnavailableError
 from shared.models import STARTER
 from worker.engine.batching.checkpoint import read_checkpoint
+from worker.engine.host.launch import ENGINE_ENVIRONMENT
 from worker.engine.interface import Tuning
-from worker.engine.launch import ENGINE_ENVIRONMENT
-from worker.engine.load_errors import pick_device
-from worker.engine.models import find_checkpoint
+from worker.engine.loading.checkpoints import find_checkpoint
+from worker.engine.loading.load_errors import pick_device
 
 WARM_UP = 1.0
 OTHERS = ("audiocraft", "transformers")

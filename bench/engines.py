@@ -9,12 +9,12 @@ from unittest.mock import patch
 import torch
 
 from worker.engine.batching import engine as batching
-from worker.engine.batching.codec.interface import Codec
-from worker.engine.batching.codec.loading import load_codec
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.steps import Steps
 from worker.engine.batching.windows import STRIDE_SHARE
+from worker.engine.codec_interface import Codec
 from worker.engine.interface import EngineSettings, Tuning
+from worker.engine.loading.codecs import load_codec
 
 # Takes what the engine would use and returns what it uses in its place.
 WrapCodec = Callable[[Codec], Codec]
@@ -45,7 +45,7 @@ def load_batching(
 def load_audiocraft(reference: str, device: str, *, in_float32: bool = False) -> Any:
     """The `MusicGen` of audiocraft: on a GPU in float16, as it chooses itself, unless it is told otherwise."""
     tell("Importing audiocraft")
-    from worker.engine.checkpoint import load_musicgen
+    from worker.engine.audiocraft_checkpoint import load_musicgen
 
     tell(f"Loading audiocraft's {reference} onto {device}")
     if not in_float32 or device == "cpu":

@@ -25,7 +25,7 @@ from bench.stack import end, free_port, running_stack
 from deploy.stack.credentials import load_credentials
 from deploy.stack.ports import LOOPBACK
 from deploy.stack.runfile import read_run_file
-from gateway.api import JobAccepted
+from gateway.schemas import JobAccepted
 
 COLD_STARTS = 5
 COLD_START_PATIENCE = 60.0
@@ -119,7 +119,7 @@ def _gateway_environment(data_dir: Path) -> dict[str, str]:
 
 def _cold_start(environment: dict[str, str]) -> float:
     started = time.perf_counter()
-    command = [sys.executable, "-m", "deploy.cli", "gateway"]
+    command = [sys.executable, "-m", "deploy.cli.main", "gateway"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _is_alive(int(environment["GATEWAY_PORT"])):

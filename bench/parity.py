@@ -25,14 +25,14 @@ from bench.codes import CodesCodec, Made, make_staggered
 from bench.engines import load_audiocraft, load_batching, set_pieces, tell
 from shared.errors import ModelUnavailableError
 from shared.messages import Recipe
-from worker.engine.batching.codec.interface import Codec, UnsupportedCodecError
 from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.batching.engine import BatchingEngine
 from worker.engine.batching.linear import Precision
-from worker.engine.batching.text.errors import UnsupportedTextEncoderError
+from worker.engine.codec_interface import Codec, UnsupportedCodecError
 from worker.engine.interface import EngineBrokenError, EngineSettings, Tuning
-from worker.engine.load_errors import pick_device
-from worker.engine.models import find_checkpoint
+from worker.engine.loading.checkpoints import find_checkpoint
+from worker.engine.loading.load_errors import pick_device
+from worker.engine.text.errors import UnsupportedTextEncoderError
 
 UNSUPPORTED = (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError)
 # Fewer than a long file has prompts: those that wait take over the slots of those that are finished.

@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 from bench.contestants import Contestant, Timing
 from shared.errors import ModelUnavailableError
-from worker.engine.batching.codec.interface import UnsupportedCodecError
 from worker.engine.batching.config import UnsupportedModelError
-from worker.engine.batching.text.errors import UnsupportedTextEncoderError
+from worker.engine.codec_interface import UnsupportedCodecError
+from worker.engine.text.errors import UnsupportedTextEncoderError
 
 _contestants: list[Contestant] = []
 

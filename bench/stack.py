@@ -25,7 +25,7 @@ def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
     """
     log = data_dir / "up.log"
     own = ["--data-dir", str(data_dir), "--port", str(free_port())]
-    command = [sys.executable, "-m", "deploy.cli", "up", *own, *arguments]
+    command = [sys.executable, "-m", "deploy.cli.main", "up", *own, *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from bench.engines import synchronize
-from worker.engine.batching.codec.interface import Codec, CodecStream
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import Run
 from worker.engine.batching.steps import Steps
+from worker.engine.codec_interface import Codec, CodecStream
 
 
 class Turn(NamedTuple):

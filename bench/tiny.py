@@ -13,8 +13,8 @@ from audiocraft.models import builders
 from omegaconf import DictConfig, OmegaConf
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from shared.prompt import VOCABULARY
-from worker.engine.checkpoint import register_text_encoder
+from gateway.prompts import VOCABULARY
+from worker.engine.audiocraft_checkpoint import register_text_encoder
 
 SEED = 20240101
 TEXT_ENCODER = "t5"

@@ -7,36 +7,36 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
-from gateway.access import OPEN_PATHS, authenticate
-from gateway.cache import Cache
-from gateway.cors import preflight, share_answer
-from gateway.dead_letters import DeadLetters
-from gateway.estimate import Estimator
-from gateway.event_hub import EventHub
-from gateway.handlers.openapi import DOCUMENT
-from gateway.job_index import JobIndex
-from gateway.job_queue import JobQueue
-from gateway.jobs import Jobs
-from gateway.keys import load_keys
-from gateway.ledger import Ledger
-from gateway.mending import Mending
-from gateway.middleware import problems, request_context
-from gateway.objects import Objects
-from gateway.openapi import make_document
+from gateway.access.api_keys import load_keys
+from gateway.access.quotas import Limits, Quotas
+from gateway.access.rate_limiter import Rates
+from gateway.access.reservations import Reservations
+from gateway.http.authentication import OPEN_PATHS, authenticate
+from gateway.http.cors import preflight, share_answer
+from gateway.http.handlers.openapi_document import DOCUMENT
+from gateway.http.middleware import problems, request_context
+from gateway.http.openapi import make_document
+from gateway.http.requests import MAX_BODY
+from gateway.http.responses import limit_caching
+from gateway.http.routes import ROUTES, add_routes
+from gateway.http.websocket import close_all
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.job_queue import JobQueue
+from gateway.jobs.reconciler import Sweep
+from gateway.jobs.record_repair import Mending
+from gateway.jobs.result_cache import Cache
+from gateway.jobs.stored_files import Objects
+from gateway.jobs.submission import Jobs
+from gateway.jobs.trimmer import Trim
+from gateway.jobs.usage import Renewals
+from gateway.jobs.views import Views
+from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
-from gateway.quotas import Limits, Quotas
-from gateway.rates import Rates
-from gateway.renewals import Renewals
-from gateway.reservations import Reservations
-from gateway.responses import limit_caching
-from gateway.routes import ROUTES, add_routes
 from gateway.services import SERVICES, Services
-from gateway.sweep import Sweep
-from gateway.trim import Trim
-from gateway.validation import MAX_BODY
-from gateway.views import Views
-from gateway.websocket import close_all
-from gateway.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from prometheus_client import Gauge
 
 from gateway import metrics
-from gateway.job_index import JobIndex
+from gateway.index.job_index import JobIndex
 from shared.messages import JobStatus
 from shared.topology import MAX_RECORDS
 

@@ -7,10 +7,10 @@ import resource
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from gateway.access.api_keys import load_keys
+from gateway.access.bind_policy import check_binding
 from gateway.app import create_app, open_services
-from gateway.binding import check_binding
-from gateway.keys import load_keys
-from gateway.server import serving
+from gateway.http.server import serving
 from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger

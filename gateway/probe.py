@@ -13,9 +13,9 @@ from nats.js.api import StreamInfo
 
 from gateway import metrics
 from gateway.gauges import set_gauges
-from gateway.job_index import JobIndex
-from gateway.ledger import Ledger
-from gateway.worker_registry import WorkerRegistry
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.index.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import BucketError, UnavailableError

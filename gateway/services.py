@@ -5,25 +5,25 @@ from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 
-from gateway import outbox
-from gateway.buffers import Buffers
-from gateway.cache import Cache
-from gateway.dead_letters import DeadLetters
-from gateway.event_hub import EventHub
-from gateway.job_index import JobIndex
-from gateway.jobs import Jobs
-from gateway.keys import ApiKeys
-from gateway.ledger import Ledger
-from gateway.mending import Mending
-from gateway.objects import Objects
+from gateway.access.api_keys import ApiKeys
+from gateway.access.quotas import Quotas
+from gateway.access.rate_limiter import Rates
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.reconciler import Sweep
+from gateway.jobs.record_repair import Mending
+from gateway.jobs.result_cache import Cache
+from gateway.jobs.stored_files import Objects
+from gateway.jobs.submission import Jobs
+from gateway.jobs.trimmer import Trim
+from gateway.jobs.usage import Renewals
+from gateway.jobs.views import Views
+from gateway.live import outbox
+from gateway.live.event_hub import EventHub
+from gateway.memory_budget import Buffers
 from gateway.probe import Probe
-from gateway.quotas import Quotas
-from gateway.rates import Rates
-from gateway.renewals import Renewals
-from gateway.sweep import Sweep
-from gateway.trim import Trim
-from gateway.views import Views
-from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.models import MODEL_NAMES
 from shared.settings import Settings

@@ -103,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     )
     gateway_websockets_per_client: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 100
     cors_origins: Origins = ""
-    # Names and keys, or a file of them; gateway/keys.py reads them.
+    # Names and keys, or a file of them; gateway/access/api_keys.py reads them.
     api_keys: str = ""
     api_keys_file: str = ""
     key_rate: Annotated[float, Meta(ge=0.1, le=10_000, description="requests a second from 0.1 to 10000")] = 100.0

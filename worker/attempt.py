@@ -14,16 +14,16 @@ from shared.models import STARTER
 from shared.publisher import is_announced
 from shared.storage import Storage
 from worker import metrics
-from worker.audio_feed import AudioFeed
 from worker.claim import MAX_ATTEMPTS, close_finished, look_again
-from worker.delivery import Delivery, Result
-from worker.engine.generation import EngineDiedError, Generation, GenerationFailedError
-from worker.engine.host import EngineHost
+from worker.delivery.audio_publisher import AudioFeed
+from worker.delivery.delivery import Delivery, Result
+from worker.delivery.spool import Files, Spool
+from worker.engine.host.engine_host import EngineHost
+from worker.engine.host.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.making import Making
-from worker.patience import patiently
-from worker.spool import Files, Spool
+from worker.retry import patiently
 
 log = get_logger(__name__)
 

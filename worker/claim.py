@@ -22,7 +22,7 @@ from shared.publisher import ensure_announced, has_ended, is_announced, publish_
 from shared.record_feed import STREAM
 from shared.records import Entry, Records, encode_record
 from shared.storage import Storage
-from shared.stream_look import look_at_stream
+from shared.stream_info import look_at_stream
 from shared.transitions import failed
 from worker import metrics
 from worker.lease import Lease, acknowledge

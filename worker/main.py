@@ -12,7 +12,7 @@ from shared.settings import Settings, load_settings
 from shared.storage import Storage
 from shared.version import VERSION
 from worker.metrics import serve_metrics
-from worker.retention import Retention
+from worker.retention.retention import Retention
 from worker.worker import Worker
 
 log = get_logger(__name__)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from shared.lifecycle import end
-from worker.engine.generation import Generation
-from worker.engine.host import EngineHost
+from worker.engine.host.engine_host import EngineHost
+from worker.engine.host.generation import Generation
 from worker.lease import Lease, LeaseLostError
-from worker.patience import patiently
+from worker.retry import patiently
 
 # Seconds between two reports; clients see the work move at least every half second.
 REPORT_INTERVAL = 0.4

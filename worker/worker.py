@@ -26,9 +26,9 @@ from worker import metrics
 from worker.announcer import Announcer
 from worker.attempt import Attempt
 from worker.claim import Claims, close_finished
-from worker.engine.host import CANCEL_PATIENCE, EngineHost
+from worker.delivery.spool import Spool
+from worker.engine.host.engine_host import CANCEL_PATIENCE, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
-from worker.spool import Spool
 
 log = get_logger(__name__)
 

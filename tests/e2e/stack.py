@@ -25,7 +25,7 @@ def musicgen(
 ) -> subprocess.CompletedProcess[str]:
     """Run a subcommand to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
+        [sys.executable, "-m", "deploy.cli.main", *arguments],
         env=os.environ | (environment or {}),
         cwd=ROOT,
         capture_output=True,
@@ -41,7 +41,7 @@ class Up:
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
         (self.port,) = free_ports(1)
-        self.program = ["-m", "deploy.cli"]
+        self.program = ["-m", "deploy.cli.main"]
         self._arguments = arguments
         self._environment = {"SHUTDOWN_GRACE": "1", **environment}
         self._process: subprocess.Popen[str] | None = None

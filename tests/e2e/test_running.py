@@ -63,7 +63,7 @@ def test_a_taken_port_is_refused_when_named_and_replaced_when_default(running: U
     assert named.returncode == 1
     assert f"Port {running.port} is taken" in named.stderr
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.cli", "up", "--data-dir", str(tmp_path / "third"), "--no-worker"],
+        [sys.executable, "-m", "deploy.cli.main", "up", "--data-dir", str(tmp_path / "third"), "--no-worker"],
         env=os.environ | {"GATEWAY_PORT": str(running.port)},
         stdout=subprocess.PIPE,
         text=True,

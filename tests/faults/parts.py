@@ -19,10 +19,10 @@ CONSTANTS: dict[str, Any] = {
     "worker.lease.HEARTBEAT": 0.5,
     "worker.lease.PULSE": 0.3,
     "worker.claim.TAKEOVER_DELAY": 1.0,
-    "worker.engine.host.BACKOFF": [0.1],
-    "gateway.dead_letters.STILL": 1.0,
-    "gateway.sweep.INTERVAL": 0.5,
-    "gateway.sweep.QUIET": 3.0,
+    "worker.engine.host.engine_host.BACKOFF": [0.1],
+    "gateway.jobs.dead_letters.STILL": 1.0,
+    "gateway.jobs.reconciler.INTERVAL": 0.5,
+    "gateway.jobs.reconciler.QUIET": 3.0,
 }
 
 

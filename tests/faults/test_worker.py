@@ -179,7 +179,11 @@ async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(cluster: Clus
 
     It is not ready, because S3 refuses signatures that are a week off.
     """
-    cluster.constants = {"gateway.sweep.QUIET": 0.2, "gateway.sweep.INTERVAL": 0.1, "gateway.sweep.ABSENCE": 0.0}
+    cluster.constants = {
+        "gateway.jobs.reconciler.QUIET": 0.2,
+        "gateway.jobs.reconciler.INTERVAL": 0.1,
+        "gateway.jobs.reconciler.ABSENCE": 0.0,
+    }
     client, first = await cluster.gateway()
     jobs = [await client.accepted("tone", 0.5) for _ in range(5)]
     first.kill()

@@ -12,13 +12,13 @@ from deploy.stack.credentials import FILE as CREDENTIALS
 from deploy.stack.credentials import Credentials, S3Keys, load_credentials
 from deploy.stack.runfile import FILE as RUN
 from deploy.stack.runfile import RunningProcess, read_run_file, running
-from gateway.keys import load_keys
+from gateway.access.api_keys import load_keys
 from shared.errors import MusicgenError, SettingsError
 from shared.messages import Recipe
 from shared.settings import Settings, load_settings
 from tests.fuzz.target import Target
-from worker.audio_file import AudioFile
-from worker.spool import Files, Spool, _encode, _Kept
+from worker.delivery.audio_file import AudioFile
+from worker.delivery.spool import Files, Spool, _encode, _Kept
 
 MEMORY = Path("/dev/shm")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))

@@ -14,18 +14,18 @@ from tests.fuzz.files import FOLDER, RECIPE
 from tests.fuzz.target import Target
 from tests.sampler_checkpoint import HEADER, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.songs import POP, song
-from worker.audio_file import make_audio_file
+from worker.delivery.audio_file import make_audio_file
 from worker.engine.batching.checkpoint import FILE, read_checkpoint
-from worker.engine.batching.codec.files import CHECKPOINT_FILE
-from worker.engine.batching.codec.loading import load_codec
 from worker.engine.batching.config import parse_config
-from worker.engine.batching.text.configuration import read_configuration
-from worker.engine.batching.text.tokenizer import load_tokenizer
-from worker.engine.batching.text.weights import SAFETENSORS_FILE, EncoderWeights, read_weights
+from worker.engine.encodec.checkpoint_files import CHECKPOINT_FILE
 from worker.engine.interface import UnsupportedCheckpointError
-from worker.engine.load_errors import explained
+from worker.engine.loading.codecs import load_codec
+from worker.engine.loading.load_errors import explained
 from worker.engine.sampler.codes import Codes, decode, encode
 from worker.engine.sampler.midi import midi
+from worker.engine.text.configuration import read_configuration
+from worker.engine.text.tokenizer import load_tokenizer
+from worker.engine.text.weights import SAFETENSORS_FILE, EncoderWeights, read_weights
 
 CHECKPOINT = write_sampler_checkpoint(FOLDER / "checkpoint")
 (ENCODER,) = (file.parent for file in CHECKPOINT.rglob("config.json"))

@@ -4,28 +4,28 @@ from contextlib import suppress
 
 import msgspec
 
-from gateway.api import GenerateRequest
-from gateway.drafts import draft_record
-from gateway.estimate import Estimator
-from gateway.event_hub import _events
-from gateway.frames import ErrorFrame, decode_request, encode_frame
-from gateway.handlers.jobs import _read_cursor
-from gateway.job_index import JobIndex
-from gateway.json_input import decode_json
+from gateway.decoding import decode_json
+from gateway.http.handlers.job_status import _read_cursor
+from gateway.http.requests import field_error
+from gateway.http.trace_context import child_of, new_traceparent
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.drafts import draft_record
+from gateway.jobs.recipes import make_recipe
+from gateway.jobs.views import Views
+from gateway.live.event_hub import _events
+from gateway.live.messages import ErrorFrame, decode_request, encode_frame
 from gateway.problems import Problem, invalid, problem_response
-from gateway.recipes import make_recipe
-from gateway.validation import field_error
-from gateway.views import Views
-from gateway.worker_registry import WorkerRegistry
+from gateway.prompts import PromptComponents, build_prompt
+from gateway.schemas import GenerateRequest
 from shared.advisories import Terminated, decode_advisory
 from shared.audio_chunk import AudioChunk, pack_chunk, unpack_chunk
 from shared.errors import TransitionError
 from shared.job_id import is_job_id
 from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
-from shared.prompt import PromptComponents, build_prompt
 from shared.records import Entry, decode_record
 from shared.text import is_visible
-from shared.trace import child_of, new_traceparent
 from shared.transitions import check
 from tests.fuzz.target import Target, finish
 from tests.unit.gateway.samples import completed, message, outputs, record, worker

@@ -7,8 +7,8 @@ import pynvml
 import pytest
 
 from shared.messages import Recipe, WorkerState
-from worker.engine.generation import Generation
-from worker.engine.host import EngineHost
+from worker.engine.host.engine_host import EngineHost
+from worker.engine.host.generation import Generation
 from worker.engine.interface import EngineSettings
 
 

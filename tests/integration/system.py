@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.app import create_app, open_services
-from gateway.server import serving
+from gateway.http.server import serving
 from gateway.services import Services
 from shared.bus import open_bus
 from shared.lifecycle import end
@@ -22,7 +22,7 @@ from shared.records import Records
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
 from shared.topology import ensure_streams
-from worker.retention import Retention
+from worker.retention.retention import Retention
 from worker.worker import Worker
 
 PATIENCE = 30.0

@@ -23,7 +23,7 @@ async def admin(system: System, *arguments: str, role: str = "operator", code: i
     """What the command says; it ends with this exit code."""
     environment = {**os.environ, "NATS_URL": system.nats_urls[role], "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.cli", "admin", *arguments),
+        *(sys.executable, "-m", "deploy.cli.main", "admin", *arguments),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

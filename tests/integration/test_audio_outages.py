@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from nats.js.api import StorageType
 
-from gateway import websocket
-from gateway.outbox import AUDIO_LIMIT
+from gateway.http import websocket
+from gateway.live.outbox import AUDIO_LIMIT
 from shared import subjects
 from shared.errors import TopologyError
 from shared.topology import ensure_streams

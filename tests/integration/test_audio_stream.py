@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway import audio_feeds
+from gateway.live import audio_feeds
 from shared import subjects
 from shared.messages import JobStatus
 from tests.conftest import ROOT

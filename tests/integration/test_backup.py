@@ -25,8 +25,8 @@ SCORING = "tests.engines:load_scoring"
 def _soon(monkeypatch: pytest.MonkeyPatch, in_containers: bool) -> None:
     if in_containers:
         pytest.skip("needs servers whose disks the test can destroy")
-    monkeypatch.setattr("gateway.sweep.QUIET", 1.0)
-    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.5)
+    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 1.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.5)
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def servers(folder: Path) -> AsyncIterator[System]:
 async def admin(system: System, *arguments: str, code: int = 0) -> str:
     environment = {**os.environ, "NATS_URL": system.nats_urls["operator"], **system.s3["operator"]}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.cli", "admin", *arguments),
+        *(sys.executable, "-m", "deploy.cli.main", "admin", *arguments),
         env=environment | {"PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

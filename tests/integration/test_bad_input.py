@@ -129,7 +129,7 @@ async def test_a_key_is_of_one_request_however_many_come_at_once(system: System)
 async def test_ten_thousand_subscriptions_are_too_many_and_cost_others_nothing(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.websocket.MAX_SUBSCRIPTIONS", 3)
+    monkeypatch.setattr("gateway.http.websocket.MAX_SUBSCRIPTIONS", 3)
     api = await system.gateway()
     jobs = [await api.generate() for _ in range(4)]
     async with api.http.ws_connect("/ws") as socket, api.http.ws_connect(f"/ws?job_id={jobs[0]}") as other:

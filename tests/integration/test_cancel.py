@@ -143,7 +143,7 @@ async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
     api = await system.gateway()
     js = (await system.nats()).jetstream()
     job_id = await api.generate()
-    monkeypatch.setattr("gateway.job_queue.publish_event", away)
+    monkeypatch.setattr("gateway.jobs.job_queue.publish_event", away)
     assert await api.delete(job_id) == 200
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
     await system.worker()
@@ -171,7 +171,7 @@ async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
         await look_again(message)
 
     job_id = await api.generate()
-    monkeypatch.setattr("gateway.job_queue.publish_event", tell_slowly)
+    monkeypatch.setattr("gateway.jobs.job_queue.publish_event", tell_slowly)
     monkeypatch.setattr("worker.claim.look_again", look)
     cancelling = asyncio.create_task(api.delete(job_id))
     await telling.wait()

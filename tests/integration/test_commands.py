@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 async def start(api: Api, *arguments: str, **streams: int) -> asyncio.subprocess.Process:
     environment = {**os.environ, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE} | streams
-    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    command = [sys.executable, "-m", "deploy.cli.main", *arguments]
     return await asyncio.create_subprocess_exec(*command, env=environment, **pipes)  # type: ignore[arg-type]
 
 
@@ -70,7 +70,7 @@ async def in_terminal(api: Api, columns: int, *arguments: str, **environment: st
     # The size is the terminal's, not that of the one in which the tests run.
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     variables = {**inherited, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment}
-    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    command = [sys.executable, "-m", "deploy.cli.main", *arguments]
     process = await asyncio.create_subprocess_exec(
         *command, env=variables, stdin=follower, stdout=follower, stderr=follower
     )

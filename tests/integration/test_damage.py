@@ -47,13 +47,13 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.mending.INTERVAL", 0.1)
+    monkeypatch.setattr("gateway.jobs.record_repair.INTERVAL", 0.1)
     monkeypatch.setattr("worker.claim.TAKEOVER_DELAY", 0.3)
 
 
 @pytest.fixture
 def no_gateway_mends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.mending.INTERVAL", 1000.0)
+    monkeypatch.setattr("gateway.jobs.record_repair.INTERVAL", 1000.0)
 
 
 def counted(outcome: str) -> float:
@@ -202,7 +202,7 @@ async def test_a_record_that_no_completed_job_can_have_is_put_back(system: Syste
 async def test_a_job_whose_record_is_damaged_again_and_again_fails(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.mending.RESTORES", 2)
+    monkeypatch.setattr("gateway.jobs.record_repair.RESTORES", 2)
     api, listener = await system.gateway(), await listen(system)
     job_id = await api.generate()
     for _ in range(3):
@@ -244,7 +244,7 @@ async def test_a_damaged_record_of_which_nothing_is_known_is_no_job_and_is_count
 async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
     api = await system.gateway()
     damaged, other = await api.generate(), await api.generate()
     await (await system.nats()).jetstream().purge_stream(subjects.JOBS_STREAM)

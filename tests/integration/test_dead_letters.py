@@ -6,7 +6,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamState
 
-from gateway.queue_scan import job_at
+from gateway.jobs.queue_scan import job_at
 from shared import subjects
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
@@ -17,7 +17,7 @@ NOT_A_JOB = b'{"nonsense": true}'
 @pytest.fixture(autouse=True)
 def _without_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is mended here was mended because of an advisory."""
-    monkeypatch.setattr("gateway.sweep.INTERVAL", 3600.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 3600.0)
     monkeypatch.setattr("shared.topology.ACK_WAIT", 1.0)
     monkeypatch.setattr("worker.lease.HEARTBEAT", 0.3)
 

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from shared.messages import Recipe, WorkerState
 from shared.models import STARTER, default_guidance
-from worker.engine.generation import Generation
-from worker.engine.host import EngineHost
+from worker.engine.host.engine_host import EngineHost
+from worker.engine.host.generation import Generation
 from worker.engine.interface import EngineSettings, Samples
-from worker.engine.models import STARTER_FOLDER
+from worker.engine.loading.checkpoints import STARTER_FOLDER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -128,7 +128,7 @@ async def test_an_end_that_could_not_be_told_at_first_is_told_later(
     await api.until(job_id, status.value)
     await cache.reconcile()
     with monkeypatch.context() as outage:
-        outage.setattr("gateway.cache.ensure_announced", _away)
+        outage.setattr("gateway.jobs.result_cache.ensure_announced", _away)
         with pytest.raises(UnavailableError):
             await cache.reconcile()
     await cache.reconcile()
@@ -146,14 +146,14 @@ async def _away(*_: object) -> None:
 async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for_days(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
-    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
+    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.2)
     api = await system.gateway()
     jobs = [(await ask(api))["job_id"] for _ in range(2)]
     await api.services.sweep.sweep()
     assert await messages(system) == 1
-    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
-    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     await api.services.sweep.sweep()
     for job_id in jobs:
         assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]

@@ -9,7 +9,7 @@ from tests.integration.system import System, eventually
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.engine.host.BACKOFF", (0.1,))
+    monkeypatch.setattr("worker.engine.host.engine_host.BACKOFF", (0.1,))
 
 
 def hangs() -> float:
@@ -31,7 +31,7 @@ async def test_a_job_that_alone_stands_still_is_alone_to_blame_and_fails_after_t
 
 
 async def test_a_job_that_hangs_can_be_cancelled(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.engine.host.CANCEL_PATIENCE", 0.2)
+    monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_PATIENCE", 0.2)
     api, before = await system.gateway(), hangs()
     await system.worker(MAX_CONCURRENT_JOBS="1")
     listener = await listen(system)

@@ -28,8 +28,8 @@ AWAY = {
 # What the code reads beside itself.
 DATA = (
     "deploy/nats.conf",
-    "gateway/static/index.html",
-    "shared/prompt/vocabulary.json",
+    "gateway/http/static/index.html",
+    "gateway/prompts/vocabulary.json",
     "worker/engine/sampler/bank.zip",
     "worker/engine/starter_model/state_dict.bin",
     "worker/engine/starter_model/compression_state_dict.bin",
@@ -73,7 +73,7 @@ def test_an_image_holds_the_licence(image: Image) -> None:
 
 
 def test_the_gateway_image_has_everything_that_gateway_and_shared_import(gateway_image: Image) -> None:
-    names = sorted(imported("gateway", "shared", "deploy/cli.py", "deploy/commands"))
+    names = sorted(imported("gateway", "shared", "deploy/cli"))
     assert {"aiohttp", "msgspec", "nats", "rich"} <= set(names)
     script = "import importlib.util, sys; print([n for n in sys.argv[1:] if importlib.util.find_spec(n) is None])"
     assert gateway_image.run("python", "-c", script, *names) == "[]\n"

@@ -9,8 +9,8 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from gateway.reservations import SETTLED, Reservations, Reserved
-from gateway.trim import SHARE
+from gateway.access.reservations import SETTLED, Reservations, Reserved
+from gateway.jobs.trimmer import SHARE
 from shared import subjects
 from shared.record_feed import each_record
 from shared.topology import RECORDS, ensure_quotas
@@ -160,8 +160,8 @@ async def records_of(system: System, owner: str | None) -> list[str]:
 async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_no_other_key(
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 60)
-    monkeypatch.setattr("gateway.trim.PATIENCE", 0.1)
+    monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 60)
+    monkeypatch.setattr("gateway.jobs.trimmer.PATIENCE", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
     stored = await make(system, owner="daw")
     await known(gateways.apis[0], stored)
@@ -174,7 +174,7 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
     repeated, _ = await post(gateways.daw[1], "take-0", **CACHED)
     assert repeated == 200
     # A minute later its oldest answers go, and the audio that they share stays.
-    monkeypatch.setattr("gateway.trim.SEEN", timedelta(0))
+    monkeypatch.setattr("gateway.jobs.trimmer.SEEN", timedelta(0))
 
     async def trimmed() -> bool:
         return len(await records_of(system, "daw")) <= 20 * SHARE
@@ -190,11 +190,11 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
 async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("gateway.jobs", "gateway.trim"):
+    for module in ("gateway.jobs.submission", "gateway.jobs.trimmer"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
-    monkeypatch.setattr("gateway.trim.INTERVAL", 0.01)
-    monkeypatch.setattr("gateway.trim.PATIENCE", 0.01)
-    monkeypatch.setattr("gateway.trim.SEEN", timedelta(0))
+    monkeypatch.setattr("gateway.jobs.trimmer.INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.jobs.trimmer.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.jobs.trimmer.SEEN", timedelta(0))
     api = await system.gateway()
     stored = await make(system)
     await known(api, stored)
@@ -207,7 +207,7 @@ async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
 async def test_at_the_limit_of_all_records_a_repetition_finds_its_job(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 1)
+    monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 1)
     api = await system.gateway()
     accepted = await post(api.http, "take-1")
     assert accepted[0] == 200

@@ -36,7 +36,7 @@ async def gateway() -> AsyncIterator[tuple[int, psutil.Process]]:
         "S3_SECRET_KEY": "secret",
         "SHUTDOWN_GRACE": "1",
     }
-    program = [sys.executable, "-m", "deploy.cli", "gateway"]
+    program = [sys.executable, "-m", "deploy.cli.main", "gateway"]
     process = await asyncio.create_subprocess_exec(*program, env=os.environ | own)
     try:
         async with asyncio.timeout(60):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.job_index import JobIndex
+from gateway.index.job_index import JobIndex
 from shared.job_id import new_job_id
 from shared.messages import JobStatus, now
 from shared.record_feed import STREAM, Batch, each_record, read_feed
@@ -109,7 +109,7 @@ async def test_after_a_reconnection_only_what_changed_is_read(
 async def test_after_a_long_time_apart_removed_records_are_forgotten_although_their_markers_are_gone(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.job_index.APART", timedelta(0))
+    monkeypatch.setattr("gateway.index.job_index.APART", timedelta(0))
     api, client = await system.gateway(), await system.nats()
     removed, kept = await fill(client, 2)
     await eventually(lambda: _knows(api, kept), "the gateway knows both jobs")

@@ -17,8 +17,8 @@ from shared.storage import Storage, StoredObject
 from shared.topology import RECORDS, TURNS
 from tests.integration.finished import DAY, HOUR, code, later, left, make
 from tests.integration.system import Api, System, eventually
-from worker.expiry import Expiring
-from worker.retention import Known, Retention
+from worker.retention.expiry import Expiring
+from worker.retention.retention import Known, Retention
 
 
 async def test_audio_that_nobody_used_for_a_week_goes_and_its_job_tells_how_to_make_it_again(system: System) -> None:
@@ -175,8 +175,8 @@ async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monk
 async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.retention.LOOK", 0.01)
-    monkeypatch.setattr("worker.retention.GRACE", -HOUR)
+    monkeypatch.setattr("worker.retention.retention.LOOK", 0.01)
+    monkeypatch.setattr("worker.retention.retention.GRACE", -HOUR)
     monkeypatch.setattr(TURNS, "ttl", 0.1)
     retention, orphan = await system.retention(), new_job_id()
     await system.storage().put_audio(orphan, b"RIFF", {})
@@ -200,7 +200,7 @@ async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
 async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 2)
+    monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
     api, retention = await system.gateway(), await system.retention()
     jobs = [await make(system) for _ in range(3)]
     waiting = await make(system, status=JobStatus.QUEUED, audio=None, outputs=())
@@ -218,7 +218,7 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
 async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 2)
+    monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
     retention = await system.retention()
     heard = [await make(system) for _ in range(2)]
     failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=(), error_message="no such chord")
@@ -242,7 +242,7 @@ async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_
 
 
 async def test_beyond_the_limit_of_records_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.jobs.MAX_RECORDS", 1)
+    monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 1)
     api = await system.gateway()
     await api.generate()
     async with api.http.post("/api/v1/generate", json={"prompt": "one too many"}) as response:

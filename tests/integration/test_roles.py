@@ -113,11 +113,11 @@ async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.Monk
     """A job without a message gets one again; one that nobody takes is given up, and its message goes."""
     js = (await system.nats()).jetstream()
     await js.purge_stream(subjects.JOBS_STREAM)
-    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
     await api.services.sweep.sweep()
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
-    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
-    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     await api.services.sweep.sweep()
     await api.until(queued, "failed")
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
@@ -132,7 +132,7 @@ async def _share(system: System, api: Api, stored: str, monkeypatch: pytest.Monk
     retention = await system.retention()
     assert await retention.take_turn() is not None
     assert await retention.take_turn() is None
-    monkeypatch.setattr("worker.retention.KEPT_RECORDS", 0)
+    monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 0)
     await retention.clean(later(8 * DAY))
     assert await left(system, stored) == []
 

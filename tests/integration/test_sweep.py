@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.manager import JetStreamManager
 
-from gateway.queue_scan import Queue, QueueScan
+from gateway.jobs.queue_scan import Queue, QueueScan
 from shared import subjects
 from shared.messages import JobStatus
 from shared.record_feed import STREAM
@@ -19,8 +19,8 @@ from tests.integration.system import Api, System, eventually
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sweep.QUIET", 0.0)
-    monkeypatch.setattr("gateway.sweep.INTERVAL", 0.2)
+    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.2)
 
 
 async def until_messages(js: JetStreamContext, count: int) -> None:
@@ -47,14 +47,14 @@ async def test_an_accepted_job_without_a_message_is_queued_by_the_gateway(system
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every job has waited for longer than jobs wait for a worker."""
-    monkeypatch.setattr("gateway.sweep.UNSERVED", timedelta(seconds=0))
+    monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
 
 
 @pytest.mark.usefixtures("old")
 async def test_a_job_that_no_worker_takes_for_days_fails_with_the_reason(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await api.generate(model="large")
     status = await api.until(job_id, "failed")
@@ -144,7 +144,7 @@ async def test_what_was_read_of_the_queue_is_not_read_again(system: System, monk
 async def test_a_queue_with_more_gaps_than_are_asked_for_is_read_whole(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.queue_scan.MAX_GAPS", 1)
+    monkeypatch.setattr("gateway.jobs.queue_scan.MAX_GAPS", 1)
     api, client = await system.gateway(), await system.nats()
     jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueScan()
     await scan.read(client)
@@ -169,7 +169,7 @@ async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: 
 
 @pytest.mark.usefixtures("old")
 async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sweep.ABSENCE", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await make(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
     assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]

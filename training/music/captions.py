@@ -3,7 +3,7 @@
 import random
 import re
 
-from shared.prompt import PromptComponents, build_prompt
+from gateway.prompts import PromptComponents, build_prompt
 from training.music.ensemble import BASSES, KIT_WORDS
 from training.music.key_names import key_name
 from training.music.spec import Spec

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music.spec import Spec
 from training.music.style import Style
 from worker.engine.sampler.instruments import INSTRUMENTS, Stream

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music.arrangement import arrange
 from training.music.ensemble import Ensemble, gather
 from training.music.form import Bar, choose_form

@@ -2,7 +2,7 @@
 
 import random
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music.ensemble import BASSES, KIT_WORDS, SETS
 from training.music.spec import Spec
 from training.music.style import styles

@@ -8,8 +8,8 @@ import torch
 
 from shared.messages import Recipe
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
-from worker.engine.load_errors import check_device, explained, pick_device
-from worker.engine.models import find_checkpoint, identify
+from worker.engine.loading.checkpoints import find_checkpoint, identify
+from worker.engine.loading.load_errors import check_device, explained, pick_device
 
 # How far the window moves when a piece is longer than the model's: 18 of 30 seconds, as in the paper's code.
 STRIDE_SHARE = 0.6
@@ -43,7 +43,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
     check_device(device)
     reference = find_checkpoint(settings.model)
     on_loading("Importing audiocraft (some 20 seconds)")
-    from worker.engine.checkpoint import load_musicgen
+    from worker.engine.audiocraft_checkpoint import load_musicgen
 
     on_loading(f"Loading {settings.model} onto {device}")
     with explained(settings.model, reference):

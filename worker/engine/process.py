@@ -52,7 +52,7 @@ from worker.engine.protocol import (
     read_to_engine,
 )
 
-BUILT_IN = {"batching": "worker.engine.default:load", "audiocraft": "worker.engine.audiocraft_engine:load"}
+BUILT_IN = {"batching": "worker.engine.default_engine:load", "audiocraft": "worker.engine.audiocraft_engine:load"}
 
 # Seconds between two words about progress: the worker passes on fewer than that.
 STEP_INTERVAL = 0.2

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import SequenceNode
 
-from gateway.binding import check_name, is_loopback
+from gateway.access.bind_policy import check_name, is_loopback
 from gateway.problems import Problem
 from shared.settings import Settings, load_settings
 

@@ -11,30 +11,30 @@ from aiohttp.test_utils import TestClient, TestServer
 from nats.aio.client import Client
 
 from deploy.stack.ports import LOOPBACK, free_ports
-from gateway import server
+from gateway.access.api_keys import ApiKeys, load_keys
+from gateway.access.quotas import Limits, Quotas
+from gateway.access.rate_limiter import Rates
+from gateway.access.reservations import Reservations
 from gateway.app import create_app
-from gateway.cache import Cache
-from gateway.dead_letters import DeadLetters
-from gateway.estimate import Estimator
-from gateway.event_hub import EventHub
-from gateway.job_index import JobIndex
-from gateway.job_queue import JobQueue
-from gateway.jobs import Jobs
-from gateway.keys import ApiKeys, load_keys
-from gateway.ledger import Ledger
-from gateway.mending import Mending
-from gateway.objects import Objects
+from gateway.http import server
+from gateway.http.server import serving
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.job_queue import JobQueue
+from gateway.jobs.reconciler import Sweep
+from gateway.jobs.record_repair import Mending
+from gateway.jobs.result_cache import Cache
+from gateway.jobs.stored_files import Objects
+from gateway.jobs.submission import Jobs
+from gateway.jobs.trimmer import Trim
+from gateway.jobs.usage import Renewals
+from gateway.jobs.views import Views
+from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
-from gateway.quotas import Limits, Quotas
-from gateway.rates import Rates
-from gateway.renewals import Renewals
-from gateway.reservations import Reservations
-from gateway.server import serving
 from gateway.services import Services
-from gateway.sweep import Sweep
-from gateway.trim import Trim
-from gateway.views import Views
-from gateway.worker_registry import WorkerRegistry
 from shared.bus import Bus
 from shared.settings import load_settings
 from shared.storage import Storage

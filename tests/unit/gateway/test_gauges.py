@@ -4,9 +4,9 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from gateway.estimate import Estimator
 from gateway.gauges import SERIES, set_gauges
-from gateway.job_index import JobIndex
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
 from shared.messages import JobRecord
 from shared.topology import MAX_RECORDS
 from tests.unit.gateway.samples import completed, entry, record

@@ -6,7 +6,7 @@ import zlib
 import pytest
 from aiohttp import http_parser
 
-from gateway.validation import MAX_BODY
+from gateway.http.requests import MAX_BODY
 from tests.unit.gateway.raw import LIVE, POST, Connect, Serve, is_well
 
 # ---- Large ones ----

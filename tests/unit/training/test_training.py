@@ -17,11 +17,11 @@ from training.model import HEADER, OPENING, Emphasis, Shape, StarterModel, delay
 from training.music import make_piece
 from training.text import UNKNOWN, strange_words
 from worker.engine.batching.engine import load
-from worker.engine.batching.text.tokenizer import load_tokenizer
 from worker.engine.interface import EngineSettings
-from worker.engine.models import STARTER_FOLDER
+from worker.engine.loading.checkpoints import STARTER_FOLDER
 from worker.engine.sampler.codes import CARD, decode, encode
 from worker.engine.sampler.conductor import METER, TEMPO
+from worker.engine.text.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 

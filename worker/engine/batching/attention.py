@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from worker.engine.batching.cache import Cache
+from worker.engine.batching.kv_cache import Cache
 
 
 @dataclass(frozen=True)

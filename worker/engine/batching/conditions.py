@@ -8,7 +8,7 @@ from torch.nn.functional import linear
 
 from worker.engine.batching.config import MELODY, LanguageModelConfig, MelodyConfig
 from worker.engine.batching.language_model import LanguageModel
-from worker.engine.batching.text.encoder import TextEncoder
+from worker.engine.text.encoder import TextEncoder
 
 
 class Conditions:

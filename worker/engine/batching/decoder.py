@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.attention import Rows
-from worker.engine.batching.cache import CONDITIONAL, Cache, longest_prefix
 from worker.engine.batching.delay import DelayPattern
 from worker.engine.batching.grammar import Grammar
+from worker.engine.batching.kv_cache import CONDITIONAL, Cache, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.sampling import SamplingState, guide, sample

@@ -10,22 +10,20 @@ import torch
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
-from worker.engine.batching.cache import Cache, longest_prefix
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
-from worker.engine.batching.codec.interface import Codec
-from worker.engine.batching.codec.loading import load_codec
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.delay import DelayPattern
+from worker.engine.batching.kv_cache import Cache, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, Ticket
 from worker.engine.batching.memory import count_slots, free_memory
 from worker.engine.batching.request import Request
 from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps, bucket_sizes
-from worker.engine.batching.text.encoder import TextEncoder, load_text_encoder
 from worker.engine.batching.threads import compute_on
 from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads
+from worker.engine.codec_interface import Codec
 from worker.engine.interface import (
     EngineSettings,
     KeptGenerationError,
@@ -37,13 +35,15 @@ from worker.engine.interface import (
     Tuning,
     Warn,
 )
-from worker.engine.load_errors import check_device, explained, pick_device
-from worker.engine.models import find_checkpoint, identify
+from worker.engine.loading.checkpoints import find_checkpoint, identify
+from worker.engine.loading.codecs import load_codec
+from worker.engine.loading.load_errors import check_device, explained, pick_device
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
 from worker.engine.sampler.count_in import declare
-from worker.engine.sampler.grammar import Limits, ScoreGrammar
 from worker.engine.sampler.outputs import make_outputs
 from worker.engine.sampler.prompt_reader import read_prompt
+from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
+from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
 TEXT_CONDITIONER = "condition_provider.conditioners.description"

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
 from worker.engine.batching.attention import Rows, StepAttention
-from worker.engine.batching.cache import CONDITIONAL, Cache
 from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.batching.kv_cache import CONDITIONAL, Cache
 from worker.engine.batching.linear import DTYPES, Linear, Precision, make_linear
 
 Weights = Mapping[str, Tensor]

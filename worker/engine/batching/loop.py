@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-from worker.engine.batching.codec.interface import Codec, CodecStream
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.outlet import Outcome, Outlet, make_outlet
 from worker.engine.batching.request import Request
@@ -17,6 +16,7 @@ from worker.engine.batching.scheduler import Plan, Run, Scheduler
 from worker.engine.batching.steps import Steps
 from worker.engine.batching.threads import compute_on
 from worker.engine.batching.windows import plan_windows
+from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.interface import EngineBrokenError
 
 # The first chunk comes as soon as it is worth hearing, the others once a second: each costs some context twice.

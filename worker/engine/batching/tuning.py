@@ -7,8 +7,8 @@ import torch
 
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.attention import Masked, Rows, SlotBySlot, StepAttention
-from worker.engine.batching.cache import PARTS, Cache
 from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.batching.kv_cache import PARTS, Cache
 from worker.engine.batching.linear import Precision, can_int8
 from worker.engine.interface import OnLoading, Tuning
 
@@ -59,7 +59,7 @@ def pick_attention(
     if choice == "masked" or (choice == "auto" and device.type != "cuda"):
         return Masked()
     try:
-        from worker.engine.batching.kernel import Kernel  # needs Triton, which only Linux has
+        from worker.engine.batching.attention_kernel import Kernel  # needs Triton, which only Linux has
 
         attention = Kernel()
         try_out(attention, config, dtype, device)

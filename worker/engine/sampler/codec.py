@@ -7,12 +7,12 @@ from torch import Tensor
 
 from worker.engine.sampler.band import RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
-from worker.engine.sampler.bus import Bus
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CARD, Codes
 from worker.engine.sampler.conductor import COUNT_IN
 from worker.engine.sampler.ending import FADE, Ending, faded
 from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.master_bus import Bus
 from worker.engine.sampler.mix import mix
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.room import Room

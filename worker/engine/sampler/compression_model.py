@@ -4,7 +4,7 @@ import torch
 from audiocraft.models.encodec import CompressionModel
 from torch import Tensor
 
-from worker.engine.batching.codec.interface import Codec
+from worker.engine.codec_interface import Codec
 
 
 class DeafError(ValueError):

@@ -3,9 +3,9 @@
 from fractions import Fraction
 
 from worker.engine.sampler.conductor import KEY, METER, METER_PLACE, OPENING, TEMPO
-from worker.engine.sampler.grammar import LAST_TO_JOIN, Limits, every_code
 from worker.engine.sampler.prompt_reader import Reading
 from worker.engine.sampler.score import FASTEST, SLOWEST
+from worker.engine.sampler.score_grammar import LAST_TO_JOIN, Limits, every_code
 
 TEMPO_PLACE, KEY_PLACE = 0, 2
 # Meters that a score lacks become one whose bars are as long, or as long as most of them: beats a bar.

@@ -1,4 +1,4 @@
-"""Who plays in which stream. Names are the words of shared/prompt/vocabulary.json; an index in a list is a code.
+"""Who plays in which stream. Names are the words of gateway/prompts/vocabulary.json; an index in a list is a code.
 
 The lists are part of every trained model: their order must not change.
 """

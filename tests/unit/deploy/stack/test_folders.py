@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli import main
+from deploy.cli.main import main
 from deploy.stack.credentials import load_credentials
 from deploy.stack.folders import LONGEST, PARTS, check_folders
 from shared.errors import MusicgenError

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music.captions import write_caption
 from training.music.key_names import key_name, read_key_name
 from training.music.request import draw_spec

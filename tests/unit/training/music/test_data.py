@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music.mood import moods
 from training.music.style import Rows, Style, styles
 

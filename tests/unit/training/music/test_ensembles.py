@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from tests.unit.training.music.specs import written
 from training.music.listening import heard
 from training.music.request import draw_spec

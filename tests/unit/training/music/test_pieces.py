@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from training.music import Piece, make_piece
 from training.music.spec import Spec
 from worker.engine.sampler.codes import decode, encode

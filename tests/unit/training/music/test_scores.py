@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from shared.prompt import VOCABULARY
+from gateway.prompts import VOCABULARY
 from tests.unit.training.music.specs import written
 from training.music.harmony import BLUES, chord_scale
 from training.music.plan import Plan

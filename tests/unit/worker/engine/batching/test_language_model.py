@@ -11,8 +11,8 @@ from torch import Tensor
 from tests.unit.worker.engine.batching.batch import CPU, make_model, request
 from tests.unit.worker.engine.batching.models import Tiny, config, random_text
 from worker.engine.batching.attention import Masked, Rows, SlotBySlot
-from worker.engine.batching.cache import Cache
 from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.kv_cache import Cache
 from worker.engine.batching.linear import FloatLinear, Int8Linear, Precision, can_int8
 from worker.engine.batching.scheduler import Run
 from worker.engine.batching.steps import EagerSteps, GraphedSteps, Steps, bucket_sizes
@@ -125,7 +125,7 @@ KERNEL = """
 import torch
 from tests.unit.worker.engine.batching.test_language_model import attention_results
 from worker.engine.batching.attention import SlotBySlot
-from worker.engine.batching.kernel import Kernel
+from worker.engine.batching.attention_kernel import Kernel
 for mine, exact in zip(attention_results(Kernel()), attention_results(SlotBySlot()), strict=True):
     torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
 """

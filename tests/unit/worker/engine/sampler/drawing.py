@@ -8,8 +8,8 @@ from torch import Tensor
 
 from worker.engine.batching.delay import DelayPattern
 from worker.engine.sampler.codes import CARD, Codes
-from worker.engine.sampler.grammar import Limits, ScoreGrammar
 from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
 
 BOOKS = len(Stream)
 PATTERN = DelayPattern(tuple(range(BOOKS)))

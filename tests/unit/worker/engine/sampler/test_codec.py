@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.worker.engine.sampler.songs import ELECTRO, JAZZ, METAL, POP, song
-from worker.engine.batching.codec.interface import Codec, CodecStream
+from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.sampler.bank import Bank
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import CARD, encode

@@ -13,7 +13,7 @@ from worker.engine.sampler.conductor import Conductor, bar_codes
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PLAYERS, Stream
 from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
-VOCABULARY = Path(__file__).parents[5] / "shared/prompt/vocabulary.json"
+VOCABULARY = Path(__file__).parents[5] / "gateway/prompts/vocabulary.json"
 
 garbage = st.integers(0, 60).flatmap(lambda steps: arrays(np.int64, (8, steps), elements=st.integers(-5, CARD + 5)))
 

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from shared.prompt import PromptComponents, build_prompt
+from gateway.prompts import PromptComponents, build_prompt
 from worker.engine.sampler.count_in import declare
 from worker.engine.sampler.key_names import Key
 from worker.engine.sampler.prompt_reader import read_prompt

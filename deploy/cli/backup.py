@@ -1,0 +1,152 @@
+"""`musicgen admin backup` and `restore`: the queue, the events, the records and the audio, as files.
+
+The order keeps what belongs together. The queue is copied before the records: a job that is accepted in between has
+a record without a message, and a gateway queues it again. The records are copied before the audio, which is stored
+before its record says so. A restore goes the other way round.
+"""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nats.js.errors
+from nats.aio.client import Client
+
+from deploy.cli.broker import admin_environment, connected_bus, open_records
+from deploy.cli.bucket_objects import Bucket, Saved
+from deploy.cli.snapshots import restore_stream, save_stream
+from shared import subjects
+from shared.bus import AWAY, Bus
+from shared.errors import MusicgenError, UnavailableError
+from shared.files import Audio, Output
+from shared.record_feed import STREAM, each_record
+from shared.records import Records
+from shared.settings import load_settings
+from shared.version import VERSION
+
+STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, STREAM)
+# Written last: a folder without it holds no whole backup.
+MANIFEST = "backup.json"
+
+
+async def back_up(folder: Path, data_dir: Path | None) -> None:
+    """Copy everything into a new folder, while jobs are accepted and made.
+
+    Raises:
+        MusicgenError: if the folder holds something already, or NATS or S3 is away.
+    """
+    environ = admin_environment(data_dir)
+    bucket = Bucket(load_settings(environ))
+    await bucket.check()
+    _make(folder)
+    async with connected_bus(environ) as bus:
+        streams = [await _save_stream(bus, name, folder) for name in STREAMS]
+        records = await _count_records(bus.client)
+    saved = [each async for each in _save_objects(bucket, folder)]
+    manifest = {"version": VERSION, "streams": streams, "objects": msgspec.to_builtins(saved)}
+    await asyncio.to_thread((folder / MANIFEST).write_text, json.dumps(manifest, indent=1))
+    print(f"{records} records and {len(saved)} objects are in {folder}.")
+
+
+async def restore(folder: Path, data_dir: Path | None) -> None:
+    """Fill servers that are empty with a backup. No gateway and no worker may run.
+
+    Raises:
+        MusicgenError: if the folder holds no whole backup, or the servers hold jobs already.
+    """
+    manifest = await asyncio.to_thread(_manifest, folder)
+    environ = admin_environment(data_dir)
+    bucket = Bucket(load_settings(environ))
+    await bucket.check()
+    async with connected_bus(environ) as bus:
+        for name in STREAMS:
+            await _make_room(bus, name)
+        saved = msgspec.convert(manifest["objects"], list[Saved])
+        for each in saved:
+            await bucket.restore(each, folder / "objects" / each.file)
+        for description in reversed(manifest["streams"]):
+            await _restore_stream(bus, description, folder)
+        records = await open_records(bus)
+        lost = await _mark_lost(bus.client, records, set(await bucket.keys()))
+        count = await _count_records(bus.client)
+    print(f"{count} records and {len(saved)} objects are restored. Start gateways and workers now.")
+    if lost:
+        print(f"The audio of {lost} jobs is not in the backup. Their downloads answer 410 with the recipe.")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if any(folder.iterdir()):
+            raise MusicgenError(f"{folder} is not empty. Give a folder that is new.")
+        (folder / "objects").mkdir()
+    except OSError as error:
+        raise MusicgenError(f"{folder} cannot be written: {error.strerror}. Give another folder.") from error
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        return manifest
+    except (OSError, ValueError) as error:
+        raise MusicgenError(f"{folder} holds no whole backup: its {MANIFEST} cannot be read ({error}).") from error
+
+
+def _archive(folder: Path, name: str) -> Path:
+    return folder / f"{name}.tar.s2"
+
+
+async def _save_stream(bus: Bus, name: str, folder: Path) -> dict[str, Any]:
+    with _archive(folder, name).open("xb") as file:
+        return await save_stream(bus.client, name, file)
+
+
+async def _restore_stream(bus: Bus, description: dict[str, Any], folder: Path) -> None:
+    with _archive(folder, description["config"]["name"]).open("rb") as file:
+        await restore_stream(bus.client, description, file)
+
+
+async def _save_objects(bucket: Bucket, folder: Path) -> Any:
+    for number, key in enumerate(await bucket.keys()):
+        try:
+            yield await bucket.save(key, folder / "objects" / f"{number:08}")
+        except UnavailableError:
+            if key in await bucket.keys():
+                raise
+            # It expired meanwhile; a restore notes that in its record.
+
+
+async def _make_room(bus: Bus, name: str) -> None:
+    """Remove a stream that is empty, as a gateway makes it at its start.
+
+    Raises:
+        MusicgenError: if it is not.
+    """
+    try:
+        messages = (await bus.js.stream_info(name)).state.messages
+        if messages and name == STREAM:
+            messages = await _count_records(bus.client)  # without the markers that deletions leave
+        if messages:
+            raise MusicgenError(f"This NATS has a stream {name} with messages. Restore into a new one.")
+        await bus.js.delete_stream(name)
+    except nats.js.errors.NotFoundError:
+        return
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"The stream {name} cannot be looked at: {error!r}") from error
+
+
+async def _count_records(client: Client) -> int:
+    return len([each async for each in each_record(client)])
+
+
+async def _mark_lost(client: Client, records: Records, stored: set[str]) -> int:
+    """Note in the records which files are not there; returns of how many jobs."""
+    missing: list[tuple[str, Audio | Output]] = []
+    async for (record, _), _ in each_record(client):
+        files: list[Audio | Output] = [record.audio, *record.outputs] if record.audio and record.keeps_audio else []
+        missing += [(record.job_id, file) for file in files if file.key not in stored]
+    for job_id, file in missing:
+        await records.mark_lost(job_id, file)
+    return len({job_id for job_id, _ in missing})

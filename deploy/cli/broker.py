@@ -1,0 +1,101 @@
+"""The connection of `musicgen admin` to NATS, with an operator's credentials."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats.errors
+import nats.js.errors
+
+from deploy.cli.env import exports
+from deploy.stack.runfile import default_data_dir
+from shared import subjects
+from shared.bus import AWAY, Bus, open_bus
+from shared.errors import MusicgenError, UnavailableError
+from shared.lifecycle import end
+from shared.logs import configure_logs
+from shared.record_feed import STREAM
+from shared.records import Records
+from shared.settings import load_settings
+from shared.topology import bucket_at
+
+# Seconds in which NATS must answer.
+PATIENCE = 10.0
+
+
+def admin_environment(data_dir: Path | None) -> dict[str, str]:
+    """The environment, completed by the credentials of a running `up`.
+
+    Args:
+        data_dir: of the `up`. None means the one on the default folder, and what the environment names goes before it.
+
+    Raises:
+        MusicgenError: if no `up` runs on `data_dir`.
+    """
+    if data_dir is not None:
+        return dict(os.environ) | exports(data_dir)
+    try:
+        return exports(default_data_dir()) | dict(os.environ)
+    except MusicgenError:
+        return dict(os.environ)
+
+
+@asynccontextmanager
+async def connected_bus(environ: dict[str, str]) -> AsyncIterator[Bus]:
+    """A bus on NATS_URL.
+
+    Raises:
+        MusicgenError: if NATS does not answer there, or refuses this user.
+    """
+    if not environ.get("NATS_URL"):
+        raise MusicgenError("Set NATS_URL with the operator's password, or give the --data-dir of a running `up`.")
+    configure_logs("error", "text", "admin")
+    settings = load_settings({"NATS_URL": environ["NATS_URL"]})
+    async with open_bus() as bus:
+        connecting = asyncio.create_task(bus.run(settings.nats_url, "musicgen admin"))
+        try:
+            await _until_ready(bus, connecting)
+            yield bus
+        except UnavailableError as error:
+            if "permissions violation" in (bus.last_error or "").lower():
+                raise MusicgenError(f"This user may not do that: {bus.last_error}. Use the operator's.") from error
+            raise
+        finally:
+            await end((connecting,))
+
+
+async def _until_ready(bus: Bus, connecting: asyncio.Task[None]) -> None:
+    ready = asyncio.Event()
+
+    async def note() -> None:
+        ready.set()
+
+    bus.on_connect(note)
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({waiting, connecting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    await end((waiting,))
+    if connecting.done() and not ready.is_set():
+        try:
+            connecting.result()
+        except (nats.errors.Error, OSError) as error:
+            raise MusicgenError(f"NATS cannot be reached: {error}. Start it, or correct NATS_URL.") from error
+    if not ready.is_set():
+        raise MusicgenError(f"NATS does not answer: {bus.last_error}. Start it, or correct NATS_URL.")
+
+
+async def open_records(bus: Bus) -> Records:
+    """The bucket of records, which is never created here.
+
+    Raises:
+        MusicgenError: if there is none.
+        UnavailableError: if NATS does not tell.
+    """
+    try:
+        await bus.js.stream_info(STREAM)
+        return Records(bucket_at(bus.js, subjects.JOBS_BUCKET))
+    except nats.js.errors.NotFoundError as error:
+        raise MusicgenError(f"This NATS has no bucket {subjects.JOBS_BUCKET}. Correct NATS_URL.") from error
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"The records cannot be read: {error!r}") from error

@@ -1,0 +1,212 @@
+"""`musicgen doctor`: looks at everything that can be wrong, and says how to mend it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nats.errors
+import psutil
+from nats.aio.client import Client
+
+from deploy.cli.client import DEFAULT_URL
+from deploy.cli.env import exports
+from deploy.cli.serving import describe, workers_of_gateway, workers_on_nats
+from deploy.stack.servers import find_program
+from deploy.terminal import Terminal, literal
+from gateway.access.api_keys import load_keys
+from shared.errors import MusicgenError, SettingsError
+from shared.models import HUB_REPOSITORIES, is_folder
+from shared.nats_servers import NatsServers, parse_servers
+from shared.settings import Settings, load_settings
+from shared.storage import Storage
+
+GIGABYTE = 1024**3
+
+# Rough need of main or GPU memory, in gigabytes, with room for a batch.
+MEMORY_NEEDS = {"small": 4, "melody": 8, "medium": 8, "large": 16}
+DISK_NEEDS = {"small": 3, "melody": 8, "medium": 8, "large": 14}
+
+
+class Finding(NamedTuple):
+    """One look: what, whether it is well, and the remedy if it is not. `ok` None means: a note."""
+
+    what: str
+    ok: bool | None
+    detail: str
+    remedy: str = ""
+
+
+async def doctor(data_dir: Path) -> int:
+    """Print what was found; returns 1 if anything is wrong."""
+    console = Terminal()
+    findings = await examine(data_dir)
+    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
+    for finding in findings:
+        console.print(f" {marks[finding.ok]} {finding.what:<9}", end="")
+        console.print(literal(finding.detail))
+        if finding.remedy:
+            console.print(f"             → {literal(finding.remedy)}")
+    return int(any(finding.ok is False for finding in findings))
+
+
+async def examine(data_dir: Path) -> list[Finding]:
+    """Look at settings, programs, machine, model and servers."""
+    try:
+        environ = _environment(data_dir)
+        settings = load_settings(environ)
+        load_keys(settings)
+    except SettingsError as error:
+        return [Finding("settings", False, str(error), "Correct the variable, or unset it.")]
+    local: list[Callable[[], Finding]] = [
+        lambda: Finding("settings", True, "every variable is valid"),
+        _programs,
+        _gpu,
+        lambda: _memory(settings),
+        lambda: _disk(data_dir, settings),
+        lambda: _model(settings),
+    ]
+    servers = asyncio.gather(_nats(settings), _s3(settings), _serving(environ.get("MUSICGEN_URL"), settings))
+    return [*(look() for look in local), *await servers]
+
+
+def _environment(data_dir: Path) -> dict[str, str]:
+    """The environment, completed by what a running `up` says."""
+    try:
+        return exports(data_dir) | dict(os.environ)
+    except MusicgenError:
+        return dict(os.environ)
+
+
+def _programs() -> Finding:
+    try:
+        for name in ("nats-server", "weed"):
+            find_program(name)
+    except MusicgenError as error:
+        return Finding("programs", False, str(error))
+    return Finding("programs", True, "nats-server and weed are there")
+
+
+def _gpu() -> Finding:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        names = [
+            str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(n)))
+            for n in range(pynvml.nvmlDeviceGetCount())
+        ]
+    except pynvml.NVMLError as error:
+        return Finding(
+            "gpu",
+            None,
+            f"no NVIDIA GPU ({error}): generation runs on the CPU",
+            "Fine for `starter`; slow for Meta's models.",
+        )
+    return Finding("gpu", True, ", ".join(names))
+
+
+def _memory(settings: Settings) -> Finding:
+    available = psutil.virtual_memory().available / GIGABYTE
+    need = _need(MEMORY_NEEDS, settings)
+    detail = f"{available:.1f} GB free, {need} GB wanted for {settings.model}"
+    return Finding(
+        "memory", available >= need, detail, "" if available >= need else "Close programs, or use a smaller model."
+    )
+
+
+def _disk(data_dir: Path, settings: Settings) -> Finding:
+    folder = next(each for each in (data_dir, *data_dir.parents) if each.exists())
+    free = shutil.disk_usage(folder).free / GIGABYTE
+    need = 5 + _need(DISK_NEEDS, settings)
+    remedy = "" if free >= need else f"Free some space, or put --data-dir elsewhere; it is below {folder}."
+    return Finding("disk", free >= need, f"{free:.0f} GB free, {need} GB wanted", remedy)
+
+
+def _need(table: dict[str, int], settings: Settings) -> int:
+    return max((need for name, need in table.items() if name in settings.model), default=1)
+
+
+def _model(settings: Settings) -> Finding:
+    reference = settings.musicgen_model_size
+    if is_folder(reference):
+        folder = Path(reference).expanduser()
+        there = (folder / "state_dict.bin").is_file() and (folder / "compression_state_dict.bin").is_file()
+        remedy = "" if there else "It needs state_dict.bin and compression_state_dict.bin, in audiocraft's format."
+        return Finding("model", there, f"folder {folder}", remedy)
+    if reference not in HUB_REPOSITORIES:
+        return Finding("model", True, "starter: comes with the program, needs no network")
+    cached = _is_cached(HUB_REPOSITORIES[reference])
+    detail = f"{HUB_REPOSITORIES[reference]}: {'in the cache' if cached else 'will be downloaded at first start'}"
+    return Finding("model", True if cached else None, detail, "Meta's weights are CC-BY-NC: not for commercial use.")
+
+
+def _is_cached(repository: str) -> bool:
+    try:
+        home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    except RuntimeError:
+        return False  # a user without a home folder
+    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    return any((cache / f"models--{repository.replace('/', '--')}").glob("snapshots/*/state_dict.bin"))
+
+
+async def _nats(settings: Settings) -> Finding:
+    servers = parse_servers(settings.nats_url)
+    each = [servers._replace(urls=(url,)) for url in servers.urls]
+    troubles = [trouble for trouble in await asyncio.gather(*map(_nats_trouble, each)) if trouble]
+    if not troubles:
+        return Finding("nats", True, str(servers))
+    detail = "; ".join(troubles)
+    if len(troubles) == len(each):
+        return _away("nats", detail, "NATS_URL")
+    answering = f"{len(each) - len(troubles)} of {len(each)} servers answer"
+    return Finding("nats", None, f"{answering}; {detail}", "Start it again: the cluster has less to lose until then.")
+
+
+async def _nats_trouble(server: NatsServers) -> str | None:
+    """Why this one server cannot be used, or None if it can."""
+    heard: list[str] = []
+
+    async def hear(error: Exception) -> None:
+        heard.append(str(error) or type(error).__name__)
+
+    client = Client()
+    try:
+        async with asyncio.timeout(3):
+            options = server.connect_options(client)
+            # Without reconnecting: another server of the cluster must not answer in its place.
+            await client.connect(**options, connect_timeout=2, error_cb=hear, allow_reconnect=False)
+            await client.jetstream(timeout=2).account_info()
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        return f"{server}: {heard[-1] if heard else error!r}"
+    finally:
+        await client.close()
+    return None
+
+
+async def _s3(settings: Settings) -> Finding:
+    try:
+        await Storage(settings).check()
+    except MusicgenError as error:
+        return _away("s3", f"{settings.s3_endpoint}: {error}", "S3_ENDPOINT")
+    return Finding("s3", True, f"{settings.s3_endpoint}, bucket {settings.s3_bucket}")
+
+
+async def _serving(url: str | None, settings: Settings) -> Finding:
+    workers = await workers_of_gateway(url or DEFAULT_URL)
+    if workers is None:
+        workers = await workers_on_nats(settings.nats_url)
+    if workers is None:
+        return Finding("workers", None, "none can be seen without a gateway or NATS; `musicgen up` starts all of them")
+    return Finding("workers", *describe(workers))
+
+
+def _away(what: str, detail: str, variable: str) -> Finding:
+    """A server of one's own must answer; without one, `up` brings it."""
+    if os.environ.get(variable):
+        return Finding(
+            what, False, detail, f"Start it, or correct {variable}; without it `musicgen up` brings its own."
+        )
+    return Finding(what, None, "not running; `musicgen up` starts its own")

@@ -1,0 +1,145 @@
+"""`musicgen generate`: a progress bar fed by the WebSocket, then the file."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from deploy.cli.client import QUICK, Target, answer, connected
+from deploy.cli.destination import Draft, Stream, open_destination
+from deploy.cli.interrupts import cancelled_by_signals
+from deploy.terminal import Terminal, literal, plain
+from shared.errors import MusicgenError
+from shared.messages import UNDECODABLE, Event, JobStatus
+
+CHUNK = 256 * 1024
+RECONNECT = 1.0
+# Seconds without a byte after which a download is given up.
+STALLED = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+async def generate(target: Target, request: dict[str, Any], output: str | None) -> int:
+    """Send the request, show it being made, and save it. Ctrl-C, SIGTERM and SIGHUP cancel the job.
+
+    Returns:
+        The exit code: 0, or 128 and the number of the signal.
+
+    Raises:
+        MusicgenError: if it is refused, fails or is cancelled, or its music cannot be written.
+    """
+    destination = open_destination(output, request["duration"])
+    console = Terminal(stderr=True)
+    try:
+        with cancelled_by_signals() as received:
+            try:
+                async with connected(target) as session:
+                    await _generate(session, request, destination, console)
+            except asyncio.CancelledError:
+                if not received:
+                    raise
+        return 128 + received[0] if received else 0
+    finally:
+        destination.close()
+
+
+async def _generate(
+    session: aiohttp.ClientSession, request: dict[str, Any], destination: Draft | Stream, console: Console
+) -> None:
+    body = {name: value for name, value in request.items() if value is not None}
+    sending = asyncio.create_task(_send(session, body))
+    try:
+        job_id = await asyncio.shield(sending)
+        console.print(f"[dim]{job_id}[/]")
+        final = await _follow(session, job_id, console)
+    except asyncio.CancelledError:
+        await _cancel(session, sending, console)
+        raise
+    if final.status is not JobStatus.COMPLETED:
+        raise MusicgenError(f"{job_id} {final.status.value}: {final.error_message or final.message}")
+    place = await _save(session, job_id, destination)
+    console.print(f"[green]✓[/] {literal(place)}  {final.actual_duration:g} s, {final.file_size} bytes")
+
+
+async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
+    async with session.post("/api/v1/generate", json=body, timeout=QUICK) as response:
+        return str((await answer(response, "job_id"))["job_id"])
+
+
+async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[str], console: Console) -> None:
+    """Cancel the job, also one whose request was just on its way."""
+    try:
+        job_id = await sending
+        async with session.delete(f"/api/v1/jobs/{job_id}", timeout=QUICK) as response:
+            await answer(response)
+    except (MusicgenError, aiohttp.ClientError, TimeoutError) as error:
+        said = f"The job may go on, because it could not be cancelled: {literal(error)}"
+    else:
+        said = f"{job_id} cancelled"
+    with suppress(OSError):  # the terminal may be what has gone
+        console.print(said)
+
+
+async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console) -> Event:
+    """The job's last event; a connection that breaks is opened again where it left off."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Queued", total=1.0)
+        while True:
+            try:
+                async with session.ws_connect(f"/ws?job_id={job_id}", heartbeat=20) as socket:
+                    async for message in socket:
+                        if message.type is not aiohttp.WSMsgType.TEXT:
+                            continue
+                        event = _event(message.data)
+                        waiting = await _why_queued(session, job_id) if event.status is JobStatus.QUEUED else None
+                        progress.update(task, completed=event.progress, description=plain(waiting or event.message))
+                        if event.status.is_terminal:
+                            return event
+            except (aiohttp.ClientConnectionError, aiohttp.WSServerHandshakeError):
+                progress.update(task, description="The gateway is away; waiting for it")
+            await asyncio.sleep(RECONNECT)
+
+
+async def _why_queued(session: aiohttp.ClientSession, job_id: str) -> str:
+    """The status knows the queue, which events do not."""
+    async with session.get(f"/api/v1/status/{job_id}", timeout=QUICK) as response:
+        return str((await answer(response, "message"))["message"])
+
+
+def _event(frame: str) -> Event:
+    try:
+        return _decode(frame)
+    except UNDECODABLE as error:
+        detail = frame
+        with suppress(AttributeError, *UNDECODABLE):
+            detail = msgspec.json.decode(frame).get("detail", frame)
+        raise MusicgenError(f"The gateway says: {detail}") from error
+
+
+async def _save(session: aiohttp.ClientSession, job_id: str, destination: Draft | Stream) -> str:
+    """Stream the audio to where it belongs; returns where that is."""
+    path = f"/api/v1/download/{job_id}"
+    async with session.get(path, params={"proxy": "1"}, timeout=STALLED) as response:
+        if response.status != 200:
+            await answer(response)
+        kept = f"The music is kept: {response.url.origin()}{path}"
+        try:
+            async for chunk in response.content.iter_chunked(CHUNK):
+                await destination.write(chunk)
+            return destination.finish(job_id)
+        except aiohttp.ClientPayloadError as error:
+            raise MusicgenError(f"The download broke off. {kept}") from error
+        except MusicgenError as error:
+            raise MusicgenError(f"{error} {kept}") from error

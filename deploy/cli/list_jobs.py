@@ -1,0 +1,67 @@
+"""`musicgen jobs` and `musicgen cancel`."""
+
+from typing import Any
+
+from rich.text import Text
+
+from deploy.cli.client import QUICK, Target, answer, connected
+from deploy.terminal import Terminal, plain
+from shared.errors import MusicgenError
+from shared.job_id import is_job_id
+
+_COLOURS = {"completed": "green", "failed": "red", "processing": "cyan", "queued": "yellow", "cancelled": "dim"}
+# Widths of the columns before the prompt. The id comes first: a narrow terminal cuts the ends of lines.
+_WIDTHS = (16, 10, 4, 7, 24)
+_HEADINGS = ("job", "status", "done", "seconds", "created", "prompt")
+
+
+async def show_jobs(target: Target, limit: int, status: str | None) -> None:
+    """Print the newest jobs, one a line: aligned in a terminal, separated by tabs for another program.
+
+    Raises:
+        MusicgenError: if the gateway refuses or is not there.
+    """
+    query: dict[str, str] = {"limit": str(limit)} | ({"status": status} if status else {})
+    async with connected(target) as session, session.get("/api/v1/jobs", params=query, timeout=QUICK) as response:
+        listing = await answer(response, "jobs", "total", "next_cursor")
+    console = Terminal()
+    rows = [_row(job) for job in listing["jobs"]]
+    if not console.file.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    for line in (_line(_HEADINGS, "bold"), *(_line(row, _COLOURS[row[1]]) for row in rows)):
+        line.truncate(max(console.width, _WIDTHS[0] + 2), overflow="ellipsis")
+        console.print(line)
+    if listing["next_cursor"]:
+        console.print(f"[dim]{len(rows)} of {listing['total']}; --limit shows more[/]")
+
+
+async def cancel(target: Target, job_id: str, keep: bool) -> None:
+    """Cancel a job; with `keep`, what a running one has made is stored and can be downloaded.
+
+    Raises:
+        MusicgenError: if there is none, or it is finished.
+    """
+    if not is_job_id(job_id):
+        raise MusicgenError(f"{job_id!r} is no job's id. `musicgen jobs` lists them.")
+    query, path = {"keep": "1"} if keep else {}, f"/api/v1/jobs/{job_id}"
+    async with connected(target) as session, session.delete(path, params=query, timeout=QUICK) as response:
+        print(plain((await answer(response, "message"))["message"]))
+
+
+def _row(job: dict[str, Any]) -> tuple[str, ...]:
+    cells = (
+        job["job_id"],
+        job["status"],
+        f"{job['progress']:.0%}",
+        f"{job['duration']:g}",
+        job["created_at"],
+        job["prompt"],
+    )
+    return tuple(map(plain, cells))
+
+
+def _line(cells: tuple[str, ...], style: str) -> Text:
+    job_id, status, *rest = (cell.ljust(width) for cell, width in zip(cells, (*_WIDTHS, 0), strict=True))
+    return Text.assemble(job_id, "  ", (status, style), "  ", "  ".join(rest))

@@ -1,0 +1,244 @@
+"""The `musicgen` command. Each subcommand is imported when it is asked for, so that all start quickly."""
+
+import argparse
+import asyncio
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.errors import MusicgenError
+from shared.version import VERSION
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    from deploy.terminal import BROKEN_PIPE, NEWLINE, flush, plain, silence, use_replacements
+
+    use_replacements()
+    try:
+        code: int | None = options.run(options)
+        flush()
+    except MusicgenError as error:
+        print(f"musicgen {options.command}: {plain(str(error), keep=NEWLINE)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        silence()
+        return BROKEN_PIPE
+    except OSError as error:
+        if options.run in (_gateway, _worker):
+            raise  # their log gets the whole of it
+        silence()
+        print(f"musicgen {options.command}: {plain(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="musicgen", description="AI music for a DAW: text in, WAV out.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="the whole system on this machine")
+    _data_dir(up)
+    up.add_argument("--port", type=_port, help="the gateway's port (default: GATEWAY_PORT, else 8000)")
+    up.add_argument("--workers", type=_workers, default=1, metavar="N", help="worker processes (default: 1)")
+    up.add_argument("--no-worker", dest="workers", action="store_const", const=0, help="jobs wait for another worker")
+    up.add_argument(
+        "--model", help="a model's name or a checkpoint folder (default: MUSICGEN_MODEL_SIZE, else starter)"
+    )
+    up.set_defaults(run=_up)
+
+    commands.add_parser("gateway", help="one gateway, for containers").set_defaults(run=_gateway)
+    commands.add_parser("worker", help="one worker, for containers").set_defaults(run=_worker)
+
+    _client_commands(commands)
+
+    admin = commands.add_parser("admin", help="an operator's commands on single jobs")
+    actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _admin_actions(actions)
+    _copies(actions)
+
+    env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
+    _data_dir(env)
+    env.set_defaults(run=_env)
+
+    doctor = commands.add_parser("doctor", help="what is wrong here, and how to mend it")
+    _data_dir(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    generate = commands.add_parser("generate", help="make music and save it; Ctrl-C cancels the job")
+    generate.add_argument("prompt", metavar="PROMPT")
+    generate.add_argument("--duration", type=_seconds, default=8.0, metavar="SECONDS", help="default: 8")
+    generate.add_argument("--seed", type=int, help="the same seed gives the same music")
+    generate.add_argument("--model", help="default: the server's")
+    generate.add_argument("-o", "--output", help="file, folder, pipe, or - for standard output (default: JOB.wav)")
+    _gateway_options(generate)
+    generate.set_defaults(run=_generate)
+
+    jobs = commands.add_parser("jobs", help="list jobs, newest first")
+    jobs.add_argument("--limit", type=int, default=20, metavar="N")
+    jobs.add_argument("--status", choices=["queued", "processing", "completed", "failed", "cancelled"])
+    _gateway_options(jobs)
+    jobs.set_defaults(run=_jobs)
+
+    cancel = commands.add_parser("cancel", help="cancel a job")
+    cancel.add_argument("job", metavar="JOB")
+    cancel.add_argument("--keep", action="store_true", help="store what a running job has made until now")
+    _gateway_options(cancel)
+    cancel.set_defaults(run=_cancel)
+
+
+ADMIN_ACTIONS = {
+    "show": "the record, its message and its events",
+    "fail": "end a job as failed; a worker that has it lets go of it",
+    "requeue": "give a job without a worker a message again",
+    "announce": "publish the event of a job's state, if it is missing",
+    "lost": "note that a job's audio is gone from the store",
+}
+
+
+def _admin_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in ADMIN_ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        action.add_argument("job", metavar="JOB")
+        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL, then the default folder)")
+        if name == "fail":
+            action.add_argument("--reason", required=True, help="what the job's client reads")
+        action.set_defaults(run=_admin)
+
+
+COPY_ACTIONS = {
+    "backup": "copy queue, events, records and audio into a new folder",
+    "restore": "fill new servers with a backup, before a gateway or worker starts",
+}
+
+
+def _copies(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in COPY_ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        action.add_argument("folder", metavar="FOLDER", type=_folder)
+        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL and S3_ENDPOINT)")
+        action.set_defaults(run=_copy)
+
+
+def _data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=_folder, help="default: the user's data folder")
+
+
+def _gateway_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_mutually_exclusive_group()
+    options.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else `up` on the default data folder)")
+    options.add_argument("--data-dir", type=_folder, help="of the `up` whose gateway it is")
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be found: {error}") from error
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:  # not true of NaN either
+        raise argparse.ArgumentTypeError("a duration is a number of seconds, such as 8 or 7.5")
+    return seconds
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) > 64:
+        raise argparse.ArgumentTypeError("the number of workers is from 0 to 64")
+    return int(text)
+
+
+def _chosen(options: argparse.Namespace) -> Path:
+    from deploy.stack.runfile import default_data_dir
+
+    folder: Path = options.data_dir or default_data_dir()
+    return folder
+
+
+def _up(options: argparse.Namespace) -> None:
+    from deploy.cli.up import Options, up
+    from deploy.terminal import Terminal
+
+    asyncio.run(up(Options(_chosen(options), options.port, options.workers, options.model), Terminal()))
+
+
+def _gateway(options: argparse.Namespace) -> None:
+    from gateway.main import main as run
+
+    run()
+
+
+def _worker(options: argparse.Namespace) -> None:
+    from worker.main import main as run
+
+    run()
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from deploy.cli.client import Target
+    from deploy.cli.generate import generate
+
+    request = {"prompt": options.prompt, "duration": options.duration, "seed": options.seed, "model": options.model}
+    return asyncio.run(generate(Target(options.url, options.data_dir), request, options.output))
+
+
+def _jobs(options: argparse.Namespace) -> None:
+    from deploy.cli.client import Target
+    from deploy.cli.list_jobs import show_jobs
+
+    asyncio.run(show_jobs(Target(options.url, options.data_dir), options.limit, options.status))
+
+
+def _cancel(options: argparse.Namespace) -> None:
+    from deploy.cli.client import Target
+    from deploy.cli.list_jobs import cancel
+
+    asyncio.run(cancel(Target(options.url, options.data_dir), options.job, options.keep))
+
+
+def _admin(options: argparse.Namespace) -> None:
+    from deploy.cli.admin import administer
+
+    asyncio.run(administer(options.action, options.job, getattr(options, "reason", None), options.data_dir))
+
+
+def _copy(options: argparse.Namespace) -> None:
+    from deploy.cli.backup import back_up, restore
+
+    copy = back_up if options.action == "backup" else restore
+    asyncio.run(copy(options.folder, options.data_dir))
+
+
+def _env(options: argparse.Namespace) -> None:
+    from deploy.cli.env import print_exports
+
+    print_exports(_chosen(options))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from deploy.cli.doctor import doctor
+
+    return asyncio.run(doctor(_chosen(options)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

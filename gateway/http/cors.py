@@ -1,0 +1,55 @@
+"""Which other sites' pages may use the gateway from a browser: those in CORS_ORIGINS.
+
+Protocol: https://fetch.spec.whatwg.org/#http-cors-protocol
+"""
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.http.middleware import Handler
+from gateway.services import SERVICES
+
+_ANSWER = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
+    "Range, X-Request-ID, traceparent",
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"
+
+
+@web.middleware
+async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a browser that asks before it sends the real request. It brings no key yet."""
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _is_listed(request):
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_ANSWER)
+    return await handler(request)
+
+
+async def share_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Let the listed pages read an answer, errors included."""
+    if not request.app[SERVICES].settings.allowed_origins:
+        return
+    response.headers.add("Vary", "Origin")
+    if _is_listed(request):
+        response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+
+
+def may_connect(request: web.Request) -> bool:
+    """Whether a WebSocket may be opened. Browsers let any page do so and say which one it is; programs say nothing."""
+    origin = request.headers.get("Origin")
+    return origin is None or _host_of(origin) == request.headers.get("Host") or _is_listed(request)
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _is_listed(request: web.Request) -> bool:
+    return request.headers.get("Origin") in request.app[SERVICES].settings.allowed_origins

@@ -1,0 +1,68 @@
+"""POST /api/v1/generate: a validated request becomes an accepted job."""
+
+import asyncio
+import re
+
+from aiohttp import web
+from msgspec import UNSET
+
+from gateway.http.authentication import owner_of
+from gateway.http.middleware import TRACEPARENT
+from gateway.http.requests import read_body
+from gateway.http.responses import json_response
+from gateway.jobs.drafts import draft_record
+from gateway.jobs.recipes import make_recipe
+from gateway.jobs.result_cache import Reuse
+from gateway.problems import FieldError, invalid
+from gateway.schemas import GenerateRequest, JobAccepted
+from gateway.services import SERVICES, Services
+from shared.messages import JobRecord
+
+_KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
+
+
+async def generate(request: web.Request) -> web.Response:
+    """Accept a job, or return the one that the same Idempotency-Key made before."""
+    services = request.app[SERVICES]
+    body = await read_body(request, GenerateRequest)
+    recipe = make_recipe(
+        body,
+        default_model=services.settings.model,
+        models=services.models(),
+        max_duration=services.settings.max_duration,
+    )
+    # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
+    draft = draft_record(recipe, body, _key(request), request[TRACEPARENT], owner_of(request))
+    record = await asyncio.shield(_accept(services, draft, _reuse(body)))
+    accepted = JobAccepted(
+        job_id=record.job_id,
+        status=record.status,
+        message=record.message,
+        created_at=record.created_at,
+    )
+    return json_response(accepted)
+
+
+async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
+    await services.quotas.check_records(draft)
+    # Stored audio costs no GPU: it counts as a request, which was counted at the door, and as a record.
+    if services.cache.has(draft, reuse):
+        return await services.jobs.submit(draft, reuse)
+    async with services.quotas.admitted(draft):
+        return await services.jobs.submit(draft, reuse)
+
+
+def _reuse(body: GenerateRequest) -> Reuse:
+    """Without a seed, music is asked for that nobody has heard yet."""
+    if body.cache is UNSET:
+        return "none" if body.seed is None else "same"
+    if not body.cache:
+        return "none"
+    return "any" if body.seed is None else "same"
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY_FORMAT.match(key):
+        raise invalid(FieldError("Idempotency-Key", "1 to 255 visible ASCII characters, such as a UUID."))
+    return key

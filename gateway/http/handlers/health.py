@@ -1,0 +1,113 @@
+"""Is it well, is it ready, is it alive, and the numbers for Prometheus."""
+
+import platform
+import time
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import psutil
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.http.responses import json_response
+from gateway.probe import Component, Health
+from gateway.problems import unavailable
+from gateway.services import SERVICES, Services
+from shared.messages import WorkerInfo, WorkerState
+from shared.version import VERSION
+
+
+class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /health. `uptime` is in seconds."""
+
+    status: Health
+    version: str
+    uptime: float
+    model_info: dict[str, Any]
+    system_info: dict[str, Any]
+    components: dict[str, Component]
+    workers: list[WorkerInfo]
+    queue: dict[str, float]
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """GET /health/live and /health/ready."""
+
+    status: str
+
+
+async def health(request: web.Request) -> web.Response:
+    """Every part and its state: 503 only when nothing can be accepted."""
+    services = request.app[SERVICES]
+    report = _report(services)
+    status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "unhealthy" else HTTPStatus.OK
+    return json_response(report, status)
+
+
+async def ready(request: web.Request) -> web.Response:
+    """200 as soon as jobs are accepted."""
+    services = request.app[SERVICES]
+    if obstacle := services.probe.obstacle:
+        raise unavailable(f"Not ready: {obstacle}")
+    return json_response(Liveness("ready"))
+
+
+async def live(request: web.Request) -> web.Response:
+    """200 as long as the process answers at all."""
+    return json_response(Liveness("alive"))
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """The Prometheus text format."""
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _report(services: Services) -> HealthReport:
+    workers = services.workers.live()
+    components = services.probe.components | {"workers": _workers_component(workers)}
+    return HealthReport(
+        status=_overall(components),
+        version=VERSION,
+        uptime=round(time.monotonic() - services.started, 3),
+        model_info={
+            "default": services.settings.model,
+            "max_duration": services.settings.max_duration,
+            "serving": sorted({worker.model for worker in workers if worker.state is WorkerState.READY}),
+        },
+        system_info=_system_info(),
+        components=components,
+        workers=workers,
+        queue={
+            "depth": services.probe.queue_depth,
+            "oldest_seconds": round(services.index.oldest_wait(), 1),
+        },
+    )
+
+
+def _workers_component(workers: list[WorkerInfo]) -> Component:
+    if any(worker.state is WorkerState.READY for worker in workers):
+        return Component("healthy")
+    if not workers:
+        return Component("degraded", "No worker is there: jobs wait until one is started with `musicgen worker`.")
+    worker = workers[0]
+    return Component("degraded", " ".join(filter(None, [worker.message, worker.remedy])))
+
+
+def _overall(components: dict[str, Component]) -> Health:
+    """S3 and workers may be away: jobs wait for them. Without NATS, or without the bucket, nothing can be accepted."""
+    states = {component.status for component in components.values()}
+    return "unhealthy" if "unhealthy" in states else "degraded" if "degraded" in states else "healthy"
+
+
+def _system_info() -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpu_count": psutil.cpu_count(),
+        "cpu_percent": psutil.cpu_percent(),
+        "memory_total": memory.total,
+        "memory_available": memory.available,
+        "process_memory": psutil.Process().memory_info().rss,
+    }

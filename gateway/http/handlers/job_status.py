@@ -1,0 +1,62 @@
+"""A job's status, the list of jobs, and cancelling one."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from gateway.http.authentication import owner_of
+from gateway.http.requests import read_query
+from gateway.http.responses import json_response
+from gateway.index.listing import Position
+from gateway.problems import FieldError, invalid
+from gateway.schemas import CancelQuery, JobList, JobsQuery, Message
+from gateway.services import SERVICES
+from shared.job_id import is_job_id
+from shared.messages import JobRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def status(request: web.Request) -> web.Response:
+    """GET /api/v1/status/{job_id}: from memory."""
+    services = request.app[SERVICES]
+    record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
+    return json_response(services.views.of(record))
+
+
+async def list_jobs(request: web.Request) -> web.Response:
+    """GET /api/v1/jobs: newest first, a page at a time."""
+    services, owner = request.app[SERVICES], owner_of(request)
+    query = read_query(request, JobsQuery)
+    before = _read_cursor(query.cursor) if query.cursor else None
+    # One more than asked for tells whether there is a next page.
+    found = services.index.newest(query.limit + 1, query.status, before, owner)
+    page = found[: query.limit]
+    body = JobList(
+        jobs=[services.views.of(record) for record in page],
+        total=services.index.count(query.status, owner),
+        next_cursor=_cursor(page[-1]) if len(found) > query.limit else None,
+    )
+    return json_response(body)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """DELETE /api/v1/jobs/{job_id}; with keep=1 the answer comes before the worker has stored what it has."""
+    query = read_query(request, CancelQuery)
+    jobs = request.app[SERVICES].jobs
+    await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, owner_of(request)))
+    return json_response(Message("Job cancelled successfully"))
+
+
+def _cursor(record: JobRecord) -> str:
+    milliseconds = (record.created_at - _EPOCH) // timedelta(milliseconds=1)
+    return f"{milliseconds}-{record.job_id}"
+
+
+def _read_cursor(cursor: str) -> Position:
+    milliseconds, _, job_id = cursor.partition("-")
+    # 14 digits reach beyond the year 5000; more would overflow a date.
+    if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= 14 and is_job_id(job_id)):
+        raise invalid(FieldError("cursor", "Not a next_cursor of an earlier page."))
+    return Position(_EPOCH + timedelta(milliseconds=int(milliseconds)), job_id)

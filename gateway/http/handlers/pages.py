@@ -1,0 +1,55 @@
+"""GET /: a page for people, a description for programs. And the OpenAPI document."""
+
+from importlib.resources import files
+
+from aiohttp import web
+
+from gateway.decoding import spelled
+from gateway.http.responses import json_response, unless_known
+from gateway.schemas import ServiceInfo
+from gateway.services import SERVICES
+from shared.version import SERVICE, VERSION
+
+_PAGE = files("gateway.http.static").joinpath("index.html").read_bytes()
+
+# The page loads nothing from elsewhere; audio may come from the S3 endpoint after a redirect.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self' ws: wss: http: https:; media-src 'self' blob: http: https:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+ENDPOINTS = {
+    "generate": "POST /api/v1/generate",
+    "status": "GET /api/v1/status/{job_id}",
+    "download": "GET /api/v1/download/{job_id}",
+    "output": "GET /api/v1/download/{job_id}/{name}",
+    "cancel": "DELETE /api/v1/jobs/{job_id}",
+    "jobs": "GET /api/v1/jobs",
+    "build_prompt": "POST /api/v1/prompt/build",
+    "random_prompt": "GET /api/v1/prompt/random",
+    "vocabulary": "GET /api/v1/prompt/vocabulary",
+    "websocket": "/ws",
+    "health": "GET /health",
+    "metrics": "GET /metrics",
+    "openapi": "GET /openapi.json",
+}
+
+
+async def index(request: web.Request) -> web.Response:
+    """JSON for a client that asks for it by name, the page for everybody else."""
+    if "application/json" in request.headers.get("Accept", ""):
+        state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
+        answer = json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
+        answer.headers["Vary"] = "Accept"
+        return answer
+    longest = f'data-max-duration="{spelled(request.app[SERVICES].settings.max_duration)}"'.encode()
+    page = web.Response(
+        body=_PAGE.replace(b'data-max-duration="120"', longest),
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Security-Policy": _POLICY},
+    )
+    answer = unless_known(request, page)
+    answer.headers["Vary"] = "Accept"
+    return answer

@@ -1,0 +1,37 @@
+"""The prompt builder: fields to a sentence, a random one, and the words for menus."""
+
+import random
+
+from aiohttp import web
+
+from gateway.http.requests import read_body, read_query
+from gateway.http.responses import json_response
+from gateway.jobs.recipes import printable
+from gateway.problems import FieldError, invalid
+from gateway.prompts import VOCABULARY, PromptComponents, build_prompt, random_components
+from gateway.schemas import RandomQuery
+
+_source = random.SystemRandom()
+
+
+async def build(request: web.Request) -> web.Response:
+    """POST /api/v1/prompt/build."""
+    components = await read_body(request, PromptComponents)
+    try:
+        built = build_prompt(components)
+    except ValueError as error:
+        raise invalid(FieldError("", str(error))) from error
+    for name, part in built.components.items():
+        printable(name, part)
+    return json_response(built)
+
+
+async def surprise(request: web.Request) -> web.Response:
+    """GET /api/v1/prompt/random."""
+    query = read_query(request, RandomQuery)
+    return json_response(build_prompt(random_components(query.complexity, _source)))
+
+
+async def vocabulary(request: web.Request) -> web.Response:
+    """GET /api/v1/prompt/vocabulary."""
+    return json_response(VOCABULARY)

@@ -1,0 +1,168 @@
+"""The OpenAPI 3.1 document, made from the route table and the structs that do the validation.
+
+Specification: https://spec.openapis.org/oas/v3.1.1
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from gateway.http.routes import ROUTES, Route
+from gateway.problems import CONTENT_TYPE, ProblemDetails
+from shared.job_id import JOB_ID_PATTERN
+from shared.version import SERVICE, VERSION
+
+Json = dict[str, Any]
+
+_HEADER_TEXTS = {
+    "Idempotency-Key": "A repeated request with the same key returns the first job.",
+    "Range": "With proxy=1: the bytes wanted.",
+    "If-Range": "With proxy=1: the ETag of which Range wants a part; if the file has another one, it comes whole.",
+    "If-None-Match": "With proxy=1: ETags of what the client has; if the file has one of them, the answer is 304.",
+    "If-Match": "With proxy=1: ETags of which the file must have one; if it has not, the answer is 412.",
+}
+_HEADER_SCHEMAS = {
+    "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
+}
+# Rules of a whole body, which its struct cannot tell.
+_RULES: dict[str, Json] = {
+    "GenerateRequest": {
+        "oneOf": [
+            {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+            {"required": ["components"], "properties": {"components": {"type": "object"}}},
+        ]
+    },
+    "PromptComponents": {"minProperties": 1},
+}
+_PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z]+\.(mid|wav)$"}
+
+
+def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
+    """The whole document as plain data."""
+    structs = [ProblemDetails, *_structs(routes)]
+    _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    # Defaults are as Python has them, such as tuples.
+    schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
+    for body in {route.body for route in routes if route.body}:
+        _allow_nulls(schemas[body.__name__])
+    for name, rules in _RULES.items():
+        schemas.get(name, {}).update(rules)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": paths,
+        # A gateway without API_KEYS asks for none: so each operation goes without one, too.
+        "security": [{"apiKey": []}, {}],
+        "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _structs(routes: tuple[Route, ...]) -> list[Any]:
+    bodies = [route.body for route in routes if route.body]
+    answers = [
+        kind for route in routes for answer in route.answers.values() for kind in _kinds(answer) if _is_struct(kind)
+    ]
+    return list(dict.fromkeys([*bodies, *answers]))
+
+
+def _is_struct(answer: object) -> bool:
+    return isinstance(answer, type) and issubclass(answer, msgspec.Struct)
+
+
+def _allow_nulls(schema: Json) -> None:
+    """In a body each optional field may be null, which means that it is left out."""
+    for name in schema["properties"].keys() - set(schema["required"]):
+        field = schema["properties"][name]
+        notes = {key: field.pop(key) for key in ("default", "description") if key in field}
+        options = field.get("anyOf", [field])
+        null = [] if {"type": "null"} in options else [{"type": "null"}]
+        schema["properties"][name] = {"anyOf": [*options, *null], **notes}
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "summary": route.summary,
+        "operationId": route.operation_id,
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
+        "responses": {str(status): _answer(status, body) for status, body in route.answers.items()},
+    }
+    operation["responses"] |= {str(status): _problem(status) for status in route.all_problems}
+    if route.is_open:
+        operation["security"] = []
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
+    return operation
+
+
+def _path_parameters(route: Route) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PATH_PATTERNS[name]}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+
+
+def _query_parameters(route: Route) -> list[Json]:
+    if route.query is None:
+        return []
+    (_,), components = msgspec.json.schema_components([route.query], ref_template="#/{name}")
+    properties = components[route.query.__name__]["properties"]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _inline(schema, components)}
+        for name, schema in properties.items()
+    ]
+
+
+def _inline(schema: Any, components: Json) -> Any:
+    """A parameter's schema stands by itself: what it refers to is put in place."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inline(components[schema["$ref"].removeprefix("#/")], components)
+        return {key: _inline(value, components) for key, value in schema.items()}
+    return [_inline(item, components) for item in schema] if isinstance(schema, list) else schema
+
+
+def _header_parameters(route: Route) -> list[Json]:
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": _HEADER_TEXTS[name],
+            "schema": _HEADER_SCHEMAS[name],
+        }
+        for name in route.headers
+    ]
+
+
+def _answer(status: int, body: Any) -> Json:
+    answer: Json = {"description": HTTPStatus(status).phrase}
+    if body is not None:
+        answer["content"] = dict(map(_content, _kinds(body)))
+    if status == HTTPStatus.FOUND:
+        answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    return answer
+
+
+def _kinds(body: Any) -> tuple[Any, ...]:
+    """What an answer may be: the client's Accept picks one."""
+    return body if isinstance(body, tuple) else (body,)
+
+
+def _content(kind: Any) -> tuple[str, Json]:
+    if _is_struct(kind):
+        return "application/json", {"schema": _ref(kind)}
+    return kind, {"schema": {"type": "object"} if kind == "application/json" else {}}
+
+
+def _problem(status: int) -> Json:
+    return {"description": HTTPStatus(status).phrase, "content": {CONTENT_TYPE: {"schema": _ref(ProblemDetails)}}}
+
+
+def _ref(struct: type) -> Json:
+    return {"$ref": f"#/components/schemas/{struct.__name__}"}

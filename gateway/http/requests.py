@@ -1,0 +1,80 @@
+"""Decoding what comes in: the body's bytes or the query become a struct, or a problem that names the field."""
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import TypeVar, cast
+
+import msgspec
+from aiohttp import web
+
+from gateway.decoding import decode_json
+from gateway.problems import FieldError, Problem, invalid
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_BODY = 64 * 1024
+BODY_PATIENCE = 10.0
+
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
+_FRACTION = re.compile(r"Expected `int(?: \| null)?`, got `float`")
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The request's JSON body as `kind`.
+
+    Raises:
+        Problem: 415 for another content type, 400 for text that is no JSON, 422 for fields that break a rule.
+    """
+    if request.content_type != "application/json":
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with the header Content-Type: application/json.")
+    if set(request.headers.getall("Content-Encoding", ["identity"])) != {"identity"}:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed: it is small.")
+    body = await _read(request)
+    try:
+        return cast(T, decode_json(body, kind))
+    except msgspec.ValidationError as error:
+        raise invalid(field_error(str(error))) from error
+    except msgspec.DecodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            return await request.read()
+    except TimeoutError as error:
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was not whole after {BODY_PATIENCE:g} seconds.") from error
+    except web.RequestPayloadError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {error}.") from error
+
+
+def read_query(request: web.Request, kind: type[T]) -> T:
+    """The request's query as `kind`. Other parameters, such as those against caches, mean nothing here.
+
+    Raises:
+        Problem: 422 that names the parameter which breaks a rule or comes twice.
+    """
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    given = {name: request.query.getall(name) for name in names if name in request.query}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise invalid(FieldError(name, "Give it once."))
+    try:
+        return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(field_error(str(error))) from error
+
+
+def field_error(error: str) -> FieldError:
+    """The field and the message in a msgspec error, which has them only in its text."""
+    path = _PATH.search(error)
+    named = _NAMED.search(error)
+    message = _FRACTION.sub("Expected a whole number", _PATH.sub("", error))
+    parts = [path.group(1)] if path else []
+    if named:
+        parts.append(named.group(1))
+    return FieldError(".".join(filter(None, parts)), message)

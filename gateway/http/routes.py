@@ -1,0 +1,216 @@
+"""Every route of the gateway: one table, from which the router and /openapi.json are both made."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from gateway.http.handlers import downloads, generate, health, job_status, openapi_document, pages, prompts
+from gateway.http.middleware import Handler
+from gateway.http.websocket import websocket
+from gateway.prompts import BuiltPrompt, PromptComponents, Vocabulary
+from gateway.schemas import (
+    CancelQuery,
+    DownloadQuery,
+    GenerateRequest,
+    JobAccepted,
+    JobList,
+    JobsQuery,
+    JobView,
+    Message,
+    RandomQuery,
+    ServiceInfo,
+    SocketQuery,
+)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation.
+
+    `operation_id` names the operation in /openapi.json, and so the methods of generated clients: it never changes.
+    `answers` maps a status to the struct or the media type of its body, to a tuple of them where the client may choose,
+    or to None without one. `is_open` is what needs no API key.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    operation_id: str
+    summary: str
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    answers: dict[int, Any]
+    problems: tuple[int, ...] = ()
+    headers: tuple[str, ...] = ()
+    is_open: bool = False
+
+    @property
+    def all_problems(self) -> tuple[int, ...]:
+        """`problems`, and those of the API keys."""
+        return self.problems if self.is_open else tuple(sorted({*self.problems, 401, 429}))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/generate",
+        handler=generate.generate,
+        operation_id="generate_generate",
+        summary="Generate music from a prompt",
+        body=GenerateRequest,
+        answers={200: JobAccepted},
+        problems=(400, 408, 413, 415, 422, 503),
+        headers=("Idempotency-Key",),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/status/{job_id}",
+        handler=job_status.status,
+        operation_id="jobs_status",
+        summary="Where a job is",
+        answers={200: JobView},
+        problems=(404, 503),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/download/{job_id}",
+        handler=downloads.download,
+        operation_id="download_download",
+        summary="The audio of a finished job",
+        query=DownloadQuery,
+        answers={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
+        problems=(404, 409, 410, 412, 416, 422, 503),
+        headers=("Range", "If-Range", "If-None-Match", "If-Match"),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/download/{job_id}/{name}",
+        handler=downloads.download_output,
+        operation_id="download_download_output",
+        summary="The MIDI file of a finished job, or one of its stems: the status lists their names",
+        query=DownloadQuery,
+        answers={200: "audio/*", 206: "audio/*", 302: None, 304: None},
+        problems=(404, 409, 410, 412, 416, 422, 503),
+        headers=("Range", "If-Range", "If-None-Match", "If-Match"),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/jobs",
+        handler=job_status.list_jobs,
+        operation_id="jobs_list_jobs",
+        summary="All jobs, newest first",
+        query=JobsQuery,
+        answers={200: JobList},
+        problems=(422,),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/jobs/{job_id}",
+        handler=job_status.cancel,
+        operation_id="jobs_cancel",
+        summary="Cancel a job; with keep=1, store what it has made until now",
+        query=CancelQuery,
+        answers={200: Message},
+        problems=(404, 409, 422, 503),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/prompt/build",
+        handler=prompts.build,
+        operation_id="prompt_build",
+        summary="One sentence from the fields of a form",
+        body=PromptComponents,
+        answers={200: BuiltPrompt},
+        problems=(400, 408, 413, 415, 422),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/prompt/random",
+        handler=prompts.surprise,
+        operation_id="prompt_surprise",
+        summary="A random prompt",
+        query=RandomQuery,
+        answers={200: BuiltPrompt},
+        problems=(422,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/prompt/vocabulary",
+        handler=prompts.vocabulary,
+        operation_id="prompt_vocabulary",
+        summary="Words for menus",
+        answers={200: Vocabulary},
+    ),
+    Route(
+        method="GET",
+        path="/",
+        handler=pages.index,
+        operation_id="index_index",
+        summary="A page for people; a description for Accept: application/json",
+        answers={200: (ServiceInfo, "text/html"), 304: None},
+        is_open=True,
+    ),
+    Route(
+        method="GET",
+        path="/health",
+        handler=health.health,
+        operation_id="health_health",
+        summary="Every part and its state",
+        answers={200: health.HealthReport, 503: health.HealthReport},
+    ),
+    Route(
+        method="GET",
+        path="/health/ready",
+        handler=health.ready,
+        operation_id="health_ready",
+        summary="Whether jobs are accepted",
+        answers={200: health.Liveness},
+        problems=(503,),
+        is_open=True,
+    ),
+    Route(
+        method="GET",
+        path="/health/live",
+        handler=health.live,
+        operation_id="health_live",
+        summary="Whether the process answers",
+        answers={200: health.Liveness},
+        is_open=True,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=health.metrics,
+        operation_id="health_metrics",
+        summary="Numbers for Prometheus",
+        answers={200: "text/plain"},
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        handler=openapi_document.document,
+        operation_id="openapi_document",
+        summary="This description",
+        answers={200: "application/json", 304: None},
+        is_open=True,
+    ),
+    Route(
+        method="GET",
+        path="/ws",
+        handler=websocket,
+        operation_id="websocket_websocket",
+        summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
+        query=SocketQuery,
+        answers={101: None},
+        problems=(400, 403, 422, 426, 429, 503),
+    ),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    """Give the application every route of the table."""
+    for route in ROUTES:
+        if route.method == "GET" and route.path != "/ws":
+            app.router.add_get(route.path, route.handler)  # answers HEAD too
+        else:
+            app.router.add_route(route.method, route.path, route.handler)

@@ -1,0 +1,322 @@
+"""All job records in memory, kept equal to the bucket by its feed: polling a status asks the broker nothing.
+
+The bucket stays the truth; what changes a job goes there. A record that this gateway wrote itself is
+applied at once, so that a client reads its own writes.
+"""
+
+import asyncio
+import time
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from nats.aio.client import Client
+
+from gateway.index.estimator import Ahead, Estimator
+from gateway.index.listing import Listing, Position, position_of, remove_position
+from gateway.index.recipe_index import Takes
+from gateway.index.shelf import Card, Shelf
+from shared.errors import UnavailableError
+from shared.job_id import is_job_id
+from shared.lifecycle import end
+from shared.logs import get_logger
+from shared.messages import JobRecord, JobStatus, now
+from shared.record_feed import STREAM, Batch, Change, read_feed, readable
+from shared.records import MARKER_TTL, Entry
+from shared.stream_info import StreamLook, look_at_stream
+
+log = get_logger(__name__)
+
+# Seconds that a change which the broker has may take to get here.
+REACH_TIMEOUT = 2.0
+# After so long without the feed, all records are read again.
+APART = timedelta(seconds=MARKER_TTL / 2)
+# Seconds before the records are followed again where the broker lost the consumer.
+PAUSE = 1.0
+
+
+class JobIndex:
+    """A mirror of the bucket `music_jobs`. An `owner` sees the jobs of that key's name, None sees all.
+
+    Attributes:
+        damaged: by job, the revision at which its record was damaged. What was known of the job stays in the mirror.
+    """
+
+    def __init__(self, estimator: Estimator) -> None:
+        self.estimator = estimator
+        self.takes = Takes()
+        self.damaged: dict[str, int] = {}
+        self._shelf = Shelf()
+        self._all = Listing()
+        self._owned: defaultdict[str, Listing] = defaultdict(Listing)
+        self._queued: dict[str, list[Position]] = {}
+        self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
+        self._following: asyncio.Task[None] | None = None
+        self._created: datetime | None = None  # the time at which the bucket was made
+        self._position = 0  # the latest revision that the feed has brought
+        self._apart_since: datetime | None = None  # when the feed was found broken; None while it brings changes
+        self._moved = asyncio.Event()
+        self._changed_at: dict[str, datetime] = {}
+        self._present, self._present_since = now(), time.monotonic()  # until the broker tells its time
+
+    def entry(self, job_id: str) -> Entry | None:
+        """The record, and the revision at which it is known."""
+        return self._shelf.entry(job_id)
+
+    def keeper(self, record: JobRecord) -> JobRecord | None:
+        """The record that keeps the job's files: its own, or that of its source if there still is one."""
+        return record if record.source is None else self.get(record.source)
+
+    def has_expired(self, record: JobRecord) -> bool:
+        """Whether the job had audio and has none any more."""
+        keeper = self.keeper(record)
+        return record.audio is not None and (keeper is None or keeper.expired_at is not None)
+
+    def has_lost(self, record: JobRecord, key: str) -> bool:
+        """Whether a file of the job is known to be lost."""
+        keeper = self.keeper(record)
+        return keeper is not None and key in keeper.lost
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._shelf.cards
+
+    def get(self, job_id: str) -> JobRecord | None:
+        entry = self._shelf.entry(job_id)
+        return entry.record if entry else None
+
+    def checkpoint(self, job_id: str) -> str | None:
+        """What the model of a job was loaded from, where that can be told."""
+        card = self._shelf.cards.get(job_id)
+        return card.checkpoint if card else None
+
+    def count(self, status: JobStatus | None, owner: str | None = None) -> int:
+        listing = self._of(owner)
+        return len(listing.order) if status is None else listing.counts[status]
+
+    def newest(
+        self, limit: int, status: JobStatus | None, before: Position | None, owner: str | None = None
+    ) -> list[JobRecord]:
+        """Up to `limit` records older than `before`, newest first."""
+        found: list[JobRecord] = []
+        order = self._of(owner).order
+        end = len(order) if before is None else bisect_left(order, before)
+        while end > 0 and len(found) < limit:
+            end -= 1
+            card = self._shelf.cards[order[end].job_id]
+            if status is None or card.status is status:
+                found.append(card.record)
+        return found
+
+    def since(self, moment: datetime, owner: str) -> list[Card]:
+        """The owner's jobs that are not older than `moment`, oldest first."""
+        order, cards = self._of(owner).order, self._shelf.cards
+        return [cards[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
+
+    def owners(self) -> list[str]:
+        """The names of the API keys that have jobs on record."""
+        return [owner for owner, listing in self._owned.items() if listing.order]
+
+    def oldest(self, owner: str | None = None) -> Iterator[Card]:
+        """What is known of each job, oldest first. To be used up before anything changes."""
+        cards = self._shelf.cards
+        return (cards[position.job_id] for position in self._of(owner).order)
+
+    def ahead_of(self, record: JobRecord) -> Ahead:
+        """The queued jobs of the same model that are ahead of this one, and those behind it."""
+        model = record.recipe.model
+        waiting = self._queued.get(model, [])
+        count = bisect_left(waiting, position_of(record))
+        if model not in self._sums:
+            durations = (self._shelf.cards[position.job_id].record.recipe.duration for position in waiting)
+            self._sums[model] = list(accumulate(durations, initial=0.0))
+        return Ahead(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
+
+    def unfinished(self) -> list[Entry]:
+        """Every job that has not ended."""
+        return self._shelf.unfinished()
+
+    def changed_at(self, job_id: str) -> datetime | None:
+        """When a job that has not ended last changed, by the broker's clock; None while that is not known."""
+        return self._changed_at.get(job_id)
+
+    def present(self) -> datetime:
+        """The present by the broker's clock: of a machine whose own clock is wrong, no job suffers."""
+        return self._present + timedelta(seconds=time.monotonic() - self._present_since)
+
+    def waiting(self) -> dict[str, int]:
+        """How many jobs wait for a worker, by model."""
+        return {model: len(waiting) for model, waiting in self._queued.items()}
+
+    def apart(self) -> timedelta:
+        """For how long no change could come here."""
+        return timedelta(0) if self._apart_since is None else self.present() - self._apart_since
+
+    def oldest_wait(self) -> float:
+        """Seconds that the oldest queued job has waited; 0 if none is queued."""
+        firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
+        return max((self.present() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
+
+    def apply(self, entry: Entry) -> None:
+        """Take over a record, unless a newer one is here already."""
+        record = entry.record
+        known = self._shelf.cards.get(record.job_id)
+        if known is not None and known.revision >= entry.revision:
+            return
+        if known is not None:
+            self.discard(record.job_id)  # the id may come back with another time of creation
+        if self.damaged.get(record.job_id, entry.revision) < entry.revision:
+            del self.damaged[record.job_id]
+        self._shelf.put(entry)
+        for listing in self._listings_with(record):
+            listing.add(record)
+        self.takes.add(record, entry.revision)
+        if _waits(record):
+            insort(self._queued.setdefault(record.recipe.model, []), position_of(record))
+            self._sums.pop(record.recipe.model, None)
+        self.estimator.observe(record)
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job whose record is gone."""
+        record = self.get(job_id)
+        if record is None:
+            return
+        self._shelf.remove(job_id)
+        self._changed_at.pop(job_id, None)
+        self.estimator.forget(record)
+        for listing in self._listings_with(record):
+            listing.remove(record)
+        self.takes.remove(record)
+        if _waits(record):
+            remove_position(self._queued[record.recipe.model], position_of(record))
+            self._sums.pop(record.recipe.model, None)
+
+    def forget_before(self, revision: int) -> None:
+        """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
+        self.damaged = {job_id: at for job_id, at in self.damaged.items() if at >= revision}
+        for job_id in self._shelf.older_than(revision):
+            if job_id not in self.damaged:  # of a damaged record, this is the copy that is put back
+                self.discard(job_id)
+
+    async def follow(self, client: Client) -> None:
+        """Take in all records, or what changed since the last call, and from then on every change until `close`.
+
+        Raises:
+            UnavailableError: if NATS is away.
+        """
+        await self.close()
+        feed = await self._catch_up(client)
+        self._following = asyncio.create_task(self._keep_following(client, feed))
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._following is not None:
+            await end((self._following,))
+            self._following = None
+            self._apart_since = self._apart_since or self.present()
+
+    async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
+        """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
+        bucket = await look_at_stream(client, STREAM)
+        if not self._is_continued(bucket):
+            self._clear()
+        self._created, self._present, self._present_since = bucket.created, bucket.ts, time.monotonic()
+        feed = read_feed(client, self._position)
+        try:
+            async for batch in feed:
+                self._take(batch)
+                if not batch.remaining:
+                    break
+                await asyncio.sleep(0)  # requests are answered while a large bucket is read
+        except BaseException:
+            await feed.aclose()
+            raise
+        self._apart_since = None
+        return feed
+
+    def _is_continued(self, bucket: StreamLook) -> bool:
+        """Whether the bucket's changes since the last one that came here tell all that is different."""
+        # Another bucket, or one that was restored: its revisions mean other records.
+        is_same = bucket.created == self._created and bucket.state.last_seq >= self._position
+        # After a long time the markers of records that were removed may be gone.
+        return is_same and (self._apart_since is None or bucket.ts - self._apart_since <= APART)
+
+    async def _keep_following(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
+        while True:
+            try:
+                async with aclosing(feed):
+                    async for batch in feed:
+                        self._take(batch)
+            except UnavailableError as error:
+                log.warning("following the records again", error=str(error))
+            except Exception:
+                log.exception("following the records again")
+            self._apart_since = self.present()
+            feed = await self._catch_up_again(client)
+
+    async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
+        """`_catch_up`, until it succeeds: the broker lost the consumer, and may be away or without a bucket."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            try:
+                return await self._catch_up(client)
+            except UnavailableError as error:
+                log.info("following the records later", error=str(error))
+            except Exception:
+                log.exception("following the records later")
+
+    def _clear(self) -> None:
+        for job_id in reversed(list(self._shelf.cards)):  # the newest first: lists are shortened at their ends
+            self.discard(job_id)
+        self.damaged.clear()
+        self._position = 0
+
+    async def reached(self, revision: int) -> None:
+        """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_TIMEOUT):
+                while self._position < revision:
+                    self._moved.clear()
+                    await self._moved.wait()
+
+    def _take(self, batch: Batch) -> None:
+        for change in batch.changes:
+            try:
+                self._take_change(change)
+            except Exception:  # one record, whatever is wrong with it, must not keep the others away
+                log.exception("a change of a record was not taken in", key=change.key, revision=change.revision)
+            self._position = change.revision
+            # A machine that was suspended has a clock that stood still.
+            if change.changed_at > self.present():
+                self._present, self._present_since = change.changed_at, time.monotonic()
+        self._moved.set()
+
+    def _take_change(self, change: Change) -> None:
+        if change.value is None:
+            self.damaged.pop(change.key, None)
+            self.discard(change.key)
+        elif record := readable(change):
+            self.apply(Entry(record, change.revision))
+            self._note_time(record, change.changed_at)
+        elif is_job_id(change.key):
+            self.damaged[change.key] = change.revision
+
+    def _note_time(self, record: JobRecord, changed_at: datetime) -> None:
+        if record.status.is_terminal:
+            self._changed_at.pop(record.job_id, None)
+            self.takes.date_end(record.job_id, changed_at)
+        else:
+            self._changed_at[record.job_id] = changed_at
+
+    def _of(self, owner: str | None) -> Listing:
+        return self._all if owner is None else self._owned[owner]
+
+    def _listings_with(self, record: JobRecord) -> list[Listing]:
+        return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
+
+
+def _waits(record: JobRecord) -> bool:
+    """Whether the job waits for a worker."""
+    return record.status is JobStatus.QUEUED and not record.follows

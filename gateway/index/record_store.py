@@ -1,0 +1,76 @@
+"""The records as the gateway writes them: in the bucket first, and then in memory."""
+
+from gateway.index.job_index import JobIndex
+from shared.bus import Bus
+from shared.errors import UnavailableError
+from shared.files import Audio, Output
+from shared.job_id import is_job_id
+from shared.messages import JobRecord
+from shared.records import Entry, Records
+
+
+class Ledger:
+    """The bucket, as soon as NATS is there. `records` is set at each connection."""
+
+    def __init__(self, bus: Bus, index: JobIndex) -> None:
+        self._bus = bus
+        self._index = index
+        self.records: Records | None = None
+
+    def require(self) -> Records:
+        """The bucket, now.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        self._bus.require()
+        if self.records is None:
+            raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
+        return self.records
+
+    async def current(self, job_id: str) -> Entry | None:
+        """The record as the bucket has it this moment."""
+        return await self.require().get(job_id) if is_job_id(job_id) else None
+
+    async def mark_lost(self, job_id: str, file: Audio | Output) -> Entry | None:
+        """Note that the store has lost a file of a job, here and there; see `Records.mark_lost`.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        entry = await self.require().mark_lost(job_id, file)
+        if entry is not None:
+            self._index.apply(entry)
+        return entry
+
+    async def update(self, entry: Entry, record: JobRecord) -> Entry:
+        """Replace what `entry` holds, here and there.
+
+        Raises:
+            ConflictError: if somebody else changed the record since `entry` was read.
+            UnavailableError: while NATS is away.
+        """
+        changed = await self.require().update(entry, record)
+        self._index.apply(changed)
+        return changed
+
+    async def mend(self, record: JobRecord, revision: int) -> Entry:
+        """Put a record in the place of a damaged one, there and here.
+
+        Raises:
+            ConflictError: if another process mended or removed it.
+            UnavailableError: while NATS is away.
+        """
+        mended = await self.require().mend(record, revision)
+        self._index.apply(mended)
+        return mended
+
+    async def remove(self, entry: Entry) -> None:
+        """Delete a record that is one too many, there and here.
+
+        Raises:
+            ConflictError: if another process changed the record since `entry` was read.
+            UnavailableError: while NATS is away.
+        """
+        await self.require().remove(entry)
+        self._index.discard(entry.record.job_id)

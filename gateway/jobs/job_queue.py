@@ -1,0 +1,96 @@
+"""The way of accepted jobs into the queue, and what is told of them."""
+
+from gateway.index.job_index import JobIndex
+from gateway.jobs.queue_scan import QueueScan, job_at, remove_message
+from shared.bus import Bus
+from shared.errors import QueueFullError, UnavailableError
+from shared.failpoint import failpoint
+from shared.logs import get_logger
+from shared.messages import EventType, job_of
+from shared.publisher import ensure_room, publish_event, publish_job
+from shared.records import Entry
+
+log = get_logger(__name__)
+
+# The messages of so many of the newest jobs are known by number.
+REMEMBERED = 10_000
+
+
+class JobQueue:
+    """Publishes jobs and their events. Publishing a job again is harmless: the broker knows it by its id."""
+
+    def __init__(self, bus: Bus, index: JobIndex) -> None:
+        self._bus = bus
+        self._index = index
+        self._messages: dict[str, int] = {}
+        self._scan = QueueScan()
+        self._was_full = False
+
+    async def enqueue(self, entry: Entry) -> None:
+        """Queue a job whose record says so, and announce that.
+
+        Raises:
+            QueueFullError: if the queue holds as many jobs as it may.
+            UnavailableError: if the broker does not answer.
+        """
+        await self.publish(entry)
+        self._index.apply(entry)
+        await self.announce(entry)
+
+    async def check_room(self) -> None:
+        """Refuse a job before it has a record, which would leave a marker behind: once the queue was full, it is asked.
+
+        Raises:
+            QueueFullError: if the queue holds as many jobs as it may.
+            UnavailableError: if the broker does not answer.
+        """
+        if self._was_full:
+            await ensure_room(self._bus.require())
+            self._was_full = False
+
+    async def publish(self, entry: Entry) -> None:
+        """The job's message alone.
+
+        Raises:
+            QueueFullError, UnavailableError: as for `enqueue`.
+        """
+        record = entry.record
+        job = job_of(record)
+        try:
+            sequence = await publish_job(self._bus.require(), job, record.traceparent)
+        except QueueFullError:
+            self._was_full = True
+            raise
+        failpoint("gateway.after_publish")
+        self._remember(record.job_id, sequence)
+
+    def _remember(self, job_id: str, sequence: int) -> None:
+        """Where the job's message is, so that cancelling makes room in the queue at once."""
+        self._messages[job_id] = sequence
+        if len(self._messages) > REMEMBERED:
+            del self._messages[next(iter(self._messages))]
+
+    async def remove(self, job_id: str) -> None:
+        """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
+        sequence = self._messages.pop(job_id, None)
+        try:
+            js = self._bus.require()
+            if sequence is None:  # another gateway published it, or this one before it was restarted
+                queue = await self._scan.read(self._bus.client)
+                sequence = (queue.deliverable | queue.stranded).get(job_id)
+            if sequence is None:
+                return
+            # After somebody deleted the stream, the number is another job's.
+            if await job_at(js, sequence) == job_id:
+                await remove_message(js, sequence)
+        except UnavailableError as error:
+            log.info("message left in the queue", job_id=job_id, error=str(error))
+
+    async def announce(self, entry: Entry, kind: EventType | None = None) -> bool:
+        """Publish the event that tells of a record; False if that failed. Who finds the state later does it too."""
+        try:
+            await publish_event(self._bus.require(), entry, kind)
+        except UnavailableError as error:
+            log.warning("event delayed", job_id=entry.record.job_id, error=str(error))
+            return False
+        return True

@@ -1,0 +1,93 @@
+"""From a validated request to a recipe: the rules that need more than one field or a setting."""
+
+import secrets
+import unicodedata
+from collections.abc import Collection
+from http import HTTPStatus
+
+from gateway.decoding import spelled
+from gateway.problems import FieldError, Problem, invalid
+from gateway.prompts import build_prompt
+from gateway.schemas import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
+from shared.files import OUTPUT_KINDS, OutputKind
+from shared.messages import Recipe
+from shared.models import STARTER, default_guidance, may_write_scores
+from shared.text import is_visible, without_bidi_controls
+
+
+def make_recipe(
+    request: GenerateRequest, *, default_model: str, models: Collection[str], max_duration: float
+) -> Recipe:
+    """Everything that the worker needs, with nothing left open.
+
+    Args:
+        request: the validated body.
+        default_model: what is used when the request names no model.
+        models: the names that a request may give.
+        max_duration: in seconds.
+
+    Raises:
+        Problem: 422 that names the field; 400 for outputs that the model cannot give.
+    """
+    duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
+    if duration > max_duration:
+        message = f"At most {spelled(max_duration)} seconds here; it is {spelled(duration)}."
+        raise invalid(FieldError("duration", message))
+    model = default_model if request.model is None else request.model
+    if model not in models:
+        raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
+    return Recipe(
+        model=model,
+        prompt=_prompt(request),
+        duration=duration,
+        temperature=request.temperature,
+        top_k=request.top_k,
+        top_p=request.top_p,
+        cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
+        seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
+        sample_format=request.sample_format,
+        outputs=_outputs(request, model),
+    )
+
+
+def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
+    """Each once, and in the same order however they are asked for."""
+    wanted = request.outputs or ()
+    if len(set(wanted)) < len(wanted):
+        raise invalid(FieldError("outputs", "Name each output once."))
+    if wanted and not may_write_scores(model):
+        message = f"The model {model} gives no MIDI or stems, because it writes no score: leave outputs out, or ask "
+        error = FieldError("outputs", f"{message}for the model {STARTER}.")
+        raise Problem(HTTPStatus.BAD_REQUEST, error.message, errors=[error])
+    return tuple(kind for kind in OUTPUT_KINDS if kind in wanted)
+
+
+def _prompt(request: GenerateRequest) -> str:
+    if request.prompt is not None and request.components is not None:
+        raise invalid(FieldError("components", "Give either prompt or components, not both."))
+    if request.components is not None:
+        return _built(request)
+    if request.prompt is None or not is_visible(request.prompt):
+        raise invalid(FieldError("prompt", "Say in words what to play, or give components."))
+    return printable("prompt", without_bidi_controls(request.prompt).strip())
+
+
+def _built(request: GenerateRequest) -> str:
+    assert request.components is not None
+    try:
+        prompt = build_prompt(request.components).structured_prompt
+    except ValueError as error:
+        raise invalid(FieldError("components", str(error))) from error
+    if len(prompt) > MAX_PROMPT:
+        raise invalid(
+            FieldError("components", f"They make {len(prompt)} characters; at most {MAX_PROMPT} are allowed.")
+        )
+    return printable("components", prompt)
+
+
+def printable(field: str, text: str) -> str:
+    """Line breaks and tabs are fine; other control characters are accidents or attacks."""
+    for character in text:
+        if unicodedata.category(character) == "Cc" and character not in "\n\r\t":
+            raise invalid(FieldError(field, f"It holds the control character U+{ord(character):04X}; leave it out."))
+    return text

@@ -1,0 +1,95 @@
+"""Puts back damaged records: an operator's edit that went wrong, or a write by another program.
+
+The gateway has every record in memory. It waits a moment, in which a worker that runs the job puts back its own copy.
+A job that no gateway has in memory fails when a worker gets its message (worker/claim.py), or is left to an operator.
+"""
+
+import asyncio
+from collections import Counter
+
+from msgspec.structs import replace
+
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from shared import damage
+from shared.bus import Bus
+from shared.errors import ConflictError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import JobRecord
+from shared.metrics import DAMAGED
+from shared.publisher import ensure_announced, has_ended
+
+log = get_logger(__name__)
+
+# Seconds between two looks. What is damaged at two of them, at the same revision, is put back.
+INTERVAL = 1.0
+# A record is put back so often. If a program damages it again and again, its job fails.
+RESTORES = 3
+
+
+class Mending:
+    """One gateway's part in it. Several may try: the compare-and-set on the damaged revision lets one succeed."""
+
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger) -> None:
+        self._bus = bus
+        self._index = index
+        self._ledger = ledger
+        self._seen: dict[str, int] = {}
+        self._left: dict[str, int] = {}
+        self._restored: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Mend whatever is damaged, until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self.look()
+            except UnavailableError as error:
+                log.info("mending records later", error=str(error))
+
+    async def look(self) -> None:
+        """Mend what was damaged at the last look as well.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        damaged = dict(self._index.damaged)
+        self._left = {job_id: at for job_id, at in self._left.items() if damaged.get(job_id) == at}
+        for job_id, revision in damaged.items():
+            if self._seen.get(job_id) == revision and job_id not in self._left:
+                await self._mend(job_id, revision)
+        self._seen = damaged
+
+    async def _mend(self, job_id: str, revision: int) -> None:
+        mended = await self._replacement(job_id)
+        if mended is None:
+            log.error(
+                "a damaged record is left: mend it with `nats kv put`, or remove it",
+                job_id=job_id,
+                remedy=f"nats kv del music_jobs {job_id}",
+            )
+            DAMAGED.labels("left").inc()
+            self._left[job_id] = revision
+            return
+        try:
+            entry = await self._ledger.mend(mended, revision)
+        except ConflictError:
+            return  # a worker or another gateway was faster
+        outcome = "failed" if mended.error_message == damage.REASON else "restored"
+        log.warning("damaged record replaced", job_id=job_id, outcome=outcome)
+        DAMAGED.labels(outcome).inc()
+        self._restored[job_id] += 1
+        if mended.status.is_terminal:
+            await ensure_announced(self._bus.require(), entry)
+
+    async def _replacement(self, job_id: str) -> JobRecord | None:
+        """What is to stand in its place; None if that is not known, or an end was announced that is not known here."""
+        known = self._index.entry(job_id)
+        if known is None:
+            return None
+        if known.record.status.is_terminal:
+            often = self._restored[job_id] >= RESTORES
+            return None if often else replace(known.record, seq=known.record.seq or known.revision)
+        if await has_ended(self._bus.require(), job_id):
+            return None
+        return damage.failed_by_damage(known.record) if self._restored[job_id] >= RESTORES else known.record

@@ -1,0 +1,246 @@
+"""Answers a recipe that was made before with its audio, and has equal jobs that come together made once.
+
+A request that may be answered so becomes a job that *follows*: its record says so, and it has no message in the queue.
+Whoever finds that its audio is there completes it; whoever finds that nobody makes it has the first one queued. All
+gateways look, at every change and every ten seconds, so that a gateway's death between two steps only delays. Which
+of two is the first is told by the revisions of the records, which are the same for all of them.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gateway import metrics
+from gateway.index.job_index import JobIndex
+from gateway.index.recipe_index import Key, take_key
+from gateway.index.record_store import Ledger
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.job_queue import JobQueue
+from gateway.jobs.stored_files import LostError, Objects
+from gateway.jobs.usage import Renewals
+from shared.bus import Bus
+from shared.errors import ConflictError, DamagedRecordError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import STARTED, JobRecord, JobStatus, made, now
+from shared.publisher import ensure_announced
+from shared.records import Entry
+
+log = get_logger(__name__)
+
+# What a request may be answered with: only new audio, a stored take of its seed, or one of whatever seed.
+Reuse = Literal["none", "same", "any"]
+
+FOLLOWS = "The same music is being made; this job gets it too"
+ANSWERED = "Taken from the cache: the same music was made before"
+# Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
+LATELY = timedelta(minutes=30)
+
+
+class Cache:
+    """Completes jobs that follow, or has them made."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        index: JobIndex,
+        ledger: Ledger,
+        queue: JobQueue,
+        workers: WorkerRegistry,
+        renewals: Renewals,
+        objects: Objects,
+    ) -> None:
+        self._bus = bus
+        self._index = index
+        self._takes = index.takes
+        self._ledger = ledger
+        self._queue = queue
+        self._workers = workers
+        self._renewals = renewals
+        self._objects = objects
+        self._beginning: set[Key] = set()
+        self._untold: dict[str, datetime] = {}
+
+    def has(self, record: JobRecord, reuse: Reuse) -> bool:
+        """Whether a new job can be answered with stored audio, as far as this gateway knows."""
+        return reuse != "none" and self._stored(record, reuse) is not None
+
+    def needs_queue(self, record: JobRecord, reuse: Reuse) -> bool:
+        """Whether a new job has to be queued: nobody has made its audio, or is making it."""
+        return reuse == "none" or not (self.has(record, reuse) or self._takes.making(take_key(record)))
+
+    def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
+        """The record of a new job, as it is to be created."""
+        if reuse == "none":
+            return record
+        if reuse == "any" and (take := self._stored(record, reuse)):
+            record = replace(record, recipe=take.recipe)
+        return replace(record, follows=True, message=FOLLOWS)
+
+    async def begin(self, entry: Entry) -> JobRecord:
+        """Answer a new job that follows, have it made, or let it wait; returns its record as that left it.
+
+        Raises:
+            QueueFullError, UnavailableError: if it cannot be made now.
+        """
+        key, job_id = take_key(entry.record), entry.record.job_id
+        self._index.apply(entry)
+        self._beginning.add(key)
+        try:
+            await self._settle(key, job_id)
+        finally:
+            self._beginning.discard(key)
+            self._takes.touch(key)
+        record = self._index.get(job_id)
+        if record is not None and record.source is not None:
+            metrics.cache("stored")
+            return record
+        if record is not None and record.follows and record.status is JobStatus.QUEUED:
+            metrics.cache("followed")
+            await self._queue.announce(entry)
+            return entry.record
+        metrics.cache("missed")
+        return replace(entry.record, follows=False, message=STARTED)
+
+    async def run(self) -> None:
+        """Settle whatever changes, until cancelled."""
+        while True:
+            await self._takes.news.wait()
+            self._takes.news.clear()
+            changed, self._takes.changed = self._takes.changed - self._beginning, set()
+            await self._settle_all(changed)
+
+    async def reconcile(self) -> None:
+        """What is left of a gateway that died: jobs that wait for nobody, and ends that nobody has told.
+
+        Raises:
+            UnavailableError: while NATS is away.
+        """
+        await self._settle_all(self._takes.followed())
+        # Not those of the last seconds: whoever ended them is just telling that.
+        due = list(self._untold.items())
+        self._untold |= self._takes.ended
+        self._takes.ended = {}
+        for job_id, moment in due:
+            if self._index.present() - moment < LATELY:
+                await self._tell_end(job_id)
+            del self._untold[job_id]
+
+    async def _tell_end(self, job_id: str) -> None:
+        try:
+            entry = await self._ledger.current(job_id)
+        except DamagedRecordError:
+            return  # told when it is put back
+        if entry is not None:
+            await ensure_announced(self._bus.require(), entry)
+
+    async def _settle_all(self, keys: Collection[Key]) -> None:
+        for key in keys:
+            try:
+                await self._settle(key)
+            except UnavailableError as error:
+                log.info("jobs that follow wait", error=str(error))
+
+    async def _settle(self, key: Key, only: str | None = None) -> None:
+        """Complete the jobs that follow, or only that one, if their audio is there.
+
+        If it is not and nobody makes it, have the first of them made.
+        """
+        await self._see_all(key)
+        while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
+            source = self._usable(self._takes.made(key), following[0].record.recipe.model)
+            if source is None:
+                if self._takes.making(key) is None:
+                    await self._promote(self._entries(key)[0])
+                return
+            if not await self._renewals.renew(source):
+                self._index.discard(source.job_id)  # it is gone, and the news of that is on its way
+                continue
+            if await self._is_lost(source):
+                continue
+            for entry in following:
+                await self._complete(entry, source)
+
+    async def _is_lost(self, source: JobRecord) -> bool:
+        """Whether the store lacks a file of the job, which its record then says. While S3 is away that is not known."""
+        for file in (source.audio, *source.outputs):
+            if file is None:
+                continue
+            try:
+                await self._objects.check(file)
+            except UnavailableError:
+                return False
+            except LostError as error:
+                log.warning("a file is lost", job_id=source.job_id, error=str(error))
+                metrics.LOST.inc()
+                if await self._ledger.mark_lost(source.job_id, file) is None:
+                    self._index.discard(source.job_id)
+                return True
+        return False
+
+    async def _see_all(self, key: Key) -> None:
+        """Wait until everything is known that was there before the latest of these jobs, on whichever gateway."""
+        following = self._entries(key)
+        if following:
+            await self._index.reached(following[-1].revision)
+
+    def _stored(self, record: JobRecord, reuse: Reuse) -> JobRecord | None:
+        any_seed = reuse == "any"
+        key = take_key(record, any_seed=any_seed)
+        return self._usable(self._takes.pieces(key) if any_seed else self._takes.made(key), record.recipe.model)
+
+    def _entries(self, key: Key) -> list[Entry]:
+        return [entry for job_id in self._takes.following(key) if (entry := self._index.entry(job_id))]
+
+    def _usable(self, jobs: list[str], model: str) -> JobRecord | None:
+        """The first that was made with what workers have loaded as `model` now; without workers nobody can tell."""
+        loaded = self._workers.checkpoints(model)
+        usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)
+        return next(filter(None, map(self._index.get, usable)), None)
+
+    async def _promote(self, entry: Entry) -> None:
+        """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""
+        await self._queue.publish(entry)
+        changed = await self._change(entry, made(entry.record))
+        if changed is not None:
+            await self._queue.announce(changed)
+
+    async def _complete(self, entry: Entry, source: JobRecord) -> None:
+        if self._index.entry(entry.record.job_id) is not entry:
+            return  # somebody was faster
+        await ensure_announced(self._bus.require(), entry)
+        changed = await self._change(entry, _answered(entry.record, source))
+        if changed is not None:
+            log.info("answered from the cache", job_id=entry.record.job_id, source=source.job_id)
+            await self._queue.announce(changed)
+
+    async def _change(self, entry: Entry, record: JobRecord) -> Entry | None:
+        """Write the record, or take in what somebody else has made of it."""
+        try:
+            return await self._ledger.update(entry, record)
+        except ConflictError:
+            current = await self._ledger.current(record.job_id)
+            if current is None:
+                self._index.discard(record.job_id)
+            else:
+                self._index.apply(current)
+            return None
+
+
+def _answered(record: JobRecord, source: JobRecord) -> JobRecord:
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.COMPLETED,
+        follows=False,
+        progress=1.0,
+        message=ANSWERED,
+        source=source.job_id,
+        audio=source.audio,
+        outputs=source.outputs,
+        warnings=source.warnings,
+        checkpoint=source.checkpoint,
+        updated_at=moment,
+        completed_at=moment,
+    )

@@ -1,0 +1,177 @@
+"""Accepting and cancelling jobs: what clients have the gateway change."""
+
+from contextlib import suppress
+from datetime import timedelta
+from http import HTTPStatus
+
+from gateway import metrics
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.jobs.job_queue import JobQueue
+from gateway.jobs.result_cache import Cache, Reuse
+from gateway.jobs.stopping import stopped
+from gateway.problems import FieldError, Problem, unknown_job
+from shared import subjects
+from shared.bus import Bus
+from shared.errors import ConflictError, DamagedRecordError, QueueFullError, UnavailableError
+from shared.failpoint import failpoint
+from shared.job_id import is_job_id
+from shared.logs import get_logger
+from shared.messages import JobRecord, JobStatus
+from shared.publisher import ensure_announced
+from shared.records import Entry, Records
+from shared.topology import HOUR, MAX_RECORDS
+
+log = get_logger(__name__)
+
+# Within this time the broker recognises a job that is published again, by its message id.
+DEDUPLICATED = timedelta(seconds=HOUR / 2)
+
+
+class Jobs:
+    """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
+
+    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, queue: JobQueue, cache: Cache) -> None:
+        self._bus = bus
+        self._index = index
+        self._ledger = ledger
+        self._queue = queue
+        self._cache = cache
+
+    async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
+        """A job's record, from memory, or from the bucket when another gateway made it just now.
+
+        Raises:
+            Problem: 404 if there is none that `viewer` may know of.
+        """
+        if not is_job_id(job_id):
+            raise unknown_job(job_id)
+        record = self._index.get(job_id)
+        if record is None and (entry := await self._readable(job_id)):
+            self._index.apply(entry)
+            record = entry.record
+        if record is None or not record.is_visible_to(viewer):
+            raise unknown_job(job_id)
+        return record
+
+    async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
+        """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
+        entry = await self._readable(job_id)
+        return entry if entry and entry.record.is_visible_to(viewer) else None
+
+    async def _readable(self, job_id: str) -> Entry | None:
+        """The record in the bucket. A damaged one of which nothing is known is none: whose it is, no one can tell."""
+        try:
+            return await self._ledger.current(job_id)
+        except DamagedRecordError:
+            if self._index.get(job_id) is None:
+                return None
+            raise  # it is put back in a moment
+
+    async def submit(self, record: JobRecord, reuse: Reuse) -> JobRecord:
+        """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.
+
+        Args:
+            record: of the new job.
+            reuse: what the job may be answered with.
+
+        Raises:
+            UnavailableError: if NATS is away or the queue is full; nothing was accepted.
+            Problem: 422 if the key was used for another request.
+        """
+        records, recipe = self._ledger.require(), record.recipe
+        if self._index.count(None) >= MAX_RECORDS and not await records.get(record.job_id):
+            raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
+        if self._cache.needs_queue(record, reuse) and self._index.get(record.job_id) is None:
+            await self._queue.check_room()
+        try:
+            entry = await records.create(self._cache.prepared(record, reuse))
+        except ConflictError:
+            return await self._repeat(records, record)
+        failpoint("gateway.after_record")
+        try:
+            record = await self._begin(entry)
+        except Exception as error:
+            await self._undo(records, entry, error)
+            raise
+        metrics.accepted(recipe.model)
+        log.info("job accepted", job_id=record.job_id, model=recipe.model, duration=recipe.duration)
+        return record
+
+    async def _undo(self, records: Records, entry: Entry, error: Exception) -> None:
+        """Take back a record whose job was not accepted.
+
+        Should the message have got through all the same, the worker finds no record and drops it. After an
+        uncertain publish with a key the record stays: the repeated request finishes what this one began.
+        """
+        if entry.record.fingerprint is None or isinstance(error, QueueFullError):
+            with suppress(UnavailableError, ConflictError):
+                await records.remove(entry)
+
+    async def _begin(self, entry: Entry) -> JobRecord:
+        if entry.record.follows:
+            return await self._cache.begin(entry)
+        await self._queue.enqueue(entry)
+        return entry.record
+
+    async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
+        """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
+        entry = await records.get(record.job_id)
+        if entry is None:
+            raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
+        known = entry.record
+        if known.owner != record.owner:
+            raise _used("This key was used for another request. Use a new key for a new request.")
+        if known.fingerprint != record.fingerprint:
+            raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
+        if known.status is JobStatus.QUEUED and self._index.present() - known.created_at < DEDUPLICATED:
+            return await self._begin(entry)
+        return known
+
+    async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
+        """Cancel a job, queued or running; doing it again is fine.
+
+        Args:
+            job_id: of the job.
+            keep: have the worker of a running job store what it has made, and only then end it.
+            viewer: the name of the API key that asks for it.
+
+        Raises:
+            Problem: 404 if there is none that `viewer` may know of, 409 if it is finished.
+        """
+        while True:
+            found = await self.current(job_id, viewer)
+            if found is None:
+                raise unknown_job(job_id)
+            record = found.record
+            wanted = stopped(record, keep)
+            if wanted is record:
+                if record.status.is_terminal:
+                    await ensure_announced(self._bus.require(), found)
+                told = True
+                break
+            # Its worker may not have told yet that it has the job, and nothing may follow an end.
+            await ensure_announced(self._bus.require(), found)
+            try:
+                entry = await self._ledger.update(found, wanted)
+            except ConflictError:
+                continue  # a worker reported progress in between: look again
+            told = await self._tell_stopped(entry, record)
+            break
+        # The record is the truth; this only makes the worker look at it at once.
+        await self._bus.client.publish(subjects.cancel_subject(job_id))
+        # A worker that gets the message tells what was not told, and clears away what an earlier one stored.
+        if record.status is JobStatus.QUEUED and told and not record.claims:
+            await self._queue.remove(job_id)
+
+    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> bool:
+        failpoint("gateway.after_cancel")
+        record = entry.record
+        if not before.keep_requested:
+            metrics.cancelled(record.recipe.model)
+        log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
+        return await self._queue.announce(entry, None if record.status.is_terminal else "progress")
+
+
+def _used(message: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])

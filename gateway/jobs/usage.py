@@ -1,0 +1,65 @@
+"""A download renews its audio: it changes the record, and the record that was changed the longest ago goes first."""
+
+import time
+from collections.abc import Callable
+
+from gateway.index.record_store import Ledger
+from shared.errors import ConflictError, UnavailableError
+from shared.logs import get_logger
+from shared.messages import JobRecord
+from shared.records import aside
+from shared.storage import RENEWED_EVERY
+
+log = get_logger(__name__)
+
+# Seconds until a renewal that failed is tried again by the next download.
+RETRY = 30.0
+# So many of the latest downloads are remembered.
+REMEMBERED = 10_000
+
+
+class Renewals:
+    """Renews the records of what this gateway serves, each at most every five minutes. `clock` in monotonic seconds."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._due: dict[str, float] = {}
+
+    async def renew(self, record: JobRecord) -> bool:
+        """Keep a job and its audio for as long as if it were just made; False if the audio has been given up.
+
+        To be called before a URL of it is given away: either this or the worker that gives it up is the first to
+        change the record. Without NATS nothing is renewed, and what is stored is served all the same.
+        """
+        jobs = filter(None, (record.source, record.job_id))
+        return all([await self._renew(job_id) for job_id in jobs])
+
+    async def _renew(self, job_id: str) -> bool:
+        if self._clock() < self._due.get(job_id, 0.0):
+            return True
+        try:
+            kept, delay = await self._change(job_id), RENEWED_EVERY.total_seconds()
+        except UnavailableError as error:
+            log.info("download not noted", job_id=job_id, error=str(error))
+            kept, delay = True, RETRY
+        if kept:
+            self._remember(job_id, self._clock() + delay)
+        return kept
+
+    async def _change(self, job_id: str) -> bool:
+        while True:
+            entry = await self._ledger.current(job_id)
+            if entry is None or not entry.record.has_audio:
+                return False
+            try:
+                await self._ledger.update(entry, aside(entry))
+            except ConflictError:
+                continue  # another gateway renewed it, or it was given up: look again
+            return True
+
+    def _remember(self, job_id: str, due: float) -> None:
+        self._due.pop(job_id, None)
+        self._due[job_id] = due
+        if len(self._due) > REMEMBERED:
+            del self._due[next(iter(self._due))]

@@ -1,0 +1,1 @@
+"""Events and audio while a job runs, from NATS to one WebSocket client."""

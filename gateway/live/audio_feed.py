@@ -1,0 +1,144 @@
+"""A job's audio while it is generated, from the stream MUSIC_AUDIO to one WebSocket client."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import nats.errors
+import nats.js.errors
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from gateway.index.job_index import JobIndex
+from gateway.live.outbox import Outbox, Piece
+from shared import subjects
+from shared.audio_chunk import unpack_chunk
+from shared.bus import AWAY, Bus
+from shared.errors import UnavailableError
+from shared.lifecycle import end
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+# Seconds between two tries while NATS or the stream is away.
+RETRY = 0.5
+# Seconds without audio after which the feed of a finished job ends: its last piece may be on its way.
+LINGER = 2.0
+# The broker removes the consumer of a gateway that died after this many seconds.
+ABANDONED = 10.0
+
+
+class AudioFeed:
+    """One client hears one job: what the stream still has of the latest attempt, then each piece as it comes.
+
+    Every piece is asked for when the outbox has taken the one before: a slow client's audio waits in the stream.
+    The consumer exists only as long as the feed, which ends by itself when the job has.
+    """
+
+    def __init__(self, bus: Bus, index: JobIndex, job_id: str, outbox: Outbox) -> None:
+        self._bus = bus
+        self._index = index
+        self._job_id = job_id
+        self._outbox = outbox
+        self._created: datetime | None = None
+        self._position = 0
+        self._stopped = False
+        record = index.get(job_id)
+        self._attempt = record.attempts if record else 0
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more audio will come."""
+        return self._stopped or self._task.done()
+
+    def stop(self) -> None:
+        """Send nothing more from this moment on."""
+        self._stopped = True  # nats-py may swallow the cancellation
+        self._task.cancel()
+        self._outbox.drop_audio(self._job_id)
+
+    async def close(self) -> None:
+        """Stop, and wait until the consumer is gone."""
+        self.stop()
+        await end((self._task,))
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            try:
+                await self._listen(self._bus.require())
+            except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
+                log.debug("audio is asked for again", job_id=self._job_id, error=repr(error))
+                await asyncio.sleep(RETRY)
+            else:
+                return
+
+    async def _listen(self, js: JetStreamContext) -> None:
+        await self._find_place(js)
+        async with _consumer(js, self._job_id, self._position) as consumer:
+            while not self._stopped:
+                message = await self._next(consumer)
+                if message is not None:
+                    await self._pass_on(message)
+                elif self._has_ended():
+                    return
+
+    async def _find_place(self, js: JetStreamContext) -> None:
+        """A stream that was made anew, by a broker that lost its memory, numbers its messages from 1 again."""
+        created = (await js.stream_info(subjects.AUDIO_STREAM)).created
+        if created != self._created:
+            self._created, self._position = created, 0
+
+    async def _next(self, consumer: JetStreamContext.PullSubscription) -> Msg | None:
+        self._bus.require()
+        try:
+            (message,) = await consumer.fetch(1, timeout=LINGER)
+        except TimeoutError:
+            return None
+        return message
+
+    async def _pass_on(self, message: Msg) -> None:
+        """Give the client a piece as it is; what is none, or of an earlier attempt, it never sees."""
+        self._position = message.metadata.sequence.stream
+        try:
+            header, _ = unpack_chunk(message.data)
+        except ValueError as error:
+            log.warning("not a piece of audio", job_id=self._job_id, error=str(error))
+            return
+        if header.job_id == self._job_id and header.attempt >= self._attempt and not self._stopped:
+            await self._outbox.put_audio(Piece(self._job_id, message.data))
+
+    def _has_ended(self) -> bool:
+        record = self._index.get(self._job_id)
+        return record is None or record.status.is_terminal
+
+
+@asynccontextmanager
+async def _consumer(
+    js: JetStreamContext, job_id: str, position: int
+) -> AsyncIterator[JetStreamContext.PullSubscription]:
+    """A consumer of the job's audio behind `position` in the stream, for as long as the block runs."""
+    name = f"listener-{secrets.token_hex(8)}"
+    config = ConsumerConfig(
+        name=name,
+        filter_subject=subjects.audio_subject(job_id),
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=position + 1,
+        ack_policy=AckPolicy.NONE,
+        mem_storage=True,
+        inactive_threshold=ABANDONED,
+    )
+    subscription: JetStreamContext.PullSubscription | None = None
+    try:
+        await js.add_consumer(subjects.AUDIO_STREAM, config)
+        subscription = await js.pull_subscribe_bind(consumer=name, stream=subjects.AUDIO_STREAM)
+        yield subscription
+    finally:
+        # Where the broker does not answer it removes the consumer by itself.
+        with suppress(nats.errors.Error, ConnectionError):
+            if subscription is not None:
+                await subscription.unsubscribe()
+            await js.delete_consumer(subjects.AUDIO_STREAM, name)

@@ -1,0 +1,176 @@
+"""Passes events from NATS on to the WebSocket clients that asked for their jobs."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from nats.aio.msg import Msg
+
+from gateway.jobs.submission import Jobs
+from gateway.live import event_log
+from gateway.live.messages import ErrorFrame, encode_frame
+from gateway.live.outbox import Outbox
+from shared.bus import Bus
+from shared.errors import UnavailableError
+from shared.logs import get_logger
+from shared.messages import UNDECODABLE, Event, event_of
+
+log = get_logger(__name__)
+
+# Seconds between two tries to catch up while NATS is away.
+RETRY = 0.5
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+class Subscription:
+    """One client's interest in one job.
+
+    Attributes:
+        viewer: the name of the client's API key.
+        after_seq: the lifecycle events after this one are to be fetched first; None if none are.
+        last_seq: the newest event that the client was given.
+    """
+
+    def __init__(self, job_id: str, outbox: Outbox, after_seq: int | None = None, viewer: str | None = None) -> None:
+        self.job_id = job_id
+        self.viewer = viewer
+        self.outbox = outbox
+        self.after_seq = after_seq
+        self.last_seq = after_seq or 0
+        self._held: list[tuple[Event, bytes]] | None = None
+
+    def hold(self) -> None:
+        """Keep live events back while older ones are fetched."""
+        self._held = []
+
+    def release(self) -> None:
+        """Give out what was held back, and from now on every event as it comes."""
+        held, self._held = self._held or [], None
+        for event, frame in held:
+            self.deliver(event, frame)
+
+    def deliver(self, event: Event, frame: bytes) -> None:
+        """Give the client an event that is newer than what it has."""
+        if self._held is not None:
+            self._held.append((event, frame))
+        elif event.seq > self.last_seq:
+            self.send(event, frame)
+
+    def send(self, event: Event, frame: bytes) -> None:
+        """Give the client an event in any case."""
+        self.last_seq = max(self.last_seq, event.seq)
+        self.outbox.put(frame, event.job_id if event.type == "progress" else None)
+
+
+class EventHub:
+    """All subscriptions of this gateway. `on_message` is fed by one NATS subscription to every event."""
+
+    def __init__(self, bus: Bus, jobs: Jobs) -> None:
+        self._bus = bus
+        self._jobs = jobs
+        self._by_job: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._behind: set[Subscription] = set()
+        self._wake = asyncio.Event()
+
+    async def on_message(self, message: Msg) -> None:
+        """Pass an event on. Without a listener it costs a dictionary look-up."""
+        job_id = message.subject.split(".")[2]
+        listeners = self._by_job.get(job_id)
+        if not listeners:
+            return
+        for event, frame in _events([message.data]):
+            for subscription in listeners:
+                subscription.deliver(event, frame)
+
+    async def subscribe(
+        self, job_id: str, outbox: Outbox, after_seq: int | None, viewer: str | None = None
+    ) -> Subscription | None:
+        """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
+
+        While NATS is away they come later. Returns None, after an error frame, if there is no such job, or none that
+        `viewer` may know of.
+        """
+        subscription = Subscription(job_id, outbox, after_seq, viewer)
+        subscription.hold()
+        # Listening comes before reading: an event in between is held, not missed.
+        self._by_job[job_id].add(subscription)
+        try:
+            return subscription if await self._catch_up(subscription) else None
+        except BaseException:
+            self.unsubscribe(subscription)  # the client left meanwhile: nobody else would
+            raise
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop; doing it again is fine."""
+        self._behind.discard(subscription)
+        listeners = self._by_job.get(subscription.job_id)
+        if listeners is not None:
+            listeners.discard(subscription)
+            if not listeners:
+                del self._by_job[subscription.job_id]
+
+    async def on_connect(self) -> None:
+        """NATS was away: every subscription may have missed something."""
+        for subscription in [each for listeners in self._by_job.values() for each in listeners]:
+            if subscription not in self._behind:
+                subscription.after_seq = subscription.last_seq
+                subscription.hold()
+                self._behind.add(subscription)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Bring subscriptions that are behind up to date, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for subscription in list(self._behind):
+                self._behind.discard(subscription)
+                await self._catch_up(subscription)
+            if self._behind:
+                await asyncio.sleep(RETRY)
+                self._wake.set()
+
+    async def _catch_up(self, subscription: Subscription) -> bool:
+        """Send what the client lacks; later, if NATS is away. False if there is no such job."""
+        try:
+            found = await self._replay(subscription)
+        except UnavailableError as error:
+            log.info("subscription waits for NATS", job_id=subscription.job_id, error=str(error))
+            self._behind.add(subscription)
+            self._wake.set()
+            return True
+        if not found:
+            self.unsubscribe(subscription)
+            subscription.outbox.put(encode_frame(ErrorFrame("There is no such job.", subscription.job_id)))
+        return found
+
+    async def _replay(self, subscription: Subscription) -> bool:
+        job_id, viewer, after_seq = subscription.job_id, subscription.viewer, subscription.after_seq
+        if after_seq is not None:
+            if await self._jobs.current(job_id, viewer) is None:
+                return False  # before the first of its events
+            for event, frame in _events(await event_log.lifecycle_events(self._bus.require(), job_id)):
+                if event.seq > (subscription.after_seq or 0):
+                    subscription.send(event, frame)
+                    subscription.after_seq = event.seq
+        entry = await self._jobs.current(job_id, viewer)
+        if entry is None:
+            return False
+        state = event_of(entry.record, entry.revision)
+        if after_seq is None or state.seq != subscription.last_seq or state.seq == after_seq:
+            subscription.send(state, encode_frame(state))
+        # A number from the future must not silence what comes.
+        subscription.last_seq = state.seq
+        subscription.release()
+        return True
+
+
+def _events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
+    """The frames that are events; anybody may publish on their subjects."""
+    for frame in frames:
+        try:
+            yield _decode(frame), frame
+        except UNDECODABLE as error:
+            log.warning("not an event", error=str(error))

@@ -1,0 +1,223 @@
+"""Where the gateway is, and its errors in words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestServer
+
+from deploy.cli.client import DEFAULT_URL, Target, answer, connected, gateway_url
+from deploy.cli.main import main
+from deploy.stack.runfile import default_data_dir
+from shared.errors import MusicgenError
+from tests.unit.deploy.cli.stack import URLS, seeming_up, without_home
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's data folder, which is the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("MUSICGEN_URL", raising=False)
+    found = default_data_dir()
+    assert found.is_relative_to(tmp_path)
+    found.mkdir()
+    return found
+
+
+@asynccontextmanager
+async def request_to(server: BaseTestServer) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer of a server that stands for a gateway, as a client command gets it."""
+    async with connected(Target(str(server.make_url("")))) as session, session.get("/") as response:
+        yield response
+
+
+def test_without_any_hint_the_default_port_is_tried() -> None:
+    assert gateway_url(Target()) == DEFAULT_URL
+
+
+def test_a_running_up_is_found(data_dir: Path) -> None:
+    seeming_up(data_dir)
+    assert gateway_url(Target()) == URLS["gateway"]
+
+
+def test_an_up_that_was_killed_is_not_asked(data_dir: Path) -> None:
+    seeming_up(data_dir, alive=False)
+    assert gateway_url(Target()) == DEFAULT_URL
+
+
+def test_an_up_without_its_gateway_yet_is_not_asked(data_dir: Path) -> None:
+    seeming_up(data_dir, "nats", "s3")
+    assert gateway_url(Target()) == DEFAULT_URL
+
+
+def test_the_variable_goes_before_the_running_up_and_the_option_before_both(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeming_up(data_dir)
+    monkeypatch.setenv("MUSICGEN_URL", "http://variable:1/")
+    assert gateway_url(Target()) == "http://variable:1"
+    assert gateway_url(Target("http://option:2/")) == "http://option:2"
+
+
+async def test_nobody_at_the_url_is_said_with_the_remedy() -> None:
+    with pytest.raises(MusicgenError, match=r"No gateway answers at http://127\.0\.0\.1:1\.") as caught:
+        async with connected(Target("http://127.0.0.1:1")) as session, session.get("/"):
+            pass
+    assert "musicgen up" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (409, '{"title": "Conflict", "detail": "It is finished already."}', "It is finished already."),
+        (502, "<html>Bad gateway</html>", "The gateway answered 502"),
+        (500, "[]", "The gateway answered 500"),
+        (500, "", "The gateway answered 500"),
+        (404, '{"title": "Not Found"}', "The gateway answered 404"),
+    ],
+)
+async def test_an_error_is_told_in_the_gateways_words_if_it_has_some(status: int, body: str, words: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with (
+        TestServer(app) as server,
+        connected(Target(str(server.make_url("")))) as session,
+        session.get("/") as response,
+    ):
+        with pytest.raises(MusicgenError, match=words):
+            await answer(response)
+
+
+async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tell(request: web.Request) -> web.Response:
+        return web.json_response(request.headers.get("Authorization"))
+
+    app = web.Application()
+    app.router.add_get("/", tell)
+    async with TestServer(app) as server:
+        for key, header in (("", None), ("k" * 16, "Bearer " + "k" * 16)):
+            monkeypatch.setenv("MUSICGEN_API_KEY", key)
+            async with request_to(server) as response:
+                assert await answer(response) == header
+
+
+async def test_a_missing_key_is_said_to_be_missing() -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"detail": "An API key is needed."}, status=401)
+
+    app = web.Application()
+    app.router.add_get("/", refuse)
+    async with (
+        TestServer(app) as server,
+        connected(Target(str(server.make_url("")))) as session,
+        session.get("/") as response,
+    ):
+        with pytest.raises(MusicgenError, match="set MUSICGEN_API_KEY"):
+            await answer(response)
+
+
+def test_a_data_folder_names_its_gateway_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeming_up(tmp_path)
+    monkeypatch.setenv("MUSICGEN_URL", "http://variable:1/")
+    assert gateway_url(Target(data_dir=tmp_path)) == URLS["gateway"]
+
+
+def test_a_data_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MusicgenError, match="No `musicgen up` with a gateway runs on") as caught:
+        gateway_url(Target(data_dir=tmp_path / "elsewhere"))
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http:///",
+        "http:",
+        "https://:8000",
+        "127.0.0.1:8000",
+        "//host",
+        "ftp://host",
+        "http://host:99999",
+        "http://host:port",
+        "http://[::1",
+        "http://host/api/v1",
+        "http://host//",
+        "http://host/?key=1",
+        "http://host#top",
+        "http://user:secret@host",
+        "http://a b/",
+        "http://\n/",
+    ],
+)
+def test_what_is_no_gateways_url_is_refused_in_a_sentence_that_tells_no_password(url: str) -> None:
+    with pytest.raises(MusicgenError, match="is no URL of a gateway") as caught:
+        gateway_url(Target(url))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://host", "https://host:1/", "http://[::1]:8000", "HTTP://HOST", "http://host/"])
+def test_scheme_host_and_port_are_a_gateways_url(url: str) -> None:
+    assert gateway_url(Target(url)).lower() == url.lower().rstrip("/")
+
+
+def test_a_user_without_a_home_folder_gets_the_default_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home(monkeypatch)
+    assert gateway_url(Target()) == DEFAULT_URL
+
+
+@pytest.mark.parametrize("command", ["up", "env", "doctor"])
+def test_a_command_that_needs_a_data_folder_says_so_to_a_user_without_a_home(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    without_home(monkeypatch)
+    assert main([command]) == 1
+    assert capsys.readouterr().err == (
+        f"musicgen {command}: This user has no home folder. Give a folder with --data-dir, or set HOME.\n"
+    )
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "a key", "schlüssel", "\x1b[2J"])
+async def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("MUSICGEN_API_KEY", key)
+    with pytest.raises(MusicgenError, match="MUSICGEN_API_KEY holds a character") as caught:
+        async with connected(Target("http://127.0.0.1:1")):
+            pass
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "needed"), [("<html>hello</html>", []), ("[]", ["job_id"]), ("null", ["job_id"]), ("{}", ["job_id"])]
+)
+async def test_an_answer_that_is_no_gateways_is_one_sentence(body: str, needed: list[str]) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=body)
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with TestServer(app) as server, request_to(server) as response:
+        with pytest.raises(MusicgenError, match="not a gateway's"):
+            await answer(response, *needed)
+
+
+async def test_what_speaks_no_http_is_one_sentence() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"INFO {}\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(MusicgenError, match="does not answer as a gateway does"):
+            async with connected(Target(f"http://127.0.0.1:{port}")) as session, session.get("/"):
+                pass

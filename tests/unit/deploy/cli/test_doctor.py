@@ -1,0 +1,244 @@
+"""What is wrong here, and how to mend it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import nats
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from nats.aio.client import Client
+
+from deploy.cli import serving
+from deploy.cli.doctor import Finding, doctor, examine
+from shared import subjects
+from shared.lifecycle import end
+from shared.messages import WorkerInfo, WorkerState, now
+from shared.settings import Settings
+from tests.servers import embedded_nats
+from tests.unit.deploy.cli.stack import without_home
+
+SETTINGS = [name.upper() for name in Settings.__struct_fields__]
+CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
+
+
+@pytest.fixture(scope="module")
+def nats_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real broker, by role."""
+    server, urls = embedded_nats(tmp_path_factory.mktemp("nats"))
+    server.start()
+    yield urls
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def nats_url(nats_urls: dict[str, str]) -> str:
+    """As an operator reaches it."""
+    return nats_urls["operator"]
+
+
+@pytest.fixture(scope="module")
+def observer_url(nats_urls: dict[str, str]) -> str:
+    """As a program reaches it that may hear events alone."""
+    return nats_urls["observer"]
+
+
+@pytest.fixture(autouse=True)
+def _environment(nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings but the test's own: the broker, and an S3 port on which nobody listens."""
+    for name in (*SETTINGS, "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NATS_URL", nats_url)
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("S3_SECRET_KEY", "secret")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("MUSICGEN_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(serving, "LISTEN", 0.1)
+
+
+async def findings(data_dir: Path) -> dict[str, Finding]:
+    return {finding.what: finding for finding in await examine(data_dir)}
+
+
+async def test_a_wrong_setting_is_the_only_finding_and_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "http")
+    (finding,) = await examine(tmp_path)
+    assert (finding.what, finding.ok) == ("settings", False)
+    assert "GATEWAY_PORT" in finding.detail
+    assert finding.remedy
+
+
+async def test_every_part_is_looked_at(tmp_path: Path) -> None:
+    found = await findings(tmp_path)
+    assert list(found) == ["settings", "programs", "gpu", "memory", "disk", "model", "nats", "s3", "workers"]
+    assert found["settings"].ok
+    assert found["programs"].ok
+    assert found["model"].ok
+    assert found["nats"].ok
+
+
+async def test_a_server_of_ones_own_that_is_away_is_wrong(tmp_path: Path) -> None:
+    finding = (await findings(tmp_path))["s3"]
+    assert finding.ok is False
+    assert "127.0.0.1:1" in finding.detail
+    assert "S3_ENDPOINT" in finding.remedy
+
+
+async def test_a_broker_that_nobody_answers_for_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    async with asyncio.timeout(10):
+        finding = (await findings(tmp_path))["nats"]
+    assert finding.ok is False
+    assert "127.0.0.1:1" in finding.detail
+
+
+async def test_servers_of_a_cluster_are_looked_at_one_by_one(
+    tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = nats_url.partition("@")[0]
+    monkeypatch.setenv("NATS_URL", f"{nats_url}, {user}@127.0.0.1:1")
+    finding = (await findings(tmp_path))["nats"]
+    assert finding.ok is None
+    assert finding.detail.startswith("1 of 2 servers answer; 127.0.0.1:1: ")
+    monkeypatch.setenv("NATS_URL", f"{user}@127.0.0.1:1,{user}@127.0.0.1:2")
+    finding = (await findings(tmp_path))["nats"]
+    assert finding.ok is False
+    assert "127.0.0.1:1: " in finding.detail
+    assert "127.0.0.1:2: " in finding.detail
+
+
+async def test_a_server_that_up_would_bring_is_only_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("S3_ENDPOINT")
+    monkeypatch.setenv("S3_BUCKET", "no-such-bucket")
+    finding = (await findings(tmp_path))["s3"]
+    assert finding.ok is None
+    assert "musicgen up" in finding.detail
+
+
+async def test_a_password_in_a_url_is_not_shown(tmp_path: Path, nats_url: str) -> None:
+    password = urlsplit(nats_url).password
+    assert password
+    assert password not in str(await examine(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("files", "ok"), [(CHECKPOINT, True), (CHECKPOINT[:1], False), (CHECKPOINT[1:], False), ((), False)]
+)
+async def test_a_folder_needs_both_files_of_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], ok: bool
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setenv("MUSICGEN_MODEL_SIZE", str(tmp_path))
+    finding = (await findings(tmp_path))["model"]
+    assert finding.ok is ok
+    assert all(name in finding.remedy for name in CHECKPOINT) is not ok
+
+
+async def test_a_model_of_the_hub_is_a_note_until_it_is_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSICGEN_MODEL_SIZE", "small")
+    finding = (await findings(tmp_path))["model"]
+    assert finding.ok is None
+    assert "will be downloaded" in finding.detail
+    snapshot = tmp_path / "hub" / "hub" / "models--facebook--musicgen-small" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "state_dict.bin").touch()
+    assert (await findings(tmp_path))["model"].ok is True
+
+
+async def test_a_user_without_a_home_folder_has_no_model_in_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_home(monkeypatch)
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.setenv("MUSICGEN_MODEL_SIZE", "small")
+    assert (await findings(tmp_path))["model"].ok is None
+
+
+async def test_a_data_directory_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
+    assert "GB free" in (await findings(tmp_path / "not" / "yet"))["disk"].detail
+
+
+async def test_the_exit_code_says_whether_anything_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await doctor(tmp_path) == 1
+    printed = capsys.readouterr().out
+    assert "s3" in printed
+    assert "→" in printed
+
+
+async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path: Path) -> None:
+    finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is False
+    assert "no worker serves a model" in finding.detail
+    assert "musicgen worker" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("state", "ok", "words"),
+    [
+        (WorkerState.READY, True, "1 ready: starter on cpu"),
+        (WorkerState.LOADING, None, "no worker serves a model yet: it says so"),
+        (WorkerState.FAILED, False, "no worker serves a model: it says so"),
+    ],
+)
+async def test_workers_are_heard_on_nats_without_a_gateway(
+    tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch, state: WorkerState, ok: bool | None, words: str
+) -> None:
+    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    client = await nats.connect(nats_url)
+    announcing = asyncio.create_task(announce(client, state))
+    try:
+        finding = (await findings(tmp_path))["workers"]
+    finally:
+        await end((announcing,))
+        await client.close()
+    assert (finding.ok, finding.detail) == (ok, words)
+
+
+async def announce(client: Client, state: WorkerState) -> None:
+    """As a worker does, more often."""
+    info = WorkerInfo(
+        worker_id="w1", model="starter", state=state, message="it says so", device="cpu", started_at=now(), version="1"
+    )
+    while True:
+        await client.publish(subjects.worker_subject("w1"), msgspec.json.encode(info))
+        await asyncio.sleep(0.05)
+
+
+async def test_workers_are_asked_of_a_gateway_where_one_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def health(request: web.Request) -> web.Response:
+        return web.json_response({"workers": []}, status=503)
+
+    app = web.Application()
+    app.router.add_get("/health", health)
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    async with TestServer(app) as server:
+        monkeypatch.setenv("MUSICGEN_URL", str(server.make_url("/")))
+        finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is False
+    assert "jobs stay queued" in finding.detail
+
+
+async def test_without_gateway_and_nats_workers_are_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    finding = (await findings(tmp_path))["workers"]
+    assert finding.ok is None
+    assert "musicgen up" in finding.detail
+
+
+async def test_a_user_that_may_not_hear_workers_is_told_that_none_can_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observer_url: str
+) -> None:
+    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    monkeypatch.setenv("NATS_URL", observer_url)
+    assert (await findings(tmp_path))["workers"].ok is None

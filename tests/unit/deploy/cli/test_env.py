@@ -1,0 +1,64 @@
+"""What other programs need to reach a running `up`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.cli.env import exports, print_exports
+from shared.errors import MusicgenError
+from tests.unit.deploy.cli.stack import URLS, seeming_up
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("S3_BUCKET", "S3_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_running_up_exports_the_operators_access_to_every_part(tmp_path: Path) -> None:
+    credentials = seeming_up(tmp_path)
+    keys = credentials.s3_keys["operator"]
+    assert exports(tmp_path) == {
+        "MUSICGEN_URL": URLS["gateway"],
+        "NATS_URL": f"nats://operator:{credentials.nats_passwords['operator']}@127.0.0.1:4222",
+        "S3_ENDPOINT": URLS["s3"],
+        "AWS_ENDPOINT_URL": URLS["s3"],
+        "S3_ACCESS_KEY": keys.access_key,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "S3_SECRET_KEY": keys.secret_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "S3_BUCKET": "music-audio",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+def test_a_server_of_ones_own_is_not_exported(tmp_path: Path) -> None:
+    seeming_up(tmp_path, "gateway", "worker")
+    assert exports(tmp_path) == {"MUSICGEN_URL": URLS["gateway"]}
+
+
+def test_the_bucket_of_the_settings_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_BUCKET", "tunes")
+    seeming_up(tmp_path, "s3")
+    assert exports(tmp_path)["S3_BUCKET"] == "tunes"
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_without_a_running_up_there_is_nothing_to_export(tmp_path: Path, stale: bool) -> None:
+    if stale:
+        seeming_up(tmp_path, alive=False)
+    with pytest.raises(MusicgenError, match="No `musicgen up` runs on") as caught:
+        exports(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_shell_reads_back_what_was_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seeming_up(tmp_path)
+    print_exports(tmp_path)
+    lines = capsys.readouterr().out
+    script = f"{lines}\n'{sys.executable}' -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=30, check=True, env={})
+    assert exports(tmp_path).items() <= json.loads(done.stdout).items()

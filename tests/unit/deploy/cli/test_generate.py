@@ -1,0 +1,125 @@
+"""`musicgen generate` at moments that a whole system hardly ever has."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from deploy.cli.client import Target
+from deploy.cli.generate import generate
+from shared.errors import MusicgenError
+from tests.faults.small_disk import small_disk
+
+REQUEST: dict[str, Any] = {"prompt": "tone", "duration": 1.0}
+
+
+class Gateway:
+    """Accepts a job as late as the test wants, and notes what is cancelled."""
+
+    def __init__(self, cancel_status: int = 200) -> None:
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.posts = 0
+        self.cancelled: list[str] = []
+        self._cancel_status = cancel_status
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/api/v1/generate", self._accept)
+        app.router.add_delete("/api/v1/jobs/{job_id}", self._cancel)
+        return app
+
+    async def _accept(self, request: web.Request) -> web.Response:
+        self.posts += 1
+        self.asked.set()
+        await self.may_answer.wait()
+        return web.json_response({"job_id": "gen_abc123456789"})
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        self.cancelled.append(request.match_info["job_id"])
+        return web.json_response({"detail": "It is finished: nothing to cancel."}, status=self._cancel_status)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_a_signal_while_the_job_is_being_accepted_cancels_it_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    gateway = Gateway()
+    async with TestServer(gateway.app()) as server:
+        target = Target(str(server.make_url("")))
+        generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
+        await gateway.asked.wait()
+        os.kill(os.getpid(), number)
+        await asyncio.sleep(0)
+        gateway.may_answer.set()
+        assert await generating == 128 + number
+    assert gateway.cancelled == ["gen_abc123456789"]
+    assert "gen_abc123456789 cancelled" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_job_that_could_not_be_cancelled_is_said_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = Gateway(cancel_status=409)
+    gateway.may_answer.set()
+    async with TestServer(gateway.app()) as server:
+        target = Target(str(server.make_url("")))
+        # Without a WebSocket the command waits for the gateway to be back.
+        generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
+        await gateway.asked.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await generating == 128 + signal.SIGTERM
+    said = capsys.readouterr().err
+    assert "may go on" in said
+    assert "nothing to cancel" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("", "-o needs the name"),
+        ("no/such/folder.wav", "No such file or directory"),
+        ("new/", "There is no folder"),
+        ("loop", "Too many levels of symbolic links"),
+        ("n" * 256, "File name too long"),
+        ("file/out.wav", "Not a directory"),
+        ("/proc/out.wav", "cannot be written"),
+    ],
+)
+async def test_a_place_that_takes_no_file_is_refused_before_any_music_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    gateway = Gateway()
+    async with TestServer(gateway.app()) as server:
+        with pytest.raises(MusicgenError, match=words):
+            await generate(Target(str(server.make_url(""))), REQUEST, place)
+    assert gateway.posts == 0
+    assert {each.name for each in tmp_path.iterdir()} == {"loop", "file"}
+
+
+async def test_a_socket_is_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(tmp_path / "s"))
+        with pytest.raises(MusicgenError, match="is a socket"):
+            await generate(Target("http://127.0.0.1:1"), REQUEST, str(tmp_path / "s"))
+    assert (tmp_path / "s").is_socket()
+
+
+async def test_a_disk_without_room_for_the_music_is_told_before_any_is_asked_for(tmp_path: Path) -> None:
+    gateway = Gateway()
+    with small_disk(tmp_path / "disk", 1):
+        async with TestServer(gateway.app()) as server:
+            with pytest.raises(MusicgenError, match="too little for 60 s of music"):
+                await generate(
+                    Target(str(server.make_url(""))), {**REQUEST, "duration": 60.0}, str(tmp_path / "disk" / "o.wav")
+                )
+    assert gateway.posts == 0

@@ -1,0 +1,102 @@
+"""The command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from deploy.cli.main import _parser, main
+from shared.version import VERSION
+
+
+def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "COMMAND"),
+        (("sing",), "sing"),
+        (("up", "--port", "0"), "1 to 65535"),
+        (("up", "--port", "65536"), "1 to 65535"),
+        (("up", "--port", "http"), "1 to 65535"),
+        (("up", "--workers", "-1"), "0 to 64"),
+        (("up", "--workers", "65"), "0 to 64"),
+        (("up", "--colour", "red"), "--colour"),
+        (("generate",), "PROMPT"),
+        (("generate", "a", "--duration", "long"), "--duration"),
+        (("generate", "a", "--duration", "nan"), "8 or 7.5"),
+        (("generate", "a", "--duration", "inf"), "8 or 7.5"),
+        (("generate", "a", "--seed", "1.5"), "--seed"),
+        (("jobs", "--status", "done"), "done"),
+        (("cancel",), "JOB"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in parsing_error(capsys, *arguments)
+
+
+def test_no_worker_is_the_same_as_0_workers() -> None:
+    assert _parser().parse_args(["up"]).workers == 1
+    assert _parser().parse_args(["up", "--no-worker"]).workers == 0
+    assert _parser().parse_args(["up", "--workers", "3"]).workers == 3
+
+
+def test_cancel_keeps_nothing_unless_told_to() -> None:
+    assert _parser().parse_args(["cancel", "gen_abc123456789"]).keep is False
+    assert _parser().parse_args(["cancel", "--keep", "gen_abc123456789"]).keep is True
+
+
+def test_generate_asks_for_8_seconds_unless_told_otherwise() -> None:
+    options = _parser().parse_args(["generate", "a tone"])
+    assert (options.prompt, options.duration, options.seed, options.model, options.output) == (
+        "a tone",
+        8.0,
+        None,
+        None,
+        None,
+    )
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.strip() == VERSION
+
+
+@pytest.mark.parametrize("command", [["cancel", "gen_abc123456789"], ["jobs"], ["generate", "a"]])
+def test_a_gateway_that_is_not_there_is_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main([*command, "--url", "http://127.0.0.1:1"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"musicgen {command[0]}: No gateway answers at http://127.0.0.1:1.")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["gateway", "worker"])
+def test_a_wrong_setting_stops_a_role_with_its_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("MAX_DURATION", "long")
+    program = f"import sys; from deploy.cli.main import main; sys.exit(main(['{command}']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"musicgen {command}: MAX_DURATION must be")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_imports_neither_torch_nor_a_server() -> None:
+    program = (
+        "import sys\nfrom deploy.cli.main import _parser\n_parser().format_help()\n"
+        "print(sorted({'torch', 'aiohttp', 'nats', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,198 @@
+"""Jobs in the queue, seconds a day and records."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from gateway.access.quotas import Limits, Quotas
+from gateway.access.reservations import Reservations, Reserved
+from gateway.index.charges import QUOTA_DAY
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.problems import Problem
+from shared.bus import Bus
+from shared.messages import JobRecord, JobStatus, now
+from shared.records import Entry
+from tests.unit.gateway.samples import entry, record
+
+
+@pytest.fixture
+def index() -> JobIndex:
+    return JobIndex(Estimator())
+
+
+class OwnReservations(Reservations):
+    """Those of one gateway, in its memory."""
+
+    def __init__(self) -> None:
+        super().__init__(Bus(Client()))
+        self._reserved: dict[str, Reserved] = {}
+
+    async def add(self, owner: str, job_id: str, seconds: float, check: Callable[[Reserved], None]) -> bool:
+        reserved = self._reserved.setdefault(owner, {})
+        if job_id in reserved:
+            return False
+        check(reserved)
+        reserved[job_id] = seconds
+        return True
+
+    async def remove(self, owner: str, job_id: str) -> None:
+        del self._reserved[owner][job_id]
+
+
+class OwnLedger(Ledger):
+    """The bucket has what the test puts there."""
+
+    def __init__(self, index: JobIndex, *jobs: str) -> None:
+        super().__init__(Bus(Client()), index)
+        self._jobs = jobs
+
+    async def current(self, job_id: str) -> Entry | None:
+        return entry(made(1)) if job_id in self._jobs else None
+
+
+def quotas_of(index: JobIndex, queued_jobs: int, daily_seconds: float, records: int = 1000, *known: str) -> Quotas:
+    return Quotas(index, OwnLedger(index, *known), OwnReservations(), Limits(queued_jobs, daily_seconds, records))
+
+
+def made(number: int, seconds: float = 10, hours: float = 0, **fields: Any) -> JobRecord:
+    """A job of the DAW, asked for so many hours ago."""
+    return record(number, duration=seconds, created_at=now() - timedelta(hours=hours), **({"owner": "daw"} | fields))
+
+
+async def refused(quotas: Quotas, new: JobRecord) -> Problem | None:
+    """What is wrong with one more job; one that is admitted is not accepted in the end."""
+    try:
+        await quotas.check_records(new)
+        async with quotas.admitted(new):
+            raise NotAcceptedError
+    except NotAcceptedError:
+        return None
+    except Problem as problem:
+        return problem
+
+
+class NotAcceptedError(Exception):
+    """The end of a job that a test only asks for."""
+
+
+async def test_one_job_too_many_in_the_queue_is_refused_until_one_has_begun(index: JobIndex) -> None:
+    quotas = quotas_of(index, 2, 1000)
+    for number in (1, 2):
+        assert await refused(quotas, made(number)) is None
+        index.apply(entry(made(number)))
+    problem = await refused(quotas, made(3))
+    assert problem is not None
+    assert (problem.status, problem.headers["Retry-After"]) == (429, "10")
+    assert "2 jobs in the queue" in problem.detail
+    assert await refused(quotas, made(3, owner="web")) is None
+    index.apply(entry(made(1, status=JobStatus.PROCESSING), 2))
+    assert await refused(quotas, made(3)) is None
+
+
+async def test_jobs_that_are_just_being_accepted_count(index: JobIndex) -> None:
+    quotas = quotas_of(index, 2, 25)
+    async with quotas.admitted(made(1)):
+        assert await refused(quotas, made(2, seconds=16)) is not None
+        async with quotas.admitted(made(2)):
+            assert await refused(quotas, made(3)) is not None
+            index.apply(entry(made(2)))  # counted once, although it is in both places
+            assert await refused(quotas, made(3)) is not None
+
+
+async def test_a_repeated_request_counts_once_and_is_never_refused(index: JobIndex) -> None:
+    quotas = quotas_of(index, 1, 10)
+    async with quotas.admitted(made(1)):
+        assert await refused(quotas, made(1)) is None
+        assert await refused(quotas, made(2)) is not None
+    index.apply(entry(made(1)))
+    assert await refused(quotas, made(1)) is None
+
+
+async def test_a_job_that_was_not_accepted_gives_its_room_back(index: JobIndex) -> None:
+    quotas = quotas_of(index, 1, 10)
+    with pytest.raises(ConnectionError):
+        async with quotas.admitted(made(1)):
+            raise ConnectionError
+    assert await refused(quotas, made(2)) is None
+
+
+async def test_without_keys_nothing_is_counted(index: JobIndex) -> None:
+    quotas = quotas_of(index, 1, 10)
+    for number in range(3):
+        index.apply(entry(made(number, owner=None)))
+        assert await refused(quotas, made(9, seconds=100, owner=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({"status": JobStatus.QUEUED}, True),
+        ({"status": JobStatus.COMPLETED, "attempts": 1}, True),
+        ({"status": JobStatus.CANCELLED, "attempts": 1}, True),
+        ({"status": JobStatus.QUEUED, "follows": True}, True),
+        ({"status": JobStatus.COMPLETED, "source": "gen_000000000000"}, False),
+        ({"status": JobStatus.CANCELLED}, False),
+        ({"status": JobStatus.FAILED, "attempts": 3}, False),
+        ({"status": JobStatus.COMPLETED, "attempts": 1, "owner": "web"}, False),
+    ],
+)
+async def test_what_counts_for_the_day(index: JobIndex, fields: dict[str, Any], counts: bool) -> None:
+    index.apply(entry(made(1, seconds=10, **fields)))
+    assert (await refused(quotas_of(index, 100, 15), made(2, seconds=10)) is not None) == counts
+
+
+async def test_a_day_is_the_last_24_hours_and_the_answer_says_when_there_is_room(index: JobIndex) -> None:
+    quotas = quotas_of(index, 100, 30)
+    for number, hours in ((1, 25), (2, 20), (3, 10), (4, 5)):
+        index.apply(entry(made(number, hours=hours)))
+    problem = await refused(quotas, made(5, seconds=10))
+    assert problem is not None
+    assert 4 * 3600 - 5 <= int(problem.headers["Retry-After"]) <= 4 * 3600
+    problem = await refused(quotas, made(5, seconds=20))
+    assert problem is not None
+    assert 14 * 3600 - 5 <= int(problem.headers["Retry-After"]) <= 14 * 3600
+    assert "30 seconds of audio" in problem.detail
+
+
+async def test_what_is_more_than_a_day_has_never_fits(index: JobIndex) -> None:
+    problem = await refused(quotas_of(index, 100, 30), made(1, seconds=31))
+    assert problem is not None
+    assert int(problem.headers["Retry-After"]) == QUOTA_DAY.total_seconds()
+
+
+async def test_a_key_with_as_many_records_as_it_may_have_is_refused_alone(index: JobIndex) -> None:
+    quotas = quotas_of(index, 100, 1000, 2)
+    for number in (1, 2):
+        index.apply(entry(made(number, status=JobStatus.FAILED)))
+    problem = await refused(quotas, made(3))
+    assert problem is not None
+    assert (problem.status, problem.headers["Retry-After"]) == (429, "60")
+    assert "2 jobs on record" in problem.detail
+    assert await refused(quotas, made(3, owner="web")) is None
+    assert await refused(quotas, made(3, owner=None)) is None
+    index.discard(made(1).job_id)
+    assert await refused(quotas, made(3)) is None
+
+
+async def test_a_repeated_request_is_not_refused_for_its_own_record(index: JobIndex) -> None:
+    quotas = quotas_of(index, 100, 1000, 1, made(2).job_id)
+    index.apply(entry(made(1)))
+    assert await refused(quotas, made(1)) is None
+    assert await refused(quotas, made(2)) is None  # another gateway made it just now
+    assert await refused(quotas, made(3)) is not None
+
+
+async def test_so_many_jobs_at_once_that_their_reservations_fit_no_message_are_refused(
+    index: JobIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.access.quotas.AT_ONCE", 1)
+    quotas = quotas_of(index, 100, 1000)
+    async with quotas.admitted(made(1)):
+        problem = await refused(quotas, made(2))
+    assert problem is not None
+    assert (problem.status, problem.headers["Retry-After"]) == (429, "30")

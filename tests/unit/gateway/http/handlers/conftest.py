@@ -1,0 +1,29 @@
+"""What the tests of downloads share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.jobs.stored_files import Objects
+from gateway.services import Services
+from shared.settings import load_settings
+from shared.storage import Storage
+from tests.unit.gateway.conftest import KEYS
+from tests.unit.gateway.http.handlers.bucket import Bucket
+from tests.unit.gateway.samples import completed, entry, job_id, outputs
+
+
+@pytest.fixture
+async def s3(services: Services) -> AsyncIterator[Bucket]:
+    """An S3 that holds the files of job 1, which is completed."""
+    app, bucket = web.Application(), Bucket()
+    app.router.add_head("/music-audio", bucket.look)
+    app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", bucket.get)
+    async with TestServer(app) as server:
+        services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
+        services.objects = Objects(services.storage, services.http)
+        services.probe._storage = services.storage
+        services.index.apply(entry(completed(1, outputs=outputs(1))))
+        yield bucket

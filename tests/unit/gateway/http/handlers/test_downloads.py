@@ -1,0 +1,274 @@
+"""Downloads: a redirect, the bytes through the gateway, or a reason why there are none."""
+
+import hashlib
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiohttp import ClientPayloadError
+from msgspec.structs import replace
+
+from gateway.http.handlers.downloads import audio_of, output_of
+from gateway.problems import Problem
+from gateway.services import Services
+from shared.messages import JobRecord, JobStatus
+from shared.records import Entry, losing
+from tests.unit.gateway.conftest import Api
+from tests.unit.gateway.http.handlers.bucket import Bucket
+from tests.unit.gateway.samples import AUDIO, completed, entry, job_id, outputs, record
+
+URL = f"/api/v1/download/{job_id(1)}"
+LONG = bytes(1_000_000)
+ETAG = f'"{hashlib.sha256(AUDIO).hexdigest()}"'
+
+
+def long() -> JobRecord:
+    """Job 1, with as much audio as does not come in one piece."""
+    record = completed(1)
+    assert record.audio is not None
+    checksum = hashlib.sha256(LONG).hexdigest()
+    return replace(record, audio=replace(record.audio, size=len(LONG), sha256=checksum, s3_etag="e"))
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "words"),
+    [
+        (record(1), "is still queued"),
+        (record(1, status=JobStatus.PROCESSING), "is still processing"),
+        (record(1, status=JobStatus.FAILED, error_message="out of memory"), "failed: out of memory"),
+        (record(1, status=JobStatus.CANCELLED), "was cancelled"),
+    ],
+)
+def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words: str) -> None:
+    with pytest.raises(Problem, match=words) as caught:
+        audio_of(unfinished)
+    assert caught.value.status == 409
+    assert job_id(1) in caught.value.detail
+    with pytest.raises(Problem, match=words):
+        output_of(unfinished, "audio.mid")
+
+
+def test_a_completed_job_has_a_key() -> None:
+    assert audio_of(completed(1)).stored.key == f"jobs/{job_id(1)}/audio.wav"
+
+
+@pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
+def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, content_type: str) -> None:
+    file = output_of(completed(1, outputs=outputs(1)), name)
+    assert (file.stored.key, file.content_type, file.name) == (
+        f"jobs/{job_id(1)}/{name}",
+        content_type,
+        f"{job_id(1)}-{name}",
+    )
+
+
+def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
+    with pytest.raises(Problem, match=r"it has audio\.mid, bass\.wav\.") as caught:
+        output_of(completed(1, outputs=outputs(1)), "lead.wav")
+    assert caught.value.status == 404
+    with pytest.raises(Problem, match='"outputs" asks for it'):
+        output_of(completed(1), "audio.mid")
+
+
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+async def test_an_unfinished_job_is_a_409_in_both_ways(api: Api, services: Services, query: str) -> None:
+    services.index.apply(entry(record(1)))
+    async with api.get(URL + query, allow_redirects=False) as response:
+        assert response.status == 409
+        assert response.content_type == "application/problem+json"
+
+
+async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(api: Api, s3: Bucket) -> None:
+    async with api.get(URL, allow_redirects=False) as response:
+        assert response.status == 302
+        assert response.headers["Cache-Control"] == "no-store"
+        url = urlsplit(response.headers["Location"])
+    assert url.path == f"/music-audio/jobs/{job_id(1)}/audio.wav"
+    query = parse_qs(url.query)
+    assert query["X-Amz-Expires"] == ["600"]
+    assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
+
+
+async def test_an_output_redirects_to_its_own_object(api: Api, s3: Bucket) -> None:
+    async with api.get(f"{URL}/bass.wav", allow_redirects=False) as response:
+        assert response.status == 302
+        url = urlsplit(response.headers["Location"])
+    assert url.path == f"/music-audio/jobs/{job_id(1)}/bass.wav"
+    named = parse_qs(url.query)["response-content-disposition"]
+    assert named == [f'attachment; filename="{job_id(1)}-bass.wav"']
+
+
+async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: Bucket) -> None:
+    for method in (api.get, api.head):
+        async with method(f"{URL}/audio.mid?proxy=1") as response:
+            assert response.status == 200
+            assert response.content_type == "audio/midi"
+            assert response.headers["Content-Length"] == "44"
+            assert f"{job_id(1)}-audio.mid" in response.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("name", ["audio.wav", "..%2faudio.wav", "lead.wav"])
+async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: Bucket, name: str) -> None:
+    async with api.get(f"{URL}/{name}", allow_redirects=False) as response:
+        assert response.status == 404
+
+
+async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: Bucket) -> None:
+    s3.exists = False
+    await services.probe._look_at_s3()
+    async with api.get(URL, allow_redirects=False) as response:
+        assert response.status == 503
+        assert "S3 has no bucket" in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("missing", [1, 200_000])
+async def test_what_breaks_off_at_s3_breaks_off_at_the_client(
+    api: Api, services: Services, s3: Bucket, missing: int
+) -> None:
+    """And never goes on with an error in the middle of the audio."""
+    services.index.apply(entry(long(), 2))
+    s3.data, s3.missing = LONG, missing
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+    assert not services.index.has_expired(long())
+
+
+@pytest.mark.parametrize("withheld", [1, 4])
+async def test_a_part_of_another_length_than_was_asked_for_is_a_503(api: Api, s3: Bucket, withheld: int) -> None:
+    s3.withheld = withheld
+    async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
+        assert response.status == 503
+
+
+async def test_what_breaks_off_at_once_is_a_503(api: Api, s3: Bucket) -> None:
+    s3.missing = 1
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 503
+
+
+async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: Bucket) -> None:
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        assert response.content_type == "audio/wav"
+        assert response.headers["Content-Length"] == str(len(AUDIO))
+        assert f"{job_id(1)}.wav" in response.headers["Content-Disposition"]
+        assert "x-amz-id-2" not in response.headers
+        assert await response.read() == AUDIO
+
+
+async def test_a_range_is_passed_on(api: Api, s3: Bucket) -> None:
+    async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
+        assert response.status == 206
+        assert response.headers["Content-Range"] == "bytes 4-7/44"
+        assert await response.read() == AUDIO[4:8]
+
+
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+@pytest.mark.parametrize("answered", [403, 416, 429, 500, 503, 204, 301])
+async def test_an_s3_that_refuses_is_a_503_and_no_loss(
+    api: Api, services: Services, s3: Bucket, answered: int, query: str
+) -> None:
+    s3.status = answered
+    async with api.get(URL + query, allow_redirects=False) as response:
+        assert response.status == 503
+        assert response.content_type == "application/problem+json"
+        assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+async def test_without_a_bucket_no_file_is_taken_for_lost(api: Api, s3: Bucket, query: str, method: str) -> None:
+    s3.status, s3.exists = 404, False
+    async with api.request(method, URL + query, allow_redirects=False) as response:
+        assert response.status == 503
+        assert method == "HEAD" or "create it, or set S3_BUCKET" in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?proxy=1"])
+@pytest.mark.parametrize("path", ["", "/audio.mid", "/bass.wav"])
+@pytest.mark.parametrize("data", [None, AUDIO[:7], AUDIO + b"!", bytes(len(AUDIO))])
+async def test_a_file_that_is_gone_or_another_one_is_a_410_with_the_recipe(
+    api: Api, s3: Bucket, data: bytes | None, path: str, query: str, method: str
+) -> None:
+    s3.data, s3.status = data or b"", 200 if data else 404
+    async with api.request(method, URL + path + query, allow_redirects=False) as response:
+        assert response.status == 410
+        if method == "GET":
+            problem = await response.json()
+            assert "is lost" in problem["detail"]
+            assert problem["recipe"]["prompt"] == "a tone"
+
+
+@pytest.mark.parametrize("headers", [{"Range": "bytes=4-7"}, {"If-None-Match": ETAG}, {"If-Match": '"x"'}])
+@pytest.mark.parametrize("data", [AUDIO[:10], bytes(len(AUDIO))])
+async def test_neither_a_part_nor_a_condition_hides_that_a_file_is_another_one(
+    api: Api, s3: Bucket, data: bytes, headers: dict[str, str]
+) -> None:
+    s3.data = data
+    async with api.get(f"{URL}?proxy=1", headers=headers) as response:
+        assert response.status == 410
+
+
+async def test_a_long_file_that_has_rotted_below_its_etag_breaks_off_before_its_end(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    services.index.apply(entry(long(), 2))
+    s3.data = LONG[:-1] + b"!"
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 200
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+
+async def test_an_object_with_another_etag_is_read_once_and_served_if_it_is_the_file(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    """It may have come back from a backup, in parts."""
+    for _ in range(2):
+        async with api.get(URL, allow_redirects=False) as response:
+            assert response.status == 302
+    assert s3.asked == [("HEAD", None), ("GET", None), ("HEAD", None)]
+
+
+async def test_an_object_with_the_etag_it_was_stored_with_costs_one_head(
+    api: Api, services: Services, s3: Bucket
+) -> None:
+    record = completed(1)
+    assert record.audio is not None
+    services.index.apply(entry(replace(record, audio=replace(record.audio, s3_etag="e")), 2))
+    for query, status in (("", 302), ("?proxy=1", 206)):
+        async with api.get(URL + query, headers={"Range": "bytes=1-2"}, allow_redirects=False) as response:
+            assert response.status == status
+    assert s3.asked == [("HEAD", None), ("GET", "bytes=1-2")]
+
+
+@pytest.mark.parametrize(("method", "query"), [("GET", "?proxy=1"), ("HEAD", "?proxy=1"), ("HEAD", "")])
+async def test_a_file_that_is_known_to_be_lost_asks_no_store(
+    api: Api, services: Services, s3: Bucket, method: str, query: str
+) -> None:
+    done = entry(completed(1, outputs=outputs(1)))
+    services.index.apply(Entry(losing(done, outputs(1)[1]), 2))
+    async with api.request(method, f"{URL}/bass.wav{query}") as response:
+        assert response.status == 410
+    assert s3.asked == []
+    async with api.get(f"{URL}{query or '?proxy=1'}") as response:
+        assert response.status == 200
+
+
+async def test_proxying_from_an_s3_that_refuses_connections_is_a_503(api: Api, services: Services) -> None:
+    services.index.apply(entry(completed(1)))
+    async with api.get(f"{URL}?proxy=1") as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: Bucket) -> None:
+    for query in ("", "?proxy=1"):
+        async with api.head(URL + query) as response:
+            assert response.status == 200
+            assert response.headers["Content-Length"] == "44"
+            assert response.headers["Content-Type"] == "audio/wav"
+            assert response.headers.get("ETag") == (ETAG if query else None)
+            assert await response.read() == b""

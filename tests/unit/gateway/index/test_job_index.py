@@ -1,0 +1,164 @@
+"""The records in memory, against a plain re-computation."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.index.estimator import Ahead, Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.listing import Position
+from shared.messages import JobRecord, JobStatus, now
+from shared.records import Entry
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
+
+MODELS = ("starter", "small")
+OWNERS = (None, "daw", "web")
+NUMBERS = st.integers(0, 5)
+# A job's number settles its age and model, as it does in truth; several are of the same age.
+APPLY = st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 6))
+STEPS = st.lists(APPLY | NUMBERS, max_size=30)
+
+
+def made(number: int, status: JobStatus) -> JobRecord:
+    owner = OWNERS[number % 3]
+    return record(number, age=number // 2, model=MODELS[number % 2], duration=number + 1.0, status=status, owner=owner)
+
+
+def newest_first(model: dict[int, Entry]) -> list[JobRecord]:
+    records = [each.record for each in model.values()]
+    return sorted(records, key=lambda each: (each.created_at, each.job_id), reverse=True)
+
+
+@given(STEPS)
+def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
+    index, model = JobIndex(Estimator()), dict[int, Entry]()
+    for step in steps:
+        if isinstance(step, int):
+            index.discard(job_id(step))
+            model.pop(step, None)
+            continue
+        number, status, revision = step
+        index.ahead_of(made(number, status))  # what is remembered for the next question must not outlive a change
+        index.apply(entry(made(number, status), revision))
+        if number not in model or model[number].revision < revision:
+            model[number] = entry(made(number, status), revision)
+
+    records = newest_first(model)
+    assert index.count(None) == len(records)
+    for wanted in (None, *JobStatus):
+        matching = [each for each in records if wanted in (None, each.status)]
+        assert index.newest(100, wanted, None) == matching
+        assert index.count(wanted) == len(matching)
+        for owner in OWNERS[1:]:
+            own = [each for each in matching if each.owner == owner]
+            assert index.newest(100, wanted, None, owner) == own
+            assert index.count(wanted, owner) == len(own)
+    for number in range(6):
+        assert index.get(job_id(number)) == (model[number].record if number in model else None)
+    for each in records:
+        position = (each.created_at, each.job_id)
+        older = [other for other in records if (other.created_at, other.job_id) < position]
+        assert index.newest(2, None, Position(*position)) == older[:2]
+        queued = [
+            other for other in records if other.status is JobStatus.QUEUED and other.recipe.model == each.recipe.model
+        ]
+        waiting = [other for other in queued if other in older]
+        behind = sum((other.created_at, other.job_id) > position for other in queued)
+        seconds = sum(other.recipe.duration for other in waiting)  # of whole numbers: exact in any order
+        assert index.ahead_of(each) == Ahead(len(waiting), seconds, behind)
+
+
+def test_an_older_revision_never_replaces_a_newer_one() -> None:
+    index = JobIndex(Estimator())
+    index.apply(entry(completed(1), 5))
+    index.apply(entry(record(1), 4))
+    index.apply(entry(record(1), 5))
+    assert index.get(job_id(1)) == completed(1)
+    assert index.count(JobStatus.QUEUED) == 0
+
+
+def test_discarding_an_unknown_job_is_fine() -> None:
+    index = JobIndex(Estimator())
+    index.discard(job_id(1))
+    assert index.count(None) == 0
+
+
+def test_a_completed_job_teaches_the_estimator_once() -> None:
+    index = JobIndex(Estimator())
+    for revision in (1, 1, 1):
+        index.apply(entry(completed(1), revision))
+    assert index.estimator.queued(record(2), Ahead(0, 0.0), slots=1, workers=1) == pytest.approx(5.0)
+
+
+def test_pages_follow_each_other_without_gap_or_repetition() -> None:
+    index = JobIndex(Estimator())
+    for number in range(10):
+        index.apply(entry(record(number, age=number // 3)))
+    seen: list[str] = []
+    before: Position | None = None
+    while page := index.newest(3, None, before):
+        seen += [each.job_id for each in page]
+        before = Position(page[-1].created_at, page[-1].job_id)
+    assert seen == [each.job_id for each in index.newest(100, None, None)]
+    assert len(set(seen)) == 10
+
+
+def test_the_oldest_wait_is_that_of_the_first_queued_job_of_any_model() -> None:
+    index = JobIndex(Estimator())
+    assert index.oldest_wait() == 0.0
+    for number, age in enumerate((5, 60, 30)):
+        index.apply(entry(record(number, model=MODELS[number % 2], created_at=now() - timedelta(seconds=age))))
+    assert 59.9 <= index.oldest_wait() < 62
+
+
+def test_a_clock_that_is_behind_gives_no_negative_wait() -> None:
+    index = JobIndex(Estimator())
+    index.apply(entry(record(1, created_at=now() + timedelta(hours=1))))
+    assert index.oldest_wait() == 0.0
+
+
+def test_records_that_the_bucket_no_longer_has_are_forgotten() -> None:
+    index = JobIndex(Estimator())
+    for number in range(3):
+        index.apply(entry(record(number), number + 1))
+    index.apply(entry(completed(0), 4))
+    index.forget_before(3)
+    assert {each.job_id for each in index.newest(10, None, None)} == {job_id(0), job_id(2)}
+    assert [each.record.job_id for each in index.unfinished()] == [job_id(2)]
+
+
+@pytest.mark.usefixtures("packed_for_good")
+def test_what_is_asked_of_all_records_unpacks_none() -> None:
+    index = JobIndex(Estimator())
+    for number in range(4):
+        index.apply(entry(completed(number, age=number, owner="daw", updated_at=now(), checkpoint="abc"), number + 1))
+    waiting = entry(record(9, owner="daw", updated_at=now()))
+    index.apply(waiting)
+    assert index.newest(9, JobStatus.FAILED, None) == []
+    assert index.unfinished() == [waiting]
+    assert [card.charged for card in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
+    assert index.checkpoint(job_id(1)) == "abc"
+    index.forget_before(1)
+    assert index.count(None) == 5
+
+
+@pytest.fixture
+def packed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(data: bytes) -> JobRecord:
+        raise AssertionError(data)
+
+    monkeypatch.setattr("gateway.index.shelf.unpack", never)
+
+
+def test_a_job_that_comes_back_with_another_time_takes_its_new_place() -> None:
+    index = JobIndex(Estimator())
+    first, second = record(1, age=2), record(2, age=1)
+    index.apply(entry(first, 1))
+    index.apply(entry(second, 2))
+    again = record(1, age=0)
+    index.apply(entry(again, 3))
+    assert index.newest(5, None, None) == [again, second]
+    index.discard(again.job_id)
+    assert index.newest(5, None, None) == [second]

@@ -1,0 +1,115 @@
+"""What is made, being made and waited for, against a plain re-computation."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.recipe_index import take_key
+from shared.messages import JobRecord, JobStatus, Recipe
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
+
+NUMBERS = st.integers(0, 5)
+# What becomes of a job: its status, and whether it follows, was answered from the cache, or has expired.
+STATES = st.tuples(st.sampled_from(JobStatus), st.sampled_from(["", "follows", "source", "expired_at"]))
+# Few values of each field, so that two are often equal: 10 and 10.0 are, and so are 0.0 and -0.0.
+NUMERALS = st.sampled_from([10, 10.0, 0.0, -0.0, 0.5])
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "model": st.sampled_from(["starter", "small"]),
+    "prompt": st.sampled_from(["a tone", "a beat"]),
+    "duration": NUMERALS,
+    "temperature": NUMERALS,
+    "top_k": st.sampled_from([0, 250, 10**30]),  # no other encoding than JSON has room for the last
+    "top_p": NUMERALS,
+    "cfg_coef": NUMERALS,
+    "seed": st.sampled_from([0, 1]),
+    "sample_format": st.sampled_from(["int16", "float32"]),
+    "outputs": st.sampled_from([(), ("midi",), ("midi", "stems")]),
+}
+RECIPES = st.builds(Recipe, **FIELDS)
+CHANGES = st.sampled_from(sorted(FIELDS)).flatmap(lambda name: st.tuples(st.just(name), FIELDS[name]))
+STEPS = st.lists(st.tuples(NUMBERS, STATES | st.none()), max_size=30)
+
+
+def made(number: int, status: JobStatus, extra: str) -> JobRecord:
+    """Six jobs of three recipes, two of which differ in their seed alone."""
+    values: dict[str, Any] = {"follows": True, "source": job_id(9), "expired_at": NOON}
+    recipe = replace(record().recipe, seed=number % 2, prompt="a tone" if number < 4 else "a beat")
+    audio = completed(number).audio if status is JobStatus.COMPLETED else None
+    fields = {extra: values[extra]} if extra else {}
+    return record(number, status=status, audio=audio, recipe=recipe, **fields)
+
+
+@given(STEPS)
+def test_any_history_leaves_what_a_plain_list_would_tell(steps: list[tuple[int, tuple[JobStatus, str] | None]]) -> None:
+    index, model = JobIndex(Estimator()), dict[str, tuple[int, JobRecord]]()
+    for revision, (number, state) in enumerate(steps, 1):
+        model.pop(job_id(number), None)
+        if state is None:
+            index.discard(job_id(number))
+            continue
+        of = made(number, *state)
+        index.apply(entry(of, revision))
+        model[job_id(number)] = (revision, of)
+
+    in_order = [of for _, of in sorted(model.values(), key=lambda each: each[0])]
+    for wanted in (made(number, JobStatus.QUEUED, "") for number in range(6)):
+        key, piece = take_key(wanted), take_key(wanted, any_seed=True)
+        equal = [of for of in in_order if take_key(of) == key]
+        takes = [of for of in in_order if of.status is JobStatus.COMPLETED and not (of.source or of.expired_at)]
+        waits = [of.job_id for of in equal if of.status is JobStatus.QUEUED and of.follows]
+        making = [of.job_id for of in equal if not of.status.is_terminal and of.job_id not in waits]
+        assert index.takes.made(key) == [of.job_id for of in reversed(takes) if take_key(of) == key]
+        assert index.takes.pieces(piece) == [
+            of.job_id for of in reversed(takes) if take_key(of, any_seed=True) == piece
+        ]
+        assert index.takes.following(key) == waits
+        assert index.takes.making(key) == (making[0] if making else None)
+        assert (key in index.takes.followed()) == bool(waits)
+
+
+def test_recipes_share_a_file_only_if_they_are_equal_in_everything() -> None:
+    one = record()
+    for change in ({"seed": 1}, {"model": "small"}, {"prompt": "a Tone"}, {"duration": 10.5}, {"outputs": ("midi",)}):
+        other = record(2, recipe=replace(one.recipe, **change))
+        assert take_key(other) != take_key(one)
+        assert (take_key(other, any_seed=True) == take_key(one, any_seed=True)) == ("seed" in change)
+    assert take_key(record(2)) == take_key(one)
+
+
+@given(RECIPES, CHANGES)
+def test_keys_are_equal_where_recipes_are_however_numbers_are_written(one: Recipe, change: tuple[str, Any]) -> None:
+    name, value = change
+    other = replace(one, **{name: value})
+    first, second = record(1, recipe=one), record(2, recipe=other)
+    assert (take_key(first) == take_key(second)) == (one == other)
+    assert (take_key(first, any_seed=True) == take_key(second, any_seed=True)) == (one == replace(other, seed=one.seed))
+
+
+def test_nobody_gets_the_audio_of_another_key() -> None:
+    jobs = [record(owner=owner) for owner in (None, "daw", "web")]
+    assert len({take_key(job) for job in jobs}) == len({take_key(job, any_seed=True) for job in jobs}) == 3
+
+
+def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
+    index = JobIndex(Estimator())
+    index.apply(entry(record(1), 1))
+    assert not index.takes.news.is_set()
+    index.apply(entry(record(2, follows=True), 2))
+    index.takes.news.clear()
+    index.takes.changed.clear()
+    index.apply(entry(record(1, status=JobStatus.PROCESSING), 3))
+    assert index.takes.news.is_set()
+    assert index.takes.changed == {take_key(record(1))}
+
+
+def test_a_job_that_follows_stands_in_nobodys_way() -> None:
+    index = JobIndex(Estimator())
+    index.apply(entry(record(1, age=2, follows=True), 1))
+    later = record(2, age=1)
+    index.apply(entry(later, 2))
+    assert index.ahead_of(later).jobs == 0
+    assert index.ahead_of(record(3, age=0)).jobs == 1

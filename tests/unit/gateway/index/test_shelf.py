@@ -1,0 +1,96 @@
+"""A shelf of records, against a plain dict of entries."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.index.packing import pack, unpack
+from gateway.index.shelf import Shelf, card_of
+from shared.messages import TERMINAL, JobRecord, JobStatus, Recipe
+from shared.records import Entry
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, outputs, record
+
+NUMBERS = st.integers(0, 5)
+STEPS = st.lists(st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 9)) | NUMBERS, max_size=30)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+RECORDS = st.builds(
+    completed,
+    st.integers(0, 10**12 - 1),
+    recipe=st.builds(
+        Recipe, model=st.just("small"), prompt=TEXTS, duration=st.floats(0.1, 600), seed=st.integers(0, 2**32 - 1)
+    ),
+    status=st.sampled_from(JobStatus),
+    created_at=MOMENTS,
+    completed_at=st.none() | MOMENTS,
+    error_message=st.none() | TEXTS,
+    owner=st.none() | TEXTS,
+    outputs=st.just(()) | st.just(outputs()),
+    seq=st.integers(0, 2**63),
+    suspect=st.booleans(),
+)
+
+
+@given(RECORDS)
+def test_what_was_packed_comes_back_as_it_was(of: JobRecord) -> None:
+    assert unpack(pack(of)) == of
+
+
+def test_a_number_that_no_record_of_ours_has_is_packed_too() -> None:
+    of = completed(1, seq=2**70)
+    assert unpack(pack(of)) == of
+
+
+@given(STEPS)
+def test_any_history_leaves_what_a_dict_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
+    shelf, model = Shelf(), dict[str, Entry]()
+    for step in steps:
+        if isinstance(step, int):
+            shelf.remove(job_id(step))
+            model.pop(job_id(step), None)
+            continue
+        number, status, revision = step
+        put = entry(record(number, status=status), revision)
+        shelf.put(put)
+        model.pop(job_id(number), None)
+        model[job_id(number)] = put
+
+    assert list(shelf.cards) == list(model)
+    for number in range(6):
+        assert shelf.entry(job_id(number)) == model.get(job_id(number))
+    assert shelf.unfinished() == [each for each in model.values() if not each.record.status.is_terminal]
+    for name, card in shelf.cards.items():
+        known = model[name]
+        assert (card.record, card.revision, card.status) == (known.record, known.revision, known.record.status)
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_only_what_has_ended_is_packed_and_the_rest_stays_the_same_object(status: JobStatus) -> None:
+    shelf, put = Shelf(), entry(record(1, status=status))
+    shelf.put(put)
+    assert (shelf.entry(job_id(1)) is put) == (status not in TERMINAL)
+    assert isinstance(shelf.cards[job_id(1)].content, bytes) == (status in TERMINAL)
+
+
+def test_a_card_tells_without_unpacking_what_is_asked_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(data: bytes) -> Any:
+        raise AssertionError(data)
+
+    monkeypatch.setattr("gateway.index.shelf.unpack", never)
+    card = card_of(entry(completed(1, checkpoint="abc", duration=7.0), 3))
+    assert (card.revision, card.status, card.charged, card.checkpoint) == (3, JobStatus.COMPLETED, 7.0, "abc")
+    assert card.created_at == NOON
+
+
+def test_only_records_before_the_revision_are_older() -> None:
+    shelf = Shelf()
+    for number in range(3):
+        shelf.put(entry(completed(number), number + 1))
+    shelf.put(entry(completed(0), 4))
+    assert shelf.older_than(1) == []
+    assert shelf.older_than(3) == [job_id(1)]
+    assert shelf.older_than(9) == [job_id(1), job_id(2), job_id(0)]

@@ -1,0 +1,103 @@
+"""Which records a gateway removes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.jobs.trimmer import Trim
+from shared.bus import Bus
+from shared.errors import ConflictError
+from shared.messages import JobRecord, JobStatus, now
+from shared.records import Entry
+from tests.unit.gateway.samples import completed, entry, job_id, record
+
+DAY = timedelta(days=1)
+
+
+class OwnLedger(Ledger):
+    """Removes from the index alone. `changed` are the jobs that another process changed just now."""
+
+    def __init__(self, index: JobIndex) -> None:
+        super().__init__(Bus(Client()), index)
+        self.changed: set[str] = set()
+        self.removed: list[str] = []
+
+    async def remove(self, entry: Entry) -> None:
+        if entry.record.job_id in self.changed:
+            raise ConflictError("changed")
+        self.removed.append(entry.record.job_id)
+        self._index.discard(entry.record.job_id)
+
+
+@pytest.fixture
+def index() -> JobIndex:
+    return JobIndex(Estimator())
+
+
+@pytest.fixture
+def ledger(index: JobIndex) -> OwnLedger:
+    return OwnLedger(index)
+
+
+def answered(number: int, age: timedelta = timedelta(hours=1), **fields: Any) -> JobRecord:
+    """A cached answer for the DAW, of some age."""
+    moment = now() - age
+    values: dict[str, Any] = {"owner": "daw", "source": job_id(99), "created_at": moment, "updated_at": moment}
+    return completed(number, **(values | fields))
+
+
+async def removed(index: JobIndex, ledger: OwnLedger, *records: JobRecord, kept: int = 9) -> list[str]:
+    for each in records:
+        index.apply(entry(each))
+    assert await Trim(index, ledger, kept + 1).trim() == len(ledger.removed)
+    return ledger.removed
+
+
+async def test_the_oldest_of_the_key_go_first_and_no_more_than_has_to(index: JobIndex, ledger: OwnLedger) -> None:
+    own = [answered(number, timedelta(hours=20 - number)) for number in range(12)]
+    other = [answered(20, timedelta(days=3), owner="web"), answered(21, timedelta(days=3), owner=None)]
+    assert await removed(index, ledger, *own, *other) == [job_id(number) for number in range(3)]
+
+
+async def test_what_its_client_may_still_look_for_stays(index: JobIndex, ledger: OwnLedger) -> None:
+    young = [answered(number, timedelta(seconds=30)) for number in range(12)]
+    assert await removed(index, ledger, *young) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": None},  # no record would keep its audio
+        {"status": JobStatus.QUEUED, "audio": None, "source": None},
+        {"status": JobStatus.PROCESSING, "audio": None, "source": None},
+        {"status": JobStatus.CANCELLED, "audio": None, "source": None, "attempts": 1},  # counts for its key's day
+    ],
+)
+async def test_what_is_needed_stays_whatever_the_number(
+    index: JobIndex, ledger: OwnLedger, fields: dict[str, Any]
+) -> None:
+    assert await removed(index, ledger, *[answered(number, **fields) for number in range(12)]) == []
+
+
+async def test_what_made_no_audio_goes_as_well(index: JobIndex, ledger: OwnLedger) -> None:
+    failed = [answered(number, status=JobStatus.FAILED, audio=None, source=None) for number in range(12)]
+    expired = [answered(number, 8 * DAY, source=None, expired_at=now()) for number in range(20, 21)]
+    assert await removed(index, ledger, *failed, *expired) == [job_id(20), *map(job_id, range(3))]
+
+
+async def test_beyond_the_limit_for_all_the_oldest_of_all_go(
+    index: JobIndex, ledger: OwnLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.trimmer.MAX_RECORDS", 10)
+    records = [answered(number, timedelta(hours=20 - number), owner=None) for number in range(11)]
+    assert await removed(index, ledger, *records, record(50, owner=None)) == [job_id(number) for number in range(3)]
+
+
+async def test_a_record_that_was_used_just_now_stays_and_the_others_go(index: JobIndex, ledger: OwnLedger) -> None:
+    ledger.changed = {job_id(1)}
+    assert await removed(index, ledger, *[answered(number) for number in range(12)]) == [job_id(0), job_id(2)]

@@ -1,0 +1,92 @@
+"""How often a download changes a record; the time is the test's."""
+
+import pytest
+from nats.aio.client import Client
+
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.record_store import Ledger
+from gateway.jobs.usage import RETRY, Renewals
+from shared.bus import Bus
+from shared.errors import ConflictError, UnavailableError
+from shared.messages import JobRecord
+from shared.records import Entry
+from shared.storage import RENEWED_EVERY
+from tests.unit.gateway.samples import NOON, completed, entry, job_id
+
+EVERY = RENEWED_EVERY.total_seconds()
+
+
+class PaperLedger(Ledger):
+    """Records without a broker; `failures` come before what works."""
+
+    def __init__(self, *records: JobRecord) -> None:
+        super().__init__(Bus(Client()), JobIndex(Estimator()))
+        self.entries = {each.job_id: entry(each) for each in records}
+        self.failures: list[Exception] = []
+
+    async def current(self, job_id: str) -> Entry | None:
+        return self.entries.get(job_id)
+
+    async def update(self, entry: Entry, record: JobRecord) -> Entry:
+        if self.failures:
+            raise self.failures.pop()
+        self.entries[record.job_id] = Entry(record, entry.revision + 1)
+        return self.entries[record.job_id]
+
+    def revision(self, number: int = 1) -> int:
+        return self.entries[job_id(number)].revision
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_record_changes_at_most_every_five_minutes_and_its_event_keeps_its_number() -> None:
+    ledger, clock = PaperLedger(completed(1)), Clock()
+    renewals = Renewals(ledger, clock)
+    for seconds, revision in ((0, 2), (EVERY - 1, 2), (1, 3), (EVERY, 4)):
+        clock.now += seconds
+        assert await renewals.renew(completed(1))
+        assert ledger.revision() == revision
+    assert ledger.entries[job_id(1)].record.seq == 1
+
+
+async def test_shared_audio_is_renewed_with_the_job_that_keeps_it_and_goes_with_it() -> None:
+    shared = completed(2, source=job_id(1))
+    ledger = PaperLedger(completed(1), shared)
+    assert await Renewals(ledger).renew(shared)
+    assert (ledger.revision(1), ledger.revision(2)) == (2, 2)
+    for keeper in (PaperLedger(shared), PaperLedger(completed(1, expired_at=NOON), shared)):
+        assert not await Renewals(keeper).renew(shared)
+
+
+async def test_somebody_elses_change_in_between_is_looked_at() -> None:
+    ledger = PaperLedger(completed(1))
+    ledger.failures = [ConflictError("changed"), ConflictError("changed")]
+    assert await Renewals(ledger).renew(completed(1))
+    assert ledger.revision() == 2
+
+
+async def test_without_nats_what_is_stored_is_served_and_asked_about_again_soon() -> None:
+    ledger, clock = PaperLedger(completed(1)), Clock()
+    renewals = Renewals(ledger, clock)
+    ledger.failures = [UnavailableError("NATS is away")]
+    for seconds, revision in ((0, 1), (RETRY - 1, 1), (1, 2)):
+        clock.now += seconds
+        assert await renewals.renew(completed(1))
+        assert ledger.revision() == revision
+
+
+async def test_only_the_latest_downloads_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.jobs.usage.REMEMBERED", 2)
+    jobs = [completed(number) for number in range(3)]
+    ledger = PaperLedger(*jobs)
+    renewals = Renewals(ledger, Clock())
+    for each in (*jobs, jobs[2], jobs[0]):
+        await renewals.renew(each)
+    assert [ledger.revision(number) for number in range(3)] == [3, 2, 2]
+    assert len(renewals._due) == 2

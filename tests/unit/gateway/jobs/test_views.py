@@ -1,0 +1,194 @@
+"""What a client sees of a job."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.index.estimator import Estimator
+from gateway.index.job_index import JobIndex
+from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.views import Views
+from gateway.schemas import JobView
+from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
+from shared.records import AUDIO_LOST, Entry, losing
+from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, outputs, record, worker
+
+FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
+
+
+async def view(of: JobRecord, *others: JobRecord, workers: tuple[WorkerInfo, ...] = (worker(),)) -> JobView:
+    """What a client sees of a job among others."""
+    index, registry = JobIndex(Estimator()), WorkerRegistry()
+    for each in (*others, of):
+        index.apply(entry(each))
+    for info in workers:
+        await registry.on_message(message(f"music.workers.{info.worker_id}", info))
+    return Views(index, registry).of(of)
+
+
+async def test_the_first_queued_job_has_position_1() -> None:
+    seen = await view(record(1, age=10))
+    assert seen.queue_position == 1
+    assert seen.message == "Generation job queued"
+
+
+async def test_only_older_queued_jobs_of_the_same_model_are_ahead() -> None:
+    others = (
+        record(2, age=20),
+        record(3, age=15),
+        record(4, age=5),
+        record(5, age=30, model="small"),
+        record(6, age=30, status=JobStatus.PROCESSING),
+        completed(7, age=30),
+    )
+    seen = await view(record(1, age=10), *others)
+    assert seen.queue_position == 3
+    assert seen.message == "Queued behind 2 other jobs"
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.QUEUED])
+async def test_a_job_that_left_the_queue_has_no_position_and_its_own_message(status: JobStatus) -> None:
+    seen = await view(record(1, status=status, message="Own words", updated_at=now()), workers=())
+    assert seen.queue_position is None
+    assert seen.message == "Own words"
+
+
+async def test_a_job_whose_worker_is_gone_says_so() -> None:
+    abandoned = record(1, status=JobStatus.PROCESSING, message="Generating", worker_id="gone")
+    assert "Its worker is gone" in (await view(abandoned)).message
+
+
+async def test_a_job_that_nobody_serves_says_how_to_get_a_worker() -> None:
+    seen = await view(record(1, model="large"))
+    assert "no worker serves the model large" in seen.message
+    assert "MUSICGEN_MODEL_SIZE=large" in seen.message
+
+
+@pytest.mark.parametrize("state", [WorkerState.LOADING, WorkerState.FAILED, WorkerState.STOPPING])
+async def test_a_job_whose_workers_are_not_ready_passes_on_what_they_say(state: WorkerState) -> None:
+    seen = await view(record(1), workers=(worker("w1", state=state, message="Downloading 40 %"),))
+    assert "Downloading 40 %" in seen.message
+
+
+async def test_one_ready_worker_is_enough() -> None:
+    loading = worker("w0", state=WorkerState.LOADING)
+    assert (await view(record(1), workers=(loading, worker("w1")))).message == "Generation job queued"
+
+
+async def test_eta_counts_the_audio_ahead_shared_by_all_slots() -> None:
+    # Five seconds of work for each job, two of which are ahead.
+    jobs = (record(1), completed(2), record(3, age=2), record(4, age=1))
+    assert (await view(*jobs, workers=(worker(slots=1),))).eta_seconds == pytest.approx(10 + 5)
+    two = await view(*jobs, workers=(worker("w1", slots=1), worker("w2", slots=1)))
+    assert two.eta_seconds == pytest.approx(10 / 2 + 5, abs=0.1)
+
+
+async def test_eta_counts_what_is_left_of_running_jobs() -> None:
+    running = record(3, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
+    seen = await view(record(1), completed(2), running, workers=(worker(slots=1),))
+    assert seen.eta_seconds == pytest.approx(0.95 * 5 + 5, abs=0.1)
+
+
+async def test_a_job_with_a_slot_that_is_free_waits_for_no_other() -> None:
+    seen = await view(record(1), completed(2), workers=(worker("w1", slots=1), worker("w2", slots=1)))
+    assert seen.eta_seconds == pytest.approx(5.0)
+
+
+async def test_eta_of_a_running_job_is_what_remains_by_its_progress() -> None:
+    running = record(1, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
+    assert (await view(running, completed(2))).eta_seconds == pytest.approx(0.95 * 5, abs=0.1)
+
+
+async def test_eta_of_a_running_job_without_progress_is_what_remains_by_its_worker_s_clock() -> None:
+    times: dict[str, Any] = {"started_at": NOON, "updated_at": NOON + timedelta(seconds=2)}
+    running = record(1, status=JobStatus.PROCESSING, **times)
+    assert (await view(running, completed(2))).eta_seconds == pytest.approx(3.0)
+    late = record(1, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON + timedelta(hours=1))
+    assert (await view(late, completed(2))).eta_seconds == 0.0
+
+
+async def test_no_eta_before_a_job_of_the_model_was_timed() -> None:
+    assert (await view(record(1), completed(2, model="small"))).eta_seconds is None
+
+
+async def test_no_eta_without_a_slot() -> None:
+    assert (await view(record(1), completed(2), workers=())).eta_seconds is None
+
+
+@pytest.mark.parametrize("status", FINISHED)
+async def test_a_finished_job_has_no_eta(status: JobStatus) -> None:
+    assert (await view(record(1, status=status), completed(2))).eta_seconds is None
+
+
+async def test_times_are_those_of_the_record_to_the_millisecond() -> None:
+    moment = NOON.replace(microsecond=999_000)
+    seen = await view(completed(1, created_at=moment, started_at=moment, completed_at=None))
+    assert (seen.created_at, seen.started_at, seen.completed_at) == (moment, moment, None)
+
+
+async def test_a_completed_job_tells_where_its_audio_is() -> None:
+    seen = await view(completed(1))
+    assert seen.audio_url == f"/api/v1/download/{job_id(1)}"
+    assert (seen.file_size, seen.actual_duration) == (44, 10.0)
+
+
+async def test_a_job_lists_what_it_made_beside_its_audio() -> None:
+    seen = await view(completed(1, outputs=outputs(1)))
+    url = f"/api/v1/download/{job_id(1)}"
+    assert msgspec.to_builtins(seen.outputs) == (
+        {"kind": "midi", "name": "audio.mid", "size": 44, "download_url": f"{url}/audio.mid"},
+        {"kind": "stem", "name": "bass.wav", "size": 44, "download_url": f"{url}/bass.wav"},
+    )
+    assert (await view(completed(2))).outputs == ()
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.FAILED])
+async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
+    seen = await view(record(1, status=status))
+    assert (seen.audio_url, seen.file_size, seen.actual_duration, seen.audio) == (None, None, None, None)
+
+
+async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
+    timed = completed(9)  # half a second of work for each of audio
+    first = record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now())
+    seen = await view(record(2, follows=True, message="It is being made"), timed, first)
+    assert (seen.queue_position, seen.message, seen.cached) == (None, "It is being made", False)
+    assert seen.eta_seconds == pytest.approx(5, abs=0.5)
+    assert "no worker serves" in (await view(record(2, follows=True), first, workers=())).message
+
+
+def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
+    index = JobIndex(Estimator())
+    shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
+    index.apply(entry(shared, 2))
+    views = Views(index, WorkerRegistry())
+    assert views.of(shared).audio_expired  # its keeper is gone
+    index.apply(entry(completed(1), 3))
+    seen = views.of(shared)
+    assert (seen.cached, seen.audio_expired, seen.audio_url) == (True, False, f"/api/v1/download/{job_id(2)}")
+    assert len(seen.outputs) == 2
+    index.apply(entry(completed(1, expired_at=now()), 4))
+    seen = views.of(shared)
+    assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
+    assert seen.message == "The audio has expired"
+
+
+def test_shared_audio_is_lost_with_the_job_that_keeps_it_and_a_lost_output_is_not_listed() -> None:
+    index = JobIndex(Estimator())
+    shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
+    keeper = entry(completed(1, outputs=outputs(1)))
+    midi, stem = outputs(1)
+    views = Views(index, WorkerRegistry())
+    without = Entry(losing(keeper, midi), 2)
+    index.apply(without)
+    for job, names in ((without.record, [stem.name]), (shared, [stem.name])):
+        seen = views.of(job)
+        assert ([each.name for each in seen.outputs], seen.audio_expired) == (names, False)
+        assert seen.audio_url is not None
+    assert without.record.audio is not None
+    index.apply(Entry(losing(without, without.record.audio), 3))
+    seen = views.of(shared)
+    assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
+    assert seen.message == AUDIO_LOST

@@ -1,0 +1,131 @@
+"""What waits for one WebSocket client."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.live.outbox import AUDIO_LIMIT, LIMIT, TOTAL, Outbox, OutboxFullError, Piece
+from gateway.memory_budget import Buffers
+
+T = TypeVar("T")
+
+# A frame, and the job whose earlier progress it replaces, if any.
+Puts = list[tuple[int, str | None]]
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
+    async with asyncio.timeout(1):
+        return await awaitable
+
+
+async def drain(outbox: Outbox, count: int) -> list[bytes | Piece]:
+    """Exactly `count` frames, and then none."""
+    frames = [await soon(outbox.get()) for _ in range(count)]
+    waiting = asyncio.create_task(outbox.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    return frames
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.none() | st.sampled_from(["a", "b", "c"])), max_size=40))
+def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -> None:
+    expected = [
+        b"%d" % frame
+        for position, (frame, job) in enumerate(puts)
+        if job is None or all(later != job for _, later in puts[position + 1 :])
+    ]
+
+    async def run() -> None:
+        outbox = Outbox(Buffers(TOTAL))
+        for frame, job in puts:
+            outbox.put(b"%d" % frame, job)
+        assert await drain(outbox, len(expected)) == expected
+
+    asyncio.run(run())
+
+
+async def test_get_waits_for_a_frame() -> None:
+    outbox = Outbox(Buffers(TOTAL))
+    waiting = asyncio.create_task(outbox.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    outbox.put(b"x")
+    assert await soon(waiting) == b"x"
+
+
+async def test_progress_that_was_sent_is_not_replaced() -> None:
+    outbox = Outbox(Buffers(TOTAL))
+    outbox.put(b"1", "job")
+    assert await outbox.get() == b"1"
+    outbox.put(b"2", "job")
+    assert await drain(outbox, 1) == [b"2"]
+
+
+async def test_as_many_frames_as_allowed_are_kept() -> None:
+    outbox = Outbox(Buffers(TOTAL))
+    for number in range(LIMIT):
+        outbox.put(b"%d" % number)
+    assert await drain(outbox, LIMIT) == [b"%d" % number for number in range(LIMIT)]
+
+
+async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() -> None:
+    outbox = Outbox(Buffers(TOTAL))
+    for number in range(LIMIT + 1):
+        outbox.put(b"%d" % number)
+    with pytest.raises(OutboxFullError):
+        await outbox.get()
+
+
+async def test_progress_of_one_job_never_fills_the_box() -> None:
+    outbox = Outbox(Buffers(TOTAL))
+    for number in range(10 * LIMIT):
+        outbox.put(b"%d" % number, "job")
+    assert await drain(outbox, 1) == [b"%d" % (10 * LIMIT - 1)]
+
+
+async def test_text_goes_before_audio_and_audio_in_order() -> None:
+    outbox, pieces = Outbox(Buffers(TOTAL)), [Piece("a", b"1"), Piece("b", b"2"), Piece("a", b"3")]
+    for piece in pieces:
+        await outbox.put_audio(piece)
+    outbox.put(b"event")
+    assert await drain(outbox, 4) == [b"event", *pieces]
+
+
+async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
+    outbox, half = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT // 2))
+    await outbox.put_audio(half)
+    await outbox.put_audio(half)
+    waiting = asyncio.create_task(outbox.put_audio(half))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert await outbox.get() is half
+    await soon(waiting)
+    assert await drain(outbox, 2) == [half, half]
+
+
+async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
+    outbox, huge = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT + 1))
+    await outbox.put_audio(huge)
+    waiting = asyncio.create_task(outbox.put_audio(Piece("b", b"1")))
+    assert await soon(outbox.get()) is huge
+    await soon(waiting)
+    assert await drain(outbox, 1) == [Piece("b", b"1")]
+
+
+async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
+    outbox, half = Outbox(Buffers(TOTAL)), b"x" * (AUDIO_LIMIT // 2)
+    await outbox.put_audio(Piece("a", half))
+    await outbox.put_audio(Piece("b", half))
+    waiting = asyncio.create_task(outbox.put_audio(Piece("b", half)))
+    await asyncio.sleep(0)
+    outbox.drop_audio("a")
+    await soon(waiting)
+    assert await drain(outbox, 2) == [Piece("b", half), Piece("b", half)]
+    await outbox.put_audio(Piece("b", half))
+    outbox.drop_audio("b")
+    assert await drain(outbox, 0) == []

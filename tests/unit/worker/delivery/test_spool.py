@@ -1,0 +1,81 @@
+"""What is kept on disk while S3 is away, and what is never taken for it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from shared.files import Output
+from shared.messages import Recipe
+from worker.delivery.audio_file import make_audio_file
+from worker.delivery.output_files import OutputFile
+from worker.delivery.spool import FORGOTTEN, Files, Spool
+
+JOB = "gen_000000000000"
+RECIPE = Recipe(model="starter", prompt="tone", duration=0.1, outputs=("midi",))
+MIDI = OutputFile(Output(kind="midi", name="audio.mid", key="k", size=4, sha256="0"), b"MThd", {"generator": "test"})
+FILES = Files(make_audio_file([np.zeros((3200, 1), np.float32)], 32_000, RECIPE), [MIDI], 1.5, 0.25)
+
+
+async def test_what_was_kept_is_found_whole_until_it_is_removed(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path / "spool"))
+    assert await spool.find(JOB, RECIPE) is None
+    await spool.keep(JOB, RECIPE, FILES)
+    # Also by the next process.
+    assert await Spool(str(tmp_path / "spool")).find(JOB, RECIPE) == FILES
+    for _ in range(2):
+        await spool.remove(JOB)
+    assert await spool.find(JOB, RECIPE) is None
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_another_recipe_is_not_served_by_it(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path))
+    await spool.keep(JOB, RECIPE, FILES)
+    assert await spool.find(JOB, replace(RECIPE, seed=1)) is None
+
+
+async def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path))
+    await spool.keep(JOB, RECIPE, FILES)
+    (tmp_path / JOB).write_bytes((tmp_path / JOB).read_bytes()[:100])
+    assert await spool.find(JOB, RECIPE) is None
+
+
+async def test_a_disk_that_fails_delays_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    spool = Spool(str(tmp_path / "file" / "spool"))
+    await spool.keep(JOB, RECIPE, FILES)
+    await spool.remove(JOB)
+    assert await spool.find(JOB, RECIPE) is None
+
+
+@pytest.mark.parametrize("tidies", ["tidy", "keep"])
+async def test_what_is_not_ours_is_left_alone(tmp_path: Path, tidies: str) -> None:
+    """As on a disk that was just formatted."""
+    spool, foreign = Spool(str(tmp_path)), tmp_path / "lost+found"
+    foreign.mkdir()
+    os.utime(foreign, (0, 0))
+    await (spool.tidy() if tidies == "tidy" else spool.keep(JOB, RECIPE, FILES))
+    assert foreign.is_dir()
+    assert await spool.find(JOB, RECIPE) == (FILES if tidies == "keep" else None)
+
+
+async def test_what_nobody_came_back_for_is_removed(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path))
+    await spool.keep(JOB, RECIPE, FILES)
+    await spool.keep("gen_000000000001", RECIPE, FILES)
+    long_ago = (tmp_path / JOB).stat().st_mtime - FORGOTTEN - 1
+    os.utime(tmp_path / JOB, (long_ago, long_ago))
+    await spool.tidy()
+    assert [file.name for file in tmp_path.iterdir()] == ["gen_000000000001"]
+
+
+async def test_without_a_folder_nothing_is_kept() -> None:
+    spool = Spool("")
+    await spool.keep(JOB, RECIPE, FILES)
+    await spool.tidy()
+    await spool.remove(JOB)
+    assert await spool.find(JOB, RECIPE) is None

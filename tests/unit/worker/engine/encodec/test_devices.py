@@ -1,0 +1,42 @@
+"""The codec on other devices than an x86 processor, which has weights packed for it."""
+
+import pytest
+import torch
+
+from tests.unit.worker.engine.encodec.checkpoints import Reference, draw_codes
+from tests.unit.worker.engine.encodec.pieces import TOLERANCE, decode
+from worker.engine.loading.codecs import load_codec
+
+# Its products of float32 round to ten bits unless told otherwise, in the reference too.
+GPU_TOLERANCE = 5e-3
+
+FRAMES = 130
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_processors_make_the_same_audio(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch, machine: str, stereo: bool
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    codec = load_codec(reference.folder, torch.device("cpu"), stereo=stereo)
+    codes = draw_codes(FRAMES, codec.codebooks)
+    expected = reference.decode(codes, stereo)
+    for chunks in ([], [1, 0, 7, 40]):
+        torch.testing.assert_close(decode(codec, codes, chunks), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")),
+        pytest.param("mps", marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Apple GPU")),
+    ],
+)
+def test_a_gpu_makes_the_same_audio_and_keeps_it(reference: Reference, device: str) -> None:
+    codec = load_codec(reference.folder, torch.device(device), stereo=True)
+    codes = draw_codes(FRAMES, codec.codebooks)
+    audio = decode(codec, codes, [1, 0, 7, 40])
+    assert audio.device.type == device
+    torch.testing.assert_close(audio.cpu(), reference.decode(codes, stereo=True), rtol=0, atol=GPU_TOLERANCE)

@@ -1,0 +1,110 @@
+"""What was made while S3 is away, on the worker's disk: a worker that starts again has only to upload it."""
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from shared.logs import get_logger
+from shared.messages import UNDECODABLE, Recipe
+from worker.delivery.audio_file import AudioFile
+from worker.delivery.output_files import OutputFile
+
+log = get_logger(__name__)
+
+# Seconds after which nobody comes back for a file.
+FORGOTTEN = 24 * 3600.0
+
+
+class Files(NamedTuple):
+    """All that a job is to store, the seconds that it took to make it, and the engine's warnings."""
+
+    audio: AudioFile
+    outputs: list[OutputFile]
+    generating: float
+    encoding: float
+    warnings: tuple[str, ...] = ()
+
+
+class _Kept(msgspec.Struct):
+    recipe: Recipe
+    files: Files
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
+
+
+class Spool:
+    """One file a job, in a folder that workers on the same machine may share; without a folder nothing is kept.
+
+    A convenience, as the audio is in memory as well: a disk that fails is told in the log and delays nobody.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder).expanduser() if folder else None
+
+    async def keep(self, job_id: str, recipe: Recipe, files: Files) -> None:
+        """Write what a job has made, whole or not at all."""
+        if self._folder is not None:
+            await asyncio.to_thread(self._write, self._folder, job_id, _Kept(recipe, files))
+
+    async def find(self, job_id: str, recipe: Recipe) -> Files | None:
+        """What an earlier attempt at the same job has made here."""
+        if self._folder is None:
+            return None
+        return await asyncio.to_thread(self._read, self._folder / job_id, recipe)
+
+    async def remove(self, job_id: str) -> None:
+        """Forget a job; doing it again is fine."""
+        if self._folder is not None:
+            await asyncio.to_thread(_unlink, self._folder / job_id)
+
+    async def tidy(self) -> None:
+        """Remove what was left by jobs that ended elsewhere."""
+        if self._folder is not None and self._folder.is_dir():
+            await asyncio.to_thread(_remove_old, self._folder)
+
+    @staticmethod
+    def _write(folder: Path, job_id: str, kept: _Kept) -> None:
+        draft = folder / f".{job_id}.{os.getpid()}"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_old(folder)
+            draft.write_bytes(_encode(kept))
+            draft.replace(folder / job_id)
+        except OSError as error:
+            log.warning("audio is kept in memory only", job_id=job_id, error=str(error))
+            _unlink(draft)
+
+    @staticmethod
+    def _read(file: Path, recipe: Recipe) -> Files | None:
+        try:
+            kept = _decode(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, *UNDECODABLE) as error:
+            log.warning("kept audio is damaged; it is made again", job_id=file.name, error=str(error))
+            return None
+        return kept.files if kept.recipe == recipe else None
+
+
+def _remove_old(folder: Path) -> None:
+    try:
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):  # another worker tidies as well
+                if file.is_file() and time.time() - file.stat().st_mtime > FORGOTTEN:
+                    file.unlink()
+    except OSError as error:
+        log.warning("old kept audio cannot be removed", folder=str(folder), error=str(error))
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("kept audio cannot be removed", file=str(file), error=str(error))

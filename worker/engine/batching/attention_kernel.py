@@ -1,0 +1,84 @@
+"""Attention of one position as a Triton kernel: each program reads what one head of one row has, and no more.
+
+Online softmax over blocks of keys, as in FlashAttention (Dao et al. 2022, algorithm 1), in float32.
+`TRITON_INTERPRET=1` runs it on a CPU, slowly, which is how it is tested without a GPU.
+"""
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from worker.engine.batching.attention import Rows
+from worker.engine.batching.kv_cache import Cache
+
+BLOCK = 128
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _attend(  # type: ignore[no-untyped-def]
+    query, keys, values, out, slots, lengths,
+    n, heads, scale, by_slot, by_part, by_head,
+    DIM: tl.constexpr, PADDED_DIM: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
+):  # fmt: skip
+    """Program (i, part, head): row i of that part. `by_…` are the distances in `keys` and `values`."""
+    row, part, head = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    length = tl.load(lengths + row)
+    start = tl.load(slots + row).to(tl.int64) * by_slot + part * by_part + head * by_head
+    column = tl.arange(0, PADDED_DIM)
+    inside = column < DIM
+    place = ((part * n + row) * heads + head) * DIM + column
+    q = tl.load(query + place, mask=inside, other=0.0).to(tl.float32) * scale
+
+    highest = float("-inf")
+    total = 0.0
+    weighted = tl.zeros([PADDED_DIM], tl.float32)
+    for first in range(0, length, BLOCK):
+        position = first + tl.arange(0, BLOCK)
+        known = position < length
+        offset = start + position[:, None] * DIM + column[None, :]
+        mask = known[:, None] & inside[None, :]
+        k = tl.load(keys + offset, mask=mask, other=0.0).to(tl.float32)
+        scores = tl.where(known, tl.sum(k * q[None, :], 1), float("-inf"))
+        new_highest = tl.maximum(highest, tl.max(scores, 0))
+        correction = tl.exp(highest - new_highest)
+        weights = tl.exp(scores - new_highest)
+        v = tl.load(values + offset, mask=mask, other=0.0).to(tl.float32)
+        weighted = weighted * correction + tl.sum(v * weights[:, None], 0)
+        total = total * correction + tl.sum(weights, 0)
+        highest = new_highest
+    tl.store(out + place, weighted / total, mask=inside)
+
+
+class Kernel:
+    """`StepAttention` for CUDA. It launches the same work for any lengths, so that a graph can replay it."""
+
+    # The scratch slot has never been written when a graph is captured with it.
+    reads_unwritten = True
+    needs_host = False
+
+    def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
+        """See `StepAttention`."""
+        past = cache.past[layer]
+        past[rows.slots, : rows.parts, :, :, rows.positions] = new.transpose(0, 1)
+        return _launch(query, past[:, :, 0], past[:, :, 1], rows.slots, rows.positions + 1)
+
+    def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
+        """See `StepAttention`."""
+        text = cache.text[layer][:, None]
+        return _launch(query, text[:, :, 0], text[:, :, 1], rows.slots, cache.text_lengths[rows.slots])
+
+
+def _launch(query: Tensor, keys: Tensor, values: Tensor, slots: Tensor, lengths: Tensor) -> Tensor:
+    """`keys` and `values`: views of the cache of shape [slots, parts, heads, positions, head_dim]."""
+    query = query.contiguous()
+    parts, n, heads, dim = query.shape
+    out = torch.empty_like(query)
+    by_slot, by_part, by_head, *_ = keys.stride()
+    _attend[(n, parts, heads)](
+        query, keys, values, out, slots, lengths, n, heads, 1 / math.sqrt(dim), by_slot, by_part, by_head,
+        DIM=dim, PADDED_DIM=triton.next_power_of_2(dim), BLOCK=BLOCK,
+    )  # fmt: skip
+    return out

@@ -1,0 +1,97 @@
+"""EnCodec's decoder: codebooks, a convolution, an LSTM, and upsampling down to samples."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.engine.encodec.codebooks import Codebooks
+from worker.engine.encodec.layer import Layer
+
+# The last layers hold about half a megabyte for each frame: more than this at once would only take memory.
+MOST_FRAMES = 100
+
+
+class EncodecCodec:
+    """A decoder on its device. See `Codec`."""
+
+    def __init__(
+        self,
+        codebooks: Codebooks,
+        layers: Sequence[Layer],
+        *,
+        sample_rate: int,
+        samples_per_frame: int,
+        channels: int,
+        runs: int,
+    ) -> None:
+        """Put it together.
+
+        Args:
+            codebooks: of one run.
+            layers: from vectors of the codebooks' dimension to samples.
+            sample_rate: in hertz.
+            samples_per_frame: what the layers make of a vector.
+            channels: of the layers' last one.
+            runs: 2 if left and right go through a mono decoder side by side, else 1.
+        """
+        self._codebooks = codebooks
+        self._layers = layers
+        self._runs = runs
+        self.sample_rate = sample_rate
+        self.samples_per_frame = samples_per_frame
+        self.channels = channels * runs
+        self.codebooks = codebooks.count * runs
+        self.card = codebooks.card
+        self.lookahead = self._lookahead()
+        self.lead_in = 0
+
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / self.samples_per_frame
+
+    def stream(self, total_samples: int | None = None) -> "EncodecStream":
+        return EncodecStream(self._codebooks, self._layers, self.channels, self._runs)
+
+    def _lookahead(self) -> int:
+        """The first frame waits longest: what pads the begin may depend on more inputs than a frame later on."""
+        frames = 1
+        while self._final(frames) < self.samples_per_frame:
+            frames += 1
+        return frames - 1
+
+    def _final(self, frames: int) -> int:
+        length = frames
+        for layer in self._layers:
+            length = layer.final(length)
+        return length
+
+
+class EncodecStream:
+    """One piece on its way through the decoder. See `CodecStream`."""
+
+    def __init__(self, codebooks: Codebooks, layers: Sequence[Layer], channels: int, runs: int) -> None:
+        self._codebooks = codebooks
+        self._layers = [layer.stream() for layer in layers]
+        self._channels = channels
+        self._runs = runs
+        self._begun = False
+        self._ended = False
+
+    @torch.inference_mode()
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        if self._ended:
+            raise ValueError("The piece has ended: nothing can follow.")
+        self._ended = last
+        parts = torch.split(codes, MOST_FRAMES, 1)
+        return torch.cat([self._push(part, last and part is parts[-1]) for part in parts], 1)
+
+    def _push(self, codes: Tensor, last: bool) -> Tensor:
+        x = self._codebooks.dequantise(codes, self._runs)
+        self._begun = self._begun or codes.shape[1] > 0
+        if not self._begun:
+            # A piece that never had a frame has no end to pad either.
+            return x.new_empty(self._channels, 0)
+        for layer in self._layers:
+            x = layer.push(x, last)
+        return x.transpose(1, 2).reshape(self._channels, -1)

@@ -1,0 +1,59 @@
+"""Where a model's checkpoint is: on the hub, in a folder, or beside this file."""
+
+import hashlib
+from pathlib import Path
+
+from shared.errors import ModelUnavailableError
+from shared.models import HUB_REPOSITORIES, STARTER, is_folder
+from worker.engine.checksums import check_files
+
+# Written by training/export.py.
+STARTER_FOLDER = Path(__file__).parents[1] / "starter_model"
+
+# Bytes at either end of a file that are looked at to tell it from another one.
+SAMPLE = 64 * 1024
+
+FILES = ("state_dict.bin", "compression_state_dict.bin")
+
+
+def find_checkpoint(reference: str) -> str:
+    """What audiocraft's loaders take, a folder's path or a repository's name, for a model's name or a folder.
+
+    Raises:
+        ModelUnavailableError: if the folder is no checkpoint, or one of its files is damaged.
+    """
+    if is_folder(reference):
+        return _folder(Path(reference).expanduser().resolve())
+    if reference == STARTER:
+        return _folder(STARTER_FOLDER)
+    return HUB_REPOSITORIES[reference]
+
+
+def _folder(folder: Path) -> str:
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelUnavailableError(
+            f"{folder} is no checkpoint: it lacks {' and '.join(missing)}.",
+            "Point MUSICGEN_MODEL_SIZE to a folder in audiocraft's format, or use a model's name.",
+        )
+    check_files(folder)
+    return str(folder)
+
+
+def identify(reference: str) -> str | None:
+    """What tells a checkpoint folder from another one, within milliseconds; None for the hub, where none changes.
+
+    Of each file its name, its size and both ends: PyTorch's are zip archives, whose end has a checksum of each tensor.
+    """
+    folder = Path(reference)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(folder)} {size}\n".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(SAMPLE))
+            stream.seek(max(size - SAMPLE, 0))
+            digest.update(stream.read(SAMPLE))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,87 @@
+"""Loads the codec of a MusicGen checkpoint, without audiocraft or transformers: they take seconds to import."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from worker.engine.codec_interface import Codec, UnsupportedCodecError
+from worker.engine.encodec import audiocraft_format, huggingface_format
+from worker.engine.encodec.architecture import Architecture
+from worker.engine.encodec.checkpoint_files import CHECKPOINT_FILE, fetch_file, read_tensors
+from worker.engine.encodec.codebooks import Codebooks
+from worker.engine.encodec.encodec import EncodecCodec
+from worker.engine.encodec.network import build_layers
+from worker.engine.encodec.weights import CODEBOOK, Weights
+
+
+def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Codec:
+    """The codec of a MusicGen checkpoint.
+
+    Args:
+        folder: the checkpoint's folder, or a repository on the hub.
+        device: where it computes, and where its audio is.
+        stereo: whether the language model alternates the codebooks of left and right. How it does so is written in
+            its own configuration: per codebook, not per time step, is what this codec knows.
+
+    Raises:
+        UnsupportedCodecError: if it is none that this code knows exactly.
+        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if it cannot be had or read.
+    """
+    package = torch.load(fetch_file(folder, CHECKPOINT_FILE), map_location="cpu", weights_only=True)
+    if "pretrained" in package:
+        return _load_pretrained(package["pretrained"], device, stereo)
+    return _load_audiocraft(package, device, stereo)
+
+
+def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool) -> Codec:
+    missing = {"xp.cfg", "best_state"} - package.keys()
+    if missing:
+        raise UnsupportedCodecError(f"{CHECKPOINT_FILE} lacks {min(missing)}.")
+    if is_sampler(package["xp.cfg"]):
+        return _load_sampler(stereo)
+    architecture = audiocraft_format.read_architecture(package["xp.cfg"])
+    weights = Weights(package["best_state"], audiocraft_format.NAMES, device)
+    return _build(architecture, weights, stereo)
+
+
+def _load_sampler(stereo: bool) -> Codec:
+    if stereo:
+        raise UnsupportedCodecError("A sampler is no codec of one channel: its streams cannot alternate.")
+    from worker.engine.sampler.codec import SamplerCodec  # with its bank of samples
+
+    return SamplerCodec()
+
+
+def is_sampler(text: str) -> bool:
+    """Whether the codec of an `xp.cfg` is a sampler of scores."""
+    return bool(OmegaConf.select(OmegaConf.create(text), "compression_model") == "sampler")
+
+
+def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:
+    """What audiocraft's `CompressionModel.get_pretrained` loads, but for DAC and its model for debugging."""
+    if (Path(name) / CHECKPOINT_FILE).is_file():
+        return load_codec(name, device, stereo=stereo)
+    if not Path(name).is_dir() and "/" not in name:
+        raise UnsupportedCodecError(f"{CHECKPOINT_FILE} names an unknown codec, {name}.")
+    architecture = huggingface_format.read_architecture(fetch_file(name, huggingface_format.CONFIGURATION_FILE))
+    weights = Weights(read_tensors(name), huggingface_format.NAMES, device)
+    return _build(architecture, weights, stereo)
+
+
+def _build(architecture: Architecture, weights: Weights, stereo: bool) -> Codec:
+    if stereo and architecture.channels != 1:
+        raise UnsupportedCodecError(f"Stereo out of a codec with {architecture.channels} channels is unknown.")
+    entries = [
+        weights.take(f"{CODEBOOK}.{index}", architecture.card, architecture.dimension)
+        for index in range(architecture.codebooks)
+    ]
+    return EncodecCodec(
+        Codebooks(entries),
+        build_layers(architecture, weights),
+        sample_rate=architecture.sample_rate,
+        samples_per_frame=architecture.samples_per_frame,
+        channels=architecture.channels,
+        runs=2 if stereo else 1,
+    )

@@ -1,0 +1,145 @@
+"""MusicGen's text encoder: tokens, T5, and the projection to the language model's dimension.
+
+Equals audiocraft's `T5Conditioner` for a batch of one (audiocraft/modules/conditioners.py), in float32.
+"""
+
+import threading
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.text.configuration import read_configuration
+from worker.engine.text.embedding_cache import EmbeddingCache
+from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.location import locate
+from worker.engine.text.t5 import T5Encoder
+from worker.engine.text.tokenizer import TextTokenizer, load_tokenizer
+from worker.engine.text.weights import EncoderWeights, read_weights
+
+MAX_TOKENS = 512
+
+
+class TextEncoder:
+    """Safe to use from several threads at once: one of them computes, and a text is computed once while it is kept."""
+
+    max_tokens = MAX_TOKENS
+
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        t5: T5Encoder,
+        output_proj_weight: Tensor,
+        output_proj_bias: Tensor,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            tokenizer: whose ids `t5` understands.
+            t5: on the device on which everything is computed.
+            output_proj_weight: [dim, d_model], of any precision.
+            output_proj_bias: [dim].
+            cache: an empty one; by default one of the usual size.
+
+        Raises:
+            UnsupportedTextEncoderError: if the projection does not fit to `t5`.
+        """
+        d_model = t5.configuration.d_model
+        if output_proj_weight.dim() != 2 or output_proj_weight.shape[1] != d_model:
+            shape = list(output_proj_weight.shape)
+            raise UnsupportedTextEncoderError(f"output_proj has the shape {shape}, but T5's vectors have {d_model}.")
+        if output_proj_bias.shape != output_proj_weight.shape[:1]:
+            raise UnsupportedTextEncoderError("output_proj's weight and bias differ in length.")
+        self._tokenizer = tokenizer
+        self._t5 = t5
+        self._weight = output_proj_weight.detach().to(t5.device, torch.float32)
+        self._bias = output_proj_bias.detach().to(t5.device, torch.float32)
+        self._cache = EmbeddingCache() if cache is None else cache
+        self._computing = threading.Lock()
+
+    @property
+    def dim(self) -> int:
+        """Numbers per token, as many as the language model's."""
+        return len(self._bias)
+
+    @property
+    def device(self) -> torch.device:
+        """Where `encode` puts its results."""
+        return self._t5.device
+
+    def encode(self, text: str) -> Tensor:
+        """The vectors of `text`: float32 [tokens, dim]. They are shared through the cache: do not write to them.
+
+        The empty text is the null condition of classifier-free guidance: zeros [1, dim]. A text of spaces is not.
+
+        Raises:
+            ValueError: if `text` makes more than `max_tokens` tokens or is no valid Unicode.
+        """
+        kept = self._cache.get(text)
+        if kept is not None:
+            return kept
+        with self._computing:
+            kept = self._cache.get(text)
+            if kept is None:
+                kept = self._compute(self._tokens(text)) if text else self._null()
+                self._cache.put(text, kept)
+            return kept
+
+    def token_count(self, text: str) -> int:
+        """How many tokens `text` makes, the end of sequence included; `encode` takes up to `max_tokens`.
+
+        Raises:
+            ValueError: if `text` is no valid Unicode.
+        """
+        return len(self._tokenizer.encode(text))
+
+    def _tokens(self, text: str) -> list[int]:
+        tokens = self._tokenizer.encode(text)
+        if len(tokens) > self.max_tokens:
+            raise ValueError(
+                f"The prompt makes {len(tokens)} tokens, and the text encoder takes {self.max_tokens}: shorten it."
+            )
+        if max(tokens) >= self._t5.configuration.vocab_size:
+            # On a GPU the look-up would take the whole process down.
+            raise ValueError(
+                "The prompt holds a token that the text encoder has no vector for: leave out <extra_id_…>."
+            )
+        return tokens
+
+    @torch.no_grad()
+    def _compute(self, tokens: list[int]) -> Tensor:
+        hidden = self._t5(torch.tensor(tokens, device=self.device))
+        return functional.linear(hidden, self._weight, self._bias)
+
+    def _null(self) -> Tensor:
+        return torch.zeros(self.token_count(""), self.dim, device=self.device)
+
+
+def load_text_encoder(
+    name_or_folder: str,
+    output_proj_weight: Tensor,
+    output_proj_bias: Tensor,
+    device: str | torch.device,
+    state: Mapping[str, Tensor] | None = None,
+) -> TextEncoder:
+    """The text encoder that a checkpoint's T5 conditioner names.
+
+    Args:
+        name_or_folder: a local folder, or a name on the hub such as t5-base.
+        output_proj_weight: [dim, d_model], from the language model's checkpoint.
+        output_proj_bias: [dim].
+        device: where to compute.
+        state: a fine-tuned T5's tensors, used in place of the weights file: a MusicGen checkpoint's own, or only
+            the T5's under the names of transformers' `T5EncoderModel`.
+
+    Raises:
+        UnsupportedTextEncoderError: if this code does not know it exactly; transformers may.
+        OSError, huggingface_hub.errors.HfHubHTTPError, safetensors.SafetensorError, pickle.UnpicklingError: if a file
+            cannot be had or read.
+    """
+    folder = locate(name_or_folder, with_weights=state is None)
+    weights = EncoderWeights(read_weights(folder) if state is None else state, device)
+    t5 = T5Encoder(read_configuration(folder), weights)
+    return TextEncoder(load_tokenizer(folder), t5, output_proj_weight, output_proj_bias)

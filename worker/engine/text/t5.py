@@ -1,0 +1,110 @@
+"""The encoder of T5 in plain PyTorch, for inference on one sequence at a time.
+
+Source: Raffel et al., "Exploring the Limits of Transfer Learning", 2020; the gate is that of Shazeer, "GLU Variants
+Improve Transformer", 2020. The tensors' names are those of transformers' `T5EncoderModel`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.text.configuration import T5Configuration
+from worker.engine.text.position_bias import position_bias
+from worker.engine.text.weights import EncoderWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One layer's tensors.
+
+    Attributes:
+        attention_norm, feed_forward_norm: [d_model].
+        query_key_value: [3 * heads * d_kv, d_model], so that one product makes all three.
+        attention_output: [d_model, heads * d_kv].
+        feed_forward_input: [d_ff, d_model]; with a gate [2 * d_ff, d_model], the gate first.
+        feed_forward_output: [d_model, d_ff].
+    """
+
+    attention_norm: Tensor
+    query_key_value: Tensor
+    attention_output: Tensor
+    feed_forward_norm: Tensor
+    feed_forward_input: Tensor
+    feed_forward_output: Tensor
+
+
+class T5Encoder:
+    """Token ids in, one vector per token out."""
+
+    def __init__(self, configuration: T5Configuration, weights: EncoderWeights) -> None:
+        """Take all of `weights`.
+
+        Raises:
+            UnsupportedTextEncoderError: if the weights are not those of this configuration.
+        """
+        self.configuration = configuration
+        buckets, heads = configuration.relative_attention_num_buckets, configuration.num_heads
+        self._embedding = weights.take("shared.weight", configuration.vocab_size, configuration.d_model)
+        self._blocks = [_take_block(configuration, weights, layer) for layer in range(configuration.num_layers)]
+        # Only the first block has a table: its bias is added in every block.
+        table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        self._bias_table = weights.take(table, buckets, heads)
+        self._final_norm = weights.take("encoder.final_layer_norm.weight", configuration.d_model)
+        weights.check_nothing_left()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are and the tokens must be."""
+        return self._embedding.device
+
+    @torch.no_grad()
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """The vectors [tokens, d_model], float32, of the token ids [tokens], which are all below vocab_size."""
+        bias = position_bias(self._bias_table, len(tokens), self.configuration.relative_attention_max_distance)
+        hidden = functional.embedding(tokens, self._embedding)
+        for block in self._blocks:
+            hidden = hidden + self._attend(block, self._norm(hidden, block.attention_norm), bias)
+            hidden = hidden + self._feed_forward(block, self._norm(hidden, block.feed_forward_norm))
+        return self._norm(hidden, self._final_norm)
+
+    def _norm(self, hidden: Tensor, weight: Tensor) -> Tensor:
+        return functional.rms_norm(hidden, weight.shape, weight, self.configuration.layer_norm_epsilon)
+
+    def _attend(self, block: Block, hidden: Tensor, bias: Tensor) -> Tensor:
+        projected = functional.linear(hidden, block.query_key_value)
+        split = projected.view(len(hidden), 3, self.configuration.num_heads, self.configuration.d_kv)
+        query, key, value = split.permute(1, 2, 0, 3)
+        # T5 does not divide by the square root of d_kv: its initialisation does.
+        shares = torch.baddbmm(bias, query, key.transpose(1, 2)).softmax(dim=-1)
+        mixed = torch.bmm(shares, value).transpose(0, 1).reshape(len(hidden), -1)
+        return functional.linear(mixed, block.attention_output)
+
+    def _feed_forward(self, block: Block, hidden: Tensor) -> Tensor:
+        inner = functional.linear(hidden, block.feed_forward_input)
+        if self.configuration.gated:
+            gate, inner = inner.chunk(2, dim=-1)
+            # T5's "gelu" is the tanh approximation, `gelu_new` in transformers.
+            inner = functional.gelu(gate, approximate="tanh") * inner
+        else:
+            inner = functional.relu(inner)
+        return functional.linear(inner, block.feed_forward_output)
+
+
+def _take_block(configuration: T5Configuration, weights: EncoderWeights, layer: int) -> Block:
+    model, inner, wide = configuration.d_model, configuration.num_heads * configuration.d_kv, configuration.d_ff
+    attention, feed_forward = f"encoder.block.{layer}.layer.0.", f"encoder.block.{layer}.layer.1."
+    inputs = ["wi_0", "wi_1"] if configuration.gated else ["wi"]
+    return Block(
+        attention_norm=weights.take(f"{attention}layer_norm.weight", model),
+        query_key_value=torch.cat(
+            [weights.take(f"{attention}SelfAttention.{name}.weight", inner, model) for name in "qkv"]
+        ),
+        attention_output=weights.take(f"{attention}SelfAttention.o.weight", model, inner),
+        feed_forward_norm=weights.take(f"{feed_forward}layer_norm.weight", model),
+        feed_forward_input=torch.cat(
+            [weights.take(f"{feed_forward}DenseReluDense.{name}.weight", wide, model) for name in inputs]
+        ),
+        feed_forward_output=weights.take(f"{feed_forward}DenseReluDense.wo.weight", model, wide),
+    )

@@ -1,0 +1,1 @@
+"""Removes audio that has expired, surplus records, and files that no record refers to."""
