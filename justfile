@@ -1,0 +1,46 @@
+# Short names for the project's commands (https://just.systems). Every command also works without just.
+
+set positional-arguments
+
+# List the recipes.
+default:
+    @just --list
+
+# Install Python and all packages.
+setup:
+    uv sync
+
+# Run the whole system; options go to `musicgen up`.
+up *options:
+    uv run musicgen up "$@"
+
+# Run the tests; options go to pytest.
+test *options:
+    uv run pytest "$@"
+
+# Run every fault on real processes.
+faults *options:
+    uv run pytest -m faults "$@"
+
+# Run the fuzzers on everything that parses.
+fuzz *options:
+    uv run pytest -m fuzz "$@"
+
+# Check style, format and import contracts.
+lint:
+    uv run ruff check .
+    uv run ruff format --check .
+    uv run lint-imports
+
+# Check types.
+types:
+    uv run mypy
+
+# Measure the gateway and the pipeline.
+bench:
+    uv run python -m bench.gateway
+    uv run python -m bench.pipeline
+
+# Run everything that must pass before a change lands.
+ci:
+    bash .ci/run
