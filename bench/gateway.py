@@ -23,8 +23,8 @@ from bench.load import Call, LoadGenerator, Measured
 from bench.report import machine, milliseconds, percentile, show
 from bench.stack import end, free_port, running_stack
 from deploy.stack.credentials import load_credentials
+from deploy.stack.data_folder import read_run_file
 from deploy.stack.ports import LOOPBACK
-from deploy.stack.runfile import read_run_file
 from gateway.schemas import JobAccepted
 
 COLD_STARTS = 5

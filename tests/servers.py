@@ -10,8 +10,8 @@ from pathlib import Path
 
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.embedded_servers import nats_server, s3_server
 from deploy.stack.ports import LOOPBACK, free_ports
-from deploy.stack.servers import nats_server, s3_server
 from shared.settings import load_settings
 
 

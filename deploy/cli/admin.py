@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import nats.js.errors
 
-from deploy.cli.broker import admin_environment, connected_bus, open_records
+from deploy.cli.admin_connection import admin_environment, connected_bus, open_records
 from deploy.terminal import plain
 from gateway.jobs.queue_scan import QueueScan, remove_message
 from shared import subjects

@@ -4,20 +4,26 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import aiohttp
+import msgspec
 import nats.errors
 import psutil
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
-from deploy.cli.client import DEFAULT_URL
 from deploy.cli.env import exports
-from deploy.cli.serving import describe, workers_of_gateway, workers_on_nats
-from deploy.stack.servers import find_program
+from deploy.cli.gateway_client import DEFAULT_URL
+from deploy.stack.credentials import API_KEY_VARIABLE, bearer
+from deploy.stack.embedded_servers import find_program
 from deploy.terminal import Terminal, literal
 from gateway.access.api_keys import load_keys
+from shared import subjects
 from shared.errors import MusicgenError, SettingsError
+from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
 from shared.models import HUB_REPOSITORIES, is_folder
 from shared.nats_servers import NatsServers, parse_servers
 from shared.settings import Settings, load_settings
@@ -28,6 +34,10 @@ GIGABYTE = 1024**3
 # Rough need of main or GPU memory, in gigabytes, with room for a batch.
 MEMORY_NEEDS = {"small": 4, "melody": 8, "medium": 8, "large": 16}
 DISK_NEEDS = {"small": 3, "melody": 8, "medium": 8, "large": 14}
+# A little longer than the time between two announcements of a worker.
+LISTEN = 2.5
+
+_decode = msgspec.json.Decoder(WorkerInfo).decode
 
 
 class Finding(NamedTuple):
@@ -210,3 +220,59 @@ def _away(what: str, detail: str, variable: str) -> Finding:
             what, False, detail, f"Start it, or correct {variable}; without it `musicgen up` brings its own."
         )
     return Finding(what, None, "not running; `musicgen up` starts its own")
+
+
+async def workers_of_gateway(url: str) -> list[WorkerInfo] | None:
+    """What the gateway at `url` tells; None if none answers there, or not without another API key."""
+    timeout = aiohttp.ClientTimeout(total=5)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=bearer(os.environ.get(API_KEY_VARIABLE, ""))) as session,
+            session.get(f"{url.rstrip('/')}/health") as response,
+        ):
+            body: dict[str, Any] = await response.json(content_type=None)
+            return msgspec.convert(body["workers"], list[WorkerInfo])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return None
+
+
+async def workers_on_nats(url: str) -> list[WorkerInfo] | None:
+    """The workers that announce themselves there; None if NATS is away, or this user may not hear them."""
+    heard: dict[str, WorkerInfo] = {}
+    refused = asyncio.Event()
+
+    async def take(message: Msg) -> None:
+        with suppress(*UNDECODABLE):
+            worker = _decode(message.data)
+            heard[worker.worker_id] = worker
+
+    async def note(error: Exception) -> None:
+        refused.set()
+
+    client = Client()
+    try:
+        async with asyncio.timeout(LISTEN + 3):
+            await client.connect(connect_timeout=2, error_cb=note, **parse_servers(url).connect_options(client))
+            await client.subscribe(subjects.ALL_WORKERS, cb=take)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(refused.wait(), LISTEN)
+    except (nats.errors.Error, OSError, TimeoutError):
+        return None
+    finally:
+        await client.close()
+    return None if refused.is_set() else list(heard.values())
+
+
+def describe(workers: list[WorkerInfo]) -> tuple[bool | None, str, str]:
+    """Whether a model is served, what to say of it, and the remedy."""
+    ready = [worker for worker in workers if worker.state is WorkerState.READY]
+    if ready:
+        served = ", ".join(sorted({f"{worker.model} on {worker.device}" for worker in ready}))
+        return True, f"{len(ready)} ready: {served}", ""
+    failed = next((worker for worker in workers if worker.state is WorkerState.FAILED), None)
+    if failed:
+        return False, f"no worker serves a model: {failed.message}", failed.remedy or "Look at the worker's log."
+    if workers:
+        return None, f"no worker serves a model yet: {workers[0].message}", "Wait until it is ready."
+    remedy = "Start one with `musicgen worker`, or `musicgen up` without --no-worker."
+    return False, "no worker serves a model: jobs stay queued", remedy

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.stack.credentials import load_credentials
-from deploy.stack.runfile import read_run_file, running
+from deploy.stack.data_folder import read_run_file, running
 from shared.errors import MusicgenError
 from shared.settings import load_settings
 

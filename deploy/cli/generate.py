@@ -1,7 +1,9 @@
 """`musicgen generate`: a progress bar fed by the WebSocket, then the file."""
 
 import asyncio
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -9,11 +11,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from deploy.cli.client import QUICK, Target, answer, connected
 from deploy.cli.destination import Draft, Stream, open_destination
-from deploy.cli.interrupts import cancelled_by_signals
+from deploy.cli.gateway_client import QUICK, Target, answer, connected
 from deploy.terminal import Terminal, literal, plain
 from shared.errors import MusicgenError
+from shared.lifecycle import ONE_SIGNAL
 from shared.messages import UNDECODABLE, Event, JobStatus
 
 CHUNK = 256 * 1024
@@ -22,6 +24,7 @@ RECONNECT = 1.0
 STALLED = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 
 _decode = msgspec.json.Decoder(Event).decode
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def generate(target: Target, request: dict[str, Any], output: str | None) -> int:
@@ -143,3 +146,33 @@ async def _save(session: aiohttp.ClientSession, job_id: str, destination: Draft 
             raise MusicgenError(f"The download broke off. {kept}") from error
         except MusicgenError as error:
             raise MusicgenError(f"{error} {kept}") from error
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[list[signal.Signals]]:
+    """Cancel the current task at Ctrl-C, SIGTERM or SIGHUP; the list then holds the signal.
+
+    A second one, a while later, ends the process as it always would. One that the caller had ignored stays ignored,
+    as SIGHUP does under nohup.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    received: list[signal.Signals] = []
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def forget() -> None:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+    def stop(number: signal.Signals) -> None:
+        if not received:
+            received.append(number)
+            task.cancel()
+            loop.call_later(ONE_SIGNAL, forget)
+
+    for number in handled:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield received
+    finally:
+        forget()

@@ -168,17 +168,18 @@ def _workers(text: str) -> int:
 
 
 def _chosen(options: argparse.Namespace) -> Path:
-    from deploy.stack.runfile import default_data_dir
+    from deploy.stack.data_folder import default_data_dir
 
     folder: Path = options.data_dir or default_data_dir()
     return folder
 
 
 def _up(options: argparse.Namespace) -> None:
-    from deploy.cli.up import Options, up
+    from deploy.cli.up import up
+    from deploy.stack.local_stack import StackOptions
     from deploy.terminal import Terminal
 
-    asyncio.run(up(Options(_chosen(options), options.port, options.workers, options.model), Terminal()))
+    asyncio.run(up(StackOptions(_chosen(options), options.port, options.workers, options.model), Terminal()))
 
 
 def _gateway(options: argparse.Namespace) -> None:
@@ -194,7 +195,7 @@ def _worker(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from deploy.cli.client import Target
+    from deploy.cli.gateway_client import Target
     from deploy.cli.generate import generate
 
     request = {"prompt": options.prompt, "duration": options.duration, "seed": options.seed, "model": options.model}
@@ -202,15 +203,15 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _jobs(options: argparse.Namespace) -> None:
-    from deploy.cli.client import Target
-    from deploy.cli.list_jobs import show_jobs
+    from deploy.cli.gateway_client import Target
+    from deploy.cli.jobs import show_jobs
 
     asyncio.run(show_jobs(Target(options.url, options.data_dir), options.limit, options.status))
 
 
 def _cancel(options: argparse.Namespace) -> None:
-    from deploy.cli.client import Target
-    from deploy.cli.list_jobs import cancel
+    from deploy.cli.gateway_client import Target
+    from deploy.cli.jobs import cancel
 
     asyncio.run(cancel(Target(options.url, options.data_dir), options.job, options.keep))
 

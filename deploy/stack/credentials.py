@@ -11,7 +11,10 @@ import msgspec
 from shared.errors import MusicgenError
 from shared.messages import UNDECODABLE
 
-FILE = "credentials.json"
+CREDENTIALS_FILE = "credentials.json"
+
+# The variable with the API key that the client commands send.
+API_KEY_VARIABLE = "MUSICGEN_API_KEY"
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -57,7 +60,7 @@ def load_credentials(data_dir: Path) -> Credentials:
     Raises:
         MusicgenError: if the file is damaged.
     """
-    file = data_dir / FILE
+    file = data_dir / CREDENTIALS_FILE
     if not file.exists():
         credentials = Credentials(
             nats_passwords={role: _secret() for role in ("gateway", "worker", "operator", "observer")},
@@ -79,6 +82,11 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(text)
     draft.replace(file)
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that an API key is sent in; none without a key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _secret(length: int = 40) -> str:

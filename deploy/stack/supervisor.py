@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.stack.child import Child, ChildFailedError, ChildSpec, PortTakenError
-from deploy.stack.folders import LOGS
-from deploy.stack.runfile import FILE, write_run_file
+from deploy.stack.data_folder import LOGS, RUN_FILE, write_run_file
 from deploy.terminal import NEWLINE, literal, plain
 from shared.lifecycle import end
 
@@ -83,7 +82,7 @@ class Supervisor:
         for child in reversed(self._children):
             killed = await child.stop(force=self.force)
             self._console.print(f"  [dim]{'killed' if killed else 'stopped'} {child.spec.name}[/]")
-        (self._data_dir / FILE).unlink(missing_ok=True)
+        (self._data_dir / RUN_FILE).unlink(missing_ok=True)
 
     async def _keep(self, child: Child) -> None:
         deaths = 0

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 
 # As `musicgen`, with other default ports: the usual ones may be taken on this machine.
 PROGRAM = (
-    "import sys; from deploy.cli.main import main; import deploy.cli.up as up; "
-    "up.NATS_PORT, up.S3_PORT = {}, {}; sys.exit(main())"
+    "import sys; from deploy.cli.main import main; import deploy.stack.local_stack as stack; "
+    "stack.NATS_PORT, stack.S3_PORT = {}, {}; sys.exit(main())"
 )
 
 

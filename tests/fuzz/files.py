@@ -8,10 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.stack.credentials import FILE as CREDENTIALS
-from deploy.stack.credentials import Credentials, S3Keys, load_credentials
-from deploy.stack.runfile import FILE as RUN
-from deploy.stack.runfile import RunningProcess, read_run_file, running
+from deploy.stack.credentials import CREDENTIALS_FILE, Credentials, S3Keys, load_credentials
+from deploy.stack.data_folder import RUN_FILE, RunningProcess, read_run_file, running
 from gateway.access.api_keys import load_keys
 from shared.errors import MusicgenError, SettingsError
 from shared.messages import Recipe
@@ -53,14 +51,14 @@ def spool(data: bytes) -> None:
 
 def credentials(data: bytes) -> None:
     """The passwords of a local stack."""
-    written(CREDENTIALS, data)
+    written(CREDENTIALS_FILE, data)
     with suppress(MusicgenError):
         load_credentials(FOLDER).nats_environment()
 
 
 def run_file(data: bytes) -> None:
     """The processes of a local stack."""
-    written(RUN, data)
+    written(RUN_FILE, data)
     for process in read_run_file(FOLDER):
         running(process)
 

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.client import Client
 
-from deploy.cli.client import Target
-from deploy.cli.list_jobs import cancel
+from deploy.cli.gateway_client import Target
+from deploy.cli.jobs import cancel
 from shared import subjects
 from shared.files import Audio
 from shared.messages import JobRecord, JobStatus, now

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from deploy.stack.child import ChildFailedError
 from deploy.stack.credentials import Credentials, load_credentials
+from deploy.stack.embedded_servers import nats_server, s3_server
 from deploy.stack.ports import LOOPBACK, free_ports
-from deploy.stack.servers import nats_server, s3_server
 from deploy.stack.supervisor import Supervisor
 from shared.settings import Settings, load_settings
 from shared.storage import Storage

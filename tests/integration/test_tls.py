@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deploy.stack.credentials import load_credentials
+from deploy.stack.embedded_servers import nats_server
 from deploy.stack.ports import LOOPBACK, free_ports
-from deploy.stack.servers import nats_server
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end
 from tests.conftest import ROOT

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from deploy.stack.credentials import Credentials, load_credentials
-from deploy.stack.runfile import RunningProcess, write_run_file
+from deploy.stack.data_folder import RunningProcess, write_run_file
 
 URLS = {
     "nats": "nats://127.0.0.1:4222",

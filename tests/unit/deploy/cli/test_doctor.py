@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from nats.aio.client import Client
 
-from deploy.cli import serving
+from deploy.cli import doctor as doctor_module
 from deploy.cli.doctor import Finding, doctor, examine
 from shared import subjects
 from shared.lifecycle import end
@@ -57,7 +57,7 @@ def _environment(nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("S3_SECRET_KEY", "secret")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("MUSICGEN_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr(serving, "LISTEN", 0.1)
+    monkeypatch.setattr(doctor_module, "LISTEN", 0.1)
 
 
 async def findings(data_dir: Path) -> dict[str, Finding]:
@@ -192,7 +192,7 @@ async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path
 async def test_workers_are_heard_on_nats_without_a_gateway(
     tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch, state: WorkerState, ok: bool | None, words: str
 ) -> None:
-    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    monkeypatch.setattr(doctor_module, "LISTEN", 1.0)
     client = await nats.connect(nats_url)
     announcing = asyncio.create_task(announce(client, state))
     try:
@@ -239,6 +239,6 @@ async def test_without_gateway_and_nats_workers_are_a_note(tmp_path: Path, monke
 async def test_a_user_that_may_not_hear_workers_is_told_that_none_can_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observer_url: str
 ) -> None:
-    monkeypatch.setattr(serving, "LISTEN", 1.0)
+    monkeypatch.setattr(doctor_module, "LISTEN", 1.0)
     monkeypatch.setenv("NATS_URL", observer_url)
     assert (await findings(tmp_path))["workers"].ok is None

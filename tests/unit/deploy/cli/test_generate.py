@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deploy.cli.client import Target
+from deploy.cli.gateway_client import Target
 from deploy.cli.generate import generate
 from shared.errors import MusicgenError
 from tests.faults.small_disk import small_disk

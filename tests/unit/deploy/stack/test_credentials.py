@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.stack.credentials import FILE, Credentials, load_credentials, write_private
+from deploy.stack.credentials import CREDENTIALS_FILE, Credentials, load_credentials, write_private
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> N
         load_credentials(tmp_path)
     finally:
         os.umask(before)
-    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+    assert (tmp_path / CREDENTIALS_FILE).stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [CREDENTIALS_FILE]
 
 
 def test_a_file_that_others_could_read_is_replaced_by_one_that_they_cannot(tmp_path: Path) -> None:

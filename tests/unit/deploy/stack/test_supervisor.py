@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.stack import liveness
+from deploy.stack import child as child_module
 from deploy.stack import supervisor as module
 from deploy.stack.child import ChildFailedError, ChildSpec
+from deploy.stack.data_folder import RUN_FILE, RunningProcess, read_run_file
 from deploy.stack.ports import LOOPBACK, free_ports
-from deploy.stack.runfile import FILE, RunningProcess, read_run_file
 from deploy.stack.supervisor import Supervisor
 from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, SLEEP, spec
 
@@ -84,7 +84,7 @@ async def test_a_stop_ends_the_last_one_first_and_removes_the_list(tmp_path: Pat
             await supervisor.start(spec(tmp_path, program, name=name))
     assert (tmp_path / "order").read_text().split() == ["gateway", "worker", "nats"]
     assert said.getvalue().index("stopped gateway") < said.getvalue().index("stopped nats")
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / RUN_FILE).exists()
 
 
 async def test_a_child_that_dies_is_started_again_and_both_are_said(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ SERVER = HEAD + (
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks that take a tenth of a second in place of ten."""
-    monkeypatch.setattr(liveness, "INTERVAL", 0.1)
-    monkeypatch.setattr(liveness, "PATIENCE", 1.0)
+    monkeypatch.setattr(child_module, "INTERVAL", 0.1)
+    monkeypatch.setattr(child_module, "PATIENCE", 1.0)
 
 
 def server(folder: Path, **fields: Any) -> ChildSpec:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.stack import liveness
-from deploy.stack.liveness import INTERVAL, MISSES, reacts, until_hung
+from deploy.stack import child as child_module
+from deploy.stack.child import INTERVAL, MISSES, reacts, until_hung
 from deploy.stack.ports import LOOPBACK, free_ports
 
 
@@ -16,7 +16,7 @@ class Time:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr("deploy.stack.liveness.asyncio.sleep", self._sleep)
+        monkeypatch.setattr("deploy.stack.child.asyncio.sleep", self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -73,7 +73,7 @@ async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
 
 
 async def test_a_port_that_nothing_is_heard_of_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "PATIENCE", 0.2)
+    monkeypatch.setattr(child_module, "PATIENCE", 0.2)
     with socket.create_server((LOOPBACK, 0)) as frozen:  # as of a process that was stopped: the kernel accepts for it
         assert not await reacts(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")
     assert not await reacts(f"http://{LOOPBACK}:{free_ports(1)[0]}")

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from deploy.cli.client import DEFAULT_URL, Target, answer, connected, gateway_url
+from deploy.cli.gateway_client import DEFAULT_URL, Target, answer, connected, gateway_url
 from deploy.cli.main import main
-from deploy.stack.runfile import default_data_dir
+from deploy.stack.data_folder import default_data_dir
 from shared.errors import MusicgenError
 from tests.unit.deploy.cli.stack import URLS, seeming_up, without_home
 

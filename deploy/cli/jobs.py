@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from deploy.cli.client import QUICK, Target, answer, connected
+from deploy.cli.gateway_client import QUICK, Target, answer, connected
 from deploy.terminal import Terminal, plain
 from shared.errors import MusicgenError
 from shared.job_id import is_job_id

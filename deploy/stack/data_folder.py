@@ -1,6 +1,8 @@
-"""`run.json`: which processes a running `up` has, for scripts and for the next start. No secrets."""
+"""The data folder of an `up`: its place, its parts, its lock, and `run.json`, which lists the running processes."""
 
 import fcntl
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,8 +16,13 @@ from platformdirs import user_data_path
 from shared.errors import MusicgenError
 from shared.messages import UNDECODABLE
 
-FILE = "run.json"
-LOCK = "lock"
+RUN_FILE = "run.json"
+LOCK_FILE = "lock"
+LOGS = "logs"
+# The folders that the parts of an `up` write into.
+PART_FOLDERS = (LOGS, "nats", "s3", "spool")
+# A path may have 4096 bytes; the servers keep theirs some folders further down.
+LONGEST_PATH = 3000
 
 
 class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,15 +48,15 @@ def default_data_dir() -> Path:
 
 def write_run_file(data_dir: Path, processes: list[RunningProcess]) -> None:
     """Replace `run.json`, whole or not at all."""
-    draft = data_dir / f"{FILE}.tmp"
+    draft = data_dir / f"{RUN_FILE}.tmp"
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(processes)) + b"\n")
-    draft.replace(data_dir / FILE)
+    draft.replace(data_dir / RUN_FILE)
 
 
 def read_run_file(data_dir: Path) -> list[RunningProcess]:
     """The processes of the last `up` there, running or not; empty without a readable file."""
     try:
-        return msgspec.json.decode((data_dir / FILE).read_bytes(), type=list[RunningProcess])
+        return msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=list[RunningProcess])
     except (OSError, *UNDECODABLE):
         return []
 
@@ -72,7 +79,7 @@ def locked(data_dir: Path) -> Iterator[None]:
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data_dir / LOCK).open("w")
+        lock = (data_dir / LOCK_FILE).open("w")
     except OSError as error:
         raise MusicgenError(f"{data_dir} cannot hold the data: {error.strerror}. Give another --data-dir.") from error
     with lock as file:
@@ -98,5 +105,28 @@ def end_leftovers(data_dir: Path) -> list[str]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=5)
-    (data_dir / FILE).unlink(missing_ok=True)
+    (data_dir / RUN_FILE).unlink(missing_ok=True)
     return [each.role for each, _ in leftovers]
+
+
+def check_folders(data_dir: Path) -> None:
+    """Make the folder of the logs, and write into every folder that is there.
+
+    Raises:
+        MusicgenError: if one cannot be written, or the name of the data folder is too long.
+    """
+    length = len(os.fsencode(data_dir))
+    if length > LONGEST_PATH:
+        raise MusicgenError(
+            f"The data folder's path has {length} bytes, more than {LONGEST_PATH}. Give another --data-dir."
+        )
+    for folder in (data_dir, *(data_dir / part for part in PART_FOLDERS)):
+        try:
+            if folder.name == LOGS or os.path.lexists(folder):
+                folder.mkdir(exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise MusicgenError(
+                f"{folder} cannot be written: {error.strerror}. Give it to this user, or give another --data-dir."
+            ) from error

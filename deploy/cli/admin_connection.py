@@ -10,7 +10,7 @@ import nats.errors
 import nats.js.errors
 
 from deploy.cli.env import exports
-from deploy.stack.runfile import default_data_dir
+from deploy.stack.data_folder import default_data_dir
 from shared import subjects
 from shared.bus import AWAY, Bus, open_bus
 from shared.errors import MusicgenError, UnavailableError

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.cli.main import main
 from deploy.stack.credentials import load_credentials
-from deploy.stack.folders import LONGEST, PARTS, check_folders
+from deploy.stack.data_folder import LONGEST_PATH, PART_FOLDERS, check_folders
 from shared.errors import MusicgenError
 
 STRANGER = 65534
@@ -45,10 +45,10 @@ def test_a_new_data_folder_gets_its_logs_and_nothing_else(tmp_path: Path) -> Non
     assert [each.name for each in tmp_path.iterdir()] == ["logs"]
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", PART_FOLDERS)
 def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, part: str) -> None:
     folder.chmod(0o777)
-    for name in PARTS:
+    for name in PART_FOLDERS:
         (folder / name).mkdir(mode=0o777)
         (folder / name).chmod(0o777)
     with (
@@ -58,7 +58,7 @@ def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, p
         check_folders(folder)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", PART_FOLDERS)
 @pytest.mark.parametrize("what", ["file", "dangling link", "loop"])
 def test_what_is_no_folder_is_told_before_anything_starts(tmp_path: Path, part: str, what: str) -> None:
     if what == "file":
@@ -91,7 +91,7 @@ def test_up_refuses_a_data_folder_that_it_cannot_use_in_one_sentence(
         "file above": tmp_path / "file" / "data",
         "dangling link": tmp_path / "link",
         "name too long": tmp_path / ("n" * 256),
-        "path too long": tmp_path.joinpath(*["n" * 200] * (LONGEST // 200)),
+        "path too long": tmp_path.joinpath(*["n" * 200] * (LONGEST_PATH // 200)),
         "unwritable": folder / "data",
     }
     with without_rights(folder):

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.stack.runfile import FILE, RunningProcess, end_leftovers, locked, read_run_file, running, write_run_file
+from deploy.stack.data_folder import (
+    RUN_FILE,
+    RunningProcess,
+    end_leftovers,
+    locked,
+    read_run_file,
+    running,
+    write_run_file,
+)
 from shared.errors import MusicgenError
 
 HERE = Path(__file__).parents[4]
@@ -42,7 +50,7 @@ def line(pid: int, started: float | None = None, role: str = "worker") -> Runnin
 def test_the_list_survives_and_has_the_shape_of_the_contract(tmp_path: Path) -> None:
     write_run_file(tmp_path, [line(os.getpid())])
     assert read_run_file(tmp_path) == [line(os.getpid())]
-    (found,) = json.loads((tmp_path / FILE).read_text())
+    (found,) = json.loads((tmp_path / RUN_FILE).read_text())
     assert found["role"] == "worker"
     assert found["pid"] == os.getpid()
     assert found["urls"] == ["http://127.0.0.1:8000"]
@@ -51,9 +59,9 @@ def test_the_list_survives_and_has_the_shape_of_the_contract(tmp_path: Path) -> 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.none() | st.binary(max_size=40) | st.sampled_from([b"{}", b"[1]", b'[{"role": "x"}]', *DAMAGED]))
 def test_a_file_that_is_missing_or_damaged_lists_nothing(tmp_path: Path, content: bytes | None) -> None:
-    (tmp_path / FILE).unlink(missing_ok=True)
+    (tmp_path / RUN_FILE).unlink(missing_ok=True)
     if content is not None:
-        (tmp_path / FILE).write_bytes(content)
+        (tmp_path / RUN_FILE).write_bytes(content)
     assert read_run_file(tmp_path) == []
 
 
@@ -79,14 +87,14 @@ def test_leftovers_are_ended_and_told_by_role(tmp_path: Path, sleeper: subproces
     write_run_file(tmp_path, [line(sleeper.pid, role="nats")])
     assert end_leftovers(tmp_path) == ["nats"]
     assert not psutil.pid_exists(sleeper.pid)
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / RUN_FILE).exists()
 
 
 def test_a_stranger_with_the_pid_of_a_leftover_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     write_run_file(tmp_path, [line(sleeper.pid, started=psutil.Process(sleeper.pid).create_time() - 60)])
     assert end_leftovers(tmp_path) == []
     assert sleeper.poll() is None
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / RUN_FILE).exists()
 
 
 def test_without_leftovers_nothing_happens(tmp_path: Path) -> None:
@@ -111,7 +119,7 @@ def test_a_second_up_is_refused_and_told_where_the_first_is(tmp_path: Path) -> N
 
 def test_another_process_is_refused_too_and_its_death_frees_the_lock(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.runfile import locked\n"
+        "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.data_folder import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE) as holder:

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.cli.up import Options, Stack
 from deploy.stack import ports
+from deploy.stack.local_stack import LocalStack, StackOptions
 from deploy.stack.ports import LOOPBACK, free_ports
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError, SettingsError
 
 
-def stack(folder: Path, port: int | None) -> Stack:
+def stack(folder: Path, port: int | None) -> LocalStack:
     console = Console(file=io.StringIO())
-    return Stack(Options(folder, port, workers=0, model=None), Supervisor(folder, console), console)
+    return LocalStack(StackOptions(folder, port, workers=0, model=None), Supervisor(folder, console), console)
 
 
 @pytest.fixture

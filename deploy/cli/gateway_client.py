@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from deploy.stack.runfile import default_data_dir, read_run_file, running
+from deploy.stack.credentials import API_KEY_VARIABLE, bearer
+from deploy.stack.data_folder import default_data_dir, read_run_file, running
 from shared.errors import MusicgenError
 
-# The variable with the API key that the client commands send.
-KEY = "MUSICGEN_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
 # For every request but a download and a WebSocket.
 QUICK = aiohttp.ClientTimeout(total=30, connect=5)
@@ -66,7 +65,7 @@ def _origin(named: str) -> str:
         shown = named.rsplit("@", 1)[-1]  # no password
         raise MusicgenError(
             f"{shown!r} is no URL of a gateway. Give its scheme, host and port only, such as {DEFAULT_URL}; "
-            f"an API key goes into {KEY}."
+            f"an API key goes into {API_KEY_VARIABLE}."
         )
     return str(url.origin())
 
@@ -97,15 +96,10 @@ async def connected(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def _key() -> str:
-    key = os.environ.get(KEY, "")
+    key = os.environ.get(API_KEY_VARIABLE, "")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise MusicgenError(f"{KEY} holds a character that no API key has. Set it to the key alone.")
+        raise MusicgenError(f"{API_KEY_VARIABLE} holds a character that no API key has. Set it to the key alone.")
     return key
-
-
-def bearer(key: str) -> dict[str, str]:
-    """The header that an API key is sent in; none without a key."""
-    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 async def answer(response: aiohttp.ClientResponse, *needed: str) -> Any:
@@ -121,7 +115,7 @@ async def answer(response: aiohttp.ClientResponse, *needed: str) -> Any:
                 body[name]
             return body
         if response.status == 401:
-            raise MusicgenError(f"The gateway wants an API key, or another one: set {KEY} to it.")
+            raise MusicgenError(f"The gateway wants an API key, or another one: set {API_KEY_VARIABLE} to it.")
         raise MusicgenError(body["detail"])
     except (ValueError, KeyError, TypeError) as error:
         raise MusicgenError(

@@ -1,0 +1,236 @@
+"""Starts the parts of the local stack in the order in which they need each other."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+
+from deploy.stack.child import ChildSpec
+from deploy.stack.credentials import API_KEY_VARIABLE, Credentials, bearer, load_credentials
+from deploy.stack.embedded_servers import nats_server, s3_server
+from deploy.stack.ports import LOOPBACK, claim, free_ports
+from deploy.stack.supervisor import Supervisor
+from deploy.terminal import literal
+from gateway.access.api_keys import load_keys, read_pairs
+from gateway.access.bind_policy import check_binding
+from shared.errors import MusicgenError
+from shared.models import is_folder
+from shared.settings import http_url, load_settings
+
+NATS_PORT = 4222
+S3_PORT = 8333
+
+# A server that listens on every address is reached on loopback.
+REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
+
+EXAMPLE = (
+    "curl {key}-H 'Content-Type: application/json' "
+    """-d '{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}' """
+    "{url}/api/v1/generate"
+)
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """The command line of `up`. `port` None means the default one, or a free one if that is taken."""
+
+    data_dir: Path
+    port: int | None
+    workers: int
+    model: str | None
+
+
+class LocalStack:
+    """Starts the parts in the order in which they need each other."""
+
+    def __init__(self, options: StackOptions, supervisor: Supervisor, console: Console) -> None:
+        self._options = options
+        self._supervisor = supervisor
+        self._console = console
+        self._credentials: Credentials = load_credentials(options.data_dir)
+        self._environ = dict(os.environ)
+        if options.model:
+            self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
+        # What is wrong with the request stops the start before anything runs.
+        settings = load_settings(self._environ)
+        check_binding(settings, load_keys(settings))
+        pairs = read_pairs(settings)
+        self._authorization = bearer(pairs[0][1] if pairs else "")
+        # Bound last, claimed first: the other parts choose among what is left.
+        self._gateway_port = self._claim_gateway_port()
+
+    async def start(self) -> None:
+        """Start all; returns when the first worker is ready or says why it cannot be."""
+        nats_url = await self._nats()
+        s3_environment = await self._s3()
+        numbers = range(1, self._options.workers + 1)
+        workers = [self._worker(number, nats_url("worker"), s3_environment("worker")) for number in numbers]
+        gateway = self._gateway(nats_url("gateway"), s3_environment("gateway"))
+        # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
+        *_, gateway = await self._supervisor.start(*workers, gateway)
+        (url,) = gateway.urls
+        loaded = bool(workers) and await until_loaded(url, self._authorization, self._console)
+        self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
+        key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
+        example = EXAMPLE.replace("{url}", url).replace("{key}", key)
+        self._console.print(example, markup=False, highlight=False, soft_wrap=True)
+        self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
+
+    async def _nats(self) -> Callable[[str], str]:
+        own = self._environ.get("NATS_URL")
+        if own:
+            self._console.print("  [green]✓[/] nats      your own, from NATS_URL")
+            return lambda role: own
+        port = self._port("NATS", NATS_PORT)
+        (spec,) = await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
+        server = spec.urls[0].removeprefix("nats://")
+        return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{server}"
+
+    async def _s3(self) -> Callable[[str], dict[str, str]]:
+        if self._environ.get("S3_ENDPOINT"):
+            self._console.print("  [green]✓[/] s3        your own, from S3_ENDPOINT")
+            return lambda role: {}
+
+        def keys(role: str) -> dict[str, str]:
+            pair = self._credentials.s3_keys[role]
+            return {"S3_ACCESS_KEY": pair.access_key, "S3_SECRET_KEY": pair.secret_key}
+
+        settings, port = load_settings(self._environ | keys("operator")), self._port("S3", S3_PORT)
+        (spec,) = await self._supervisor.start(s3_server(self._options.data_dir, port, self._credentials, settings))
+        return lambda role: {"S3_ENDPOINT": spec.urls[0], **keys(role)}
+
+    def _worker(self, number: int, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
+        (port,) = free_ports(1)
+        environment = {"NATS_URL": nats_url, "WORKER_METRICS_HOST": LOOPBACK, "WORKER_METRICS_PORT": str(port), **s3}
+        if not self._environ.get("MUSICGEN_SPOOL_DIR"):
+            environment["MUSICGEN_SPOOL_DIR"] = str(self._options.data_dir.absolute() / "spool")
+        grace = load_settings(self._environ).shutdown_grace
+        metrics = f"http://{LOOPBACK}:{port}/metrics"
+        return ChildSpec(
+            name=f"worker-{number}",
+            role="worker",
+            argv=_own("worker"),
+            env=_without_keys(self._environ) | environment,
+            urls=[metrics],
+            is_ready=_answers(metrics),
+            # It waits for running jobs, then hands back, then gives a stuck engine the rest.
+            grace=2 * grace + 10,
+            ports=(port,),
+            again=lambda: self._worker(number, nats_url, s3),
+        )
+
+    def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
+        settings = load_settings(self._environ)
+        port = self._gateway_port
+        url = http_url(REACHED_BY.get(settings.gateway_host, settings.gateway_host), port)
+        return ChildSpec(
+            name="gateway",
+            role="gateway",
+            argv=_own("gateway"),
+            env=self._environ | {"NATS_URL": nats_url, "GATEWAY_PORT": str(port), **s3},
+            urls=[url],
+            is_ready=_answers(f"{url}/health/ready"),
+            grace=settings.shutdown_grace + 10,
+            ports=(port,),
+            again=None if self._options.port else self._gateway_elsewhere(nats_url, s3),
+        )
+
+    def _gateway_elsewhere(self, nats_url: str, s3: Mapping[str, str]) -> Callable[[], ChildSpec]:
+        def again() -> ChildSpec:
+            (self._gateway_port,) = free_ports(1)
+            return self._gateway(nats_url, s3)
+
+        return again
+
+    def _claim_gateway_port(self) -> int:
+        port = self._options.port
+        if port is None:
+            return self._port("gateway", load_settings(self._environ).gateway_port)
+        if not claim(port):
+            raise MusicgenError(f"Port {port} is taken by another program. Stop it, or give another --port.")
+        return port
+
+    def _port(self, what: str, default: int) -> int:
+        if claim(default):
+            return default
+        (port,) = free_ports(1)
+        self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")
+        return port
+
+
+def _absolute(model: str) -> str:
+    """A checkpoint folder by its whole path: children may run elsewhere."""
+    return str(Path(model).expanduser().resolve()) if is_folder(model) else model
+
+
+def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a worker gets: API keys are for the gateway and for clients."""
+    return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", API_KEY_VARIABLE))}
+
+
+def _own(command: str) -> list[str]:
+    return [sys.executable, "-m", "deploy.cli.main", command]
+
+
+def _answers(url: str) -> Callable[[], Awaitable[bool]]:
+    async def answers() -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
+                session.get(url) as response,
+            ):
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    return answers
+
+
+async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -> bool:
+    """Show what the workers say until one is ready, or none can be; returns whether one is.
+
+    Args:
+        url: of the gateway, which hears the workers.
+        headers: that the gateway wants with each request.
+        console: where it is shown.
+    """
+    started, shown = time.monotonic(), ""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), headers=headers) as session:
+        while True:
+            workers = await _workers(session, url)
+            states = {worker["state"] for worker in workers}
+            if "ready" in states:
+                console.print(
+                    f"  [green]✓[/] model     {literal(_serving(workers))} [dim]({time.monotonic() - started:.1f} s)[/]"
+                )
+                return True
+            if states == {"failed"}:
+                worker = workers[0]
+                console.print(f"  [red]✗[/] model     {literal(worker['message'])}\n    {literal(worker['remedy'])}")
+                return False
+            text = workers[0]["message"] if workers else "Starting the engine"
+            if text != shown:
+                shown = text
+                console.print(f"  [dim]· model     {literal(text)} …[/]")
+            await asyncio.sleep(0.2)
+
+
+async def _workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    try:
+        async with session.get(f"{url}/health") as response:
+            workers: list[dict[str, Any]] = (await response.json())["workers"]
+            return workers
+    except (aiohttp.ClientError, TimeoutError):
+        return []  # the gateway is being restarted
+
+
+def _serving(workers: list[dict[str, Any]]) -> str:
+    ready = next(worker for worker in workers if worker["state"] == "ready")
+    return f"{ready['model']} on {ready['device']}, {ready['slots']} at a time in each worker"
