@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import replace
 
 from shared.files import Audio, Output, OutputKind, OutputLink, SampleFormat, audio_url
 
@@ -96,27 +95,27 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     uploading: float = 0.0
 
 
-# What a queued job says.
-STARTED = "Generation job started"
+# Fields whose names on the wire are older than their names here.
+_WIRE_NAMES = {"quarantined": "suspect", "awaiting_engine": "waits", "is_follower": "follows"}
 
 
-class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     """The truth about a job, in the KV bucket; changed only by compare-and-set.
 
     Attributes:
-        keep_requested: a person stopped the job and wants what was made until then.
-        suspect: the job may be what took a worker down, and runs alone.
-        waits: a suspect that was claimed and not let into the engine yet: its worker's death is not its doing.
-        claims: how often a worker took the job. Unlike `attempts`, which a stop of the worker takes back, it never
-            falls: from 1 on there may be files of the job in storage.
-        owner: the name of the API key that asked for it; None if none was needed.
-        expired_at: when the audio was given up, or found to be lost; `audio` then tells what it was.
-        lost: keys of the job's files that the store no longer has as they were made.
-        follows: the job is queued without a message: it waits for an equal one, or for its turn to be made itself.
-        source: the job that has made this one's audio before, and keeps it.
-        checkpoint: what the model was loaded from, where that can be told.
-        warnings: sentences about what the model could not do as it was asked.
-        seq: of the event that tells of this state, if the record was changed since without a new state.
+        keep_requested: a client stopped the job and wants to keep the audio made so far.
+        quarantined: the job may have crashed a worker; it runs exclusively in its engine.
+        awaiting_engine: a quarantined job that is claimed but not yet in the engine; a crash now is not its fault.
+        claims: how often a worker claimed the job. It never falls, unlike `attempts`, which a graceful stop of the
+            worker takes back. From 1 on, files of the job may exist in storage.
+        owner: the name of the API key that sent the request; None on a gateway without keys.
+        expired_at: when the audio expired or was found lost; `audio` still describes it.
+        lost: keys of the job's files that are missing from the store or differ from what was stored.
+        is_follower: the job is queued without a message and waits for its leader, an equal job.
+        source: the job whose stored audio answered this one.
+        checkpoint: identifies the weights that the model was loaded from, if the engine knows.
+        warnings: sentences about what the model could not do as requested.
+        seq: of the event that announced this state, if the record was changed since without a new event.
     """
 
     job_id: str
@@ -136,15 +135,15 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     traceparent: str | None = None
     keep_requested: bool = False
-    suspect: bool = False
-    waits: bool = False
+    quarantined: bool = False
+    awaiting_engine: bool = False
     outputs: tuple[Output, ...] = ()
     claims: int = 0
     owner: str | None = None
     expired_at: Moment | None = None
     lost: tuple[str, ...] = ()
     seq: int = 0
-    follows: bool = False
+    is_follower: bool = False
     source: str | None = None
     checkpoint: str | None = None
     warnings: tuple[str, ...] = ()
@@ -178,23 +177,6 @@ def job_of(record: JobRecord) -> Job:
         owner=record.owner,
         fingerprint=record.fingerprint,
     )
-
-
-def record_of(job: Job) -> JobRecord:
-    """The record of a queued job, made of its message."""
-    return JobRecord(
-        job_id=job.job_id,
-        recipe=job.recipe,
-        created_at=job.created_at,
-        updated_at=now(),
-        owner=job.owner,
-        fingerprint=job.fingerprint,
-    )
-
-
-def made(record: JobRecord) -> JobRecord:
-    """The record of a job that followed, now that it has a message and is made itself."""
-    return replace(record, follows=False, message=STARTED, updated_at=now())
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

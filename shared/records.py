@@ -1,18 +1,17 @@
 """Job records in the KV bucket: read, created and changed by compare-and-set only."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import nats.js.errors
-from msgspec.structs import replace
 from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
 from shared import metrics, subjects
 from shared.bus import AWAY
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
-from shared.messages import UNDECODABLE, JobRecord, encode, now
-from shared.transitions import check, flaw
+from shared.messages import UNDECODABLE, JobRecord, encode
+from shared.transitions import check, file_lost, flaw
 
 # JetStream's error codes for a compare-and-set that lost.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
@@ -34,22 +33,6 @@ class Entry(NamedTuple):
 
     record: JobRecord
     revision: int
-
-
-def aside(entry: Entry, **fields: Any) -> JobRecord:
-    """The record of a finished job with a change that is no news of it: its event keeps the number that it had."""
-    return replace(entry.record, seq=entry.record.seq or entry.revision, updated_at=now(), **fields)
-
-
-AUDIO_LOST = "The audio is lost: its file is missing from the store or damaged. POST the recipe to make it again."
-
-
-def losing(entry: Entry, file: Audio | Output) -> JobRecord:
-    """The record of a finished job one of whose files is lost. Without its audio it has given up the others too."""
-    lost = (*entry.record.lost, file.key)
-    if file == entry.record.audio:
-        return aside(entry, lost=lost, expired_at=now(), message=AUDIO_LOST)
-    return aside(entry, lost=lost)
 
 
 def encode_record(record: JobRecord) -> bytes:
@@ -175,7 +158,7 @@ class Records:
             entry = await self.get(entry.record.source)
         while entry is not None and (lost := _kept_file(entry.record, file)) is not None:
             try:
-                return await self.update(entry, losing(entry, lost))
+                return await self.update(entry, file_lost(*entry, lost))
             except ConflictError:  # it was downloaded, given up or marked at the same moment: look again
                 entry = await self.get(entry.record.job_id)
         return entry

@@ -1,26 +1,30 @@
-"""The life of a job as a table: every change of a record that is allowed, and nothing else is written.
+"""Who may change a job's record, and how: the table of transitions, the changes themselves, and the check.
 
-The compare-and-set on the record's revision says who may write; this says what. docs/reliability.md has the diagram.
+The compare-and-set on the record's revision decides which writer wins; this file decides which changes are valid. Every
+change is made by a function below and checked against the table before it is written. docs/reliability.md has the
+diagram.
 """
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from shared.errors import TransitionError
-from shared.messages import JobRecord, JobStatus, now
+from shared.files import Audio, Output
+from shared.messages import Job, JobRecord, JobStatus, Recipe, now
 
 
 class Transition(NamedTuple):
-    """One way in which a record may change.
+    """One valid change of a record.
 
     Attributes:
-        name: what happens, in a word.
-        before: the status that is left; None for a job that is not there yet.
-        after: the status that is reached.
-        writer: who may do it.
-        attempts: by how much `attempts` may change.
+        name: the event, in a word.
+        before: the status before it; None for a job without a record.
+        after: the status after it.
+        writer: the processes that may write it.
+        attempts: valid changes of `attempts`.
     """
 
     name: str
@@ -34,25 +38,191 @@ _QUEUED, _PROCESSING = JobStatus.QUEUED, JobStatus.PROCESSING
 
 TRANSITIONS = (
     Transition("accept", None, _QUEUED, "gateway"),
-    # A job that follows waits for an equal one: it is made itself, or answered with what that one made. The record of a
-    # job that has waited for days is renewed, so that it does not expire.
-    Transition("have made, renew", _QUEUED, _QUEUED, "gateway, any worker"),
+    # A follower is promoted to the queue, or answered with its leader's audio. The record of a job that has waited for
+    # days is renewed so that it does not expire.
+    Transition("promote, renew", _QUEUED, _QUEUED, "gateway, any worker"),
     Transition("answer", _QUEUED, JobStatus.COMPLETED, "gateway"),
     Transition("claim", _QUEUED, _PROCESSING, "any worker", (1,)),
     Transition("give up", _QUEUED, JobStatus.FAILED, "any worker, gateway, operator"),
     Transition("cancel", _QUEUED, JobStatus.CANCELLED, "gateway"),
     Transition("report, keep", _PROCESSING, _PROCESSING, "its worker, gateway"),
-    # Without another attempt where a suspect still waits for the engine: it did nothing to its worker.
+    # A quarantined job that was still waiting for the engine cannot have crashed its worker: no attempt is counted.
     Transition("take over", _PROCESSING, _PROCESSING, "any worker", (0, 1)),
-    # A stop of the worker takes the attempt back; `claims` goes on rising.
+    # A graceful stop of the worker takes the attempt back; `claims` never falls.
     Transition("hand back", _PROCESSING, _QUEUED, "its worker", (0, -1)),
     Transition("complete", _PROCESSING, JobStatus.COMPLETED, "its worker"),
     Transition("fail", _PROCESSING, JobStatus.FAILED, "any worker, operator"),
     Transition("cancel, kept", _PROCESSING, JobStatus.CANCELLED, "gateway, any worker"),
-    # An end stays what it is: only its audio is used, given up, or found to be lost.
+    # A terminal status never changes; only the audio's last use, expiry and loss are recorded.
     Transition("renew, expire, lose", JobStatus.COMPLETED, JobStatus.COMPLETED, "gateway, any worker, operator"),
     Transition("renew, expire, lose", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker, operator"),
 )
+
+# Attempts that may crash their engine or worker before the job fails.
+MAX_ATTEMPTS = 3
+DAMAGED = "The record of this job was damaged, and the job cannot continue. Send the job again."
+
+_STARTED = "Generation job started"
+
+
+def accepted(
+    job_id: str,
+    recipe: Recipe,
+    created_at: datetime,
+    *,
+    fingerprint: str | None = None,
+    traceparent: str | None = None,
+    owner: str | None = None,
+) -> JobRecord:
+    """A new job that goes to the queue."""
+    return JobRecord(
+        job_id=job_id,
+        recipe=recipe,
+        created_at=created_at,
+        updated_at=created_at,
+        message=_STARTED,
+        fingerprint=fingerprint,
+        traceparent=traceparent,
+        owner=owner,
+    )
+
+
+def restored(job: Job) -> JobRecord:
+    """A queued job from its message, for a job whose record expired."""
+    return JobRecord(
+        job_id=job.job_id,
+        recipe=job.recipe,
+        created_at=job.created_at,
+        updated_at=now(),
+        owner=job.owner,
+        fingerprint=job.fingerprint,
+    )
+
+
+def as_follower(record: JobRecord) -> JobRecord:
+    """A new job that waits for an equal one instead of going to the queue."""
+    return replace(record, is_follower=True, message="The same music is being generated; this job will get it too")
+
+
+def promoted(record: JobRecord) -> JobRecord:
+    """A follower that goes to the queue because it has no leader."""
+    return replace(record, is_follower=False, message=_STARTED, updated_at=now())
+
+
+def renewed(record: JobRecord) -> JobRecord:
+    """The same state with a later time, so that the record of a job in the queue does not expire."""
+    return replace(record, updated_at=now())
+
+
+def answered(record: JobRecord, source: JobRecord) -> JobRecord:
+    """A follower that is completed with the stored audio of `source`."""
+    return _ended(
+        record,
+        JobStatus.COMPLETED,
+        "Taken from the cache: the same music was generated before",
+        progress=1.0,
+        source=source.job_id,
+        audio=source.audio,
+        outputs=source.outputs,
+        warnings=source.warnings,
+        checkpoint=source.checkpoint,
+    )
+
+
+def claimed(record: JobRecord, worker_id: str) -> JobRecord:
+    """A job that a worker takes, from the queue or from a worker that died.
+
+    Another job in the same worker may have caused earlier crashes, so the last attempt runs exclusively.
+    """
+    is_last_takeover = record.status is JobStatus.PROCESSING and record.attempts >= MAX_ATTEMPTS - 1
+    quarantined = record.quarantined or is_last_takeover
+    moment = now()
+    return replace(
+        record,
+        status=JobStatus.PROCESSING,
+        progress=0.0,
+        message="Generating",
+        attempts=record.attempts if record.awaiting_engine else record.attempts + 1,
+        claims=record.claims + 1,
+        worker_id=worker_id,
+        quarantined=quarantined,
+        awaiting_engine=quarantined,
+        started_at=moment,
+        updated_at=moment,
+    )
+
+
+def handed_back(record: JobRecord, message: str, *, counted: bool, quarantined: bool = False) -> JobRecord:
+    """A running job that returns to the queue; `counted` keeps the attempt on its account."""
+    return replace(
+        record,
+        status=JobStatus.QUEUED,
+        progress=0.0,
+        message=message,
+        attempts=record.attempts if counted else record.attempts - 1,
+        worker_id=None,
+        started_at=None,
+        quarantined=quarantined or record.quarantined,
+        awaiting_engine=False,
+        updated_at=now(),
+    )
+
+
+def stopping(record: JobRecord) -> JobRecord:
+    """A running job whose client wants to stop it and keep the audio made so far."""
+    return replace(record, keep_requested=True, message="Stopping; what was made is kept", updated_at=now())
+
+
+def cancelled(record: JobRecord, message: str = "Job cancelled", *, keep_requested: bool = False) -> JobRecord:
+    """A job that a client stopped, without audio."""
+    return _ended(record, JobStatus.CANCELLED, message, keep_requested=keep_requested)
+
+
+def failed(record: JobRecord, reason: str) -> JobRecord:
+    """A job that fails outside of a worker's attempt; the client reads `reason`."""
+    return _ended(record, JobStatus.FAILED, "Generation failed", error_message=reason)
+
+
+def failed_by_damage(record: JobRecord) -> JobRecord:
+    """The failure of a job whose record is damaged, from its last known state."""
+    sound = replace(record, quarantined=False, awaiting_engine=False, source=None, audio=None, outputs=())
+    return failed(sound, DAMAGED)
+
+
+def failed_from_message(job: Job) -> JobRecord:
+    """The failure of a job whose record is damaged, when only its message is known."""
+    # One claim, because an earlier attempt may have stored files.
+    return failed_by_damage(replace(restored(job), claims=1))
+
+
+def _ended(record: JobRecord, status: JobStatus, message: str, **fields: object) -> JobRecord:
+    moment = now()
+    values = {"is_follower": False, "updated_at": moment, "completed_at": moment, **fields}
+    return replace(record, status=status, message=message, **values)
+
+
+def used(record: JobRecord, revision: int) -> JobRecord:
+    """A finished job whose audio was downloaded or shared. Its event keeps its `seq`, so nothing is announced again."""
+    return _bookkeeping(record, revision)
+
+
+def expired(record: JobRecord, revision: int) -> JobRecord:
+    """A finished job whose audio is about to be removed."""
+    return _bookkeeping(record, revision, expired_at=now(), message="The audio has expired")
+
+
+def file_lost(record: JobRecord, revision: int, file: Audio | Output) -> JobRecord:
+    """A finished job that lost a file; without its audio the job has expired."""
+    lost = (*record.lost, file.key)
+    if file != record.audio:
+        return _bookkeeping(record, revision, lost=lost)
+    message = "The audio is lost: its file is missing from the store or damaged. POST the recipe to make it again."
+    return _bookkeeping(record, revision, lost=lost, expired_at=now(), message=message)
+
+
+def _bookkeeping(record: JobRecord, revision: int, **fields: object) -> JobRecord:
+    return replace(record, seq=record.seq or revision, updated_at=now(), **fields)
+
 
 # Where files of jobs are, and how their checksums look.
 _KEY = re.compile(r"jobs/gen_[a-z0-9]{12}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -65,20 +235,6 @@ RENEWED = frozenset({"updated_at", "seq", "lost"})
 EXPIRED = RENEWED | {"expired_at", "message"}
 
 
-def failed(record: JobRecord, reason: str) -> JobRecord:
-    """The record of a job that ends as failed outside of a worker's attempt; its client reads the reason."""
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.FAILED,
-        follows=False,
-        message="Generation failed",
-        error_message=reason,
-        updated_at=moment,
-        completed_at=moment,
-    )
-
-
 def flaw(record: JobRecord) -> str | None:
     """What makes a record one that no job has, whatever it was before; None if it is sound."""
     status, moments = record.status, (record.created_at, record.updated_at, record.started_at, record.completed_at)
@@ -88,7 +244,7 @@ def flaw(record: JobRecord) -> str | None:
         return "a completed job has audio"
     if (status is JobStatus.FAILED) != (record.error_message is not None):
         return "a job that failed, and no other, has a reason"
-    if record.follows and status is not _QUEUED:
+    if record.is_follower and status is not _QUEUED:
         return "only a queued job follows"
     for file in (record.audio, *record.outputs):
         if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
@@ -123,7 +279,7 @@ def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
     if after.claims < before.claims:
         raise _refusal(before, after, "claims never fall")
     same_attempt = before.status is after.status is _PROCESSING and after.attempts == before.attempts
-    if same_attempt and after.worker_id != before.worker_id and not before.waits:
+    if same_attempt and after.worker_id != before.worker_id and not before.awaiting_engine:
         raise _refusal(before, after, "another worker begins another attempt")
     changed = [name for name in IDENTITY if getattr(before, name) != getattr(after, name)]
     if changed:
@@ -131,13 +287,13 @@ def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
 
 
 def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
-    follows, source = (before.follows, before.source) if before else (True, None)
-    if after.follows and (after.status is not _QUEUED or not follows):
+    follows, source = (before.is_follower, before.source) if before else (True, None)
+    if after.is_follower and (after.status is not _QUEUED or not follows):
         raise _refusal(before, after, "only a job that was never in the queue follows")
     if (
         before
         and before.status is after.status is _QUEUED
-        and follows == after.follows
+        and follows == after.is_follower
         and not _is_renewal(before, after)
     ):
         raise _refusal(before, after, "a queued job is only renewed, unless it follows and is had made")

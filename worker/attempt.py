@@ -13,8 +13,9 @@ from shared.messages import JobStatus, now
 from shared.models import STARTER
 from shared.publisher import is_announced
 from shared.storage import Storage
+from shared.transitions import MAX_ATTEMPTS
 from worker import metrics
-from worker.claim import MAX_ATTEMPTS, close_finished, look_again
+from worker.claim import close_finished, look_again
 from worker.delivery.audio_publisher import AudioFeed
 from worker.delivery.delivery import Delivery, Result
 from worker.delivery.spool import Files, Spool
@@ -198,8 +199,8 @@ class Attempt:
             timings=timings,
             checkpoint=self._info.checkpoint,
             completed_at=now(),
-            suspect=False,
-            waits=False,
+            quarantined=False,
+            awaiting_engine=False,
             **fields,
         )
         await patiently(lambda: self.lease.finish(record), self._patience)
@@ -218,7 +219,7 @@ class Attempt:
         record = self.lease.record
         log.warning("engine died on a job", job_id=record.job_id, attempt=record.attempts, jobs=error.jobs)
         if error.jobs > 1:
-            await self._back(f"{error} Trying again, alone.", 1, counted=False, suspect=True)
+            await self._back(f"{error} Trying again, alone.", 1, counted=False, quarantined=True)
         else:
             await self._back(f"{error} Trying again after attempt {record.attempts}.", 1, counted=error.jobs == 1)
 
@@ -230,11 +231,11 @@ class Attempt:
             message = f"The audio could not be stored, trying again: {error}"
             await self._back(message, STORAGE_RETRY, counted=not self.stopping)
 
-    async def _back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
+    async def _back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
         self._check_keep()
         log.info("handing back", job_id=self.lease.record.job_id, reason=message)
         try:
-            await self.lease.hand_back(message, delay, counted=counted, suspect=suspect)
+            await self.lease.hand_back(message, delay, counted=counted, quarantined=quarantined)
         except UnavailableError as error:
             # The lease runs out by itself, and the job is delivered again.
             log.warning("not handed back", job_id=self.lease.record.job_id, error=str(error))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import msgspec
-from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -11,26 +10,22 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.advisories import refusal
 from shared.bus import Bus
-from shared.damage import failed_from_message
 from shared.errors import ConflictError, DamagedRecordError, TransitionError
 from shared.failpoint import failpoint
 from shared.job_id import is_job_id
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, made, now, record_of
+from shared.messages import UNDECODABLE, Job, JobRecord, JobStatus, now
 from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, has_ended, is_announced, publish_event
 from shared.record_feed import STREAM
 from shared.records import Entry, Records, encode_record
 from shared.storage import Storage
 from shared.stream_info import look_at_stream
-from shared.transitions import failed
+from shared.transitions import MAX_ATTEMPTS, cancelled, claimed, failed, failed_from_message, promoted, restored
 from worker import metrics
 from worker.lease import Lease, acknowledge
 
 log = get_logger(__name__)
-
-# A job that took its worker down this often is given up.
-MAX_ATTEMPTS = 3
 
 # Seconds between two looks at a job that somebody else may still be working on.
 TAKEOVER_DELAY = 2.0
@@ -160,7 +155,7 @@ class Claims:
             if self._is_alive_elsewhere(entry):
                 await look_again(message)
                 return None
-            if not entry.record.follows:
+            if not entry.record.is_follower:
                 # Whoever wrote this state may have died before telling: what is found is announced first.
                 await ensure_announced(js, entry)
             following = self._next(entry.record)
@@ -183,20 +178,20 @@ class Claims:
         if bucket.lifetime is None or bucket.ts - message.metadata.timestamp < bucket.lifetime:
             return None
         try:
-            entry = await records.restore(record_of(job))
+            entry = await records.restore(restored(job))
         except ConflictError:
             return await records.get(job.job_id)
         log.warning("the record had expired and is made again", job_id=job.job_id)
         return entry
 
     def _next(self, record: JobRecord) -> JobRecord:
-        if record.follows:
-            return made(record)  # its gateway was about to
+        if record.is_follower:
+            return promoted(record)  # its gateway was about to
         if record.keep_requested:
             return _lost(record)
-        if record.attempts >= MAX_ATTEMPTS and not record.waits:
+        if record.attempts >= MAX_ATTEMPTS and not record.awaiting_engine:
             return _exhausted(record)
-        return _claimed(record, self._worker_id)
+        return claimed(record, self._worker_id)
 
     def _is_alive_elsewhere(self, entry: Entry) -> bool:
         """Whether another worker's record moves: it reports many times in the time between two looks.
@@ -233,36 +228,11 @@ def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry)
     return Lease(js, records, message, entry)
 
 
-def _claimed(record: JobRecord, worker_id: str) -> JobRecord:
-    moment = now()
-    # Whoever died may have died of another job beside this one: the last attempt is made alone.
-    suspect = record.suspect or (record.status is JobStatus.PROCESSING and record.attempts >= MAX_ATTEMPTS - 1)
-    return replace(
-        record,
-        status=JobStatus.PROCESSING,
-        progress=0.0,
-        message="Generating",
-        attempts=record.attempts if record.waits else record.attempts + 1,
-        claims=record.claims + 1,
-        worker_id=worker_id,
-        suspect=suspect,
-        waits=suspect,
-        started_at=moment,
-        updated_at=moment,
-    )
-
-
 def _exhausted(record: JobRecord) -> JobRecord:
     return failed(record, f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.")
 
 
 def _lost(record: JobRecord) -> JobRecord:
-    """The end of a job that a person stopped, and whose worker died before it could store what was made."""
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.CANCELLED,
-        message="Job cancelled; what was made is lost, because its worker died",
-        updated_at=moment,
-        completed_at=moment,
-    )
+    """The end of a job that a client stopped, and whose worker died before it could store the audio made so far."""
+    message = "Job cancelled; what was made is lost, because its worker died"
+    return cancelled(record, message, keep_requested=True)

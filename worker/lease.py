@@ -23,6 +23,7 @@ from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
+from shared.transitions import handed_back
 
 log = get_logger(__name__)
 
@@ -167,8 +168,8 @@ class Lease:
             LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
         """
         async with self._reporting:
-            if self.record.waits:
-                await self.write(self.draft(waits=False))
+            if self.record.awaiting_engine:
+                await self.write(self.draft(awaiting_engine=False))
 
     async def progress(self, fraction: float, message: str) -> None:
         """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
@@ -188,31 +189,21 @@ class Lease:
         """The record as it is now, whoever wrote it."""
         return await self._records.get(self.record.job_id)
 
-    async def hand_back(self, message: str, delay: float, *, counted: bool, suspect: bool = False) -> None:
+    async def hand_back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
         """Queue the job again, for another worker or a later time.
 
         Args:
             message: why, for the one who waits.
             delay: seconds before the broker delivers it again.
             counted: whether this attempt counts; a stop of the worker does not.
-            suspect: whether the job has to run alone from now on.
+            quarantined: whether the job must run exclusively from now on.
 
         Raises:
             LeaseLostError: if the job is no longer ours.
             KeepRequestedError: if it must end with what was made instead.
             UnavailableError: if NATS is away; the lease runs out by itself then.
         """
-        attempts = self.record.attempts if counted else self.record.attempts - 1
-        queued = self.draft(
-            status=JobStatus.QUEUED,
-            progress=0.0,
-            message=message,
-            attempts=attempts,
-            worker_id=None,
-            started_at=None,
-            suspect=suspect or self.record.suspect,
-            waits=False,
-        )
+        queued = handed_back(self.record, message, counted=counted, quarantined=quarantined)
         await self.finish(queued)
         failpoint("worker.after_hand_back")
         await self.announce()

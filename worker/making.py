@@ -45,7 +45,9 @@ class Making:
         """
         record, lease = self._lease.record, self._lease
         work = asyncio.create_task(
-            self._host.generate(record.job_id, record.recipe, self._generation, self._enter if record.suspect else None)
+            self._host.generate(
+                record.job_id, record.recipe, self._generation, self._enter if record.quarantined else None
+            )
         )
         lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
         report = asyncio.create_task(self._report())
@@ -81,6 +83,6 @@ class Making:
             return self._lease.record.message  # the gateway's word that it stops
         if self._generation.began is not None:
             return "Generating"
-        if self._lease.record.suspect:
+        if self._lease.record.quarantined:
             return "Waiting until the engine is free, because this job runs alone"
         return "Waiting for a job that runs alone"

@@ -85,7 +85,7 @@ class Admin:
         record = entry.record
         if record.status.is_terminal:
             raise MusicgenError(f"{job_id} is {record.status.value}. To make it again, send its recipe as a new job.")
-        if record.follows:
+        if record.is_follower:
             raise MusicgenError(f"{job_id} waits for an equal job and needs no message; a gateway looks after it.")
         if record.status is JobStatus.PROCESSING and await self._moves(entry):
             raise MusicgenError(f"{record.worker_id} works on {job_id}. It is queued again only without its worker.")

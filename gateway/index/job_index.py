@@ -319,4 +319,4 @@ class JobIndex:
 
 def _waits(record: JobRecord) -> bool:
     """Whether the job waits for a worker."""
-    return record.status is JobStatus.QUEUED and not record.follows
+    return record.status is JobStatus.QUEUED and not record.is_follower

@@ -93,7 +93,7 @@ class Takes:
         if record.can_be_shared:
             self._made.add(key, job_id)
             self._pieces.add(take_key(record, any_seed=True), job_id)
-        elif record.follows and record.status is JobStatus.QUEUED:
+        elif record.is_follower and record.status is JobStatus.QUEUED:
             self._following.setdefault(key, {})[job_id] = revision
         elif not record.status.is_terminal:
             self._making.setdefault(key, {})[job_id] = None

@@ -101,7 +101,7 @@ class DeadLetters:
         except DamagedRecordError as error:
             log.error("dead letter of a damaged record", sequence=letter.stream_seq, error=str(error))
             return None
-        return None if entry is None or entry.record.follows else entry
+        return None if entry is None or entry.record.is_follower else entry
 
     async def _mend(self, still: dict[int, Entry]) -> None:
         unfinished: list[Entry] = []

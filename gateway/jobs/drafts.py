@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from shared.job_id import job_id_for, new_job_id
-from shared.messages import STARTED, JobRecord, Recipe, now
+from shared.messages import JobRecord, Recipe, now
+from shared.transitions import accepted
 
 
 class Creations:
@@ -39,13 +40,10 @@ def draft_record(
         traceparent: of the request.
         owner: the name of its API key.
     """
-    moment = _creations.next()
-    return JobRecord(
-        job_id=_job_id(idempotency_key, owner),
-        recipe=recipe,
-        created_at=moment,
-        updated_at=moment,
-        message=STARTED,
+    return accepted(
+        _job_id(idempotency_key, owner),
+        recipe,
+        _creations.next(),
         fingerprint=hashlib.sha256(fingerprint_source(body)).hexdigest() if idempotency_key else None,
         traceparent=traceparent,
         owner=owner,

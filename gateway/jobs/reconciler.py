@@ -127,7 +127,7 @@ class Sweep:
     def _standing_still(self) -> list[Entry]:
         """All that nobody moves but those that follow: they need no message, the cache looks after them."""
         moment = time.monotonic()
-        unfinished = [each for each in self._index.unfinished() if not each.record.follows or self._is_old(each)]
+        unfinished = [each for each in self._index.unfinished() if not each.record.is_follower or self._is_old(each)]
         since: dict[str, tuple[int, float]] = {}
         for entry in unfinished:
             revision, began = self._since.get(entry.record.job_id, (0, moment))

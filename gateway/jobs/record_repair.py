@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
-from shared import damage
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord
 from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, has_ended
+from shared.transitions import DAMAGED as DAMAGED_REASON
+from shared.transitions import failed_by_damage
 
 log = get_logger(__name__)
 
@@ -75,7 +76,7 @@ class Mending:
             entry = await self._ledger.mend(mended, revision)
         except ConflictError:
             return  # a worker or another gateway was faster
-        outcome = "failed" if mended.error_message == damage.REASON else "restored"
+        outcome = "failed" if mended.error_message == DAMAGED_REASON else "restored"
         log.warning("damaged record replaced", job_id=job_id, outcome=outcome)
         DAMAGED.labels(outcome).inc()
         self._restored[job_id] += 1
@@ -92,4 +93,4 @@ class Mending:
             return None if often else replace(known.record, seq=known.record.seq or known.revision)
         if await has_ended(self._bus.require(), job_id):
             return None
-        return damage.failed_by_damage(known.record) if self._restored[job_id] >= RESTORES else known.record
+        return failed_by_damage(known.record) if self._restored[job_id] >= RESTORES else known.record

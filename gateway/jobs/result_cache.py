@@ -23,17 +23,16 @@ from gateway.jobs.usage import Renewals
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import STARTED, JobRecord, JobStatus, made, now
+from shared.messages import JobRecord, JobStatus
 from shared.publisher import ensure_announced
 from shared.records import Entry
+from shared.transitions import answered, as_follower, promoted
 
 log = get_logger(__name__)
 
 # What a request may be answered with: only new audio, a stored take of its seed, or one of whatever seed.
 Reuse = Literal["none", "same", "any"]
 
-FOLLOWS = "The same music is being made; this job gets it too"
-ANSWERED = "Taken from the cache: the same music was made before"
 # Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
 LATELY = timedelta(minutes=30)
 
@@ -76,7 +75,7 @@ class Cache:
             return record
         if reuse == "any" and (take := self._stored(record, reuse)):
             record = replace(record, recipe=take.recipe)
-        return replace(record, follows=True, message=FOLLOWS)
+        return as_follower(record)
 
     async def begin(self, entry: Entry) -> JobRecord:
         """Answer a new job that follows, have it made, or let it wait; returns its record as that left it.
@@ -96,12 +95,12 @@ class Cache:
         if record is not None and record.source is not None:
             metrics.cache("stored")
             return record
-        if record is not None and record.follows and record.status is JobStatus.QUEUED:
+        if record is not None and record.is_follower and record.status is JobStatus.QUEUED:
             metrics.cache("followed")
             await self._queue.announce(entry)
             return entry.record
         metrics.cache("missed")
-        return replace(entry.record, follows=False, message=STARTED)
+        return promoted(entry.record)
 
     async def run(self) -> None:
         """Settle whatever changes, until cancelled."""
@@ -202,7 +201,7 @@ class Cache:
     async def _promote(self, entry: Entry) -> None:
         """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""
         await self._queue.publish(entry)
-        changed = await self._change(entry, made(entry.record))
+        changed = await self._change(entry, promoted(entry.record))
         if changed is not None:
             await self._queue.announce(changed)
 
@@ -210,7 +209,7 @@ class Cache:
         if self._index.entry(entry.record.job_id) is not entry:
             return  # somebody was faster
         await ensure_announced(self._bus.require(), entry)
-        changed = await self._change(entry, _answered(entry.record, source))
+        changed = await self._change(entry, answered(entry.record, source))
         if changed is not None:
             log.info("answered from the cache", job_id=entry.record.job_id, source=source.job_id)
             await self._queue.announce(changed)
@@ -226,21 +225,3 @@ class Cache:
             else:
                 self._index.apply(current)
             return None
-
-
-def _answered(record: JobRecord, source: JobRecord) -> JobRecord:
-    moment = now()
-    return replace(
-        record,
-        status=JobStatus.COMPLETED,
-        follows=False,
-        progress=1.0,
-        message=ANSWERED,
-        source=source.job_id,
-        audio=source.audio,
-        outputs=source.outputs,
-        warnings=source.warnings,
-        checkpoint=source.checkpoint,
-        updated_at=moment,
-        completed_at=moment,
-    )

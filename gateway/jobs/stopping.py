@@ -2,10 +2,9 @@
 
 from http import HTTPStatus
 
-from msgspec.structs import replace
-
 from gateway.problems import Problem
-from shared.messages import JobRecord, JobStatus, now
+from shared.messages import JobRecord, JobStatus
+from shared.transitions import cancelled, stopping
 
 
 def stopped(record: JobRecord, keep: bool) -> JobRecord:
@@ -18,16 +17,6 @@ def stopped(record: JobRecord, keep: bool) -> JobRecord:
         return record
     if record.status.is_terminal:
         raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} is {record.status} already: nothing to cancel.")
-    moment = now()
     if keep and record.status is JobStatus.PROCESSING:
-        kept = replace(record, keep_requested=True, message="Stopping; what was made is kept", updated_at=moment)
-        return record if record.keep_requested else kept
-    return replace(
-        record,
-        status=JobStatus.CANCELLED,
-        message="Job cancelled",
-        keep_requested=False,
-        follows=False,
-        updated_at=moment,
-        completed_at=moment,
-    )
+        return record if record.keep_requested else stopping(record)
+    return cancelled(record)

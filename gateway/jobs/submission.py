@@ -109,7 +109,7 @@ class Jobs:
                 await records.remove(entry)
 
     async def _begin(self, entry: Entry) -> JobRecord:
-        if entry.record.follows:
+        if entry.record.is_follower:
             return await self._cache.begin(entry)
         await self._queue.enqueue(entry)
         return entry.record

@@ -7,8 +7,8 @@ from gateway.index.record_store import Ledger
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord
-from shared.records import aside
 from shared.storage import RENEWED_EVERY
+from shared.transitions import used
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Renewals:
             if entry is None or not entry.record.has_audio:
                 return False
             try:
-                await self._ledger.update(entry, aside(entry))
+                await self._ledger.update(entry, used(*entry))
             except ConflictError:
                 continue  # another gateway renewed it, or it was given up: look again
             return True

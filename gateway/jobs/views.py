@@ -28,7 +28,7 @@ class Views:
         recipe, audio = record.recipe, record.audio
         queued = record.status is JobStatus.QUEUED
         expired, keeper = self._index.has_expired(record), self._index.keeper(record)
-        waits = queued and not record.follows
+        waits = queued and not record.is_follower
         ahead = self._index.ahead_of(record) if waits else Ahead(0, 0.0)
         return JobView(
             job_id=record.job_id,
@@ -78,7 +78,7 @@ class Views:
 
     def _eta(self, record: JobRecord, ahead: Ahead) -> float | None:
         """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
-        if record.follows:
+        if record.is_follower:
             leader = self._index.get(self._index.takes.making(take_key(record)) or "")
             return self._eta(leader, self._index.ahead_of(leader)) if leader else None
         model, estimator = record.recipe.model, self._index.estimator

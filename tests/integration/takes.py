@@ -33,7 +33,7 @@ async def messages(system: System) -> int:
 async def follower(system: System, **fields: Any) -> str:
     """A job that follows, as a gateway leaves it that dies as soon as its record is there."""
     moment, job_id = datetime.now(UTC), new_job_id()
-    values: dict[str, Any] = {"created_at": moment, "updated_at": moment, "recipe": RECIPE, "follows": True}
+    values: dict[str, Any] = {"created_at": moment, "updated_at": moment, "recipe": RECIPE, "is_follower": True}
     await plant(system, JobRecord(job_id=job_id, **(values | fields)))
     return job_id
 

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared import subjects
-from shared.damage import REASON
 from shared.job_id import new_job_id
 from shared.messages import JobStatus
+from shared.transitions import DAMAGED
 from tests.integration.listener import listen
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, bearer
@@ -123,9 +123,9 @@ async def test_a_job_that_no_gateway_puts_back_fails_and_holds_up_no_other(syste
     other = await api.generate()
     await api.until(other, "completed")
     status = await api.until(job_id, "failed")
-    assert status["error_message"] == REASON
+    assert status["error_message"] == DAMAGED
     await listener.until_ended(job_id)
-    assert [end["error_message"] for end in listener.ends[job_id]] == [REASON]
+    assert [end["error_message"] for end in listener.ends[job_id]] == [DAMAGED]
 
     async def done() -> bool:
         return await messages(system) == 0
@@ -155,7 +155,7 @@ async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(sy
     job_id = await api.generate()
     await damage(system, job_id, {"expired_at": "2026-01-01T00:00:00Z"})
     await system.worker()
-    assert (await api.until(job_id, "failed"))["error_message"] == REASON
+    assert (await api.until(job_id, "failed"))["error_message"] == DAMAGED
 
 
 async def test_fields_of_a_newer_version_are_no_damage(system: System) -> None:
@@ -208,7 +208,7 @@ async def test_a_job_whose_record_is_damaged_again_and_again_fails(
     for _ in range(3):
         await damage(system, job_id, {"status": "paused"})
         await readable(system, job_id)
-    assert (await api.until(job_id, "failed"))["error_message"] == REASON
+    assert (await api.until(job_id, "failed"))["error_message"] == DAMAGED
     await listener.until_ended(job_id)
 
 

@@ -106,7 +106,7 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
     events = await events_of(system)
     moment = datetime.now(UTC)
     done = {"status": JobStatus.COMPLETED, "source": stored, "completed_at": moment, "audio": some_audio(stored)}
-    job_id = await follower(system, follows=False, **done)
+    job_id = await follower(system, is_follower=False, **done)
     await api.until(job_id, "completed")
     for _ in range(2):
         await api.services.cache.reconcile()
@@ -124,7 +124,7 @@ async def test_an_end_that_could_not_be_told_at_first_is_told_later(
     api, stored = await system.gateway(), await make(system)
     events, cache = await events_of(system), api.services.cache
     answer = {"source": stored, "audio": some_audio(stored)} if status is JobStatus.COMPLETED else {}
-    job_id = await follower(system, follows=False, status=status, completed_at=datetime.now(UTC), **answer)
+    job_id = await follower(system, is_follower=False, status=status, completed_at=datetime.now(UTC), **answer)
     await api.until(job_id, status.value)
     await cache.reconcile()
     with monkeypatch.context() as outage:

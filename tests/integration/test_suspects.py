@@ -36,7 +36,7 @@ async def test_a_poisonous_job_dies_alone_and_its_mates_complete(system: System)
     for job_id in mates:
         entry = await records.get(job_id)
         assert entry is not None
-        assert not entry.record.suspect
+        assert not entry.record.quarantined
 
 
 async def test_suspects_run_one_after_the_other_and_then_all_run_together_again(system: System) -> None:
@@ -79,7 +79,7 @@ async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: Sys
     await worker.stop(grace=0.1)
     assert (await api.until(handed_back, "queued"))["attempts"] == 0
     records = Records(await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET))
-    suspects = [entry.record.suspect for job_id in mates if (entry := await records.get(job_id))]
+    suspects = [entry.record.quarantined for job_id in mates if (entry := await records.get(job_id))]
     assert sorted(suspects) == [False, True, True]
 
 
@@ -101,7 +101,7 @@ async def test_the_mates_of_a_job_that_would_not_stop_are_no_suspects(
     async def handed_back() -> bool:
         entry = await records.get(mate)
         assert entry is not None
-        assert not entry.record.suspect
+        assert not entry.record.quarantined
         return "stuck" in entry.record.message
 
     await eventually(handed_back, "the mate is queued again")

@@ -14,12 +14,13 @@ import nats.js.errors
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import JobRecord, now
+from shared.messages import JobRecord
 from shared.record_feed import each_record
-from shared.records import Records, aside
+from shared.records import Records
 from shared.settings import Settings
 from shared.storage import LOST_KEPT, Storage
 from shared.topology import DAY, MAX_RECORDS, TURNS, ensure_streams, ensure_turns
+from shared.transitions import expired as expired_record
 from worker import metrics
 from worker.retention.expiry import Expiring, Used, expiring, surplus
 from worker.retention.stored_jobs import StoredJob, stored_jobs
@@ -132,7 +133,7 @@ class Retention:
         if entry is None or entry.revision != known[job_id].revision:
             return
         try:
-            await records.update(entry, aside(entry, expired_at=now(), message="The audio has expired"))
+            await records.update(entry, expired_record(*entry))
         except ConflictError:
             return
         log.info("audio expired", job_id=job_id, reason=reason)

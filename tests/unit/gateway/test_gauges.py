@@ -35,7 +35,9 @@ def test_records_are_told_with_their_limit_and_what_is_damaged() -> None:
 
 def test_queues_are_told_by_model_and_by_key() -> None:
     daw: dict[str, Any] = {"owner": "daw"}
-    index = index_of(record(1, **daw), record(2, model="small"), record(3, follows=True, **daw), completed(4, **daw))
+    index = index_of(
+        record(1, **daw), record(2, model="small"), record(3, is_follower=True, **daw), completed(4, **daw)
+    )
     set_gauges(index)
     assert series("musicgen_queued_jobs", "model") == {"starter": 1, "small": 1}
     assert series("musicgen_key_queued_jobs", "key") == {"daw": 2, "(none)": 1}

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from shared.errors import TransitionError
 from shared.files import Output
 from shared.messages import JobRecord, JobStatus, Recipe, now
-from shared.records import Entry, losing
-from shared.transitions import TRANSITIONS, check
+from shared.transitions import TRANSITIONS, check, file_lost
 from tests.records import ending, some_audio
 
 NEW = JobRecord(
@@ -23,7 +22,7 @@ NEW = JobRecord(
     updated_at=now(),
 )
 RUNNING = replace(NEW, status=JobStatus.PROCESSING, attempts=1, claims=1, worker_id="one")
-FOLLOWING = replace(NEW, follows=True)
+FOLLOWING = replace(NEW, is_follower=True)
 LATER = now() + timedelta(days=6)
 RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
@@ -38,7 +37,7 @@ def way(before: JobStatus | None, after: JobStatus) -> tuple[dict[str, Any], dic
     """What two records have besides, where the way from one to the other asks for it."""
     if before is JobStatus.QUEUED and after in (JobStatus.QUEUED, JobStatus.COMPLETED):
         answered = {"source": "gen_000000000001"} if after is JobStatus.COMPLETED else {}
-        return {"follows": True}, answered
+        return {"is_follower": True}, answered
     if before is after and before in (JobStatus.COMPLETED, JobStatus.CANCELLED):
         same = {"audio": some_audio(), "completed_at": NEW.created_at}
         return same, {**same, "seq": 7}
@@ -70,8 +69,8 @@ RENEWED = replace(DONE, seq=7, updated_at=now())
 EXPIRED = replace(RENEWED, expired_at=now(), message="The audio has expired")
 MIDI = Output(kind="midi", name="audio.mid", key="jobs/gen_000000000000/audio.mid", size=1, sha256="0" * 64)
 SCORED = replace(RENEWED, outputs=(MIDI,))
-MIDI_LOST = losing(Entry(SCORED, 7), MIDI)
-AUDIO_LOST = losing(Entry(MIDI_LOST, 8), some_audio())
+MIDI_LOST = file_lost(SCORED, 7, MIDI)
+AUDIO_LOST = file_lost(MIDI_LOST, 8, some_audio())
 
 
 def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
@@ -80,7 +79,7 @@ def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
 
 
 def test_a_job_loses_a_file_and_then_its_audio() -> None:
-    for before, after in [(SCORED, MIDI_LOST), (MIDI_LOST, AUDIO_LOST), (DONE, losing(Entry(DONE, 7), some_audio()))]:
+    for before, after in [(SCORED, MIDI_LOST), (MIDI_LOST, AUDIO_LOST), (DONE, file_lost(DONE, 7, some_audio()))]:
         assert check(before, after).name == "renew, expire, lose"
     assert MIDI_LOST.has_audio
     assert not MIDI_LOST.can_be_shared
@@ -89,7 +88,7 @@ def test_a_job_loses_a_file_and_then_its_audio() -> None:
 
 @pytest.mark.parametrize("queued", [NEW, FOLLOWING])
 def test_the_record_of_a_queued_job_is_renewed(queued: JobRecord) -> None:
-    assert check(queued, replace(queued, updated_at=LATER)).name == "have made, renew"
+    assert check(queued, replace(queued, updated_at=LATER)).name == "promote, renew"
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def test_the_record_of_a_queued_job_is_renewed(queued: JobRecord) -> None:
         (RUNNING, replace(DONE, seq=7)),
         (RUNNING, replace(DONE, expired_at=now())),
         (RUNNING, replace(DONE, source="gen_000000000001")),
-        (RUNNING, replace(RUNNING, follows=True)),
-        (RUNNING, replace(NEW, claims=1, follows=True)),
+        (RUNNING, replace(RUNNING, is_follower=True)),
+        (RUNNING, replace(NEW, claims=1, is_follower=True)),
         (None, replace(NEW, source="gen_000000000001")),
         (NEW, NEW),
         (NEW, replace(NEW, updated_at=LATER, message="all new")),

@@ -134,7 +134,7 @@ async def test_without_keys_nothing_is_counted(index: JobIndex) -> None:
         ({"status": JobStatus.QUEUED}, True),
         ({"status": JobStatus.COMPLETED, "attempts": 1}, True),
         ({"status": JobStatus.CANCELLED, "attempts": 1}, True),
-        ({"status": JobStatus.QUEUED, "follows": True}, True),
+        ({"status": JobStatus.QUEUED, "is_follower": True}, True),
         ({"status": JobStatus.COMPLETED, "source": "gen_000000000000"}, False),
         ({"status": JobStatus.CANCELLED}, False),
         ({"status": JobStatus.FAILED, "attempts": 3}, False),

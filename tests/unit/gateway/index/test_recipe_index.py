@@ -14,7 +14,7 @@ from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 NUMBERS = st.integers(0, 5)
 # What becomes of a job: its status, and whether it follows, was answered from the cache, or has expired.
-STATES = st.tuples(st.sampled_from(JobStatus), st.sampled_from(["", "follows", "source", "expired_at"]))
+STATES = st.tuples(st.sampled_from(JobStatus), st.sampled_from(["", "is_follower", "source", "expired_at"]))
 # Few values of each field, so that two are often equal: 10 and 10.0 are, and so are 0.0 and -0.0.
 NUMERALS = st.sampled_from([10, 10.0, 0.0, -0.0, 0.5])
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
@@ -36,7 +36,7 @@ STEPS = st.lists(st.tuples(NUMBERS, STATES | st.none()), max_size=30)
 
 def made(number: int, status: JobStatus, extra: str) -> JobRecord:
     """Six jobs of three recipes, two of which differ in their seed alone."""
-    values: dict[str, Any] = {"follows": True, "source": job_id(9), "expired_at": NOON}
+    values: dict[str, Any] = {"is_follower": True, "source": job_id(9), "expired_at": NOON}
     recipe = replace(record().recipe, seed=number % 2, prompt="a tone" if number < 4 else "a beat")
     audio = completed(number).audio if status is JobStatus.COMPLETED else None
     fields = {extra: values[extra]} if extra else {}
@@ -60,7 +60,7 @@ def test_any_history_leaves_what_a_plain_list_would_tell(steps: list[tuple[int, 
         key, piece = take_key(wanted), take_key(wanted, any_seed=True)
         equal = [of for of in in_order if take_key(of) == key]
         takes = [of for of in in_order if of.status is JobStatus.COMPLETED and not (of.source or of.expired_at)]
-        waits = [of.job_id for of in equal if of.status is JobStatus.QUEUED and of.follows]
+        waits = [of.job_id for of in equal if of.status is JobStatus.QUEUED and of.is_follower]
         making = [of.job_id for of in equal if not of.status.is_terminal and of.job_id not in waits]
         assert index.takes.made(key) == [of.job_id for of in reversed(takes) if take_key(of) == key]
         assert index.takes.pieces(piece) == [
@@ -98,7 +98,7 @@ def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1), 1))
     assert not index.takes.news.is_set()
-    index.apply(entry(record(2, follows=True), 2))
+    index.apply(entry(record(2, is_follower=True), 2))
     index.takes.news.clear()
     index.takes.changed.clear()
     index.apply(entry(record(1, status=JobStatus.PROCESSING), 3))
@@ -108,7 +108,7 @@ def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
 
 def test_a_job_that_follows_stands_in_nobodys_way() -> None:
     index = JobIndex(Estimator())
-    index.apply(entry(record(1, age=2, follows=True), 1))
+    index.apply(entry(record(1, age=2, is_follower=True), 1))
     later = record(2, age=1)
     index.apply(entry(later, 2))
     assert index.ahead_of(later).jobs == 0

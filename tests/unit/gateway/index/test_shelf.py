@@ -31,7 +31,7 @@ RECORDS = st.builds(
     owner=st.none() | TEXTS,
     outputs=st.just(()) | st.just(outputs()),
     seq=st.integers(0, 2**63),
-    suspect=st.booleans(),
+    quarantined=st.booleans(),
 )
 
 

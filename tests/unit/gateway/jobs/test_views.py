@@ -12,7 +12,8 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.views import Views
 from gateway.schemas import JobView
 from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
-from shared.records import AUDIO_LOST, Entry, losing
+from shared.records import Entry
+from shared.transitions import file_lost
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
@@ -153,10 +154,10 @@ async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
 async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
     timed = completed(9)  # half a second of work for each of audio
     first = record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now())
-    seen = await view(record(2, follows=True, message="It is being made"), timed, first)
+    seen = await view(record(2, is_follower=True, message="It is being made"), timed, first)
     assert (seen.queue_position, seen.message, seen.cached) == (None, "It is being made", False)
     assert seen.eta_seconds == pytest.approx(5, abs=0.5)
-    assert "no worker serves" in (await view(record(2, follows=True), first, workers=())).message
+    assert "no worker serves" in (await view(record(2, is_follower=True), first, workers=())).message
 
 
 def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
@@ -181,14 +182,14 @@ def test_shared_audio_is_lost_with_the_job_that_keeps_it_and_a_lost_output_is_no
     keeper = entry(completed(1, outputs=outputs(1)))
     midi, stem = outputs(1)
     views = Views(index, WorkerRegistry())
-    without = Entry(losing(keeper, midi), 2)
+    without = Entry(file_lost(*keeper, midi), 2)
     index.apply(without)
     for job, names in ((without.record, [stem.name]), (shared, [stem.name])):
         seen = views.of(job)
         assert ([each.name for each in seen.outputs], seen.audio_expired) == (names, False)
         assert seen.audio_url is not None
     assert without.record.audio is not None
-    index.apply(Entry(losing(without, without.record.audio), 3))
+    index.apply(Entry(file_lost(*without, without.record.audio), 3))
     seen = views.of(shared)
     assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
-    assert seen.message == AUDIO_LOST
+    assert seen.message.startswith("The audio is lost")

@@ -11,7 +11,8 @@ from gateway.http.handlers.downloads import audio_of, output_of
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
-from shared.records import Entry, losing
+from shared.records import Entry
+from shared.transitions import file_lost
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.http.handlers.bucket import Bucket
 from tests.unit.gateway.samples import AUDIO, completed, entry, job_id, outputs, record
@@ -249,7 +250,7 @@ async def test_a_file_that_is_known_to_be_lost_asks_no_store(
     api: Api, services: Services, s3: Bucket, method: str, query: str
 ) -> None:
     done = entry(completed(1, outputs=outputs(1)))
-    services.index.apply(Entry(losing(done, outputs(1)[1]), 2))
+    services.index.apply(Entry(file_lost(*done, outputs(1)[1]), 2))
     async with api.request(method, f"{URL}/bass.wav{query}") as response:
         assert response.status == 410
     assert s3.asked == []

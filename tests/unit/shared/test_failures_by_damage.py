@@ -5,10 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.damage import REASON, failed_by_damage, failed_from_message
 from shared.messages import UNDECODABLE, JobRecord, JobStatus, job_of
 from shared.records import encode_record, record_at
-from shared.transitions import check
+from shared.transitions import DAMAGED, check, failed_by_damage, failed_from_message
 from tests.unit.gateway.samples import completed, job_id, record
 
 ME = job_id(1)
@@ -43,7 +42,7 @@ def test_a_record_with_fields_of_a_newer_version_is_none_the_worse() -> None:
 
 def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
     found = failed_from_message(job_of(record(1, owner="daw")))
-    assert (found.job_id, found.owner, found.status, found.error_message) == (ME, "daw", JobStatus.FAILED, REASON)
+    assert (found.job_id, found.owner, found.status, found.error_message) == (ME, "daw", JobStatus.FAILED, DAMAGED)
     assert found.claims == 1  # what an earlier attempt stored is removed
 
 
@@ -51,8 +50,8 @@ def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
     "known",
     [
         record(1),
-        record(1, follows=True),
-        record(1, status=JobStatus.PROCESSING, attempts=3, suspect=True, waits=True, keep_requested=True),
+        record(1, is_follower=True),
+        record(1, status=JobStatus.PROCESSING, attempts=3, quarantined=True, awaiting_engine=True, keep_requested=True),
         completed(1, error_message="edited"),
     ],
 )
