@@ -10,12 +10,10 @@ from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CARD, Codes
 from worker.engine.sampler.conductor import COUNT_IN
-from worker.engine.sampler.ending import FADE, Ending, faded
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.master_bus import Bus
-from worker.engine.sampler.mix import mix
+from worker.engine.sampler.mastering import FADE, FadeOut, MasterBus, faded
+from worker.engine.sampler.mixing import Reverb, mix
 from worker.engine.sampler.proofreader import Proofreader
-from worker.engine.sampler.room import Room
 from worker.engine.sampler.score import FASTEST
 
 Floats = NDArray[np.float32]
@@ -67,15 +65,15 @@ class SamplerStream:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
         self._band = Band(bank)
-        self._room = Room()
-        self._bus = Bus()
-        self._ending = Ending(total_samples)
+        self._reverb = Reverb()
+        self._bus = MasterBus()
+        self._fade_out = FadeOut(total_samples)
         self._ended = False
 
     @property
     def samples_left(self) -> int | None:
         """How many samples are still wanted: at 0 no more codes are needed. None if the length was left open."""
-        return self._ending.left
+        return self._fade_out.left
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         """Take the codes that follow; see `CodecStream.push`.
@@ -107,19 +105,19 @@ class SamplerStream:
         return np.concatenate(tuple(self._pushed), axis=1)
 
     def _step(self, column: NDArray[np.int64]) -> Floats:
-        if self._ending.left == 0:
+        if self._fade_out.left == 0:
             return np.zeros((2, 0), np.float32)
-        return self._finish(mix(self._band.play(column), self._room))
+        return self._finish(mix(self._band.play(column), self._reverb))
 
     def _finish(self, sound: Floats) -> Floats:
-        return self._ending.push(self._bus.push(sound))
+        return self._fade_out.push(self._bus.push(sound))
 
     def _last(self) -> list[Floats]:
         """What was released rings out, and silence fills a length that was wanted."""
         self._ended = True
         self._band.stop()
-        rest = mix(self._band.ring(RING_OUT), self._room)
+        rest = mix(self._band.ring(RING_OUT), self._reverb)
         rest[:, -FADE:] *= faded(np.arange(FADE, 0, -1) / FADE)
-        sound = [self._finish(rest), self._ending.push(self._bus.finish())]
-        silence = np.zeros((2, self._ending.left or 0), np.float32)
-        return [*sound, self._ending.push(silence)]
+        sound = [self._finish(rest), self._fade_out.push(self._bus.finish())]
+        silence = np.zeros((2, self._fade_out.left or 0), np.float32)
+        return [*sound, self._fade_out.push(silence)]

@@ -7,7 +7,7 @@ from torch import Tensor
 from worker.engine.codec_interface import Codec
 
 
-class DeafError(ValueError):
+class AudioInputError(ValueError):
     """Somebody wants a score of a recording."""
 
     def __init__(self) -> None:
@@ -15,17 +15,17 @@ class DeafError(ValueError):
 
 
 class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
-    """Decodes scores. There is no way from audio to a score: `encode` raises DeafError."""
+    """Decodes scores. There is no way from audio to a score: `encode` raises AudioInputError."""
 
     def __init__(self, codec: Codec) -> None:
         super().__init__()
         self._codec = codec
 
     def forward(self, x: Tensor) -> Tensor:
-        raise DeafError
+        raise AudioInputError
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        raise DeafError
+        raise AudioInputError
 
     def decode(self, codes: Tensor, scale: Tensor | None = None) -> Tensor:
         """Play pieces: integers of shape [pieces, 8, frames] become float32 of shape [pieces, 2, samples].

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
-from worker.engine.sampler.general_midi import BANKS, DRUM_KEYS, DRUM_PROGRAMS, PROGRAMS
 from worker.engine.sampler.instruments import CRACKLE, HIT_STREAMS, Stream
 from worker.engine.sampler.midi_file import (
     DIVISION,
@@ -22,7 +21,26 @@ from worker.engine.sampler.midi_file import (
 )
 from worker.engine.sampler.patches import patch_of
 from worker.engine.sampler.score import STEPS_PER_BEAT, Chord, Event, Header, Hits, Note, Section, Stop
-from worker.engine.sampler.voicing import voice
+from worker.engine.sampler.voicing import voice_chord
+
+PROGRAMS: dict[str, int] = {
+    "piano": 0, "electric piano": 4, "bells": 14, "marimba": 12, "organ": 16, "harmonica": 22,
+    "acoustic guitar": 25, "mandolin": 25, "electric guitar": 27, "distorted guitar": 30,
+    "double bass": 32, "bass guitar": 33, "synth bass": 38, "violin": 40, "cello": 42, "harp": 46, "timpani": 47,
+    "strings": 48, "choir": 52, "trumpet": 56, "brass": 61, "saxophone": 66, "clarinet": 71, "flute": 73,
+    "synthesizer": 81, "pads": 89, "banjo": 105, "fiddle": 110,
+}  # fmt: skip
+
+# A variation where a synthesizer has it: the mandolin is one of the steel guitar.
+BANKS: dict[str, int] = {"mandolin": 16}
+
+DRUM_PROGRAMS: dict[str, int] = {"acoustic": 0, "electronic": 25, "brushes": 40, "hard": 16, "lofi": 32}
+
+DRUM_KEYS: dict[str, int] = {
+    "kick": 36, "snare": 38, "clap_or_rim": 37, "closed_hat": 42, "open_hat": 46, "ride": 51, "crash": 49,
+    "high_tom": 48, "low_tom": 43, "shaker_or_tambourine": 82, "high_conga": 63, "low_conga": 64, "timpani": 41,
+}  # fmt: skip
+
 
 TICKS = DIVISION // STEPS_PER_BEAT
 SWING_TICKS = (0, TICKS // 6, TICKS // 3)
@@ -108,7 +126,7 @@ class _Track:
                 self._sound_notes((event.pitch,), VELOCITIES[event.velocity], tick)
             case Chord():
                 self._choose(PROGRAMS[event.instrument], BANKS.get(event.instrument, 0), tick)
-                pitches = voice(event.root, event.quality, patch_of(event.instrument, self.stream).centre)
+                pitches = voice_chord(event.root, event.quality, patch_of(event.instrument, self.stream).centre)
                 self._sound_notes(pitches, CHORD_VELOCITIES[event.velocity], tick)
             case Hits() if event.kit != CRACKLE:
                 if self.stream is Stream.DRUMS:

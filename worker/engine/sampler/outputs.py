@@ -7,15 +7,46 @@ from numpy.typing import NDArray
 
 from shared.files import OutputKind
 from worker.engine.interface import Midi, Stem
+from worker.engine.sampler.band import PLAYED, RING_OUT, Band
+from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import Clock
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.conductor import Conductor
-from worker.engine.sampler.ending import Ending
 from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.mastering import FadeOut
 from worker.engine.sampler.midi import midi
-from worker.engine.sampler.stems import stems
+from worker.engine.sampler.mixing import SEND_GAINS, Reverb
 
 Floats = NDArray[np.float32]
+
+
+def stems(codes: Codes, bank: Bank | None = None, look: Callable[[], None] = lambda: None) -> dict[str, Floats]:
+    """Play every stream alone: neither levelled nor limited, so that they add up to what the mix is before that.
+
+    Args:
+        codes: integers of shape [8, steps]; any that cannot be read are nothing new.
+        bank: of samples; the one that is part of this package if it is None.
+        look: called at every step; what it raises ends the work.
+
+    Returns:
+        By the stream's name in lower case, float32 of shape [2, samples], with 2 s to ring out: all of them, even if
+        they are silent.
+    """
+    reverbs = [Reverb() for _ in PLAYED]
+    parts: list[list[Floats]] = [[] for _ in PLAYED]
+    for dry in _dry(codes, Band(default_bank() if bank is None else bank)):
+        look()
+        for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
+            part.append(sound + reverb.push(send * sound))
+    # One at a time: two minutes of all of them are 200 MB.
+    return {stream.name.lower(): np.concatenate(parts.pop(0), axis=1) for stream in PLAYED}
+
+
+def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
+    for column in codes.T:
+        yield band.play(column)
+    band.stop()
+    yield band.ring(RING_OUT)
 
 
 def make_outputs(
@@ -61,4 +92,4 @@ def _fitted(sound: Floats, samples: int, whole: bool) -> Floats:
     """Float32 of shape [2, samples], faded as the audio is, with silence after the piece's own end."""
     missing = max(samples - sound.shape[1], 0)
     sound = np.pad(sound, ((0, 0), (0, missing)))[:, :samples]
-    return Ending(samples).push(sound) if whole else sound
+    return FadeOut(samples).push(sound) if whole else sound

@@ -1,7 +1,11 @@
 """One stream's musician: turns its events into voices."""
 
-from worker.engine.sampler import humanise
-from worker.engine.sampler.bank import Bank
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine.sampler.bank import Bank, Rendering
 from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.patches import (
@@ -17,8 +21,110 @@ from worker.engine.sampler.patches import (
     patch_of,
 )
 from worker.engine.sampler.score import Chord, Event, Hits, Note, Stop
-from worker.engine.sampler.voice import Floats, Voice
-from worker.engine.sampler.voicing import voice
+from worker.engine.sampler.voicing import voice_chord
+
+Floats = NDArray[np.float32]
+
+# A release ends where it is 60 dB down.
+FALL = float(np.log(1000.0))
+
+
+class Voice:
+    """One note or hit, from its begin to its end.
+
+    Attributes:
+        begin: its first sample.
+        release: seconds until it is gone once it is released.
+        is_over: whether nothing more will come of it.
+    """
+
+    def __init__(self, rendering: Rendering, begin: int, gain: float, pan: float, release: float) -> None:
+        """Make one.
+
+        Args:
+            rendering: the sound.
+            begin: the sample it begins at.
+            gain: a factor.
+            pan: -1 is left, 1 is right; the power is the same everywhere.
+            release: see above.
+        """
+        angle = (pan + 1) * np.pi / 4
+        self._rendering = rendering
+        self._gains = np.array([[np.cos(angle)], [np.sin(angle)]], np.float32) * np.float32(gain)
+        self._end: int | None = None
+        self.begin = begin
+        self.release = release
+        self.is_over = False
+
+    @property
+    def is_released(self) -> bool:
+        return self._end is not None
+
+    def stop(self, at: int, release: float | None = None) -> None:
+        """Release it at a sample; what was released before goes on falling as it does."""
+        if self._end is None:
+            self._end = max(at, self.begin)
+            self.release = self.release if release is None else release
+
+    def add_to(self, out: Floats, start: int) -> None:
+        """Mix what is heard of it into a stretch of time.
+
+        Args:
+            out: float32 of shape [2, samples].
+            start: the sample that the stretch begins with; stretches follow each other.
+        """
+        skipped = max(0, self.begin - start)
+        count = out.shape[1] - skipped
+        if count <= 0:
+            return
+        place = start + skipped - self.begin
+        sound = self._rendering.read(place, count)
+        self.is_over = len(sound) < count
+        if self._end is not None:
+            sound = self._released(sound, start + skipped)
+        out[:, skipped : skipped + len(sound)] += self._gains * sound
+
+    def _released(self, sound: Floats, start: int) -> Floats:
+        assert self._end is not None
+        curve = fall(max(1, round(self.release * SAMPLE_RATE)))
+        if start >= self._end + len(curve):
+            self.is_over = True
+            return sound[:0]
+        held = max(0, self._end - start)
+        falling = curve[max(0, start - self._end) :][: max(0, len(sound) - held)]
+        self.is_over |= held + len(falling) < len(sound)
+        return np.concatenate((sound[:held], sound[held : held + len(falling)] * falling))
+
+
+@functools.lru_cache(maxsize=64)
+def fall(count: int) -> Floats:
+    """An exponential fall by 60 dB, bent so that it ends at nothing; float32 of shape [count]."""
+    share = np.arange(count) / count
+    return (np.exp(-FALL * share) * (1 - share)).astype(np.float32)
+
+
+# Samples by which a note may be late, and decibels by which it may be louder or softer.
+LATEST = 192
+LOUDER = 1.0
+
+
+def _lateness(stream: int, step: int) -> int:
+    """Samples from 0 to 6 ms: late only, since nobody plays before the code is known."""
+    return _hash(stream, step) % (LATEST + 1)
+
+
+def _level_offset(stream: int, step: int) -> float:
+    """From -1 to 1."""
+    return LOUDER * ((_hash(stream + 8, step) % 2001) / 1000 - 1)
+
+
+def _hash(stream: int, step: int) -> int:
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
+    value = ((step * 16 + stream + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return value ^ value >> 31
+
 
 # Seconds in which a stroke fades that another one cuts off.
 CHOKE = 0.06
@@ -48,14 +154,14 @@ class Player:
             step: sixteenths since the piece began: what irregularities depend on.
             key: the tonic's pitch class; timpani are tuned to it.
         """
-        loudness = self._level + humanise.decibels(self._stream, step)
+        loudness = self._level + _level_offset(self._stream, step)
         match event:
             case Stop():
                 self.stop(at)
             case Note():
-                self._play(event, at + humanise.delay(self._stream, step), loudness)
+                self._play(event, at + _lateness(self._stream, step), loudness)
             case Chord():
-                self._strum(event, at + humanise.delay(self._stream, step), loudness)
+                self._strum(event, at + _lateness(self._stream, step), loudness)
             case Hits():
                 self._strike(event, at, loudness, key)
 
@@ -84,7 +190,7 @@ class Player:
     def _strum(self, chord: Chord, at: int, loudness: float) -> None:
         patch = patch_of(chord.instrument, self._stream)
         self.stop(at)
-        pitches = voice(chord.root, chord.quality, patch.centre)
+        pitches = voice_chord(chord.root, chord.quality, patch.centre)
         level = loudness + patch.decibels + CHORD_DECIBELS[chord.velocity]
         for index, pitch in enumerate(pitches):
             pan = patch.pan + patch.spread * (2 * index / (len(pitches) - 1) - 1)

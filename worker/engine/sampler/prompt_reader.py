@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from worker.engine.sampler.key_names import Key, read_key
+from worker.engine.sampler.key_reader import Key, read_key
 
 # Beats a minute that music has, and what no beat is as fast as.
 LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000

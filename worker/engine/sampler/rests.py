@@ -18,7 +18,7 @@ PHRASE = 4
 NEVER = -1_000_000
 
 
-class State(NamedTuple):
+class RestState(NamedTuple):
     """Where a piece is, each int64 of shape [slots]. Frames are counted from its beginning, the count-in included.
 
     Attributes:
@@ -40,7 +40,7 @@ class State(NamedTuple):
     back: Tensor
 
 
-class Step(NamedTuple):
+class DrawnStep(NamedTuple):
     """What is known of a step; see `Grammar.revise`.
 
     Attributes:
@@ -59,7 +59,7 @@ class Step(NamedTuple):
     begins: Tensor
 
 
-class Rests:
+class RestLimiter:
     """Part of `ScoreGrammar`."""
 
     def __init__(self, slots: int, device: torch.device) -> None:
@@ -85,7 +85,7 @@ class Rests:
         begins = (late & first)[:, None] & (self._lag == state.leader[:, None])
         logits[:, :, :FIRST].masked_fill_(begins[:, :, None], float("-inf"))
 
-    def revise(self, step: Step) -> Tensor:
+    def revise(self, step: DrawnStep) -> Tensor:
         """See `Grammar.revise`."""
         state, over = self._read(step.slots), self._over[step.slots]
         told = step.kept[:, Stream.CONDUCTOR]
@@ -104,10 +104,10 @@ class Rests:
         self._state[step.slots] = torch.stack(state._replace(frame=state.frame + told), 1)
         return codes
 
-    def _read(self, slots: Tensor) -> State:
-        return State(*self._state[slots].unbind(1))
+    def _read(self, slots: Tensor) -> RestState:
+        return RestState(*self._state[slots].unbind(1))
 
-    def _plan(self, state: State, over: Tensor, step: Step, begins: Tensor) -> State:
+    def _plan(self, state: RestState, over: Tensor, step: DrawnStep, begins: Tensor) -> RestState:
         """At a bar's beginning, after more than a bar of silence: let the bars before it come again."""
         # Bars from here back to the last one that is heard, and to the first one that comes again: the window has it.
         silent = state.frame - over
@@ -122,13 +122,13 @@ class Rests:
             back=torch.where(again, back, state.back),
         )
 
-    def _repeat(self, state: State, step: Step, frames: Tensor) -> Tensor:
+    def _repeat(self, state: RestState, step: DrawnStep, frames: Tensor) -> Tensor:
         source = (step.position - state.back)[:, None]
         again = (frames >= state.again[:, None]) & (frames < state.end[:, None]) & (self._lag > 0)
         again &= source > self._lag
         return torch.where(again, step.sequence[step.slots[:, None], self._lag, source.clamp(min=0)], step.drawn)
 
-    def _listen(self, state: State, over: Tensor, step: Step, codes: Tensor, frames: Tensor) -> Tensor:
+    def _listen(self, state: RestState, over: Tensor, step: DrawnStep, codes: Tensor, frames: Tensor) -> Tensor:
         """Until when each stream sounds: a hit for its step, a note until it is stopped or released."""
         heard = step.kept[:, 1:] & step.plays & (frames >= state.start[:, None]) & (state.start >= 0)[:, None]
         length = torch.where(self._holds, LONGEST * step.steps[:, None], 1)

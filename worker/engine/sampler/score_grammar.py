@@ -22,7 +22,7 @@ from worker.engine.sampler.conductor import (
     SECTION_PLACE,
 )
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.rests import Rests, Step
+from worker.engine.sampler.rests import DrawnStep, RestLimiter
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 
 # What `ScoreGrammar.begin` takes: bool of shape [places, codes].
@@ -51,7 +51,7 @@ class ScoreGrammar:
         self._beats = _beats().to(device)
         self._names = _names().to(device)
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
-        self._rests = Rests(slots, device)
+        self._rests = RestLimiter(slots, device)
         self._allowed = self._every.repeat(slots + 1, 1, 1)
         self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
         self._steps = torch.full_like(self._place, COUNT_IN)
@@ -82,7 +82,7 @@ class ScoreGrammar:
         place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
         plays = self._plays[slots]
         begins = (place == 0) & ~counts_in
-        codes = self._rests.revise(Step(slots, drawn, kept, sequence, position, steps, plays, begins))
+        codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins))
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
         declares = kept & counts_in
         present = self._allowed[slots, place]

@@ -12,7 +12,7 @@ INTERVALS: dict[Quality, tuple[int, ...]] = {
 }
 
 
-def voice(root: int, quality: Quality, centre: float) -> tuple[int, ...]:
+def voice_chord(root: int, quality: Quality, centre: float) -> tuple[int, ...]:
     """The pitches of a chord, MIDI keys from low to high.
 
     A fixed centre makes every change smooth: the notes of all chords lie within the same octave or so. A power chord

@@ -4,10 +4,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from worker.engine.sampler.bank import BANK, Bank, default_bank
+from worker.engine.sampler.bank import BANK, Bank, Rendering, close_loop, default_bank, shift
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PIECES, Stream
 from worker.engine.sampler.patches import patch_of
-from worker.engine.sampler.rendering import Rendering, close_loop, shift
 
 RATE = 32000
 PLAYED = [(name, stream) for stream, names in INSTRUMENTS.items() for name in names]

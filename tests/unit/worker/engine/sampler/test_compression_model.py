@@ -10,7 +10,7 @@ audiocraft = pytest.importorskip("audiocraft.models.encodec")
 
 
 def test_audiocraft_plays_scores() -> None:
-    from worker.engine.sampler.compression_model import DeafError, SamplerCompressionModel
+    from worker.engine.sampler.compression_model import AudioInputError, SamplerCompressionModel
 
     pieces = [encode(song(Header(bpm), band, 1)) for bpm, band in ((120, POP), (90, JAZZ))]
     codes = torch.stack([torch.from_numpy(piece) for piece in pieces])
@@ -24,7 +24,7 @@ def test_audiocraft_plays_scores() -> None:
     assert not audio[0, :, alone.shape[1] :].any()
     assert (model.num_codebooks, model.total_codebooks, model.cardinality) == (8, 8, CARD)
     assert (model.channels, model.sample_rate) == (2, 32000)
-    with pytest.raises(DeafError, match="EnCodec"):
+    with pytest.raises(AudioInputError, match="EnCodec"):
         model.encode(audio)
     with pytest.raises(ValueError, match="8"):
         model.set_num_codebooks(4)

@@ -8,12 +8,11 @@ from tests.unit.worker.engine.sampler.songs import ELECTRO, song
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.interface import Midi, Stem
 from worker.engine.sampler.codes import Codes, encode
-from worker.engine.sampler.ending import FADE
 from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.mastering import FADE
 from worker.engine.sampler.midi import midi
-from worker.engine.sampler.outputs import cut, make_outputs
+from worker.engine.sampler.outputs import cut, make_outputs, stems
 from worker.engine.sampler.score import Event, Header, Note, Score, Section
-from worker.engine.sampler.stems import stems
 
 # A sixteenth at 120 beats a minute, in samples.
 STEP = 4000

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.prompts import PromptComponents, build_prompt
 from worker.engine.sampler.count_in import declare
-from worker.engine.sampler.key_names import Key
+from worker.engine.sampler.key_reader import Key
 from worker.engine.sampler.prompt_reader import read_prompt
 
 C, CS, D, EB, E, F, FS, AB, A, BB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10

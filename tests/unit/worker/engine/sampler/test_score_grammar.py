@@ -11,7 +11,7 @@ from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
 from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
 from worker.engine.sampler.count_in import declare
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.key_names import Key
+from worker.engine.sampler.key_reader import Key
 from worker.engine.sampler.prompt_reader import Reading, read_prompt
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import Header, Section, Stop

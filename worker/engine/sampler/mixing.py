@@ -1,9 +1,11 @@
-"""The room that all play in: a feedback delay network (Jot and Chaigne 1991) of eight lines."""
+"""All streams together, with one reverb."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.engine.sampler.band import PLAYED
 from worker.engine.sampler.clock import SAMPLE_RATE
+from worker.engine.sampler.patches import SENDS
 
 Floats = NDArray[np.float32]
 
@@ -25,7 +27,7 @@ OUTPUT = (INPUT * np.repeat([1, -1, 1, -1], 2)[:, None]).T.astype(np.float32) * 
 DECAYS = (10 ** (-3 * np.array(DELAYS) / (DECAY * SAMPLE_RATE)))[:, None].astype(np.float32)
 
 
-class Room:
+class Reverb:
     """The echo of one piece."""
 
     def __init__(self) -> None:
@@ -48,3 +50,19 @@ class Room:
         heard = DECAYS * (late[:, 1:] + DAMPING * (late[:, :-1] - late[:, 1:]))
         self._lines = np.concatenate((self._lines[:, count:], INPUT @ sound + MATRIX @ heard), axis=1)
         return np.asarray(OUTPUT @ heard)
+
+
+SEND_GAINS = np.array([SENDS[stream] for stream in PLAYED], np.float32)
+
+
+def mix(streams: Floats, reverb: Reverb) -> Floats:
+    """Add up what is dry and what the reverb answers.
+
+    Args:
+        streams: float32 of shape [7, 2, samples], dry.
+        reverb: hears each as much as `SENDS` says.
+
+    Returns:
+        float32 of shape [2, samples].
+    """
+    return np.asarray(streams.sum(axis=0) + reverb.push(np.tensordot(SEND_GAINS, streams, 1)))
