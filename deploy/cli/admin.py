@@ -28,11 +28,11 @@ from shared.topology import ACK_WAIT, EVENTS
 from shared.transitions import failed
 
 # A worker writes the records of its jobs about every second: one that does not for so many seconds is gone.
-ALIVE = 5.0
-LONGEST_REASON = 500
+WORKER_TIMEOUT = 5.0
+MAX_REASON_LENGTH = 500
 
 
-class Admin:
+class JobAdmin:
     """What an operator does to jobs; each method returns what was done and what happens next."""
 
     def __init__(self, bus: Bus, records: Records) -> None:
@@ -46,16 +46,16 @@ class Admin:
         Raises:
             MusicgenError: if it has ended otherwise.
         """
-        found, entry = await self._end_as_failed(job_id, reason)
+        before, entry = await self._end_as_failed(job_id, reason)
         await ensure_announced(self._js, entry)
         # Its worker reads the record at once, and finds that the job is not its own any more.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         await self._bus.client.flush()
-        if found.record.claims == 0:
+        if before.record.claims == 0:
             await self._remove_messages(job_id)
-        if found.record.status.is_terminal:
+        if before.record.status.is_terminal:
             return f"{job_id} has failed already: {entry.record.error_message}"
-        if found.record.claims == 0:
+        if before.record.claims == 0:
             return f"{job_id} failed. It is out of the queue; no worker had it."
         return f"{job_id} failed. A worker that has it lets go of it, and removes what was stored of it."
 
@@ -87,7 +87,7 @@ class Admin:
             raise MusicgenError(f"{job_id} is {record.status.value}. To make it again, send its recipe as a new job.")
         if record.is_follower:
             raise MusicgenError(f"{job_id} waits for an equal job and needs no message; a gateway looks after it.")
-        if record.status is JobStatus.PROCESSING and await self._moves(entry):
+        if record.status is JobStatus.PROCESSING and await self._is_being_processed(entry):
             raise MusicgenError(f"{record.worker_id} works on {job_id}. It is queued again only without its worker.")
         await ensure_announced(self._js, entry)
         queue = await QueueScan().read(self._bus.client)
@@ -113,7 +113,7 @@ class Admin:
             )
         return f"{job_id} is announced on {subject}. Clients that follow it hear that now."
 
-    async def lost(self, job_id: str) -> str:
+    async def mark_lost(self, job_id: str) -> str:
         """Note that a job's audio is gone from the store.
 
         Raises:
@@ -154,9 +154,9 @@ class Admin:
             raise MusicgenError(f"There is no record of {job_id}. `musicgen jobs` lists the jobs.")
         return entry
 
-    async def _moves(self, entry: Entry) -> bool:
+    async def _is_being_processed(self, entry: Entry) -> bool:
         """Whether its worker writes the record."""
-        until = time.monotonic() + ALIVE
+        until = time.monotonic() + WORKER_TIMEOUT
         while time.monotonic() < until:
             await asyncio.sleep(0.2)
             if (await self._find(entry.record.job_id)).revision != entry.revision:
@@ -187,15 +187,15 @@ def check_reason(reason: str) -> str:
         MusicgenError: if there is none, or it is too long.
     """
     told = plain(reason).strip()
-    if not 0 < len(told) <= LONGEST_REASON:
-        raise MusicgenError(f"Give a --reason of 1 to {LONGEST_REASON} characters: the job's client reads it.")
+    if not 0 < len(told) <= MAX_REASON_LENGTH:
+        raise MusicgenError(f"Give a --reason of 1 to {MAX_REASON_LENGTH} characters: the job's client reads it.")
     return told
 
 
 @asynccontextmanager
-async def _administering(data_dir: Path | None) -> AsyncIterator[Admin]:
+async def _job_admin(data_dir: Path | None) -> AsyncIterator[JobAdmin]:
     async with connected_bus(admin_environment(data_dir)) as bus:
-        yield Admin(bus, await open_records(bus))
+        yield JobAdmin(bus, await open_records(bus))
 
 
 async def administer(action: str, job_id: str, reason: str | None, data_dir: Path | None) -> None:
@@ -205,7 +205,7 @@ async def administer(action: str, job_id: str, reason: str | None, data_dir: Pat
         MusicgenError: if it makes no sense for this job, or NATS is away.
     """
     told = check_reason(reason) if reason is not None else ""
-    async with _administering(data_dir) as admin:
+    async with _job_admin(data_dir) as admin:
         match action:
             case "fail":
                 said = await admin.fail(job_id, told)
@@ -214,7 +214,7 @@ async def administer(action: str, job_id: str, reason: str | None, data_dir: Pat
             case "announce":
                 said = await admin.announce(job_id)
             case "lost":
-                said = await admin.lost(job_id)
+                said = await admin.mark_lost(job_id)
             case _:
                 said = await admin.show(job_id)
     print(plain(said, keep="\n"))

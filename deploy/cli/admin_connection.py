@@ -9,7 +9,7 @@ from pathlib import Path
 import nats.errors
 import nats.js.errors
 
-from deploy.cli.env import exports
+from deploy.cli.env import exported_variables
 from deploy.stack.data_folder import default_data_dir
 from shared import subjects
 from shared.bus import AWAY, Bus, open_bus
@@ -22,7 +22,7 @@ from shared.settings import load_settings
 from shared.topology import bucket_at
 
 # Seconds in which NATS must answer.
-PATIENCE = 10.0
+CONNECT_TIMEOUT = 10.0
 
 
 def admin_environment(data_dir: Path | None) -> dict[str, str]:
@@ -35,9 +35,9 @@ def admin_environment(data_dir: Path | None) -> dict[str, str]:
         MusicgenError: if no `up` runs on `data_dir`.
     """
     if data_dir is not None:
-        return dict(os.environ) | exports(data_dir)
+        return dict(os.environ) | exported_variables(data_dir)
     try:
-        return exports(default_data_dir()) | dict(os.environ)
+        return exported_variables(default_data_dir()) | dict(os.environ)
     except MusicgenError:
         return dict(os.environ)
 
@@ -74,7 +74,7 @@ async def _until_ready(bus: Bus, connecting: asyncio.Task[None]) -> None:
 
     bus.on_connect(note)
     waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait({waiting, connecting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({waiting, connecting}, timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
     await end((waiting,))
     if connecting.done() and not ready.is_set():
         try:

@@ -31,10 +31,10 @@ from shared.version import VERSION
 STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, STREAM)
 # Written last: a folder without it holds no whole backup.
 MANIFEST = "backup.json"
-META = "x-amz-meta-"
+METADATA_PREFIX = "x-amz-meta-"
 
 
-class Saved(msgspec.Struct, frozen=True):
+class SavedObject(msgspec.Struct, frozen=True):
     """An object in a backup. `file` is its name there: a key may be none that a folder can hold."""
 
     key: str
@@ -43,7 +43,7 @@ class Saved(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
 
-class Bucket(Storage):
+class BackupBucket(Storage):
     """All of the bucket. Methods raise UnavailableError while S3 is away or refuses."""
 
     async def keys(self) -> list[str]:
@@ -54,7 +54,7 @@ class Bucket(Storage):
 
         return await self._call(look)
 
-    async def save(self, key: str, file: Path) -> Saved:
+    async def save(self, key: str, file: Path) -> SavedObject:
         """Copy an object into a file."""
 
         def fetch() -> Object:
@@ -63,10 +63,14 @@ class Bucket(Storage):
 
         found = await self._call(fetch)
         headers = {name.lower(): str(value) for name, value in (found.metadata or {}).items()}
-        metadata = {name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)}
-        return Saved(key, file.name, found.content_type or "application/octet-stream", metadata)
+        metadata = {
+            name.removeprefix(METADATA_PREFIX): value
+            for name, value in headers.items()
+            if name.startswith(METADATA_PREFIX)
+        }
+        return SavedObject(key, file.name, found.content_type or "application/octet-stream", metadata)
 
-    async def restore(self, saved: Saved, file: Path) -> None:
+    async def restore(self, saved: SavedObject, file: Path) -> None:
         """Store a saved object under the key that it had."""
         size = (await asyncio.to_thread(file.stat)).st_size
         await self._call(
@@ -88,9 +92,9 @@ async def back_up(folder: Path, data_dir: Path | None) -> None:
         MusicgenError: if the folder holds something already, or NATS or S3 is away.
     """
     environ = admin_environment(data_dir)
-    bucket = Bucket(load_settings(environ))
+    bucket = BackupBucket(load_settings(environ))
     await bucket.check()
-    _make(folder)
+    _create_folder(folder)
     async with connected_bus(environ) as bus:
         streams = [await _save_stream(bus, name, folder) for name in STREAMS]
         records = await _count_records(bus.client)
@@ -106,27 +110,27 @@ async def restore(folder: Path, data_dir: Path | None) -> None:
     Raises:
         MusicgenError: if the folder holds no whole backup, or the servers hold jobs already.
     """
-    manifest = await asyncio.to_thread(_manifest, folder)
+    manifest = await asyncio.to_thread(_read_manifest, folder)
     environ = admin_environment(data_dir)
-    bucket = Bucket(load_settings(environ))
+    bucket = BackupBucket(load_settings(environ))
     await bucket.check()
     async with connected_bus(environ) as bus:
         for name in STREAMS:
-            await _make_room(bus, name)
-        saved = msgspec.convert(manifest["objects"], list[Saved])
+            await _delete_empty_stream(bus, name)
+        saved = msgspec.convert(manifest["objects"], list[SavedObject])
         for each in saved:
             await bucket.restore(each, folder / "objects" / each.file)
         for description in reversed(manifest["streams"]):
             await _restore_stream(bus, description, folder)
         records = await open_records(bus)
-        lost = await _mark_lost(bus.client, records, set(await bucket.keys()))
+        lost = await _mark_missing_audio(bus.client, records, set(await bucket.keys()))
         count = await _count_records(bus.client)
     print(f"{count} records and {len(saved)} objects are restored. Start gateways and workers now.")
     if lost:
         print(f"The audio of {lost} jobs is not in the backup. Their downloads answer 410 with the recipe.")
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         if any(folder.iterdir()):
@@ -136,7 +140,7 @@ def _make(folder: Path) -> None:
         raise MusicgenError(f"{folder} cannot be written: {error.strerror}. Give another folder.") from error
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         return manifest
@@ -158,7 +162,7 @@ async def _restore_stream(bus: Bus, description: dict[str, Any], folder: Path) -
         await restore_stream(bus.client, description, file)
 
 
-async def _save_objects(bucket: Bucket, folder: Path) -> Any:
+async def _save_objects(bucket: BackupBucket, folder: Path) -> Any:
     for number, key in enumerate(await bucket.keys()):
         try:
             yield await bucket.save(key, folder / "objects" / f"{number:08}")
@@ -168,7 +172,7 @@ async def _save_objects(bucket: Bucket, folder: Path) -> Any:
             # It expired meanwhile; a restore notes that in its record.
 
 
-async def _make_room(bus: Bus, name: str) -> None:
+async def _delete_empty_stream(bus: Bus, name: str) -> None:
     """Remove a stream that is empty, as a gateway makes it at its start.
 
     Raises:
@@ -191,7 +195,7 @@ async def _count_records(client: Client) -> int:
     return len([each async for each in each_record(client)])
 
 
-async def _mark_lost(client: Client, records: Records, stored: set[str]) -> int:
+async def _mark_missing_audio(client: Client, records: Records, stored: set[str]) -> int:
     """Note in the records which files are not there; returns of how many jobs."""
     missing: list[tuple[str, Audio | Output]] = []
     async for (record, _), _ in each_record(client):

@@ -16,14 +16,14 @@ from shared.errors import MusicgenError
 
 STANDARD_OUTPUT = "-"
 # Seconds between two looks whether a pipe has a reader.
-LOOK = 0.2
+READER_CHECK_INTERVAL = 0.2
 # No file is smaller: 16 bits at 16 kHz, one channel. With less room than that no music is asked for.
-FEWEST_BYTES = 32_000
+MIN_BYTES_PER_SECOND = 32_000
 # No gateway accepts more seconds; it says so itself.
-LONGEST = 600.0
+MAX_SECONDS = 600.0
 
 
-class Draft:
+class FileDestination:
     """A regular file. The music is written beside it under another name, which replaces it at the end."""
 
     def __init__(self, folder: Path, name: str | None, mode: int | None) -> None:
@@ -37,14 +37,14 @@ class Draft:
     async def write(self, data: bytes) -> None:
         """Append. Raises: MusicgenError if the disk does not take it."""
         view = memoryview(data)
-        with _reported(self._folder / (self._name or "the music")):
+        with _explained_errors(self._folder / (self._name or "the music")):
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
     def finish(self, job_id: str) -> str:
         """Put the file in its place; returns where that is. Raises: MusicgenError if it cannot be put there."""
         place = self._folder / (self._name or f"{job_id}.wav")
-        with _reported(place):
+        with _explained_errors(place):
             self._file.replace(place)
         return str(place)
 
@@ -54,19 +54,19 @@ class Draft:
         self._file.unlink(missing_ok=True)
 
 
-class Stream:
+class PipeDestination:
     """A pipe, a device or standard output: what is there is written into.
 
     Args:
         path: what to open, if there is no `descriptor`.
         descriptor: of what is open already, and stays open.
-        waits: whether it may have no reader yet, as a named pipe.
+        waits_for_reader: whether it may have no reader yet, as a named pipe.
     """
 
-    def __init__(self, path: str, descriptor: int | None = None, *, waits: bool = False) -> None:
+    def __init__(self, path: str, descriptor: int | None = None, *, waits_for_reader: bool = False) -> None:
         self._path = path
-        self._waits = waits
-        self._given = self._descriptor = descriptor
+        self._waits_for_reader = waits_for_reader
+        self._given_descriptor = self._descriptor = descriptor
 
     async def write(self, data: bytes) -> None:
         """Append, as fast as the reader reads.
@@ -76,9 +76,9 @@ class Stream:
             MusicgenError: if the device does not take it.
         """
         view = memoryview(data)
-        with _reported(self._path):
+        with _explained_errors(self._path):
             if self._descriptor is None:
-                self._descriptor = await _open_for_writing(self._path, self._waits)
+                self._descriptor = await _open_for_writing(self._path, self._waits_for_reader)
             while view:
                 await _until_writable(self._descriptor)
                 # This much never blocks once a write is possible: signals are handled however slow the reader is.
@@ -86,15 +86,18 @@ class Stream:
 
     def finish(self, job_id: str) -> str:
         """Where the music went."""
-        return "standard output" if self._given is not None else self._path
+        return "standard output" if self._given_descriptor is not None else self._path
 
     def close(self) -> None:
         """Tell the reader of a pipe that this is all."""
-        if self._given is None and self._descriptor is not None:
+        if self._given_descriptor is None and self._descriptor is not None:
             os.close(self._descriptor)
 
 
-def open_destination(output: str | None, seconds: float) -> Draft | Stream:
+Destination = FileDestination | PipeDestination
+
+
+def open_destination(output: str | None, seconds: float) -> Destination:
     """Prepare the place of the music, so that what cannot be written is refused before any is made.
 
     Args:
@@ -104,12 +107,12 @@ def open_destination(output: str | None, seconds: float) -> Draft | Stream:
     Raises:
         MusicgenError: if it can be written nowhere there.
     """
-    with _reported(output or Path.cwd()):
-        return _opened(output, seconds)
+    with _explained_errors(output or Path.cwd()):
+        return _open(output, seconds)
 
 
 @contextmanager
-def _reported(place: str | Path) -> Iterator[None]:
+def _explained_errors(place: str | Path) -> Iterator[None]:
     """Tell in words why a place refuses the music; a reader that is gone is no error of the place."""
     try:
         yield
@@ -121,9 +124,9 @@ def _reported(place: str | Path) -> Iterator[None]:
         ) from error
 
 
-def _opened(output: str | None, seconds: float) -> Draft | Stream:
+def _open(output: str | None, seconds: float) -> Destination:
     if output is None:
-        return _draft(Path(), None, None, seconds)
+        return _file(Path(), None, None, seconds)
     if output == STANDARD_OUTPUT:
         return _standard_output()
     if output == "":
@@ -136,12 +139,12 @@ def _opened(output: str | None, seconds: float) -> Draft | Stream:
     if descriptor is not None and os.path.samestat(found, os.fstat(descriptor)):
         return _standard_output()
     if stat.S_ISDIR(found.st_mode):
-        return _draft(Path(output), None, None, seconds)
+        return _file(Path(output), None, None, seconds)
     if stat.S_ISREG(found.st_mode):
         place = Path(os.path.realpath(output))
-        return _draft(place.parent, place.name, stat.S_IMODE(found.st_mode), seconds)
+        return _file(place.parent, place.name, stat.S_IMODE(found.st_mode), seconds)
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
-        return Stream(output, waits=stat.S_ISFIFO(found.st_mode))
+        return PipeDestination(output, waits_for_reader=stat.S_ISFIFO(found.st_mode))
     raise MusicgenError(f"{output} is a {_kind(found.st_mode)}, which holds no file. Give another place with -o.")
 
 
@@ -149,30 +152,30 @@ def _kind(mode: int) -> str:
     return "socket" if stat.S_ISSOCK(mode) else "disk"
 
 
-def _new_file(output: str, seconds: float) -> Draft:
+def _new_file(output: str, seconds: float) -> FileDestination:
     if output.endswith("/"):
         raise MusicgenError(f"There is no folder {output}. Make it, or give another place with -o.")
     place = Path(os.path.realpath(output))  # a link may lead to what is not there yet
-    return _draft(place.parent, place.name, None, seconds)
+    return _file(place.parent, place.name, None, seconds)
 
 
-def _draft(folder: Path, name: str | None, mode: int | None, seconds: float) -> Draft:
+def _file(folder: Path, name: str | None, mode: int | None, seconds: float) -> FileDestination:
     disk = shutil.disk_usage(folder)
-    if disk.total and disk.free < min(seconds, LONGEST) * FEWEST_BYTES:
+    if disk.total and disk.free < min(seconds, MAX_SECONDS) * MIN_BYTES_PER_SECOND:
         raise MusicgenError(
             f"{folder.absolute()} has room for {disk.free} bytes, which is too little for {seconds:g} s of music. "
             "Free some space, or give another place with -o."
         )
-    return Draft(folder, name, mode)
+    return FileDestination(folder, name, mode)
 
 
-def _standard_output() -> Stream:
+def _standard_output() -> PipeDestination:
     descriptor = _stdout()
     if descriptor is None:
         raise MusicgenError("Standard output is closed. Give another place with -o.")
     if os.isatty(descriptor):
         raise MusicgenError("Standard output is a terminal, which shows no music. Redirect it, or give a file with -o.")
-    return Stream(STANDARD_OUTPUT, descriptor)
+    return PipeDestination(STANDARD_OUTPUT, descriptor)
 
 
 def _stdout() -> int | None:
@@ -183,15 +186,15 @@ def _stdout() -> int | None:
         return None
 
 
-async def _open_for_writing(path: str, waits: bool) -> int:
+async def _open_for_writing(path: str, waits_for_reader: bool) -> int:
     """Open what is there; a pipe, as soon as it has a reader."""
     while True:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO or not waits:
+            if error.errno != errno.ENXIO or not waits_for_reader:
                 raise
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(READER_CHECK_INTERVAL)
         else:
             os.set_blocking(descriptor, True)
             return descriptor

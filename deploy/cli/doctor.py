@@ -15,7 +15,7 @@ import psutil
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from deploy.cli.env import exports
+from deploy.cli.env import exported_variables
 from deploy.cli.gateway_client import DEFAULT_URL
 from deploy.stack.credentials import API_KEY_VARIABLE, bearer
 from deploy.stack.embedded_servers import find_program
@@ -35,7 +35,7 @@ GIGABYTE = 1024**3
 MEMORY_NEEDS = {"small": 4, "melody": 8, "medium": 8, "large": 16}
 DISK_NEEDS = {"small": 3, "melody": 8, "medium": 8, "large": 14}
 # A little longer than the time between two announcements of a worker.
-LISTEN = 2.5
+LISTEN_SECONDS = 2.5
 
 _decode = msgspec.json.Decoder(WorkerInfo).decode
 
@@ -43,7 +43,7 @@ _decode = msgspec.json.Decoder(WorkerInfo).decode
 class Finding(NamedTuple):
     """One look: what, whether it is well, and the remedy if it is not. `ok` None means: a note."""
 
-    what: str
+    name: str
     ok: bool | None
     detail: str
     remedy: str = ""
@@ -52,17 +52,17 @@ class Finding(NamedTuple):
 async def doctor(data_dir: Path) -> int:
     """Print what was found; returns 1 if anything is wrong."""
     console = Terminal()
-    findings = await examine(data_dir)
+    findings = await run_checks(data_dir)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
     for finding in findings:
-        console.print(f" {marks[finding.ok]} {finding.what:<9}", end="")
+        console.print(f" {marks[finding.ok]} {finding.name:<9}", end="")
         console.print(literal(finding.detail))
         if finding.remedy:
             console.print(f"             → {literal(finding.remedy)}")
     return int(any(finding.ok is False for finding in findings))
 
 
-async def examine(data_dir: Path) -> list[Finding]:
+async def run_checks(data_dir: Path) -> list[Finding]:
     """Look at settings, programs, machine, model and servers."""
     try:
         environ = _environment(data_dir)
@@ -78,14 +78,14 @@ async def examine(data_dir: Path) -> list[Finding]:
         lambda: _disk(data_dir, settings),
         lambda: _model(settings),
     ]
-    servers = asyncio.gather(_nats(settings), _s3(settings), _serving(environ.get("MUSICGEN_URL"), settings))
+    servers = asyncio.gather(_nats(settings), _s3(settings), _workers(environ.get("MUSICGEN_URL"), settings))
     return [*(look() for look in local), *await servers]
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
     """The environment, completed by what a running `up` says."""
     try:
-        return exports(data_dir) | dict(os.environ)
+        return exported_variables(data_dir) | dict(os.environ)
     except MusicgenError:
         return dict(os.environ)
 
@@ -170,7 +170,7 @@ async def _nats(settings: Settings) -> Finding:
         return Finding("nats", True, str(servers))
     detail = "; ".join(troubles)
     if len(troubles) == len(each):
-        return _away("nats", detail, "NATS_URL")
+        return _unreachable("nats", detail, "NATS_URL")
     answering = f"{len(each) - len(troubles)} of {len(each)} servers answer"
     return Finding("nats", None, f"{answering}; {detail}", "Start it again: the cluster has less to lose until then.")
 
@@ -200,11 +200,11 @@ async def _s3(settings: Settings) -> Finding:
     try:
         await Storage(settings).check()
     except MusicgenError as error:
-        return _away("s3", f"{settings.s3_endpoint}: {error}", "S3_ENDPOINT")
+        return _unreachable("s3", f"{settings.s3_endpoint}: {error}", "S3_ENDPOINT")
     return Finding("s3", True, f"{settings.s3_endpoint}, bucket {settings.s3_bucket}")
 
 
-async def _serving(url: str | None, settings: Settings) -> Finding:
+async def _workers(url: str | None, settings: Settings) -> Finding:
     workers = await workers_of_gateway(url or DEFAULT_URL)
     if workers is None:
         workers = await workers_on_nats(settings.nats_url)
@@ -213,7 +213,7 @@ async def _serving(url: str | None, settings: Settings) -> Finding:
     return Finding("workers", *describe(workers))
 
 
-def _away(what: str, detail: str, variable: str) -> Finding:
+def _unreachable(what: str, detail: str, variable: str) -> Finding:
     """A server of one's own must answer; without one, `up` brings it."""
     if os.environ.get(variable):
         return Finding(
@@ -251,11 +251,11 @@ async def workers_on_nats(url: str) -> list[WorkerInfo] | None:
 
     client = Client()
     try:
-        async with asyncio.timeout(LISTEN + 3):
+        async with asyncio.timeout(LISTEN_SECONDS + 3):
             await client.connect(connect_timeout=2, error_cb=note, **parse_servers(url).connect_options(client))
             await client.subscribe(subjects.ALL_WORKERS, cb=take)
             with suppress(TimeoutError):
-                await asyncio.wait_for(refused.wait(), LISTEN)
+                await asyncio.wait_for(refused.wait(), LISTEN_SECONDS)
     except (nats.errors.Error, OSError, TimeoutError):
         return None
     finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.stack.credentials import load_credentials
-from deploy.stack.data_folder import read_run_file, running
+from deploy.stack.data_folder import find_process, read_run_file
 from shared.errors import MusicgenError
 from shared.settings import load_settings
 
@@ -16,17 +16,17 @@ def print_exports(data_dir: Path) -> None:
     Raises:
         MusicgenError: if no `up` runs on `data_dir`.
     """
-    for name, value in exports(data_dir).items():
+    for name, value in exported_variables(data_dir).items():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def exports(data_dir: Path) -> dict[str, str]:
+def exported_variables(data_dir: Path) -> dict[str, str]:
     """The variables and their values. A server of your own is not here: you named it yourself.
 
     Raises:
         MusicgenError: if no `up` runs on `data_dir`.
     """
-    urls = {each.role: each.urls[0] for each in read_run_file(data_dir) if running(each)}
+    urls = {each.role: each.urls[0] for each in read_run_file(data_dir) if find_process(each)}
     if not urls:
         raise MusicgenError(f"No `musicgen up` runs on {data_dir}. Start one, or give its --data-dir.")
     credentials, found = load_credentials(data_dir), {}

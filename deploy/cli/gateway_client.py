@@ -10,23 +10,23 @@ import aiohttp
 from yarl import URL
 
 from deploy.stack.credentials import API_KEY_VARIABLE, bearer
-from deploy.stack.data_folder import default_data_dir, read_run_file, running
+from deploy.stack.data_folder import default_data_dir, find_process, read_run_file
 from shared.errors import MusicgenError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # For every request but a download and a WebSocket.
-QUICK = aiohttp.ClientTimeout(total=30, connect=5)
-ENDLESS = aiohttp.ClientTimeout(total=None, connect=5)
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+SESSION_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5)
 
 
-class Target(NamedTuple):
+class GatewayTarget(NamedTuple):
     """Which gateway the command line names: by its URL, or by the data folder of its `up`."""
 
     url: str | None = None
     data_dir: Path | None = None
 
 
-def gateway_url(target: Target) -> str:
+def gateway_url(target: GatewayTarget) -> str:
     """The gateway that is named; else that of MUSICGEN_URL, of a running `up`, or the one at the default port.
 
     Raises:
@@ -49,7 +49,7 @@ def _default_gateway() -> str | None:
 
 
 def _running_gateway(data_dir: Path) -> str | None:
-    gateways = [each for each in read_run_file(data_dir) if each.role == "gateway" and running(each)]
+    gateways = [each for each in read_run_file(data_dir) if each.role == "gateway" and find_process(each)]
     return next((url for each in gateways for url in each.urls), None)
 
 
@@ -71,7 +71,7 @@ def _origin(named: str) -> str:
 
 
 @asynccontextmanager
-async def connected(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
+async def gateway_session(target: GatewayTarget) -> AsyncIterator[aiohttp.ClientSession]:
     """A session on the gateway's URL, with the key in MUSICGEN_API_KEY if there is one.
 
     Raises:
@@ -79,7 +79,7 @@ async def connected(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
     """
     url, headers = gateway_url(target), bearer(_key())
     try:
-        async with aiohttp.ClientSession(url, timeout=ENDLESS, headers=headers) as session:
+        async with aiohttp.ClientSession(url, timeout=SESSION_TIMEOUT, headers=headers) as session:
             yield session
     except aiohttp.ClientSSLError as error:
         raise MusicgenError(f"{url} cannot be reached over TLS: {error}. Correct its certificate, or --url.") from error
@@ -102,7 +102,7 @@ def _key() -> str:
     return key
 
 
-async def answer(response: aiohttp.ClientResponse, *needed: str) -> Any:
+async def read_json(response: aiohttp.ClientResponse, *needed: str) -> Any:
     """The JSON of an answer, which has the fields that are needed.
 
     Raises:

@@ -11,23 +11,23 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from deploy.cli.destination import Draft, Stream, open_destination
-from deploy.cli.gateway_client import QUICK, Target, answer, connected
+from deploy.cli.destination import Destination, open_destination
+from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayTarget, gateway_session, read_json
 from deploy.terminal import Terminal, literal, plain
 from shared.errors import MusicgenError
 from shared.lifecycle import ONE_SIGNAL
 from shared.messages import UNDECODABLE, Event, JobStatus
 
-CHUNK = 256 * 1024
-RECONNECT = 1.0
+DOWNLOAD_CHUNK = 256 * 1024
+RECONNECT_DELAY = 1.0
 # Seconds without a byte after which a download is given up.
-STALLED = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
+DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 
 _decode = msgspec.json.Decoder(Event).decode
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CANCEL_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def generate(target: Target, request: dict[str, Any], output: str | None) -> int:
+async def generate(target: GatewayTarget, request: dict[str, Any], output: str | None) -> int:
     """Send the request, show it being made, and save it. Ctrl-C, SIGTERM and SIGHUP cancel the job.
 
     Returns:
@@ -41,7 +41,7 @@ async def generate(target: Target, request: dict[str, Any], output: str | None) 
     try:
         with cancelled_by_signals() as received:
             try:
-                async with connected(target) as session:
+                async with gateway_session(target) as session:
                     await _generate(session, request, destination, console)
             except asyncio.CancelledError:
                 if not received:
@@ -52,7 +52,7 @@ async def generate(target: Target, request: dict[str, Any], output: str | None) 
 
 
 async def _generate(
-    session: aiohttp.ClientSession, request: dict[str, Any], destination: Draft | Stream, console: Console
+    session: aiohttp.ClientSession, request: dict[str, Any], destination: Destination, console: Console
 ) -> None:
     body = {name: value for name, value in request.items() if value is not None}
     sending = asyncio.create_task(_send(session, body))
@@ -70,16 +70,16 @@ async def _generate(
 
 
 async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
-    async with session.post("/api/v1/generate", json=body, timeout=QUICK) as response:
-        return str((await answer(response, "job_id"))["job_id"])
+    async with session.post("/api/v1/generate", json=body, timeout=REQUEST_TIMEOUT) as response:
+        return str((await read_json(response, "job_id"))["job_id"])
 
 
 async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[str], console: Console) -> None:
     """Cancel the job, also one whose request was just on its way."""
     try:
         job_id = await sending
-        async with session.delete(f"/api/v1/jobs/{job_id}", timeout=QUICK) as response:
-            await answer(response)
+        async with session.delete(f"/api/v1/jobs/{job_id}", timeout=REQUEST_TIMEOUT) as response:
+            await read_json(response)
     except (MusicgenError, aiohttp.ClientError, TimeoutError) as error:
         said = f"The job may go on, because it could not be cancelled: {literal(error)}"
     else:
@@ -112,13 +112,13 @@ async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console)
                             return event
             except (aiohttp.ClientConnectionError, aiohttp.WSServerHandshakeError):
                 progress.update(task, description="The gateway is away; waiting for it")
-            await asyncio.sleep(RECONNECT)
+            await asyncio.sleep(RECONNECT_DELAY)
 
 
 async def _why_queued(session: aiohttp.ClientSession, job_id: str) -> str:
     """The status knows the queue, which events do not."""
-    async with session.get(f"/api/v1/status/{job_id}", timeout=QUICK) as response:
-        return str((await answer(response, "message"))["message"])
+    async with session.get(f"/api/v1/status/{job_id}", timeout=REQUEST_TIMEOUT) as response:
+        return str((await read_json(response, "message"))["message"])
 
 
 def _event(frame: str) -> Event:
@@ -131,15 +131,15 @@ def _event(frame: str) -> Event:
         raise MusicgenError(f"The gateway says: {detail}") from error
 
 
-async def _save(session: aiohttp.ClientSession, job_id: str, destination: Draft | Stream) -> str:
+async def _save(session: aiohttp.ClientSession, job_id: str, destination: Destination) -> str:
     """Stream the audio to where it belongs; returns where that is."""
     path = f"/api/v1/download/{job_id}"
-    async with session.get(path, params={"proxy": "1"}, timeout=STALLED) as response:
+    async with session.get(path, params={"proxy": "1"}, timeout=DOWNLOAD_TIMEOUT) as response:
         if response.status != 200:
-            await answer(response)
+            await read_json(response)
         kept = f"The music is kept: {response.url.origin()}{path}"
         try:
-            async for chunk in response.content.iter_chunked(CHUNK):
+            async for chunk in response.content.iter_chunked(DOWNLOAD_CHUNK):
                 await destination.write(chunk)
             return destination.finish(job_id)
         except aiohttp.ClientPayloadError as error:
@@ -158,7 +158,7 @@ def cancelled_by_signals() -> Iterator[list[signal.Signals]]:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     received: list[signal.Signals] = []
-    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    handled = [number for number in CANCEL_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def forget() -> None:
         for number in handled:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from deploy.cli.gateway_client import QUICK, Target, answer, connected
+from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayTarget, gateway_session, read_json
 from deploy.terminal import Terminal, plain
 from shared.errors import MusicgenError
 from shared.job_id import is_job_id
@@ -15,15 +15,18 @@ _WIDTHS = (16, 10, 4, 7, 24)
 _HEADINGS = ("job", "status", "done", "seconds", "created", "prompt")
 
 
-async def show_jobs(target: Target, limit: int, status: str | None) -> None:
+async def list_jobs(target: GatewayTarget, limit: int, status: str | None) -> None:
     """Print the newest jobs, one a line: aligned in a terminal, separated by tabs for another program.
 
     Raises:
         MusicgenError: if the gateway refuses or is not there.
     """
     query: dict[str, str] = {"limit": str(limit)} | ({"status": status} if status else {})
-    async with connected(target) as session, session.get("/api/v1/jobs", params=query, timeout=QUICK) as response:
-        listing = await answer(response, "jobs", "total", "next_cursor")
+    async with (
+        gateway_session(target) as session,
+        session.get("/api/v1/jobs", params=query, timeout=REQUEST_TIMEOUT) as response,
+    ):
+        listing = await read_json(response, "jobs", "total", "next_cursor")
     console = Terminal()
     rows = [_row(job) for job in listing["jobs"]]
     if not console.file.isatty():
@@ -37,7 +40,7 @@ async def show_jobs(target: Target, limit: int, status: str | None) -> None:
         console.print(f"[dim]{len(rows)} of {listing['total']}; --limit shows more[/]")
 
 
-async def cancel(target: Target, job_id: str, keep: bool) -> None:
+async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
     """Cancel a job; with `keep`, what a running one has made is stored and can be downloaded.
 
     Raises:
@@ -46,8 +49,11 @@ async def cancel(target: Target, job_id: str, keep: bool) -> None:
     if not is_job_id(job_id):
         raise MusicgenError(f"{job_id!r} is no job's id. `musicgen jobs` lists them.")
     query, path = {"keep": "1"} if keep else {}, f"/api/v1/jobs/{job_id}"
-    async with connected(target) as session, session.delete(path, params=query, timeout=QUICK) as response:
-        print(plain((await answer(response, "message"))["message"]))
+    async with (
+        gateway_session(target) as session,
+        session.delete(path, params=query, timeout=REQUEST_TIMEOUT) as response,
+    ):
+        print(plain((await read_json(response, "message"))["message"]))
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:

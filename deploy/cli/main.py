@@ -195,25 +195,25 @@ def _worker(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from deploy.cli.gateway_client import Target
+    from deploy.cli.gateway_client import GatewayTarget
     from deploy.cli.generate import generate
 
     request = {"prompt": options.prompt, "duration": options.duration, "seed": options.seed, "model": options.model}
-    return asyncio.run(generate(Target(options.url, options.data_dir), request, options.output))
+    return asyncio.run(generate(GatewayTarget(options.url, options.data_dir), request, options.output))
 
 
 def _jobs(options: argparse.Namespace) -> None:
-    from deploy.cli.gateway_client import Target
-    from deploy.cli.jobs import show_jobs
+    from deploy.cli.gateway_client import GatewayTarget
+    from deploy.cli.jobs import list_jobs
 
-    asyncio.run(show_jobs(Target(options.url, options.data_dir), options.limit, options.status))
+    asyncio.run(list_jobs(GatewayTarget(options.url, options.data_dir), options.limit, options.status))
 
 
 def _cancel(options: argparse.Namespace) -> None:
-    from deploy.cli.gateway_client import Target
-    from deploy.cli.jobs import cancel
+    from deploy.cli.gateway_client import GatewayTarget
+    from deploy.cli.jobs import cancel_job
 
-    asyncio.run(cancel(Target(options.url, options.data_dir), options.job, options.keep))
+    asyncio.run(cancel_job(GatewayTarget(options.url, options.data_dir), options.job, options.keep))
 
 
 def _admin(options: argparse.Namespace) -> None:

@@ -15,9 +15,9 @@ from nats.aio.client import Client
 from shared.bus import AWAY
 from shared.errors import MusicgenError, UnavailableError
 
-CHUNK = 128 * 1024
+CHUNK_SIZE = 128 * 1024
 # Seconds in which the next chunk must come, and the last answer.
-PATIENCE = 30.0
+RESPONSE_TIMEOUT = 30.0
 
 
 async def save_stream(client: Client, name: str, file: BinaryIO) -> dict[str, Any]:
@@ -29,10 +29,10 @@ async def save_stream(client: Client, name: str, file: BinaryIO) -> dict[str, An
     """
     inbox = client.new_inbox()
     chunks = await client.subscribe(inbox)
-    request = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK}
-    answer = await _ask(client, f"$JS.API.STREAM.SNAPSHOT.{name}", json.dumps(request).encode())
+    request = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_SIZE}
+    answer = await _request(client, f"$JS.API.STREAM.SNAPSHOT.{name}", json.dumps(request).encode())
     try:
-        while (message := await chunks.next_msg(timeout=PATIENCE)).data:
+        while (message := await chunks.next_msg(timeout=RESPONSE_TIMEOUT)).data:
             await asyncio.to_thread(file.write, message.data)
             if message.reply:  # flow control: NATS waits for some of the chunks
                 await client.publish(message.reply, b"")
@@ -53,16 +53,16 @@ async def restore_stream(client: Client, description: dict[str, Any], file: Bina
         UnavailableError: if it is away.
     """
     name = description["config"]["name"]
-    answer = await _ask(client, f"$JS.API.STREAM.RESTORE.{name}", json.dumps(description).encode())
-    while chunk := await asyncio.to_thread(file.read, CHUNK):
-        await _ask(client, answer["deliver_subject"], chunk)
-    await _ask(client, answer["deliver_subject"], b"")
+    answer = await _request(client, f"$JS.API.STREAM.RESTORE.{name}", json.dumps(description).encode())
+    while chunk := await asyncio.to_thread(file.read, CHUNK_SIZE):
+        await _request(client, answer["deliver_subject"], chunk)
+    await _request(client, answer["deliver_subject"], b"")
 
 
-async def _ask(client: Client, subject: str, data: bytes) -> dict[str, Any]:
+async def _request(client: Client, subject: str, data: bytes) -> dict[str, Any]:
     """The answer to a request; empty where a chunk is only acknowledged."""
     try:
-        message = await client.request(subject, data, timeout=PATIENCE)
+        message = await client.request(subject, data, timeout=RESPONSE_TIMEOUT)
     except AWAY as error:
         raise UnavailableError(f"NATS does not answer on {subject}: {error!r}") from error
     answer: dict[str, Any] = json.loads(message.data or b"{}")

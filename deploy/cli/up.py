@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deploy.stack.data_folder import check_folders, end_leftovers, locked
+from deploy.stack.data_folder import check_writable, lock_data_folder, stop_leftovers
 from deploy.stack.local_stack import LocalStack, StackOptions
 from deploy.stack.supervisor import Supervisor
 from deploy.terminal import literal
@@ -23,10 +23,10 @@ async def up(options: StackOptions, console: Console) -> None:
     Raises:
         MusicgenError: if another `up` holds the directory, a port is taken, or a part does not start.
     """
-    with locked(options.data_dir):
-        check_folders(options.data_dir)
+    with lock_data_folder(options.data_dir):
+        check_writable(options.data_dir)
         console.print(f"[bold]TellUrStori MusicGen {VERSION}[/]  [dim]data in {literal(options.data_dir)}[/]")
-        for role in end_leftovers(options.data_dir):
+        for role in stop_leftovers(options.data_dir):
             console.print(f"  [yellow]![/] ended {role}, left over from a run that was killed")
         supervisor = Supervisor(options.data_dir, console)
         with _stop_on_signal(supervisor, console) as stopped:

@@ -18,25 +18,25 @@ from urllib.parse import urlsplit
 import psutil
 
 from deploy.stack.data_folder import RunningProcess
-from deploy.stack.ports import listens
+from deploy.stack.ports import has_listener
 from shared.errors import MusicgenError
 
 PR_SET_PDEATHSIG = 1
 # Seconds between two looks whether another program has a port of a child that is not ready.
-LOOK = 1.0
+PORT_CHECK_INTERVAL = 1.0
 # Where a Go program begins to list what it was doing when it failed.
-_STACK = re.compile(r"goroutine \d+ \[")
+_GO_STACK = re.compile(r"goroutine \d+ \[")
 # The line in which nats-server, SeaweedFS or Go says why it ends.
-_FATAL = re.compile(r"\[FTL\]|^[EF]\d{4} |^panic:|already in use", re.IGNORECASE)
+_FATAL_LINE = re.compile(r"\[FTL\]|^[EF]\d{4} |^panic:|already in use", re.IGNORECASE)
 # Seconds between two looks, those that one answer may take, and the looks in a row after which a child hangs.
-INTERVAL = 10.0
-PATIENCE = 3.0
-MISSES = 3
+HANG_CHECK_INTERVAL = 10.0
+HANG_CHECK_TIMEOUT = 3.0
+MAX_MISSES = 3
 # A look that took so many seconds longer than it should says more about this process, or this machine, than about the
 # child: both were stopped or suspended.
-SLACK = 5.0
+SUSPEND_SLACK = 5.0
 
-_REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_LIVENESS_REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class ChildFailedError(MusicgenError):
@@ -56,8 +56,8 @@ class ChildSpec:
         grace: seconds from SIGTERM to SIGKILL.
         cwd: the working directory. A foreign program that is given paths from there never sees the name of the data
             folder, in which a comma, a quote or its length would mean something else to it.
-        ports: that the child listens on; the first is the one of `urls`.
-        again: makes the spec with other ports; None if it has to have these.
+        ports: that the child has_listener on; the first is the one of `urls`.
+        with_other_ports: makes the spec with other ports; None if it has to have these.
     """
 
     name: str
@@ -67,10 +67,10 @@ class ChildSpec:
     urls: list[str]
     is_ready: Callable[[], Awaitable[bool]]
     grace: float = 10.0
-    patience: float = field(default=60.0)
+    ready_timeout: float = field(default=60.0)
     cwd: Path | None = None
     ports: tuple[int, ...] = ()
-    again: "Callable[[], ChildSpec] | None" = None
+    with_other_ports: "Callable[[], ChildSpec] | None" = None
 
 
 class Child:
@@ -81,14 +81,14 @@ class Child:
         self.log_file = log_dir / f"{spec.name}.log"
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0
-        self._log_began = 0
-        self._looked = 0.0
+        self._log_offset = 0
+        self._ports_checked_at = 0.0
 
     async def start(self) -> None:
         """Run the program; its output goes to the log file."""
-        self._looked = time.monotonic()
+        self._ports_checked_at = time.monotonic()
         with self.log_file.open("ab") as log:
-            self._log_began = log.tell()
+            self._log_offset = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.argv,
                 env=self.spec.env,
@@ -103,30 +103,30 @@ class Child:
         with suppress(psutil.NoSuchProcess):
             self._started = psutil.Process(self._process.pid).create_time()
 
-    async def until_ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until the program answers.
 
         Raises:
-            PortTakenError: if another program listens on one of its ports.
+            PortTakenError: if another program has_listener on one of its ports.
             ChildFailedError: with the reason that its log gives, if it ends or takes too long.
         """
         try:
-            async with asyncio.timeout(self.spec.patience):
-                while not await self._answers():
+            async with asyncio.timeout(self.spec.ready_timeout):
+                while not await self._check_ready():
                     pass
         except TimeoutError as error:
-            raise self._failure(f"was not ready after {self.spec.patience:g} s") from error
+            raise self._failure(f"was not ready after {self.spec.ready_timeout:g} s") from error
 
-    async def _answers(self) -> bool:
+    async def _check_ready(self) -> bool:
         """Ask once whether it is ready. Another program on the same port may answer in its place, or hold the line."""
-        asking = asyncio.create_task(self._ask())
+        asking = asyncio.create_task(self._is_ready())
         try:
             while True:
-                await asyncio.wait({asking}, timeout=LOOK)
+                await asyncio.wait({asking}, timeout=PORT_CHECK_INTERVAL)
                 if asking.done() and asking.result():
                     return True
                 ended = self.exit_code is not None
-                if ended or self._is_look_due():
+                if ended or self._is_port_check_due():
                     self._check_ports()
                 if ended:
                     raise self._failure(f"ended with {self.exit_code}")
@@ -136,18 +136,18 @@ class Child:
         finally:
             asking.cancel()
 
-    async def _ask(self) -> bool:
-        return await self.spec.is_ready() and set(self.spec.ports[:1]) <= self._listening()
+    async def _is_ready(self) -> bool:
+        return await self.spec.is_ready() and set(self.spec.ports[:1]) <= self._own_ports()
 
     async def wait(self) -> int:
         """The exit code, when it has ended."""
         assert self._process is not None
         return await self._process.wait()
 
-    async def until_hung(self) -> None:
-        """Return when it has not reacted for half a minute; never for a child that listens nowhere."""
+    async def wait_until_hung(self) -> None:
+        """Return when it has not reacted for half a minute; never for a child that has_listener nowhere."""
         if self.spec.ports:
-            await until_hung(lambda: reacts(self.spec.urls[0]))
+            await wait_until_unresponsive(lambda: is_responsive(self.spec.urls[0]))
         else:
             await asyncio.Event().wait()
 
@@ -167,19 +167,19 @@ class Child:
         await ended
         return killed
 
-    def describe(self) -> RunningProcess | None:
+    def run_file_entry(self) -> RunningProcess | None:
         """Its line in `run.json`, if it runs."""
         if self._process is None or self.exit_code is not None:
             return None
         return RunningProcess(role=self.spec.role, pid=self._process.pid, urls=self.spec.urls, started=self._started)
 
-    def reason(self) -> str:
+    def failure_reason(self) -> str:
         """The line of its log, since it was started, that says best why it failed."""
         with self.log_file.open("rb") as log:
-            log.seek(self._log_began)
+            log.seek(self._log_offset)
             lines = log.read().decode(errors="replace").splitlines()
-        said = [line.strip() for line in takewhile(lambda line: not _STACK.match(line), lines) if line.strip()]
-        fatal = [line for line in said if _FATAL.search(line)]
+        said = [line.strip() for line in takewhile(lambda line: not _GO_STACK.match(line), lines) if line.strip()]
+        fatal = [line for line in said if _FATAL_LINE.search(line)]
         return (fatal or said or ["it said nothing"])[-1]
 
     @property
@@ -187,23 +187,23 @@ class Child:
         return self._process.returncode if self._process else None
 
     def _failure(self, what: str) -> ChildFailedError:
-        kind = PortTakenError if "address already in use" in self.reason().lower() else ChildFailedError
-        return kind(f"{self.spec.name} {what}: {self.reason()}\n  The whole log: {self.log_file}")
+        kind = PortTakenError if "address already in use" in self.failure_reason().lower() else ChildFailedError
+        return kind(f"{self.spec.name} {what}: {self.failure_reason()}\n  The whole log: {self.log_file}")
 
-    def _is_look_due(self) -> bool:
-        if time.monotonic() - self._looked < LOOK:
+    def _is_port_check_due(self) -> bool:
+        if time.monotonic() - self._ports_checked_at < PORT_CHECK_INTERVAL:
             return False
-        self._looked = time.monotonic()
+        self._ports_checked_at = time.monotonic()
         return True
 
     def _check_ports(self) -> None:
         # In this order: the child may begin to listen between the two looks.
-        in_use = [port for port in self.spec.ports if listens(port)]
-        for port in set(in_use) - self._listening():
+        in_use = [port for port in self.spec.ports if has_listener(port)]
+        for port in set(in_use) - self._own_ports():
             raise PortTakenError(f"{self.spec.name} cannot have port {port}: another program has taken it")
 
-    def _listening(self) -> set[int]:
-        """The ports on which the process listens; all of its own where the system does not tell."""
+    def _own_ports(self) -> set[int]:
+        """The ports on which the process has_listener; all of its own where the system does not tell."""
         if self._process is None or self.exit_code is not None:
             return set()
         try:
@@ -226,15 +226,15 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def reacts(url: str) -> bool:
+async def is_responsive(url: str) -> bool:
     """Whether the server at `url` does anything within a while: answers, or refuses and closes the connection."""
     parts = urlsplit(url)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG_CHECK_TIMEOUT):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
             try:
                 if parts.scheme == "http":  # NATS speaks first
-                    writer.write(_REQUEST)
+                    writer.write(_LIVENESS_REQUEST)
                 await reader.read(1)
             finally:
                 writer.close()
@@ -245,12 +245,14 @@ async def reacts(url: str) -> bool:
     return True
 
 
-async def until_hung(look: Callable[[], Awaitable[bool]], clock: Callable[[], float] = time.monotonic) -> None:
+async def wait_until_unresponsive(
+    check: Callable[[], Awaitable[bool]], clock: Callable[[], float] = time.monotonic
+) -> None:
     """Return when `look` has said no three times in a row, half a minute in all."""
     misses = 0
-    while misses < MISSES:
+    while misses < MAX_MISSES:
         began = clock()
-        await asyncio.sleep(INTERVAL)
-        reacted = await look()
-        overslept = clock() - began > INTERVAL + PATIENCE + SLACK
+        await asyncio.sleep(HANG_CHECK_INTERVAL)
+        reacted = await check()
+        overslept = clock() - began > HANG_CHECK_INTERVAL + HANG_CHECK_TIMEOUT + SUSPEND_SLACK
         misses = 0 if reacted or overslept else misses + 1

@@ -18,9 +18,9 @@ from shared.messages import UNDECODABLE
 
 RUN_FILE = "run.json"
 LOCK_FILE = "lock"
-LOGS = "logs"
+LOG_FOLDER = "logs"
 # The folders that the parts of an `up` write into.
-PART_FOLDERS = (LOGS, "nats", "s3", "spool")
+PART_FOLDERS = (LOG_FOLDER, "nats", "s3", "spool")
 # A path may have 4096 bytes; the servers keep theirs some folders further down.
 LONGEST_PATH = 3000
 
@@ -61,7 +61,7 @@ def read_run_file(data_dir: Path) -> list[RunningProcess]:
         return []
 
 
-def running(process: RunningProcess) -> psutil.Process | None:
+def find_process(process: RunningProcess) -> psutil.Process | None:
     """The process if it still runs, and is no other one that got its pid."""
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(process.pid)
@@ -71,7 +71,7 @@ def running(process: RunningProcess) -> psutil.Process | None:
 
 
 @contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
+def lock_data_folder(data_dir: Path) -> Iterator[None]:
     """Hold the data directory: one `up` at a time.
 
     Raises:
@@ -94,9 +94,9 @@ def locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def end_leftovers(data_dir: Path) -> list[str]:
+def stop_leftovers(data_dir: Path) -> list[str]:
     """End what an `up` that was killed has left running; returns the roles. Call with the lock held."""
-    leftovers = [(each, found) for each in read_run_file(data_dir) if (found := running(each))]
+    leftovers = [(each, found) for each in read_run_file(data_dir) if (found := find_process(each))]
     for _, process in leftovers:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -109,7 +109,7 @@ def end_leftovers(data_dir: Path) -> list[str]:
     return [each.role for each, _ in leftovers]
 
 
-def check_folders(data_dir: Path) -> None:
+def check_writable(data_dir: Path) -> None:
     """Make the folder of the logs, and write into every folder that is there.
 
     Raises:
@@ -122,7 +122,7 @@ def check_folders(data_dir: Path) -> None:
         )
     for folder in (data_dir, *(data_dir / part for part in PART_FOLDERS)):
         try:
-            if folder.name == LOGS or os.path.lexists(folder):
+            if folder.name == LOG_FOLDER or os.path.lexists(folder):
                 folder.mkdir(exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder):
                     pass

@@ -17,8 +17,8 @@ from shared.settings import Settings
 from shared.storage import Storage
 
 # SeaweedFS' parts find each other's gRPC port by adding this to the HTTP one, whatever the options say.
-GRPC_DISTANCE = 10_000
-S3_CONFIGURATION = "s3.json"
+GRPC_PORT_OFFSET = 10_000
+S3_CONFIG_FILE = "s3.json"
 
 _ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).parents[2]
 def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpec:
     """nats-server with the repository's `nats.conf`. Its store is named from its working directory: see `ChildSpec`."""
 
-    async def answers() -> bool:
+    async def is_ready() -> bool:
         try:
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
         except OSError:
@@ -44,10 +44,10 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
         argv=[find_program("nats-server"), "-c", str(_nats_conf()), "-a", LOOPBACK, "-p", str(port)],
         env=_environment() | credentials.nats_environment() | {"NATS_STORE_DIR": "nats"},
         urls=[f"nats://{LOOPBACK}:{port}"],
-        is_ready=answers,
+        is_ready=is_ready,
         cwd=data_dir,
         ports=(port,),
-        again=lambda: nats_server(data_dir, free_ports(1)[0], credentials),
+        with_other_ports=lambda: nats_server(data_dir, free_ports(1)[0], credentials),
     )
 
 
@@ -55,7 +55,7 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
     """SeaweedFS in one process. It opens many ports: each is set, and all stay on loopback."""
     endpoint, parts = f"http://{LOOPBACK}:{port}", _part_ports()
     (data_dir / "s3").mkdir(exist_ok=True)
-    write_private(data_dir / S3_CONFIGURATION, credentials.s3_configuration(settings.s3_bucket))
+    write_private(data_dir / S3_CONFIG_FILE, credentials.s3_configuration(settings.s3_bucket))
     return ChildSpec(
         name="s3",
         role="s3",
@@ -67,7 +67,7 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             f"-ip.bind={LOOPBACK}",
             f"-s3.port={port}",
             *(f"-{part}={number}" for part, number in parts.items()),
-            f"-s3.config={S3_CONFIGURATION}",
+            f"-s3.config={S3_CONFIG_FILE}",
             f"-bucket={settings.s3_bucket}",
             "-s3.autoCreateBucket=false",
             # The filer would serve every object over HTTP without a password.
@@ -84,37 +84,37 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
         ],
         env=_environment(),
         urls=[endpoint],
-        is_ready=_bucket_answers(replace(settings, s3_endpoint=endpoint)),
+        is_ready=_bucket_check(replace(settings, s3_endpoint=endpoint)),
         cwd=data_dir,
         # Asked to stop it does so in 1.3 s, or waits up to minutes: for connections that its parts opened to each
         # other and never used, and for its maintenance. By then it serves nobody, and a kill loses nothing,
         # because it acknowledges only what the kernel has.
         grace=2.0,
         ports=(port, *parts.values()),
-        again=lambda: s3_server(data_dir, free_ports(1)[0], credentials, settings),
+        with_other_ports=lambda: s3_server(data_dir, free_ports(1)[0], credentials, settings),
     )
 
 
 def _part_ports() -> dict[str, int]:
     """A port of its own for each of SeaweedFS's parts, by the name of its option."""
     parts = ("master", "volume", "filer", "admin")
-    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_DISTANCE), strict=True))
+    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_PORT_OFFSET), strict=True))
     ports = {f"{part}.port": http for part, (http, _) in pairs.items()}
     ports |= {f"{part}.port.grpc": grpc for part, (_, grpc) in pairs.items()}
     return ports | {"s3.port.grpc": free_ports(1)[0]}
 
 
-def _bucket_answers(settings: Settings) -> Callable[[], Awaitable[bool]]:
+def _bucket_check(settings: Settings) -> Callable[[], Awaitable[bool]]:
     storage = Storage(settings)
 
-    async def answers() -> bool:
+    async def is_ready() -> bool:
         try:
             await storage.check()
         except UnavailableError:
             return False
         return True
 
-    return answers
+    return is_ready
 
 
 def _environment() -> dict[str, str]:

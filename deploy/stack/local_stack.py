@@ -15,7 +15,7 @@ from rich.console import Console
 from deploy.stack.child import ChildSpec
 from deploy.stack.credentials import API_KEY_VARIABLE, Credentials, bearer, load_credentials
 from deploy.stack.embedded_servers import nats_server, s3_server
-from deploy.stack.ports import LOOPBACK, claim, free_ports
+from deploy.stack.ports import LOOPBACK, allocate, free_ports
 from deploy.stack.supervisor import Supervisor
 from deploy.terminal import literal
 from gateway.access.api_keys import load_keys, read_pairs
@@ -28,9 +28,9 @@ NATS_PORT = 4222
 S3_PORT = 8333
 
 # A server that listens on every address is reached on loopback.
-REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
+REACHABLE_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 
-EXAMPLE = (
+EXAMPLE_REQUEST = (
     "curl {key}-H 'Content-Type: application/json' "
     """-d '{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8}' """
     "{url}/api/v1/generate"
@@ -57,14 +57,14 @@ class LocalStack:
         self._credentials: Credentials = load_credentials(options.data_dir)
         self._environ = dict(os.environ)
         if options.model:
-            self._environ["MUSICGEN_MODEL_SIZE"] = _absolute(options.model)
+            self._environ["MUSICGEN_MODEL_SIZE"] = _absolute_checkpoint(options.model)
         # What is wrong with the request stops the start before anything runs.
         settings = load_settings(self._environ)
         check_binding(settings, load_keys(settings))
         pairs = read_pairs(settings)
         self._authorization = bearer(pairs[0][1] if pairs else "")
         # Bound last, claimed first: the other parts choose among what is left.
-        self._gateway_port = self._claim_gateway_port()
+        self._gateway_port = self._choose_gateway_port()
 
     async def start(self) -> None:
         """Start all; returns when the first worker is ready or says why it cannot be."""
@@ -76,10 +76,10 @@ class LocalStack:
         # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
         *_, gateway = await self._supervisor.start(*workers, gateway)
         (url,) = gateway.urls
-        loaded = bool(workers) and await until_loaded(url, self._authorization, self._console)
+        loaded = bool(workers) and await wait_for_model(url, self._authorization, self._console)
         self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
         key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
-        example = EXAMPLE.replace("{url}", url).replace("{key}", key)
+        example = EXAMPLE_REQUEST.replace("{url}", url).replace("{key}", key)
         self._console.print(example, markup=False, highlight=False, soft_wrap=True)
         self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
 
@@ -88,7 +88,7 @@ class LocalStack:
         if own:
             self._console.print("  [green]✓[/] nats      your own, from NATS_URL")
             return lambda role: own
-        port = self._port("NATS", NATS_PORT)
+        port = self._choose_port("NATS", NATS_PORT)
         (spec,) = await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
         server = spec.urls[0].removeprefix("nats://")
         return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{server}"
@@ -102,7 +102,7 @@ class LocalStack:
             pair = self._credentials.s3_keys[role]
             return {"S3_ACCESS_KEY": pair.access_key, "S3_SECRET_KEY": pair.secret_key}
 
-        settings, port = load_settings(self._environ | keys("operator")), self._port("S3", S3_PORT)
+        settings, port = load_settings(self._environ | keys("operator")), self._choose_port("S3", S3_PORT)
         (spec,) = await self._supervisor.start(s3_server(self._options.data_dir, port, self._credentials, settings))
         return lambda role: {"S3_ENDPOINT": spec.urls[0], **keys(role)}
 
@@ -116,56 +116,56 @@ class LocalStack:
         return ChildSpec(
             name=f"worker-{number}",
             role="worker",
-            argv=_own("worker"),
+            argv=_musicgen("worker"),
             env=_without_keys(self._environ) | environment,
             urls=[metrics],
-            is_ready=_answers(metrics),
+            is_ready=_http_check(metrics),
             # It waits for running jobs, then hands back, then gives a stuck engine the rest.
             grace=2 * grace + 10,
             ports=(port,),
-            again=lambda: self._worker(number, nats_url, s3),
+            with_other_ports=lambda: self._worker(number, nats_url, s3),
         )
 
     def _gateway(self, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         settings = load_settings(self._environ)
         port = self._gateway_port
-        url = http_url(REACHED_BY.get(settings.gateway_host, settings.gateway_host), port)
+        url = http_url(REACHABLE_HOST.get(settings.gateway_host, settings.gateway_host), port)
         return ChildSpec(
             name="gateway",
             role="gateway",
-            argv=_own("gateway"),
+            argv=_musicgen("gateway"),
             env=self._environ | {"NATS_URL": nats_url, "GATEWAY_PORT": str(port), **s3},
             urls=[url],
-            is_ready=_answers(f"{url}/health/ready"),
+            is_ready=_http_check(f"{url}/health/ready"),
             grace=settings.shutdown_grace + 10,
             ports=(port,),
-            again=None if self._options.port else self._gateway_elsewhere(nats_url, s3),
+            with_other_ports=None if self._options.port else self._gateway_on_other_port(nats_url, s3),
         )
 
-    def _gateway_elsewhere(self, nats_url: str, s3: Mapping[str, str]) -> Callable[[], ChildSpec]:
-        def again() -> ChildSpec:
+    def _gateway_on_other_port(self, nats_url: str, s3: Mapping[str, str]) -> Callable[[], ChildSpec]:
+        def with_other_port() -> ChildSpec:
             (self._gateway_port,) = free_ports(1)
             return self._gateway(nats_url, s3)
 
-        return again
+        return with_other_port
 
-    def _claim_gateway_port(self) -> int:
+    def _choose_gateway_port(self) -> int:
         port = self._options.port
         if port is None:
-            return self._port("gateway", load_settings(self._environ).gateway_port)
-        if not claim(port):
+            return self._choose_port("gateway", load_settings(self._environ).gateway_port)
+        if not allocate(port):
             raise MusicgenError(f"Port {port} is taken by another program. Stop it, or give another --port.")
         return port
 
-    def _port(self, what: str, default: int) -> int:
-        if claim(default):
+    def _choose_port(self, what: str, default: int) -> int:
+        if allocate(default):
             return default
         (port,) = free_ports(1)
         self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")
         return port
 
 
-def _absolute(model: str) -> str:
+def _absolute_checkpoint(model: str) -> str:
     """A checkpoint folder by its whole path: children may run elsewhere."""
     return str(Path(model).expanduser().resolve()) if is_folder(model) else model
 
@@ -175,12 +175,12 @@ def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", API_KEY_VARIABLE))}
 
 
-def _own(command: str) -> list[str]:
+def _musicgen(command: str) -> list[str]:
     return [sys.executable, "-m", "deploy.cli.main", command]
 
 
-def _answers(url: str) -> Callable[[], Awaitable[bool]]:
-    async def answers() -> bool:
+def _http_check(url: str) -> Callable[[], Awaitable[bool]]:
+    async def is_ready() -> bool:
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
@@ -190,10 +190,10 @@ def _answers(url: str) -> Callable[[], Awaitable[bool]]:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    return answers
+    return is_ready
 
 
-async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -> bool:
+async def wait_for_model(url: str, headers: Mapping[str, str], console: Console) -> bool:
     """Show what the workers say until one is ready, or none can be; returns whether one is.
 
     Args:
@@ -204,12 +204,11 @@ async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -
     started, shown = time.monotonic(), ""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), headers=headers) as session:
         while True:
-            workers = await _workers(session, url)
+            workers = await _read_workers(session, url)
             states = {worker["state"] for worker in workers}
             if "ready" in states:
-                console.print(
-                    f"  [green]✓[/] model     {literal(_serving(workers))} [dim]({time.monotonic() - started:.1f} s)[/]"
-                )
+                took = f"[dim]({time.monotonic() - started:.1f} s)[/]"
+                console.print(f"  [green]✓[/] model     {literal(_describe_ready(workers))} {took}")
                 return True
             if states == {"failed"}:
                 worker = workers[0]
@@ -222,7 +221,7 @@ async def until_loaded(url: str, headers: Mapping[str, str], console: Console) -
             await asyncio.sleep(0.2)
 
 
-async def _workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+async def _read_workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
     try:
         async with session.get(f"{url}/health") as response:
             workers: list[dict[str, Any]] = (await response.json())["workers"]
@@ -231,6 +230,6 @@ async def _workers(session: aiohttp.ClientSession, url: str) -> list[dict[str, A
         return []  # the gateway is being restarted
 
 
-def _serving(workers: list[dict[str, Any]]) -> str:
+def _describe_ready(workers: list[dict[str, Any]]) -> str:
     ready = next(worker for worker in workers if worker["state"] == "ready")
     return f"{ready['model']} on {ready['device']}, {ready['slots']} at a time in each worker"

@@ -5,10 +5,10 @@ import socket
 from itertools import islice
 
 LOOPBACK = "127.0.0.1"
-CANDIDATES = range(12_000, 22_000)
+PORT_RANGE = range(12_000, 22_000)
 
 # A port is bound long after it was chosen: until then only this tells that it is spoken for.
-_promised: set[int] = set()
+_allocated: set[int] = set()
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -23,19 +23,19 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
-def listens(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a program listens on `port`. Unlike `is_free`, this does not bind it, even for a moment."""
+def has_listener(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a program has_listener on `port`. Unlike `is_free`, this does not bind it, even for a moment."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((host, port)) == 0
 
 
-def claim(*ports: int) -> bool:
+def allocate(*ports: int) -> bool:
     """Promise these ports to the caller, if all are free and nobody in this process has one; returns whether."""
     wanted = set(ports)
-    if wanted & _promised or not all(map(is_free, wanted)):
+    if wanted & _allocated or not all(map(is_free, wanted)):
         return False
-    _promised.update(wanted)
+    _allocated.update(wanted)
     return True
 
 
@@ -49,5 +49,5 @@ def free_port_pairs(count: int, distance: int) -> list[tuple[int, int]]:
 
     They are below the ephemeral range, where any outgoing connection could take one before it is listened on.
     """
-    pairs = ((port, port + distance) for port in random.sample(CANDIDATES, len(CANDIDATES)))
-    return list(islice((pair for pair in pairs if claim(*pair)), count))
+    pairs = ((port, port + distance) for port in random.sample(PORT_RANGE, len(PORT_RANGE)))
+    return list(islice((pair for pair in pairs if allocate(*pair)), count))

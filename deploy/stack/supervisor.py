@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.stack.child import Child, ChildFailedError, ChildSpec, PortTakenError
-from deploy.stack.data_folder import LOGS, RUN_FILE, write_run_file
+from deploy.stack.data_folder import LOG_FOLDER, RUN_FILE, write_run_file
 from deploy.terminal import NEWLINE, literal, plain
 from shared.lifecycle import end
 
-# Seconds before the next start after a death; the last one repeats. A child that lived for STABLE starts anew.
-BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STABLE = 60.0
+# Seconds before the next start after a death; the last one repeats. A child that lived for STABLE_AFTER starts anew.
+RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STABLE_AFTER = 60.0
 # How often a child may find a port taken that was free when it was chosen.
 PORT_TRIES = 5
 
@@ -23,7 +23,7 @@ class Supervisor:
 
     def __init__(self, data_dir: Path, console: Console) -> None:
         self._data_dir = data_dir
-        self._log_dir = data_dir / LOGS
+        self._log_dir = data_dir / LOG_FOLDER
         self._log_dir.mkdir(exist_ok=True)
         self._console = console
         self._children: list[Child] = []
@@ -42,38 +42,38 @@ class Supervisor:
         started = time.monotonic()
         children = [await self._spawn(spec) for spec in specs]
         for child in children:
-            await self._until_ready(child)
+            await self._wait_until_ready(child)
             self._console.print(
                 f"  [green]✓[/] {child.spec.name:<9} {' '.join(child.spec.urls)} "
                 f"[dim]({time.monotonic() - started:.1f} s)[/]"
             )
-            self._watching.append(asyncio.create_task(self._keep(child)))
+            self._watching.append(asyncio.create_task(self._keep_running(child)))
         return [child.spec for child in children]
 
-    async def _until_ready(self, child: Child) -> None:
+    async def _wait_until_ready(self, child: Child) -> None:
         """Wait until a child is ready, on other ports if another program took one of its own first."""
         for _ in range(PORT_TRIES):
             try:
-                await child.until_ready()
+                await child.wait_until_ready()
             except PortTakenError as error:
-                if child.spec.again is None:
+                if child.spec.with_other_ports is None:
                     raise
                 said = f"  ! {str(error).splitlines()[0]}; it starts on another one"
                 self._console.print(said, markup=False, soft_wrap=True)
                 await child.stop(force=self.force)
-                child.spec = child.spec.again()
+                child.spec = child.spec.with_other_ports()
                 await child.start()
-                self._write()
+                self._write_run_file()
             else:
                 return
-        await child.until_ready()
+        await child.wait_until_ready()
 
     async def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._log_dir)
         child.log_file.unlink(missing_ok=True)
         self._children.append(child)
         await child.start()
-        self._write()
+        self._write_run_file()
         return child
 
     async def stop(self) -> None:
@@ -84,30 +84,30 @@ class Supervisor:
             self._console.print(f"  [dim]{'killed' if killed else 'stopped'} {child.spec.name}[/]")
         (self._data_dir / RUN_FILE).unlink(missing_ok=True)
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep_running(self, child: Child) -> None:
         deaths = 0
         while True:
             born = time.monotonic()
-            why = await self._until_over(child)
-            deaths = 0 if time.monotonic() - born > STABLE else deaths
-            delay = BACKOFF[min(deaths, len(BACKOFF) - 1)]
+            why = await self._wait_until_down(child)
+            deaths = 0 if time.monotonic() - born > STABLE_AFTER else deaths
+            delay = RESTART_DELAYS[min(deaths, len(RESTART_DELAYS) - 1)]
             deaths += 1
             self._console.print(
                 f"  [yellow]![/] {child.spec.name} {why}; it starts again in {delay:g} s. "
                 f"Log: {literal(child.log_file)}",
                 soft_wrap=True,
             )
-            self._write()
+            self._write_run_file()
             await asyncio.sleep(delay)
             await self._restart(child)
 
-    async def _until_over(self, child: Child) -> str:
+    async def _wait_until_down(self, child: Child) -> str:
         """Return when a child has ended, by itself or because it hung; says why."""
-        over = asyncio.create_task(child.wait()), asyncio.create_task(child.until_hung())
+        over = asyncio.create_task(child.wait()), asyncio.create_task(child.wait_until_hung())
         try:
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
             if child.exit_code is not None:
-                return f"ended ({_ending(child.exit_code)})"
+                return f"ended ({_describe_exit(child.exit_code)})"
             self._console.print(f"  [yellow]![/] {child.spec.name} does not answer and is being stopped")
             killed = await child.stop(force=self.force)
             return "hung and was killed" if killed else "hung and was stopped"
@@ -117,8 +117,8 @@ class Supervisor:
     async def _restart(self, child: Child) -> None:
         try:
             await child.start()
-            self._write()
-            await child.until_ready()
+            self._write_run_file()
+            await child.wait_until_ready()
         except (ChildFailedError, OSError) as error:
             self._console.print(f"  ✗ {plain(str(error), keep=NEWLINE)}", markup=False, soft_wrap=True)
             # Alive without answering helps nobody: its end starts it again.
@@ -126,10 +126,10 @@ class Supervisor:
         else:
             self._console.print(f"  [green]✓[/] {child.spec.name} is back")
 
-    def _write(self) -> None:
-        found = [child.describe() for child in self._children]
+    def _write_run_file(self) -> None:
+        found = [child.run_file_entry() for child in self._children]
         write_run_file(self._data_dir, [each for each in found if each])
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"

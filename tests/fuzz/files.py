@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.stack.credentials import CREDENTIALS_FILE, Credentials, S3Keys, load_credentials
-from deploy.stack.data_folder import RUN_FILE, RunningProcess, read_run_file, running
+from deploy.stack.data_folder import RUN_FILE, RunningProcess, find_process, read_run_file
 from gateway.access.api_keys import load_keys
 from shared.errors import MusicgenError, SettingsError
 from shared.messages import Recipe
@@ -60,7 +60,7 @@ def run_file(data: bytes) -> None:
     """The processes of a local stack."""
     written(RUN_FILE, data)
     for process in read_run_file(FOLDER):
-        running(process)
+        find_process(process)
 
 
 def environment(data: bytes) -> None:

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.client import Client
 
-from deploy.cli.gateway_client import Target
-from deploy.cli.jobs import cancel
+from deploy.cli.gateway_client import GatewayTarget
+from deploy.cli.jobs import cancel_job
 from shared import subjects
 from shared.files import Audio
 from shared.messages import JobRecord, JobStatus, now
@@ -202,8 +202,8 @@ async def test_progress_that_comes_between_does_not_lose_the_wish(
 
 async def test_the_command_keeps_too(api: Api, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     job_id = await processing(api, hand)
-    await cancel(Target(api.url), job_id, keep=True)
+    await cancel_job(GatewayTarget(api.url), job_id, keep=True)
     assert capsys.readouterr().out == "Job cancelled successfully\n"
     assert (await hand.record(job_id)).keep_requested
-    await cancel(Target(api.url), job_id, keep=False)
+    await cancel_job(GatewayTarget(api.url), job_id, keep=False)
     assert (await hand.record(job_id)).status is JobStatus.CANCELLED

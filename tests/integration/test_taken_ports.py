@@ -93,5 +93,5 @@ async def test_a_port_that_has_to_be_that_one_is_told_in_a_line(
 ) -> None:
     (port,) = free_ports(1)
     with occupied(port), pytest.raises(ChildFailedError) as caught:
-        await supervisor.start(dataclasses.replace(nats_server(tmp_path, port, credentials), again=None))
+        await supervisor.start(dataclasses.replace(nats_server(tmp_path, port, credentials), with_other_ports=None))
     assert str(caught.value) == f"nats cannot have port {port}: another program has taken it"

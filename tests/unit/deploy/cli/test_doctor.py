@@ -13,13 +13,13 @@ from aiohttp.test_utils import TestServer
 from nats.aio.client import Client
 
 from deploy.cli import doctor as doctor_module
-from deploy.cli.doctor import Finding, doctor, examine
+from deploy.cli.doctor import Finding, doctor, run_checks
 from shared import subjects
 from shared.lifecycle import end
 from shared.messages import WorkerInfo, WorkerState, now
 from shared.settings import Settings
 from tests.servers import embedded_nats
-from tests.unit.deploy.cli.stack import without_home
+from tests.unit.deploy.cli.fake_up import without_home
 
 SETTINGS = [name.upper() for name in Settings.__struct_fields__]
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
@@ -57,19 +57,19 @@ def _environment(nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("S3_SECRET_KEY", "secret")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("MUSICGEN_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr(doctor_module, "LISTEN", 0.1)
+    monkeypatch.setattr(doctor_module, "LISTEN_SECONDS", 0.1)
 
 
 async def findings(data_dir: Path) -> dict[str, Finding]:
-    return {finding.what: finding for finding in await examine(data_dir)}
+    return {finding.name: finding for finding in await run_checks(data_dir)}
 
 
 async def test_a_wrong_setting_is_the_only_finding_and_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "http")
-    (finding,) = await examine(tmp_path)
-    assert (finding.what, finding.ok) == ("settings", False)
+    (finding,) = await run_checks(tmp_path)
+    assert (finding.name, finding.ok) == ("settings", False)
     assert "GATEWAY_PORT" in finding.detail
     assert finding.remedy
 
@@ -124,7 +124,7 @@ async def test_a_server_that_up_would_bring_is_only_a_note(tmp_path: Path, monke
 async def test_a_password_in_a_url_is_not_shown(tmp_path: Path, nats_url: str) -> None:
     password = urlsplit(nats_url).password
     assert password
-    assert password not in str(await examine(tmp_path))
+    assert password not in str(await run_checks(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path
 async def test_workers_are_heard_on_nats_without_a_gateway(
     tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch, state: WorkerState, ok: bool | None, words: str
 ) -> None:
-    monkeypatch.setattr(doctor_module, "LISTEN", 1.0)
+    monkeypatch.setattr(doctor_module, "LISTEN_SECONDS", 1.0)
     client = await nats.connect(nats_url)
     announcing = asyncio.create_task(announce(client, state))
     try:
@@ -239,6 +239,6 @@ async def test_without_gateway_and_nats_workers_are_a_note(tmp_path: Path, monke
 async def test_a_user_that_may_not_hear_workers_is_told_that_none_can_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observer_url: str
 ) -> None:
-    monkeypatch.setattr(doctor_module, "LISTEN", 1.0)
+    monkeypatch.setattr(doctor_module, "LISTEN_SECONDS", 1.0)
     monkeypatch.setenv("NATS_URL", observer_url)
     assert (await findings(tmp_path))["workers"].ok is None

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.env import exports, print_exports
+from deploy.cli.env import exported_variables, print_exports
 from shared.errors import MusicgenError
-from tests.unit.deploy.cli.stack import URLS, seeming_up
+from tests.unit.deploy.cli.fake_up import URLS, fake_up
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_running_up_exports_the_operators_access_to_every_part(tmp_path: Path) -> None:
-    credentials = seeming_up(tmp_path)
+    credentials = fake_up(tmp_path)
     keys = credentials.s3_keys["operator"]
-    assert exports(tmp_path) == {
+    assert exported_variables(tmp_path) == {
         "MUSICGEN_URL": URLS["gateway"],
         "NATS_URL": f"nats://operator:{credentials.nats_passwords['operator']}@127.0.0.1:4222",
         "S3_ENDPOINT": URLS["s3"],
@@ -36,29 +36,29 @@ def test_a_running_up_exports_the_operators_access_to_every_part(tmp_path: Path)
 
 
 def test_a_server_of_ones_own_is_not_exported(tmp_path: Path) -> None:
-    seeming_up(tmp_path, "gateway", "worker")
-    assert exports(tmp_path) == {"MUSICGEN_URL": URLS["gateway"]}
+    fake_up(tmp_path, "gateway", "worker")
+    assert exported_variables(tmp_path) == {"MUSICGEN_URL": URLS["gateway"]}
 
 
 def test_the_bucket_of_the_settings_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_BUCKET", "tunes")
-    seeming_up(tmp_path, "s3")
-    assert exports(tmp_path)["S3_BUCKET"] == "tunes"
+    fake_up(tmp_path, "s3")
+    assert exported_variables(tmp_path)["S3_BUCKET"] == "tunes"
 
 
 @pytest.mark.parametrize("stale", [False, True])
 def test_without_a_running_up_there_is_nothing_to_export(tmp_path: Path, stale: bool) -> None:
     if stale:
-        seeming_up(tmp_path, alive=False)
+        fake_up(tmp_path, alive=False)
     with pytest.raises(MusicgenError, match="No `musicgen up` runs on") as caught:
-        exports(tmp_path)
+        exported_variables(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_shell_reads_back_what_was_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    seeming_up(tmp_path)
+    fake_up(tmp_path)
     print_exports(tmp_path)
     lines = capsys.readouterr().out
     script = f"{lines}\n'{sys.executable}' -c 'import json, os; print(json.dumps(dict(os.environ)))'"
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=30, check=True, env={})
-    assert exports(tmp_path).items() <= json.loads(done.stdout).items()
+    assert exported_variables(tmp_path).items() <= json.loads(done.stdout).items()

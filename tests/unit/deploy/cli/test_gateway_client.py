@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from deploy.cli.gateway_client import DEFAULT_URL, Target, answer, connected, gateway_url
+from deploy.cli.gateway_client import DEFAULT_URL, GatewayTarget, gateway_session, gateway_url, read_json
 from deploy.cli.main import main
 from deploy.stack.data_folder import default_data_dir
 from shared.errors import MusicgenError
-from tests.unit.deploy.cli.stack import URLS, seeming_up, without_home
+from tests.unit.deploy.cli.fake_up import URLS, fake_up, without_home
 
 
 @pytest.fixture(autouse=True)
@@ -31,41 +31,41 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @asynccontextmanager
 async def request_to(server: BaseTestServer) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer of a server that stands for a gateway, as a client command gets it."""
-    async with connected(Target(str(server.make_url("")))) as session, session.get("/") as response:
+    async with gateway_session(GatewayTarget(str(server.make_url("")))) as session, session.get("/") as response:
         yield response
 
 
 def test_without_any_hint_the_default_port_is_tried() -> None:
-    assert gateway_url(Target()) == DEFAULT_URL
+    assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
 def test_a_running_up_is_found(data_dir: Path) -> None:
-    seeming_up(data_dir)
-    assert gateway_url(Target()) == URLS["gateway"]
+    fake_up(data_dir)
+    assert gateway_url(GatewayTarget()) == URLS["gateway"]
 
 
 def test_an_up_that_was_killed_is_not_asked(data_dir: Path) -> None:
-    seeming_up(data_dir, alive=False)
-    assert gateway_url(Target()) == DEFAULT_URL
+    fake_up(data_dir, alive=False)
+    assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
 def test_an_up_without_its_gateway_yet_is_not_asked(data_dir: Path) -> None:
-    seeming_up(data_dir, "nats", "s3")
-    assert gateway_url(Target()) == DEFAULT_URL
+    fake_up(data_dir, "nats", "s3")
+    assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
 def test_the_variable_goes_before_the_running_up_and_the_option_before_both(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seeming_up(data_dir)
+    fake_up(data_dir)
     monkeypatch.setenv("MUSICGEN_URL", "http://variable:1/")
-    assert gateway_url(Target()) == "http://variable:1"
-    assert gateway_url(Target("http://option:2/")) == "http://option:2"
+    assert gateway_url(GatewayTarget()) == "http://variable:1"
+    assert gateway_url(GatewayTarget("http://option:2/")) == "http://option:2"
 
 
 async def test_nobody_at_the_url_is_said_with_the_remedy() -> None:
     with pytest.raises(MusicgenError, match=r"No gateway answers at http://127\.0\.0\.1:1\.") as caught:
-        async with connected(Target("http://127.0.0.1:1")) as session, session.get("/"):
+        async with gateway_session(GatewayTarget("http://127.0.0.1:1")) as session, session.get("/"):
             pass
     assert "musicgen up" in str(caught.value)
 
@@ -88,11 +88,11 @@ async def test_an_error_is_told_in_the_gateways_words_if_it_has_some(status: int
     app.router.add_get("/", handler)
     async with (
         TestServer(app) as server,
-        connected(Target(str(server.make_url("")))) as session,
+        gateway_session(GatewayTarget(str(server.make_url("")))) as session,
         session.get("/") as response,
     ):
         with pytest.raises(MusicgenError, match=words):
-            await answer(response)
+            await read_json(response)
 
 
 async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatc
         for key, header in (("", None), ("k" * 16, "Bearer " + "k" * 16)):
             monkeypatch.setenv("MUSICGEN_API_KEY", key)
             async with request_to(server) as response:
-                assert await answer(response) == header
+                assert await read_json(response) == header
 
 
 async def test_a_missing_key_is_said_to_be_missing() -> None:
@@ -116,22 +116,22 @@ async def test_a_missing_key_is_said_to_be_missing() -> None:
     app.router.add_get("/", refuse)
     async with (
         TestServer(app) as server,
-        connected(Target(str(server.make_url("")))) as session,
+        gateway_session(GatewayTarget(str(server.make_url("")))) as session,
         session.get("/") as response,
     ):
         with pytest.raises(MusicgenError, match="set MUSICGEN_API_KEY"):
-            await answer(response)
+            await read_json(response)
 
 
 def test_a_data_folder_names_its_gateway_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seeming_up(tmp_path)
+    fake_up(tmp_path)
     monkeypatch.setenv("MUSICGEN_URL", "http://variable:1/")
-    assert gateway_url(Target(data_dir=tmp_path)) == URLS["gateway"]
+    assert gateway_url(GatewayTarget(data_dir=tmp_path)) == URLS["gateway"]
 
 
 def test_a_data_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MusicgenError, match="No `musicgen up` with a gateway runs on") as caught:
-        gateway_url(Target(data_dir=tmp_path / "elsewhere"))
+        gateway_url(GatewayTarget(data_dir=tmp_path / "elsewhere"))
     assert str(tmp_path) in str(caught.value)
 
 
@@ -159,18 +159,18 @@ def test_a_data_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_gateways_url_is_refused_in_a_sentence_that_tells_no_password(url: str) -> None:
     with pytest.raises(MusicgenError, match="is no URL of a gateway") as caught:
-        gateway_url(Target(url))
+        gateway_url(GatewayTarget(url))
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://host", "https://host:1/", "http://[::1]:8000", "HTTP://HOST", "http://host/"])
 def test_scheme_host_and_port_are_a_gateways_url(url: str) -> None:
-    assert gateway_url(Target(url)).lower() == url.lower().rstrip("/")
+    assert gateway_url(GatewayTarget(url)).lower() == url.lower().rstrip("/")
 
 
 def test_a_user_without_a_home_folder_gets_the_default_port(monkeypatch: pytest.MonkeyPatch) -> None:
     without_home(monkeypatch)
-    assert gateway_url(Target()) == DEFAULT_URL
+    assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
 @pytest.mark.parametrize("command", ["up", "env", "doctor"])
@@ -190,7 +190,7 @@ async def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setenv("MUSICGEN_API_KEY", key)
     with pytest.raises(MusicgenError, match="MUSICGEN_API_KEY holds a character") as caught:
-        async with connected(Target("http://127.0.0.1:1")):
+        async with gateway_session(GatewayTarget("http://127.0.0.1:1")):
             pass
     assert key not in str(caught.value)
 
@@ -206,7 +206,7 @@ async def test_an_answer_that_is_no_gateways_is_one_sentence(body: str, needed: 
     app.router.add_get("/", handler)
     async with TestServer(app) as server, request_to(server) as response:
         with pytest.raises(MusicgenError, match="not a gateway's"):
-            await answer(response, *needed)
+            await read_json(response, *needed)
 
 
 async def test_what_speaks_no_http_is_one_sentence() -> None:
@@ -219,5 +219,5 @@ async def test_what_speaks_no_http_is_one_sentence() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(MusicgenError, match="does not answer as a gateway does"):
-            async with connected(Target(f"http://127.0.0.1:{port}")) as session, session.get("/"):
+            async with gateway_session(GatewayTarget(f"http://127.0.0.1:{port}")) as session, session.get("/"):
                 pass

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deploy.cli.gateway_client import Target
+from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.generate import generate
 from shared.errors import MusicgenError
 from tests.faults.small_disk import small_disk
@@ -51,7 +51,7 @@ async def test_a_signal_while_the_job_is_being_accepted_cancels_it_all_the_same(
 ) -> None:
     gateway = Gateway()
     async with TestServer(gateway.app()) as server:
-        target = Target(str(server.make_url("")))
+        target = GatewayTarget(str(server.make_url("")))
         generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
         await gateway.asked.wait()
         os.kill(os.getpid(), number)
@@ -69,7 +69,7 @@ async def test_a_job_that_could_not_be_cancelled_is_said_to_go_on(
     gateway = Gateway(cancel_status=409)
     gateway.may_answer.set()
     async with TestServer(gateway.app()) as server:
-        target = Target(str(server.make_url("")))
+        target = GatewayTarget(str(server.make_url("")))
         # Without a WebSocket the command waits for the gateway to be back.
         generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
         await gateway.asked.wait()
@@ -101,7 +101,7 @@ async def test_a_place_that_takes_no_file_is_refused_before_any_music_is_asked_f
     gateway = Gateway()
     async with TestServer(gateway.app()) as server:
         with pytest.raises(MusicgenError, match=words):
-            await generate(Target(str(server.make_url(""))), REQUEST, place)
+            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, place)
     assert gateway.posts == 0
     assert {each.name for each in tmp_path.iterdir()} == {"loop", "file"}
 
@@ -110,7 +110,7 @@ async def test_a_socket_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(tmp_path / "s"))
         with pytest.raises(MusicgenError, match="is a socket"):
-            await generate(Target("http://127.0.0.1:1"), REQUEST, str(tmp_path / "s"))
+            await generate(GatewayTarget("http://127.0.0.1:1"), REQUEST, str(tmp_path / "s"))
     assert (tmp_path / "s").is_socket()
 
 
@@ -120,6 +120,8 @@ async def test_a_disk_without_room_for_the_music_is_told_before_any_is_asked_for
         async with TestServer(gateway.app()) as server:
             with pytest.raises(MusicgenError, match="too little for 60 s of music"):
                 await generate(
-                    Target(str(server.make_url(""))), {**REQUEST, "duration": 60.0}, str(tmp_path / "disk" / "o.wav")
+                    GatewayTarget(str(server.make_url(""))),
+                    {**REQUEST, "duration": 60.0},
+                    str(tmp_path / "disk" / "o.wav"),
                 )
     assert gateway.posts == 0

@@ -34,6 +34,6 @@ def spec(folder: Path, program: str, *, name: str = "tiny", **fields: Any) -> Ch
         "urls": [f"http://{name}"],
         "is_ready": appears(file),
         "grace": 5.0,
-        "patience": 10.0,
+        "ready_timeout": 10.0,
     }
     return ChildSpec(**(values | fields))

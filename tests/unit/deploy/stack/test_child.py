@@ -41,15 +41,15 @@ async def run(children: list[Child], wanted: ChildSpec, folder: Path) -> Child:
 
 async def test_a_child_that_is_ready_tells_its_pid_and_stops_at_sigterm(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, SLEEP), tmp_path)
-    await child.until_ready()
-    found = child.describe()
+    await child.wait_until_ready()
+    found = child.run_file_entry()
     assert found is not None
     assert (found.role, found.urls) == ("tiny", ["http://tiny"])
     assert psutil.Process(found.pid).create_time() == pytest.approx(found.started)
     await child.stop(force=asyncio.Event())
     assert child.exit_code == -signal.SIGTERM
     assert not psutil.pid_exists(found.pid)
-    assert child.describe() is None
+    assert child.run_file_entry() is None
 
 
 async def test_a_child_that_ends_before_it_is_ready_fails_with_its_last_words(
@@ -57,7 +57,7 @@ async def test_a_child_that_ends_before_it_is_ready_fails_with_its_last_words(
 ) -> None:
     child = await run(children, spec(tmp_path, FAIL), tmp_path)
     with pytest.raises(ChildFailedError, match="tiny ended with 7") as caught:
-        await child.until_ready()
+        await child.wait_until_ready()
     text = str(caught.value)
     assert "no such port" in text
     assert "first line" not in text
@@ -89,7 +89,7 @@ async def test_a_failure_is_told_in_one_line_of_the_log(
     program = f"import sys; print({said!r}, end=''); sys.exit(1)"
     child = await run(children, spec(tmp_path, program), tmp_path)
     with pytest.raises(ChildFailedError) as caught:
-        await child.until_ready()
+        await child.wait_until_ready()
     first, second = str(caught.value).splitlines()
     assert first.startswith("tiny ended with 1: ")
     assert first.endswith(reason)
@@ -102,7 +102,7 @@ async def test_only_the_log_of_this_start_is_read(tmp_path: Path, children: list
     child.spec = spec(tmp_path, "print('of today')")
     await child.start()
     await child.wait()
-    assert child.reason() == "of today"
+    assert child.failure_reason() == "of today"
 
 
 async def test_an_answer_of_another_program_on_its_port_is_not_the_childs(
@@ -112,22 +112,22 @@ async def test_an_answer_of_another_program_on_its_port_is_not_the_childs(
         port = other.getsockname()[1]
         child = await run(children, spec(tmp_path, SLEEP, ports=(port,)), tmp_path)
         with pytest.raises(PortTakenError, match=f"tiny cannot have port {port}"):
-            await child.until_ready()
+            await child.wait_until_ready()
 
 
 async def test_a_child_that_does_not_get_ready_in_time_fails_but_can_be_stopped(
     tmp_path: Path, children: list[Child]
 ) -> None:
-    child = await run(children, spec(tmp_path, "import time; time.sleep(60)", patience=0.2), tmp_path)
+    child = await run(children, spec(tmp_path, "import time; time.sleep(60)", ready_timeout=0.2), tmp_path)
     with pytest.raises(ChildFailedError, match=r"not ready after 0\.2 s"):
-        await child.until_ready()
+        await child.wait_until_ready()
     await child.stop(force=asyncio.Event())
     assert child.exit_code == -signal.SIGTERM
 
 
 async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, DEAF, grace=0.3), tmp_path)
-    await child.until_ready()
+    await child.wait_until_ready()
     started = time.monotonic()
     await child.stop(force=asyncio.Event())
     assert child.exit_code == -signal.SIGKILL
@@ -136,7 +136,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
 
 async def test_force_does_not_wait_for_the_grace(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, DEAF, grace=60), tmp_path)
-    await child.until_ready()
+    await child.wait_until_ready()
     force = asyncio.Event()
     stopping = asyncio.create_task(child.stop(force=force))
     await asyncio.sleep(0.1)
@@ -149,8 +149,8 @@ async def test_force_does_not_wait_for_the_grace(tmp_path: Path, children: list[
 
 async def test_a_frozen_child_is_woken_to_stop(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, POLITE), tmp_path)
-    await child.until_ready()
-    found = child.describe()
+    await child.wait_until_ready()
+    found = child.run_file_entry()
     assert found is not None
     os.kill(found.pid, signal.SIGSTOP)
     async with asyncio.timeout(3):
@@ -161,7 +161,7 @@ async def test_a_frozen_child_is_woken_to_stop(tmp_path: Path, children: list[Ch
 async def test_stopping_twice_or_before_the_start_is_fine(tmp_path: Path, children: list[Child]) -> None:
     await Child(spec(tmp_path, SLEEP), tmp_path).stop(force=asyncio.Event())
     child = await run(children, spec(tmp_path, SLEEP), tmp_path)
-    await child.until_ready()
+    await child.wait_until_ready()
     for _ in range(2):
         await child.stop(force=asyncio.Event())
     assert child.exit_code == -signal.SIGTERM
@@ -196,7 +196,7 @@ async def main():
     folder = Path(sys.argv[1])
     child = Child(spec(folder, SLEEP), folder)
     await child.start()
-    await child.until_ready()
+    await child.wait_until_ready()
     (folder / "parent.ready").write_text("x")
     await child.wait()
 
@@ -230,7 +230,7 @@ async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
 
     monkeypatch.setattr(psutil.Process, "net_connections", refuse)
     child = await run(children, replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)
-    await child.until_ready()
+    await child.wait_until_ready()
 
 
 def test_a_child_that_begins_to_listen_between_two_looks_has_its_port(
@@ -238,11 +238,11 @@ def test_a_child_that_begins_to_listen_between_two_looks_has_its_port(
 ) -> None:
     looked: list[int] = []
 
-    def listens(port: int) -> bool:
+    def has_listener(port: int) -> bool:
         looked.append(port)
         return True
 
-    monkeypatch.setattr("deploy.stack.child.listens", listens)
-    monkeypatch.setattr(Child, "_listening", lambda self: {1} if looked else set())
+    monkeypatch.setattr("deploy.stack.child.has_listener", has_listener)
+    monkeypatch.setattr(Child, "_own_ports", lambda self: {1} if looked else set())
     Child(replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)._check_ports()
     assert looked == [1]

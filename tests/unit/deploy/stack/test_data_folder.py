@@ -10,7 +10,7 @@ import pytest
 
 from deploy.cli.main import main
 from deploy.stack.credentials import load_credentials
-from deploy.stack.data_folder import LONGEST_PATH, PART_FOLDERS, check_folders
+from deploy.stack.data_folder import LONGEST_PATH, PART_FOLDERS, check_writable
 from shared.errors import MusicgenError
 
 STRANGER = 65534
@@ -40,8 +40,8 @@ def without_rights(folder: Path) -> Iterator[None]:
 
 
 def test_a_new_data_folder_gets_its_logs_and_nothing_else(tmp_path: Path) -> None:
-    check_folders(tmp_path)
-    check_folders(tmp_path)
+    check_writable(tmp_path)
+    check_writable(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["logs"]
 
 
@@ -55,7 +55,7 @@ def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, p
         without_rights(folder / part),
         pytest.raises(MusicgenError, match=f"{part} cannot be written: Permission denied"),
     ):
-        check_folders(folder)
+        check_writable(folder)
 
 
 @pytest.mark.parametrize("part", PART_FOLDERS)
@@ -66,7 +66,7 @@ def test_what_is_no_folder_is_told_before_anything_starts(tmp_path: Path, part: 
     else:
         (tmp_path / part).symlink_to(part if what == "loop" else "nowhere")
     with pytest.raises(MusicgenError, match=f"{part} cannot be written: "):
-        check_folders(tmp_path)
+        check_writable(tmp_path)
 
 
 def test_credentials_of_someone_else_are_told(folder: Path) -> None:

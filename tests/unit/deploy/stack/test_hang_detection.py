@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.stack import child as child_module
-from deploy.stack.child import INTERVAL, MISSES, reacts, until_hung
+from deploy.stack.child import HANG_CHECK_INTERVAL, MAX_MISSES, is_responsive, wait_until_unresponsive
 from deploy.stack.ports import LOOPBACK, free_ports
 
 
@@ -30,7 +30,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-async def looks_until_hung(time: Time, answers: str, oversleeps: Iterator[float]) -> int:
+async def checks_until_hung(time: Time, answers: str, oversleeps: Iterator[float]) -> int:
     """How many looks it takes, with `+` for an answer and `-` for none."""
     count = 0
 
@@ -40,20 +40,20 @@ async def looks_until_hung(time: Time, answers: str, oversleeps: Iterator[float]
         time.now += next(oversleeps)
         return answers[count - 1] == "+"
 
-    await until_hung(look, time)
+    await wait_until_unresponsive(look, time)
     return count
 
 
 @pytest.mark.parametrize(("answers", "looks"), [("---", 3), ("+---", 4), ("--+--+---", 9), ("-+-+---", 7)])
 async def test_a_child_hangs_after_three_misses_in_a_row(time: Time, answers: str, looks: int) -> None:
-    assert await looks_until_hung(time, answers, iter([0.0] * looks)) == looks
-    assert time.now == looks * INTERVAL
+    assert await checks_until_hung(time, answers, iter([0.0] * looks)) == looks
+    assert time.now == looks * HANG_CHECK_INTERVAL
 
 
 async def test_what_was_missed_while_the_machine_slept_does_not_count(time: Time) -> None:
     """The supervisor was stopped for an hour in each of its first looks; the child's silence began at the fourth."""
-    oversleeps = iter([3600.0] * MISSES + [0.0] * MISSES)
-    assert await looks_until_hung(time, "-" * 2 * MISSES, oversleeps) == 2 * MISSES
+    oversleeps = iter([3600.0] * MAX_MISSES + [0.0] * MAX_MISSES)
+    assert await checks_until_hung(time, "-" * 2 * MAX_MISSES, oversleeps) == 2 * MAX_MISSES
 
 
 async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
@@ -67,13 +67,13 @@ async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
     for handler in (answer, close):
         server = await asyncio.start_server(handler, LOOPBACK, 0)
         port = server.sockets[0].getsockname()[1]
-        assert await reacts(f"nats://{LOOPBACK}:{port}")
-        assert await reacts(f"http://{LOOPBACK}:{port}/metrics")
+        assert await is_responsive(f"nats://{LOOPBACK}:{port}")
+        assert await is_responsive(f"http://{LOOPBACK}:{port}/metrics")
         server.close()
 
 
 async def test_a_port_that_nothing_is_heard_of_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(child_module, "HANG_CHECK_TIMEOUT", 0.2)
     with socket.create_server((LOOPBACK, 0)) as frozen:  # as of a process that was stopped: the kernel accepts for it
-        assert not await reacts(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")
-    assert not await reacts(f"http://{LOOPBACK}:{free_ports(1)[0]}")
+        assert not await is_responsive(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")
+    assert not await is_responsive(f"http://{LOOPBACK}:{free_ports(1)[0]}")

@@ -23,8 +23,8 @@ def stack(folder: Path, port: int | None) -> LocalStack:
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
     """The only port that there is, chosen by another process."""
     (port,) = free_ports(1)
-    monkeypatch.setattr(ports, "_promised", set())
-    monkeypatch.setattr(ports, "CANDIDATES", [port])
+    monkeypatch.setattr(ports, "_allocated", set())
+    monkeypatch.setattr(ports, "PORT_RANGE", [port])
     return port
 
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from deploy.stack import ports as module
-from deploy.stack.ports import LOOPBACK, claim, free_port_pairs, free_ports, is_free
+from deploy.stack.ports import LOOPBACK, allocate, free_port_pairs, free_ports, is_free
 
 
 def test_a_port_is_free_until_somebody_listens_on_it() -> None:
@@ -47,27 +47,27 @@ def test_pairs_lie_apart_and_share_no_port() -> None:
 
 def test_a_port_is_handed_out_once_though_nobody_listens_on_it_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports(1)
-    monkeypatch.setattr(module, "CANDIDATES", [port])
+    monkeypatch.setattr(module, "PORT_RANGE", [port])
     assert is_free(port)
     assert free_ports(1) == []
-    assert not claim(port)
+    assert not allocate(port)
 
 
 def test_a_claimed_port_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = free_port_pairs(1, 10_000)[0]
-    monkeypatch.setattr(module, "_promised", set())
-    monkeypatch.setattr(module, "CANDIDATES", [first])
-    assert claim(second)
+    monkeypatch.setattr(module, "_allocated", set())
+    monkeypatch.setattr(module, "PORT_RANGE", [first])
+    assert allocate(second)
     assert free_port_pairs(1, second - first) == []
     assert free_ports(1) == [first]
 
 
-def test_both_halves_of_a_pair_are_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_halves_of_a_pair_are_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
     (pair,) = free_port_pairs(1, 10_000)
-    monkeypatch.setattr(module, "CANDIDATES", pair)
+    monkeypatch.setattr(module, "PORT_RANGE", pair)
     assert free_ports(1) == []
 
 
 def test_a_taken_port_cannot_be_claimed() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
-        assert not claim(server.getsockname()[1])
+        assert not allocate(server.getsockname()[1])

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from deploy.stack.data_folder import (
     RUN_FILE,
     RunningProcess,
-    end_leftovers,
-    locked,
+    find_process,
+    lock_data_folder,
     read_run_file,
-    running,
+    stop_leftovers,
     write_run_file,
 )
 from shared.errors import MusicgenError
@@ -66,69 +66,69 @@ def test_a_file_that_is_missing_or_damaged_lists_nothing(tmp_path: Path, content
 
 
 def test_a_process_that_runs_is_believed() -> None:
-    found = running(line(os.getpid()))
+    found = find_process(line(os.getpid()))
     assert found is not None
     assert found.pid == os.getpid()
 
 
 def test_a_pid_that_another_process_got_is_not_believed() -> None:
-    assert running(line(os.getpid(), started=psutil.Process().create_time() - 60)) is None
-    assert running(line(os.getpid(), started=0.0)) is None
+    assert find_process(line(os.getpid(), started=psutil.Process().create_time() - 60)) is None
+    assert find_process(line(os.getpid(), started=0.0)) is None
 
 
 def test_a_process_that_ended_is_not_believed(sleeper: subprocess.Popen[bytes]) -> None:
     stale = line(sleeper.pid)
     sleeper.kill()
     sleeper.wait()
-    assert running(stale) is None
+    assert find_process(stale) is None
 
 
 def test_leftovers_are_ended_and_told_by_role(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     write_run_file(tmp_path, [line(sleeper.pid, role="nats")])
-    assert end_leftovers(tmp_path) == ["nats"]
+    assert stop_leftovers(tmp_path) == ["nats"]
     assert not psutil.pid_exists(sleeper.pid)
     assert not (tmp_path / RUN_FILE).exists()
 
 
 def test_a_stranger_with_the_pid_of_a_leftover_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     write_run_file(tmp_path, [line(sleeper.pid, started=psutil.Process(sleeper.pid).create_time() - 60)])
-    assert end_leftovers(tmp_path) == []
+    assert stop_leftovers(tmp_path) == []
     assert sleeper.poll() is None
     assert not (tmp_path / RUN_FILE).exists()
 
 
 def test_without_leftovers_nothing_happens(tmp_path: Path) -> None:
-    assert end_leftovers(tmp_path) == []
+    assert stop_leftovers(tmp_path) == []
 
 
 def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    with locked(tmp_path / "a" / "b"):
+    with lock_data_folder(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_second_up_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
-    with locked(tmp_path):
+    with lock_data_folder(tmp_path):
         write_run_file(tmp_path, [line(os.getpid(), role="gateway")])
-        with pytest.raises(MusicgenError, match="already running") as caught, locked(tmp_path):
+        with pytest.raises(MusicgenError, match="already running") as caught, lock_data_folder(tmp_path):
             pass
     assert "http://127.0.0.1:8000" in str(caught.value)
     assert str(tmp_path) in str(caught.value)
-    with locked(tmp_path):
+    with lock_data_folder(tmp_path):
         pass
 
 
 def test_another_process_is_refused_too_and_its_death_frees_the_lock(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.data_folder import locked\n"
-        "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
+        "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.data_folder import lock_data_folder\n"
+        "with lock_data_folder(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
-            with pytest.raises(MusicgenError, match="already running"), locked(tmp_path):
+            with pytest.raises(MusicgenError, match="already running"), lock_data_folder(tmp_path):
                 pass
         finally:
             holder.kill()
-    with locked(tmp_path):
+    with lock_data_folder(tmp_path):
         pass

@@ -100,7 +100,7 @@ async def test_a_child_that_dies_is_started_again_and_both_are_said(tmp_path: Pa
 
 
 async def test_each_further_death_waits_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF", (0.01, 0.02, 0.03))
+    monkeypatch.setattr(module, "RESTART_DELAYS", (0.01, 0.02, 0.03))
     program = HEAD + "ready.write_text('x')\nsys.exit(3)"
     async with supervised(tmp_path) as (supervisor, said):
         await supervisor.start(spec(tmp_path, program))
@@ -159,8 +159,8 @@ SERVER = HEAD + (
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks that take a tenth of a second in place of ten."""
-    monkeypatch.setattr(child_module, "INTERVAL", 0.1)
-    monkeypatch.setattr(child_module, "PATIENCE", 1.0)
+    monkeypatch.setattr(child_module, "HANG_CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(child_module, "HANG_CHECK_TIMEOUT", 1.0)
 
 
 def server(folder: Path, **fields: Any) -> ChildSpec:

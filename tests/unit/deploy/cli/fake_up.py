@@ -18,7 +18,7 @@ URLS = {
 }
 
 
-def seeming_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
+def fake_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
     """Write what an `up` leaves; all roles unless some are named. Returns its credentials."""
     born = psutil.Process().create_time() if alive else 1.0
     write_run_file(
