@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import Cluster
+from tests.faults.deployment import Cluster
 from tests.servers import Server
 
 HERE = Path(__file__).parent

@@ -58,7 +58,7 @@ def _part(
     is_ready: Callable[[], Awaitable[bool]],
 ) -> Server:
     env = os.environ | {"PYTHONPATH": str(ROOT), "FAULTS_CONSTANTS": json.dumps(CONSTANTS | constants)} | environment
-    argv = [sys.executable, "-m", "tests.faults.role", role]
+    argv = [sys.executable, "-m", "tests.faults.run_service", role]
     return Server(ChildSpec(f"{role}-{number}", role, argv, env, [], is_ready), folder)
 
 

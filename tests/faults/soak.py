@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from tests.faults.checker import Verdict
 from tests.faults.client import Client
-from tests.faults.cluster import Cluster
-from tests.faults.verdict import Verdict
+from tests.faults.deployment import Cluster
 from tests.records import fill
 from tests.servers import Server, embedded_nats, embedded_s3
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared import subjects
-from tests.faults.cluster import Cluster, Environments
-from tests.faults.link import Link
+from tests.faults.deployment import Cluster, Environments
 from tests.faults.small_disk import small_disk
+from tests.faults.tcp_proxy import Link
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats
 

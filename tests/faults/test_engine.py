@@ -4,7 +4,7 @@ import signal
 
 import psutil
 
-from tests.faults.cluster import Cluster
+from tests.faults.deployment import Cluster
 
 
 async def test_an_engine_that_hangs_is_started_anew_and_its_jobs_go_on(cluster: Cluster) -> None:

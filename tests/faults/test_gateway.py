@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cluster import Cluster
+from tests.faults.deployment import Cluster
 
 
 @pytest.mark.parametrize(

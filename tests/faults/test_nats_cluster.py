@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from deploy.stack.ports import LOOPBACK
 from shared import subjects
 from shared.nats_servers import parse_servers
-from tests.faults.cluster import Cluster, Environments
-from tests.faults.verdict import Verdict
+from tests.faults.checker import Verdict
+from tests.faults.deployment import Cluster, Environments
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats_cluster
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import Cluster, Environments
+from tests.faults.deployment import Cluster, Environments
 from tests.faults.small_disk import small_disk
 from tests.servers import Server, embedded_s3
 

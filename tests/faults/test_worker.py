@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.subjects import JOBS_STREAM
-from tests.faults.cluster import Cluster
+from tests.faults.deployment import Cluster
 from tests.integration.system import eventually
 
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)

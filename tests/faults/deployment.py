@@ -10,10 +10,10 @@ from nats.aio.client import Client as NatsClient
 from shared.nats_servers import parse_servers
 from shared.settings import load_settings
 from shared.storage import Storage
+from tests.faults.checker import Verdict, judge
 from tests.faults.client import Client
 from tests.faults.history import History
 from tests.faults.parts import gateway_part, worker_part
-from tests.faults.verdict import Verdict, judge
 from tests.integration.finished import HOUR, later
 from tests.integration.system import System
 from tests.servers import Server

@@ -15,7 +15,7 @@ from gateway.live import audio_feeds
 from shared import subjects
 from shared.messages import JobStatus
 from tests.conftest import ROOT
-from tests.integration.hearing import change, hear, listen, listeners, piece, publish, read, start, until_listeners
+from tests.integration.live_audio import change, hear, listen, listeners, piece, publish, read, start, until_listeners
 from tests.integration.system import System, eventually
 from tests.records import ending
 

@@ -1,4 +1,4 @@
-"""A gateway or worker as a process, with shorter times: `python -m tests.faults.role worker`.
+"""A gateway or worker as a process, with shorter times: `python -m tests.faults.run_service worker`.
 
 `FAULTS_CONSTANTS` holds them as JSON, by the constant's full name. The program that then runs is the real one.
 """

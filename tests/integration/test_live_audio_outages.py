@@ -10,7 +10,7 @@ from gateway.live.outbox import AUDIO_LIMIT
 from shared import subjects
 from shared.errors import TopologyError
 from shared.topology import ensure_streams
-from tests.integration.hearing import hear, listen, listeners, piece, publish, read, start, until_listeners
+from tests.integration.live_audio import hear, listen, listeners, piece, publish, read, start, until_listeners
 from tests.integration.system import System, eventually
 from tests.servers import Server
 
