@@ -13,7 +13,7 @@ from gateway.access.rate_limiter import Rates
 from gateway.access.reservations import Reservations
 from gateway.http.authentication import OPEN_PATHS, authenticate
 from gateway.http.cors import preflight, share_answer
-from gateway.http.handlers.openapi_document import DOCUMENT
+from gateway.http.handlers.pages import DOCUMENT
 from gateway.http.middleware import problems, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY

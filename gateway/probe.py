@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
@@ -10,9 +11,9 @@ from typing import Literal
 import msgspec
 import nats.js.errors
 from nats.js.api import StreamInfo
+from prometheus_client import Gauge
 
 from gateway import metrics
-from gateway.gauges import set_gauges
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
 from gateway.index.worker_registry import WorkerRegistry
@@ -20,8 +21,9 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import BucketError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import WorkerState
+from shared.messages import JobStatus, WorkerState
 from shared.storage import Storage
+from shared.topology import MAX_RECORDS
 
 log = get_logger(__name__)
 
@@ -32,6 +34,10 @@ WRITE_INTERVAL = 10.0
 DOUBTS = 2
 # Without news of the records for longer than this, a gateway is not ready.
 APART = timedelta(seconds=10)
+# So many series a gauge has by key or model. The rest is one more.
+SERIES = 20
+# No key and no model is called so.
+OTHERS, NO_KEY = "(others)", "(none)"
 _RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
@@ -166,3 +172,28 @@ class Probe:
             if worker.state is WorkerState.READY:
                 metrics.SLOTS.labels(worker.model).inc(worker.slots)
                 metrics.BUSY.labels(worker.model).inc(worker.busy)
+
+
+def set_gauges(index: JobIndex) -> None:
+    """Set them to what the index holds now."""
+    metrics.RECORDS.set(index.count(None))
+    metrics.RECORDS_LIMIT.set(MAX_RECORDS)
+    metrics.RECORDS_DAMAGED.set(len(index.damaged))
+    _set(metrics.QUEUED_JOBS, index.waiting())
+    _set(metrics.KEY_QUEUED_JOBS, _by_key(index, JobStatus.QUEUED))
+    _set(metrics.KEY_RECORDS, _by_key(index, None))
+
+
+def _by_key(index: JobIndex, status: JobStatus | None) -> dict[str, int]:
+    owned = {owner: index.count(status, owner) for owner in index.owners()}
+    return owned | {NO_KEY: index.count(status) - sum(owned.values())}
+
+
+def _set(gauge: Gauge, values: Mapping[str, int]) -> None:
+    most = sorted((each for each in values.items() if each[1]), key=lambda each: each[1], reverse=True)
+    shown = dict(most[:SERIES])
+    if rest := sum(count for _, count in most[SERIES:]):
+        shown[OTHERS] = rest
+    gauge.clear()
+    for name, count in shown.items():
+        gauge.labels(name).set(count)

@@ -10,7 +10,6 @@ import structlog
 from aiohttp import web
 
 from gateway import metrics
-from gateway.http.trace_context import child_of
 from gateway.problems import Problem, mistake, problem_response, unavailable
 from shared.errors import UnavailableError
 from shared.logs import get_logger
@@ -23,6 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
 TRACEPARENT = web.RequestKey("traceparent", str)
 
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT_FORMAT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _REQUEST_ID_FORMAT = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 
 
@@ -49,6 +50,19 @@ def stamp(response: web.StreamResponse, request_id: str) -> None:
     """The headers that every answer has."""
     response.headers["X-Request-ID"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def new_traceparent() -> str:
+    """A new sampled trace."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def child_of(traceparent: str | None) -> str:
+    """The same trace with a span of our own; a new trace where there is none or it is malformed."""
+    if traceparent is None or not _TRACEPARENT_FORMAT.fullmatch(traceparent):
+        return new_traceparent()
+    version, trace_id, _, flags = traceparent.split("-")
+    return f"{version}-{trace_id}-{secrets.token_hex(8)}-{flags}"
 
 
 @web.middleware

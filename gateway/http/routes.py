@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.http.handlers import downloads, generate, health, job_status, openapi_document, pages, prompts
+from gateway.http.handlers import downloads, generate, health, job_status, pages, prompts
 from gateway.http.middleware import Handler
 from gateway.http.websocket import websocket
 from gateway.prompts import BuiltPrompt, PromptComponents, Vocabulary
@@ -188,7 +188,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/openapi.json",
-        handler=openapi_document.document,
+        handler=pages.openapi_document,
         operation_id="openapi_document",
         summary="This description",
         answers={200: "application/json", 304: None},

@@ -13,7 +13,7 @@ from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_pr
 from gateway.http.connection import Protocol
 from gateway.http.cors import may_connect
 from gateway.http.requests import field_error, read_query
-from gateway.live.audio_feeds import MAX_FEEDS, AudioFeeds
+from gateway.live.audio_subscriptions import MAX_FEEDS, AudioFeeds
 from gateway.live.event_hub import Subscription
 from gateway.live.messages import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
 from gateway.live.outbox import Outbox, OutboxFullError, Piece

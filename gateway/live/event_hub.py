@@ -5,21 +5,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import msgspec
+import nats.js.errors
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from gateway.jobs.submission import Jobs
-from gateway.live import event_log
 from gateway.live.messages import ErrorFrame, encode_frame
 from gateway.live.outbox import Outbox
-from shared.bus import Bus
+from shared import subjects
+from shared.bus import AWAY, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, Event, event_of
+from shared.messages import LIFECYCLE, UNDECODABLE, Event, event_of
 
 log = get_logger(__name__)
 
 # Seconds between two tries to catch up while NATS is away.
 RETRY = 0.5
+REPLAY_BATCH = 64
 
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -151,7 +155,7 @@ class EventHub:
         if after_seq is not None:
             if await self._jobs.current(job_id, viewer) is None:
                 return False  # before the first of its events
-            for event, frame in _events(await event_log.lifecycle_events(self._bus.require(), job_id)):
+            for event, frame in _events(await lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
                     subscription.after_seq = event.seq
@@ -174,3 +178,36 @@ def _events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
             yield _decode(frame), frame
         except UNDECODABLE as error:
             log.warning("not an event", error=str(error))
+
+
+async def lifecycle_events(js: JetStreamContext, job_id: str) -> list[bytes]:
+    """Every lifecycle event of a job that the stream still has, oldest first, as published.
+
+    Raises:
+        UnavailableError: if the broker does not answer.
+    """
+    try:
+        return [message.data for message in await _read_stream(js, job_id)]
+    except (nats.js.errors.APIError, *AWAY) as error:
+        raise UnavailableError(f"The events of {job_id} cannot be read: {error!r}") from error
+
+
+async def _read_stream(js: JetStreamContext, job_id: str) -> list[Msg]:
+    config = ConsumerConfig(
+        filter_subjects=[subjects.event_subject(job_id, kind) for kind in LIFECYCLE],
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.NONE,
+        mem_storage=True,
+        inactive_threshold=10.0,
+    )
+    consumer = await js.add_consumer(subjects.EVENTS_STREAM, config)
+    expected = consumer.num_pending or 0
+    subscription = await js.pull_subscribe_bind(consumer=consumer.name, stream=subjects.EVENTS_STREAM)
+    try:
+        messages: list[Msg] = []
+        while len(messages) < expected:
+            messages += await subscription.fetch(min(REPLAY_BATCH, expected - len(messages)), timeout=2)
+        return messages
+    finally:
+        await subscription.unsubscribe()
+        await js.delete_consumer(subjects.EVENTS_STREAM, consumer.name)

@@ -6,8 +6,8 @@ import msgspec
 
 from gateway.decoding import decode_json
 from gateway.http.handlers.job_status import _read_cursor
+from gateway.http.middleware import child_of, new_traceparent
 from gateway.http.requests import field_error
-from gateway.http.trace_context import child_of, new_traceparent
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry

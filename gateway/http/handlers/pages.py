@@ -10,6 +10,8 @@ from gateway.schemas import ServiceInfo
 from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
 
+DOCUMENT = web.AppKey("openapi_document", dict)
+
 _PAGE = files("gateway.http.static").joinpath("index.html").read_bytes()
 
 # The page loads nothing from elsewhere; audio may come from the S3 endpoint after a redirect.
@@ -53,3 +55,8 @@ async def index(request: web.Request) -> web.Response:
     answer = unless_known(request, page)
     answer.headers["Vary"] = "Accept"
     return answer
+
+
+async def openapi_document(request: web.Request) -> web.Response:
+    """GET /openapi.json: the OpenAPI 3.1 document, built once at start."""
+    return unless_known(request, json_response(request.app[DOCUMENT]))

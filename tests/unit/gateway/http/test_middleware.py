@@ -7,11 +7,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.middleware import TRACEPARENT, problems, request_context
+from gateway.http.middleware import TRACEPARENT, child_of, new_traceparent, problems, request_context
 from shared.errors import UnavailableError
 from tests.unit.gateway.conftest import Api
 
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+TRACEPARENT_FORMAT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 async def bug(request: web.Request) -> web.Response:
@@ -116,3 +117,37 @@ async def test_requests_are_counted_by_pattern_and_not_by_path(api: Api) -> None
         text = await response.text()
     assert 'route="/api/v1/status/{job_id}"' in text
     assert "gen_123456789abc" not in text
+
+
+def test_a_new_trace_is_sampled_and_well_formed() -> None:
+    found = new_traceparent()
+    assert TRACEPARENT_FORMAT.fullmatch(found)
+    assert found.endswith("-01")
+    assert new_traceparent() != found
+
+
+def test_a_child_keeps_trace_and_flags_and_has_a_span_of_its_own() -> None:
+    version, trace_id, span, flags = child_of(TRACE).split("-")
+    assert f"{version}-{trace_id}-{flags}" == "00-4bf92f3577b34da6a3ce929d0e0e4736-00"
+    assert span != "00f067aa0ba902b7"
+    assert TRACEPARENT_FORMAT.fullmatch(child_of(TRACE))
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        None,
+        "",
+        "nonsense",
+        TRACE.upper(),
+        TRACE[:-1],
+        f"{TRACE}-extra",
+        "ff" + TRACE[2:],
+        "00-" + "0" * 32 + "-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-" + "0" * 16 + "-01",
+    ],
+)
+def test_a_malformed_parent_gives_a_new_trace(malformed: str | None) -> None:
+    found = child_of(malformed)
+    assert TRACEPARENT_FORMAT.fullmatch(found)
+    assert "4bf92f3577b34da6a3ce929d0e0e4736" not in found
