@@ -1,1 +1,1 @@
-"""What gateway, worker and local stack must agree on: settings, messages, subjects, bus, storage."""
+"""What the gateway, the worker and the command line share: settings, messages, NATS and S3 access."""

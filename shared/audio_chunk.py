@@ -1,8 +1,8 @@
-"""Audio while it is generated: what `music.audio.<job_id>` and the WebSocket's binary frames carry.
+"""Chunks of audio during generation, as sent on `music.audio.<job_id>` and in binary WebSocket frames.
 
-Four bytes with the length of the header (little-endian), the header as UTF-8 JSON, then the samples: float32,
-little-endian, interleaved by channel. Spaces after the header's brace let the samples begin at a multiple of four
-bytes, so that a reader may look at them in place.
+Layout: four bytes with the length of the header (little-endian), the header as UTF-8 JSON, then the samples: float32,
+little-endian, interleaved by channel. Spaces after the header's closing brace align the samples to four bytes, so a
+reader can use them in place.
 """
 
 import struct
@@ -18,25 +18,25 @@ Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 SAMPLE_BYTES = 4
 
-# Nothing that a header holds comes near this; a length beyond it is a lie.
+# Real headers are far shorter; a greater length is an error.
 MAX_HEADER = 4096
 
 _LENGTH = struct.Struct("<I")
 
 
 class AudioChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """The header of one piece of audio.
+    """The header of one chunk of audio.
 
     Attributes:
-        job_id: whose audio it is.
+        job_id: the job.
         seq: 0, 1, 2 … within the attempt.
-        attempt: which attempt of the job made it. A new attempt begins again at `seq` 0 and `first_sample` 0.
-        first_sample: where the piece begins, in frames from the beginning of the job's audio.
-        frames: how many samples there are of each channel.
+        attempt: the job's attempt. A new attempt starts again at `seq` 0 and `first_sample` 0.
+        first_sample: where the chunk starts, in frames from the start of the job's audio.
+        frames: samples per channel.
         sample_rate: in hertz.
-        channels: how many are interleaved.
+        channels: number of interleaved channels.
         format: of a sample; -1.0 to 1.0 is full scale.
-        last: whether the attempt has no more. The last piece may be empty.
+        last: whether this is the attempt's last chunk, which may be empty.
     """
 
     type: Literal["audio"] = "audio"
@@ -56,14 +56,14 @@ _decode = msgspec.json.Decoder(AudioChunk).decode
 
 
 def pack_chunk(header: AudioChunk, pcm: bytes) -> bytes:
-    """The message of a piece of audio.
+    """Encode a chunk.
 
     Args:
-        header: what it is.
-        pcm: `frames * channels` samples, as described at the top of this file.
+        header: describes the samples.
+        pcm: `frames * channels` samples, in the layout described at the top of this file.
 
     Raises:
-        ValueError: if `pcm` is longer or shorter than the header says.
+        ValueError: if the length of `pcm` differs from what the header says.
     """
     _check_size(header, len(pcm))
     text = _encode(header)
@@ -75,10 +75,10 @@ def unpack_chunk(data: bytes) -> tuple[AudioChunk, memoryview]:
     """The header and a view of the samples' bytes.
 
     Raises:
-        ValueError: if that is no piece of audio: its length lies, the header is none, the samples do not fit it.
+        ValueError: if the data is not a chunk: a wrong length, an invalid header, or samples that do not match it.
     """
     if len(data) < _LENGTH.size:
-        raise ValueError(f"{len(data)} bytes are too few for a piece of audio.")
+        raise ValueError(f"{len(data)} bytes are too few for a chunk of audio.")
     length = _LENGTH.unpack_from(data)[0]
     end = _LENGTH.size + length
     if length > MAX_HEADER or end > len(data):
@@ -86,7 +86,7 @@ def unpack_chunk(data: bytes) -> tuple[AudioChunk, memoryview]:
     try:
         header = _decode(data[_LENGTH.size : end])
     except UNDECODABLE as error:
-        raise ValueError(f"The header is not one of a piece of audio: {error}.") from error
+        raise ValueError(f"The header of the chunk is invalid: {error}.") from error
     pcm = memoryview(data)[end:]
     _check_size(header, len(pcm))
     return header, pcm

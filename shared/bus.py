@@ -1,4 +1,4 @@
-"""The connection to NATS: made in the background, kept for ever, and honest about being away."""
+"""The connection to NATS: opened in the background and reopened whenever it is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -19,10 +19,13 @@ from shared.nats_servers import parse_servers
 
 log = get_logger(__name__)
 
-# A JetStream answer that takes longer than this counts as the broker being away.
+# Seconds after which a JetStream request counts as unanswered and the broker as away.
 REQUEST_TIMEOUT = 2.0
-# Seconds that closing may take: nats-py waits without end for a broker that stands still to read what is pending.
+# Seconds that closing may take: nats-py waits forever for a frozen broker to read pending data.
 CLOSING = 2.0
+
+# JetStream's error codes for a publish that expected another last sequence: a compare-and-set that lost.
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
 # What nats-py raises when the broker is away, slow or restarting.
 AWAY = (
@@ -33,20 +36,20 @@ AWAY = (
     nats.errors.OutboundBufferLimitError,
     nats.js.errors.NoStreamResponseError,
     nats.js.errors.ServiceUnavailableError,
-    nats.js.errors.ServerError,  # of a cluster whose leader is just being elected
+    nats.js.errors.ServerError,  # a cluster that is electing a leader
     ConnectionError,
 )
 
-RECONNECTS = Counter("musicgen_nats_reconnects", "Times that a lost connection to NATS was made again")
+RECONNECTS = Counter("musicgen_nats_reconnects", "Times that a lost connection to NATS was reopened")
 
 Listener = Callable[[], Awaitable[None]]
 
 
 class _Transport(TcpTransport):
-    """One that is closed in time: nats-py waits for ever for the end of a connection whose TLS handshake failed."""
+    """A transport with bounded closing: nats-py waits forever for a connection whose TLS handshake failed."""
 
     def __bool__(self) -> bool:
-        return True  # or nats-py would put one of its own in the place of one that is not connected yet
+        return True  # otherwise nats-py replaces a transport that is not connected yet
 
     async def wait_closed(self) -> None:
         try:
@@ -59,7 +62,7 @@ class _Transport(TcpTransport):
 
 
 class Bus:
-    """A NATS client that reconnects without end."""
+    """A NATS client that reconnects forever."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -73,35 +76,34 @@ class Bus:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the connection stands and every listener has done its part."""
+        """Whether the client is connected and every listener has succeeded."""
         return self._prepared and self.client.is_connected
 
     def on_connect(self, listener: Listener) -> None:
-        """Have `listener` called at the first connection and after each reconnection, in order."""
+        """Call `listener` after the first connection and every reconnection, in order of registration."""
         self._listeners.append(listener)
 
     def require(self) -> JetStreamContext:
-        """JetStream, now. A publish while disconnected would be sent later as a ghost: refuse it instead.
+        """The JetStream context, if NATS is connected. nats-py would buffer a publish and send it much later.
 
         Raises:
-            UnavailableError: if the connection does not stand.
+            UnavailableError: while NATS is away.
         """
         if not self.is_ready:
             raise UnavailableError(
-                f"NATS is away ({self.last_error or 'reconnecting'}); it is tried again all the time."
+                f"NATS is away ({self.last_error or 'reconnecting'}); reconnecting continues in the background."
             )
         return self.js
 
     async def run(self, url: str, name: str) -> None:
-        """Connect, and after each connection call the listeners until they succeed. Runs until cancelled.
+        """Connect; after each connection, call the listeners until they succeed. Runs until cancelled.
 
         Args:
-            url: as `NATS_URL`. With `tls://`, nothing is said outside TLS, and the certificate must be one that OpenSSL
-                trusts.
+            url: as in `NATS_URL`. With `tls://`, TLS starts first and OpenSSL must trust the certificate.
             name: shown in the broker's monitoring.
 
         Raises:
-            MusicgenError: from a listener, where trying again cannot help.
+            MusicgenError: from a listener, if a retry cannot help.
         """
         self.was_started = True
         await self.client.connect(
@@ -110,7 +112,7 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; nats-py sleeps on it
             connect_timeout=2,
-            # A server that vanished without a word is left after three unanswered pings, for another of its cluster.
+            # After three unanswered pings the client moves to another server of the cluster.
             ping_interval=3,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
@@ -122,12 +124,12 @@ class Bus:
             await self._connected.wait()
             self._connected.clear()
             if self._closed.is_set():
-                # nats-py gives up after errors that it takes for fatal; only a new process connects again.
+                # nats-py closes for good after errors that it considers fatal; only a new process can reconnect.
                 raise MusicgenError(f"The NATS connection was closed for good: {self.last_error}. Start again.")
             await self._prepare()
 
     def refresh(self) -> None:
-        """Have the listeners called again: something that they made is missing."""
+        """Call the listeners again, because something that they created is missing."""
         if self.client.is_connected and self._prepared:
             self._prepared = False
             self._connected.set()
@@ -138,7 +140,7 @@ class Bus:
                 for listener in self._listeners:
                     await listener()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                # JetStream answers a moment later than the connection stands; in a cluster, after an election.
+                # JetStream becomes ready a moment after the connection; in a cluster, after an election.
                 reason = f"JetStream is not ready: {error or repr(error)}"
                 if reason != self.last_error:
                     log.warning("nats not ready", error=reason)
@@ -168,7 +170,7 @@ class Bus:
 
 @asynccontextmanager
 async def open_bus() -> AsyncIterator[Bus]:
-    """A bus to register listeners on; its `run` connects. Closed, with what is pending flushed, at the end."""
+    """A bus on which to register listeners; `run` connects it. Flushed and closed at the end of the block."""
     client = Client()
     client._transport = _Transport()  # type: ignore[no-untyped-call]
     bus = Bus(client)
@@ -187,12 +189,12 @@ async def _flush(bus: Bus) -> None:
 
 
 async def _bounded(step: Coroutine[Any, Any, None]) -> None:
-    """Do a step of closing, for a while."""
+    """Run one step of closing, for at most CLOSING seconds."""
     task = asyncio.create_task(step)
     await asyncio.wait({task}, timeout=CLOSING)
     if not task.done():
-        log.warning("nats does not take what is pending", seconds=CLOSING)
+        log.warning("nats did not accept pending data", seconds=CLOSING)
         await end((task,))
     elif not task.cancelled() and (error := task.exception()):
-        # The connection ended while it was being closed, which is what is wanted.
+        # The connection ended while it was being closed, which is harmless.
         log.warning("nats closed badly", error=repr(error))

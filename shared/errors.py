@@ -1,4 +1,4 @@
-"""The errors that a person gets to read. Every message says what to do next."""
+"""Errors that users and operators read. Every message says what to do next."""
 
 
 class MusicgenError(Exception):
@@ -18,15 +18,15 @@ class UnavailableError(MusicgenError):
 
 
 class BucketError(UnavailableError):
-    """S3 answers, but the bucket is not there or is closed to these keys. An operator has to mend it."""
+    """S3 answers, but the bucket is missing or these keys may not use it. An operator has to fix that."""
 
 
 class DamagedRecordError(UnavailableError):
-    """What is stored under a job's key is no record of that job, or one with which no job can go on.
+    """The value under a job's key is not a valid record of that job.
 
     Attributes:
-        revision: at which it is stored. A compare-and-set on it puts a record in its place.
-        data: what is stored.
+        revision: of the value; a compare-and-set on it replaces the value with a valid record.
+        data: the stored value.
     """
 
     def __init__(self, job_id: str, revision: int, data: bytes, why: str) -> None:
@@ -39,7 +39,7 @@ class DamagedRecordError(UnavailableError):
 
 
 class QueueFullError(UnavailableError):
-    """The job queue holds as many jobs as it may."""
+    """The job queue has reached its limit."""
 
 
 class ConflictError(MusicgenError):
@@ -47,15 +47,15 @@ class ConflictError(MusicgenError):
 
 
 class TransitionError(MusicgenError):
-    """A record was about to change in a way in which no job does."""
+    """A change of a record that no transition allows."""
 
 
 class ModelUnavailableError(MusicgenError):
-    """The model cannot be loaded. `remedy` says what would help.
+    """The model cannot be loaded.
 
     Attributes:
-        remedy: one sentence for the person who runs the worker.
-        retryable: whether waiting may help, as with a network that is away.
+        remedy: one sentence that tells the operator what would help.
+        retryable: whether a retry may help, for example after a network failure.
     """
 
     def __init__(self, reason: str, remedy: str, *, retryable: bool = False) -> None:

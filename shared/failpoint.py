@@ -1,7 +1,7 @@
-"""Named places where a test has a process die, so that every gap between two steps is tried.
+"""Named points at which a test makes a process kill itself, to test a crash between any two steps.
 
-`MUSICGEN_FAILPOINT=worker.after_put` has the process kill itself the first time it gets there. Only the environment of
-the process names one, and only `musicgen gateway` and `musicgen worker` look: no request reaches this.
+With `MUSICGEN_FAILPOINT=worker.after_put` the process kills itself the first time it reaches that point. Only the
+environment of `musicgen gateway` and `musicgen worker` can set one; no request can.
 """
 
 import os
@@ -29,10 +29,10 @@ _armed = ""
 
 
 def arm(environ: Mapping[str, str] = os.environ) -> None:
-    """Arm the point that the environment names, if it names one.
+    """Arm the failpoint that the environment names, if any.
 
     Raises:
-        SettingsError: if there is no such point.
+        SettingsError: if the name is unknown.
     """
     global _armed
     name = environ.get(VARIABLE, "")
@@ -40,10 +40,10 @@ def arm(environ: Mapping[str, str] = os.environ) -> None:
         raise SettingsError(f"{VARIABLE} must be one of {', '.join(POINTS)}, not {name!r}. Unset it: it is for tests.")
     _armed = name
     if name:
-        log.warning("this process kills itself", failpoint=name)
+        log.warning("this process will kill itself", failpoint=name)
 
 
 def failpoint(name: str) -> None:
-    """Die here, as by kill -9, if this point is armed."""
+    """Kill this process with SIGKILL if this failpoint is armed."""
     if name == _armed:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,19 +1,19 @@
-"""The files that a job leaves: what is told of them, and where they are."""
+"""A job's files in the store: their descriptions, object keys and download paths."""
 
 from typing import Literal
 
 import msgspec
 
 SampleFormat = Literal["int16", "int24", "float32"]
-# What a request may have beside the audio: the score as a MIDI file, and each of its streams as a WAV file.
+# Outputs a request can ask for in addition to the audio: the score as a MIDI file, and each stem as a WAV file.
 OutputKind = Literal["midi", "stems"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = ("midi", "stems")
 
 
 class Audio(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex.
+    """A stored audio file. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex.
 
-    `s3_etag` is what the store answered to the upload; None in records of earlier versions.
+    `s3_etag` is the ETag that the store returned for the upload; None in records of earlier versions.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was stored beside the audio. `size`, `sha256` and `s3_etag` as those of the audio."""
+    """A stored file in addition to the audio. `size`, `sha256` and `s3_etag` are as in `Audio`."""
 
     kind: Literal["midi", "stem"]
     name: str
@@ -41,7 +41,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client sees of an output: `download_url` is a path of the gateway, `size` in bytes."""
+    """An output as clients see it: `download_url` is a path on the gateway, `size` is in bytes."""
 
     kind: Literal["midi", "stem"]
     name: str
@@ -49,25 +49,25 @@ class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
     download_url: str
 
 
-# Below this prefix lies what all jobs made.
+# The prefix of all jobs' files.
 ALL_JOBS_PREFIX = "jobs/"
 
 
 def audio_key(job_id: str) -> str:
-    """The object's key: made from the job id alone, which is checked before it gets here."""
+    """The object key of a job's audio. Callers check the job id first."""
     return f"{job_prefix(job_id)}audio.wav"
 
 
 def output_key(job_id: str, name: str) -> str:
-    """The key of an output, next to the audio's."""
+    """The object key of an output, under the same prefix as the audio."""
     return f"{job_prefix(job_id)}{name}"
 
 
 def job_prefix(job_id: str) -> str:
-    """Below this prefix lies everything that a job made."""
+    """The prefix of all files of a job."""
     return f"{ALL_JOBS_PREFIX}{job_id}/"
 
 
 def audio_url(job_id: str) -> str:
-    """The gateway's path from which a finished job is downloaded."""
+    """The path on the gateway that serves a finished job's audio."""
     return f"/api/v1/download/{job_id}"

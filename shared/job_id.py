@@ -17,7 +17,7 @@ def new_job_id() -> str:
 
 
 def job_id_for(idempotency_key: str) -> str:
-    """The id that belongs to an idempotency key: the same key always names the same job."""
+    """The job id derived from an idempotency key: the same key always gives the same id."""
     number = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest())
     characters = []
     for _ in range(_LENGTH):
@@ -27,5 +27,5 @@ def job_id_for(idempotency_key: str) -> str:
 
 
 def is_job_id(text: str) -> bool:
-    """Whether `text` has the form of a job id; anything else never reaches NATS or S3."""
+    """Whether `text` is a well-formed job id. Callers check this before they use it in NATS or S3."""
     return _FORMAT.fullmatch(text) is not None

@@ -1,16 +1,16 @@
-"""Being told to stop, and ending what runs in the background."""
+"""Stop signals, and ending background tasks."""
 
 import asyncio
 import signal
 from collections.abc import Iterable
 from typing import Any
 
-# A signal to a process group arrives twice under `uv run`, which passes it on: that is one wish to stop.
+# Seconds within which two signals count as one: under `uv run`, a signal to the process group arrives twice.
 ONE_SIGNAL = 0.5
 
 
 async def stop_signal() -> None:
-    """Return at the first SIGTERM or SIGINT. A second one, a while later, ends the process as it always would."""
+    """Return at the first SIGTERM or SIGINT. A second one, a moment later, terminates the process as usual."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -29,10 +29,10 @@ async def stop_signal() -> None:
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks until they have ended, whatever they end with.
+    """Cancel tasks until all have ended, with or without an error.
 
-    Once is not enough: `asyncio.wait_for`, which nats-py uses, swallows a cancellation that arrives together
-    with its result (fixed in Python 3.12).
+    One cancellation is not enough: `asyncio.wait_for`, which nats-py uses, swallows one that arrives together with its
+    result (fixed in Python 3.12).
     """
     while pending := {task for task in tasks if not task.done()}:
         for task in pending:

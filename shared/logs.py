@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, with the job's id bound to it, as text or JSON on stderr."""
+"""Structured logs on stderr, as text or JSON: one event per line, with the job id bound to it."""
 
 import io
 import logging
@@ -37,8 +37,8 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Whatever they have to say is said again, in context, by whoever called them. aiohttp.websocket would write down
-    # the subprotocols of a handshake, among which may be a key.
+    # Our own code logs their errors again with more context. aiohttp.websocket would also log the subprotocols of a
+    # handshake, which may contain an API key.
     for noisy in ("aiohttp.access", "aiohttp.websocket", "urllib3", "nats"):
         logging.getLogger(noisy).setLevel("ERROR")
     structlog.configure(
@@ -51,8 +51,8 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
 
 
 def _escape(logger: object, method: str, event: EventDict) -> EventDict:
-    """Escape text that would move the cursor or turn other text around. The JSON renderer writes ASCII anyway."""
-    # Of a value, the renderer itself writes line breaks as `\n`.
+    """Escape control and bidirectional characters. The JSON renderer writes ASCII anyway."""
+    # The renderer itself escapes line breaks in values.
     return {
         name: escaped(value, keep="" if name == "event" else "\n\r\t") if isinstance(value, str) else value
         for name, value in event.items()
@@ -60,7 +60,7 @@ def _escape(logger: object, method: str, event: EventDict) -> EventDict:
 
 
 def _plain_traceback(file: TextIO, exc_info: ExcInfo) -> None:
-    """A pretty one would print local variables, and with them prompts and keys."""
+    """A traceback without local variables, which could contain prompts and API keys."""
     text = io.StringIO()
     structlog.dev.plain_traceback(text, exc_info)
     file.write(escaped(text.getvalue(), keep="\n\t"))

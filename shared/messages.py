@@ -1,7 +1,6 @@
-"""Every message on the wire, as structs. JSON of these and of `shared/files.py` is what NATS, WebSocket and KV carry.
+"""Every message on the wire as a struct: NATS, WebSocket and the KV bucket carry JSON of these.
 
-Fields are only ever added, with a default; none is renamed or retyped, because programs in the
-field decode them.
+Fields are only ever added, with a default, and never renamed or retyped, because programs in the field decode them.
 """
 
 import re
@@ -14,7 +13,7 @@ from msgspec import Meta
 
 from shared.files import Audio, Output, OutputKind, OutputLink, SampleFormat, audio_url
 
-# What decoding foreign bytes may raise: besides msgspec's own, for text that is no UTF-8 and for absurd nesting.
+# Errors that decoding untrusted bytes can raise: msgspec's, invalid UTF-8, and too deep nesting.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -23,12 +22,12 @@ Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
 _encode = msgspec.json.Encoder().encode
-# msgspec writes no decimals or six. Quotes in a text are escaped, so nothing that people write looks like this.
+# msgspec writes zero or six decimals. Quotes inside strings are escaped, so user text cannot match this pattern.
 _TIME = re.compile(rb'(?<=[_"]at":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{3})\d{3})?Z"')
 
 
 def encode(message: object) -> bytes:
-    """The JSON of a struct, or of what holds structs. Times have exactly three decimals, on every wire."""
+    """Encode structs, or containers of structs, as JSON. Times always have exactly three decimals."""
     return _TIME.sub(_to_milliseconds, _encode(message))
 
 
@@ -37,13 +36,13 @@ def _to_milliseconds(time: re.Match[bytes]) -> bytes:
 
 
 def now() -> datetime:
-    """The present, in UTC, to the millisecond: the precision of every timestamp on the wire."""
+    """The current time in UTC, in whole milliseconds: the precision of every timestamp on the wire."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class JobStatus(StrEnum):
-    """Where a job is. The terminal ones never change again."""
+    """The status of a job. Terminal ones never change."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -63,7 +62,7 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is asked for: the same recipe gives the same files on the same device. `outputs` change no sound."""
+    """A complete request: on the same device the same recipe gives the same files. `outputs` do not affect the audio."""
 
     model: ModelName
     prompt: str
@@ -78,7 +77,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """The message on MUSIC_JOBS: enough to make the job's record again, should that have expired."""
+    """The message on MUSIC_JOBS: enough to recreate the job's record if that has expired."""
 
     job_id: str
     recipe: Recipe
@@ -88,7 +87,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds that each phase of the successful attempt took."""
+    """Duration of each phase of the successful attempt, in seconds."""
 
     generating: float = 0.0
     encoding: float = 0.0
@@ -100,7 +99,7 @@ _WIRE_NAMES = {"quarantined": "suspect", "awaiting_engine": "waits", "is_followe
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
-    """The truth about a job, in the KV bucket; changed only by compare-and-set.
+    """The authoritative state of a job, in the KV bucket; changed only by compare-and-set.
 
     Attributes:
         keep_requested: a client stopped the job and wants to keep the audio made so far.
@@ -149,27 +148,27 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     warnings: tuple[str, ...] = ()
 
     def is_visible_to(self, viewer: str | None) -> bool:
-        """Whether the one with the key of this name may know of the job. None is anybody, where no key is needed."""
+        """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""
         return viewer is None or viewer == self.owner
 
     @property
     def has_audio(self) -> bool:
-        """Whether the job has audio that has not expired; where there is a `source`, that one may have."""
+        """Whether the job has audio that has not expired by this record; the audio of its `source` may have."""
         return self.status.is_terminal and self.audio is not None and self.expired_at is None
 
     @property
     def keeps_audio(self) -> bool:
-        """Whether this record keeps its own audio in the store: it is there as long as one record says so."""
+        """Whether this record keeps audio in the store, as opposed to sharing another job's."""
         return self.has_audio and self.source is None
 
     @property
     def can_be_shared(self) -> bool:
-        """Whether an equal job can be answered with the files of this one."""
+        """Whether the files of this job can answer an equal one."""
         return self.status is JobStatus.COMPLETED and self.keeps_audio and not self.lost
 
 
 def job_of(record: JobRecord) -> Job:
-    """The message that brings a record's job to a worker."""
+    """The queue message for a record."""
     return Job(
         job_id=record.job_id,
         recipe=record.recipe,
@@ -180,9 +179,9 @@ def job_of(record: JobRecord) -> Job:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a job's life, as the WebSocket and `music.events.<job_id>.<type>` carry it.
+    """A change of a job, as sent over WebSocket and on `music.events.<job_id>.<type>`.
 
-    `seq` rises with every event of a job. It is the revision of the record at which the job came to this state.
+    `seq` rises with every event of a job: it is the revision of the record that it announces.
     """
 
     type: EventType
@@ -201,7 +200,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerState(StrEnum):
-    """What a worker can do now."""
+    """The state of a worker."""
 
     LOADING = "loading"
     READY = "ready"
@@ -210,7 +209,7 @@ class WorkerState(StrEnum):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change."""
+    """A worker's heartbeat on `music.workers.<worker_id>`, every two seconds and at each change."""
 
     worker_id: str
     model: ModelName
@@ -229,7 +228,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
-    """Where the gateway serves what is stored beside the audio, without what is lost."""
+    """Download links of a job's outputs, without lost files."""
     if record.expired_at:
         return ()
     return tuple(
@@ -245,7 +244,7 @@ def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
 
 
 def event_of(record: JobRecord, revision: int, kind: EventType | None = None) -> Event:
-    """The event that tells of `record` at `revision`; a lifecycle event unless `kind` says otherwise."""
+    """The event that announces `record` at `revision`; a lifecycle event unless `kind` is given."""
     audio = None if record.expired_at else record.audio
     return Event(
         type=kind or record.status.value,

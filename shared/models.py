@@ -1,4 +1,4 @@
-"""Which models there are, by the names that settings, requests and subjects use."""
+"""The known models, by the names that settings, requests and subjects use."""
 
 import re
 from pathlib import Path
@@ -27,17 +27,17 @@ MODEL_NAMES: tuple[str, ...] = (STARTER, *HUB_REPOSITORIES)
 
 
 def may_write_scores(name: str) -> bool:
-    """Whether a model of this name may give MIDI and stems: Meta's speak EnCodec, a folder's may speak a sampler."""
+    """Whether a model of this name may produce MIDI and stems. Meta's models cannot; a checkpoint folder may."""
     return name not in HUB_REPOSITORIES
 
 
 def is_folder(reference: str) -> bool:
-    """Whether a model setting points to a checkpoint folder rather than naming a model."""
+    """Whether a model setting is the path of a checkpoint folder, not a model name."""
     return "/" in reference or reference.startswith((".", "~"))
 
 
 def model_name(reference: str) -> str:
-    """The name under which jobs for this model queue: safe as one token of a NATS subject."""
+    """The name under which this model's jobs are queued: safe as one token of a NATS subject."""
     if not is_folder(reference):
         return reference
     return re.sub(r"[^a-z0-9]+", "-", Path(reference).expanduser().resolve().name.lower()).strip("-") or "checkpoint"
@@ -46,7 +46,7 @@ def model_name(reference: str) -> str:
 def _name_of(folder: str) -> str:
     try:
         return model_name(folder)
-    except (OSError, RuntimeError, ValueError) as error:  # such as the home of a user who does not exist
+    except (OSError, RuntimeError, ValueError) as error:  # e.g. the home folder of an unknown user
         raise SettingsError(
             f"MUSICGEN_MODEL_SIZE must be a name or a folder; {folder!r} is no path: {error}"
         ) from error
@@ -56,7 +56,7 @@ def check_model_reference(reference: str) -> None:
     """Refuse a model setting that is neither a known name nor a path.
 
     Raises:
-        SettingsError: with the names there are.
+        SettingsError: lists the known names.
     """
     if is_folder(reference) and _name_of(reference) in MODEL_NAMES:
         raise SettingsError(
@@ -71,9 +71,9 @@ def check_model_reference(reference: str) -> None:
 
 
 def default_guidance(model: str) -> float:
-    """How strongly a request follows its prompt if it does not say: `cfg_coef`.
+    """The default `cfg_coef`: how strongly the music follows the prompt.
 
-    audiocraft's 3, but for the starter, which is too small for it: what guidance amplifies are mostly its mistakes.
-    Measured in training/README.md.
+    audiocraft's default is 3. The starter is too small for that, because guidance mostly amplifies its mistakes;
+    training/README.md has the measurements.
     """
     return 1.5 if model == STARTER else 3.0

@@ -1,4 +1,4 @@
-"""The servers of `NATS_URL`: one, or several of a cluster, and how to log in to each."""
+"""`NATS_URL`: one server or the servers of a cluster, and the login for each."""
 
 import re
 from collections.abc import Callable
@@ -12,26 +12,26 @@ from shared.errors import SettingsError
 FORM = "nats:// or tls:// URLs such as nats://127.0.0.1:4222, with commas between the servers of a cluster"
 DEFAULT_PORT = 4222
 
-# The users of nats.conf that hear only answers below a prefix of their own: others must not overhear those.
+# Users in nats.conf that may subscribe only to their own inbox prefix, so that they cannot read others' replies.
 ROLES = ("gateway", "worker")
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+(%[A-Za-z0-9._-]+)?")
 
 
 class Login(NamedTuple):
-    """A user name and a password; without a password, the name is a token."""
+    """A user name and password; without a password, `user` is a token."""
 
     user: str
     password: str | None
 
 
 class NatsServers(NamedTuple):
-    """Where to connect to.
+    """The servers to connect to.
 
     Attributes:
-        urls: one for each server, without user and password.
-        logins: by `host:port`, for the servers that have one in their URL.
-        inbox_prefix: the subject below which the answers for this user come.
+        urls: one per server, without user and password.
+        logins: by `host:port`, for servers whose URL contains one.
+        inbox_prefix: the subject prefix for replies to this user.
     """
 
     urls: tuple[str, ...]
@@ -39,16 +39,16 @@ class NatsServers(NamedTuple):
     inbox_prefix: str
 
     def login(self, netloc: str) -> Login | None:
-        """How to log in to the server at `netloc`. One that the cluster told of takes the first login of the list."""
+        """The login for the server at `netloc`. Servers discovered through the cluster use the first login."""
         return self.logins.get(netloc) or next(iter(self.logins.values()), None)
 
     def connect_options(self, client: Client) -> dict[str, Any]:
-        """What `client.connect` needs to reach these servers and those that they tell of."""
+        """Arguments of `client.connect` for these servers and the ones that they advertise."""
         options: dict[str, Any] = {
             "servers": list(self.urls),
             "inbox_prefix": self.inbox_prefix,
-            # The default is to wait for the server's greeting, which tells in plain text whether to use TLS: an
-            # attacker on the way could change it and get the password.
+            # By default the client waits for the server's plain-text INFO, which says whether to use TLS. An attacker
+            # in the middle could change it and read the password.
             "tls_handshake_first": self.urls[0].startswith("tls://"),
         }
         if not self.logins:
@@ -60,7 +60,7 @@ class NatsServers(NamedTuple):
             assert found is not None
             return found
 
-        # nats-py asks at each connection. Left in the URLs, credentials would be lost for discovered servers.
+        # nats-py calls these at each connection. Credentials in URLs would not apply to discovered servers.
         asked: dict[str, Callable[[], str]] = {"user": lambda: login().user, "password": lambda: login().password or ""}
         if all(each.password is None for each in self.logins.values()):
             asked = {"token": lambda: login().user}
@@ -71,10 +71,10 @@ class NatsServers(NamedTuple):
 
 
 def parse_servers(text: str) -> NatsServers:
-    """Read `NATS_URL`. Spaces around commas and empty parts do not matter; a server that comes twice counts once.
+    """Parse `NATS_URL`. Spaces around commas, empty parts and repeated servers are ignored.
 
     Raises:
-        SettingsError: naming the variable and the server that is wrong, without its password.
+        SettingsError: names the wrong server, without its password.
     """
     servers: dict[str, SplitResult] = {}
     logins: dict[str, Login] = {}
@@ -138,6 +138,6 @@ def _complaint(text: str, number: int, count: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """`text` without what may be a password: what stands before an @, or where a port should be."""
+    """`text` without possible passwords: parts before an @ and non-numeric ports."""
     without_logins = re.sub(r"(?s)//.*@", "//…@", text)
     return re.sub(r":(?!//|\d*(?=[,/\s\]:]|$))[^,\s]*", ":…", without_logins)

@@ -1,11 +1,11 @@
-"""Publishing jobs and events, so that doing it twice does it once."""
+"""Publish jobs and events idempotently."""
 
 import msgspec
 import nats.js.errors
 from nats.js import JetStreamContext
 
 from shared import metrics, subjects
-from shared.bus import AWAY
+from shared.bus import AWAY, WRONG_LAST_SEQUENCE
 from shared.errors import QueueFullError, UnavailableError
 from shared.messages import TERMINAL, UNDECODABLE, Event, EventType, Job, JobStatus, encode, event_of
 from shared.records import Entry
@@ -14,24 +14,22 @@ _decode = msgspec.json.Decoder(Event).decode
 
 # JetStream's error code for a stream at `max_msgs` with `discard: new`.
 MAXIMUM_MESSAGES = 10077
-FULL = "The queue is full. Try again when some of its jobs are done."
-# JetStream's error codes for a subject whose last message is another one than was expected, now or in a moment.
-WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+FULL = "The queue is full. Try again when some of its jobs have finished."
 
 
 async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, again: str = "") -> int:
     """Queue a job; returns the message's sequence number in the stream.
 
-    The job id as message id makes a repetition harmless for an hour.
+    The message id is the job id, so the broker drops duplicates for an hour.
 
     Args:
-        js: where to.
-        job: what to do.
+        js: the JetStream context.
+        job: the message.
         traceparent: of the request.
-        again: tells this message from earlier ones, when a job that was queued before is queued again.
+        again: distinguishes this message from earlier ones of the same job when it is queued again.
 
     Raises:
-        QueueFullError: if the queue holds as many jobs as it may.
+        QueueFullError: if the queue has reached its limit.
         UnavailableError: if the broker does not answer.
     """
     message_id = f"{job.job_id}.{again}" if again else job.job_id
@@ -47,10 +45,10 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
 
 
 async def ensure_room(js: JetStreamContext) -> None:
-    """Check that the queue would take a job now.
+    """Check that the queue accepts a job now.
 
     Raises:
-        QueueFullError: if it holds as many as it may.
+        QueueFullError: if it has reached its limit.
         UnavailableError: if the broker does not answer.
     """
     try:
@@ -62,12 +60,12 @@ async def ensure_room(js: JetStreamContext) -> None:
 
 
 async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | None = None) -> None:
-    """Announce a record's state; the end of a job once, whoever tells it and however late.
+    """Publish the event for a record's state. A terminal event is published exactly once.
 
     Args:
-        js: where to.
+        js: the JetStream context.
         entry: the record and its revision, which becomes the event's `seq`.
-        kind: `progress` for one that is no step of the life cycle.
+        kind: `progress` for an event that is not part of the lifecycle.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -77,7 +75,7 @@ async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | No
 
 
 async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
-    """Announce a state that somebody else may have announced already; once in any case.
+    """Publish the event for a state that another process may have announced already; exactly once.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -88,7 +86,7 @@ async def ensure_announced(js: JetStreamContext, entry: Entry) -> None:
 
 
 async def is_announced(js: JetStreamContext, entry: Entry) -> bool:
-    """Whether a state has been announced.
+    """Whether the event for a state has been published.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -97,7 +95,7 @@ async def is_announced(js: JetStreamContext, entry: Entry) -> bool:
 
 
 async def has_ended(js: JetStreamContext, job_id: str) -> bool:
-    """Whether the end of a job has been announced within the time for which events are kept.
+    """Whether a terminal event of the job is still in the event stream.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -114,40 +112,40 @@ async def has_ended(js: JetStreamContext, job_id: str) -> bool:
 
 
 async def _look(js: JetStreamContext, entry: Entry) -> tuple[bool, int]:
-    """Whether a state has been announced, and the number of the last message on the subject of that."""
+    """Whether the event for a state was published, and the sequence of the last message on its subject."""
     record = entry.record
     if record.status is JobStatus.PROCESSING and record.progress > 0:
-        return True, 0  # progress follows the event that processing began
+        return True, 0  # progress is reported only after the `processing` event
     subject, last = subjects.event_subject(record.job_id, record.status.value), 0
     try:
         message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         last = message.seq or 0
         return _tells(_decode(message.data or b""), entry), last
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
-        return False, last  # not at all, or by somebody else's message
+        return False, last  # no event, or a foreign message on its subject
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
 
 
 def _tells(event: Event, entry: Entry) -> bool:
-    """Whether an event of a record's status tells of that record, or of a later one."""
+    """Whether an event with the record's status announces this record or a later one."""
     record, revision = entry
     if event.seq >= (record.seq or revision):
         return True
-    # Told when the attempt began; reports without progress have moved the record since.
+    # Published when the attempt started; reports without progress have changed the record since.
     began = record.status is JobStatus.PROCESSING and record.started_at is not None and event.at >= record.started_at
     return began and event.attempts == record.attempts
 
 
 async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, after: int) -> bool:
-    """False if the job's end is not announced, because its subject has another last message than number `after`."""
+    """Publish an event; False if a terminal event was refused because its subject's last message is not `after`."""
     record, revision = entry
     event, headers = event_of(record, revision, kind), _trace(record.traceparent)
     if kind is None:
-        # A publish whose answer was lost is tried again; the broker keeps one.
+        # A publish whose acknowledgement was lost is retried; the broker keeps one message.
         headers[subjects.MSG_ID] = f"{record.job_id}.{event.seq}"
         if record.status.is_terminal:
-            # A message id is known for two minutes. This is checked for as long as there are events.
+            # The broker remembers message ids for two minutes only, but checks this as long as the event is stored.
             headers[subjects.EXPECTED_LAST] = str(after)
     try:
         await js.publish(subjects.event_subject(record.job_id, event.type), encode(event), headers=headers)

@@ -82,14 +82,14 @@ class Batch(NamedTuple):
     remaining: int
 
 
-class Dated(NamedTuple):
+class TimedEntry(NamedTuple):
     """A record, and when it was last changed by the broker's clock: the clocks of those who wrote may differ."""
 
     entry: Entry
     changed_at: datetime
 
 
-def readable(change: Change) -> JobRecord | None:
+def decode_change(change: Change) -> JobRecord | None:
     """The record that was written; None, and a line in the log, if it is none, or that of another job."""
     try:
         return record_at(change.key, change.value)
@@ -98,13 +98,13 @@ def readable(change: Change) -> JobRecord | None:
         return None
 
 
-async def each_record(client: Client) -> AsyncGenerator[Dated]:
+async def read_records(client: Client) -> AsyncGenerator[TimedEntry]:
     """Every record that can be read now; one that changes meanwhile may come twice. Raises: UnavailableError."""
     async with aclosing(read_feed(client)) as feed:
         async for changes, remaining in feed:
             for change in changes:
-                if change.value is not None and (record := readable(change)):
-                    yield Dated(Entry(record, change.revision), change.changed_at)
+                if change.value is not None and (record := decode_change(change)):
+                    yield TimedEntry(Entry(record, change.revision), change.changed_at)
             if not remaining:
                 return
 

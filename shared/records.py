@@ -7,14 +7,12 @@ import nats.js.errors
 from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
 from shared import metrics, subjects
-from shared.bus import AWAY
+from shared.bus import AWAY, WRONG_LAST_SEQUENCE
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, encode
 from shared.transitions import check, file_lost, flaw
 
-# JetStream's error codes for a compare-and-set that lost.
-WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 # … and for a bucket that an early version made, or an operator: there the bucket's own TTL removes markers.
 MESSAGE_TTL_DISABLED = 10166
 # Seconds for which the marker of a removed record stays. Gateways that were away longer read all records again.

@@ -32,7 +32,7 @@ class StreamLimits(msgspec.Struct, frozen=True):
     max_age: int = 0
 
 
-class StreamLook(msgspec.Struct, frozen=True):
+class StreamSnapshot(msgspec.Struct, frozen=True):
     """A stream at one moment.
 
     Attributes:
@@ -60,10 +60,10 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_look = msgspec.json.Decoder(StreamLook).decode
+_decode_snapshot = msgspec.json.Decoder(StreamSnapshot).decode
 
 
-async def look_at_stream(client: Client, stream: str, *, deleted: bool = False) -> StreamLook:
+async def read_stream(client: Client, stream: str, *, deleted: bool = False) -> StreamSnapshot:
     """The stream now; with `deleted`, each missing number too.
 
     Raises:
@@ -76,4 +76,4 @@ async def look_at_stream(client: Client, stream: str, *, deleted: bool = False) 
         raise UnavailableError(f"The stream {stream} cannot be looked at: {error!r}") from error
     if failure := _decode_answer(answer.data).error:
         raise UnavailableError(f"The stream {stream} cannot be looked at: {failure.description}")
-    return _decode_look(answer.data)
+    return _decode_snapshot(answer.data)

@@ -20,7 +20,7 @@ from shared.publisher import ensure_announced, has_ended, is_announced, publish_
 from shared.record_feed import STREAM
 from shared.records import Entry, Records, encode_record
 from shared.storage import Storage
-from shared.stream_info import look_at_stream
+from shared.stream_info import read_stream
 from shared.transitions import MAX_ATTEMPTS, cancelled, claimed, failed, failed_from_message, promoted, restored
 from worker import metrics
 from worker.lease import Lease, acknowledge
@@ -174,7 +174,7 @@ class Claims:
 
     async def _restored(self, records: Records, message: Msg, job: Job) -> Entry | None:
         """A new record for a job whose own one expired while its message waited; None if that is not why it is gone."""
-        bucket = await look_at_stream(self._bus.client, STREAM)
+        bucket = await read_stream(self._bus.client, STREAM)
         if bucket.lifetime is None or bucket.ts - message.metadata.timestamp < bucket.lifetime:
             return None
         try:

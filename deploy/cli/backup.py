@@ -22,7 +22,7 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import MusicgenError, UnavailableError
 from shared.files import Audio, Output
-from shared.record_feed import STREAM, each_record
+from shared.record_feed import STREAM, read_records
 from shared.records import Records
 from shared.settings import load_settings
 from shared.storage import Storage
@@ -192,13 +192,13 @@ async def _delete_empty_stream(bus: Bus, name: str) -> None:
 
 
 async def _count_records(client: Client) -> int:
-    return len([each async for each in each_record(client)])
+    return len([each async for each in read_records(client)])
 
 
 async def _mark_missing_audio(client: Client, records: Records, stored: set[str]) -> int:
     """Note in the records which files are not there; returns of how many jobs."""
     missing: list[tuple[str, Audio | Output]] = []
-    async for (record, _), _ in each_record(client):
+    async for (record, _), _ in read_records(client):
         files: list[Audio | Output] = [record.audio, *record.outputs] if record.audio and record.keeps_audio else []
         missing += [(record.job_id, file) for file in files if file.key not in stored]
     for job_id, file in missing:

@@ -24,9 +24,9 @@ from shared.job_id import is_job_id
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
-from shared.record_feed import STREAM, Batch, Change, read_feed, readable
+from shared.record_feed import STREAM, Batch, Change, decode_change, read_feed
 from shared.records import MARKER_TTL, Entry
-from shared.stream_info import StreamLook, look_at_stream
+from shared.stream_info import StreamSnapshot, read_stream
 
 log = get_logger(__name__)
 
@@ -219,7 +219,7 @@ class JobIndex:
 
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
         """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
-        bucket = await look_at_stream(client, STREAM)
+        bucket = await read_stream(client, STREAM)
         if not self._is_continued(bucket):
             self._clear()
         self._created, self._present, self._present_since = bucket.created, bucket.ts, time.monotonic()
@@ -236,7 +236,7 @@ class JobIndex:
         self._apart_since = None
         return feed
 
-    def _is_continued(self, bucket: StreamLook) -> bool:
+    def _is_continued(self, bucket: StreamSnapshot) -> bool:
         """Whether the bucket's changes since the last one that came here tell all that is different."""
         # Another bucket, or one that was restored: its revisions mean other records.
         is_same = bucket.created == self._created and bucket.state.last_seq >= self._position
@@ -297,7 +297,7 @@ class JobIndex:
         if change.value is None:
             self.damaged.pop(change.key, None)
             self.discard(change.key)
-        elif record := readable(change):
+        elif record := decode_change(change):
             self.apply(Entry(record, change.revision))
             self._note_time(record, change.changed_at)
         elif is_job_id(change.key):

@@ -25,7 +25,7 @@ class Ledger:
         """
         self._bus.require()
         if self.records is None:
-            raise UnavailableError("NATS is away (no record bucket yet); it is tried again all the time.")
+            raise UnavailableError("NATS is away (no record bucket yet); reconnecting continues in the background.")
         return self.records
 
     async def current(self, job_id: str) -> Entry | None:

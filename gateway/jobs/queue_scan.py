@@ -17,7 +17,7 @@ from shared.bus import AWAY, REQUEST_TIMEOUT
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Job
-from shared.stream_info import StreamLook, look_at_stream
+from shared.stream_info import StreamSnapshot, read_stream
 
 log = get_logger(__name__)
 
@@ -74,7 +74,7 @@ class QueueScan:
             return await self._read(client, given_up)
 
     async def _read(self, client: Client, given_up: Collection[int]) -> Queue:
-        js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await look_at_stream(client, subjects.JOBS_STREAM)
+        js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await read_stream(client, subjects.JOBS_STREAM)
         await self._drop_removed(client, look)
         try:
             await self._read_new(js, look.state.last_seq)
@@ -88,12 +88,12 @@ class QueueScan:
                 (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
         return queue
 
-    async def _drop_removed(self, client: Client, look: StreamLook) -> None:
+    async def _drop_removed(self, client: Client, look: StreamSnapshot) -> None:
         is_another = look.created != self._created or look.state.last_seq < self._read_to
         if is_another or look.state.num_deleted > MAX_GAPS:
             self._letters, self._created, self._read_to = {}, look.created, 0
         elif self._letters:
-            state = (await look_at_stream(client, subjects.JOBS_STREAM, deleted=True)).state
+            state = (await read_stream(client, subjects.JOBS_STREAM, deleted=True)).state
             self._letters = {
                 number: letter
                 for number, letter in self._letters.items()

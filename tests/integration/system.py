@@ -17,7 +17,7 @@ from gateway.services import Services
 from shared.bus import open_bus
 from shared.lifecycle import end
 from shared.nats_servers import parse_servers
-from shared.record_feed import each_record
+from shared.record_feed import read_records
 from shared.records import Records
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
@@ -86,7 +86,7 @@ class System:
     async def recorded(self) -> list[str]:
         """The jobs that have a record."""
         await self.records()
-        return [entry.record.job_id async for entry, _ in each_record(await self.nats())]
+        return [entry.record.job_id async for entry, _ in read_records(await self.nats())]
 
     async def nats(self, role: str = "operator") -> Client:
         """A client of the broker."""

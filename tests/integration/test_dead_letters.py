@@ -70,7 +70,7 @@ async def test_a_job_whose_deliveries_ran_out_is_delivered_again_at_once(
     await api.until(job_id, "processing")
     await worker.vanish()
     await until_queue(js, messages=1, last=2)
-    await until_logged(caplog, "dead letter", job_id, "given up at delivery 1")
+    await until_logged(caplog, "dead letter", job_id, "not acknowledged at delivery 1")
     await limit_deliveries(js, -1)
     await system.worker()
     assert (await api.until(job_id, "completed"))["attempts"] == 2
@@ -103,7 +103,7 @@ async def test_a_job_whose_worker_lives_is_left_to_it_though_its_deliveries_ran_
     js = (await system.nats()).jetstream()
     await limit_deliveries(js, 1)
     job_id = await api.generate("slow", duration=6)
-    await until_logged(caplog, "dead letter", "given up at delivery 1")
+    await until_logged(caplog, "dead letter", "not acknowledged at delivery 1")
     assert (await api.until(job_id, "completed"))["attempts"] == 1
     await until_settled(api)
     await until_queue(js, messages=0, last=1)

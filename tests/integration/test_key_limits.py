@@ -12,7 +12,7 @@ import pytest
 from gateway.access.reservations import SETTLED, Reservations, Reserved
 from gateway.jobs.trimmer import SHARE
 from shared import subjects
-from shared.record_feed import each_record
+from shared.record_feed import read_records
 from shared.topology import RECORDS, ensure_quotas
 from tests.integration.finished import make
 from tests.integration.system import Api, System, eventually
@@ -154,7 +154,7 @@ async def known(api: Api, job_id: str) -> None:
 
 
 async def records_of(system: System, owner: str | None) -> list[str]:
-    return [entry.record.job_id async for entry, _ in each_record(await system.nats()) if entry.record.owner == owner]
+    return [entry.record.job_id async for entry, _ in read_records(await system.nats()) if entry.record.owner == owner]
 
 
 async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_no_other_key(

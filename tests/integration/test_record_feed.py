@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.index.job_index import JobIndex
 from shared.job_id import new_job_id
 from shared.messages import JobStatus, now
-from shared.record_feed import STREAM, Batch, each_record, read_feed
+from shared.record_feed import STREAM, Batch, read_feed, read_records
 from shared.records import Entry, encode_record
 from shared.subjects import JOBS_BUCKET
 from shared.topology import MAX_RECORDS, ensure_streams
@@ -51,13 +51,13 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
 async def test_a_worker_reads_every_record_once(system: System) -> None:
     jobs = await fill(await system.nats(), 3_000)
     client = await system.nats("worker")
-    assert [entry.record.job_id async for (entry, _) in each_record(client)] == jobs
+    assert [entry.record.job_id async for (entry, _) in read_records(client)] == jobs
 
 
 async def test_the_time_of_a_record_is_the_brokers(system: System) -> None:
     await make(system, updated_at=now() - timedelta(days=9))
     client = await system.nats("worker")
-    ((_, changed_at),) = [each async for each in each_record(client)]
+    ((_, changed_at),) = [each async for each in read_records(client)]
     assert abs(changed_at - now()) < timedelta(minutes=5)
 
 
@@ -66,13 +66,13 @@ async def test_an_empty_bucket_is_read_at_once(system: System) -> None:
     await ensure_streams(client.jetstream())
     async with aclosing(read_feed(client)) as feed:
         assert await anext(feed) == Batch([], 0)
-    assert [each async for each in each_record(client)] == []
+    assert [each async for each in read_records(client)] == []
 
 
 async def test_a_feed_that_ends_leaves_no_consumer_behind(system: System) -> None:
     client = await system.nats()
     await fill(client, 3)
-    assert len([each async for each in each_record(client)]) == 3
+    assert len([each async for each in read_records(client)]) == 3
     assert (await client.jetstream().stream_info(STREAM)).state.consumer_count == 0
 
 

@@ -15,7 +15,7 @@ from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord
-from shared.record_feed import each_record
+from shared.record_feed import read_records
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import LOST_KEPT, Storage
@@ -109,7 +109,7 @@ class Retention:
 
     async def _known(self) -> dict[str, Known]:
         known: dict[str, Known] = {}
-        async for (record, revision), changed_at in each_record(self._bus.client):
+        async for (record, revision), changed_at in read_records(self._bus.client):
             known[record.job_id] = _known(record, revision, changed_at)
         return known
 
