@@ -62,7 +62,7 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete request: on the same device the same recipe gives the same files. `outputs` do not affect the audio."""
+    """A request. On the same device the same recipe gives the same files; `outputs` do not affect the audio."""
 
     model: ModelName
     prompt: str

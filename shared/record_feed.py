@@ -1,8 +1,8 @@
-"""The records bucket as one ordered feed: all that it holds first, then every change.
+"""The records bucket as one ordered feed: its present content first, then every change.
 
-The feed pulls. At most one batch is ever on its way, so a client that is slow, or a bucket of any size, fills no
-buffer: a push consumer, which nats-py's own watch uses, may have 32 MB on its way, and the server cuts off a
-connection with more than `max_pending` (16 MB in nats.conf).
+The feed pulls, with at most one batch in flight, so a slow client or a large bucket cannot overrun a buffer. A push
+consumer, which nats-py's own watch uses, may have 32 MB in flight, and the server drops connections with more than
+`max_pending` (16 MB in nats.conf).
 """
 
 import asyncio
@@ -30,20 +30,20 @@ log = get_logger(__name__)
 STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _KEY_AT = len(f"$KV.{subjects.JOBS_BUCKET}.")
 
-# A batch ends at whichever comes first. Records are about 1 KB; larger batches were not faster.
+# Limits of a batch. Records are about 1 KB; larger batches were not faster.
 BATCH = 500
 BATCH_BYTES = 2 * 1024 * 1024
-# Seconds that a pull waits for changes before the feed pulls again, and between two signs of life meanwhile.
+# Seconds that a pull waits for changes before the feed pulls again, and between idle heartbeats meanwhile.
 EXPIRES = 30.0
 HEARTBEAT = 1.0
-# Seconds without a message or a sign of life after which the consumer counts as lost.
+# Seconds without a message or heartbeat after which the consumer counts as lost.
 SILENCE = 2 * HEARTBEAT + 1
-# Seconds after which the server removes the consumer of a client that is gone.
+# Seconds after which the server removes the consumer of a dead client.
 ABANDONED = 60.0
 
 # The headers that mark a deletion: by a client, and by the server.
 _DELETIONS = ("KV-Operation", "Nats-Marker-Reason")
-# How the server says that a pull is over, and all is well: nothing there, expired, or full by number or bytes.
+# Normal ends of a pull: no messages, expired, or a limit by number or bytes reached.
 _PULL_ENDED = (
     StatusCode.NO_MESSAGES,
     StatusCode.REQUEST_TIMEOUT,
@@ -62,7 +62,7 @@ _PULL = msgspec.json.encode(
 
 
 class Change(NamedTuple):
-    """A key as it was last written.
+    """The last write to a key.
 
     Attributes:
         value: None if the key was deleted.
@@ -76,30 +76,30 @@ class Change(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Changes in the order of their revisions; `remaining` more were there when the last one was sent."""
+    """Changes in the order of their revisions; `remaining` counts those still to come when the last one was sent."""
 
     changes: list[Change]
     remaining: int
 
 
 class TimedEntry(NamedTuple):
-    """A record, and when it was last changed by the broker's clock: the clocks of those who wrote may differ."""
+    """A record with the time of its last change by the broker's clock, because the writers' clocks may differ."""
 
     entry: Entry
     changed_at: datetime
 
 
 def decode_change(change: Change) -> JobRecord | None:
-    """The record that was written; None, and a line in the log, if it is none, or that of another job."""
+    """The record that was written; None, with a log line, if the value is not a valid record of this key."""
     try:
         return record_at(change.key, change.value)
     except UNDECODABLE as error:
-        log.warning("not a job record", key=change.key, error=str(error))
+        log.warning("invalid job record", key=change.key, error=str(error))
         return None
 
 
 async def read_records(client: Client) -> AsyncGenerator[TimedEntry]:
-    """Every record that can be read now; one that changes meanwhile may come twice. Raises: UnavailableError."""
+    """All valid records; one that changes while being read may appear twice. Raises: UnavailableError."""
     async with aclosing(read_feed(client)) as feed:
         async for changes, remaining in feed:
             for change in changes:
@@ -110,13 +110,12 @@ async def read_records(client: Client) -> AsyncGenerator[TimedEntry]:
 
 
 async def read_feed(client: Client, after: int = 0) -> AsyncGenerator[Batch]:
-    """Every key that was last written after the revision `after`, then each change, for as long as the caller reads.
+    """Yield every key last written after the revision `after`, then each change, until the caller closes the generator.
 
-    The first batch is empty and tells how much there is. Close the generator (`contextlib.aclosing`) to end the feed.
+    The first batch is empty and says how many changes follow. Close the generator with `contextlib.aclosing`.
 
     Raises:
-        UnavailableError: if the broker is away, sends nothing, or has lost the consumer. Read again after the last
-            revision that came.
+        UnavailableError: if the broker is away or silent, or lost the consumer. Call again with the last revision read.
     """
     js, inbox, arrivals = client.jetstream(timeout=REQUEST_TIMEOUT), client.new_inbox(), _Arrivals()
     try:
@@ -131,7 +130,7 @@ async def read_feed(client: Client, after: int = 0) -> AsyncGenerator[Batch]:
         finally:
             with suppress(nats.errors.Error, *AWAY):
                 await subscription.unsubscribe()
-                if not arrivals.is_lost:  # the server that has it may be the one that died: it would be waited for
+                if not arrivals.is_lost:  # its server may be the one that died; do not wait for it
                     await js.delete_consumer(STREAM, info.name)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The records cannot be read: {error!r}") from error
@@ -149,19 +148,19 @@ def _consumer(after: int) -> ConsumerConfig:
 
 
 class _Arrivals:
-    """What the server sent for the pulls of one consumer."""
+    """Messages and statuses that the server sends for the pulls of one consumer."""
 
     def __init__(self) -> None:
         self._changes: list[Change] = []
         self._remaining = 0
-        self._delivered = 0  # messages of the consumer, by its own count
-        self._left = 0  # messages that the present pull may still bring
+        self._delivered = 0  # messages received, to detect gaps
+        self._left = 0  # messages that the current pull may still deliver
         self._failure: str | None = None
-        self.is_lost = False  # whether the consumer is gone, or says nothing
+        self.is_lost = False  # whether the consumer is gone or silent
         self._news = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
-        """Take a message, or what the server says about the pull."""
+        """Handle a message or a status of the pull."""
         self._news.set()
         headers = message.headers or {}
         if status := headers.get(Header.STATUS):
@@ -185,7 +184,7 @@ class _Arrivals:
             self._failure = f"{status} {description}"
 
     async def of_one_pull(self) -> AsyncGenerator[Batch]:
-        """What comes for one pull, as it comes, until the pull has ended."""
+        """Yield batches of one pull as they arrive, until the pull ends."""
         self._left, came = BATCH, False
         while self._left > 0:
             await self._wait()
@@ -197,7 +196,7 @@ class _Arrivals:
                 self.is_lost = True
                 raise UnavailableError(f"The feed of the records broke off: {self._failure}.")
         if not came:
-            yield Batch([], 0)  # what was there may have been removed before it was sent
+            yield Batch([], 0)  # pending records may have been removed before they were sent
 
     async def _wait(self) -> None:
         try:

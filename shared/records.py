@@ -1,4 +1,4 @@
-"""Job records in the KV bucket: read, created and changed by compare-and-set only."""
+"""Job records in the KV bucket: read, and changed only by compare-and-set."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,15 @@ from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, encode
 from shared.transitions import check, file_lost, flaw
 
-# … and for a bucket that an early version made, or an operator: there the bucket's own TTL removes markers.
+# JetStream's error code for a bucket without per-message TTLs, made by an early version or an operator: there the
+# bucket's own TTL removes deletion markers.
 MESSAGE_TTL_DISABLED = 10166
-# Seconds for which the marker of a removed record stays. Gateways that were away longer read all records again.
+# Seconds for which the deletion marker of a record stays. A gateway that was away longer reads all records again.
 MARKER_TTL = 3600.0
-# … and for a stream that is not there, which says nothing about the records in it.
+# JetStream's error code for a missing stream. It says nothing about the records.
 STREAM_NOT_FOUND = 10059
 
-# The key of the deletion that `prove_writable` writes; it is no job's id.
+# The key that `prove_writable` deletes; no job can have this id.
 NO_RECORD = "trial-write"
 
 _decode = msgspec.json.Decoder(JobRecord).decode
@@ -44,10 +45,10 @@ def decode_record(data: bytes) -> JobRecord:
 
 
 def record_at(key: str, data: bytes | None) -> JobRecord:
-    """The record that is stored under a key.
+    """Decode the record stored under a key.
 
     Raises:
-        One of UNDECODABLE: if it is none, is one that no job can have, or is that of another job.
+        One of UNDECODABLE: if the value is not a record, breaks a rule of records, or belongs to another job.
     """
     record = _decode(data or b"")
     if record.job_id != key:
@@ -64,7 +65,7 @@ class Records:
         self.bucket = bucket
 
     async def get(self, job_id: str) -> Entry | None:
-        """The record now, or None if there is none."""
+        """The current record; None if there is none."""
         try:
             entry = await self.bucket.get(job_id)
         except nats.js.errors.KeyNotFoundError as error:
@@ -84,16 +85,16 @@ class Records:
 
         Raises:
             ConflictError: if the job exists already.
-            TransitionError: if no job begins like this.
+            TransitionError: if the state is not valid for a new job.
         """
         check(None, record)
         return await self._write(record, None)
 
     async def restore(self, record: JobRecord) -> Entry:
-        """Store the record of a job whose own one has expired.
+        """Store a new record for a job whose record has expired.
 
         Raises:
-            ConflictError: if there is one, or the last one was removed less than `MARKER_TTL` ago.
+            ConflictError: if a record exists, or was removed less than `MARKER_TTL` ago.
         """
         check(None, record)
         return await self._write(record, 0)
@@ -102,51 +103,51 @@ class Records:
         """Replace what `entry` holds.
 
         Raises:
-            ConflictError: if somebody else changed the record since `entry` was read.
-            TransitionError: if no job changes like this.
+            ConflictError: if another process changed the record since `entry` was read.
+            TransitionError: if the table of transitions does not allow the change.
         """
         check(entry.record, record)
         return await self._write(record, entry.revision)
 
     async def mend(self, record: JobRecord, revision: int) -> Entry:
-        """Put a record in the place of a damaged one: no table of transitions has an answer for that.
+        """Replace a damaged record. Transitions are not checked, because the damaged state is unknown.
 
         Args:
-            record: the job's last known state, or its end.
-            revision: of what is damaged.
+            record: the job's last known state, or its failure.
+            revision: of the damaged record.
 
         Raises:
-            ConflictError: if another process mended or removed it.
+            ConflictError: if another process replaced or removed it.
         """
         return await self._write(record, revision)
 
     async def remove(self, entry: Entry) -> None:
-        """Delete a record: one that was never announced, or that is one too many.
+        """Delete a record: a job that was never announced, or a surplus record.
 
         Raises:
-            ConflictError: if somebody else changed the record since `entry` was read.
+            ConflictError: if another process changed the record since `entry` was read.
         """
         try:
             await self._mark_deleted(entry)
         except nats.js.errors.APIError as error:
             if error.err_code in WRONG_LAST_SEQUENCE:
-                raise ConflictError(f"The record of {entry.record.job_id} was changed by somebody else.") from error
+                raise ConflictError(f"The record of {entry.record.job_id} was changed by another process.") from error
             raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
         except AWAY as error:
             raise UnavailableError(f"The record of {entry.record.job_id} cannot be removed: {error!r}") from error
 
     async def mark_lost(self, job_id: str, file: Audio | Output | None = None) -> Entry | None:
-        """Note that a file of a finished job is lost, so that an equal request is made and not answered with it.
+        """Mark a file of a finished job as lost, so that equal requests are generated again.
 
-        Of jobs that share a file, the one that keeps it is marked. A record stays as it is if the file is marked
-        already, if the job has given its audio up, or if the file is none of the job's.
+        If jobs share the file, the record that keeps it is marked. Nothing changes if the file is marked already, if
+        the audio has expired, or if the file does not belong to the job.
 
         Args:
-            job_id: of the job, or of one that shares its files.
-            file: the audio if None.
+            job_id: the job, or one that shares its files.
+            file: the lost file; None for the audio.
 
         Returns:
-            the record of the job that keeps the file, as it is then; None if there is none.
+            the resulting record of the job that keeps the file; None if there is none.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -157,12 +158,12 @@ class Records:
         while entry is not None and (lost := _kept_file(entry.record, file)) is not None:
             try:
                 return await self.update(entry, file_lost(*entry, lost))
-            except ConflictError:  # it was downloaded, given up or marked at the same moment: look again
+            except ConflictError:  # another process changed it: read it again
                 entry = await self.get(entry.record.job_id)
         return entry
 
     async def _mark_deleted(self, entry: Entry) -> None:
-        """As `KeyValue.delete` does, with a marker that disappears: a gateway that starts reads all markers."""
+        """Delete like `KeyValue.delete`, but with a marker that expires: a starting gateway reads all markers."""
         subject = subjects.record_subject(entry.record.job_id)
         headers = {KV_OP: KV_DEL, subjects.EXPECTED_LAST: str(entry.revision)}
         try:
@@ -173,10 +174,10 @@ class Records:
             await self.bucket._js.publish(subject, headers=headers)
 
     async def prove_writable(self) -> None:
-        """Write to the bucket without a trace: a deletion of what was never there.
+        """Make a trial write that leaves no trace: delete a key that never existed.
 
         Raises:
-            UnavailableError: with the reason, if it takes nothing in.
+            UnavailableError: with the reason, if the bucket does not accept writes.
         """
         try:
             await self.bucket.delete(NO_RECORD)
@@ -199,15 +200,15 @@ class Records:
             raise UnavailableError(f"The record of {record.job_id} cannot be written: {error!r}") from error
 
     async def _settle(self, record: JobRecord) -> Entry:
-        """A write whose answer was lost conflicts with itself when it is tried again: then it is ours."""
+        """Resolve a conflict: a retried write whose acknowledgement was lost conflicts with itself."""
         current = await self.get(record.job_id)
         if current is not None and current.record == record:
             return current
-        raise ConflictError(f"The record of {record.job_id} was changed by somebody else.")
+        raise ConflictError(f"The record of {record.job_id} was changed by another process.")
 
 
 def _kept_file(record: JobRecord, file: Audio | Output | None) -> Audio | Output | None:
-    """The file, or the audio if None, if the record keeps it in the store."""
+    """The file (None: the audio), if the record keeps it in the store."""
     wanted = file or record.audio
     if not record.keeps_audio or wanted is None or wanted.key in record.lost:
         return None

@@ -1,4 +1,4 @@
-"""Settings from the environment, read once at start and never again."""
+"""Settings from the environment, read once at startup."""
 
 import os
 import re
@@ -45,12 +45,12 @@ Hostnames = Annotated[
 ]
 CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS", "GATEWAY_HOSTNAMES")
 
-# An IPv6 address may come in brackets, as URLs have it.
+# IPv6 addresses may be given in brackets, as in URLs.
 ADDRESSES = ("GATEWAY_HOST", "WORKER_METRICS_HOST")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
-    """Every setting of gateway and worker. The environment's name is the field's in capitals."""
+    """All settings. The environment variable is the field name in capitals."""
 
     musicgen_model_size: Annotated[
         str, Meta(min_length=1, description="a model name such as starter or small, or a checkpoint folder")
@@ -103,14 +103,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     )
     gateway_websockets_per_client: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 100
     cors_origins: Origins = ""
-    # Names and keys, or a file of them; gateway/access/api_keys.py reads them.
+    # NAME:KEY pairs, or a file of them, parsed in gateway/access/api_keys.py.
     api_keys: str = ""
     api_keys_file: str = ""
     key_rate: Annotated[float, Meta(ge=0.1, le=10_000, description="requests a second from 0.1 to 10000")] = 100.0
     key_burst: Annotated[int, Meta(ge=1, le=100_000, description="a number of requests from 1 to 100000")] = 200
     key_queued_jobs: Annotated[int, Meta(ge=1, le=100_000, description="a number of jobs from 1 to 100000")] = 100
     key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
-    # Below MAX_RECORDS, so that one key alone never brings the others to it.
+    # Below MAX_RECORDS, so that one API key cannot exhaust the limit of all.
     key_records: Annotated[int, Meta(ge=1, le=40_000, description="a number of jobs from 1 to 40000")] = 10_000
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
@@ -121,25 +121,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     @property
     def model(self) -> str:
-        """The name under which this worker's model takes jobs."""
+        """The name under which this model's jobs are queued."""
         return model_name(self.musicgen_model_size)
 
     @property
     def allowed_origins(self) -> frozenset[str]:
-        """The origins of pages that may use the gateway from a browser, as browsers spell them."""
+        """Allowed CORS origins, as browsers send them."""
         return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin)
 
     @property
     def hostnames(self) -> frozenset[str]:
-        """The names under which the gateway serves besides localhost, without the dot that may end one."""
+        """Host names in addition to localhost under which the gateway serves, without a trailing dot."""
         return frozenset(name.strip().removesuffix(".") for name in self.gateway_hostnames.split(",") if name)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from `environ`; an empty value counts as not set.
+    """Read the settings from `environ`; empty values count as unset.
 
     Raises:
-        SettingsError: naming the first variable that is wrong and what it may be.
+        SettingsError: names the first invalid variable and its valid values.
     """
     names = [field.encode_name for field in msgspec.structs.fields(Settings)]
     values = {name: environ[name] for name in names if environ.get(name)}
@@ -164,19 +164,19 @@ def _check_host(name: str, host: str) -> None:
 
 
 def http_url(host: str, port: int) -> str:
-    """The URL of a server on this address: an IPv6 address stands in brackets there (RFC 3986, section 3.2.2)."""
+    """The URL of a server at this address, with IPv6 addresses in brackets (RFC 3986, section 3.2.2)."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _explain(error: str, values: Mapping[str, str]) -> str:
     match = re.search(r"`\$\.(\w+)`", error)
     name = match.group(1) if match else ""
-    shown = re.sub(r"(?s)//.*@", "//…@", values.get(name, ""))  # whoever mistypes a URL shows nobody its password
+    shown = re.sub(r"(?s)//.*@", "//…@", values.get(name, ""))  # hide the password of a mistyped URL
     return f"{name} must be {describe(name)}, not {shown!r}."
 
 
 def describe(variable: str) -> str:
-    """What a variable may be, in words."""
+    """The valid values of a variable, in words."""
     for field in msgspec.structs.fields(Settings):
         if field.encode_name == variable:
             return _description(msgspec.inspect.type_info(field.type))

@@ -1,4 +1,4 @@
-"""The audio bucket over the S3 protocol. minio-py is synchronous: every call runs in a thread."""
+"""The audio bucket, over the S3 protocol. minio-py is synchronous, so every call runs in a thread."""
 
 import asyncio
 import io
@@ -24,37 +24,37 @@ from shared.settings import Settings
 T = TypeVar("T")
 
 PRESIGNED_FOR = timedelta(minutes=10)
-# A download changes the record of the audio, unless another one did that so short a time ago.
+# A download renews the record that keeps the audio, at most this often.
 RENEWED_EVERY = timedelta(minutes=5)
-# Audio whose record changed within this time may be on its way to a client, who has a quarter of an hour for it.
+# Audio whose record changed within this time may still be downloading: clients get 15 minutes for that.
 IN_USE = PRESIGNED_FOR + RENEWED_EVERY + timedelta(minutes=15)
-# Objects that one look at the bucket tells of: what S3 gives in one answer.
+# Objects per listing request: S3's own page size.
 PAGE = 1000
-# What the store still has of a job whose audio is lost stays for this long: the gateway that missed it may have looked
-# into another bucket, and an operator can still save the files.
+# How long the other files of a job with lost audio are kept: the gateway may have looked into the wrong bucket, and an
+# operator can still recover the files.
 LOST_KEPT = timedelta(days=1)
-# S3's words for a bucket that these keys do not open, now or later.
+# S3 error codes that a retry does not resolve: the bucket or the keys are wrong.
 CLOSED = frozenset({"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 30.0
 
 
 class StoredObject(NamedTuple):
-    """An object in the bucket. `stored_at` by the store's clock, in UTC."""
+    """An object in the bucket; `stored_at` is in UTC by the store's clock."""
 
     key: str
     stored_at: datetime
 
 
 class Upload(NamedTuple):
-    """What the store has taken: the object's key, and the ETag that it answered with."""
+    """A finished upload: the object's key and the ETag that the store returned."""
 
     key: str
     etag: str | None
 
 
 class Storage:
-    """The bucket that holds the audio. Methods raise UnavailableError while S3 is away or refuses."""
+    """The audio bucket. Methods raise UnavailableError while S3 is away or refuses a request."""
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
@@ -62,10 +62,10 @@ class Storage:
         self._signer = _client(settings, settings.s3_public_endpoint or settings.s3_endpoint)
 
     async def check(self) -> None:
-        """Confirm that the bucket can be reached with these keys.
+        """Check that the bucket can be reached with these keys.
 
         Raises:
-            BucketError: if it is not there, or the keys are refused.
+            BucketError: if the bucket is missing or the keys are refused.
             UnavailableError: if S3 is away.
         """
         if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
@@ -76,12 +76,12 @@ class Storage:
         return await self._put(audio_key(job_id), data, "audio/wav", metadata)
 
     async def put_output(self, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
-        """Store a file beside a job's audio, under the key that it has; returns its description as stored."""
+        """Store an output under its key; returns its description with the ETag."""
         upload = await self._put(output.key, data, output.content_type, metadata)
         return replace(output, s3_etag=upload.etag)
 
     async def remove_job(self, job_id: str) -> None:
-        """Delete everything that a job made; nothing there is fine."""
+        """Delete all files of a job; it is fine if there are none."""
 
         def remove() -> None:
             found = self._client.list_objects(self.bucket, prefix=job_prefix(job_id), recursive=True)
@@ -92,7 +92,7 @@ class Storage:
         await self._call(remove)
 
     async def page(self, after: str) -> list[StoredObject]:
-        """What jobs have stored: up to a thousand objects behind the key `after`, in the order of their keys."""
+        """List up to PAGE objects of jobs after the key `after`, in key order."""
 
         def look() -> list[StoredObject]:
             found = self._client.list_objects(self.bucket, prefix=ALL_JOBS_PREFIX, recursive=True, start_after=after)
@@ -101,15 +101,15 @@ class Storage:
         return await self._call(look)
 
     def internal_url(self, method: Literal["GET", "HEAD"], key: str) -> str:
-        """A URL for the gateway's own request of the object; see `presigned_url`."""
+        """A presigned URL on the internal endpoint, for the gateway's own requests."""
         return str(self._client.get_presigned_url(method, self.bucket, key, expires=PRESIGNED_FOR))
 
     def presigned_url(self, key: str, filename: str) -> str:
-        """A URL on the public endpoint that serves the object for ten minutes. Made offline.
+        """A URL on the public endpoint that serves the object for ten minutes. Signed offline.
 
         Args:
-            key: the object's.
-            filename: under which a browser saves it.
+            key: of the object.
+            filename: suggested to browsers.
         """
         disposition: dict[str, str | list[str] | tuple[str]] = {
             "response-content-disposition": f'attachment; filename="{filename}"'
@@ -128,7 +128,7 @@ class Storage:
                     len(data),
                     content_type=content_type,
                     metadata=dict(metadata),
-                    # In one piece: the parts of an upload that was broken off are in no listing, and stay for ever.
+                    # A single part: parts of an aborted multipart upload appear in no listing and are never removed.
                     part_size=max(len(data), MIN_PART_SIZE),
                 )
             )
@@ -149,7 +149,7 @@ class Storage:
 
 def _remedy(code: str) -> str:
     if code in ("InternalError", "SlowDown", "ServiceUnavailable", "XMinioStorageFull", "InsufficientStorage"):
-        return "Look whether its disk is full, and at its log."
+        return "Check its disk space and its log."
     if code == "RequestTimeTooSkewed":
         return "Set this machine's clock, or S3's."
     return "Check S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET."
@@ -168,7 +168,7 @@ def _client(settings: Settings, endpoint: str) -> Minio:
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
         secure=url.scheme == "https",
-        region=settings.s3_region,  # given, so that presigning asks nobody
+        region=settings.s3_region,  # given, so that presigning needs no request
         http_client=urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
             retries=urllib3.Retry(total=1, backoff_factor=0.2),

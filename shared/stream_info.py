@@ -1,4 +1,4 @@
-"""A look at a stream: what nats-py's `stream_info` leaves out of the server's answer."""
+"""Stream information that nats-py's `stream_info` omits: the broker's time, and deleted sequence numbers."""
 
 from datetime import datetime, timedelta
 
@@ -13,10 +13,10 @@ class StreamState(msgspec.Struct, frozen=True):
     """The messages of a stream.
 
     Attributes:
-        first_seq: of the oldest message; one more than `last_seq` if there is none.
-        last_seq: of the last message that the stream ever got.
-        num_deleted: how many between the two are gone.
-        deleted: which ones, if that was asked for.
+        first_seq: of the oldest message; `last_seq` + 1 in an empty stream.
+        last_seq: of the last message ever stored.
+        num_deleted: number of deleted messages between the two.
+        deleted: their sequence numbers, if requested.
     """
 
     messages: int
@@ -27,7 +27,7 @@ class StreamState(msgspec.Struct, frozen=True):
 
 
 class StreamLimits(msgspec.Struct, frozen=True):
-    """What an operator may have set; `max_age` of a message in nanoseconds, 0 for none."""
+    """Limits that an operator may have changed; `max_age` in nanoseconds, 0 for no limit."""
 
     max_age: int = 0
 
@@ -36,8 +36,8 @@ class StreamSnapshot(msgspec.Struct, frozen=True):
     """A stream at one moment.
 
     Attributes:
-        created: tells the stream from an earlier one of its name.
-        ts: the moment, by the broker's clock.
+        created: distinguishes the stream from an earlier one of the same name.
+        ts: the current time by the broker's clock.
     """
 
     created: datetime
@@ -47,7 +47,7 @@ class StreamSnapshot(msgspec.Struct, frozen=True):
 
     @property
     def lifetime(self) -> timedelta | None:
-        """How long the stream keeps a message; None if for ever."""
+        """How long the stream keeps a message; None for no limit."""
         return timedelta(microseconds=self.config.max_age // 1000) or None
 
 
@@ -64,16 +64,16 @@ _decode_snapshot = msgspec.json.Decoder(StreamSnapshot).decode
 
 
 async def read_stream(client: Client, stream: str, *, deleted: bool = False) -> StreamSnapshot:
-    """The stream now; with `deleted`, each missing number too.
+    """Read a snapshot of the stream; with `deleted`, including the deleted sequence numbers.
 
     Raises:
-        UnavailableError: if the broker does not answer, or the stream is not there.
+        UnavailableError: if the broker does not answer, or the stream does not exist.
     """
     request = msgspec.json.encode({"deleted_details": deleted})
     try:
         answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", request, timeout=REQUEST_TIMEOUT)
     except AWAY as error:
-        raise UnavailableError(f"The stream {stream} cannot be looked at: {error!r}") from error
+        raise UnavailableError(f"The stream {stream} cannot be read: {error!r}") from error
     if failure := _decode_answer(answer.data).error:
-        raise UnavailableError(f"The stream {stream} cannot be looked at: {failure.description}")
+        raise UnavailableError(f"The stream {stream} cannot be read: {failure.description}")
     return _decode_snapshot(answer.data)

@@ -1,4 +1,4 @@
-"""Names on NATS: streams, subjects, consumers, headers. Other programs rely on every one of them."""
+"""Names on NATS: streams, subjects, consumers and headers. Other programs rely on them."""
 
 JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
@@ -12,7 +12,7 @@ ALL_EVENTS = "music.events.>"
 ALL_AUDIO = "music.audio.*"
 ALL_CANCELS = "music.cancel.*"
 ALL_WORKERS = "music.workers.*"
-# What JetStream tells of jobs' messages that nobody gets again.
+# JetStream advisories about job messages that will not be redelivered.
 DEAD_LETTERS = tuple(
     f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{JOBS_STREAM}.*" for kind in ("MAX_DELIVERIES", "MSG_TERMINATED")
 )

@@ -1,24 +1,24 @@
-"""Text that people write: which characters show, and which turn the text around them."""
+"""User text: invisible characters, bidirectional controls, and escaping for logs and terminals."""
 
 import unicodedata
 
-# Marks, overrides and isolates of the bidirectional algorithm (UAX #9): they can change the order in which text shows.
+# Marks, overrides and isolates of the bidirectional algorithm (UAX #9), which can change the displayed order.
 # Arabic and Hebrew are readable without them.
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-# Categories without a shape of their own: controls, formats, surrogates, spaces, and marks that need a base.
+# Categories of invisible characters: controls, formats, surrogates, spaces, and combining marks.
 _SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
-# Letters and symbols that are blank all the same, and code points that Unicode keeps for ignorable ones.
+# Letters and symbols that render blank, and code points reserved for ignorable characters.
 _BLANK = frozenset(map(chr, [0x115F, 0x1160, 0x2065, 0x2800, 0x3164, 0xFFA0, 0x1D159, *range(0xFFF0, 0xFFF9)]))
 _IGNORABLE_PLANE = range(0xE0000, 0xE1000)
 
 
 def without_bidi_controls(text: str) -> str:
-    """`text` in the order in which it was written, wherever it is shown. Joiners stay: emoji and scripts need them."""
+    """Remove bidirectional controls. Joiners stay, because emoji and some scripts need them."""
     return text.translate(_BIDI)
 
 
 def is_visible(text: str) -> bool:
-    """Whether at least one character shows."""
+    """Whether at least one character is visible."""
     return any(map(_shows, text))
 
 
@@ -31,7 +31,7 @@ def _shows(character: str) -> bool:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    r"""`text` with `\u202e` in the place of each character that is not printable, for logs and terminals."""
+    r"""Replace non-printable characters with escapes such as `\u202e`, for logs and terminals."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in keep else _escape(each) for each in text)

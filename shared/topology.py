@@ -1,7 +1,7 @@
-"""The streams, the consumers and the bucket: created when missing, checked when there, never changed.
+"""Streams, consumers and buckets on NATS: created if missing, checked if present, never changed.
 
-What defines how they behave is checked. Limits (`max_msgs`, `max_bytes`, `max_age`, replicas) are the
-operator's to change with the nats CLI and are left as they are found. `NATS_REPLICAS` counts where one is created.
+The check covers settings that define their behaviour. Operators may change limits (`max_msgs`, `max_bytes`, `max_age`,
+replicas) with the nats CLI. `NATS_REPLICAS` applies only at creation.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from shared.errors import TopologyError, UnavailableError
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-# Longer than audio is kept by default, so that a job whose audio has expired still tells its recipe for a while.
+# Longer than audio is kept by default, so that the recipe outlives the audio.
 RECORD_TTL = 14 * DAY
-# Each gateway holds all records in memory, at some 1.4 KB each: with this many no further job is accepted.
+# At this number of records no further job is accepted: each gateway holds all records in memory, about 1.4 KB each.
 MAX_RECORDS = 100_000
 
 # Every so many seconds one of the workers removes what has expired.
 TURN = 300.0
 
-# A worker that says nothing for this long has lost the job; it speaks every HEARTBEAT seconds.
+# Seconds after which an unacknowledged job is redelivered; its worker extends that every HEARTBEAT seconds.
 ACK_WAIT = 30.0
 HEARTBEAT = 8.0
 
-# JetStream's error codes for a server or account whose memory or disk is all set aside.
+# JetStream's error codes for a server or account without free memory or disk.
 NO_ROOM = frozenset({10002, 10028, 10047})
-# … for a stream with more replicas than there are servers now, and for one with replicas on a server without a cluster.
+# … for more replicas than there are servers, and for replicas on a server that is not clustered.
 NO_PEERS = 10005
 NOT_CLUSTERED = 10074
-# … for a stream that exists with another configuration than the wanted one.
+# … for a stream that exists with another configuration.
 NAME_IN_USE = 10058
-# How often, and how many seconds apart, a stream that another process may be making is looked for.
+# Attempts, and seconds between them, to find a stream that another process may be creating.
 LOOKS = 10
 LOOK_INTERVAL = 0.1
 
@@ -73,16 +73,16 @@ EVENTS = StreamConfig(
     duplicate_window=120.0,
     allow_direct=True,
 )
-# In memory, because it is a convenience: the file is the truth. Kept long enough to hear a job from its beginning.
+# In memory, because the stored file has the same audio. Kept long enough to hear a job from its start.
 AUDIO = StreamConfig(
     name=subjects.AUDIO_STREAM,
-    description="Audio while it is generated; kept a quarter of an hour for whoever listens late",
+    description="Audio while it is generated; kept a quarter of an hour for late listeners",
     subjects=[subjects.ALL_AUDIO],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.MEMORY,
     discard=DiscardPolicy.OLD,
     max_age=HOUR / 4,
-    max_bytes=256 * 1024 * 1024,  # NATS sets it aside, so max_memory_store in nats.conf is larger
+    max_bytes=256 * 1024 * 1024,  # NATS reserves it, so max_memory_store in nats.conf must be larger
     duplicate_window=120.0,
 )
 # History 1 and a bucket-wide TTL: a per-key TTL would be dropped by the next update.
@@ -103,10 +103,10 @@ TURNS = KeyValueConfig(
     ttl=TURN,
     storage=StorageType.MEMORY,
 )
-# One key per API key name: the jobs that were admitted within the last minute, which some gateway's index may lack.
+# One entry per API key: recently admitted jobs, which other gateways' indexes may not have yet.
 QUOTAS = KeyValueConfig(
     bucket=subjects.QUOTAS_BUCKET,
-    description="Jobs that were just admitted, by the name of their API key",
+    description="Recently admitted jobs by the name of their API key",
     history=1,
     ttl=60.0,
     storage=StorageType.MEMORY,
@@ -116,8 +116,8 @@ QUOTAS = KeyValueConfig(
 def consumer_config(model: str) -> ConsumerConfig:
     """The durable pull consumer of one model.
 
-    `max_deliver` is unlimited: a graceful stop hands a job back, which counts as a delivery. Attempts
-    that count are counted in the record, and the third one that dies is the last.
+    `max_deliver` is unlimited, because a graceful stop of a worker also counts as a delivery. Attempts are counted in
+    the record.
     """
     return ConsumerConfig(
         durable_name=subjects.consumer_name(model),
@@ -135,8 +135,8 @@ async def ensure_streams(js: JetStreamContext, replicas: int = 1) -> KeyValue:
     """Create or check the three streams and the bucket; returns the bucket.
 
     Raises:
-        TopologyError: if one exists and behaves otherwise than this version needs, or there is no room for it.
-        UnavailableError: if too few servers of the cluster are there to hold the replicas of a new one.
+        TopologyError: if one exists with an incompatible configuration, or NATS has no room for it.
+        UnavailableError: if too few servers of the cluster are up for the replicas of a new one.
     """
     for config in (JOBS, EVENTS, AUDIO):
         await _ensure_stream(js, config.evolve(num_replicas=replicas))
@@ -149,7 +149,7 @@ async def ensure_turns(js: JetStreamContext, replicas: int = 1) -> KeyValue:
 
 
 async def ensure_quotas(js: JetStreamContext, replicas: int = 1) -> KeyValue:
-    """The bucket of admitted jobs, created if it is missing. Raises: UnavailableError, TopologyError."""
+    """The bucket of admitted jobs, created if missing. Raises: UnavailableError, TopologyError."""
     return await _ensure_bucket(js, QUOTAS.evolve(replicas=replicas))
 
 
@@ -166,10 +166,10 @@ async def _ensure_bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyVal
 
 
 def bucket_at(js: JetStreamContext, name: str) -> KeyValue:
-    """A bucket that is there.
+    """An existing bucket.
 
-    It is read from the stream's leader, although it may allow direct reads: in a cluster any replica answers those, and
-    one that lags would say that a new record is not there.
+    It is read from the stream's leader even where direct reads are allowed: in a cluster any replica answers those, and
+    one that lags would report a new record as missing.
     """
     return KeyValue(name=name, stream=f"KV_{name}", pre=f"$KV.{name}.", js=js, direct=False)
 
@@ -197,7 +197,7 @@ async def _create(js: JetStreamContext, stream: str, creation: Awaitable[object]
             ) from error
         if error.err_code not in (NAME_IN_USE, *NO_ROOM):
             raise
-        # Another process may be making it just now: its room is taken before it can be found.
+        # Another process may be creating it: its space is reserved before it can be found.
         if await _appears(js, stream):
             return
         raise TopologyError(
@@ -219,7 +219,7 @@ async def ensure_consumer(js: JetStreamContext, model: str) -> None:
     """Create or check the consumer of `model`.
 
     Raises:
-        TopologyError: if it exists and behaves otherwise than this version needs.
+        TopologyError: if it exists with an incompatible configuration.
     """
     wanted = consumer_config(model)
     name = str(wanted.durable_name)
