@@ -11,7 +11,8 @@ from shared.bus import AWAY, WRONG_LAST_SEQUENCE
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, encode
-from shared.transitions import check, file_lost, flaw
+from shared.record_rules import flaw
+from shared.transitions import check, file_lost
 
 # JetStream's error code for a bucket without per-message TTLs, made by an early version or an operator: there the
 # bucket's own TTL removes deletion markers.

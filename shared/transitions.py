@@ -1,11 +1,8 @@
-"""Who may change a job's record, and how: the table of transitions, the changes themselves, and the check.
+"""The valid changes of a job's record: the table of transitions, the changes, and the check before each write.
 
-The compare-and-set on the record's revision decides which writer wins; this file decides which changes are valid. Every
-change is made by a function below and checked against the table before it is written. docs/reliability.md has the
-diagram.
+The compare-and-set on the record's revision decides which writer wins. docs/reliability.md has the diagram.
 """
 
-import re
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,16 +10,15 @@ from msgspec.structs import replace
 
 from shared.errors import TransitionError
 from shared.files import Audio, Output
-from shared.messages import Job, JobRecord, JobStatus, Recipe, now
+from shared.messages import Job, JobRecord, JobStatus, Recipe, Timings, now
+from shared.record_rules import flaw
 
 
 class Transition(NamedTuple):
     """One valid change of a record.
 
     Attributes:
-        name: the event, in a word.
-        before: the status before it; None for a job without a record.
-        after: the status after it.
+        before: the status before the change; None for a job without a record.
         writer: the processes that may write it.
         attempts: valid changes of `attempts`.
     """
@@ -168,6 +164,45 @@ def handed_back(record: JobRecord, message: str, *, counted: bool, quarantined: 
     )
 
 
+def admitted(record: JobRecord) -> JobRecord:
+    """A quarantined job that enters the engine; from now on, a crash counts as its own."""
+    return replace(record, awaiting_engine=False, updated_at=now())
+
+
+def reported(record: JobRecord, progress: float, message: str) -> JobRecord:
+    """A running job with new progress, from 0 to 1."""
+    return replace(record, progress=progress, message=message, updated_at=now())
+
+
+def finished(
+    record: JobRecord,
+    status: JobStatus,
+    message: str,
+    *,
+    checkpoint: str | None,
+    audio: Audio | None = None,
+    outputs: tuple[Output, ...] = (),
+    timings: Timings | None = None,
+    warnings: tuple[str, ...] = (),
+    error_message: str | None = None,
+) -> JobRecord:
+    """A job that its attempt brought to a terminal state, with what the attempt stored."""
+    return _ended(
+        record,
+        status,
+        message,
+        progress=1.0 if status is JobStatus.COMPLETED else record.progress,
+        audio=audio,
+        outputs=outputs,
+        timings=timings,
+        warnings=warnings,
+        checkpoint=checkpoint,
+        error_message=error_message,
+        quarantined=False,
+        awaiting_engine=False,
+    )
+
+
 def stopping(record: JobRecord) -> JobRecord:
     """A running job whose client wants to stop it and keep the audio made so far."""
     return replace(record, keep_requested=True, message="Stopping; what was made is kept", updated_at=now())
@@ -190,15 +225,14 @@ def failed_by_damage(record: JobRecord) -> JobRecord:
 
 
 def failed_from_message(job: Job) -> JobRecord:
-    """The failure of a job whose record is damaged, when only its message is known."""
-    # One claim, because an earlier attempt may have stored files.
+    """The same, when only its message is known. One claim, because an earlier attempt may have stored files."""
     return failed_by_damage(replace(restored(job), claims=1))
 
 
 def _ended(record: JobRecord, status: JobStatus, message: str, **fields: object) -> JobRecord:
     moment = now()
-    values = {"is_follower": False, "updated_at": moment, "completed_at": moment, **fields}
-    return replace(record, status=status, message=message, **values)
+    common = {"is_follower": False, "updated_at": moment, "completed_at": moment}
+    return replace(record, status=status, message=message, **common, **fields)
 
 
 def used(record: JobRecord, revision: int) -> JobRecord:
@@ -224,34 +258,11 @@ def _bookkeeping(record: JobRecord, revision: int, **fields: object) -> JobRecor
     return replace(record, seq=record.seq or revision, updated_at=now(), **fields)
 
 
-# Where files of jobs are, and how their checksums look.
-_KEY = re.compile(r"jobs/gen_[a-z0-9]{12}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-FIRST_YEAR = 2000
 # What a job is never changes.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
 # What changes when audio is used, or a file beside it lost; and what else, when the audio is given up or lost.
 RENEWED = frozenset({"updated_at", "seq", "lost"})
 EXPIRED = RENEWED | {"expired_at", "message"}
-
-
-def flaw(record: JobRecord) -> str | None:
-    """What makes a record one that no job has, whatever it was before; None if it is sound."""
-    status, moments = record.status, (record.created_at, record.updated_at, record.started_at, record.completed_at)
-    if record.audio is not None and status not in (JobStatus.COMPLETED, JobStatus.CANCELLED):
-        return "only a job that has ended well, or was stopped, has audio"
-    if record.audio is None and status is JobStatus.COMPLETED:
-        return "a completed job has audio"
-    if (status is JobStatus.FAILED) != (record.error_message is not None):
-        return "a job that failed, and no other, has a reason"
-    if record.is_follower and status is not _QUEUED:
-        return "only a queued job follows"
-    for file in (record.audio, *record.outputs):
-        if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
-            return "a file has a key or a checksum that no job's file has"
-    if any(moment is not None and moment.year < FIRST_YEAR for moment in moments):
-        return f"it tells of a time before {FIRST_YEAR}"
-    return None
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:
@@ -290,12 +301,8 @@ def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
     follows, source = (before.is_follower, before.source) if before else (True, None)
     if after.is_follower and (after.status is not _QUEUED or not follows):
         raise _refusal(before, after, "only a job that was never in the queue follows")
-    if (
-        before
-        and before.status is after.status is _QUEUED
-        and follows == after.is_follower
-        and not _is_renewal(before, after)
-    ):
+    stays = before is not None and before.status is after.status is _QUEUED and follows == after.is_follower
+    if before and stays and not _is_renewal(before, after):
         raise _refusal(before, after, "a queued job is only renewed, unless it follows and is had made")
     if before and follows and after.status is _PROCESSING:
         raise _refusal(before, after, "a job that follows is had made before it is claimed")

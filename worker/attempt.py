@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.failpoint import failpoint
 from shared.logs import get_logger
-from shared.messages import JobStatus, now
+from shared.messages import JobStatus
 from shared.models import STARTER
 from shared.publisher import is_announced
 from shared.storage import Storage
-from shared.transitions import MAX_ATTEMPTS
+from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
 from worker.claim import close_finished, look_again
 from worker.delivery.audio_publisher import AudioFeed
@@ -152,7 +151,7 @@ class Attempt:
         return self._result
 
     async def _complete(self, result: Result) -> None:
-        await self._end(JobStatus.COMPLETED, "", "Generation completed successfully", result, progress=1.0)
+        await self._end(JobStatus.COMPLETED, "", "Generation completed successfully", result)
         audio, _, timings = result
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
         model = self.lease.record.recipe.model
@@ -187,21 +186,21 @@ class Attempt:
         log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
         await self._end(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
 
-    async def _end(self, status: JobStatus, reason: str, message: str, result: Result | None, **fields: Any) -> None:
+    async def _end(
+        self, status: JobStatus, reason: str, message: str, result: Result | None, error_message: str | None = None
+    ) -> None:
         """Record → event → acknowledgement: whatever dies between, the next delivery does the rest."""
         audio, outputs, timings = result or (None, (), None)
-        record = self.lease.draft(
-            status=status,
-            message=message,
+        record = finished(
+            self.lease.record,
+            status,
+            message,
+            checkpoint=self._info.checkpoint,
             audio=audio,
             outputs=outputs,
-            warnings=self._files.warnings if self._files else (),
             timings=timings,
-            checkpoint=self._info.checkpoint,
-            completed_at=now(),
-            quarantined=False,
-            awaiting_engine=False,
-            **fields,
+            warnings=self._files.warnings if self._files else (),
+            error_message=error_message,
         )
         await patiently(lambda: self.lease.finish(record), self._patience)
         failpoint("worker.after_record")

@@ -7,10 +7,8 @@ is a compare-and-set on the revision of the last one, so whoever lost the job le
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import nats.errors
-from msgspec.structs import replace
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
@@ -18,12 +16,12 @@ from shared.errors import ConflictError, DamagedRecordError, QueueFullError, Una
 from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import EventType, JobRecord, JobStatus, job_of, now
+from shared.messages import EventType, JobRecord, JobStatus, job_of
 from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
-from shared.transitions import handed_back
+from shared.transitions import admitted, handed_back, reported
 
 log = get_logger(__name__)
 
@@ -83,10 +81,6 @@ class Lease:
         with suppress(UnavailableError):
             async with self._writing:
                 await self._look()
-
-    def draft(self, **fields: Any) -> JobRecord:
-        """The record with new values, to be written."""
-        return replace(self.record, updated_at=now(), **fields)
 
     async def write(self, record: JobRecord) -> None:
         """Replace the record. Writing the same one again after an error is safe.
@@ -169,7 +163,7 @@ class Lease:
         """
         async with self._reporting:
             if self.record.awaiting_engine:
-                await self.write(self.draft(awaiting_engine=False))
+                await self.write(admitted(self.record))
 
     async def progress(self, fraction: float, message: str) -> None:
         """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
@@ -182,7 +176,7 @@ class Lease:
 
     async def _report(self, fraction: float, message: str) -> None:
         with suppress(UnavailableError, KeepRequestedError):
-            await self.write(self.draft(progress=fraction, message=message))
+            await self.write(reported(self.record, fraction, message))
             await self.announce("progress")
 
     async def current(self) -> Entry | None:

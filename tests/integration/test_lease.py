@@ -1,6 +1,7 @@
 """What only the holder of a lease may do, and what not even it may."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -34,10 +35,14 @@ async def leased(system: System) -> tuple[Lease, Records]:
     return Lease(js, records, Msg(client), entry), records
 
 
+def changed(lease: Lease, **fields: Any) -> JobRecord:
+    return replace(lease.record, updated_at=now(), **fields)
+
+
 async def test_a_finished_job_is_not_handed_back(system: System) -> None:
     """As when a stop comes between the end of a job and its acknowledgement."""
     lease, records = await leased(system)
-    await lease.write(lease.draft(status=JobStatus.COMPLETED, progress=1.0, audio=some_audio()))
+    await lease.write(changed(lease, status=JobStatus.COMPLETED, progress=1.0, audio=some_audio()))
     with pytest.raises(LeaseLostError):
         await lease.hand_back("The worker stopped", 0, counted=False)
     found = await records.get(RECORD.job_id)
@@ -47,7 +52,7 @@ async def test_a_finished_job_is_not_handed_back(system: System) -> None:
 
 async def test_writing_the_same_again_is_no_second_change(system: System) -> None:
     lease, records = await leased(system)
-    done = lease.draft(status=JobStatus.COMPLETED, audio=some_audio())
+    done = changed(lease, status=JobStatus.COMPLETED, audio=some_audio())
     await lease.write(done)
     first = await records.get(RECORD.job_id)
     await lease.write(done)
@@ -102,7 +107,7 @@ async def test_that_an_attempt_began_is_told_once_although_its_record_moves_befo
     lease, records = await leased(system)
     js = (await system.nats()).jetstream()
     began = now()
-    await lease.write(lease.draft(started_at=began))
+    await lease.write(changed(lease, started_at=began))
     await lease.announce()
     await lease.progress(0.0, "Waiting for a job that runs alone")
     entry = await lease.current()
@@ -122,7 +127,7 @@ async def test_an_end_is_told_once_however_late_it_is_told_again(
     monkeypatch.setattr(topology.EVENTS, "duplicate_window", 0.1)
     lease, _ = await leased(system)
     js = (await system.nats()).jetstream()
-    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    await lease.write(changed(lease, status=JobStatus.CANCELLED))
     await lease.announce()
     entry = await lease.current()
     assert entry is not None
@@ -136,7 +141,7 @@ async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: Sy
     lease, _ = await leased(system)
     js = (await system.nats()).jetstream()
     await js.publish(f"music.events.{RECORD.job_id}.cancelled", b"nonsense")
-    await lease.write(lease.draft(status=JobStatus.CANCELLED))
+    await lease.write(changed(lease, status=JobStatus.CANCELLED))
     entry = await lease.current()
     assert entry is not None
     for _ in range(2):
@@ -146,8 +151,8 @@ async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: Sy
 
 async def test_a_late_report_does_not_take_back_a_job_that_is_queued_again(system: System) -> None:
     lease, records = await leased(system)
-    late = lease.draft(progress=0.9)
-    await lease.write(lease.draft(status=JobStatus.QUEUED, attempts=0, worker_id=None))
+    late = changed(lease, progress=0.9)
+    await lease.write(changed(lease, status=JobStatus.QUEUED, attempts=0, worker_id=None))
     with pytest.raises(LeaseLostError):
         await lease.write(late)
     found = await records.get(RECORD.job_id)
@@ -160,7 +165,7 @@ async def test_a_change_that_the_table_does_not_have_is_not_written(system: Syst
     before = await records.get(RECORD.job_id)
     assert before is not None
     with pytest.raises(TransitionError):
-        await lease.write(lease.draft(status=JobStatus.COMPLETED))
+        await lease.write(changed(lease, status=JobStatus.COMPLETED))
     with pytest.raises(TransitionError):
         await records.create(replace(PROCESSING, job_id="gen_000000000001"))
     assert await records.get(RECORD.job_id) == before

@@ -1,0 +1,29 @@
+"""Which records are sound, whatever the job's history. Changes are checked by shared/transitions.py."""
+
+import re
+
+from shared.messages import JobRecord, JobStatus
+
+# Keys of job files, and their checksums.
+_KEY = re.compile(r"jobs/gen_[a-z0-9]{12}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+FIRST_YEAR = 2000
+
+
+def flaw(record: JobRecord) -> str | None:
+    """Why no job can have this record, whatever the job's history; None if the record is sound."""
+    status, moments = record.status, (record.created_at, record.updated_at, record.started_at, record.completed_at)
+    if record.audio is not None and status not in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+        return "only a job that has ended well, or was stopped, has audio"
+    if record.audio is None and status is JobStatus.COMPLETED:
+        return "a completed job has audio"
+    if (status is JobStatus.FAILED) != (record.error_message is not None):
+        return "a job that failed, and no other, has a reason"
+    if record.is_follower and status is not JobStatus.QUEUED:
+        return "only a queued job follows"
+    for file in (record.audio, *record.outputs):
+        if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
+            return "a file has a key or a checksum that no job's file has"
+    if any(moment is not None and moment.year < FIRST_YEAR for moment in moments):
+        return f"it tells of a time before {FIRST_YEAR}"
+    return None
