@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.access.reservations import SETTLED, Reservations, Reserved
-from gateway.index.charges import QUOTA_DAY
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
+from gateway.index.record_table import QUOTA_DAY
 from gateway.problems import too_many
 from shared.errors import DamagedRecordError
 from shared.messages import JobRecord, JobStatus, now
@@ -101,7 +101,7 @@ class Quotas:
 
     def _check_day(self, owner: str, seconds: float, unseen: Iterable[float]) -> None:
         moment, limit = now(), self._limits.daily_seconds
-        spent = [(card.created_at, card.charged) for card in self._index.since(moment - QUOTA_DAY, owner)]
+        spent = [(summary.created_at, summary.charged) for summary in self._index.since(moment - QUOTA_DAY, owner)]
         spent += [(moment, each) for each in unseen]
         excess = sum(charged for _, charged in spent) + seconds - limit
         if excess > 0:

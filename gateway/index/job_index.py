@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from gateway.index.estimator import Ahead, Estimator
 from gateway.index.listing import Listing, Position, position_of, remove_position
 from gateway.index.recipe_index import Takes
-from gateway.index.shelf import Card, Shelf
+from gateway.index.record_table import JobSummary, RecordTable
 from shared.errors import UnavailableError
 from shared.job_id import is_job_id
 from shared.lifecycle import end
@@ -49,7 +49,7 @@ class JobIndex:
         self.estimator = estimator
         self.takes = Takes()
         self.damaged: dict[str, int] = {}
-        self._shelf = Shelf()
+        self._table = RecordTable()
         self._all = Listing()
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
         self._queued: dict[str, list[Position]] = {}
@@ -64,7 +64,7 @@ class JobIndex:
 
     def entry(self, job_id: str) -> Entry | None:
         """The record, and the revision at which it is known."""
-        return self._shelf.entry(job_id)
+        return self._table.entry(job_id)
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
         """The record that keeps the job's files: its own, or that of its source if there still is one."""
@@ -81,16 +81,16 @@ class JobIndex:
         return keeper is not None and key in keeper.lost
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._shelf.cards
+        return job_id in self._table.summaries
 
     def get(self, job_id: str) -> JobRecord | None:
-        entry = self._shelf.entry(job_id)
+        entry = self._table.entry(job_id)
         return entry.record if entry else None
 
     def checkpoint(self, job_id: str) -> str | None:
         """What the model of a job was loaded from, where that can be told."""
-        card = self._shelf.cards.get(job_id)
-        return card.checkpoint if card else None
+        summary = self._table.summaries.get(job_id)
+        return summary.checkpoint if summary else None
 
     def count(self, status: JobStatus | None, owner: str | None = None) -> int:
         listing = self._of(owner)
@@ -105,24 +105,24 @@ class JobIndex:
         end = len(order) if before is None else bisect_left(order, before)
         while end > 0 and len(found) < limit:
             end -= 1
-            card = self._shelf.cards[order[end].job_id]
-            if status is None or card.status is status:
-                found.append(card.record)
+            summary = self._table.summaries[order[end].job_id]
+            if status is None or summary.status is status:
+                found.append(summary.record)
         return found
 
-    def since(self, moment: datetime, owner: str) -> list[Card]:
+    def since(self, moment: datetime, owner: str) -> list[JobSummary]:
         """The owner's jobs that are not older than `moment`, oldest first."""
-        order, cards = self._of(owner).order, self._shelf.cards
-        return [cards[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
+        order, summaries = self._of(owner).order, self._table.summaries
+        return [summaries[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
 
     def owners(self) -> list[str]:
         """The names of the API keys that have jobs on record."""
         return [owner for owner, listing in self._owned.items() if listing.order]
 
-    def oldest(self, owner: str | None = None) -> Iterator[Card]:
+    def oldest(self, owner: str | None = None) -> Iterator[JobSummary]:
         """What is known of each job, oldest first. To be used up before anything changes."""
-        cards = self._shelf.cards
-        return (cards[position.job_id] for position in self._of(owner).order)
+        summaries = self._table.summaries
+        return (summaries[position.job_id] for position in self._of(owner).order)
 
     def ahead_of(self, record: JobRecord) -> Ahead:
         """The queued jobs of the same model that are ahead of this one, and those behind it."""
@@ -130,13 +130,13 @@ class JobIndex:
         waiting = self._queued.get(model, [])
         count = bisect_left(waiting, position_of(record))
         if model not in self._sums:
-            durations = (self._shelf.cards[position.job_id].record.recipe.duration for position in waiting)
+            durations = (self._table.summaries[position.job_id].record.recipe.duration for position in waiting)
             self._sums[model] = list(accumulate(durations, initial=0.0))
         return Ahead(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
 
     def unfinished(self) -> list[Entry]:
         """Every job that has not ended."""
-        return self._shelf.unfinished()
+        return self._table.unfinished()
 
     def changed_at(self, job_id: str) -> datetime | None:
         """When a job that has not ended last changed, by the broker's clock; None while that is not known."""
@@ -162,14 +162,14 @@ class JobIndex:
     def apply(self, entry: Entry) -> None:
         """Take over a record, unless a newer one is here already."""
         record = entry.record
-        known = self._shelf.cards.get(record.job_id)
+        known = self._table.summaries.get(record.job_id)
         if known is not None and known.revision >= entry.revision:
             return
         if known is not None:
             self.discard(record.job_id)  # the id may come back with another time of creation
         if self.damaged.get(record.job_id, entry.revision) < entry.revision:
             del self.damaged[record.job_id]
-        self._shelf.put(entry)
+        self._table.put(entry)
         for listing in self._listings_with(record):
             listing.add(record)
         self.takes.add(record, entry.revision)
@@ -183,7 +183,7 @@ class JobIndex:
         record = self.get(job_id)
         if record is None:
             return
-        self._shelf.remove(job_id)
+        self._table.remove(job_id)
         self._changed_at.pop(job_id, None)
         self.estimator.forget(record)
         for listing in self._listings_with(record):
@@ -196,7 +196,7 @@ class JobIndex:
     def forget_before(self, revision: int) -> None:
         """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
         self.damaged = {job_id: at for job_id, at in self.damaged.items() if at >= revision}
-        for job_id in self._shelf.older_than(revision):
+        for job_id in self._table.older_than(revision):
             if job_id not in self.damaged:  # of a damaged record, this is the copy that is put back
                 self.discard(job_id)
 
@@ -268,7 +268,7 @@ class JobIndex:
                 log.exception("following the records later")
 
     def _clear(self) -> None:
-        for job_id in reversed(list(self._shelf.cards)):  # the newest first: lists are shortened at their ends
+        for job_id in reversed(list(self._table.summaries)):  # the newest first: lists are shortened at their ends
             self.discard(job_id)
         self.damaged.clear()
         self._position = 0

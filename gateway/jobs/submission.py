@@ -1,31 +1,86 @@
-"""Accepting and cancelling jobs: what clients have the gateway change."""
+"""Accepts and cancels jobs."""
 
+import hashlib
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+
+import msgspec
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
 from gateway.jobs.job_queue import JobQueue
 from gateway.jobs.result_cache import Cache, Reuse
-from gateway.jobs.stopping import stopped
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
-from shared.job_id import is_job_id
+from shared.job_id import is_job_id, job_id_for, new_job_id
 from shared.logs import get_logger
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobRecord, JobStatus, Recipe, now
 from shared.publisher import ensure_announced
 from shared.records import Entry, Records
 from shared.topology import HOUR, MAX_RECORDS
+from shared.transitions import accepted, cancelled, stopping
 
 log = get_logger(__name__)
 
 # Within this time the broker recognises a job that is published again, by its message id.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
+
+
+class Creations:
+    """The creation times of jobs: each is later than the one before, so that they give the order."""
+
+    def __init__(self) -> None:
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def next(self) -> datetime:
+        """Now, or a little later. If the clock was set back by more than a second, its new time is used."""
+        moment = now()
+        if moment <= self._latest < moment + timedelta(seconds=1):
+            moment = self._latest + timedelta(milliseconds=1)
+        self._latest = moment
+        return moment
+
+
+_creations = Creations()
+
+
+def draft_record(
+    recipe: Recipe, body: msgspec.Struct, idempotency_key: str | None, traceparent: str, owner: str | None
+) -> JobRecord:
+    """The record of a new job, not stored yet.
+
+    Args:
+        recipe: what to generate.
+        body: the request as sent; a repeated key must come with an equal one.
+        idempotency_key: the request's Idempotency-Key, which determines the job id.
+        traceparent: the request's trace context.
+        owner: the name of the request's API key.
+    """
+    return accepted(
+        _job_id(idempotency_key, owner),
+        recipe,
+        _creations.next(),
+        fingerprint=hashlib.sha256(fingerprint_source(body)).hexdigest() if idempotency_key else None,
+        traceparent=traceparent,
+        owner=owner,
+    )
+
+
+def _job_id(idempotency_key: str | None, owner: str | None) -> str:
+    """Idempotency keys are scoped by API key. Neither holds a space, so joining them is unambiguous."""
+    if idempotency_key is None:
+        return new_job_id()
+    return job_id_for(idempotency_key if owner is None else f"{owner} {idempotency_key}")
+
+
+def fingerprint_source(request: msgspec.Struct) -> bytes:
+    """The request in canonical form: whitespace and field order make no difference."""
+    return msgspec.json.encode(request, order="sorted")
 
 
 class Jobs:
@@ -144,7 +199,7 @@ class Jobs:
             if found is None:
                 raise unknown_job(job_id)
             record = found.record
-            wanted = stopped(record, keep)
+            wanted = _stopped(record, keep)
             if wanted is record:
                 if record.status.is_terminal:
                     await ensure_announced(self._bus.require(), found)
@@ -171,6 +226,21 @@ class Jobs:
             metrics.cancelled(record.recipe.model)
         log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
         return await self._queue.announce(entry, None if record.status.is_terminal else "progress")
+
+
+def _stopped(record: JobRecord, keep: bool) -> JobRecord:
+    """The record as a cancellation leaves it; the same object if there is nothing to change.
+
+    Raises:
+        Problem: 409 if the job is finished.
+    """
+    if record.status is JobStatus.CANCELLED:
+        return record
+    if record.status.is_terminal:
+        raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} is {record.status} already: nothing to cancel.")
+    if keep and record.status is JobStatus.PROCESSING:
+        return record if record.keep_requested else stopping(record)
+    return cancelled(record)
 
 
 def _used(message: str) -> Problem:

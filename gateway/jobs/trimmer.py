@@ -10,9 +10,9 @@ from datetime import timedelta
 from itertools import islice
 
 from gateway import metrics
-from gateway.index.charges import QUOTA_DAY
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
+from gateway.index.record_table import QUOTA_DAY
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.records import Entry
@@ -80,13 +80,13 @@ class Trim:
     def _spare(self, owner: str | None) -> Iterator[Entry]:
         """What may go, oldest first. What counts for a key's day stays for that day, or its limit could be evaded."""
         moment = self._index.present()
-        for card in self._index.oldest(owner):
-            counts = owner is not None and card.charged > 0 and moment - card.created_at < QUOTA_DAY
-            if card.keeps_audio or not card.status.is_terminal or moment - card.updated_at <= SEEN or counts:
+        for summary in self._index.oldest(owner):
+            counts = owner is not None and summary.charged > 0 and moment - summary.created_at < QUOTA_DAY
+            if summary.keeps_audio or not summary.status.is_terminal or moment - summary.updated_at <= SEEN or counts:
                 continue
-            record = card.record
-            if not record.lost or moment - card.updated_at > LOST_KEPT:
-                yield Entry(record, card.revision)
+            record = summary.record
+            if not record.lost or moment - summary.updated_at > LOST_KEPT:
+                yield Entry(record, summary.revision)
 
     async def _remove(self, entry: Entry) -> bool:
         try:

@@ -11,8 +11,8 @@ from gateway.http.requests import field_error
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry
-from gateway.jobs.drafts import draft_record
 from gateway.jobs.recipes import make_recipe
+from gateway.jobs.submission import draft_record
 from gateway.jobs.views import Views
 from gateway.live.event_hub import _events
 from gateway.live.messages import ErrorFrame, decode_request, encode_frame

@@ -10,9 +10,9 @@ from gateway.http.authentication import owner_of
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
-from gateway.jobs.drafts import draft_record
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.result_cache import Reuse
+from gateway.jobs.submission import draft_record
 from gateway.problems import FieldError, invalid
 from gateway.schemas import GenerateRequest, JobAccepted
 from gateway.services import SERVICES, Services

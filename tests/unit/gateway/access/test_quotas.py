@@ -9,10 +9,10 @@ from nats.aio.client import Client
 
 from gateway.access.quotas import Limits, Quotas
 from gateway.access.reservations import Reservations, Reserved
-from gateway.index.charges import QUOTA_DAY
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
+from gateway.index.record_table import QUOTA_DAY
 from gateway.problems import Problem
 from shared.bus import Bus
 from shared.messages import JobRecord, JobStatus, now

@@ -138,7 +138,7 @@ def test_what_is_asked_of_all_records_unpacks_none() -> None:
     index.apply(waiting)
     assert index.newest(9, JobStatus.FAILED, None) == []
     assert index.unfinished() == [waiting]
-    assert [card.charged for card in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
+    assert [summary.charged for summary in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
     assert index.checkpoint(job_id(1)) == "abc"
     index.forget_before(1)
     assert index.count(None) == 5
@@ -149,7 +149,7 @@ def packed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(data: bytes) -> JobRecord:
         raise AssertionError(data)
 
-    monkeypatch.setattr("gateway.index.shelf.unpack", never)
+    monkeypatch.setattr("gateway.index.record_table.unpack", never)
 
 
 def test_a_job_that_comes_back_with_another_time_takes_its_new_place() -> None:

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.jobs import drafts
-from gateway.jobs.drafts import Creations
+from gateway.jobs import submission
+from gateway.jobs.submission import Creations
 from tests.unit.gateway.samples import NOON
 
 
 def times(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> list[float]:
     """Milliseconds after noon of the jobs that are made while the clock shows these."""
     shown = iter(clock)
-    monkeypatch.setattr(drafts, "now", lambda: NOON + timedelta(milliseconds=next(shown)))
+    monkeypatch.setattr(submission, "now", lambda: NOON + timedelta(milliseconds=next(shown)))
     creations = Creations()
     made: list[datetime] = [creations.next() for _ in clock]
     return [(moment - NOON) / timedelta(milliseconds=1) for moment in made]

@@ -1,4 +1,4 @@
-"""A shelf of records, against a plain dict of entries."""
+"""The table of records, against a plain dict of entries."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.index.packing import pack, unpack
-from gateway.index.shelf import Shelf, card_of
+from gateway.index.record_table import RecordTable, pack, summarize, unpack
 from shared.messages import TERMINAL, JobRecord, JobStatus, Recipe
 from shared.records import Entry
-from tests.unit.gateway.samples import NOON, completed, entry, job_id, outputs, record
+from tests.unit.gateway.samples import completed, entry, job_id, outputs, record
 
 NUMBERS = st.integers(0, 5)
 STEPS = st.lists(st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 9)) | NUMBERS, max_size=30)
@@ -47,50 +46,54 @@ def test_a_number_that_no_record_of_ours_has_is_packed_too() -> None:
 
 @given(STEPS)
 def test_any_history_leaves_what_a_dict_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
-    shelf, model = Shelf(), dict[str, Entry]()
+    table, model = RecordTable(), dict[str, Entry]()
     for step in steps:
         if isinstance(step, int):
-            shelf.remove(job_id(step))
+            table.remove(job_id(step))
             model.pop(job_id(step), None)
             continue
         number, status, revision = step
         put = entry(record(number, status=status), revision)
-        shelf.put(put)
+        table.put(put)
         model.pop(job_id(number), None)
         model[job_id(number)] = put
 
-    assert list(shelf.cards) == list(model)
+    assert list(table.summaries) == list(model)
     for number in range(6):
-        assert shelf.entry(job_id(number)) == model.get(job_id(number))
-    assert shelf.unfinished() == [each for each in model.values() if not each.record.status.is_terminal]
-    for name, card in shelf.cards.items():
+        assert table.entry(job_id(number)) == model.get(job_id(number))
+    assert table.unfinished() == [each for each in model.values() if not each.record.status.is_terminal]
+    for name, summary in table.summaries.items():
         known = model[name]
-        assert (card.record, card.revision, card.status) == (known.record, known.revision, known.record.status)
+        assert (summary.record, summary.revision, summary.status) == (known.record, known.revision, known.record.status)
 
 
 @pytest.mark.parametrize("status", JobStatus)
 def test_only_what_has_ended_is_packed_and_the_rest_stays_the_same_object(status: JobStatus) -> None:
-    shelf, put = Shelf(), entry(record(1, status=status))
-    shelf.put(put)
-    assert (shelf.entry(job_id(1)) is put) == (status not in TERMINAL)
-    assert isinstance(shelf.cards[job_id(1)].content, bytes) == (status in TERMINAL)
+    table, put = RecordTable(), entry(record(1, status=status))
+    table.put(put)
+    assert (table.entry(job_id(1)) is put) == (status not in TERMINAL)
+    assert isinstance(table.summaries[job_id(1)].content, bytes) == (status in TERMINAL)
 
 
-def test_a_card_tells_without_unpacking_what_is_asked_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_tells_without_unpacking_what_is_asked_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(data: bytes) -> Any:
         raise AssertionError(data)
 
-    monkeypatch.setattr("gateway.index.shelf.unpack", never)
-    card = card_of(entry(completed(1, checkpoint="abc", duration=7.0), 3))
-    assert (card.revision, card.status, card.charged, card.checkpoint) == (3, JobStatus.COMPLETED, 7.0, "abc")
-    assert card.created_at == NOON
+    monkeypatch.setattr("gateway.index.record_table.unpack", never)
+    summary = summarize(entry(completed(1, checkpoint="abc", duration=7.0), 3))
+    assert (summary.revision, summary.status, summary.charged, summary.checkpoint) == (
+        3,
+        JobStatus.COMPLETED,
+        7.0,
+        "abc",
+    )
 
 
 def test_only_records_before_the_revision_are_older() -> None:
-    shelf = Shelf()
+    table = RecordTable()
     for number in range(3):
-        shelf.put(entry(completed(number), number + 1))
-    shelf.put(entry(completed(0), 4))
-    assert shelf.older_than(1) == []
-    assert shelf.older_than(3) == [job_id(1)]
-    assert shelf.older_than(9) == [job_id(1), job_id(2), job_id(0)]
+        table.put(entry(completed(number), number + 1))
+    table.put(entry(completed(0), 4))
+    assert table.older_than(1) == []
+    assert table.older_than(3) == [job_id(1)]
+    assert table.older_than(9) == [job_id(1), job_id(2), job_id(0)]
