@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.bounded import BoundedDict
 from shared.messages import JobRecord, JobStatus
 
 # So many of a model's last completed jobs are learned from; each counts this much less than the one after it.
@@ -74,8 +75,8 @@ class Estimator:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._done: defaultdict[str, dict[str, Run]] = defaultdict(dict)
-        self._running: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        self._done = defaultdict[str, BoundedDict[str, Run]](lambda: BoundedDict(LEARNED))
+        self._running = defaultdict[str, BoundedDict[str, Run]](lambda: BoundedDict(RUNNING))
         self._costs: dict[str, tuple[float, list[Sample], dict[float, Cost]]] = {}
 
     def observe(self, record: JobRecord) -> None:
@@ -85,8 +86,6 @@ class Estimator:
         running.pop(job_id, None)
         if record.status is JobStatus.PROCESSING and record.started_at is not None:
             running[job_id] = _running(record, record.started_at)
-            if len(running) > RUNNING:
-                del running[next(iter(running))]
         elif record.status is JobStatus.COMPLETED and record.timings is not None:
             self._learn(model, job_id, _done(record))
 
@@ -100,8 +99,6 @@ class Estimator:
         if job_id in done or (len(done) == LEARNED and run.ended < next(iter(done.values())).ended):
             return
         done[job_id] = run
-        if len(done) > LEARNED:
-            del done[next(iter(done))]
         self._costs.pop(model, None)
 
     def queued(self, record: JobRecord, ahead: Ahead, slots: int, workers: int) -> float | None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from shared.bounded import BoundedDict
 from shared.messages import JobRecord, JobStatus
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ Key = bytes
 
 _encode = msgspec.json.Encoder().encode
 
-# Jobs that ended without a worker, and whose last event may be missing: so many are remembered.
+# Jobs remembered that ended without a worker, and whose last event may be missing.
 REMEMBERED = 10_000
 
 
@@ -75,13 +76,12 @@ class Takes:
     Attributes:
         changed: the recipes that jobs wait for, and of which something is new.
         news: set when there is one.
-        ended: jobs that ended without a worker, and when: nobody but gateways tells of that.
     """
 
     def __init__(self) -> None:
         self.changed: set[Key] = set()
         self.news = asyncio.Event()
-        self.ended: dict[str, datetime] = {}
+        self._ended = BoundedDict[str, datetime](REMEMBERED)
         self._made = _Groups()
         self._pieces = _Groups()
         self._making: dict[Key, dict[str, None]] = {}
@@ -140,14 +140,18 @@ class Takes:
 
     def note_end(self, job_id: str, moment: datetime) -> None:
         """Have it told, should whoever ended the job not come to that."""
-        self.ended[job_id] = moment
-        if len(self.ended) > REMEMBERED:
-            del self.ended[next(iter(self.ended))]
+        self._ended[job_id] = moment
 
     def date_end(self, job_id: str, moment: datetime) -> None:
         """Correct the time of an end that was noted: the broker's clock instead of the writer's."""
-        if job_id in self.ended:
-            self.ended[job_id] = moment
+        if job_id in self._ended:
+            self._ended[job_id] = moment
+
+    def drain_ended(self) -> dict[str, datetime]:
+        """The noted jobs and their times, each returned once."""
+        ended = dict(self._ended)
+        self._ended.clear()
+        return ended
 
 
 def _drop(jobs: dict[Key, dict[str, T]], key: Key, job_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from gateway.index.job_index import JobIndex
 from gateway.jobs.queue_scan import QueueScan, job_at, remove_message
+from shared.bounded import BoundedDict
 from shared.bus import Bus
 from shared.errors import QueueFullError, UnavailableError
 from shared.failpoint import failpoint
@@ -12,7 +13,7 @@ from shared.records import Entry
 
 log = get_logger(__name__)
 
-# The messages of so many of the newest jobs are known by number.
+# Newest jobs whose messages are known by sequence number.
 REMEMBERED = 10_000
 
 
@@ -22,7 +23,8 @@ class JobQueue:
     def __init__(self, bus: Bus, index: JobIndex) -> None:
         self._bus = bus
         self._index = index
-        self._messages: dict[str, int] = {}
+        # Sequence numbers by job id, so that a cancellation makes room in the queue at once.
+        self._messages = BoundedDict[str, int](REMEMBERED)
         self._scan = QueueScan()
         self._was_full = False
 
@@ -62,13 +64,7 @@ class JobQueue:
             self._was_full = True
             raise
         failpoint("gateway.after_publish")
-        self._remember(record.job_id, sequence)
-
-    def _remember(self, job_id: str, sequence: int) -> None:
-        """Where the job's message is, so that cancelling makes room in the queue at once."""
-        self._messages[job_id] = sequence
-        if len(self._messages) > REMEMBERED:
-            del self._messages[next(iter(self._messages))]
+        self._messages[record.job_id] = sequence
 
     async def remove(self, job_id: str) -> None:
         """Take a cancelled job's message away. Where that fails, the worker that gets it will."""

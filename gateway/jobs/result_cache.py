@@ -119,8 +119,7 @@ class Cache:
         await self._settle_all(self._takes.followed())
         # Not those of the last seconds: whoever ended them is just telling that.
         due = list(self._untold.items())
-        self._untold |= self._takes.ended
-        self._takes.ended = {}
+        self._untold |= self._takes.drain_ended()
         for job_id, moment in due:
             if self._index.present() - moment < LATELY:
                 await self._tell_end(job_id)

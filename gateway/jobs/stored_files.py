@@ -9,6 +9,7 @@ from typing import Literal
 
 import aiohttp
 
+from shared.bounded import BoundedDict
 from shared.errors import UnavailableError
 from shared.files import Audio, Output
 from shared.storage import Storage
@@ -16,7 +17,7 @@ from shared.storage import Storage
 CHUNK = 256 * 1024
 # Seconds that a HEAD may take.
 PATIENCE = 5.0
-# So many objects are remembered whose content was read and found to be right.
+# Objects remembered whose content was read and found correct.
 REMEMBERED = 10_000
 
 File = Audio | Output
@@ -36,7 +37,7 @@ class Objects:
     def __init__(self, storage: Storage, http: aiohttp.ClientSession) -> None:
         self._storage = storage
         self._http = http
-        self._read: dict[tuple[str, str], None] = {}
+        self._read = BoundedDict[tuple[str, str], None](REMEMBERED)
 
     async def check(self, file: File) -> None:
         """Make sure that the store has a file as it was made.
@@ -129,8 +130,6 @@ class Objects:
     def _remember(self, file: File, headers: Mapping[str, str]) -> None:
         if etag := _etag(headers):
             self._read[file.key, etag] = None
-            if len(self._read) > REMEMBERED:
-                del self._read[next(iter(self._read))]
 
 
 def _etag(headers: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from gateway.index.record_store import Ledger
+from shared.bounded import BoundedDict
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord
@@ -14,7 +15,7 @@ log = get_logger(__name__)
 
 # Seconds until a renewal that failed is tried again by the next download.
 RETRY = 30.0
-# So many of the latest downloads are remembered.
+# Latest downloads that are remembered.
 REMEMBERED = 10_000
 
 
@@ -24,7 +25,7 @@ class Renewals:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._due: dict[str, float] = {}
+        self._due = BoundedDict[str, float](REMEMBERED)
 
     async def renew(self, record: JobRecord) -> bool:
         """Keep a job and its audio for as long as if it were just made; False if the audio has been given up.
@@ -44,7 +45,7 @@ class Renewals:
             log.info("download not noted", job_id=job_id, error=str(error))
             kept, delay = True, RETRY
         if kept:
-            self._remember(job_id, self._clock() + delay)
+            self._due[job_id] = self._clock() + delay
         return kept
 
     async def _change(self, job_id: str) -> bool:
@@ -57,9 +58,3 @@ class Renewals:
             except ConflictError:
                 continue  # another gateway renewed it, or it was given up: look again
             return True
-
-    def _remember(self, job_id: str, due: float) -> None:
-        self._due.pop(job_id, None)
-        self._due[job_id] = due
-        if len(self._due) > REMEMBERED:
-            del self._due[next(iter(self._due))]
