@@ -86,9 +86,9 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    async def until_ended(self, patience: float = 30.0) -> int:
+    async def until_ended(self, timeout: float = 30.0) -> int:
         """The exit code, as soon as there is one."""
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             while (code := self.exit_code) is None:
                 await asyncio.sleep(0.02)
             return code

@@ -48,10 +48,10 @@ class Verdict:
         self.wrong.append(f"{kind}: {text}")
 
 
-async def judge(nats: Client, storage: Storage, history: History, patience: float = 60.0) -> Verdict:
+async def judge(nats: Client, storage: Storage, history: History, timeout: float = 60.0) -> Verdict:
     """Wait until nothing is left to do, then compare records, events and objects with each other and the history."""
     verdict = Verdict(accepted=len(history.accepted), wrong=list(history.contradictions))
-    await _rest(nats, verdict, patience)
+    await _rest(nats, verdict, timeout)
     records = await _records(nats)
     events = await _events(nats)
     objects = await _objects(storage)
@@ -92,7 +92,7 @@ async def _judge_job(
             verdict.wrong.append(f"{file['key']} is not what the record says")
 
 
-async def _rest(nats: Client, verdict: Verdict, patience: float) -> None:
+async def _rest(nats: Client, verdict: Verdict, timeout: float) -> None:
     js = nats.jetstream()
 
     async def at_rest() -> bool:
@@ -104,7 +104,7 @@ async def _rest(nats: Client, verdict: Verdict, patience: float) -> None:
         return False
 
     try:
-        await eventually(at_rest, "every job ends and the queue is empty", patience)
+        await eventually(at_rest, "every job ends and the queue is empty", timeout)
     except TimeoutError:
         left = (await js.stream_info(subjects.JOBS_STREAM)).state.messages
         verdict.wrong.append(f"the system did not come to rest; messages in the queue: {left}")

@@ -69,27 +69,27 @@ class Client:
         self._history.note_status(job_id, body["status"])
         return body
 
-    async def until(self, job_id: str, *statuses: str, patience: float = 60.0) -> dict[str, Any]:
+    async def until(self, job_id: str, *statuses: str, timeout: float = 60.0) -> dict[str, Any]:
         """The status as soon as it is one of these; by default, as soon as the job has ended."""
 
         async def reached() -> dict[str, Any] | None:
             found = await self.status(job_id)
             return found if found and found["status"] in (statuses or TERMINAL) else None
 
-        found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", patience)
+        found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", timeout)
         return found
 
-    async def until_said(self, job_id: str, words: str, patience: float = 60.0) -> None:
+    async def until_said(self, job_id: str, words: str, timeout: float = 60.0) -> None:
         """Return when the job's message has these words in it."""
 
         async def said() -> bool:
             found = await self.status(job_id)
             return found is not None and words in found["message"]
 
-        await eventually(said, f"{job_id} says {words}", patience)
+        await eventually(said, f"{job_id} says {words}", timeout)
 
-    async def ends(self, jobs: list[str], patience: float = 60.0) -> list[str]:
+    async def ends(self, jobs: list[str], timeout: float = 60.0) -> list[str]:
         """How these jobs end."""
         return [
-            found["status"] for found in await asyncio.gather(*(self.until(each, patience=patience) for each in jobs))
+            found["status"] for found in await asyncio.gather(*(self.until(each, timeout=timeout) for each in jobs))
         ]

@@ -14,7 +14,7 @@ from tests.faults.checker import Verdict, judge
 from tests.faults.client import Client
 from tests.faults.history import History
 from tests.faults.parts import gateway_part, worker_part
-from tests.integration.finished import HOUR, later
+from tests.integration.jobs import HOUR, later
 from tests.integration.system import System
 from tests.servers import Server
 
@@ -79,9 +79,9 @@ class Cluster:
     def storage(self) -> Storage:
         return Storage(load_settings(self.environment("operator")))
 
-    async def judge(self, patience: float = 60.0) -> Verdict:
+    async def judge(self, timeout: float = 60.0) -> Verdict:
         """The verdict on everything that happened, when nothing is left to do."""
-        verdict = await judge(await self.nats(), self.storage(), self.history, patience)
+        verdict = await judge(await self.nats(), self.storage(), self.history, timeout)
         self.history.note("verdict", **vars(verdict))
         return verdict
 
@@ -90,9 +90,9 @@ class Cluster:
         retention = await System(self._nats_urls, self._s3, self._stack).retention()
         await retention.clean(later(2 * HOUR))
 
-    async def check(self, patience: float = 60.0) -> Verdict:
+    async def check(self, timeout: float = 60.0) -> Verdict:
         """`judge`, and nothing may be wrong."""
-        verdict = await self.judge(patience)
+        verdict = await self.judge(timeout)
         assert verdict.wrong == [], "\n".join(verdict.wrong)
         return verdict
 

@@ -33,7 +33,7 @@ CLIENTS = 4
 SETTLED = 0.25
 GROWTH = 1.1
 # Seconds in which everything has to come to rest afterwards.
-PATIENCE = 180.0
+TIMEOUT = 180.0
 
 
 class Soak:
@@ -62,11 +62,11 @@ class Soak:
         settling = asyncio.create_task(self._settled(SETTLED * seconds))
         await asyncio.gather(self._break_things(deadline), *(self._ask(deadline) for _ in range(CLIENTS)))
         settled = await settling
-        verdict = await self._cluster.judge(PATIENCE)
+        verdict = await self._cluster.judge(TIMEOUT)
         if verdict.orphans:
             print(f"{verdict.orphans} jobs left files to the workers' sweep:", *verdict.wrong, sep="\n")
             await self._cluster.sweep()
-            verdict = await self._cluster.judge(PATIENCE)
+            verdict = await self._cluster.judge(TIMEOUT)
         for name, megabytes in self.memory().items():
             print(f"{name} RSS {settled[name]:.1f} MB when settled, {megabytes:.1f} at the end")
             if megabytes > GROWTH * settled[name]:

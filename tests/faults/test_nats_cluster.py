@@ -177,5 +177,5 @@ async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies
     await cluster.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3")
     job_id = await client.accepted("slow", 1.0)
     next(server for number, server in enumerate(brokers.servers, 1) if host == f"server-{number}").kill()
-    assert (await client.until(job_id, patience=FAILOVER))["status"] == "completed"
+    assert (await client.until(job_id, timeout=FAILOVER))["status"] == "completed"
     await _check(cluster)

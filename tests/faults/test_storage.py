@@ -70,11 +70,11 @@ async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_
             stack.callback(store.kill)
             await store.start_again()
             cluster = Cluster(tmp_path, nats_process[1], settings, stack)
-            cluster.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+            cluster.constants = {"worker.attempt.TIMEOUT": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
             (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
             await client.until(await client.accepted(), "completed")
             disk.fill()
-            status = await client.until(await client.accepted("tone", 20.0), patience=90)
+            status = await client.until(await client.accepted("tone", 20.0), timeout=90)
             assert (status["status"], status["attempts"]) == ("failed", 3)
             assert "could not be stored" in status["error_message"]
             disk.make_room()

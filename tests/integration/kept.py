@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shared import subjects
-from tests.integration.listener import Listener, stored_audio, stored_jobs
+from tests.integration.jobs import stored_audio, stored_jobs
+from tests.integration.listener import Listener
 from tests.integration.system import Api, RunningWorker, System, eventually
 
 RATE = 32_000
@@ -39,7 +40,7 @@ async def check_kept(api: Api, listener: Listener, job_id: str) -> dict[str, Any
 
 async def check_nothing_kept(api: Api, system: System, listener: Listener, job_id: str) -> dict[str, Any]:
     """The job is cancelled, and nothing of it is stored; returns its status."""
-    status = await api.until(job_id, "cancelled", patience=60)
+    status = await api.until(job_id, "cancelled", timeout=60)
     assert (status["audio_url"], status["actual_duration"]) == (None, None)
     await listener.until_ended(job_id)
     assert [end["type"] for end in listener.ends[job_id]] == ["cancelled"]

@@ -1,16 +1,14 @@
-"""Somebody who listens on NATS: the audio of jobs while it is generated, and the ends of jobs."""
+"""A listener on NATS that records the live audio and the terminal events of all jobs."""
 
 import asyncio
-import io
 import json
 from typing import Any
 
 import numpy as np
-import soundfile
 from nats.aio.msg import Msg
 
 from shared.audio_chunk import AudioChunk, unpack_chunk
-from tests.integration.system import Api, System
+from tests.integration.system import System
 from worker.engine.interface import Samples
 
 TERMINAL = {"completed", "failed", "cancelled"}
@@ -79,19 +77,3 @@ async def listen(system: System) -> Listener:
     await observer.subscribe("music.events.>", cb=listener.take_event)
     await observer.flush()
     return listener
-
-
-async def stored_audio(api: Api, job_id: str) -> Samples:
-    """What a job's file holds: float32 of shape [frames, channels]."""
-    samples, _ = soundfile.read(io.BytesIO(await api.download(job_id)), dtype="float32", always_2d=True)
-    heard: Samples = samples
-    return heard
-
-
-async def stored_jobs(system: System) -> set[str]:
-    """The ids of all jobs that have something in the bucket."""
-    storage = system.storage()
-    found = await asyncio.to_thread(
-        lambda: list(storage._client.list_objects(storage.bucket, prefix="jobs/", recursive=True))
-    )
-    return {str(item.object_name).split("/")[1] for item in found}

@@ -25,12 +25,12 @@ from shared.topology import ensure_streams
 from worker.retention.retention import Retention
 from worker.worker import Worker
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]], what: str, patience: float = PATIENCE) -> Any:
+async def eventually(condition: Callable[[], Awaitable[Any]], what: str, timeout: float = TIMEOUT) -> Any:
     """Wait until `condition` returns something true, and return that."""
-    async with asyncio.timeout(patience):
+    async with asyncio.timeout(timeout):
         while not (found := await condition()):
             await asyncio.sleep(0.02)
         return found
@@ -129,14 +129,14 @@ class Api:
             body: dict[str, Any] = await response.json()
             return body
 
-    async def until(self, job_id: str, *statuses: str, patience: float = PATIENCE) -> dict[str, Any]:
+    async def until(self, job_id: str, *statuses: str, timeout: float = TIMEOUT) -> dict[str, Any]:
         """The status as soon as it is one of these."""
 
         async def reached() -> dict[str, Any] | None:
             status = await self.status(job_id)
             return status if status["status"] in statuses else None
 
-        found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", patience)
+        found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", timeout)
         return found
 
     async def delete(self, job_id: str, *, keep: bool = False) -> int:

@@ -14,8 +14,7 @@ from shared.job_id import new_job_id
 from shared.messages import JobStatus
 from shared.topology import JOBS, consumer_config, ensure_streams
 from tests.conftest import ROOT
-from tests.integration.finished import make
-from tests.integration.listener import stored_jobs
+from tests.integration.jobs import plant_finished, stored_jobs
 from tests.integration.system import Api, System, eventually
 
 
@@ -67,7 +66,7 @@ async def test_a_worker_lets_go_of_a_job_that_an_operator_fails_and_takes_the_ne
     running, waiting = await api.generate("slow", 60.0), await api.generate()
     await api.until(running, "processing")
     assert "lets go of it" in await admin(system, "fail", running, "--reason", "it takes too long")
-    await api.until(waiting, "completed", patience=20)
+    await api.until(waiting, "completed", timeout=20)
     assert (await api.status(running))["error_message"] == "it takes too long"
     await _until_no_messages(system)
     assert await ends(system, running) == ["failed"]
@@ -76,7 +75,7 @@ async def test_a_worker_lets_go_of_a_job_that_an_operator_fails_and_takes_the_ne
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.CANCELLED])
 async def test_a_job_that_has_ended_is_neither_failed_nor_queued_again(system: System, status: JobStatus) -> None:
-    job_id = await make(system, status=status)
+    job_id = await plant_finished(system, status=status)
     assert f"is {status.value}, which it stays" in await admin(system, "fail", job_id, "--reason", "why not", code=1)
     assert "send its recipe as a new job" in await admin(system, "requeue", job_id, code=1)
     entry = await (await system.records()).get(job_id)
@@ -141,7 +140,7 @@ async def test_a_running_job_whose_worker_died_and_whose_message_is_gone_is_queu
 
 async def test_an_event_that_is_missing_is_published_once(system: System) -> None:
     await ensure_streams((await system.nats()).jetstream())
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     assert await ends(system, job_id) == []
     assert f"announced on music.events.{job_id}.completed" in await admin(system, "announce", job_id)
     assert "is announced already" in await admin(system, "announce", job_id)
@@ -151,7 +150,7 @@ async def test_an_event_that_is_missing_is_published_once(system: System) -> Non
 async def test_an_event_that_nats_does_not_take_again_yet_is_said_to_be_missing(system: System) -> None:
     js = (await system.nats()).jetstream()
     await ensure_streams(js)
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await admin(system, "announce", job_id)
     await js.purge_stream(subjects.EVENTS_STREAM)
     assert "takes no repetition" in await admin(system, "announce", job_id, code=1)

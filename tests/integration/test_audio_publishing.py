@@ -6,7 +6,8 @@ import numpy as np
 
 from shared import subjects
 from shared.audio_chunk import AudioChunk, unpack_chunk
-from tests.integration.listener import listen, stored_audio
+from tests.integration.jobs import stored_audio
+from tests.integration.listener import listen
 from tests.integration.system import System, eventually
 
 RATE = 32_000

@@ -14,7 +14,7 @@ import pytest
 from shared import subjects
 from shared.topology import ensure_streams
 from tests.conftest import ROOT
-from tests.integration.listener import stored_jobs
+from tests.integration.jobs import stored_jobs
 from tests.integration.system import Api, System, eventually
 from tests.servers import embedded_nats, embedded_s3
 

@@ -10,7 +10,7 @@ from shared import subjects
 from shared.job_id import new_job_id
 from shared.messages import JobRecord, JobStatus, Timings, WorkerInfo, WorkerState
 from shared.models import STARTER
-from tests.integration.finished import RECIPE, plant
+from tests.integration.jobs import RECIPE, plant_record
 from tests.integration.system import Api, System, eventually
 from tests.records import some_audio
 
@@ -37,7 +37,7 @@ async def history(system: System, *, duration: float, jobs: int, slots: int, tak
             completed_at=ended,
             updated_at=ended,
         )
-        await plant(system, record)
+        await plant_record(system, record)
 
 
 async def announce(system: System, worker_id: str, slots: int) -> None:

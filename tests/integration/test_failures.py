@@ -36,7 +36,7 @@ async def test_a_job_that_kills_the_engine_fails_after_three_attempts(system: Sy
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     before = REGISTRY.get_sample_value("musicgen_engine_deaths_total") or 0.0
     poison = await api.generate("crash", duration=0.5)
-    status = await api.until(poison, "failed", patience=60)
+    status = await api.until(poison, "failed", timeout=60)
     assert status["attempts"] == 3
     assert "died" in status["error_message"]
     assert REGISTRY.get_sample_value("musicgen_engine_deaths_total") == before + 3
@@ -108,7 +108,7 @@ async def test_stops_at_random_moments_end_every_job_once(system: System, seed: 
         await worker.stop(grace=0)
     await system.worker()
     for job_id in jobs:
-        assert (await api.until(job_id, "completed", patience=60))["attempts"] == 1
+        assert (await api.until(job_id, "completed", timeout=60))["attempts"] == 1
 
     async def told() -> bool:
         return all(kinds[job_id][-1] == "completed" for job_id in jobs)

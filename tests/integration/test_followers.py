@@ -11,18 +11,25 @@ from shared.errors import UnavailableError
 from shared.messages import Job, JobStatus
 from shared.publisher import publish_job
 from shared.record_feed import Batch
-from tests.integration.finished import RECIPE, make
+from tests.integration.jobs import (
+    RECIPE,
+    collect_events,
+    is_queued,
+    plant_finished,
+    plant_follower,
+    post_recipe,
+    queue_length,
+)
 from tests.integration.system import System, eventually
-from tests.integration.takes import ask, events_of, follower, is_queued, messages
 from tests.records import some_audio
 
 
 async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_they_come_to(system: System) -> None:
     gateways = [await system.gateway() for _ in range(3)]
-    answers = await asyncio.gather(*(ask(api, outputs=None) for api in gateways * 5))
+    answers = await asyncio.gather(*(post_recipe(api, outputs=None) for api in gateways * 5))
     jobs = [answer["job_id"] for answer in answers]
     assert len(set(jobs)) == 15
-    assert await messages(system) == 1
+    assert await queue_length(system) == 1
     positions = [(await gateways[0].status(job_id))["queue_position"] for job_id in jobs]
     assert sorted(positions, key=str) == [1] + [None] * 14
     await system.worker()
@@ -38,8 +45,8 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
     held: list[Batch] = []
     take = second.services.index._take
     monkeypatch.setattr(second.services.index, "_take", held.append)
-    await ask(first, outputs=None)
-    asking = asyncio.create_task(ask(second, outputs=None))
+    await post_recipe(first, outputs=None)
+    asking = asyncio.create_task(post_recipe(second, outputs=None))
 
     async def both_came() -> bool:
         return len({change.key for batch in held for change in batch.changes}) == 2
@@ -49,13 +56,13 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
         take(batch)
     monkeypatch.setattr(second.services.index, "_take", take)
     assert (await second.status((await asking)["job_id"]))["queue_position"] is None
-    assert await messages(system) == 1
+    assert await queue_length(system) == 1
 
 
 async def test_a_job_that_follows_is_made_itself_when_the_first_one_is_cancelled_or_fails(system: System) -> None:
     api = await system.gateway()
-    first, second, third = [(await ask(api, outputs=None))["job_id"] for _ in range(3)]
-    failing = [(await ask(api, prompt="fail", outputs=None))["job_id"] for _ in range(2)]
+    first, second, third = [(await post_recipe(api, outputs=None))["job_id"] for _ in range(3)]
+    failing = [(await post_recipe(api, prompt="fail", outputs=None))["job_id"] for _ in range(2)]
     assert await is_queued(api, first)
     assert not await is_queued(api, second)
     assert await api.delete(first) == 200
@@ -72,23 +79,23 @@ async def test_a_job_that_follows_is_made_itself_when_the_first_one_is_cancelled
 async def test_a_job_that_follows_waits_while_the_first_one_is_tried_again(system: System, tmp_path: Path) -> None:
     api = await system.gateway()
     prompt = f"once {tmp_path}/died"
-    first, second = [(await ask(api, prompt=prompt, duration=0.5, outputs=None))["job_id"] for _ in range(2)]
+    first, second = [(await post_recipe(api, prompt=prompt, duration=0.5, outputs=None))["job_id"] for _ in range(2)]
     await system.worker()
     assert [(await api.until(job_id, "completed"))["attempts"] for job_id in (first, second)] == [2, 0]
 
 
 async def test_a_gateway_that_dies_in_between_leaves_no_job_behind(system: System) -> None:
-    api, stored = await system.gateway(), await make(system)
-    assert (await api.until(await follower(system), "completed"))["audio"]["key"] == f"jobs/{stored}/audio.wav"
-    alone = await follower(system, recipe=replace(RECIPE, seed=8))
+    api, stored = await system.gateway(), await plant_finished(system)
+    assert (await api.until(await plant_follower(system), "completed"))["audio"]["key"] == f"jobs/{stored}/audio.wav"
+    alone = await plant_follower(system, recipe=replace(RECIPE, seed=8))
     await eventually(lambda: is_queued(api, alone), "the job that waits for nobody is in the queue")
-    assert await messages(system) == 1
+    assert await queue_length(system) == 1
 
 
 async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their_order(system: System) -> None:
     """As where the gateway died between the message and the record."""
     recipe = replace(RECIPE, outputs=())
-    events, job_id = await events_of(system), await follower(system, recipe=recipe)
+    events, job_id = await collect_events(system), await plant_follower(system, recipe=recipe)
     job = Job(job_id=job_id, recipe=recipe, created_at=datetime.now(UTC))
     await publish_job((await system.nats()).jetstream(), job, None)
     await system.worker()
@@ -102,11 +109,11 @@ async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their
 
 
 async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: System) -> None:
-    api, stored = await system.gateway(), await make(system)
-    events = await events_of(system)
+    api, stored = await system.gateway(), await plant_finished(system)
+    events = await collect_events(system)
     moment = datetime.now(UTC)
     done = {"status": JobStatus.COMPLETED, "source": stored, "completed_at": moment, "audio": some_audio(stored)}
-    job_id = await follower(system, is_follower=False, **done)
+    job_id = await plant_follower(system, is_follower=False, **done)
     await api.until(job_id, "completed")
     for _ in range(2):
         await api.services.cache.reconcile()
@@ -121,10 +128,10 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
 async def test_an_end_that_could_not_be_told_at_first_is_told_later(
     system: System, status: JobStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, stored = await system.gateway(), await make(system)
-    events, cache = await events_of(system), api.services.cache
+    api, stored = await system.gateway(), await plant_finished(system)
+    events, cache = await collect_events(system), api.services.cache
     answer = {"source": stored, "audio": some_audio(stored)} if status is JobStatus.COMPLETED else {}
-    job_id = await follower(system, is_follower=False, status=status, completed_at=datetime.now(UTC), **answer)
+    job_id = await plant_follower(system, is_follower=False, status=status, completed_at=datetime.now(UTC), **answer)
     await api.until(job_id, status.value)
     await cache.reconcile()
     with monkeypatch.context() as outage:
@@ -149,9 +156,9 @@ async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for
     monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
     monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.2)
     api = await system.gateway()
-    jobs = [(await ask(api))["job_id"] for _ in range(2)]
+    jobs = [(await post_recipe(api))["job_id"] for _ in range(2)]
     await api.services.sweep.sweep()
-    assert await messages(system) == 1
+    assert await queue_length(system) == 1
     monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     await api.services.sweep.sweep()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.jobs import stored_audio, stored_jobs
 from tests.integration.kept import RATE, check_kept, until_idle
-from tests.integration.listener import listen, stored_audio, stored_jobs
+from tests.integration.listener import listen
 from tests.integration.system import System
 
 
@@ -24,7 +25,7 @@ async def test_at_random_moments_every_job_ends_once_and_nothing_else_is_left(sy
         await asyncio.sleep(source.uniform(0, 2.0))
         keep = source.random() < 0.8
         code = await api.delete(job_id, keep=keep)
-        status = await api.until(job_id, "completed", "cancelled", patience=60)
+        status = await api.until(job_id, "completed", "cancelled", timeout=60)
         assert (code == 200) == (status["status"] == "cancelled")
         assert keep or code == 409 or status["audio_url"] is None
         return job_id, status

@@ -8,8 +8,9 @@ import pytest
 
 from shared import subjects
 from shared.storage import Storage, Upload
+from tests.integration.jobs import stored_jobs
 from tests.integration.kept import check_kept, check_nothing_kept, until_idle
-from tests.integration.listener import listen, stored_jobs
+from tests.integration.listener import listen
 from tests.integration.system import System
 
 Put = Callable[[Storage, str, bytes, dict[str, str]], Awaitable[Upload]]

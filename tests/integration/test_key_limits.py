@@ -14,7 +14,7 @@ from gateway.jobs.trimmer import SHARE
 from shared import subjects
 from shared.record_feed import read_records
 from shared.topology import RECORDS, ensure_quotas
-from tests.integration.finished import make
+from tests.integration.jobs import plant_finished
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, WEB, bearer
 
@@ -161,9 +161,9 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 60)
-    monkeypatch.setattr("gateway.jobs.trimmer.PATIENCE", 0.1)
+    monkeypatch.setattr("gateway.jobs.trimmer.TIMEOUT", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
-    stored = await make(system, owner="daw")
+    stored = await plant_finished(system, owner="daw")
     await known(gateways.apis[0], stored)
     answers, others = [], []
     for number in range(40):
@@ -193,10 +193,10 @@ async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
     for module in ("gateway.jobs.submission", "gateway.jobs.trimmer"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
     monkeypatch.setattr("gateway.jobs.trimmer.INTERVAL", 0.01)
-    monkeypatch.setattr("gateway.jobs.trimmer.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.jobs.trimmer.TIMEOUT", 0.01)
     monkeypatch.setattr("gateway.jobs.trimmer.SEEN", timedelta(0))
     api = await system.gateway()
-    stored = await make(system)
+    stored = await plant_finished(system)
     await known(api, stored)
     statuses = [(await post(api.http, None, **CACHED))[0] for _ in range(300)]
     assert set(statuses) == {200}
@@ -217,7 +217,7 @@ async def test_at_the_limit_of_all_records_a_repetition_finds_its_job(
 
 async def test_a_removed_record_leaves_nothing_behind(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.records.MARKER_TTL", 1)
-    records, job_id = await system.records(), await make(system)
+    records, job_id = await system.records(), await plant_finished(system)
     entry = await records.get(job_id)
     assert entry is not None
     await records.remove(entry)
@@ -236,7 +236,7 @@ async def test_a_record_is_removed_from_a_bucket_without_message_ttls(system: Sy
     config = (await js.stream_info(name)).config
     await js.delete_stream(name)
     await js.add_stream(config.evolve(allow_msg_ttl=False))
-    records, job_id = await system.records(), await make(system)
+    records, job_id = await system.records(), await plant_finished(system)
     entry = await records.get(job_id)
     assert entry is not None
     await records.remove(entry)

@@ -11,9 +11,17 @@ import pytest
 from shared.messages import JobStatus
 from shared.records import Entry
 from shared.storage import Storage
-from tests.integration.finished import DAY, HOUR, code, later, left, make
+from tests.integration.jobs import (
+    DAY,
+    HOUR,
+    download_status,
+    later,
+    plant_finished,
+    post_recipe,
+    queue_length,
+    still_stored,
+)
 from tests.integration.system import Api, System, eventually
-from tests.integration.takes import ask, messages
 from tests.servers import Server
 
 Damage = Callable[[Storage, str], None]
@@ -104,10 +112,10 @@ async def test_audio_that_is_lost_without_a_download_is_made_again_when_it_is_as
     system: System, damage: Damage
 ) -> None:
     api = await system.gateway()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await damaged(system, damage, job_id)
-    assert (await ask(api))["status"] == "queued"
-    assert await messages(system) == 1
+    assert (await post_recipe(api))["status"] == "queued"
+    assert await queue_length(system) == 1
     assert (await api.status(job_id))["audio_expired"] is True
 
 
@@ -126,14 +134,14 @@ async def test_all_jobs_that_share_lost_audio_say_so_and_the_next_one_is_the_sou
 
     for gateway in (api, other):
         await eventually(lambda gateway=gateway: told(gateway), "every gateway knows")  # type: ignore[misc]
-        assert [await code(gateway, each) for each in (first, second)] == [410, 410]
+        assert [await download_status(gateway, each) for each in (first, second)] == [410, 410]
     third = await posted(other, recipe)
     assert third["cached"] is False
     # The key belongs to the first request; a new one gets the new audio.
     assert await api.generate(duration=0.5, seed=7, headers=headers) == second
     fourth = await posted(api, recipe)
     assert (fourth["cached"], fourth["audio"]["key"]) == (True, third["audio"]["key"])
-    assert await code(api, fourth["job_id"]) == 200
+    assert await download_status(api, fourth["job_id"]) == 200
 
 
 @pytest.mark.parametrize("damage", DAMAGES[:4])
@@ -141,14 +149,14 @@ async def test_a_lost_midi_file_leaves_the_audio_and_its_recipe_makes_both_again
     system: System, damage: Damage
 ) -> None:
     api, retention = await system.gateway(), await system.retention()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await damaged(system, damage, job_id, "audio.mid")
     recipe = await recipe_of(api, f"{job_id}/audio.mid")
     status = await api.status(job_id)
     assert (status["audio_expired"], status["outputs"]) == (False, [])
-    assert await code(api, job_id) == 200
+    assert await download_status(api, job_id) == 200
     await retention.clean(later(2 * HOUR))
-    assert await left(system, job_id) == [job_id]
+    assert await still_stored(system, job_id) == [job_id]
     async with api.http.post("/api/v1/generate", json=recipe) as response:
         assert (await response.json())["status"] == "queued"
     await damaged(system, delete, job_id)
@@ -157,7 +165,7 @@ async def test_a_lost_midi_file_leaves_the_audio_and_its_recipe_makes_both_again
 
 async def test_what_a_stopped_job_kept_can_be_lost_as_well(system: System) -> None:
     api = await system.gateway()
-    job_id = await make(system, status=JobStatus.CANCELLED)
+    job_id = await plant_finished(system, status=JobStatus.CANCELLED)
     await damaged(system, truncate, job_id)
     await recipe_of(api, job_id)
     status = await api.status(job_id)
@@ -166,13 +174,13 @@ async def test_what_a_stopped_job_kept_can_be_lost_as_well(system: System) -> No
 
 async def test_what_is_left_of_lost_audio_is_removed_after_a_day(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
-    job_id, other = await make(system), await make(system, size=50)
+    job_id, other = await plant_finished(system), await plant_finished(system, size=50)
     await damaged(system, truncate, job_id)
     await recipe_of(api, job_id)
     await retention.clean(later(23 * HOUR))
-    assert await left(system, job_id, other) == [job_id, other]
+    assert await still_stored(system, job_id, other) == [job_id, other]
     await retention.clean(later(25 * HOUR))
-    assert await left(system, job_id, other) == [other]
+    assert await still_stored(system, job_id, other) == [other]
     async with api.http.get("/api/v1/jobs") as response:
         listed = {each["job_id"]: each["audio_expired"] for each in (await response.json())["jobs"]}
     assert listed == {job_id: True, other: False}
@@ -180,7 +188,7 @@ async def test_what_is_left_of_lost_audio_is_removed_after_a_day(system: System)
 
 async def test_a_loss_that_many_notice_at_once_is_written_once(system: System) -> None:
     gateways, retention = [await system.gateway() for _ in range(2)], await system.retention()
-    records, job_id = await system.records(), await make(system)
+    records, job_id = await system.records(), await plant_finished(system)
     before = await records.get(job_id)
     assert before is not None
     await damaged(system, delete, job_id)
@@ -204,8 +212,8 @@ async def test_a_loss_that_many_notice_at_once_is_written_once(system: System) -
 async def test_an_operator_marks_audio_as_lost_by_any_job_that_shares_it(system: System) -> None:
     """The store's answer may be an error for ever, where the disk below one object is broken."""
     api, records = await system.gateway(), await system.records()
-    job_id = await make(system)
-    shared = (await ask(api))["job_id"]
+    job_id = await plant_finished(system)
+    shared = (await post_recipe(api))["job_id"]
     marked = await records.mark_lost(shared)
     assert marked is not None
     assert (marked.record.job_id, marked.record.lost) == (job_id, (f"jobs/{job_id}/audio.wav",))
@@ -213,10 +221,10 @@ async def test_an_operator_marks_audio_as_lost_by_any_job_that_shares_it(system:
     assert await records.mark_lost("gen_000000000000") is None
 
     async def gone() -> bool:
-        return [await code(api, each) for each in (job_id, shared)] == [410, 410]
+        return [await download_status(api, each) for each in (job_id, shared)] == [410, 410]
 
     await eventually(gone, "the gateway hears of it")
-    assert (await ask(api))["status"] == "queued"
+    assert (await post_recipe(api))["status"] == "queued"
 
 
 @pytest.fixture
@@ -231,7 +239,7 @@ async def alone(
 async def test_a_store_that_is_away_or_has_no_bucket_loses_nothing(alone: tuple[System, Server]) -> None:
     system, server = alone
     api, records = await system.gateway(), await system.records()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     before = await records.get(job_id)
     storage = system.storage()
 
@@ -263,7 +271,7 @@ async def until_s3(api: Api, state: str) -> None:
 
 async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(fragile: System, nats_process: Any) -> None:
     api = await fragile.gateway()
-    job_id = await make(fragile)
+    job_id = await plant_finished(fragile)
     await api.status(job_id)
     await damaged(fragile, delete, job_id)
     nats_process[0].kill()
@@ -273,7 +281,7 @@ async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(fragile: Sys
     async def noted() -> Entry | None:
         entry = await api.services.ledger.current(job_id) if api.services.bus.is_ready else None
         if entry is None or not entry.record.lost:
-            await code(api, job_id)
+            await download_status(api, job_id)
             return None
         return entry
 

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from shared import subjects
-from tests.integration.listener import listen, stored_audio
+from tests.integration.jobs import stored_audio
+from tests.integration.listener import listen
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server
 
@@ -62,9 +63,9 @@ async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, na
         server.kill()
         await asyncio.sleep(0.5)
         await server.start_again()
-        assert (await api.until(running, "completed", patience=60))["attempts"] == 1
+        assert (await api.until(running, "completed", timeout=60))["attempts"] == 1
         for job_id in waiting:  # the broker may die while one of them is claimed, which is then claimed again
-            await api.until(job_id, "completed", patience=60)
+            await api.until(job_id, "completed", timeout=60)
         frames = [(await socket.receive_json(timeout=5))["type"]]
         while frames[-1] != "completed":
             frames.append((await socket.receive_json(timeout=5))["type"])
@@ -80,7 +81,7 @@ async def test_a_broker_that_stands_still_holds_up_no_audio(fragile: System, nat
     server.freeze()
     await asyncio.sleep(3)
     server.thaw()
-    status = await api.until(job_id, "completed", patience=60)
+    status = await api.until(job_id, "completed", timeout=60)
     assert (status["attempts"], status["actual_duration"]) == (1, 4.0)
     # Some of it was dropped or not: what was heard is where it says it is.
     audio = await stored_audio(api, job_id)
@@ -151,7 +152,7 @@ async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
         await eventually(refused, "downloads are refused")
         await eventually(degraded, "the next look at S3 finds it away")
         await server.start_again()
-        status = await api.until(job_id, "completed", patience=60)
+        status = await api.until(job_id, "completed", timeout=60)
         assert status["attempts"] == 1
         assert status["timings"]["uploading"] > 1
         async with api.http.get(f"/api/v1/download/{job_id}?proxy=1") as response:

@@ -12,7 +12,8 @@ import soundfile
 from shared.files import Output
 from shared.storage import Storage
 from tests.engines import EMPTY_MIDI
-from tests.integration.listener import listen, stored_audio, stored_jobs
+from tests.integration.jobs import stored_audio, stored_jobs
+from tests.integration.listener import listen
 from tests.integration.system import Api, System, eventually
 from tests.sampler_checkpoint import PLAYING, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.test_midi import read
@@ -84,7 +85,7 @@ async def test_midi_and_stems_are_made_stored_listed_and_downloaded(system: Syst
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     listener = await listen(system)
     job_id = await api.generate("happy piano", duration=2.5, seed=3, sample_format="int24", outputs=BOTH)
-    status = await api.until(job_id, "completed", "failed", patience=60)
+    status = await api.until(job_id, "completed", "failed", timeout=60)
     assert status["status"] == "completed", status["error_message"]
     assert status["recipe"]["outputs"] == BOTH
     await check_outputs(api, status, "PCM_24")
@@ -105,7 +106,7 @@ async def test_a_stopped_job_keeps_the_outputs_of_what_was_made(system: System, 
     job_id = await api.generate("happy piano", duration=120, seed=3, outputs=BOTH)
     await listener.until_heard(job_id, 3)
     assert await api.delete(job_id, keep=True) == 200
-    status = await api.until(job_id, "cancelled", patience=60)
+    status = await api.until(job_id, "cancelled", timeout=60)
     assert status["message"] == "Job cancelled; what was made is kept"
     assert 1 < status["actual_duration"] < 110
     await check_outputs(api, status, "PCM_16")

@@ -9,7 +9,7 @@ import pytest
 
 from shared import subjects
 from shared.audio_chunk import AudioChunk, pack_chunk
-from tests.integration.finished import make
+from tests.integration.jobs import plant_finished
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, WEB, bearer
 
@@ -176,7 +176,7 @@ async def test_an_answer_from_the_cache_counts_as_a_request_and_as_nothing_else(
 ) -> None:
     name, _, value = limit.partition("=")
     gateway = await system.gateway(API_KEYS=KEYS, KEY_RATE="0.1", KEY_BURST="5", **{name: value})
-    stored = await make(system, owner="daw")  # of today, and one second long
+    stored = await plant_finished(system, owner="daw")  # of today, and one second long
 
     async def known() -> bool:
         return gateway.services.index.get(stored) is not None

@@ -19,11 +19,11 @@ async def test_a_poisonous_job_dies_alone_and_its_mates_complete(system: System)
     for job_id in mates:
         await listener.until_heard(job_id)
     poison = await api.generate("poison", duration=0.5)
-    status = await api.until(poison, "failed", patience=90)
+    status = await api.until(poison, "failed", timeout=90)
     assert status["attempts"] == 3
     assert "died" in status["error_message"]
     for job_id in mates:
-        assert (await api.until(job_id, "completed", patience=60))["attempts"] == 1
+        assert (await api.until(job_id, "completed", timeout=60))["attempts"] == 1
     # Once together, and three times alone.
     assert REGISTRY.get_sample_value("musicgen_engine_deaths_total") == before + 4
 
@@ -47,11 +47,11 @@ async def test_suspects_run_one_after_the_other_and_then_all_run_together_again(
         await listener.until_heard(job_id)
     crash = await api.generate("crash", duration=0.5)
     for job_id in mates:
-        await api.until(job_id, "completed", patience=60)
+        await api.until(job_id, "completed", timeout=60)
     first, second = ([piece.seq for piece in listener.pieces[job_id]] for job_id in mates)
     # Each was interrupted once, and begun anew.
     assert (first.count(0), second.count(0)) == (2, 2)
-    await api.until(crash, "failed", patience=60)
+    await api.until(crash, "failed", timeout=60)
     together = [await api.generate("slow", duration=3.0, seed=number) for number in range(2)]
     for job_id in together:
         await listener.until_heard(job_id)
@@ -71,7 +71,7 @@ async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: Sys
         found = [each["job_id"] for each in statuses if "because this job runs alone" in each["message"]]
         return found if len(found) == 2 and any(each["progress"] > 0 for each in statuses) else None
 
-    cancelled, handed_back = await eventually(waiting, "one of them runs, two wait", patience=60)
+    cancelled, handed_back = await eventually(waiting, "one of them runs, two wait", timeout=60)
     assert await api.delete(crash) == 200
     assert await api.delete(cancelled, keep=True) == 200
     status = await api.until(cancelled, "cancelled")

@@ -12,7 +12,7 @@ from shared.messages import JobRecord, JobStatus
 from shared.record_feed import STREAM
 from shared.records import Records
 from shared.topology import JOBS, ensure_streams
-from tests.integration.finished import make
+from tests.integration.jobs import plant_finished
 from tests.integration.system import Api, System, eventually
 from tests.unit.gateway.samples import DAW, bearer
 
@@ -182,7 +182,7 @@ async def test_what_an_admin_deletes_is_made_again_and_the_work_goes_on(system: 
             return str((await response.json())["job_id"]) if response.status == 200 else None
 
     job_id = await eventually(accepted, "a job is accepted")
-    await api.until(job_id, "completed", patience=60)
+    await api.until(job_id, "completed", timeout=60)
 
 
 async def test_a_message_that_another_gateway_removed_counts_as_removed(system: System) -> None:
@@ -251,7 +251,7 @@ async def test_a_job_whose_record_was_deleted_is_not_made_again(system: System, 
     deleted, js = "gen_000000000001", (await system.nats()).jetstream()
     job = {"job_id": deleted, "recipe": RECIPE, "created_at": "2024-12-01T10:00:00Z"}
     await js.publish("music.jobs.starter.normal", json.dumps(job).encode())
-    later = await make(system)
+    later = await plant_finished(system)
 
     async def is_gone() -> bool:
         return await records.get(later) is None

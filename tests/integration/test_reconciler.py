@@ -13,7 +13,7 @@ from shared import subjects
 from shared.messages import JobStatus
 from shared.record_feed import STREAM
 from shared.topology import JOBS, ensure_streams
-from tests.integration.finished import make
+from tests.integration.jobs import plant_finished
 from tests.integration.system import Api, System, eventually
 
 
@@ -171,7 +171,7 @@ async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: 
 async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     api = await system.gateway()
-    job_id = await make(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
+    job_id = await plant_finished(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
     assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]
 
 

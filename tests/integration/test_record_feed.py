@@ -14,7 +14,7 @@ from shared.record_feed import STREAM, Batch, read_feed, read_records
 from shared.records import Entry, encode_record
 from shared.subjects import JOBS_BUCKET
 from shared.topology import MAX_RECORDS, ensure_streams
-from tests.integration.finished import make
+from tests.integration.jobs import plant_finished
 from tests.integration.system import Api, System, eventually
 from tests.records import fill, finished
 from tests.servers import Server
@@ -43,8 +43,8 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
     # Every record changes at once while the gateway follows.
     batches = 0
     await fill(await system.nats(), MAX_RECORDS)
-    new = await make(system)
-    await eventually(lambda: _knows(api, new), "the gateway takes in every change", patience=120)
+    new = await plant_finished(system)
+    await eventually(lambda: _knows(api, new), "the gateway takes in every change", timeout=120)
     assert api.services.bus.client.stats["reconnects"] == 0
 
 
@@ -55,7 +55,7 @@ async def test_a_worker_reads_every_record_once(system: System) -> None:
 
 
 async def test_the_time_of_a_record_is_the_brokers(system: System) -> None:
-    await make(system, updated_at=now() - timedelta(days=9))
+    await plant_finished(system, updated_at=now() - timedelta(days=9))
     client = await system.nats("worker")
     ((_, changed_at),) = [each async for each in read_records(client)]
     assert abs(changed_at - now()) < timedelta(minutes=5)
@@ -80,7 +80,7 @@ async def test_records_are_followed_on_when_an_admin_deletes_the_consumer(system
     api, js = await system.gateway(), (await system.nats()).jetstream()
     (consumer,) = await js.consumers_info(STREAM)
     await js.delete_consumer(STREAM, consumer.name)
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await eventually(lambda: _knows(api, job_id), "the gateway follows again")
 
 
@@ -100,7 +100,7 @@ async def test_after_a_reconnection_only_what_changed_is_read(
     server.kill()
     await server.start_again()
     await api.until_ready()
-    job_id = await make(fragile)
+    job_id = await plant_finished(fragile)
     await eventually(lambda: _knows(api, job_id), "the gateway hears of the job")
     assert read == [job_id]
     assert await _knows(api, jobs[0])
@@ -125,7 +125,7 @@ async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(syste
     await eventually(lambda: _knows(api, old[-1]), "the gateway knows the first bucket")
     await client.jetstream().delete_key_value(JOBS_BUCKET)
     await ensure_streams(client.jetstream())
-    new = await make(system)
+    new = await plant_finished(system)
     await eventually(lambda: _knows(api, new), "the gateway knows the second bucket")
     assert api.services.index.count(None) == 1
 
@@ -148,7 +148,7 @@ async def test_a_record_that_the_gateway_chokes_on_keeps_no_other_away(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, taken = await system.gateway(), JobIndex.apply
-    bad = await make(system)
+    bad = await plant_finished(system)
 
     def choke(index: JobIndex, entry: Entry) -> None:
         if entry.record.seq == 666:
@@ -157,15 +157,15 @@ async def test_a_record_that_the_gateway_chokes_on_keeps_no_other_away(
 
     monkeypatch.setattr(JobIndex, "apply", choke)
     await (await system.nats()).publish(f"$KV.{JOBS_BUCKET}.{bad}", encode_record(replace(finished(bad), seq=666)))
-    after = await make(system)
+    after = await plant_finished(system)
     await eventually(lambda: _knows(api, after), "the gateway reads on")
 
 
 async def test_a_record_under_another_jobs_key_changes_no_job(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
-    other = await make(system)
+    other = await plant_finished(system)
     await client.publish(f"$KV.{JOBS_BUCKET}.{other}", encode_record(finished(new_job_id())))
-    last = await make(system)
+    last = await plant_finished(system)
     await eventually(lambda: _knows(api, last), "the gateway has read on")
     assert api.services.index.count(None) == 2
 

@@ -8,16 +8,26 @@ from msgspec.structs import replace
 from shared.messages import JobStatus
 from shared.models import default_guidance
 from shared.topology import JOBS
-from tests.integration.finished import DAY, RECIPE, code, later, left, make
+from tests.integration.jobs import (
+    DAY,
+    RECIPE,
+    REQUEST,
+    collect_events,
+    download_status,
+    later,
+    plant_finished,
+    post_recipe,
+    queue_length,
+    still_stored,
+)
 from tests.integration.system import Api, System, eventually
-from tests.integration.takes import REQUEST, ask, events_of, messages
 
 
 async def test_the_same_recipe_and_seed_is_answered_at_once_with_the_stored_audio(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     first = await api.generate(seed=7)
     made = await api.until(first, "completed")
-    events = await events_of(system)
+    events = await collect_events(system)
     second = await api.generate(seed=7)
     status = await api.status(second)
     assert (made["cached"], status["cached"], status["status"]) == (False, True, "completed")
@@ -30,15 +40,15 @@ async def test_the_same_recipe_and_seed_is_answered_at_once_with_the_stored_audi
         return [(each["type"], each["job_id"]) for each in events] == [("queued", second), ("completed", second)]
 
     await eventually(told, "both events came")
-    assert await messages(system) == 0
+    assert await queue_length(system) == 0
 
 
 async def test_only_an_equal_recipe_is_answered_and_only_if_the_request_allows_it(system: System) -> None:
-    api, stored = await system.gateway(), await make(system)
-    assert (await ask(api))["status"] == "completed"
-    assert (await ask(api, cache=True))["status"] == "completed"
+    api, stored = await system.gateway(), await plant_finished(system)
+    assert (await post_recipe(api))["status"] == "completed"
+    assert (await post_recipe(api, cache=True))["status"] == "completed"
     for other in ({"cache": False}, {"seed": 8}, {"duration": 2.0}, {"outputs": None}, {"temperature": 0.5}):
-        assert (await ask(api, **other))["status"] == "queued"
+        assert (await post_recipe(api, **other))["status"] == "queued"
     assert (await api.status(stored))["cached"] is False
 
 
@@ -46,37 +56,37 @@ async def test_only_an_equal_recipe_is_answered_and_only_if_the_request_allows_i
 async def test_a_request_that_leaves_a_default_out_is_equal_to_one_that_gives_it(system: System, model: str) -> None:
     """Also where models differ in it: what a recipe is compared by is never what was left open."""
     api = await system.gateway()
-    await make(system, recipe=replace(RECIPE, model=model, cfg_coef=default_guidance(model), outputs=()))
+    await plant_finished(system, recipe=replace(RECIPE, model=model, cfg_coef=default_guidance(model), outputs=()))
     given = {"model": model, "cfg_coef": default_guidance(model), "outputs": None}
     for field in ("cfg_coef", "temperature", "top_k", "top_p", "sample_format"):
-        assert (await ask(api, **(given | {field: None})))["status"] == "completed"
-    assert (await ask(api, **(given | {"cfg_coef": 2.0})))["status"] == "queued"
+        assert (await post_recipe(api, **(given | {field: None})))["status"] == "completed"
+    assert (await post_recipe(api, **(given | {"cfg_coef": 2.0})))["status"] == "queued"
 
 
 async def test_without_a_seed_every_request_is_a_new_take_unless_a_stored_one_will_do(system: System) -> None:
     api = await system.gateway()
-    assert (await ask(api, seed=None, cache=True))["status"] == "queued"
-    await make(system)
-    assert (await ask(api, seed=None))["status"] == "queued"
-    answer = await ask(api, seed=None, cache=True)
+    assert (await post_recipe(api, seed=None, cache=True))["status"] == "queued"
+    await plant_finished(system)
+    assert (await post_recipe(api, seed=None))["status"] == "queued"
+    answer = await post_recipe(api, seed=None, cache=True)
     assert answer["status"] == "completed"
     assert (await api.status(answer["job_id"]))["seed"] == RECIPE.seed
 
 
 async def test_what_a_cancelled_job_kept_is_no_take(system: System) -> None:
     api = await system.gateway()
-    await make(system, status=JobStatus.CANCELLED)
-    assert (await ask(api))["status"] == "queued"
+    await plant_finished(system, status=JobStatus.CANCELLED)
+    assert (await post_recipe(api))["status"] == "queued"
 
 
 async def test_audio_of_a_model_that_was_changed_since_is_made_anew(system: System) -> None:
     api = await system.gateway()
-    await make(system, checkpoint="another one")
-    assert (await ask(api))["status"] == "completed"  # nobody can tell
+    await plant_finished(system, checkpoint="another one")
+    assert (await post_recipe(api))["status"] == "completed"  # nobody can tell
     worker = await system.worker()
     assert worker.worker.describe().checkpoint is None
     await eventually(lambda: is_seen(api), "the worker is seen")
-    assert (await ask(api))["status"] == "queued"
+    assert (await post_recipe(api))["status"] == "queued"
 
 
 async def is_seen(api: Api) -> bool:
@@ -85,18 +95,18 @@ async def is_seen(api: Api) -> bool:
 
 async def test_shared_audio_lives_as_long_as_somebody_uses_it_and_then_goes_for_all(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
-    stored, records = await make(system), await system.records()
+    stored, records = await plant_finished(system), await system.records()
     before = await records.get(stored)
-    job_id = (await ask(api))["job_id"]
+    job_id = (await post_recipe(api))["job_id"]
     after = await records.get(stored)
     assert before is not None
     assert after is not None
     assert after.revision > before.revision
-    assert await code(api, job_id) == 200
+    assert await download_status(api, job_id) == 200
     await retention.clean(later(6 * DAY))
-    assert [await code(api, each) for each in (stored, job_id)] == [200, 200]
+    assert [await download_status(api, each) for each in (stored, job_id)] == [200, 200]
     await retention.clean(later(8 * DAY))
-    assert await left(system, stored, job_id) == []
+    assert await still_stored(system, stored, job_id) == []
 
     async def expired() -> bool:
         return all([(await api.status(each))["audio_expired"] for each in (stored, job_id)])
@@ -106,7 +116,7 @@ async def test_shared_audio_lives_as_long_as_somebody_uses_it_and_then_goes_for_
         assert response.status == 410
         assert (await response.json())["recipe"]["outputs"] == ["midi"]
     assert (await api.status(job_id))["audio_url"] is None
-    assert (await ask(api))["status"] == "queued"
+    assert (await post_recipe(api))["status"] == "queued"
 
 
 async def test_audio_that_expires_in_the_same_moment_is_made_again(
@@ -114,28 +124,28 @@ async def test_audio_that_expires_in_the_same_moment_is_made_again(
 ) -> None:
     """The gateway has not heard of it when it looks for the recipe."""
     api, retention = await system.gateway(), await system.retention()
-    stored = await make(system)
+    stored = await plant_finished(system)
     await api.status(stored)
     monkeypatch.setattr(api.services.index, "_take", lambda update: None)
     monkeypatch.setattr(api.services.index, "_position", 1 << 40)
     await retention.clean(later(8 * DAY))
-    assert (await ask(api))["status"] == "queued"
-    assert await messages(system) == 1
+    assert (await post_recipe(api))["status"] == "queued"
+    assert await queue_length(system) == 1
 
 
 async def test_a_download_of_shared_audio_renews_both_records(system: System) -> None:
-    api, stored = await system.gateway(), await make(system)
-    job_id, records = (await ask(api))["job_id"], await system.records()
+    api, stored = await system.gateway(), await plant_finished(system)
+    job_id, records = (await post_recipe(api))["job_id"], await system.records()
     api.services.renewals._due.clear()
     before = [await records.get(each) for each in (stored, job_id)]
-    assert await code(api, job_id) == 200
+    assert await download_status(api, job_id) == 200
     after = [await records.get(each) for each in (stored, job_id)]
     assert all(new.revision > old.revision for old, new in zip(before, after, strict=True) if old and new)
 
 
 async def test_a_repeated_request_gets_the_job_that_the_cache_answered(system: System) -> None:
     api = await system.gateway()
-    await make(system)
+    await plant_finished(system)
     headers = {"Idempotency-Key": "take-1"}
     fields: dict[str, Any] = {"seed": 7, "outputs": ["midi"], "headers": headers}
     first = await api.generate(**fields)
@@ -145,22 +155,22 @@ async def test_a_repeated_request_gets_the_job_that_the_cache_answered(system: S
 
 async def test_a_full_queue_refuses_what_the_cache_does_not_have(system: System) -> None:
     api = await system.gateway()
-    await make(system)
+    await plant_finished(system)
     await (await system.nats()).jetstream().update_stream(JOBS.evolve(max_msgs=1))
-    await ask(api, seed=1)
+    await post_recipe(api, seed=1)
     async with api.http.post("/api/v1/generate", json=REQUEST | {"seed": 2}) as response:
         assert response.status == 503
-    assert (await ask(api))["status"] == "completed"
-    assert (await ask(api, seed=1))["status"] == "queued"  # it follows
+    assert (await post_recipe(api))["status"] == "completed"
+    assert (await post_recipe(api, seed=1))["status"] == "queued"  # it follows
     async with api.http.get("/api/v1/jobs") as response:
         assert (await response.json())["total"] == 4
 
 
 async def test_outcomes_are_counted(system: System) -> None:
     api = await system.gateway()
-    await make(system)
+    await plant_finished(system)
     for seed in (7, 8, 8):
-        await ask(api, seed=seed)
+        await post_recipe(api, seed=seed)
     async with api.http.get("/metrics") as response:
         text = await response.text()
     for outcome in ("stored", "missed", "followed"):

@@ -15,20 +15,27 @@ from shared.messages import JobStatus
 from shared.records import Entry, Records
 from shared.storage import Storage, StoredObject
 from shared.topology import RECORDS, TURNS
-from tests.integration.finished import DAY, HOUR, code, later, left, make
+from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored
 from tests.integration.system import Api, System, eventually
 from worker.retention.expiry import Expiring
 from worker.retention.retention import Known, Retention
 
+FAILED: dict[str, Any] = {
+    "status": JobStatus.FAILED,
+    "audio": None,
+    "outputs": (),
+    "error_message": "no such chord",
+}
+
 
 async def test_audio_that_nobody_used_for_a_week_goes_and_its_job_tells_how_to_make_it_again(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await retention.clean(later(6 * DAY))
     assert (await api.status(job_id))["audio_expired"] is False
-    assert await code(api, job_id) == 200
+    assert await download_status(api, job_id) == 200
     await retention.clean(later(8 * DAY))
-    assert await left(system, job_id) == []
+    assert await still_stored(system, job_id) == []
     status = await eventually(lambda: expired(api, job_id), "the gateway knows")
     assert (status["status"], status["audio_url"], status["outputs"]) == ("completed", None, [])
     for method in ("GET", "HEAD"):
@@ -42,7 +49,7 @@ async def test_audio_that_nobody_used_for_a_week_goes_and_its_job_tells_how_to_m
         again = await api.status((await response.json())["job_id"])
     assert again["recipe"] == status["recipe"]
     await retention.clean(later(20 * DAY))
-    assert await code(api, job_id) == 410
+    assert await download_status(api, job_id) == 410
 
 
 async def expired(api: Api, job_id: str) -> dict[str, Any] | None:
@@ -52,27 +59,27 @@ async def expired(api: Api, job_id: str) -> dict[str, Any] | None:
 
 async def test_over_the_budget_goes_what_was_used_the_longest_ago(system: System) -> None:
     api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="250")
-    first, second, third = [await make(system) for _ in range(3)]
-    assert await code(api, first) == 200
+    first, second, third = [await plant_finished(system) for _ in range(3)]
+    assert await download_status(api, first) == 200
     await retention.clean(later(HOUR))
-    assert await left(system, first, second, third) == [first, third]
-    assert [await code(api, each) for each in (first, second, third)] == [200, 410, 200]
+    assert await still_stored(system, first, second, third) == [first, third]
+    assert [await download_status(api, each) for each in (first, second, third)] == [200, 410, 200]
 
 
 async def test_what_may_be_on_its_way_to_a_client_stays_whatever_the_budget(system: System) -> None:
     api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="1", MAX_AUDIO_DAYS="0.001")
-    job_id = await make(system)
-    assert await code(api, job_id) == 200
+    job_id = await plant_finished(system)
+    assert await download_status(api, job_id) == 200
     await retention.clean(later(29 * timedelta(minutes=1)))
-    assert await left(system, job_id) == [job_id]
+    assert await still_stored(system, job_id) == [job_id]
 
 
 async def test_what_is_being_made_is_never_removed(system: System) -> None:
     retention = await system.retention(MAX_AUDIO_BYTES="1")
     states = (JobStatus.QUEUED, JobStatus.PROCESSING)
-    jobs = [await make(system, status=status, audio=None, outputs=()) for status in states]
+    jobs = [await plant_finished(system, status=status, audio=None, outputs=()) for status in states]
     await retention.clean(later(13 * DAY))
-    assert await left(system, *jobs) == jobs
+    assert await still_stored(system, *jobs) == jobs
 
 
 async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_stays(
@@ -83,29 +90,29 @@ async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_st
     orphans = [new_job_id() for _ in range(4)]
     for job_id in orphans:
         await storage.put_audio(job_id, b"RIFF", {})
-    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=(), error_message="no such chord")
-    kept = await make(system)
-    foreign = "jobs/somebody/else.txt"
+    failed = await plant_finished(system, **FAILED)
+    kept = await plant_finished(system)
+    foreign = "jobs/foreign/file.txt"
     await storage._put(foreign, b"text", "text/plain", {})
     await retention.clean(later(timedelta()))
-    assert await left(system, *orphans, failed, kept, "somebody") == [*orphans, failed, kept, "somebody"]
+    assert await still_stored(system, *orphans, failed, kept, "somebody") == [*orphans, failed, kept, "somebody"]
     await retention.clean(later(2 * HOUR))
-    assert await left(system, *orphans, failed, kept, "somebody") == [kept, "somebody"]
+    assert await still_stored(system, *orphans, failed, kept, "somebody") == [kept, "somebody"]
     await asyncio.to_thread(storage._client.remove_object, storage.bucket, foreign)
 
 
 async def test_a_record_that_cannot_be_read_keeps_its_files(system: System) -> None:
-    retention, job_id = await system.retention(), await make(system)
+    retention, job_id = await system.retention(), await plant_finished(system)
     await (await system.records()).bucket.put(job_id, b"\xff")
     await retention.clean(later(8 * DAY))
-    assert await left(system, job_id) == [job_id]
+    assert await still_stored(system, job_id) == [job_id]
 
 
 class Hesitant(Retention):
     """Downloads come between its decision and its deed."""
 
     async def _expire(self, records: Records, known: dict[str, Known], expired: Expiring) -> None:
-        assert await code(self.api, expired.job_id) == 200
+        assert await download_status(self.api, expired.job_id) == 200
         await super()._expire(records, known, expired)
 
     api: Api
@@ -115,29 +122,29 @@ async def test_a_download_that_comes_before_the_end_keeps_the_audio(system: Syst
     api, plain = await system.gateway(), await system.retention()
     retention = Hesitant(system.settings("worker"), plain._bus, plain._storage)
     retention.api = api
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await retention.clean(later(8 * DAY))
-    assert await left(system, job_id) == [job_id]
-    assert await code(api, job_id) == 200
+    assert await still_stored(system, job_id) == [job_id]
+    assert await download_status(api, job_id) == 200
 
 
 async def test_a_gateway_whose_memory_is_behind_gives_away_nothing_that_goes(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     await api.status(job_id)
     await api.services.index.close()
     await retention.clean(later(8 * DAY))
     assert (await api.status(job_id))["audio_expired"] is False
-    assert await code(api, job_id) == 410
+    assert await download_status(api, job_id) == 410
 
 
 async def test_downloads_change_a_record_now_and_then_and_tell_nobody(system: System) -> None:
     api, records = await system.gateway(), await system.records()
-    job_id = await make(system)
+    job_id = await plant_finished(system)
     before = await records.get(job_id)
     assert before is not None
     for _ in range(3):
-        assert await code(api, job_id) == 200
+        assert await download_status(api, job_id) == 200
     after = await records.get(job_id)
     assert after is not None
     assert after == Entry(after.record, before.revision + 1)
@@ -149,7 +156,7 @@ async def test_downloads_change_a_record_now_and_then_and_tell_nobody(system: Sy
 async def test_files_that_could_not_be_removed_go_in_the_next_turn(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    retention, job_id = await system.retention(), await make(system)
+    retention, job_id = await system.retention(), await plant_finished(system)
 
     async def refuse(storage: Storage, job_id: str) -> None:
         raise UnavailableError("S3 is away")
@@ -158,9 +165,9 @@ async def test_files_that_could_not_be_removed_go_in_the_next_turn(
         patch.setattr(Storage, "remove_job", refuse)
         with pytest.raises(UnavailableError):
             await retention.clean(later(8 * DAY))
-    assert await left(system, job_id) == [job_id]
+    assert await still_stored(system, job_id) == [job_id]
     await retention.clean(later(8 * DAY))
-    assert await left(system, job_id) == []
+    assert await still_stored(system, job_id) == []
 
 
 async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +198,7 @@ async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
     running = asyncio.create_task(retention.run())
 
     async def gone() -> bool:
-        return await left(system, orphan) == []
+        return await still_stored(system, orphan) == []
 
     await eventually(gone, "the orphan is removed")
     await end((running,))
@@ -202,8 +209,8 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
     api, retention = await system.gateway(), await system.retention()
-    jobs = [await make(system) for _ in range(3)]
-    waiting = await make(system, status=JobStatus.QUEUED, audio=None, outputs=())
+    jobs = [await plant_finished(system) for _ in range(3)]
+    waiting = await plant_finished(system, status=JobStatus.QUEUED, audio=None, outputs=())
     await retention.clean(later(2 * HOUR))
 
     async def listed() -> bool:
@@ -212,7 +219,7 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
         return {job["job_id"] for job in listing["jobs"]} == {jobs[2], waiting}
 
     await eventually(listed, "two are left")
-    assert await left(system, *jobs, waiting) == [jobs[2], waiting]
+    assert await still_stored(system, *jobs, waiting) == [jobs[2], waiting]
 
 
 async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
@@ -220,8 +227,8 @@ async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
     retention = await system.retention()
-    heard = [await make(system) for _ in range(2)]
-    failed = await make(system, status=JobStatus.FAILED, audio=None, outputs=(), error_message="no such chord")
+    heard = [await plant_finished(system) for _ in range(2)]
+    failed = await plant_finished(system, **FAILED)
     await retention.clean(later(2 * HOUR))
     assert await system.recorded() == heard
     assert failed not in heard
@@ -229,13 +236,13 @@ async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
 
 async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_audio(system: System) -> None:
     retention = await system.retention(KEY_RECORDS="4")  # of which three stay
-    shared, *jobs = [await make(system, owner="daw") for _ in range(3)]
-    other = await make(system, owner="web")
-    answers = [await make(system, owner="daw", source=shared) for _ in range(2)]
+    shared, *jobs = [await plant_finished(system, owner="daw") for _ in range(3)]
+    other = await plant_finished(system, owner="web")
+    answers = [await plant_finished(system, owner="daw", source=shared) for _ in range(2)]
     await retention.clean(later(2 * HOUR))  # all count for the day
-    assert await left(system, shared, *jobs, other) == [shared, *jobs, other]
+    assert await still_stored(system, shared, *jobs, other) == [shared, *jobs, other]
     await retention.clean(later(25 * HOUR))
-    assert await left(system, shared, *jobs, other) == [shared, other]
+    assert await still_stored(system, shared, *jobs, other) == [shared, other]
     records = await system.records()
     kept = [job_id for job_id in (shared, *jobs, other, *answers) if await records.get(job_id)]
     assert kept == [shared, other, *answers]

@@ -17,7 +17,7 @@ from nats.js.errors import NotFoundError
 from shared import subjects
 from shared.nats_servers import parse_servers
 from shared.topology import ensure_consumer, ensure_streams
-from tests.integration.finished import DAY, code, later, left
+from tests.integration.jobs import DAY, download_status, later, still_stored
 from tests.integration.system import Api, System, eventually
 
 JOB = "gen_000000000000"
@@ -128,13 +128,13 @@ async def _share(system: System, api: Api, stored: str, monkeypatch: pytest.Monk
     seed = (await api.status(stored))["seed"]
     job_id = await api.generate("slow", duration=0.5, seed=seed)
     assert (await api.status(job_id))["cached"] is True
-    assert await code(api, job_id) == 200
+    assert await download_status(api, job_id) == 200
     retention = await system.retention()
     assert await retention.take_turn() is not None
     assert await retention.take_turn() is None
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 0)
     await retention.clean(later(8 * DAY))
-    assert await left(system, stored) == []
+    assert await still_stored(system, stored) == []
 
 
 async def _until(socket: Any, kind: str) -> None:
