@@ -180,7 +180,7 @@ async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
             obstacle, "the gateway is not ready"
         )
         disk.make_room()
-        # As the README says: its streams stay closed until it starts again.
+        # As docs/operations.md says: its streams stay closed until it starts again.
         broker.kill()
         await broker.start_again()
         await cluster.worker()
