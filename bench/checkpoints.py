@@ -13,12 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from bench import tiny
-from worker.engine.loading.checkpoints import FILES
+from worker.engine.loading.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
 
 CODEBOOKS, CARD = 4, 2048
 SEED = 20240102
-# The language model's file, and the codec's.
-LANGUAGE_MODEL, CODEC = FILES
 # Weights so large that the likeliest code is mostly far ahead of the next one, as in a trained model.
 GAIN = 2.0
 
@@ -53,8 +51,8 @@ def write_checkpoint(folder: Path, size: Size) -> None:
     tiny.write_tiny(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        _write_language_model(folder / LANGUAGE_MODEL, size)
-        _write_codec(folder / CODEC)
+        _write_language_model(folder / LANGUAGE_MODEL_FILE, size)
+        _write_codec(folder / CODEC_FILE)
 
 
 def _write_language_model(file: Path, size: Size) -> None:

@@ -57,7 +57,7 @@ class CodesCodec:
 
     def __init__(self, codec: Codec) -> None:
         self.codebooks = self.channels = codec.codebooks
-        self.card = codec.card
+        self.codebook_size = codec.codebook_size
         self.frame_rate = codec.frame_rate
         self.sample_rate = round(codec.frame_rate)
         self.opened: queue.SimpleQueue[CodesStream] = queue.SimpleQueue()

@@ -72,7 +72,7 @@ class Batching:
             engine="batching", model=reference, device=device, max_slots=slots, max_duration=math.ceil(seconds),
             tuning=tuning,
         )  # fmt: skip
-        self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_steps)
+        self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_runner)
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """Make them all at once, each so long."""

@@ -10,19 +10,19 @@ import torch
 
 from worker.engine.batching import engine as batching
 from worker.engine.batching.decoder import Decoder
-from worker.engine.batching.steps import Steps
-from worker.engine.batching.windows import STRIDE_SHARE
+from worker.engine.batching.layout import STRIDE_SHARE
+from worker.engine.batching.step_runner import StepRunner
 from worker.engine.codec_interface import Codec
 from worker.engine.interface import EngineSettings, Tuning
 from worker.engine.loading.codecs import load_codec
 
 # Takes what the engine would use and returns what it uses in its place.
 WrapCodec = Callable[[Codec], Codec]
-WrapSteps = Callable[[Decoder, Steps], Steps]
+WrapRunner = Callable[[Decoder, StepRunner], StepRunner]
 
 
 def load_batching(
-    settings: EngineSettings, wrap_codec: WrapCodec, wrap_steps: WrapSteps = lambda decoder, steps: steps
+    settings: EngineSettings, wrap_codec: WrapCodec, wrap_runner: WrapRunner = lambda decoder, runner: runner
 ) -> batching.BatchingEngine:
     """Our engine as a worker loads it, but for what the two functions put into it.
 
@@ -30,15 +30,15 @@ def load_batching(
         ModelUnavailableError, UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError: as from
             the engine's own `load`.
     """
-    make_steps = batching._make_steps
+    make_runner = batching._make_runner
 
     def codec(*arguments: Any, **options: Any) -> Codec:
         return wrap_codec(load_codec(*arguments, **options))
 
-    def steps(decoder: Decoder, tuning: Tuning) -> Steps:
-        return wrap_steps(decoder, make_steps(decoder, tuning))
+    def runner(decoder: Decoder, tuning: Tuning) -> StepRunner:
+        return wrap_runner(decoder, make_runner(decoder, tuning))
 
-    with patch.object(batching, "load_codec", codec), patch.object(batching, "_make_steps", steps):
+    with patch.object(batching, "load_codec", codec), patch.object(batching, "_make_runner", runner):
         return batching.load(settings, tell)
 
 

@@ -32,7 +32,7 @@ from worker.engine.codec_interface import Codec, UnsupportedCodecError
 from worker.engine.interface import EngineBrokenError, EngineSettings, Tuning
 from worker.engine.loading.checkpoints import find_checkpoint
 from worker.engine.loading.load_errors import pick_device
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 UNSUPPORTED = (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError)
 # Fewer than a long file has prompts: those that wait take over the slots of those that are finished.

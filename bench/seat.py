@@ -14,7 +14,7 @@ from bench.contestants import Contestant, Timing
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.codec_interface import UnsupportedCodecError
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 _contestants: list[Contestant] = []
 

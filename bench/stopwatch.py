@@ -11,8 +11,8 @@ from torch import Tensor
 from bench.engines import synchronize
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.request import Request
-from worker.engine.batching.scheduler import Run
-from worker.engine.batching.steps import Steps
+from worker.engine.batching.scheduler import ScheduledRequest
+from worker.engine.batching.step_runner import StepRunner
 from worker.engine.codec_interface import Codec, CodecStream
 
 
@@ -60,8 +60,8 @@ class Stopwatch:
         self.frame_rate = codec.frame_rate
         return _Codec(codec, self)
 
-    def wrap_steps(self, decoder: Decoder, steps: Steps) -> Steps:
-        return _Steps(steps, self)
+    def wrap_runner(self, decoder: Decoder, runner: StepRunner) -> StepRunner:
+        return _Runner(runner, self)
 
     def intervals(self, running: int) -> list[float]:
         """Seconds between the beginnings of neighbouring steps that so many took part in."""
@@ -69,14 +69,14 @@ class Stopwatch:
         return [after.began - before.began for before, after in alike]
 
 
-class _Steps:
-    def __init__(self, steps: Steps, watch: Stopwatch) -> None:
-        self._steps = steps
+class _Runner:
+    def __init__(self, runner: StepRunner, watch: Stopwatch) -> None:
+        self._runner = runner
         self._watch = watch
 
-    def __call__(self, runs: list[Run[Request]]) -> None:
-        self._watch.begin_turn(len(runs))
-        self._steps(runs)
+    def __call__(self, batch: list[ScheduledRequest[Request]]) -> None:
+        self._watch.begin_turn(len(batch))
+        self._runner(batch)
 
 
 class _Codec:
@@ -88,7 +88,7 @@ class _Codec:
         self.samples_per_frame = codec.samples_per_frame
         self.frame_rate = codec.frame_rate
         self.codebooks = codec.codebooks
-        self.card = codec.card
+        self.codebook_size = codec.codebook_size
         self.lookahead, self.lead_in = codec.lookahead, codec.lead_in
 
     def stream(self, total_samples: int | None = None) -> CodecStream:

@@ -14,7 +14,7 @@ from transformers import T5Tokenizer
 
 from training.model import Shape, StarterModel
 from training.text import lower_case, make_encoder, save
-from worker.engine.checksums import FILE, write_checksums
+from worker.engine.checksums import CHECKSUMS_FILE, write_checksums
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
 
@@ -92,7 +92,7 @@ def export(run: Path, out: Path, temperature: float, conductor_temperature: floa
     weights = language_model_weights(model, temperature, conductor_temperature)
     torch.save({"xp.cfg": configuration, "best_state": weights}, out / "state_dict.bin")
     torch.save({"xp.cfg": OmegaConf.to_yaml(CODEC_CONFIG), "best_state": {}}, out / "compression_state_dict.bin")
-    write_checksums(out, [file for file in out.rglob("*") if file.is_file() and file.name != FILE])
+    write_checksums(out, [file for file in out.rglob("*") if file.is_file() and file.name != CHECKSUMS_FILE])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -67,7 +67,7 @@ class Attention(nn.Module):
         return merged
 
 
-class Layer(nn.Module):
+class TrainableLayer(nn.Module):
     """Pre-norm: self-attention, cross-attention, feed-forward."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -90,7 +90,7 @@ class StarterModel(nn.Module):
         super().__init__()
         self.shape = shape
         self.emb = nn.ModuleList(nn.Embedding(shape.card + 1, shape.dim) for _ in range(shape.codebooks))
-        self._layers = [Layer(shape.dim, shape.heads) for _ in range(shape.layers)]
+        self._layers = [TrainableLayer(shape.dim, shape.heads) for _ in range(shape.layers)]
         self.transformer = nn.ModuleDict({"layers": nn.ModuleList(self._layers)})
         self.out_norm = nn.LayerNorm(shape.dim)
         self.linears = nn.ModuleList(nn.Linear(shape.dim, shape.card, bias=False) for _ in range(shape.codebooks))

@@ -15,10 +15,10 @@ from tests.fuzz.target import Target
 from tests.sampler_checkpoint import HEADER, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.songs import POP, song
 from worker.delivery.audio_file import make_audio_file
-from worker.engine.batching.checkpoint import FILE, read_checkpoint
+from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.batching.config import parse_config
-from worker.engine.encodec.checkpoint_files import CHECKPOINT_FILE
 from worker.engine.interface import UnsupportedCheckpointError
+from worker.engine.loading.checkpoints import CODEC_FILE, FILES, LANGUAGE_MODEL_FILE
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import explained
 from worker.engine.sampler.codes import Codes, decode, encode
@@ -41,14 +41,14 @@ def with_file(file: Path, data: bytes) -> Path:
 
 def language_model(data: bytes) -> None:
     """The weights of a language model, which may be any file."""
-    folder = with_file(CHECKPOINT / FILE, data)
+    folder = with_file(CHECKPOINT / LANGUAGE_MODEL_FILE, data)
     with suppress(*REFUSALS), explained("fuzz", str(folder)):
         read_checkpoint(str(folder))
 
 
 def codec(data: bytes) -> None:
     """The weights of a codec."""
-    folder = with_file(CHECKPOINT / CHECKPOINT_FILE, data)
+    folder = with_file(CHECKPOINT / CODEC_FILE, data)
     with suppress(*REFUSALS), explained("fuzz", str(folder)):
         load_codec(folder, torch.device("cpu"), stereo=False)
 
@@ -123,9 +123,9 @@ def _seeds(file: Path) -> list[bytes]:
 
 
 TARGETS = {
-    "language_model": Target(language_model, _seeds(CHECKPOINT / FILE)),
-    "codec": Target(codec, _seeds(CHECKPOINT / CHECKPOINT_FILE)),
-    "configuration": Target(configuration, [_config(CHECKPOINT / FILE), _config(CHECKPOINT / CHECKPOINT_FILE)]),
+    "language_model": Target(language_model, _seeds(CHECKPOINT / LANGUAGE_MODEL_FILE)),
+    "codec": Target(codec, _seeds(CHECKPOINT / CODEC_FILE)),
+    "configuration": Target(configuration, [_config(CHECKPOINT / name) for name in FILES]),
     "text_encoder": Target(text_encoder, [(ENCODER / "config.json").read_bytes()]),
     "tokenizer": Target(tokenizer, [(ENCODER / "tokenizer.json").read_bytes()]),
     "safetensors": Target(safetensors, [(ENCODER / SAFETENSORS_FILE).read_bytes()]),

@@ -7,15 +7,13 @@ from typing import Any
 import torch
 
 from shared.messages import Recipe
+from worker.engine.batching.layout import STRIDE_SHARE
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
 from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.load_errors import check_device, explained, pick_device
 
-# How far the window moves when a piece is longer than the model's: 18 of 30 seconds, as in the paper's code.
-STRIDE_SHARE = 0.6
 
-
-class Steps:
+class StepCounter:
     """Counts the steps of one request. Decoding to audio counts as a twentieth of them, done at the end."""
 
     def __init__(self, expected: int, on_step: OnStep) -> None:
@@ -64,7 +62,7 @@ class AudiocraftEngine:
             channels=model.audio_channels,
             checkpoint=checkpoint,
         )
-        self._steps: Steps | None = None
+        self._steps: StepCounter | None = None
         for module in (*model.lm.modules(), *model.compression_model.modules()):
             if not any(module.children()):
                 module.register_forward_pre_hook(self._before_module)
@@ -77,7 +75,7 @@ class AudiocraftEngine:
         model = self._model
         lead_in = getattr(model.compression_model, "lead_in", 0)
         frames = lead_in + math.ceil(recipe.duration * model.frame_rate - 1e-6)
-        self._steps = Steps(self._expected_steps(frames), on_step)
+        self._steps = StepCounter(self._expected_steps(frames), on_step)
         model.set_custom_progress_callback(self._steps.advance)
         model.set_generation_params(
             duration=self._duration_of(frames),

@@ -7,13 +7,13 @@ from pathlib import Path
 from shared.errors import ModelUnavailableError
 
 # In the format of the program `sha256sum`, in the folder whose files it lists.
-FILE = "SHA256SUMS"
+CHECKSUMS_FILE = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> None:
     """List some files of a folder."""
     lines = [f"{_checksum(file)}  {file.relative_to(folder).as_posix()}\n" for file in sorted(files)]
-    (folder / FILE).write_text("".join(lines))
+    (folder / CHECKSUMS_FILE).write_text("".join(lines))
 
 
 def check_files(folder: Path) -> None:
@@ -23,7 +23,7 @@ def check_files(folder: Path) -> None:
         ModelUnavailableError: if a file differs, or there is none.
         OSError: if one cannot be read.
     """
-    listed = folder / FILE
+    listed = folder / CHECKSUMS_FILE
     for line in listed.read_text().splitlines() if listed.is_file() else []:
         checksum, _, name = line.partition("  ")
         file = folder / name

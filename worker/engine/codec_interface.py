@@ -11,14 +11,7 @@ class UnsupportedCodecError(UnsupportedCheckpointError):
     """The codec holds something that this code does not know exactly.
 
     It may well be a good one: the reference engine can load it.
-
-    Attributes:
-        reason: one sentence about what is unknown.
     """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class CodecStream(Protocol):
@@ -70,7 +63,7 @@ class Codec(Protocol):
         ...
 
     @property
-    def card(self) -> int:
+    def codebook_size(self) -> int:
         """How many different codes a codebook has."""
         ...
 

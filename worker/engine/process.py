@@ -43,10 +43,10 @@ from worker.engine.protocol import (
     LoadFailed,
     Loading,
     MidiFile,
+    Progress,
     Ready,
     Start,
     StemChunk,
-    Step,
     Warned,
     pack,
     read_to_engine,
@@ -163,7 +163,7 @@ class EngineProcess:
             self._check_wanted(job_id)
             if time.perf_counter() - told >= STEP_INTERVAL:
                 told = time.perf_counter()
-                self._send(Step(job_id, done, total))
+                self._send(Progress(job_id, done, total))
             if job_id in self._kept:
                 raise KeptGenerationError
 

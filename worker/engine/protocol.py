@@ -57,7 +57,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True):
     retryable: bool
 
 
-class Step(msgspec.Struct, frozen=True, tag=True):
+class Progress(msgspec.Struct, frozen=True, tag=True):
     """From the engine: so much of the work is done."""
 
     job_id: str
@@ -112,7 +112,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = Start | Generate | Cancel
-FromEngine = Loading | Ready | LoadFailed | Step | Chunk | MidiFile | StemChunk | Warned | Generated | Failed
+FromEngine = Loading | Ready | LoadFailed | Progress | Chunk | MidiFile | StemChunk | Warned | Generated | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_engine = msgspec.msgpack.Decoder(ToEngine).decode

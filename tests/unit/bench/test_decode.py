@@ -59,7 +59,7 @@ def test_one_after_another_costs_stock_audiocraft_a_piece_each() -> None:
 def test_random_weights_of_any_size_are_a_checkpoint_that_our_engine_knows(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, Size(dim=64, layers=3, heads=2))
     config = read_checkpoint(str(tmp_path)).config
-    assert (config.dim, config.layers, config.heads, config.codebooks, config.card) == (64, 3, 2, 4, 2048)
+    assert (config.dim, config.layers, config.heads, config.codebooks, config.codebook_size) == (64, 3, 2, 4, 2048)
 
 
 @pytest.mark.parametrize("names", ["audiocraft,mlx", "everything"])

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from worker.engine.batching.kv_cache import Cache
+from worker.engine.batching.kv_cache import KvCache
 
 
 @dataclass(frozen=True)
-class Rows:
+class StepRows:
     """The slots of one step, all guided or all not.
 
     Attributes:
@@ -35,22 +35,22 @@ class StepAttention(Protocol):
 
     Attributes:
         reads_unwritten: whether it touches what no slot has written yet, which must then be numbers.
-        needs_host: whether it needs `Rows.host`, and thus cannot be replayed from a graph.
+        needs_host: whether it needs `StepRows.host`, and thus cannot be replayed from a graph.
     """
 
     reads_unwritten: bool
     needs_host: bool
 
-    def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
+    def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:
         """Store `new`, keys and values of shape [parts, n, 2, heads, head_dim]; then attend to all up to them."""
         ...
 
-    def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
+    def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         """Attend to the text; one part."""
         ...
 
 
-class SlotBySlot:
+class PerSlotAttention:
     """For a CPU: one call for each slot, over exactly what it has.
 
     Sums run over the same numbers in the same order whoever else is in the batch.
@@ -59,7 +59,7 @@ class SlotBySlot:
     reads_unwritten = False
     needs_host = True
 
-    def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
+    def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:
         found = []
         for index, (slot, position, _) in enumerate(rows.host):
             own, keys, values = cache.past_of(layer, slot, rows.parts)
@@ -68,7 +68,7 @@ class SlotBySlot:
             found.append(_attend(query[:, index], keys.narrow(2, 0, stop), values.narrow(2, 0, stop)))
         return torch.stack(found, 1)
 
-    def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
+    def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         found = []
         for index, (slot, _, tokens) in enumerate(rows.host):
             keys, values = cache.text_of(layer, slot)
@@ -80,7 +80,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return scaled_dot_product_attention(query.unsqueeze(2), keys, values).squeeze(2)
 
 
-class Masked:
+class MaskedAttention:
     """For any device, without a kernel of our own: all slots at once over the whole cache, the rest masked.
 
     It reads what it then masks: the reference for the kernel, and the path where Triton does not exist.
@@ -89,13 +89,13 @@ class Masked:
     reads_unwritten = True
     needs_host = False
 
-    def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
+    def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:
         past = cache.past[layer]
         past[rows.slots, : rows.parts, :, :, rows.positions] = new.transpose(0, 1)
         own = past[rows.slots, : rows.parts].transpose(0, 1)
         return _attend_masked(query, own[:, :, 0], own[:, :, 1], rows.positions + 1)
 
-    def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
+    def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         own = cache.text[layer][rows.slots][None]
         return _attend_masked(query, own[:, :, 0], own[:, :, 1], cache.text_lengths[rows.slots])
 

@@ -11,8 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from worker.engine.batching.attention import Rows
-from worker.engine.batching.kv_cache import Cache
+from worker.engine.batching.attention import StepRows
+from worker.engine.batching.kv_cache import KvCache
 
 BLOCK = 128
 
@@ -52,20 +52,20 @@ def _attend(  # type: ignore[no-untyped-def]
     tl.store(out + place, weighted / total, mask=inside)
 
 
-class Kernel:
+class TritonAttention:
     """`StepAttention` for CUDA. It launches the same work for any lengths, so that a graph can replay it."""
 
     # The scratch slot has never been written when a graph is captured with it.
     reads_unwritten = True
     needs_host = False
 
-    def to_past(self, cache: Cache, layer: int, rows: Rows, query: Tensor, new: Tensor) -> Tensor:
+    def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:
         """See `StepAttention`."""
         past = cache.past[layer]
         past[rows.slots, : rows.parts, :, :, rows.positions] = new.transpose(0, 1)
         return _launch(query, past[:, :, 0], past[:, :, 1], rows.slots, rows.positions + 1)
 
-    def to_text(self, cache: Cache, layer: int, rows: Rows, query: Tensor) -> Tensor:
+    def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         """See `StepAttention`."""
         text = cache.text[layer][:, None]
         return _launch(query, text[:, :, 0], text[:, :, 1], rows.slots, cache.text_lengths[rows.slots])

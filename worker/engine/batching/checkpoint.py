@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.config import MELODY, LanguageModelConfig, UnsupportedModelError, parse_config
-
-FILE = "state_dict.bin"
+from worker.engine.loading.checkpoints import LANGUAGE_MODEL_FILE, fetch_file
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,13 @@ def read_checkpoint(reference: str) -> Checkpoint:
         UnsupportedModelError: if this engine does not know its configuration.
         OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError: if it cannot be had or read.
     """
-    package = torch.load(checkpoint_file(reference, FILE), map_location="cpu", weights_only=True, mmap=True)
+    package = torch.load(fetch_file(reference, LANGUAGE_MODEL_FILE), map_location="cpu", weights_only=True, mmap=True)
     config = parse_config(package["xp.cfg"])
     weights = package["best_state"]
     missing = [name for name in _expected(config) if name not in weights]
     if missing:
         raise UnsupportedModelError(f"its weights lack {missing[0]}")
     return Checkpoint(reference, config, weights)
-
-
-def checkpoint_file(reference: str, name: str) -> Path:
-    """A file of a checkpoint; one on the hub is fetched first."""
-    if Path(reference).is_dir():
-        return Path(reference) / name
-    from huggingface_hub import hf_hub_download  # half a second to import, and only needed here
-
-    return Path(hf_hub_download(reference, name))
 
 
 def _expected(config: LanguageModelConfig) -> list[str]:

@@ -48,7 +48,7 @@ class LanguageModelConfig:
 
     Attributes:
         hidden: width of the feed-forward block.
-        card: codes in a codebook; the special token's number is `card`.
+        codebook_size: codes in a codebook; the special token's number is `codebook_size`.
         delays: frames by which each codebook lags.
         segment: seconds of audio that the model can make in one window.
         text_encoder: name or folder of its T5.
@@ -62,7 +62,7 @@ class LanguageModelConfig:
     layers: int
     hidden: int
     codebooks: int
-    card: int
+    codebook_size: int
     delays: tuple[int, ...]
     segment: float
     text_encoder: str
@@ -112,7 +112,7 @@ def parse_config(text: str) -> LanguageModelConfig:
         layers=model.num_layers,
         hidden=int(model.hidden_scale * model.dim),
         codebooks=model.n_q,
-        card=model.card,
+        codebook_size=model.card,
         delays=_delays(tree, model.n_q),
         segment=float(tree.dataset.segment_duration),
         text_encoder=tree.conditioners[TEXT].t5.name,

@@ -9,14 +9,13 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from worker.engine.batching.attention import Rows
-from worker.engine.batching.delay import DelayPattern
-from worker.engine.batching.grammar import Grammar
-from worker.engine.batching.kv_cache import CONDITIONAL, Cache, longest_prefix
+from worker.engine.batching.attention import StepRows
+from worker.engine.batching.kv_cache import CONDITIONAL, KvCache, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.layout import DelayPattern, Window
 from worker.engine.batching.request import Request
 from worker.engine.batching.sampling import SamplingState, guide, sample
-from worker.engine.batching.windows import Window
+from worker.engine.batching.token_constraint import TokenConstraint
 
 
 @dataclass
@@ -49,39 +48,41 @@ class Slots:
 class Decoder:
     """Holds the cache and the codes; told by the loop what to do."""
 
-    def __init__(self, model: LanguageModel, slots: int, longest: int, grammar: Grammar | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, slots: int, longest: int, constraint: TokenConstraint | None = None
+    ) -> None:
         """Take all the memory that will be needed.
 
         Args:
             model: whose codes they are.
             slots: how many requests there may be at once.
             longest: frames of a window.
-            grammar: of the codes, with as many slots; None where any code may follow any other.
+            constraint: on the codes, with as many slots; None where any code may follow any other.
         """
         config = model.config
         self.pattern = DelayPattern(config.delays)
         self.model = model
         self.scratch = slots
         steps = self.pattern.steps(longest)
-        self._cache = Cache(config, slots + 1, longest_prefix(config) + steps, model.dtype, model.device)
+        self._cache = KvCache(config, slots + 1, longest_prefix(config) + steps, model.dtype, model.device)
         if model.attention.reads_unwritten:
             self._cache.clear()
         self._slots = Slots.empty(slots + 1, config.codebooks, steps, model.device)
         self._slots.position.fill_(1)
         self._sampling = SamplingState.empty(slots + 1, model.device)
         self._delays = torch.tensor(config.delays, device=model.device)
-        self._special = config.card
-        self._grammar = grammar
+        self._special = config.codebook_size
+        self._constraint = constraint
 
     def begin(self, slot: int, request: Request) -> None:
         """A request moves into a slot."""
         if request.text is not None:
             self._cache.set_text(slot, request.text)
         self._slots.prefix[slot] = request.prefix_length
-        for name in ("temperature", "top_k", "top_p", "coefficient", "seed"):
+        for name in ("temperature", "top_k", "top_p", "cfg_scale", "seed"):
             getattr(self._sampling, name)[slot] = getattr(request, name)
-        if self._grammar is not None:
-            self._grammar.begin(slot, request.limits)
+        if self._constraint is not None:
+            self._constraint.begin(slot, request.limits)
 
     def open_window(self, slot: int, window: Window, given: Tensor | None, steps_before: int) -> None:
         """Lay out a window: special tokens, and the codes that are given, of shape [codebooks, window.prompt]."""
@@ -117,18 +118,18 @@ class Decoder:
         Args:
             slots: which; the scratch slot may be among them more than once.
             parts: rows of each of them.
-            host: as in `Rows`.
+            host: as in `StepRows`.
             candidates: as in `sample`.
         """
         state = self._slots
         position = state.position[slots]
-        rows = Rows(slots, state.prefix[slots] + position - 1, parts, host)
+        rows = StepRows(slots, state.prefix[slots] + position - 1, parts, host)
         logits = self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
         sampling = self._sampling.of(slots)
         if parts > 1:
-            logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.coefficient)[None]
-        if self._grammar is not None:
-            self._grammar.restrict(slots, logits[CONDITIONAL])
+            logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.cfg_scale)[None]
+        if self._constraint is not None:
+            self._constraint.restrict(slots, logits[CONDITIONAL])
         drawn = sample(logits[CONDITIONAL], sampling, state.steps_before[slots] + position, candidates)
         self._write(slots, position, drawn)
         state.position[slots] = (position + 1).clamp_(max=state.sequence.shape[2] - 1)
@@ -144,7 +145,7 @@ class Decoder:
         state = self._slots
         frame = position[:, None] - 1 - self._delays
         own = (frame >= state.prompt[slots][:, None]) & (frame < state.frames[slots][:, None])
-        if self._grammar is not None:
-            drawn = self._grammar.revise(slots, drawn, own, state.sequence, position)
+        if self._constraint is not None:
+            drawn = self._constraint.revise(slots, drawn, own, state.sequence, position)
         present = state.sequence[slots, :, position]
         state.sequence[slots, :, position] = torch.where(own, drawn, present)

@@ -13,16 +13,14 @@ from shared.messages import Recipe
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
-from worker.engine.batching.delay import DelayPattern
-from worker.engine.batching.kv_cache import Cache, longest_prefix
+from worker.engine.batching.kv_cache import KvCache, count_slots, free_memory, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.linear import DTYPES, Precision
-from worker.engine.batching.loop import Loop, Ticket
-from worker.engine.batching.memory import count_slots, free_memory
+from worker.engine.batching.loop import Loop, RequestHandle
 from worker.engine.batching.request import Request
-from worker.engine.batching.steps import CudaCapture, EagerSteps, GraphedSteps, Steps, bucket_sizes
-from worker.engine.batching.threads import compute_on
-from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads
+from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRunner, StepRunner, bucket_sizes
+from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads, set_threads
 from worker.engine.codec_interface import Codec
 from worker.engine.interface import (
     EngineSettings,
@@ -80,7 +78,7 @@ class BatchingEngine:
     ) -> None:
         config = checkpoint.config
         threads = pick_threads(device, config)
-        compute_on(1)
+        set_threads(1)
         precision = pick_precision(settings.tuning, device, config)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
         window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
@@ -91,8 +89,8 @@ class BatchingEngine:
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)
         is_score = isinstance(self._codec, SamplerCodec)
         decoder = Decoder(model, self.slots, window, ScoreGrammar(self.slots, device) if is_score else None)
-        steps = _make_steps(decoder, settings.tuning)
-        self._loop = Loop(decoder, steps, self._codec, self.slots, window, threads)
+        runner = _make_runner(decoder, settings.tuning)
+        self._loop = Loop(decoder, runner, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
             engine=f"{NAME} {precision}",
             device=device.type,
@@ -112,19 +110,19 @@ class BatchingEngine:
             limits, warnings = declare(reading)
             for text in warnings:
                 on_output(Warn(text))
-        ticket = self._loop.submit(self._request(recipe, words, limits))
+        handle = self._loop.submit(self._request(recipe, words, limits))
         try:
             with suppress(KeptGenerationError):
-                for chunk in _chunks(ticket, on_step):
+                for chunk in _chunks(handle, on_step):
                     piece = chunk[: wanted - made]
                     made += len(piece)
                     yield piece
         finally:
-            self._loop.cancel(ticket)
+            self._loop.cancel(handle)
         if recipe.outputs and made:
-            assert isinstance(ticket.stream, SamplerStream), "an engine is asked for what its info names"
-            look = _looker(ticket, on_step)
-            for output in make_outputs(ticket.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
+            assert isinstance(handle.stream, SamplerStream), "an engine is asked for what its info names"
+            look = _looker(handle, on_step)
+            for output in make_outputs(handle.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
                 on_output(output)
 
     def close(self) -> None:
@@ -138,7 +136,7 @@ class BatchingEngine:
     @torch.inference_mode()
     def _request(self, recipe: Recipe, words: str, limits: Limits | None) -> Request:
         """Encode the words here, in the caller's thread, while others' steps go on."""
-        compute_on(1)
+        set_threads(1)
         text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)
         return Request(
             text=text,
@@ -146,20 +144,20 @@ class BatchingEngine:
             frames=self._frames(recipe.duration),
             samples=round(recipe.duration * self._codec.sample_rate),
             temperature=recipe.temperature,
-            top_k=min(recipe.top_k, self._codec.card),
+            top_k=min(recipe.top_k, self._codec.codebook_size),
             top_p=recipe.top_p,
-            coefficient=recipe.cfg_coef,
+            cfg_scale=recipe.cfg_coef,
             seed=recipe.seed,
             limits=limits,
         )
 
 
-def _chunks(ticket: Ticket, on_step: OnStep) -> Iterator[Samples]:
+def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:
     """What comes out, as [frames, channels]; `on_step` is called in between."""
     while True:
-        on_step(ticket.done, ticket.total)
+        on_step(handle.done, handle.total)
         try:
-            item = ticket.outcome.get(timeout=LOOK)
+            item = handle.output.get(timeout=LOOK)
         except queue.Empty:
             continue
         if item is None:
@@ -169,12 +167,12 @@ def _chunks(ticket: Ticket, on_step: OnStep) -> Iterator[Samples]:
         yield item.numpy().T
 
 
-def _looker(ticket: Ticket, on_step: OnStep) -> Callable[[], None]:
+def _looker(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
     """Tells while outputs are made that they are still wanted; that a person keeps what was made changes nothing."""
 
     def look() -> None:
         with suppress(KeptGenerationError):
-            on_step(ticket.done, ticket.total)
+            on_step(handle.done, handle.total)
 
     return look
 
@@ -195,7 +193,7 @@ def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:
 def _count_slots(
     checkpoint: Checkpoint, precision: Precision, device: torch.device, settings: EngineSettings, positions: int
 ) -> int:
-    size = Cache.bytes_per_slot(checkpoint.config, positions, DTYPES[precision])
+    size = KvCache.bytes_per_slot(checkpoint.config, positions, DTYPES[precision])
     try:
         return count_slots(free_memory(device), size, settings.max_slots)
     except MemoryError as error:
@@ -205,8 +203,8 @@ def _count_slots(
         ) from error
 
 
-def _make_steps(decoder: Decoder, tuning: Tuning) -> Steps:
+def _make_runner(decoder: Decoder, tuning: Tuning) -> StepRunner:
     if decoder.model.device.type != "cuda" or tuning.graphs == "off" or decoder.model.attention.needs_host:
-        return EagerSteps(decoder)
+        return EagerRunner(decoder)
     sizes = [decoder.scratch] if tuning.graphs == "steady" else bucket_sizes(decoder.scratch)
-    return GraphedSteps(decoder, CudaCapture(), sizes)
+    return GraphRunner(decoder, CudaCapture(), sizes)

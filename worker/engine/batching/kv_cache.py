@@ -1,5 +1,6 @@
 """Keys and values of all slots, in memory that is taken once and never moves."""
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -11,6 +12,9 @@ TEXT_TOKENS = 512
 # With guidance a slot has two rows: with the text, and without it.
 CONDITIONAL, PARTS = 0, 2
 
+# Of what is free once the model is there: the rest is for decoding to audio, for texts and for graphs.
+SHARE = {"cuda": 0.85, "mps": 0.5, "cpu": 0.6}
+
 
 def longest_prefix(config: LanguageModelConfig) -> int:
     """Positions that conditions can take before the codes."""
@@ -19,7 +23,7 @@ def longest_prefix(config: LanguageModelConfig) -> int:
     return TEXT_TOKENS + (config.melody.length if config.melody else 0)
 
 
-class Cache:
+class KvCache:
     """The static key-value cache.
 
     Attributes:
@@ -74,3 +78,22 @@ class Cache:
         tokens = projected.shape[3]
         self.text[:, slot, :, :, :tokens] = projected
         self.text_lengths[slot] = tokens
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that the device has left for slots."""
+    on_gpu = device.type == "cuda"  # Apple's GPUs share the memory of the CPU
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
+    return int(free * SHARE[device.type])
+
+
+def count_slots(free: int, bytes_per_slot: int, wanted: int) -> int:
+    """As many as fit, at most `wanted`. One slot beyond them is scratch.
+
+    Raises:
+        MemoryError: if there is no room for a single one.
+    """
+    slots = min(free // bytes_per_slot - 1, wanted)
+    if slots < 1:
+        raise MemoryError(f"one slot takes {bytes_per_slot / 2**20:.0f} MB and {free / 2**20:.0f} MB are free for it")
+    return slots

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from worker.engine.batching.attention import Rows, StepAttention
+from worker.engine.batching.attention import StepAttention, StepRows
 from worker.engine.batching.config import LanguageModelConfig
-from worker.engine.batching.kv_cache import CONDITIONAL, Cache
+from worker.engine.batching.kv_cache import CONDITIONAL, KvCache
 from worker.engine.batching.linear import DTYPES, Linear, Precision, make_linear
 
 Weights = Mapping[str, Tensor]
@@ -42,7 +42,7 @@ class CrossAttention:
         self.out = make_linear(weights[f"{name}.cross_attention.out_proj.weight"], precision, device)
 
 
-class Layer:
+class DecoderLayer:
     """One transformer layer's weights; `text` is None where conditions stand before the codes."""
 
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
@@ -79,10 +79,10 @@ class LanguageModel:
         self.attention = attention
         books = range(config.codebooks)
         self._embedding = torch.cat([weights[f"emb.{k}.weight"] for k in books]).to(device, self.dtype)
-        self._first_row = (torch.arange(config.codebooks) * (config.card + 1)).to(device)
+        self._first_row = (torch.arange(config.codebooks) * (config.codebook_size + 1)).to(device)
         self._sinusoid = sinusoid(positions, config.dim, config.max_period).to(device)
         self._layers = [
-            Layer(weights, f"transformer.layers.{index}", precision, device) for index in range(config.layers)
+            DecoderLayer(weights, f"transformer.layers.{index}", precision, device) for index in range(config.layers)
         ]
         self._norm_out = Norm(weights, "out_norm", self.dtype, device)
         heads = torch.cat([weights[f"linears.{k}.weight"] for k in books])
@@ -98,7 +98,7 @@ class LanguageModel:
         projections = [layer.text.keys_and_values(text) for layer in self._layers if layer.text is not None]
         return torch.stack([projected.view(shape).permute(1, 2, 0, 3) for projected in projections])
 
-    def step(self, cache: Cache, rows: Rows, codes: Tensor) -> Tensor:
+    def step(self, cache: KvCache, rows: StepRows, codes: Tensor) -> Tensor:
         """One position of every slot.
 
         Args:
@@ -107,7 +107,7 @@ class LanguageModel:
             codes: int64 of shape [n, codebooks], what stands at those positions.
 
         Returns:
-            Logits, float32 of shape [parts, n, codebooks, card].
+            Logits, float32 of shape [parts, n, codebooks, codebook_size].
         """
         config, n = self.config, len(rows)
         x = (self.embed(codes) + self._sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
@@ -121,9 +121,9 @@ class LanguageModel:
                 with_text += layer.text.out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
         logits = self._heads(self._norm_out(x)).float()
-        return logits.view(rows.parts, n, config.codebooks, config.card)
+        return logits.view(rows.parts, n, config.codebooks, config.codebook_size)
 
-    def prefill(self, cache: Cache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
+    def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
         """Fill the cache of one slot with a stretch of positions that is known already.
 
         Args:

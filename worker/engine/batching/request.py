@@ -16,11 +16,11 @@ class Request:
         temperature: 0 takes the likeliest code at each step.
         top_k: 0 is off.
         top_p: 0 is off; else it overrides top_k.
-        coefficient: of classifier-free guidance; 1 needs no second row.
+        cfg_scale: of classifier-free guidance; 1 needs no second row.
         seed: of the noise.
         samples: of audio that are wanted; what the codec makes beyond them is not needed, nor are frames for it.
         given: codes to go on from, int64 of shape [codebooks, frames].
-        limits: of the decoder's grammar, if it has one: see `Grammar.begin`.
+        limits: of the decoder's grammar, if it has one: see `TokenConstraint.begin`.
     """
 
     text: Tensor | None
@@ -29,7 +29,7 @@ class Request:
     temperature: float = 1.0
     top_k: int = 250
     top_p: float = 0.0
-    coefficient: float = 3.0
+    cfg_scale: float = 3.0
     seed: int = 0
     samples: int | None = None
     given: Tensor | None = None
@@ -47,4 +47,4 @@ class Request:
 
     @property
     def is_guided(self) -> bool:
-        return self.coefficient != 1.0
+        return self.cfg_scale != 1.0

@@ -23,14 +23,14 @@ class SamplingState:
         temperature: 0 takes the likeliest code.
         top_k: 0 is off.
         top_p: 0 is off.
-        coefficient: of classifier-free guidance.
+        cfg_scale: of classifier-free guidance.
         seed: of the noise.
     """
 
     temperature: Tensor
     top_k: Tensor
     top_p: Tensor
-    coefficient: Tensor
+    cfg_scale: Tensor
     seed: Tensor
 
     @classmethod
@@ -39,27 +39,27 @@ class SamplingState:
             temperature=torch.ones(slots, device=device),
             top_k=torch.zeros(slots, dtype=torch.int64, device=device),
             top_p=torch.zeros(slots, device=device),
-            coefficient=torch.ones(slots, device=device),
+            cfg_scale=torch.ones(slots, device=device),
             seed=torch.zeros(slots, dtype=torch.int64, device=device),
         )
 
     def of(self, slots: Tensor) -> "SamplingState":
         """The rows of `slots`, an index tensor."""
         return SamplingState(
-            self.temperature[slots], self.top_k[slots], self.top_p[slots], self.coefficient[slots], self.seed[slots]
+            self.temperature[slots], self.top_k[slots], self.top_p[slots], self.cfg_scale[slots], self.seed[slots]
         )
 
 
-def guide(conditional: Tensor, unconditional: Tensor, coefficient: Tensor) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022) on logits of shape [slots, codebooks, card]."""
-    return unconditional + (conditional - unconditional) * coefficient[:, None, None]
+def guide(conditional: Tensor, unconditional: Tensor, cfg_scale: Tensor) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022) on logits of shape [slots, codebooks, codebook_size]."""
+    return unconditional + (conditional - unconditional) * cfg_scale[:, None, None]
 
 
 def sample(logits: Tensor, state: SamplingState, step: Tensor, candidates: int | None = None) -> Tensor:
     """One code for each codebook: int64 of shape [slots, codebooks].
 
     Args:
-        logits: float32 of shape [slots, codebooks, card].
+        logits: float32 of shape [slots, codebooks, codebook_size].
         state: for these slots.
         step: int64 of shape [slots], a number that differs for every step of a request.
         candidates: no slot wants more than so many of the likeliest codes, nor top-p; None if that is not known.
@@ -72,10 +72,10 @@ def sample(logits: Tensor, state: SamplingState, step: Tensor, candidates: int |
 
 
 def _kept(logits: Tensor, state: SamplingState, candidates: int | None) -> Tensor:
-    card = logits.shape[-1]
-    top_k = torch.where(state.top_k == 0, card, state.top_k).clamp(max=card)[:, None, None]
+    codebook_size = logits.shape[-1]
+    top_k = torch.where(state.top_k == 0, codebook_size, state.top_k).clamp(max=codebook_size)[:, None, None]
     if candidates is not None:
-        best = logits.topk(min(candidates, card), dim=-1).values
+        best = logits.topk(min(candidates, codebook_size), dim=-1).values
         return logits >= best.gather(-1, (top_k - 1).expand(-1, logits.shape[1], 1))
     best, codes = logits.sort(dim=-1, descending=True)
     by_rank = logits >= best.gather(-1, (top_k - 1).expand(-1, logits.shape[1], 1))
@@ -91,12 +91,12 @@ def _nucleus(best: Tensor, state: SamplingState) -> Tensor:
     return before <= state.top_p[:, None, None]
 
 
-def gumbel(seed: Tensor, step: Tensor, codebooks: int, card: int) -> Tensor:
-    """Standard Gumbel noise, float32 of shape [slots, codebooks, card].
+def gumbel(seed: Tensor, step: Tensor, codebooks: int, codebook_size: int) -> Tensor:
+    """Standard Gumbel noise, float32 of shape [slots, codebooks, codebook_size].
 
     23 bits for each number: the half added to them is still exact in float32, so that none is 0 or 1.
     """
-    codes = torch.arange(codebooks * card, device=seed.device).view(codebooks, card)
+    codes = torch.arange(codebooks * codebook_size, device=seed.device).view(codebooks, codebook_size)
     key = _mix(seed * _GOLDEN + _GOLDEN) + step
     bits = _mix((_mix(key)[:, None, None] + codes) * _GOLDEN)
     uniform = ((bits & 0x7FFFFF).float() + 0.5) * 2.0**-23

@@ -1,4 +1,4 @@
-"""Who runs next. Knows no torch and does no I/O: it counts steps and hands out slots."""
+"""Which requests run next. Knows no torch and does no I/O: it counts steps and hands out slots."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,8 +6,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Generic, TypeVar
 
-from worker.engine.batching.delay import DelayPattern
-from worker.engine.batching.windows import Window
+from worker.engine.batching.layout import DelayPattern, Window
 
 # Positions of one request that are prefilled between two steps of the others.
 PREFILL_CHUNK = 64
@@ -25,7 +24,7 @@ class Phase(StrEnum):
 
 
 @dataclass(eq=False)
-class Run(Generic[T]):
+class ScheduledRequest(Generic[T]):
     """A request on its way through the batch.
 
     Attributes:
@@ -64,12 +63,12 @@ class Run(Generic[T]):
 
 
 @dataclass
-class Plan(Generic[T]):
+class StepPlan(Generic[T]):
     """The work of one turn: a stretch of one prefill, and one step of everybody else."""
 
-    prefill: Run[T] | None = None
+    prefill: ScheduledRequest[T] | None = None
     stretch: range = range(0)
-    decode: list[Run[T]] = field(default_factory=list)
+    decode: list[ScheduledRequest[T]] = field(default_factory=list)
 
 
 class Scheduler(Generic[T]):
@@ -78,16 +77,16 @@ class Scheduler(Generic[T]):
     def __init__(self, slots: int, pattern: DelayPattern) -> None:
         self._pattern = pattern
         self._free = list(range(slots))
-        self._waiting: deque[Run[T]] = deque()
-        self._prefilling: deque[Run[T]] = deque()
-        self._decoding: list[Run[T]] = []
+        self._waiting: deque[ScheduledRequest[T]] = deque()
+        self._prefilling: deque[ScheduledRequest[T]] = deque()
+        self._decoding: list[ScheduledRequest[T]] = []
 
     @property
     def is_idle(self) -> bool:
         return not (self._waiting or self._prefilling or self._decoding)
 
     @property
-    def running(self) -> list[Run[T]]:
+    def running(self) -> list[ScheduledRequest[T]]:
         """Everybody who has a slot."""
         return [*self._prefilling, *self._decoding]
 
@@ -95,83 +94,83 @@ class Scheduler(Generic[T]):
     def can_admit(self) -> bool:
         return bool(self._waiting and self._free)
 
-    def turns(self, run: Run[T]) -> int:
+    def turns(self, entry: ScheduledRequest[T]) -> int:
         """How often a request takes part before it is complete."""
         return sum(
-            ceil((run.prefix + window.prompt) / PREFILL_CHUNK) + window.new + self._pattern.longest
-            for window in run.windows
+            ceil((entry.prefix + window.prompt) / PREFILL_CHUNK) + window.new + self._pattern.longest
+            for window in entry.windows
         )
 
-    def add(self, run: Run[T]) -> None:
+    def add(self, entry: ScheduledRequest[T]) -> None:
         """Queue a request."""
-        self._waiting.append(run)
+        self._waiting.append(entry)
 
-    def admit(self) -> Run[T]:
+    def admit(self) -> ScheduledRequest[T]:
         """Give the next one the lowest free slot."""
-        run = self._waiting.popleft()
-        run.slot = min(self._free)
-        self._free.remove(run.slot)
-        self._begin(run)
-        return run
+        entry = self._waiting.popleft()
+        entry.slot = min(self._free)
+        self._free.remove(entry.slot)
+        self._begin(entry)
+        return entry
 
-    def put_back(self, run: Run[T]) -> None:
+    def put_back(self, entry: ScheduledRequest[T]) -> None:
         """There was no memory for it: first in the queue again."""
-        self._leave(run)
-        run.phase = Phase.WAITING
-        self._waiting.appendleft(run)
+        self._leave(entry)
+        entry.phase = Phase.WAITING
+        self._waiting.appendleft(entry)
 
-    def remove(self, run: Run[T]) -> None:
+    def remove(self, entry: ScheduledRequest[T]) -> None:
         """It is finished or cancelled, wherever it was; doing it again is fine."""
-        if run.phase is Phase.WAITING:
-            self._waiting.remove(run)
-        elif run.phase is not Phase.DONE:
-            self._leave(run)
-        run.phase = Phase.DONE
+        if entry.phase is Phase.WAITING:
+            self._waiting.remove(entry)
+        elif entry.phase is not Phase.DONE:
+            self._leave(entry)
+        entry.phase = Phase.DONE
 
-    def schedule(self) -> Plan[T]:
+    def schedule(self) -> StepPlan[T]:
         """What to do in this turn. Prefills take turns among themselves, in stretches short enough to stall nobody."""
-        plan = Plan[T](decode=sorted(self._decoding, key=lambda run: run.slot))
+        plan = StepPlan[T](decode=sorted(self._decoding, key=lambda entry: entry.slot))
         if self._prefilling:
-            plan.prefill = run = self._prefilling[0]
-            plan.stretch = range(run.position, min(run.position + PREFILL_CHUNK, run.known))
+            plan.prefill = entry = self._prefilling[0]
+            plan.stretch = range(entry.position, min(entry.position + PREFILL_CHUNK, entry.known))
             self._prefilling.rotate(-1)
         return plan
 
-    def advance(self, plan: Plan[T]) -> list[Run[T]]:
+    def advance(self, plan: StepPlan[T]) -> list[ScheduledRequest[T]]:
         """The plan was carried out. Returns those whose window is complete."""
-        for run in plan.decode:
-            run.position += 1
-            run.steps += 1
+        for entry in plan.decode:
+            entry.position += 1
+            entry.steps += 1
         if plan.prefill is not None and plan.prefill.phase is Phase.PREFILL:
             self._advance_prefill(plan.prefill, plan.stretch)
-        return [run for run in plan.decode if run.position == self._pattern.steps(run.present.frames)]
+        return [entry for entry in plan.decode if entry.position == self._pattern.steps(entry.present.frames)]
 
-    def next_window(self, run: Run[T]) -> None:
+    def next_window(self, entry: ScheduledRequest[T]) -> None:
         """Go on with the following window, in the same slot."""
-        self._decoding.remove(run)
-        run.window += 1
-        self._begin(run)
+        self._decoding.remove(entry)
+        entry.window += 1
+        self._begin(entry)
 
-    def _begin(self, run: Run[T]) -> None:
-        if run.known:
-            run.phase, run.position = Phase.PREFILL, 0
-            self._prefilling.append(run)
+    def _begin(self, entry: ScheduledRequest[T]) -> None:
+        if entry.known:
+            entry.phase, entry.position = Phase.PREFILL, 0
+            self._prefilling.append(entry)
         else:
-            self._start_decoding(run)
+            self._start_decoding(entry)
 
-    def _advance_prefill(self, run: Run[T], stretch: range) -> None:
-        run.position = stretch.stop
-        run.steps += 1
-        if run.position == run.known:
-            self._prefilling.remove(run)
-            self._start_decoding(run)
+    def _advance_prefill(self, entry: ScheduledRequest[T], stretch: range) -> None:
+        entry.position = stretch.stop
+        entry.steps += 1
+        if entry.position == entry.known:
+            self._prefilling.remove(entry)
+            self._start_decoding(entry)
 
-    def _start_decoding(self, run: Run[T]) -> None:
+    def _start_decoding(self, entry: ScheduledRequest[T]) -> None:
         # The inputs before step `prompt` are in the cache; that step is the input that predicts the next one.
-        run.phase, run.position = Phase.DECODE, run.present.prompt + 1
-        self._decoding.append(run)
+        entry.phase, entry.position = Phase.DECODE, entry.present.prompt + 1
+        self._decoding.append(entry)
 
-    def _leave(self, run: Run[T]) -> None:
-        (self._prefilling if run.phase is Phase.PREFILL else self._decoding).remove(run)
-        self._free.append(run.slot)
-        run.slot = -1
+    def _leave(self, entry: ScheduledRequest[T]) -> None:
+        (self._prefilling if entry.phase is Phase.PREFILL else self._decoding).remove(entry)
+        self._free.append(entry.slot)
+        entry.slot = -1

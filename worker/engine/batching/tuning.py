@@ -6,9 +6,9 @@ from dataclasses import replace
 import torch
 
 from shared.errors import ModelUnavailableError
-from worker.engine.batching.attention import Masked, Rows, SlotBySlot, StepAttention
+from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention, StepRows
 from worker.engine.batching.config import LanguageModelConfig
-from worker.engine.batching.kv_cache import PARTS, Cache
+from worker.engine.batching.kv_cache import PARTS, KvCache
 from worker.engine.batching.linear import Precision, can_int8
 from worker.engine.interface import OnLoading, Tuning
 
@@ -55,13 +55,13 @@ def pick_attention(
     """
     choice = tuning.attention
     if choice == "auto" and device.type == "cpu":
-        return SlotBySlot()
+        return PerSlotAttention()
     if choice == "masked" or (choice == "auto" and device.type != "cuda"):
-        return Masked()
+        return MaskedAttention()
     try:
-        from worker.engine.batching.attention_kernel import Kernel  # needs Triton, which only Linux has
+        from worker.engine.batching.attention_kernel import TritonAttention  # needs Triton, which only Linux has
 
-        attention = Kernel()
+        attention = TritonAttention()
         try_out(attention, config, dtype, device)
     except torch.OutOfMemoryError:
         raise
@@ -74,7 +74,7 @@ def pick_attention(
             ) from error
         log.warning(problem, exc_info=error)
         on_loading(f"{problem} PyTorch's own attention is used, which is slower. {REMEDY}.")
-        return Masked()
+        return MaskedAttention()
     return attention
 
 
@@ -84,12 +84,23 @@ def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.
     Raises:
         Exception: whatever the compiler, its cache or the driver raises.
     """
-    cache = Cache(replace(config, layers=1), 1, 1, dtype, device)
+    cache = KvCache(replace(config, layers=1), 1, 1, dtype, device)
     cache.clear()
     zero = torch.zeros(1, dtype=torch.int64, device=device)
-    rows = Rows(zero, zero, PARTS, ((0, 0, 1),))
+    rows = StepRows(zero, zero, PARTS, ((0, 0, 1),))
     query = torch.zeros(PARTS, 1, config.heads, config.head_dim, dtype=dtype, device=device)
     new = torch.zeros(PARTS, 1, 2, config.heads, config.head_dim, dtype=dtype, device=device)
     # A kernel's error comes only when its result is waited for.
     attention.to_past(cache, 0, rows, query, new).cpu()
     attention.to_text(cache, 0, rows, query[:1]).cpu()
+
+
+def set_threads(threads: int) -> None:
+    """Spread the operations of the calling thread over `threads`.
+
+    OpenMP keeps a pool of threads for every thread that ever computed in parallel, and they get in each other's way.
+    So in a process that computes on a CPU one thread alone, the decode loop's, spreads its work.
+    """
+    torch.set_num_threads(threads)
+    # PyTorch takes over the last number that any thread set when a thread computes for the first time: that is now.
+    torch.get_num_threads()

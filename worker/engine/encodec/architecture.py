@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from worker.engine.encodec.window import PadMode
+from worker.engine.encodec.input_buffer import PadMode
 
 Size = Annotated[int, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -26,7 +26,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
         convolutional_shortcut: whether a convolution, and not the input itself, goes around them.
         lstm_layers: 0 for none.
         pad_mode: what lies beyond both ends of a convolution's input.
-        codebooks: how many of `card` entries each.
+        codebooks: how many of `codebook_size` entries each.
     """
 
     sample_rate: int
@@ -44,7 +44,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
     lstm_layers: int
     pad_mode: PadMode
     codebooks: int
-    card: int
+    codebook_size: int
 
     @property
     def samples_per_frame(self) -> int:

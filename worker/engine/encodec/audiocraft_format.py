@@ -9,8 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.encodec.architecture import Architecture, Count, Size
+from worker.engine.encodec.input_buffer import PadMode
 from worker.engine.encodec.weights import Names
-from worker.engine.encodec.window import PadMode
 
 NAMES = Names("decoder.model.", "quantizer.vq.layers.", "._codebook.embed")
 
@@ -91,7 +91,7 @@ def read_architecture(text: str) -> Architecture:
         lstm_layers=seanet.lstm,
         pad_mode=seanet.pad_mode,
         codebooks=rvq.n_q,
-        card=rvq.bins,
+        codebook_size=rvq.bins,
     )
 
 

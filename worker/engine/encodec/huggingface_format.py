@@ -8,8 +8,8 @@ import msgspec
 
 from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.encodec.architecture import Architecture, Count, Size
+from worker.engine.encodec.input_buffer import PadMode
 from worker.engine.encodec.weights import Names
-from worker.engine.encodec.window import PadMode
 
 CONFIGURATION_FILE = "config.json"
 
@@ -74,7 +74,7 @@ def read_architecture(file: Path) -> Architecture:
         lstm_layers=configuration.num_lstm_layers,
         pad_mode=configuration.pad_mode,
         codebooks=_codebooks(configuration),
-        card=configuration.codebook_size,
+        codebook_size=configuration.codebook_size,
     )
 
 

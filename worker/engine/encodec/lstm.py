@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from worker.engine.encodec.packing import PackedLinear
+
 
 class Lstm:
     """A stack of LSTM layers with a skip around it: audiocraft's `StreamableLSTM`."""
@@ -37,3 +39,66 @@ class LstmStream:
         outputs: Tensor
         outputs, self._state = self._module(x.transpose(0, 1), self._state)
         return outputs.transpose(0, 1) + x
+
+
+class PackedLstm:
+    """See `Lstm`. One layer after the other takes a whole chunk, so that its weights stay in the cache."""
+
+    def __init__(self, weights: Mapping[str, Tensor], layers: int) -> None:
+        """Take the tensors of an `nn.LSTM` with `layers` layers that are as wide as their input."""
+        self.cells = [PackedCell(weights, layer) for layer in range(layers)]
+
+    def stream(self) -> "PackedLstmStream":
+        return PackedLstmStream(self)
+
+    def final(self, length: int) -> int:
+        return length
+
+
+class PackedLstmStream:
+    """One piece on its way through the recurrence."""
+
+    def __init__(self, layer: PackedLstm) -> None:
+        self._cells = layer.cells
+        self._states: list[tuple[Tensor, Tensor] | None] = [None] * len(layer.cells)
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        if not x.shape[1]:
+            return x
+        outputs = x.transpose(0, 1).contiguous()
+        for number, cell in enumerate(self._cells):
+            outputs, self._states[number] = cell.run(outputs, self._states[number])
+        return outputs.transpose(0, 1) + x
+
+
+class PackedCell:
+    """One layer of an LSTM, in the formulas of `nn.LSTM`."""
+
+    def __init__(self, weights: Mapping[str, Tensor], layer: int) -> None:
+        from_input, from_state = weights[f"weight_ih_l{layer}"], weights[f"weight_hh_l{layer}"]
+        bias = weights[f"bias_ih_l{layer}"] + weights[f"bias_hh_l{layer}"]
+        self.width = from_state.shape[1]
+        self._from_input = PackedLinear(_gates_in_order(from_input), _gates_in_order(bias))
+        self._from_state = PackedLinear(_gates_in_order(from_state))
+
+    def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The outputs [time, batch, width] of x [time, batch, width], and the state after them: hidden and cell.
+
+        The state before them is overwritten.
+        """
+        hidden, cell = state or (x.new_zeros(x.shape[1:]), x.new_zeros(x.shape[1:]))
+        outputs = torch.empty_like(x)
+        for gates, output in zip(self._from_input(x).unbind(), outputs.unbind(), strict=True):
+            gates += self._from_state(hidden)
+            candidate = gates[:, 3 * self.width :].tanh_()
+            keep, write, show = gates[:, : 3 * self.width].sigmoid_().chunk(3, 1)
+            cell.mul_(keep).addcmul_(write, candidate)
+            hidden = torch.mul(cell.tanh(), show, out=output)
+        # A copy, because a view would keep all outputs in memory.
+        return outputs, (hidden.clone(), cell)
+
+
+def _gates_in_order(tensor: Tensor) -> Tensor:
+    """From PyTorch's input, forget, candidate, output: the three that share an activation stand together."""
+    write, keep, candidate, show = tensor.chunk(4)
+    return torch.cat((keep, write, show, candidate))

@@ -3,22 +3,17 @@
 from itertools import count
 
 from worker.engine.encodec.architecture import Architecture
-from worker.engine.encodec.convolution import Convolution
-from worker.engine.encodec.layer import Layer
-from worker.engine.encodec.lstm import Lstm
-from worker.engine.encodec.narrow_convolution import NarrowConvolution
-from worker.engine.encodec.packed_lstm import PackedLstm
+from worker.engine.encodec.convolution import Convolution, NarrowConvolution
+from worker.engine.encodec.layers import PaddedConvolution, ResidualUnit, StreamingLayer, Upsampling
+from worker.engine.encodec.lstm import Lstm, PackedLstm
 from worker.engine.encodec.packing import can_pack
-from worker.engine.encodec.padded_convolution import PaddedConvolution
-from worker.engine.encodec.residual import ResidualUnit
-from worker.engine.encodec.upsampling import Upsampling
-from worker.engine.encodec.weights import Weights
+from worker.engine.encodec.weights import DecoderWeights
 
 # Outputs up to which one product for all taps is faster: the channels of audio, not of vectors.
 NARROW = 2
 
 
-def build_layers(architecture: Architecture, weights: Weights) -> list[Layer]:
+def build_layers(architecture: Architecture, weights: DecoderWeights) -> list[StreamingLayer]:
     """The layers from the codebooks' vectors to samples, in the order of audiocraft's `SEANetDecoder`.
 
     Raises:
@@ -30,15 +25,15 @@ def build_layers(architecture: Architecture, weights: Weights) -> list[Layer]:
 class _Builder:
     """Counts the positions that audiocraft's and transformers' module lists give the layers."""
 
-    def __init__(self, architecture: Architecture, weights: Weights) -> None:
+    def __init__(self, architecture: Architecture, weights: DecoderWeights) -> None:
         self._architecture = architecture
         self._weights = weights
         self._positions = count()
 
-    def build(self) -> list[Layer]:
+    def build(self) -> list[StreamingLayer]:
         shape = self._architecture
         width = shape.filters * 2 ** len(shape.ratios)
-        layers: list[Layer] = [self._end(shape.dimension, width, shape.kernel_size, activated=False)]
+        layers: list[StreamingLayer] = [self._end(shape.dimension, width, shape.kernel_size, activated=False)]
         if shape.lstm_layers:
             layers.append(self._lstm(width))
         for ratio in shape.ratios:
@@ -55,14 +50,14 @@ class _Builder:
             next(self._positions)
         return str(next(self._positions))
 
-    def _end(self, inputs: int, outputs: int, taps: int, *, activated: bool) -> Layer:
+    def _end(self, inputs: int, outputs: int, taps: int, *, activated: bool) -> StreamingLayer:
         position = self._position(activated=activated)
         weight = self._weights.take_weight(position, outputs, inputs, taps)
         kind = NarrowConvolution if outputs <= NARROW else Convolution
         convolution = kind(weight, self._weights.take(f"{position}.bias", outputs))
         return PaddedConvolution(convolution, self._architecture.pad_mode, activated=activated)
 
-    def _lstm(self, width: int) -> Layer:
+    def _lstm(self, width: int) -> StreamingLayer:
         position = self._position(activated=False)
         tensors = {}
         for layer in range(self._architecture.lstm_layers):
@@ -72,12 +67,12 @@ class _Builder:
         recurrence = PackedLstm if can_pack(tensors["weight_hh_l0"]) else Lstm
         return recurrence(tensors, self._architecture.lstm_layers)
 
-    def _upsampling(self, width: int, ratio: int) -> Layer:
+    def _upsampling(self, width: int, ratio: int) -> StreamingLayer:
         position = self._position(activated=True)
         weight = self._weights.take_weight(position, width, width // 2, 2 * ratio)
         return Upsampling(weight, self._weights.take(f"{position}.bias", width // 2), ratio)
 
-    def _residual(self, width: int, dilation: int) -> Layer:
+    def _residual(self, width: int, dilation: int) -> StreamingLayer:
         shape = self._architecture
         position = self._position(activated=False)
         hidden = width // shape.compress

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from worker.engine.codec_interface import UnsupportedCodecError
 
-# What `Weights` calls the codebooks, followed by their number.
+# What `DecoderWeights` calls the codebooks, followed by their number.
 CODEBOOK = "codebook"
 
 # What audiocraft and transformers put between a layer's position and its tensor.
@@ -25,7 +25,7 @@ class Names(NamedTuple):
     codebook_suffix: str
 
 
-class Weights:
+class DecoderWeights:
     """Tensors by the position of their layer in the decoder, float32 and on one device."""
 
     def __init__(self, tensors: Mapping[str, Tensor], names: Names, device: torch.device) -> None:

@@ -26,10 +26,10 @@ from worker.engine.protocol import (
     LoadFailed,
     Loading,
     MidiFile,
+    Progress,
     Ready,
     Start,
     StemChunk,
-    Step,
     ToEngine,
     Warned,
     pack,
@@ -198,7 +198,7 @@ class EngineHost:
             case LoadFailed(reason, remedy, retryable):
                 again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""
                 self._set(WorkerState.FAILED, reason, remedy + again)
-            case Step(job_id, done, total):
+            case Progress(job_id, done, total):
                 generation = self._generations.get(job_id)
                 if generation:
                     generation.done, generation.total = done, max(total, 1)

@@ -1,6 +1,7 @@
 """Where a model's checkpoint is: on the hub, in a folder, or beside this file."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from shared.errors import ModelUnavailableError
@@ -13,7 +14,7 @@ STARTER_FOLDER = Path(__file__).parents[1] / "starter_model"
 # Bytes at either end of a file that are looked at to tell it from another one.
 SAMPLE = 64 * 1024
 
-FILES = ("state_dict.bin", "compression_state_dict.bin")
+LANGUAGE_MODEL_FILE, CODEC_FILE = FILES = ("state_dict.bin", "compression_state_dict.bin")
 
 
 def find_checkpoint(reference: str) -> str:
@@ -57,3 +58,18 @@ def identify(reference: str) -> str | None:
             stream.seek(max(size - SAMPLE, 0))
             digest.update(stream.read(SAMPLE))
     return digest.hexdigest()[:16]
+
+
+def fetch_file(reference: Path | str, name: str) -> Path:
+    """The file `name` of a checkpoint folder, or of a repository on the hub, from where it is downloaded first.
+
+    Raises:
+        OSError: if it cannot be had; huggingface_hub's own errors are such.
+    """
+    if Path(reference).is_dir():
+        return Path(reference) / name
+    from huggingface_hub import hf_hub_download  # half a second to import, and only needed here
+
+    # Audiocraft keeps what is in its own format in a cache of its own, if told to.
+    cache = os.environ.get("AUDIOCRAFT_CACHE_DIR") if name == CODEC_FILE else None
+    return Path(hf_hub_download(str(reference), name, cache_dir=cache))

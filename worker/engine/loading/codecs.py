@@ -5,15 +5,19 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from safetensors.torch import load_file
+from torch import Tensor
 
 from worker.engine.codec_interface import Codec, UnsupportedCodecError
 from worker.engine.encodec import audiocraft_format, huggingface_format
 from worker.engine.encodec.architecture import Architecture
-from worker.engine.encodec.checkpoint_files import CHECKPOINT_FILE, fetch_file, read_tensors
-from worker.engine.encodec.codebooks import Codebooks
-from worker.engine.encodec.encodec import EncodecCodec
+from worker.engine.encodec.codec import Codebooks, EncodecCodec
 from worker.engine.encodec.network import build_layers
-from worker.engine.encodec.weights import CODEBOOK, Weights
+from worker.engine.encodec.weights import CODEBOOK, DecoderWeights
+from worker.engine.loading.checkpoints import CODEC_FILE, fetch_file
+
+_SAFETENSORS_FILE = "model.safetensors"
+_PICKLE_FILE = "pytorch_model.bin"
 
 
 def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Codec:
@@ -29,7 +33,7 @@ def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Cod
         UnsupportedCodecError: if it is none that this code knows exactly.
         OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if it cannot be had or read.
     """
-    package = torch.load(fetch_file(folder, CHECKPOINT_FILE), map_location="cpu", weights_only=True)
+    package = torch.load(fetch_file(folder, CODEC_FILE), map_location="cpu", weights_only=True)
     if "pretrained" in package:
         return _load_pretrained(package["pretrained"], device, stereo)
     return _load_audiocraft(package, device, stereo)
@@ -38,11 +42,11 @@ def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Cod
 def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool) -> Codec:
     missing = {"xp.cfg", "best_state"} - package.keys()
     if missing:
-        raise UnsupportedCodecError(f"{CHECKPOINT_FILE} lacks {min(missing)}.")
+        raise UnsupportedCodecError(f"{CODEC_FILE} lacks {min(missing)}.")
     if is_sampler(package["xp.cfg"]):
         return _load_sampler(stereo)
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
-    weights = Weights(package["best_state"], audiocraft_format.NAMES, device)
+    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device)
     return _build(architecture, weights, stereo)
 
 
@@ -61,20 +65,40 @@ def is_sampler(text: str) -> bool:
 
 def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:
     """What audiocraft's `CompressionModel.get_pretrained` loads, but for DAC and its model for debugging."""
-    if (Path(name) / CHECKPOINT_FILE).is_file():
+    if (Path(name) / CODEC_FILE).is_file():
         return load_codec(name, device, stereo=stereo)
     if not Path(name).is_dir() and "/" not in name:
-        raise UnsupportedCodecError(f"{CHECKPOINT_FILE} names an unknown codec, {name}.")
+        raise UnsupportedCodecError(f"{CODEC_FILE} names an unknown codec, {name}.")
     architecture = huggingface_format.read_architecture(fetch_file(name, huggingface_format.CONFIGURATION_FILE))
-    weights = Weights(read_tensors(name), huggingface_format.NAMES, device)
+    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device)
     return _build(architecture, weights, stereo)
 
 
-def _build(architecture: Architecture, weights: Weights, stereo: bool) -> Codec:
+def _read_tensors(reference: Path | str) -> dict[str, Tensor]:
+    """The tensors of a model in transformers' format, on the CPU.
+
+    Args:
+        reference: a folder, or a repository on the hub.
+
+    Raises:
+        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if they cannot be had or read.
+    """
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return load_file(fetch_file(reference, _SAFETENSORS_FILE))
+    except (EntryNotFoundError, FileNotFoundError):
+        tensors: dict[str, Tensor] = torch.load(
+            fetch_file(reference, _PICKLE_FILE), map_location="cpu", weights_only=True
+        )
+        return tensors
+
+
+def _build(architecture: Architecture, weights: DecoderWeights, stereo: bool) -> Codec:
     if stereo and architecture.channels != 1:
         raise UnsupportedCodecError(f"Stereo out of a codec with {architecture.channels} channels is unknown.")
     entries = [
-        weights.take(f"{CODEBOOK}.{index}", architecture.card, architecture.dimension)
+        weights.take(f"{CODEBOOK}.{index}", architecture.codebook_size, architecture.dimension)
         for index in range(architecture.codebooks)
     ]
     return EncodecCodec(

@@ -28,7 +28,7 @@ class SamplerCodec:
     sample_rate = SAMPLE_RATE
     channels = 2
     codebooks = len(Stream)
-    card = CARD
+    codebook_size = CARD
     samples_per_frame = int(step_length(FASTEST))
     lookahead = 1
     lead_in = COUNT_IN

@@ -68,7 +68,7 @@ class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
 
     @property
     def cardinality(self) -> int:
-        return self._codec.card
+        return self._codec.codebook_size
 
     @property
     def num_codebooks(self) -> int:

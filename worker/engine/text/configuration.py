@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.interface import UnsupportedCheckpointError
+
+
+class UnsupportedTextEncoderError(UnsupportedCheckpointError):
+    """The text encoder holds something that this code does not know exactly.
+
+    It may well be a good one: the reference engine, with transformers' own code, can load it.
+    """
+
 
 Size = Annotated[int, msgspec.Meta(gt=0)]
 

@@ -4,27 +4,62 @@ Equals audiocraft's `T5Conditioner` for a batch of one (audiocraft/modules/condi
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from worker.engine.text.configuration import read_configuration
-from worker.engine.text.embedding_cache import EmbeddingCache
-from worker.engine.text.errors import UnsupportedTextEncoderError
-from worker.engine.text.location import locate
+from worker.engine.text.configuration import UnsupportedTextEncoderError, read_configuration
+from worker.engine.text.special_tokens import CONFIGURATION_FILE, LEGACY_FILE
 from worker.engine.text.t5 import T5Encoder
-from worker.engine.text.tokenizer import TextTokenizer, load_tokenizer
-from worker.engine.text.weights import EncoderWeights, read_weights
+from worker.engine.text.tokenizer import SENTENCEPIECE_FILE, TOKENIZER_FILE, TextTokenizer, load_tokenizer
+from worker.engine.text.weights import PICKLE_FILE, SAFETENSORS_FILE, EncoderWeights, read_weights
 
 MAX_TOKENS = 512
+
+CACHE_ENTRIES = 256
+# Prompts have some 40 tokens. With the largest model's 2048 numbers a token this is 128 MB at most, where 256 of the
+# longest prompts would be a gigabyte of a GPU's memory.
+CACHE_TOKENS = 16_384
+
+_SMALL_FILES = ["config.json", TOKENIZER_FILE, CONFIGURATION_FILE, LEGACY_FILE, "added_tokens.json"]
+
+
+class EmbeddingCache:
+    """Least recently used first out, bounded in entries and in tokens. Safe to use from several threads."""
+
+    def __init__(self, max_entries: int = CACHE_ENTRIES, max_tokens: int = CACHE_TOKENS) -> None:
+        self._max_entries = max_entries
+        self._max_tokens = max_tokens
+        self._tokens = 0
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, Tensor] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, text: str) -> Tensor | None:
+        """The vectors [tokens, dim] of `text` if they are kept."""
+        with self._lock:
+            if text in self._entries:
+                self._entries.move_to_end(text)
+            return self._entries.get(text)
+
+    def put(self, text: str, embedding: Tensor) -> None:
+        """Keep the vectors [tokens, dim] of `text`, and drop what that leaves no room for."""
+        with self._lock:
+            replaced = self._entries.pop(text, None)
+            self._tokens += len(embedding) - (0 if replaced is None else len(replaced))
+            self._entries[text] = embedding
+            while len(self._entries) > self._max_entries or self._tokens > self._max_tokens:
+                self._tokens -= len(self._entries.popitem(last=False)[1])
 
 
 class TextEncoder:
     """Safe to use from several threads at once: one of them computes, and a text is computed once while it is kept."""
-
-    max_tokens = MAX_TOKENS
 
     def __init__(
         self,
@@ -32,7 +67,6 @@ class TextEncoder:
         t5: T5Encoder,
         output_proj_weight: Tensor,
         output_proj_bias: Tensor,
-        cache: EmbeddingCache | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -41,7 +75,6 @@ class TextEncoder:
             t5: on the device on which everything is computed.
             output_proj_weight: [dim, d_model], of any precision.
             output_proj_bias: [dim].
-            cache: an empty one; by default one of the usual size.
 
         Raises:
             UnsupportedTextEncoderError: if the projection does not fit to `t5`.
@@ -56,7 +89,7 @@ class TextEncoder:
         self._t5 = t5
         self._weight = output_proj_weight.detach().to(t5.device, torch.float32)
         self._bias = output_proj_bias.detach().to(t5.device, torch.float32)
-        self._cache = EmbeddingCache() if cache is None else cache
+        self._cache = EmbeddingCache()
         self._computing = threading.Lock()
 
     @property
@@ -75,7 +108,7 @@ class TextEncoder:
         The empty text is the null condition of classifier-free guidance: zeros [1, dim]. A text of spaces is not.
 
         Raises:
-            ValueError: if `text` makes more than `max_tokens` tokens or is no valid Unicode.
+            ValueError: if `text` makes more than MAX_TOKENS tokens or is no valid Unicode.
         """
         kept = self._cache.get(text)
         if kept is not None:
@@ -87,19 +120,11 @@ class TextEncoder:
                 self._cache.put(text, kept)
             return kept
 
-    def token_count(self, text: str) -> int:
-        """How many tokens `text` makes, the end of sequence included; `encode` takes up to `max_tokens`.
-
-        Raises:
-            ValueError: if `text` is no valid Unicode.
-        """
-        return len(self._tokenizer.encode(text))
-
     def _tokens(self, text: str) -> list[int]:
         tokens = self._tokenizer.encode(text)
-        if len(tokens) > self.max_tokens:
+        if len(tokens) > MAX_TOKENS:
             raise ValueError(
-                f"The prompt makes {len(tokens)} tokens, and the text encoder takes {self.max_tokens}: shorten it."
+                f"The prompt makes {len(tokens)} tokens, and the text encoder takes {MAX_TOKENS}: shorten it."
             )
         if max(tokens) >= self._t5.configuration.vocab_size:
             # On a GPU the look-up would take the whole process down.
@@ -114,7 +139,7 @@ class TextEncoder:
         return functional.linear(hidden, self._weight, self._bias)
 
     def _null(self) -> Tensor:
-        return torch.zeros(self.token_count(""), self.dim, device=self.device)
+        return torch.zeros(len(self._tokenizer.encode("")), self.dim, device=self.device)
 
 
 def load_text_encoder(
@@ -143,3 +168,30 @@ def load_text_encoder(
     weights = EncoderWeights(read_weights(folder) if state is None else state, device)
     t5 = T5Encoder(read_configuration(folder), weights)
     return TextEncoder(load_tokenizer(folder), t5, output_proj_weight, output_proj_bias)
+
+
+def locate(name_or_folder: str, *, with_weights: bool) -> Path:
+    """The folder with the files of a text encoder; only those that are needed are downloaded.
+
+    Raises:
+        OSError, huggingface_hub.errors.HfHubHTTPError: if the hub has no such name or cannot be reached, and its
+            cache holds nothing.
+    """
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        return folder
+    folder = _download(name_or_folder, _SMALL_FILES + [SAFETENSORS_FILE] * with_weights)
+    # A repository may hold the same weights in five formats: the second best is fetched only for want of the best.
+    fallbacks = []
+    if with_weights and not (folder / SAFETENSORS_FILE).is_file():
+        fallbacks.append(PICKLE_FILE)
+    if not (folder / TOKENIZER_FILE).is_file():
+        fallbacks.append(SENTENCEPIECE_FILE)
+    return _download(name_or_folder, fallbacks) if fallbacks else folder
+
+
+def _download(name: str, files: list[str]) -> Path:
+    # Its import takes a third of a second, and a folder needs none of it.
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name, allow_patterns=files))

@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenizers import AddedToken
 
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 CONFIGURATION_FILE = "tokenizer_config.json"
 LEGACY_FILE = "special_tokens_map.json"
@@ -38,7 +38,7 @@ class SpecialTokens:
     end: str
 
 
-def read_configuration(folder: Path) -> Json:
+def read_tokenizer_config(folder: Path) -> Json:
     """What tokenizer_config.json says; empty where there is none.
 
     Raises:

@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 SAFETENSORS_FILE = "model.safetensors"
 PICKLE_FILE = "pytorch_model.bin"

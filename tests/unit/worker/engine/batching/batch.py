@@ -8,13 +8,13 @@ from torch import Tensor
 
 from tests.unit.worker.engine.batching.codes import CodesCodec
 from tests.unit.worker.engine.batching.models import Tiny, config, weights
-from worker.engine.batching.attention import SlotBySlot, StepAttention
+from worker.engine.batching.attention import PerSlotAttention, StepAttention
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.linear import Precision
-from worker.engine.batching.loop import Loop, Ticket
+from worker.engine.batching.loop import Loop, RequestHandle
 from worker.engine.batching.request import Request
-from worker.engine.batching.steps import EagerSteps
+from worker.engine.batching.step_runner import EagerRunner
 
 CPU = torch.device("cpu")
 PATIENCE = 60.0
@@ -23,7 +23,7 @@ PATIENCE = 60.0
 def make_model(
     tiny: Tiny, attention: StepAttention | None = None, precision: Precision = "float32", positions: int = 256
 ) -> LanguageModel:
-    return LanguageModel(config(tiny), weights(tiny), precision, CPU, attention or SlotBySlot(), positions)
+    return LanguageModel(config(tiny), weights(tiny), precision, CPU, attention or PerSlotAttention(), positions)
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def running_batch(tiny: Tiny, slots: int = 3, longest: int = 60) -> Iterator[tup
     """A loop whose audio is the codes."""
     model = make_model(tiny)
     decoder = Decoder(model, slots, longest)
-    loop = Loop(decoder, EagerSteps(decoder), CodesCodec(tiny.codebooks, tiny.card), slots, longest)
+    loop = Loop(decoder, EagerRunner(decoder), CodesCodec(tiny.codebooks, tiny.codebook_size), slots, longest)
     try:
         yield model, loop
     finally:
@@ -42,10 +42,10 @@ def request(model: LanguageModel, text: Tensor, frames: int, **options: object) 
     return Request(model.project_text(text), frames, **options)  # type: ignore[arg-type]
 
 
-def result(ticket: Ticket) -> Tensor:
+def result(handle: RequestHandle) -> Tensor:
     """All codes of a request, when it is complete: int64 of shape [codebooks, frames]."""
     chunks = []
-    while (item := ticket.outcome.get(timeout=PATIENCE)) is not None:
+    while (item := handle.output.get(timeout=PATIENCE)) is not None:
         if isinstance(item, Exception):
             raise item
         chunks.append(item)

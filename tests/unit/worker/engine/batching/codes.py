@@ -25,9 +25,9 @@ class CodesCodec:
     lookahead = 2
     lead_in = 0
 
-    def __init__(self, codebooks: int, card: int, frame_rate: int = 50) -> None:
+    def __init__(self, codebooks: int, codebook_size: int, frame_rate: int = 50) -> None:
         self.codebooks = self.channels = codebooks
-        self.card = card
+        self.codebook_size = codebook_size
         self.sample_rate = frame_rate
         self.frame_rate = float(frame_rate)
 

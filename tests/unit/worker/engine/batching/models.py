@@ -27,7 +27,7 @@ class Tiny:
     heads: int = 4
     layers: int = 2
     codebooks: int = 4
-    card: int = 40
+    codebook_size: int = 40
     stereo: bool = False
     melody: bool = False
     seed: int = 1
@@ -36,7 +36,7 @@ class Tiny:
     def yaml(self) -> str:
         tree = OmegaConf.create({**LANGUAGE_MODEL, "device": "cpu", "dtype": "float32"})
         tree.transformer_lm.update(
-            dim=self.dim, num_heads=self.heads, num_layers=self.layers, n_q=self.codebooks, card=self.card
+            dim=self.dim, num_heads=self.heads, num_layers=self.layers, n_q=self.codebooks, card=self.codebook_size
         )
         tree.codebooks_pattern.delay.delays = [k // 2 if self.stereo else k for k in range(self.codebooks)]
         tree.interleave_stereo_codebooks = {"use": self.stereo, "per_timestep": False}
@@ -76,7 +76,7 @@ def random_text(tiny: Tiny, tokens: int, seed: int) -> Tensor:
 
 
 def audiocraft_codes(
-    tiny: Tiny, text: Tensor, frames: int, coefficient: float, given: Tensor | None = None, melody: Tensor | None = None
+    tiny: Tiny, text: Tensor, frames: int, cfg_scale: float, given: Tensor | None = None, melody: Tensor | None = None
 ) -> Tensor:
     """audiocraft's own greedy generation, as it goes for a batch of one: [codebooks, frames]."""
     model = language_model(tiny)
@@ -89,22 +89,22 @@ def audiocraft_codes(
         conditions=[ConditioningAttributes(text={"description": "music"})],
         max_gen_len=frames,
         use_sampling=False,
-        cfg_coef=coefficient,
+        cfg_coef=cfg_scale,
     )
     return codes[0]
 
 
 def audiocraft_windows(
-    tiny: Tiny, text: Tensor, frames: int, longest: int, coefficient: float, given: Tensor | None = None
+    tiny: Tiny, text: Tensor, frames: int, longest: int, cfg_scale: float, given: Tensor | None = None
 ) -> Tensor:
     """Windows of at most `longest` frames, strung together as audiocraft's `MusicGen._generate_tokens` does."""
     stride, offset = int(0.6 * longest), 0
     parts = [] if given is None else [given]
     start = 0 if given is None else given.shape[1]
     if frames <= longest:
-        return audiocraft_codes(tiny, text, frames, coefficient, given)
+        return audiocraft_codes(tiny, text, frames, cfg_scale, given)
     while offset + start < frames:
-        codes = audiocraft_codes(tiny, text, min(frames - offset, longest), coefficient, given)
+        codes = audiocraft_codes(tiny, text, min(frames - offset, longest), cfg_scale, given)
         parts.append(codes[:, start:])
         given = codes[:, stride:]
         start = given.shape[1]

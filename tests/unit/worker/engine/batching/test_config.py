@@ -12,9 +12,9 @@ from worker.engine.batching.config import MelodyConfig, UnsupportedModelError, p
 
 
 def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
-    config = parse_config(Tiny(dim=48, heads=3, layers=5, codebooks=8, card=17, stereo=True).yaml())
+    config = parse_config(Tiny(dim=48, heads=3, layers=5, codebooks=8, codebook_size=17, stereo=True).yaml())
     assert (config.dim, config.heads, config.head_dim, config.layers, config.hidden) == (48, 3, 16, 5, 192)
-    assert (config.codebooks, config.card, config.stereo, config.segment) == (8, 17, True, 30.0)
+    assert (config.codebooks, config.codebook_size, config.stereo, config.segment) == (8, 17, True, 30.0)
     assert config.delays == (0, 0, 1, 1, 2, 2, 3, 3)
     assert (config.fuses, config.melody) == ("cross", None)
 

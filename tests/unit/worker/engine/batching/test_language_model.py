@@ -10,30 +10,30 @@ from torch import Tensor
 
 from tests.unit.worker.engine.batching.batch import CPU, make_model, request
 from tests.unit.worker.engine.batching.models import Tiny, config, random_text
-from worker.engine.batching.attention import Masked, Rows, SlotBySlot
+from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepRows
 from worker.engine.batching.decoder import Decoder
-from worker.engine.batching.kv_cache import Cache
+from worker.engine.batching.kv_cache import KvCache
+from worker.engine.batching.layout import Window
 from worker.engine.batching.linear import FloatLinear, Int8Linear, Precision, can_int8
-from worker.engine.batching.scheduler import Run
-from worker.engine.batching.steps import EagerSteps, GraphedSteps, Steps, bucket_sizes
-from worker.engine.batching.windows import Window
+from worker.engine.batching.scheduler import ScheduledRequest
+from worker.engine.batching.step_runner import EagerRunner, GraphRunner, StepRunner, bucket_sizes
 
 # As deep as MusicGen-small, so that rounding adds up as it does there.
-DEEP = Tiny(dim=128, heads=4, layers=24, card=64, seed=5)
+DEEP = Tiny(dim=128, heads=4, layers=24, codebook_size=64, seed=5)
 
 needs_int8 = pytest.mark.skipif(not can_int8(), reason="this CPU or this PyTorch has no int8 kernels")
 
 
 def step_logits(precision: Precision, tiny: Tiny = DEEP, steps: int = 12) -> Tensor:
-    """Logits of every step of one request on codes that are given: [steps, parts, codebooks, card]."""
+    """Logits of every step of one request on codes that are given: [steps, parts, codebooks, codebook_size]."""
     model = make_model(tiny, precision=precision)
-    cache = Cache(config(tiny), 1, 32, model.dtype, CPU)
-    codes = torch.randint(0, tiny.card, (steps, 1, tiny.codebooks), generator=torch.Generator().manual_seed(1))
+    cache = KvCache(config(tiny), 1, 32, model.dtype, CPU)
+    codes = torch.randint(0, tiny.codebook_size, (steps, 1, tiny.codebooks), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         cache.set_text(0, model.project_text(random_text(tiny, 6, 2)))
         return torch.stack(
             [
-                model.step(cache, Rows(torch.tensor([0]), torch.tensor([at]), 2, ((0, at, 6),)), codes[at])[:, 0]
+                model.step(cache, StepRows(torch.tensor([0]), torch.tensor([at]), 2, ((0, at, 6),)), codes[at])[:, 0]
                 for at in range(steps)
             ]
         )
@@ -70,19 +70,20 @@ def test_int8_is_near_the_exact_product_whatever_the_scale_of_a_row() -> None:
     assert ((exact - rounded).norm(dim=1) <= 0.02 * exact.norm(dim=1)).all()
 
 
-def runs_of(decoder: Decoder, count: int, guided: bool) -> list[Run]:  # type: ignore[type-arg]
+def runs_of(decoder: Decoder, count: int, guided: bool) -> list[ScheduledRequest]:  # type: ignore[type-arg]
     """Requests in the first slots, each at another step, as after some time."""
     model, runs = decoder.model, []
     for slot in range(count):
         tiny = Tiny()
-        one = request(model, random_text(tiny, 3 + slot, slot), 40, seed=slot, coefficient=3.0 if guided else 1.0)
+        one = request(model, random_text(tiny, 3 + slot, slot), 40, seed=slot, cfg_scale=3.0 if guided else 1.0)
         window = Window(slot, 40) if slot else Window(0, 40)
-        given = torch.randint(0, tiny.card, (4, slot), generator=torch.Generator().manual_seed(slot)) if slot else None
+        source = torch.Generator().manual_seed(slot)
+        given = torch.randint(0, tiny.codebook_size, (4, slot), generator=source) if slot else None
         decoder.begin(slot, one)
         decoder.open_window(slot, window, given, 0)
         if slot:
             decoder.prefill(slot, one, range(slot))
-        runs.append(Run(one, [window], guided, slot=slot, position=slot + 1))
+        runs.append(ScheduledRequest(one, [window], guided, slot=slot, position=slot + 1))
     return runs
 
 
@@ -102,8 +103,8 @@ def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guide
         return replay
 
     with torch.inference_mode():
-        eager, graphed = (Decoder(make_model(Tiny(), kind), 5, 60) for kind in (SlotBySlot(), Masked()))
-        steps: tuple[Steps, Steps] = (EagerSteps(eager), GraphedSteps(graphed, capture, sizes))
+        eager, graphed = (Decoder(make_model(Tiny(), kind), 5, 60) for kind in (PerSlotAttention(), MaskedAttention()))
+        steps: tuple[StepRunner, StepRunner] = (EagerRunner(eager), GraphRunner(graphed, capture, sizes))
         results = []
         for decoder, step in zip((eager, graphed), steps, strict=True):
             runs = runs_of(decoder, count, guided)
@@ -124,9 +125,9 @@ def test_buckets_are_powers_of_two_and_the_number_of_slots() -> None:
 KERNEL = """
 import torch
 from tests.unit.worker.engine.batching.test_language_model import attention_results
-from worker.engine.batching.attention import SlotBySlot
-from worker.engine.batching.attention_kernel import Kernel
-for mine, exact in zip(attention_results(Kernel()), attention_results(SlotBySlot()), strict=True):
+from worker.engine.batching.attention import PerSlotAttention
+from worker.engine.batching.attention_kernel import TritonAttention
+for mine, exact in zip(attention_results(TritonAttention()), attention_results(PerSlotAttention()), strict=True):
     torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
 """
 
@@ -135,20 +136,20 @@ def attention_results(attention) -> tuple[Tensor, Tensor, Tensor]:  # type: igno
     """Both kinds of attention of three of five slots at the limits of the kernel's blocks, and the cache after it."""
     torch.manual_seed(0)
     tiny = Tiny(dim=48, heads=4)
-    cache = Cache(config(tiny), 5, 300, torch.float32, CPU)
+    cache = KvCache(config(tiny), 5, 300, torch.float32, CPU)
     cache.past.normal_()
     cache.text.normal_()
     cache.text_lengths.copy_(torch.tensor([3, 500, 129, 1, 128]))
     slots, positions = [4, 0, 2], [0, 127, 299]
     host = tuple((slot, at, int(cache.text_lengths[slot])) for slot, at in zip(slots, positions, strict=True))
-    rows = Rows(torch.tensor(slots), torch.tensor(positions), 2, host)
+    rows = StepRows(torch.tensor(slots), torch.tensor(positions), 2, host)
     query, new = torch.randn(2, 3, 4, 12), torch.randn(2, 3, 2, 4, 12)
     past = attention.to_past(cache, 1, rows, query, new)
     return past, attention.to_text(cache, 1, rows, query[:1]), cache.past
 
 
 def test_masked_attention_agrees_with_attention_slot_by_slot() -> None:
-    for mine, exact in zip(attention_results(Masked()), attention_results(SlotBySlot()), strict=True):
+    for mine, exact in zip(attention_results(MaskedAttention()), attention_results(PerSlotAttention()), strict=True):
         torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
 
 

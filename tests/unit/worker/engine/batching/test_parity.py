@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.unit.worker.engine.batching.batch import request, result, running_batch
 from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, random_text
-from worker.engine.batching.loop import Ticket
+from worker.engine.batching.loop import RequestHandle
 from worker.engine.batching.request import Request
 
 MONO = Tiny()
@@ -19,16 +19,16 @@ LONGEST = 60
 
 
 def random_codes(tiny: Tiny, frames: int, seed: int) -> Tensor:
-    return torch.randint(0, tiny.card, (tiny.codebooks, frames), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(0, tiny.codebook_size, (tiny.codebooks, frames), generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("tiny", [MONO, STEREO, Tiny(dim=48, heads=3, layers=3, codebooks=2, card=17, seed=3)])
-@pytest.mark.parametrize("coefficient", [3.0, 1.0])
-def test_text_alone_gives_the_codes_of_audiocraft(tiny: Tiny, coefficient: float) -> None:
+@pytest.mark.parametrize("tiny", [MONO, STEREO, Tiny(dim=48, heads=3, layers=3, codebooks=2, codebook_size=17, seed=3)])
+@pytest.mark.parametrize("cfg_scale", [3.0, 1.0])
+def test_text_alone_gives_the_codes_of_audiocraft(tiny: Tiny, cfg_scale: float) -> None:
     text = random_text(tiny, 9, 3)
     with running_batch(tiny) as (model, loop):
-        codes = result(loop.submit(request(model, text, 40, temperature=0.0, coefficient=coefficient)))
-    assert codes.equal(audiocraft_codes(tiny, text, 40, coefficient))
+        codes = result(loop.submit(request(model, text, 40, temperature=0.0, cfg_scale=cfg_scale)))
+    assert codes.equal(audiocraft_codes(tiny, text, 40, cfg_scale))
     assert len(set(codes.flatten().tolist())) > 4, "a model that repeats itself tests nothing"
 
 
@@ -50,23 +50,21 @@ def test_a_piece_beyond_the_window_gives_the_codes_of_audiocraft(tiny: Tiny, fra
     assert codes.equal(audiocraft_windows(tiny, text, frames, LONGEST, 3.0))
 
 
-@pytest.mark.parametrize("coefficient", [3.0, 1.0])
+@pytest.mark.parametrize("cfg_scale", [3.0, 1.0])
 @pytest.mark.parametrize(("codebooks", "start"), [(4, 0), (4, 11), (8, 0)])
-def test_conditions_before_the_codes_give_the_codes_of_audiocraft(
-    codebooks: int, start: int, coefficient: float
-) -> None:
+def test_conditions_before_the_codes_give_the_codes_of_audiocraft(codebooks: int, start: int, cfg_scale: float) -> None:
     tiny = Tiny(codebooks=codebooks, stereo=codebooks == 8, melody=True, seed=4)
     text, melody = random_text(tiny, 5, 4), random_text(tiny, 150, 5)
     given_codes = random_codes(tiny, start, 5) if start else None
-    rows = torch.stack([text, torch.zeros_like(text)]) if coefficient != 1.0 else text[None]
+    rows = torch.stack([text, torch.zeros_like(text)]) if cfg_scale != 1.0 else text[None]
     prefix = torch.cat([melody.expand(len(rows), -1, -1), rows], 1)
     with running_batch(tiny) as (_, loop):
-        one = Request(None, 40, prefix, temperature=0.0, coefficient=coefficient, given=given_codes)
-        others = [loop.submit(Request(None, 50, prefix[:, :length], coefficient=coefficient)) for length in (100, 3)]
+        one = Request(None, 40, prefix, temperature=0.0, cfg_scale=cfg_scale, given=given_codes)
+        others = [loop.submit(Request(None, 50, prefix[:, :length], cfg_scale=cfg_scale)) for length in (100, 3)]
         codes = result(loop.submit(one))
         for other in others:
             assert result(other).shape == (codebooks, 50)
-    assert codes.equal(audiocraft_codes(tiny, text, 40, coefficient, given_codes, melody))
+    assert codes.equal(audiocraft_codes(tiny, text, 40, cfg_scale, given_codes, melody))
 
 
 @st.composite
@@ -87,36 +85,36 @@ def mixtures(draw: st.DrawFn) -> list[tuple[int, int, float, int, int]]:
 def test_a_mixed_batch_gives_everybody_the_codes_of_a_batch_of_one(
     mixture: list[tuple[int, int, float, int, int]], leaving: set[int]
 ) -> None:
-    tickets: list[Ticket] = []
+    handles: list[RequestHandle] = []
     with running_batch(MONO, longest=LONGEST) as (model, loop):
-        first: Ticket | None = None
-        for index, (tokens, frames, coefficient, start, when) in enumerate(mixture):
+        first: RequestHandle | None = None
+        for index, (tokens, frames, cfg_scale, start, when) in enumerate(mixture):
             if first is not None:
                 wait_for_step(first, when)
             given_codes = random_codes(MONO, start, index) if 0 < start < min(frames, LONGEST) else None
             one = request(
                 model, random_text(MONO, tokens, index), frames,
-                temperature=0.0, coefficient=coefficient, given=given_codes,
+                temperature=0.0, cfg_scale=cfg_scale, given=given_codes,
             )  # fmt: skip
-            tickets.append(loop.submit(one))
-            first = first or tickets[0]
-        for index in leaving & set(range(len(tickets))):
-            loop.cancel(tickets[index])
-        for index, ticket in enumerate(tickets):
+            handles.append(loop.submit(one))
+            first = first or handles[0]
+        for index in leaving & set(range(len(handles))):
+            loop.cancel(handles[index])
+        for index, handle in enumerate(handles):
             if index not in leaving:
-                check(mixture[index], index, ticket)
+                check(mixture[index], index, handle)
 
 
-def wait_for_step(ticket: Ticket, step: int) -> None:
+def wait_for_step(handle: RequestHandle, step: int) -> None:
     """Until the request got so far, or is complete."""
     pause = threading.Event()
-    while ticket.done < min(step, ticket.total):
+    while handle.done < min(step, handle.total):
         pause.wait(0.0005)
 
 
-def check(one: tuple[int, int, float, int, int], index: int, ticket: Ticket) -> None:
-    tokens, frames, coefficient, _, _ = one
+def check(one: tuple[int, int, float, int, int], index: int, handle: RequestHandle) -> None:
+    tokens, frames, cfg_scale, _, _ = one
     wanted = audiocraft_windows(
-        MONO, random_text(MONO, tokens, index), frames, LONGEST, coefficient, ticket.run.request.given
+        MONO, random_text(MONO, tokens, index), frames, LONGEST, cfg_scale, handle.entry.request.given
     )
-    assert result(ticket).equal(wanted)
+    assert result(handle).equal(wanted)

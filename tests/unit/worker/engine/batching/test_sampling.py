@@ -7,14 +7,14 @@ from torch import Tensor
 
 from worker.engine.batching.sampling import SamplingState, guide, gumbel, sample
 
-CARD = 12
+CODEBOOK_SIZE = 12
 DRAWS = 20_000
 # The chi-squared distribution's 99.99% quantile for 11 degrees of freedom.
 LIMIT = 37.4
 
 
 def logits(ties: bool = False) -> Tensor:
-    values = torch.randn(CARD, generator=torch.Generator().manual_seed(3)) * 1.5
+    values = torch.randn(CODEBOOK_SIZE, generator=torch.Generator().manual_seed(3)) * 1.5
     return values.round() if ties else values
 
 
@@ -50,9 +50,11 @@ def audiocraft_probabilities(values: Tensor, temperature: float, top_k: int, top
         utils.multinomial = original
 
 
-@pytest.mark.parametrize("candidates", [None, CARD])
+@pytest.mark.parametrize("candidates", [None, CODEBOOK_SIZE])
 @pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.5, 0), (2.0, 5), (1.0, 1), (1.0, CARD), (0.7, 3)])
+@pytest.mark.parametrize(
+    ("temperature", "top_k"), [(1.0, 0), (0.5, 0), (2.0, 5), (1.0, 1), (1.0, CODEBOOK_SIZE), (0.7, 3)]
+)
 def test_top_k_draws_follow_audiocraft(temperature: float, top_k: int, ties: bool, candidates: int | None) -> None:
     check_distribution(logits(ties), temperature, top_k, 0.0, candidates)
 
@@ -63,10 +65,9 @@ def test_top_p_overrides_top_k_as_in_audiocraft(temperature: float, top_p: float
 
 
 def check_distribution(values: Tensor, temperature: float, top_k: int, top_p: float, candidates: int | None) -> None:
-    drawn = sample(
-        values.expand(DRAWS, 1, CARD), state(DRAWS, temperature, top_k, top_p), torch.zeros(DRAWS).long(), candidates
-    )
-    counts = torch.bincount(drawn.flatten(), minlength=CARD).double()
+    logits, step = values.expand(DRAWS, 1, CODEBOOK_SIZE), torch.zeros(DRAWS).long()
+    drawn = sample(logits, state(DRAWS, temperature, top_k, top_p), step, candidates)
+    counts = torch.bincount(drawn.flatten(), minlength=CODEBOOK_SIZE).double()
     expected = audiocraft_probabilities(values, temperature, top_k, top_p).double() * DRAWS
     assert not counts[expected == 0].any()
     possible = expected > 0

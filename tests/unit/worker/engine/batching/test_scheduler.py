@@ -4,28 +4,27 @@ import random
 
 import pytest
 
-from worker.engine.batching.delay import DelayPattern
-from worker.engine.batching.scheduler import PREFILL_CHUNK, Phase, Plan, Run, Scheduler
-from worker.engine.batching.windows import Window, plan_windows
+from worker.engine.batching.layout import DelayPattern, Window, plan_windows
+from worker.engine.batching.scheduler import PREFILL_CHUNK, Phase, ScheduledRequest, Scheduler, StepPlan
 
 PATTERN = DelayPattern((0, 1, 2, 3))
 
 
-def run_of(name: str, frames: int = 10, prompt: int = 0, windows: int = 1) -> Run[str]:
-    return Run(name, [Window(prompt, frames)] * windows, guided=True)
+def run_of(name: str, frames: int = 10, prompt: int = 0, windows: int = 1) -> ScheduledRequest[str]:
+    return ScheduledRequest(name, [Window(prompt, frames)] * windows, guided=True)
 
 
-def turn(scheduler: Scheduler[str]) -> tuple[Plan[str], list[Run[str]]]:
+def turn(scheduler: Scheduler[str]) -> tuple[StepPlan[str], list[ScheduledRequest[str]]]:
     """What the loop does, without a model."""
     while scheduler.can_admit:
         scheduler.admit()
     plan = scheduler.schedule()
     ended = scheduler.advance(plan)
-    for run in ended:
-        if run.is_last_window:
-            scheduler.remove(run)
+    for entry in ended:
+        if entry.is_last_window:
+            scheduler.remove(entry)
         else:
-            scheduler.next_window(run)
+            scheduler.next_window(entry)
     return plan, ended
 
 
@@ -34,16 +33,16 @@ def finish(scheduler: Scheduler[str]) -> list[str]:
     order: list[str] = []
     while not scheduler.is_idle:
         _, ended = turn(scheduler)
-        order += [run.request for run in ended if run.phase is Phase.DONE]
+        order += [entry.request for entry in ended if entry.phase is Phase.DONE]
     return order
 
 
 def test_a_request_takes_one_forward_a_step_and_three_for_the_delay() -> None:
     scheduler = Scheduler[str](1, PATTERN)
-    run = run_of("a", frames=10)
-    scheduler.add(run)
+    entry = run_of("a", frames=10)
+    scheduler.add(entry)
     finish(scheduler)
-    assert run.steps == 10 + 3 == scheduler.turns(run)
+    assert entry.steps == 10 + 3 == scheduler.turns(entry)
 
 
 def test_nobody_waits_for_another_to_end_while_a_slot_is_free() -> None:
@@ -59,22 +58,22 @@ def test_nobody_waits_for_another_to_end_while_a_slot_is_free() -> None:
 
 def test_slots_are_given_in_the_order_of_arrival_and_a_freed_one_at_once() -> None:
     scheduler = Scheduler[str](2, PATTERN)
-    runs = [run_of(name, frames) for name, frames in (("a", 5), ("b", 9), ("c", 5), ("d", 5))]
-    for run in runs:
-        scheduler.add(run)
-    while runs[0].phase is not Phase.DONE:
+    batch = [run_of(name, frames) for name, frames in (("a", 5), ("b", 9), ("c", 5), ("d", 5))]
+    for entry in batch:
+        scheduler.add(entry)
+    while batch[0].phase is not Phase.DONE:
         turn(scheduler)
     plan, _ = turn(scheduler)
-    assert runs[2] in plan.decode
-    assert runs[2].slot == 0
-    assert runs[3].phase is Phase.WAITING
+    assert batch[2] in plan.decode
+    assert batch[2].slot == 0
+    assert batch[3].phase is Phase.WAITING
 
 
 def test_a_prefill_comes_in_stretches_between_the_steps_of_the_others() -> None:
     scheduler = Scheduler[str](3, PATTERN)
     decoding, first, second = run_of("d", 100), run_of("p", 300, 2 * PREFILL_CHUNK + 5), run_of("q", 300, PREFILL_CHUNK)
-    for run in (decoding, first, second):
-        scheduler.add(run)
+    for entry in (decoding, first, second):
+        scheduler.add(entry)
     plans = [turn(scheduler)[0] for _ in range(5)]
     assert [(plan.prefill.request, len(plan.stretch)) for plan in plans if plan.prefill] == [
         ("p", PREFILL_CHUNK), ("q", PREFILL_CHUNK), ("p", PREFILL_CHUNK), ("p", 5),
@@ -86,30 +85,30 @@ def test_a_prefill_comes_in_stretches_between_the_steps_of_the_others() -> None:
 
 def test_a_window_that_follows_keeps_its_slot() -> None:
     scheduler = Scheduler[str](1, PATTERN)
-    run, waiting = Run("a", plan_windows(100, 60), guided=True), run_of("b")
-    scheduler.add(run)
+    entry, waiting = ScheduledRequest("a", plan_windows(100, 60), guided=True), run_of("b")
+    scheduler.add(entry)
     scheduler.add(waiting)
-    while run.window == 0:
+    while entry.window == 0:
         turn(scheduler)
-    assert (run.phase, run.slot, run.position) == (Phase.PREFILL, 0, 0)
+    assert (entry.phase, entry.slot, entry.position) == (Phase.PREFILL, 0, 0)
     assert waiting.phase is Phase.WAITING
     assert finish(scheduler) == ["a", "b"]
-    assert run.steps == scheduler.turns(run)
+    assert entry.steps == scheduler.turns(entry)
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_cancelling_frees_the_slot_whatever_the_request_does(phase: Phase) -> None:
     scheduler = Scheduler[str](1, PATTERN)
-    run = run_of("a", 200, 2 * PREFILL_CHUNK if phase is Phase.PREFILL else 0)
-    scheduler.add(run)
+    entry = run_of("a", 200, 2 * PREFILL_CHUNK if phase is Phase.PREFILL else 0)
+    scheduler.add(entry)
     if phase is not Phase.WAITING:
         turn(scheduler)
     if phase is Phase.DONE:
         finish(scheduler)
-    assert run.phase is phase
+    assert entry.phase is phase
     for _ in range(2):
-        scheduler.remove(run)
-        assert (run.phase, run.slot) == (Phase.DONE, -1)
+        scheduler.remove(entry)
+        assert (entry.phase, entry.slot) == (Phase.DONE, -1)
     assert scheduler.is_idle
     scheduler.add(run_of("b"))
     assert scheduler.admit().slot == 0
@@ -129,12 +128,12 @@ def test_who_is_put_back_is_the_first_to_come_again() -> None:
 def test_no_slot_is_lost_in_ten_thousand_random_events(seed: int) -> None:
     chance, slots = random.Random(seed), 4
     scheduler = Scheduler[str](slots, PATTERN)
-    alive: list[Run[str]] = []
+    alive: list[ScheduledRequest[str]] = []
     for event in range(10_000):
         what = chance.random()
         if what < 0.05:
             windows = plan_windows(chance.randint(2, 60), 30)
-            alive.append(Run(str(event), windows, chance.random() < 0.5))
+            alive.append(ScheduledRequest(str(event), windows, chance.random() < 0.5))
             scheduler.add(alive[-1])
         elif what < 0.08 and alive:
             scheduler.remove(chance.choice(alive))
@@ -142,11 +141,11 @@ def test_no_slot_is_lost_in_ten_thousand_random_events(seed: int) -> None:
             scheduler.put_back(scheduler.admit())
         else:
             turn(scheduler)
-        running = [run.slot for run in scheduler.running]
+        running = [entry.slot for entry in scheduler.running]
         assert len(set(running)) == len(running) <= slots
         assert all(0 <= slot < slots for slot in running)
     finish(scheduler)
-    assert all(run.phase is Phase.DONE for run in alive)
+    assert all(entry.phase is Phase.DONE for entry in alive)
     for index in range(slots):
         scheduler.add(run_of("last"))
         assert scheduler.admit().slot == index

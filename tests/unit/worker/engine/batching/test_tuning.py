@@ -12,7 +12,7 @@ from shared.errors import ModelUnavailableError
 from tests.unit.worker.engine.batching.batch import CPU
 from tests.unit.worker.engine.batching.models import Tiny, config
 from worker.engine.batching import tuning
-from worker.engine.batching.attention import Masked, SlotBySlot, StepAttention
+from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention
 from worker.engine.batching.tuning import pick_attention, try_out
 from worker.engine.interface import Tuning
 
@@ -50,7 +50,7 @@ def test_auto_falls_back_to_masked_attention_and_says_why(
     obstacle: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
-    assert isinstance(pick("auto", CUDA, said), Masked)
+    assert isinstance(pick("auto", CUDA, said), MaskedAttention)
     (line,) = said
     for part in (type(obstacle).__name__, str(obstacle), "PyTorch's own attention is used", "gcc"):
         assert part in line
@@ -83,7 +83,7 @@ def test_a_full_gpu_is_no_fault_of_the_kernel(attention: str, monkeypatch: pytes
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_auto_falls_back_when_the_real_driver_finds_no_gpu() -> None:
     said: list[str] = []
-    assert isinstance(pick("auto", CUDA, said), Masked)
+    assert isinstance(pick("auto", CUDA, said), MaskedAttention)
     assert len(said) == 1
 
 
@@ -95,7 +95,12 @@ def test_triton_itself_refuses_the_cpu_and_that_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("attention", "device", "kind"),
-    [("auto", "cpu", SlotBySlot), ("auto", "mps", Masked), ("masked", "cuda", Masked), ("masked", "cpu", Masked)],
+    [
+        ("auto", "cpu", PerSlotAttention),
+        ("auto", "mps", MaskedAttention),
+        ("masked", "cuda", MaskedAttention),
+        ("masked", "cpu", MaskedAttention),
+    ],
 )
 def test_without_the_kernel_nothing_is_tried(
     attention: str, device: str, kind: type, monkeypatch: pytest.MonkeyPatch
@@ -117,10 +122,10 @@ def test_the_kernel_that_runs_is_taken() -> None:
     done = subprocess.run(
         [sys.executable, "-c", KERNEL], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
-    assert done.stdout == "Kernel\n", done.stderr
+    assert done.stdout == "TritonAttention\n", done.stderr
 
 
-@pytest.mark.parametrize("attention", [SlotBySlot(), Masked()])
+@pytest.mark.parametrize("attention", [PerSlotAttention(), MaskedAttention()])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_trying_out_does_what_a_step_does(attention: StepAttention, dtype: torch.dtype) -> None:
     try_out(attention, config(Tiny(dim=48, heads=4)), dtype, CPU)

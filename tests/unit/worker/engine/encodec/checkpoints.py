@@ -11,7 +11,7 @@ from audiocraft.models.encodec import InterleaveStereoCompressionModel
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-CARD = 32
+CODEBOOK_SIZE = 32
 CODEBOOKS = 4
 
 _SEANET: dict[str, Any] = {
@@ -71,7 +71,7 @@ def configuration(**seanet: Any) -> DictConfig:
                 "renormalize": False,
             },
             "seanet": {**_SEANET, **seanet},
-            "rvq": {"n_q": CODEBOOKS, "q_dropout": False, "bins": CARD, "decay": 0.99, "kmeans_init": False},
+            "rvq": {"n_q": CODEBOOKS, "q_dropout": False, "bins": CODEBOOK_SIZE, "decay": 0.99, "kmeans_init": False},
             "device": "cpu",
         }
     )
@@ -104,4 +104,4 @@ def save(folder: Path, package: dict[str, Any]) -> None:
 
 
 def draw_codes(frames: int, codebooks: int = CODEBOOKS, seed: int = 0) -> Tensor:
-    return torch.randint(0, CARD, (codebooks, frames), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(0, CODEBOOK_SIZE, (codebooks, frames), generator=torch.Generator().manual_seed(seed))

@@ -14,7 +14,7 @@ from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.loading.codecs import load_codec
 
 CPU = torch.device("cpu")
-CARD = 2048
+CODEBOOK_SIZE = 2048
 
 # facebook/encodec_32khz, with fewer filters.
 SETTINGS: dict[str, Any] = {
@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "num_filters": 4,
     "num_lstm_layers": 2,
     "hidden_size": 128,
-    "codebook_size": CARD,
+    "codebook_size": CODEBOOK_SIZE,
     "norm_type": "weight_norm",
     "use_causal_conv": False,
     "pad_mode": "reflect",
@@ -62,7 +62,7 @@ def folder(tmp_path: Path, model: Any) -> Path:
 def test_it_is_described_as_meta_describes_it(folder: Path) -> None:
     codec = load_codec(folder, CPU, stereo=False)
     assert (codec.sample_rate, codec.samples_per_frame, codec.frame_rate) == (32_000, 640, 50)
-    assert (codec.codebooks, codec.card, codec.channels, codec.lookahead) == (4, CARD, 1, 4)
+    assert (codec.codebooks, codec.codebook_size, codec.channels, codec.lookahead) == (4, CODEBOOK_SIZE, 1, 4)
 
 
 @pytest.mark.parametrize("chunks", [[], [1] * 20, [2, 0, 13]])
@@ -84,7 +84,7 @@ def test_older_names_of_the_weight_norm_are_known(folder: Path, model: Any) -> N
 
 
 def assert_decodes_as(model: Any, folder: Path, chunks: list[int]) -> None:
-    codes = torch.randint(0, CARD, (4, 30), generator=torch.Generator().manual_seed(0))
+    codes = torch.randint(0, CODEBOOK_SIZE, (4, 30), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model.decode(codes[None, None], [None])[0][0]
     audio = decode(load_codec(folder, CPU, stereo=False), codes, chunks)

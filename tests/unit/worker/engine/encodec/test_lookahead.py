@@ -52,6 +52,6 @@ def frame_after_change(codec: Codec, changed: int | None) -> torch.Tensor:
     """The samples of `FRAME`, after another code in the frame `changed`."""
     codes = draw_codes(FRAMES)
     if changed is not None:
-        codes[:, changed] = (codes[:, changed] + 1) % codec.card
+        codes[:, changed] = (codes[:, changed] + 1) % codec.codebook_size
     begin = FRAME * codec.samples_per_frame
     return decode(codec, codes)[:, begin : begin + codec.samples_per_frame]

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ModelUnavailableError
-from worker.engine.checksums import FILE, check_files
+from worker.engine.checksums import CHECKSUMS_FILE, check_files
 from worker.engine.loading.checkpoints import FILES, SAMPLE, STARTER_FOLDER, find_checkpoint, identify
 from worker.engine.sampler.bank import BANK, default_bank
 
 MEGABYTE = 1_000_000
-SHIPPED = sorted(str(file.relative_to(STARTER_FOLDER)) for file in STARTER_FOLDER.rglob("*") if file.name != FILE)
+SHIPPED = sorted(
+    str(file.relative_to(STARTER_FOLDER)) for file in STARTER_FOLDER.rglob("*") if file.name != CHECKSUMS_FILE
+)
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_a_damaged_file_of_the_starter_is_told_with_a_remedy(tmp_path: Path, nam
 def test_a_damaged_bank_of_sounds_is_told_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    for name in (BANK.name, FILE):
+    for name in (BANK.name, CHECKSUMS_FILE):
         shutil.copyfile(BANK.parent / name, tmp_path / name)
     monkeypatch.setattr("worker.engine.sampler.bank.BANK", tmp_path / BANK.name)
     default_bank.__wrapped__()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worker.engine.batching.delay import DelayPattern
+from worker.engine.batching.layout import DelayPattern
 from worker.engine.sampler.codes import CARD, Codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score_grammar import Limits, ScoreGrammar

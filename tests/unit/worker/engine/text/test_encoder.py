@@ -12,9 +12,8 @@ import torch
 from audiocraft.modules.conditioners import T5Conditioner
 
 from tests.unit.worker.engine.text.conftest import SENTENCES, write_t5
-from worker.engine.text.embedding_cache import EmbeddingCache
-from worker.engine.text.encoder import TextEncoder, load_text_encoder
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
+from worker.engine.text.encoder import EmbeddingCache, TextEncoder, load_text_encoder
 from worker.engine.text.t5 import T5Encoder
 from worker.engine.text.weights import CHECKPOINT_PREFIX
 
@@ -72,7 +71,6 @@ def test_equals_audiocraft(text: str, folder: Path, reference: Any) -> None:
     assert result.shape == expected[0].shape
     assert not result.requires_grad
     assert float((result - expected[0]).abs().max()) < 1e-5
-    assert ours.token_count(text) == len(result)
 
 
 def test_equals_audiocraft_beside_the_null_condition(folder: Path, reference: Any) -> None:
@@ -129,7 +127,7 @@ def test_many_threads_get_what_one_gets(encoder: TextEncoder, passes: list[int])
 
 
 def test_too_many_tokens_are_refused_with_a_helpful_sentence(encoder: TextEncoder) -> None:
-    assert len(encoder.encode("a " * 511)) == encoder.max_tokens == 512
+    assert len(encoder.encode("a " * 511)) == 512
     with pytest.raises(ValueError, match=r"513 tokens.*takes 512: shorten it"):
         encoder.encode("a " * 512)
 

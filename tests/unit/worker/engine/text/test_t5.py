@@ -9,10 +9,8 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from tests.unit.worker.engine.text.conftest import write_t5
-from worker.engine.text.configuration import read_configuration
-from worker.engine.text.errors import UnsupportedTextEncoderError
-from worker.engine.text.position_bias import position_bucket
-from worker.engine.text.t5 import T5Encoder
+from worker.engine.text.configuration import UnsupportedTextEncoderError, read_configuration
+from worker.engine.text.t5 import T5Encoder, position_bucket
 from worker.engine.text.weights import CHECKPOINT_PREFIX, EncoderWeights, read_weights
 
 

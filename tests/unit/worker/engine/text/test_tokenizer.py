@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import T5Tokenizer
 
 from tests.unit.worker.engine.text.conftest import SENTENCES
-from worker.engine.text.errors import UnsupportedTextEncoderError
+from worker.engine.text.configuration import UnsupportedTextEncoderError
 from worker.engine.text.tokenizer import TextTokenizer, load_tokenizer
 
 FOLDERS = ["starter", "bare_sentencepiece", "with_sentinels"]

@@ -5,7 +5,7 @@ from typing import Protocol
 from torch import Tensor
 
 
-class Grammar(Protocol):
+class TokenConstraint(Protocol):
     """Follows the codes of every slot. All its state lies in tensors that never move, so that graphs replay it."""
 
     def begin(self, slot: int, limits: Tensor | None) -> None:
@@ -22,7 +22,7 @@ class Grammar(Protocol):
 
         Args:
             slots: int64 of shape [n].
-            logits: float32 of shape [n, codebooks, card], changed in place.
+            logits: float32 of shape [n, codebooks, codebook_size], changed in place.
         """
         ...
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 PadMode = Literal["constant", "reflect"]
 
 
-class Window:
+class InputBuffer:
     """Joins chunks so that a convolution without padding over each window gives every output exactly once."""
 
     def __init__(self, before: int, after: int, reach: int, mode: PadMode) -> None:
@@ -52,7 +52,7 @@ class Window:
         return window
 
 
-def final_of_window(length: int, before: int, after: int, mode: PadMode) -> int:
+def final_outputs(length: int, before: int, after: int, mode: PadMode) -> int:
     """How many outputs are final once `length` inputs are there: those that do not reach into the end's padding."""
     return max(length - after, 0) if _can_pad(length, before, mode) else 0
 

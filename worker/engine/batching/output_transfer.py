@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 Item = Tensor | Exception | None
-Outcome = queue.SimpleQueue[Item]
+OutputQueue = queue.SimpleQueue[Item]
 
 # Steps that the host may be ahead of the device: enough to keep it busy, few enough to stop soon.
 STEPS_AHEAD = 2
 
 
-class Outlet(Protocol):
+class OutputTransfer(Protocol):
     """Where chunks leave the loop."""
 
-    def put(self, item: Item, outcome: Outcome) -> None:
+    def put(self, item: Item, output: OutputQueue) -> None:
         """Hand out a chunk, an end or an error, after all that came before."""
         ...
 
@@ -34,11 +34,11 @@ class Outlet(Protocol):
         ...
 
 
-class DirectOutlet:
+class DirectTransfer:
     """Where a tensor is finished when the call returns."""
 
-    def put(self, item: Item, outcome: Outcome) -> None:
-        outcome.put(item.cpu() if isinstance(item, Tensor) else item)
+    def put(self, item: Item, output: OutputQueue) -> None:
+        output.put(item.cpu() if isinstance(item, Tensor) else item)
 
     def poll(self) -> None:
         pass
@@ -50,18 +50,18 @@ class DirectOutlet:
         pass
 
 
-class CudaOutlet:
+class CudaTransfer:
     """Copies into pinned memory beside the next steps; an event tells when a copy is complete."""
 
     def __init__(self) -> None:
-        self._pending: deque[tuple[torch.cuda.Event, Item, Outcome]] = deque()
+        self._pending: deque[tuple[torch.cuda.Event, Item, OutputQueue]] = deque()
         self._steps: deque[torch.cuda.Event] = deque()
 
-    def put(self, item: Item, outcome: Outcome) -> None:
+    def put(self, item: Item, output: OutputQueue) -> None:
         if isinstance(item, Tensor):
             host = torch.empty(item.shape, dtype=item.dtype, pin_memory=True)
             item = host.copy_(item, non_blocking=True)
-        self._pending.append((_event(), item, outcome))
+        self._pending.append((_event(), item, output))
 
     def poll(self) -> None:
         while self._pending and self._pending[0][0].query():  # type: ignore[no-untyped-call]
@@ -78,8 +78,8 @@ class CudaOutlet:
             self._steps.popleft().synchronize()
 
     def _hand_out(self) -> None:
-        _, item, outcome = self._pending.popleft()
-        outcome.put(item)
+        _, item, output = self._pending.popleft()
+        output.put(item)
 
 
 def _event() -> torch.cuda.Event:
@@ -88,6 +88,6 @@ def _event() -> torch.cuda.Event:
     return event
 
 
-def make_outlet(device: torch.device) -> Outlet:
+def make_transfer(device: torch.device) -> OutputTransfer:
     """The one that fits the device."""
-    return CudaOutlet() if device.type == "cuda" else DirectOutlet()
+    return CudaTransfer() if device.type == "cuda" else DirectTransfer()

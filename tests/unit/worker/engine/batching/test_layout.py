@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.batching.delay import DelayPattern
-from worker.engine.batching.windows import Window, plan_windows
+from worker.engine.batching.layout import DelayPattern, Window, plan_windows
 
 
 def test_a_piece_that_fits_is_one_window() -> None:

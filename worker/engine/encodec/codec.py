@@ -4,9 +4,29 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from worker.engine.encodec.codebooks import Codebooks
-from worker.engine.encodec.layer import Layer
+from worker.engine.encodec.layers import StreamingLayer
+
+
+class Codebooks:
+    """The entries of all codebooks of one channel."""
+
+    def __init__(self, entries: Sequence[Tensor]) -> None:
+        """Take the entries of each codebook, float32 of shape [codebook_size, dimension]."""
+        self.count = len(entries)
+        self.codebook_size = len(entries[0])
+        self._entries = torch.cat(tuple(entries))
+        self._first = torch.arange(self.count, device=self._entries.device)[:, None] * self.codebook_size
+
+    def dequantise(self, codes: Tensor, channels: int) -> Tensor:
+        """The vectors of codes [codebooks × channels, frames] as [channels, frames, dimension].
+
+        Stereo's codebooks alternate: left, right, left and so on (audiocraft's `InterleaveStereoCompressionModel`).
+        """
+        rows = codes.to(self._entries.device).reshape(self.count, channels, codes.shape[1]).transpose(0, 1)
+        return functional.embedding(rows + self._first, self._entries).sum(1)
+
 
 # The last layers hold about half a megabyte for each frame: more than this at once would only take memory.
 MOST_FRAMES = 100
@@ -18,7 +38,7 @@ class EncodecCodec:
     def __init__(
         self,
         codebooks: Codebooks,
-        layers: Sequence[Layer],
+        layers: Sequence[StreamingLayer],
         *,
         sample_rate: int,
         samples_per_frame: int,
@@ -42,7 +62,7 @@ class EncodecCodec:
         self.samples_per_frame = samples_per_frame
         self.channels = channels * runs
         self.codebooks = codebooks.count * runs
-        self.card = codebooks.card
+        self.codebook_size = codebooks.codebook_size
         self.lookahead = self._lookahead()
         self.lead_in = 0
 
@@ -70,7 +90,7 @@ class EncodecCodec:
 class EncodecStream:
     """One piece on its way through the decoder. See `CodecStream`."""
 
-    def __init__(self, codebooks: Codebooks, layers: Sequence[Layer], channels: int, runs: int) -> None:
+    def __init__(self, codebooks: Codebooks, layers: Sequence[StreamingLayer], channels: int, runs: int) -> None:
         self._codebooks = codebooks
         self._layers = [layer.stream() for layer in layers]
         self._channels = channels

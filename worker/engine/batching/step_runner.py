@@ -8,20 +8,20 @@ from torch import Tensor
 
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.request import Request
-from worker.engine.batching.scheduler import Run
+from worker.engine.batching.scheduler import ScheduledRequest
 
 Replay = Callable[[], None]
 # Runs the function once and returns what runs the same work again.
 Capture = Callable[[Replay], Replay]
 
 
-class Steps(Protocol):
-    """Runs one step of all `runs`, which are all guided or all not."""
+class StepRunner(Protocol):
+    """Runs one step of a batch, whose requests are all guided or all not."""
 
-    def __call__(self, runs: list[Run[Request]]) -> None: ...
+    def __call__(self, batch: list[ScheduledRequest[Request]]) -> None: ...
 
 
-class EagerSteps:
+class EagerRunner:
     """As it is. The host knows every position, so that attention can be cut to it."""
 
     def __init__(self, decoder: Decoder) -> None:
@@ -29,22 +29,22 @@ class EagerSteps:
         self._members: list[int] = []
         self._slots = torch.empty(0, dtype=torch.int64)
 
-    def __call__(self, runs: list[Run[Request]]) -> None:
-        members = [run.slot for run in runs]
+    def __call__(self, batch: list[ScheduledRequest[Request]]) -> None:
+        members = [entry.slot for entry in batch]
         if members != self._members:
             self._members, self._slots = members, torch.tensor(members, device=self._decoder.model.device)
-        host = tuple((run.slot, run.prefix + run.position - 1, run.request.text_tokens) for run in runs)
-        self._decoder.step(self._slots, 2 if runs[0].guided else 1, host, _candidates(runs))
+        host = tuple((entry.slot, entry.prefix + entry.position - 1, entry.request.text_tokens) for entry in batch)
+        self._decoder.step(self._slots, 2 if batch[0].guided else 1, host, _candidates(batch))
 
 
-def _candidates(runs: list[Run[Request]]) -> int | None:
+def _candidates(batch: list[ScheduledRequest[Request]]) -> int | None:
     """How many of the likeliest codes sampling must look at; None for all of them."""
-    if any(run.request.top_p > 0 or run.request.top_k == 0 for run in runs):
+    if any(entry.request.top_p > 0 or entry.request.top_k == 0 for entry in batch):
         return None
-    return max(run.request.top_k for run in runs)
+    return max(entry.request.top_k for entry in batch)
 
 
-class GraphedSteps:
+class GraphRunner:
     """Replayed from one graph for each size of the batch, so that a step costs the host one launch.
 
     A batch that lies between two sizes is filled up with the scratch slot. With a single size, a request's numbers
@@ -62,10 +62,10 @@ class GraphedSteps:
             for parts in (2, 1):
                 self._capture(decoder, capture, size, parts)
 
-    def __call__(self, runs: list[Run[Request]]) -> None:
-        size = next(size for size in self._sizes if size >= len(runs))
-        key = (size, 2 if runs[0].guided else 1)
-        members = [run.slot for run in runs] + [self._scratch] * (size - len(runs))
+    def __call__(self, batch: list[ScheduledRequest[Request]]) -> None:
+        size = next(size for size in self._sizes if size >= len(batch))
+        key = (size, 2 if batch[0].guided else 1)
+        members = [entry.slot for entry in batch] + [self._scratch] * (size - len(batch))
         if members != self._members.get(key):
             self._members[key] = members
             self._inputs[key].copy_(torch.tensor(members), non_blocking=True)

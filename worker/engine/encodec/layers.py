@@ -1,0 +1,176 @@
+"""What the decoder network is made of: layers that work on a stream of vectors, a chunk at a time.
+
+Vectors lie in time order, [batch, time, channels]: a convolution is then a matrix product, and a transposed one
+writes its samples where they belong.
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.encodec.convolution import Convolution, NarrowConvolution
+from worker.engine.encodec.input_buffer import InputBuffer, PadMode, final_outputs
+
+
+class LayerStream(Protocol):
+    """One piece on its way through a layer."""
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        """The outputs that follow from all inputs so far and were not returned yet.
+
+        Args:
+            x: float32 of shape [batch, time, channels], perhaps without any time. The layer may overwrite it.
+            last: whether the piece ends with it.
+
+        Returns:
+            float32 of shape [batch, time, channels], perhaps without any time; the caller's to keep.
+        """
+        ...
+
+
+class StreamingLayer(Protocol):
+    """A layer with its weights, shared by all streams."""
+
+    def stream(self) -> LayerStream:
+        """Begin a piece."""
+        ...
+
+    def final(self, length: int) -> int:
+        """How many outputs no further input can change, once `length` inputs are there and more will come."""
+        ...
+
+
+_LOG2_E = math.log2(math.e)
+
+
+def elu(x: Tensor) -> Tensor:
+    """max(x, exp(min(x, 0)) - 1), which is x where it is positive (Clevert et al., 2016).
+
+    On a CPU by powers of two: PyTorch's exp2 takes a sixth of the time of its elu.
+    """
+    if x.device.type != "cpu":
+        return functional.elu(x)
+    curve = _below_zero(x)
+    return torch.maximum(x, curve, out=curve)
+
+
+def elu_(x: Tensor) -> Tensor:
+    """`elu`, written over x."""
+    if x.device.type != "cpu":
+        return functional.elu_(x)
+    return torch.maximum(x, _below_zero(x), out=x)
+
+
+def _below_zero(x: Tensor) -> Tensor:
+    return x.clamp(max=0).mul_(_LOG2_E).exp2_().sub_(1)
+
+
+class PaddedConvolution:
+    """As many outputs as inputs: audiocraft's `StreamableConv1d` without a stride, perhaps after an ELU."""
+
+    def __init__(self, convolution: Convolution | NarrowConvolution, mode: PadMode, *, activated: bool) -> None:
+        self.convolution = convolution
+        self.mode = mode
+        self.activated = activated
+        self.after = convolution.reach // 2
+        self.before = convolution.reach - self.after
+
+    def stream(self) -> "PaddedConvolutionStream":
+        return PaddedConvolutionStream(self)
+
+    def final(self, length: int) -> int:
+        return final_outputs(length, self.before, self.after, self.mode)
+
+
+class PaddedConvolutionStream:
+    """One piece on its way through a padded convolution."""
+
+    def __init__(self, layer: PaddedConvolution) -> None:
+        self._layer = layer
+        self._buffer = InputBuffer(layer.before, layer.after, layer.convolution.reach, layer.mode)
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        if self._layer.activated:
+            x = elu_(x)
+        return self._layer.convolution(self._buffer.push(x, last))
+
+
+class ResidualUnit:
+    """x + pointwise(ELU(wide(ELU(x)))): audiocraft's `SEANetResnetBlock`."""
+
+    def __init__(self, wide: Convolution, pointwise: Convolution, shortcut: Convolution | None, mode: PadMode) -> None:
+        """Take the convolution that looks around, the one that does not, and what replaces x in the sum, if any."""
+        self.wide = wide
+        self.pointwise = pointwise
+        self.shortcut = shortcut
+        self.mode = mode
+        self.after = wide.reach // 2
+        self.before = wide.reach - self.after
+
+    def stream(self) -> "ResidualStream":
+        return ResidualStream(self)
+
+    def final(self, length: int) -> int:
+        return final_outputs(length, self.before, self.after, self.mode)
+
+
+class ResidualStream:
+    """One piece on its way through a residual unit."""
+
+    def __init__(self, unit: ResidualUnit) -> None:
+        self._unit = unit
+        self._buffer = InputBuffer(unit.before, unit.after, unit.wide.reach, unit.mode)
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        unit = self._unit
+        window = self._buffer.push(x, last)
+        hidden = unit.wide(elu(window))
+        outputs = unit.pointwise(elu_(hidden))
+        straight = window[:, unit.before : unit.before + outputs.shape[1]]
+        return outputs.add_(straight if unit.shortcut is None else unit.shortcut(straight))
+
+
+class Upsampling:
+    """An ELU and a transposed convolution twice as long as its stride: audiocraft's `StreamableConvTranspose1d`.
+
+    Every run of `stride` outputs is a product of the two inputs that reach it. Computed as a convolution over pairs
+    of inputs with stride × out channels, its outputs lie in memory in the order in which they follow each other.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
+        """Take the weight [in, out, 2 × stride] and bias [out] of the transposed convolution."""
+        inputs, outputs, _ = weight.shape
+        earlier_and_later = weight.view(inputs, outputs, 2, stride).flip(2)
+        pairs = earlier_and_later.permute(3, 1, 0, 2).reshape(stride * outputs, inputs, 2)
+        self.convolution = Convolution(pairs, bias.repeat(stride))
+        self.width = outputs
+        self.stride = stride
+        # Audiocraft cuts `stride` samples off: the odd one at the begin.
+        self.cut_after = stride // 2
+        self.cut_before = stride - self.cut_after
+
+    def stream(self) -> "UpsamplingStream":
+        return UpsamplingStream(self)
+
+    def final(self, length: int) -> int:
+        return max(length * self.stride - self.cut_before, 0)
+
+
+class UpsamplingStream:
+    """One piece on its way through an upsampling."""
+
+    def __init__(self, layer: Upsampling) -> None:
+        self._layer = layer
+        self._buffer = InputBuffer(1, 1, 1, "constant")
+        self._to_cut = layer.cut_before
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        layer = self._layer
+        runs = layer.convolution(self._buffer.push(elu_(x), last))
+        outputs = runs.view(len(runs), -1, layer.width)
+        begin = min(self._to_cut, outputs.shape[1])
+        self._to_cut -= begin
+        return outputs[:, begin : outputs.shape[1] - (layer.cut_after if last else 0)]
