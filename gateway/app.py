@@ -13,12 +13,12 @@ from gateway.access.rate_limiter import Rates
 from gateway.access.reservations import Reservations
 from gateway.http.authentication import OPEN_PATHS, authenticate
 from gateway.http.cors import preflight, share_answer
-from gateway.http.handlers.pages import DOCUMENT
+from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
 from gateway.http.middleware import problems, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY
 from gateway.http.responses import limit_caching
-from gateway.http.routes import ROUTES, add_routes
+from gateway.http.routes import ROUTES, add_routes, list_endpoints
 from gateway.http.websocket import close_all
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
@@ -134,6 +134,7 @@ def create_app(services: Services) -> web.Application:
     app[OPEN_PATHS] = frozenset(route.path for route in ROUTES if route.is_open)
     add_routes(app)
     app[DOCUMENT] = make_document()
+    app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)
     app.on_response_prepare.extend([share_answer, limit_caching])
     app.on_shutdown.append(close_all)

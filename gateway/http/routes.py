@@ -1,5 +1,6 @@
 """Every route of the gateway: one table, from which the router and /openapi.json are both made."""
 
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One operation.
 
     `operation_id` names the operation in /openapi.json, and so the methods of generated clients: it never changes.
+    `endpoint` is its key in the `endpoints` of GET /, or None to leave it out.
     `answers` maps a status to the struct or the media type of its body, to a tuple of them where the client may choose,
     or to None without one. `is_open` is what needs no API key.
     """
@@ -36,6 +38,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     handler: Handler
     operation_id: str
+    endpoint: str | None = None
     summary: str
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
@@ -43,6 +46,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     is_open: bool = False
+
+    @property
+    def is_websocket(self) -> bool:
+        return HTTPStatus.SWITCHING_PROTOCOLS in self.answers
 
     @property
     def all_problems(self) -> tuple[int, ...]:
@@ -56,6 +63,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/generate",
         handler=generate.generate,
         operation_id="generate_generate",
+        endpoint="generate",
         summary="Generate music from a prompt",
         body=GenerateRequest,
         answers={200: JobAccepted},
@@ -67,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/status/{job_id}",
         handler=job_status.status,
         operation_id="jobs_status",
+        endpoint="status",
         summary="Where a job is",
         answers={200: JobView},
         problems=(404, 503),
@@ -76,6 +85,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/download/{job_id}",
         handler=downloads.download,
         operation_id="download_download",
+        endpoint="download",
         summary="The audio of a finished job",
         query=DownloadQuery,
         answers={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
@@ -87,6 +97,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/download/{job_id}/{name}",
         handler=downloads.download_output,
         operation_id="download_download_output",
+        endpoint="output",
         summary="The MIDI file of a finished job, or one of its stems: the status lists their names",
         query=DownloadQuery,
         answers={200: "audio/*", 206: "audio/*", 302: None, 304: None},
@@ -94,30 +105,33 @@ ROUTES: tuple[Route, ...] = (
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),
     Route(
-        method="GET",
-        path="/api/v1/jobs",
-        handler=job_status.list_jobs,
-        operation_id="jobs_list_jobs",
-        summary="All jobs, newest first",
-        query=JobsQuery,
-        answers={200: JobList},
-        problems=(422,),
-    ),
-    Route(
         method="DELETE",
         path="/api/v1/jobs/{job_id}",
         handler=job_status.cancel,
         operation_id="jobs_cancel",
+        endpoint="cancel",
         summary="Cancel a job; with keep=1, store what it has made until now",
         query=CancelQuery,
         answers={200: Message},
         problems=(404, 409, 422, 503),
     ),
     Route(
+        method="GET",
+        path="/api/v1/jobs",
+        handler=job_status.list_jobs,
+        operation_id="jobs_list_jobs",
+        endpoint="jobs",
+        summary="All jobs, newest first",
+        query=JobsQuery,
+        answers={200: JobList},
+        problems=(422,),
+    ),
+    Route(
         method="POST",
         path="/api/v1/prompt/build",
         handler=prompts.build,
         operation_id="prompt_build",
+        endpoint="build_prompt",
         summary="One sentence from the fields of a form",
         body=PromptComponents,
         answers={200: BuiltPrompt},
@@ -128,6 +142,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/prompt/random",
         handler=prompts.surprise,
         operation_id="prompt_surprise",
+        endpoint="random_prompt",
         summary="A random prompt",
         query=RandomQuery,
         answers={200: BuiltPrompt},
@@ -138,8 +153,20 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/prompt/vocabulary",
         handler=prompts.vocabulary,
         operation_id="prompt_vocabulary",
+        endpoint="vocabulary",
         summary="Words for menus",
         answers={200: Vocabulary},
+    ),
+    Route(
+        method="GET",
+        path="/ws",
+        handler=websocket,
+        operation_id="websocket_websocket",
+        endpoint="websocket",
+        summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
+        query=SocketQuery,
+        answers={101: None},
+        problems=(400, 403, 422, 426, 429, 503),
     ),
     Route(
         method="GET",
@@ -155,6 +182,7 @@ ROUTES: tuple[Route, ...] = (
         path="/health",
         handler=health.health,
         operation_id="health_health",
+        endpoint="health",
         summary="Every part and its state",
         answers={200: health.HealthReport, 503: health.HealthReport},
     ),
@@ -182,6 +210,7 @@ ROUTES: tuple[Route, ...] = (
         path="/metrics",
         handler=health.metrics,
         operation_id="health_metrics",
+        endpoint="metrics",
         summary="Numbers for Prometheus",
         answers={200: "text/plain"},
     ),
@@ -190,27 +219,27 @@ ROUTES: tuple[Route, ...] = (
         path="/openapi.json",
         handler=pages.openapi_document,
         operation_id="openapi_document",
+        endpoint="openapi",
         summary="This description",
         answers={200: "application/json", 304: None},
         is_open=True,
     ),
-    Route(
-        method="GET",
-        path="/ws",
-        handler=websocket,
-        operation_id="websocket_websocket",
-        summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
-        query=SocketQuery,
-        answers={101: None},
-        problems=(400, 403, 422, 426, 429, 503),
-    ),
 )
+
+
+def list_endpoints() -> dict[str, str]:
+    """The `endpoints` of GET /: name to method and path, or to the path alone for the WebSocket."""
+    return {
+        route.endpoint: route.path if route.is_websocket else f"{route.method} {route.path}"
+        for route in ROUTES
+        if route.endpoint is not None
+    }
 
 
 def add_routes(app: web.Application) -> None:
     """Give the application every route of the table."""
     for route in ROUTES:
-        if route.method == "GET" and route.path != "/ws":
+        if route.method == "GET" and not route.is_websocket:
             app.router.add_get(route.path, route.handler)  # answers HEAD too
         else:
             app.router.add_route(route.method, route.path, route.handler)

@@ -11,6 +11,7 @@ from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
 
 DOCUMENT = web.AppKey("openapi_document", dict)
+ENDPOINTS = web.AppKey("endpoints", dict)
 
 _PAGE = files("gateway.http.static").joinpath("index.html").read_bytes()
 
@@ -21,28 +22,12 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-ENDPOINTS = {
-    "generate": "POST /api/v1/generate",
-    "status": "GET /api/v1/status/{job_id}",
-    "download": "GET /api/v1/download/{job_id}",
-    "output": "GET /api/v1/download/{job_id}/{name}",
-    "cancel": "DELETE /api/v1/jobs/{job_id}",
-    "jobs": "GET /api/v1/jobs",
-    "build_prompt": "POST /api/v1/prompt/build",
-    "random_prompt": "GET /api/v1/prompt/random",
-    "vocabulary": "GET /api/v1/prompt/vocabulary",
-    "websocket": "/ws",
-    "health": "GET /health",
-    "metrics": "GET /metrics",
-    "openapi": "GET /openapi.json",
-}
-
 
 async def index(request: web.Request) -> web.Response:
     """JSON for a client that asks for it by name, the page for everybody else."""
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
-        answer = json_response(ServiceInfo(SERVICE, VERSION, state, ENDPOINTS))
+        answer = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
         answer.headers["Vary"] = "Accept"
         return answer
     longest = f'data-max-duration="{spelled(request.app[SERVICES].settings.max_duration)}"'.encode()
