@@ -9,17 +9,17 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from gateway.access.api_keys import load_keys
 from gateway.access.quotas import Limits, Quotas
-from gateway.access.rate_limiter import Rates
+from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
-from gateway.http.authentication import OPEN_PATHS, authenticate
-from gateway.http.cors import preflight, share_answer
+from gateway.http.authentication import PUBLIC_PATHS, authenticate
+from gateway.http.cors import add_cors_headers, preflight
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
 from gateway.http.middleware import problems, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY
-from gateway.http.responses import limit_caching
+from gateway.http.responses import set_cache_control
 from gateway.http.routes import ROUTES, add_routes, list_endpoints
-from gateway.http.websocket import close_all
+from gateway.http.websocket import close_websockets
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
@@ -49,7 +49,7 @@ from shared.topology import ensure_streams
 log = get_logger(__name__)
 
 # Seconds after which a part of the gateway that failed begins anew.
-PAUSE = 10.0
+RESTART_DELAY = 10.0
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services(
             settings=settings,
             keys=load_keys(settings),
-            rates=Rates(settings.key_rate, settings.key_burst),
+            rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
             quotas=Quotas(index, ledger, Reservations(bus, settings.nats_replicas), limits),
             bus=bus,
             storage=storage,
@@ -131,13 +131,13 @@ def create_app(services: Services) -> web.Application:
     """The aiohttp application around `services`."""
     app = web.Application(middlewares=[request_context, preflight, problems, authenticate], client_max_size=MAX_BODY)
     app[SERVICES] = services
-    app[OPEN_PATHS] = frozenset(route.path for route in ROUTES if route.is_open)
+    app[PUBLIC_PATHS] = frozenset(route.path for route in ROUTES if route.is_public)
     add_routes(app)
     app[DOCUMENT] = make_document()
     app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)
-    app.on_response_prepare.extend([share_answer, limit_caching])
-    app.on_shutdown.append(close_all)
+    app.on_response_prepare.extend([add_cors_headers, set_cache_control])
+    app.on_shutdown.append(close_websockets)
     return app
 
 
@@ -158,4 +158,4 @@ async def keep_running(run: Callable[[], Awaitable[None]]) -> None:
             await run()
         except Exception:
             log.exception("a part of the gateway failed and begins anew", part=run.__qualname__)
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(RESTART_DELAY)

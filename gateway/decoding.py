@@ -34,11 +34,11 @@ def decode_json(text: bytes, kind: Any) -> Any:
     try:
         plain = _parse(text.removeprefix(codecs.BOM_UTF8))
     except UNDECODABLE as error:
-        raise msgspec.DecodeError(_why(error, text)) from error
+        raise msgspec.DecodeError(_decode_error_reason(error, text)) from error
     return msgspec.convert(_without_nulls(plain, _optional_fields(kind)), kind)
 
 
-def _why(error: Exception, text: bytes) -> str:
+def _decode_error_reason(error: Exception, text: bytes) -> str:
     # No JSON text has a NUL: UTF-16 and UTF-32 have one in every ASCII character.
     if text.startswith(_UTF_16) or b"\x00" in text[:4]:
         return "it is UTF-16 or UTF-32; send UTF-8"
@@ -49,7 +49,7 @@ def _why(error: Exception, text: bytes) -> str:
     return str(error).partition(" - at ")[0]
 
 
-def spelled(number: float) -> str:
+def format_number(number: float) -> str:
     """A number as a client writes it, to the last digit: 120, 120.0001."""
     return repr(float(number)).removesuffix(".0")
 

@@ -20,7 +20,7 @@ from shared.version import VERSION
 log = get_logger(__name__)
 
 # What the gateway opens beside its clients' connections: NATS, S3, logs.
-OTHER_FILES = 200
+RESERVED_FILES = 200
 
 
 def main() -> None:
@@ -33,12 +33,12 @@ def main() -> None:
     configure_logs(settings.log_level, settings.log_format, "gateway")
     arm()
     check_binding(settings, load_keys(settings))
-    logging.getLogger("aiohttp.server").addFilter(_is_ours)
-    _allow_connections(settings.gateway_connections)
+    logging.getLogger("aiohttp.server").addFilter(_is_worth_logging)
+    _raise_file_limit(settings.gateway_connections)
     asyncio.run(serve(settings))
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def _is_worth_logging(record: logging.LogRecord) -> bool:
     """Whether a line of aiohttp's is worth logging: bytes that are no HTTP are answered 400 and no news."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError))
 
@@ -61,10 +61,10 @@ async def serve(settings: Settings) -> None:
             await end((connecting, stopped))
 
 
-def _allow_connections(wanted: int) -> None:
+def _raise_file_limit(wanted: int) -> None:
     """Each connection is an open file, of which many systems allow a process a thousand unless it asks for more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + OTHER_FILES
+    needed = wanted + RESERVED_FILES
     if soft < needed and soft != resource.RLIM_INFINITY:
         allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

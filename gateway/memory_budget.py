@@ -5,14 +5,14 @@ from typing import Protocol
 from gateway import metrics
 
 
-class Holder(Protocol):
+class BufferOwner(Protocol):
     """An owner of bytes, such as a connection."""
 
-    def cut(self) -> None:
+    def evict(self) -> None:
         """Give the bytes up, and the client with them."""
 
 
-class Buffers:
+class MemoryBudget:
     """How many bytes each holder keeps. Beyond `limit` bytes in all, the one with the most is cut.
 
     So a thousand connections that hold what they may do not add up, and one with a short request is not their victim.
@@ -21,9 +21,9 @@ class Buffers:
     def __init__(self, limit: int) -> None:
         self.total = 0
         self._limit = limit
-        self._held: dict[Holder, int] = {}
+        self._held: dict[BufferOwner, int] = {}
 
-    def note(self, holder: Holder, size: int) -> None:
+    def set_usage(self, holder: BufferOwner, size: int) -> None:
         """`holder` now keeps `size` bytes."""
         self.total += size - self._held.pop(holder, 0)
         if size:
@@ -31,5 +31,5 @@ class Buffers:
         while self.total > self._limit:
             largest = max(self._held, key=self._held.__getitem__)
             self.total -= self._held.pop(largest)
-            metrics.CUT_FOR_MEMORY.inc()
-            largest.cut()
+            metrics.EVICTED_CONNECTIONS.inc()
+            largest.evict()

@@ -29,9 +29,11 @@ TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed bec
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
 SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
 BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])
-LOST = Counter("musicgen_files_lost", "Files found to be missing from the store, or damaged")
-TURNED_AWAY = Counter("musicgen_connections_turned_away", "Connections beyond a bound")
-CUT_FOR_MEMORY = Counter("musicgen_connections_cut", "Connections cut because all together kept too much in memory")
+LOST_FILES = Counter("musicgen_files_lost", "Files found to be missing from the store, or damaged")
+REJECTED_CONNECTIONS = Counter("musicgen_connections_turned_away", "Connections beyond a bound")
+EVICTED_CONNECTIONS = Counter(
+    "musicgen_connections_cut", "Connections cut because all together kept too much in memory"
+)
 WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if a part answers", ["component"])
 

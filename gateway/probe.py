@@ -27,15 +27,15 @@ from shared.topology import MAX_RECORDS
 
 log = get_logger(__name__)
 
-INTERVAL = 2.0
+CHECK_INTERVAL = 2.0
 # Seconds between two trial writes that succeed; a failed one is repeated at the next look.
-WRITE_INTERVAL = 10.0
+TRIAL_WRITE_INTERVAL = 10.0
 # A part is unwell after so many bad looks in a row.
-DOUBTS = 2
+FAILURE_THRESHOLD = 2
 # Without news of the records for longer than this, a gateway is not ready.
-APART = timedelta(seconds=10)
+MAX_STALENESS = timedelta(seconds=10)
 # So many series a gauge has by key or model. The rest is one more.
-SERIES = 20
+MAX_SERIES = 20
 # No key and no model is called so.
 OTHERS, NO_KEY = "(others)", "(none)"
 _RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
@@ -65,27 +65,27 @@ class Probe:
         self._workers = workers
         self._index = index
         self._ledger = ledger
-        self._looked: dict[str, Component] = {}
-        self._unanswered: Counter[str] = Counter()
+        self._observed: dict[str, Component] = {}
+        self._failures: Counter[str] = Counter()
         self._wake = asyncio.Event()
-        self._written_at = 0.0
+        self._last_trial_write = 0.0
         self.queue_depth = 0
 
     async def run(self) -> None:
         """Look at NATS every two seconds, until cancelled."""
         while True:
-            await self._look_at_nats()
+            await self._check_nats()
             self._set_gauges()
             self._wake.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(INTERVAL):
+                async with asyncio.timeout(CHECK_INTERVAL):
                     await self._wake.wait()
 
     async def run_s3(self) -> None:
         """Look at S3 likewise. Nothing else waits for an S3 that hangs."""
         while True:
-            await self._look_at_s3()
-            await asyncio.sleep(INTERVAL)
+            await self._check_s3()
+            await asyncio.sleep(CHECK_INTERVAL)
 
     async def on_connect(self) -> None:
         """NATS is back: look at once."""
@@ -95,73 +95,75 @@ class Probe:
     def components(self) -> dict[str, Component]:
         """Every part as it was seen last; of NATS itself the state is known at any time."""
         if self._bus.client.is_connected:
-            return self._looked | {"nats": Component("healthy")}
+            return self._observed | {"nats": Component("healthy")}
         away = Component("unhealthy", f"NATS is away ({self._bus.last_error}).")
-        return self._looked | dict.fromkeys(("nats", *_STREAMS), away)
+        return self._observed | dict.fromkeys(("nats", *_STREAMS), away)
 
     @property
     def s3(self) -> Component:
         """S3 as it was seen last; taken for healthy before the first look."""
-        return self._looked.get("s3", Component("healthy"))
+        return self._observed.get("s3", Component("healthy"))
 
     @property
-    def obstacle(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why jobs cannot be accepted now; None if they can."""
         if not self._bus.is_ready:
             return f"NATS is away ({self._bus.last_error})."
-        if self._index.apart() > APART:
+        if self._index.apart() > MAX_STALENESS:
             return "The job records cannot be followed; they are read again as soon as NATS lets them."
-        return next((each.message for each in self._looked.values() if each.status == "unhealthy"), None)
+        return next((each.message for each in self._observed.values() if each.status == "unhealthy"), None)
 
-    async def _look_at_nats(self) -> None:
+    async def _check_nats(self) -> None:
         for name, stream in _STREAMS.items():
             try:
                 info = await self._bus.require().stream_info(stream)
                 if stream == _RECORDS_STREAM:
-                    await self._look_at_records(info)
+                    await self._check_records(info)
             except nats.js.errors.NotFoundError:
                 # Without audio to hear, jobs are accepted all the same.
                 status: Health = "degraded" if stream == subjects.AUDIO_STREAM else "unhealthy"
-                self._looked[name] = Component(status, f"The stream {stream} was deleted; it is made again.")
+                self._observed[name] = Component(status, f"The stream {stream} was deleted; it is made again.")
                 self._bus.refresh()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 is_told = isinstance(error, UnavailableError)
-                self._doubt(name, str(error) if is_told else f"JetStream does not answer: {error or repr(error)}")
+                self._record_failure(
+                    name, str(error) if is_told else f"JetStream does not answer: {error or repr(error)}"
+                )
             else:
-                self._trust(name)
+                self._record_success(name)
                 if stream == subjects.JOBS_STREAM:
                     self.queue_depth = info.state.messages
 
-    async def _look_at_records(self, info: StreamInfo) -> None:
+    async def _check_records(self, info: StreamInfo) -> None:
         self._index.forget_before(info.state.first_seq)
         # A server whose disk is full answers every question and takes nothing in.
-        if time.monotonic() - self._written_at >= WRITE_INTERVAL:
+        if time.monotonic() - self._last_trial_write >= TRIAL_WRITE_INTERVAL:
             await self._ledger.require().prove_writable()
-            self._written_at = time.monotonic()
+            self._last_trial_write = time.monotonic()
 
-    async def _look_at_s3(self) -> None:
+    async def _check_s3(self) -> None:
         try:
             await self._storage.check()
-            self._trust("s3")
+            self._record_success("s3")
         except BucketError as error:
             # No waiting mends that, unlike an S3 that is away: the audio of each accepted job would be lost.
-            self._doubt("s3", str(error))
+            self._record_failure("s3", str(error))
         except UnavailableError as error:
-            self._doubt("s3", str(error), "degraded")
+            self._record_failure("s3", str(error), "degraded")
 
-    def _trust(self, name: str) -> None:
-        self._unanswered[name] = 0
-        self._looked[name] = Component("healthy")
+    def _record_success(self, name: str) -> None:
+        self._failures[name] = 0
+        self._observed[name] = Component("healthy")
 
-    def _doubt(self, name: str, message: str, status: Health = "unhealthy") -> None:
+    def _record_failure(self, name: str, message: str, status: Health = "unhealthy") -> None:
         """A part did not do what it should. One such look may be chance, and changes nothing that was well."""
-        self._unanswered[name] += 1
-        if name not in self._looked or self._unanswered[name] >= DOUBTS:
-            self._looked[name] = Component(status, message)
+        self._failures[name] += 1
+        if name not in self._observed or self._failures[name] >= FAILURE_THRESHOLD:
+            self._observed[name] = Component(status, message)
 
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)
-        set_gauges(self._index)
+        set_index_gauges(self._index)
         metrics.QUEUE_AGE.set(self._index.oldest_wait())
         for name, component in self.components.items():
             metrics.COMPONENT_UP.labels(name).set(component.status == "healthy")
@@ -174,14 +176,14 @@ class Probe:
                 metrics.BUSY.labels(worker.model).inc(worker.busy)
 
 
-def set_gauges(index: JobIndex) -> None:
+def set_index_gauges(index: JobIndex) -> None:
     """Set them to what the index holds now."""
     metrics.RECORDS.set(index.count(None))
     metrics.RECORDS_LIMIT.set(MAX_RECORDS)
     metrics.RECORDS_DAMAGED.set(len(index.damaged))
-    _set(metrics.QUEUED_JOBS, index.waiting())
-    _set(metrics.KEY_QUEUED_JOBS, _by_key(index, JobStatus.QUEUED))
-    _set(metrics.KEY_RECORDS, _by_key(index, None))
+    _set_by_label(metrics.QUEUED_JOBS, index.waiting())
+    _set_by_label(metrics.KEY_QUEUED_JOBS, _by_key(index, JobStatus.QUEUED))
+    _set_by_label(metrics.KEY_RECORDS, _by_key(index, None))
 
 
 def _by_key(index: JobIndex, status: JobStatus | None) -> dict[str, int]:
@@ -189,10 +191,10 @@ def _by_key(index: JobIndex, status: JobStatus | None) -> dict[str, int]:
     return owned | {NO_KEY: index.count(status) - sum(owned.values())}
 
 
-def _set(gauge: Gauge, values: Mapping[str, int]) -> None:
+def _set_by_label(gauge: Gauge, values: Mapping[str, int]) -> None:
     most = sorted((each for each in values.items() if each[1]), key=lambda each: each[1], reverse=True)
-    shown = dict(most[:SERIES])
-    if rest := sum(count for _, count in most[SERIES:]):
+    shown = dict(most[:MAX_SERIES])
+    if rest := sum(count for _, count in most[MAX_SERIES:]):
         shown[OTHERS] = rest
     gauge.clear()
     for name, count in shown.items():

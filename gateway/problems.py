@@ -101,7 +101,7 @@ def too_many(detail: str, retry_after: float) -> Problem:
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
 
 
-def mistake(status: HTTPStatus) -> Problem:
+def internal_error(status: HTTPStatus) -> Problem:
     """A fault of the gateway's own: the log has what must not be told."""
     return Problem(status, "The gateway made a mistake. Please report it with the request_id; the log has the rest.")
 
@@ -124,7 +124,7 @@ def problem_response(problem: Problem, request_id: str) -> web.Response:
     )
 
 
-def raw_answer(problem: Problem, *, has_body: bool = True) -> bytes:
+def raw_response(problem: Problem, *, has_body: bool = True) -> bytes:
     """The whole answer to a request that was not read, after which the connection ends."""
     details = ProblemDetails(title=problem.status.phrase, status=problem.status, detail=problem.detail)
     body = msgspec.json.encode(details)

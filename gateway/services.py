@@ -7,7 +7,7 @@ from aiohttp import ClientSession, web
 
 from gateway.access.api_keys import ApiKeys
 from gateway.access.quotas import Quotas
-from gateway.access.rate_limiter import Rates
+from gateway.access.rate_limiter import RateLimiter
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import Ledger
 from gateway.index.worker_registry import WorkerRegistry
@@ -22,7 +22,7 @@ from gateway.jobs.usage import Renewals
 from gateway.jobs.views import Views
 from gateway.live import outbox
 from gateway.live.event_hub import EventHub
-from gateway.memory_budget import Buffers
+from gateway.memory_budget import MemoryBudget
 from gateway.probe import Probe
 from shared.bus import Bus
 from shared.models import MODEL_NAMES
@@ -36,7 +36,7 @@ class Services:
 
     settings: Settings
     keys: ApiKeys
-    rates: Rates
+    rate_limiter: RateLimiter
     quotas: Quotas
     bus: Bus
     storage: Storage
@@ -56,9 +56,9 @@ class Services:
     mending: Mending
     trim: Trim
     started: float
-    sockets: set[web.WebSocketResponse] = field(default_factory=set)
-    listeners: Counter[str] = field(default_factory=Counter)
-    outboxes: Buffers = field(default_factory=lambda: Buffers(outbox.TOTAL))
+    websockets: set[web.WebSocketResponse] = field(default_factory=set)
+    websockets_by_client: Counter[str] = field(default_factory=Counter)
+    outbox_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(outbox.TOTAL_LIMIT))
 
     def models(self) -> set[str]:
         """The models that a request may name: Meta's, the starter, and those that workers serve."""

@@ -9,15 +9,15 @@ from pathlib import Path
 from shared.errors import SettingsError
 from shared.settings import Settings
 
-SHORTEST = 16
-LONGEST = 256
+MIN_KEY_LENGTH = 16
+MAX_KEY_LENGTH = 256
 
 # What an HTTP header and a WebSocket's subprotocol both may hold.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_KEY = re.compile(rf"[A-Za-z0-9._~-]{{{SHORTEST},{LONGEST}}}")
+_KEY = re.compile(rf"[A-Za-z0-9._~-]{{{MIN_KEY_LENGTH},{MAX_KEY_LENGTH}}}")
 
 # Characters of a file of keys: some ten thousand of them.
-LARGEST_FILE = 1024 * 1024
+MAX_FILE_SIZE = 1024 * 1024
 
 
 class ApiKeys:
@@ -87,13 +87,13 @@ def _split(text: str) -> list[str]:
 def _read(file: str) -> str:
     try:
         with Path(file).open(encoding="ascii") as opened:
-            text = opened.read(LARGEST_FILE + 1)  # it may be a device without an end
+            text = opened.read(MAX_FILE_SIZE + 1)  # it may be a device without an end
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
         raise SettingsError(
             f"API_KEYS_FILE: {file} cannot be read: {reason}. Name a file of NAME:KEY lines."
         ) from error
-    if len(text) > LARGEST_FILE or "\0" in text:
+    if len(text) > MAX_FILE_SIZE or "\0" in text:
         raise SettingsError(f"API_KEYS_FILE: {file} is no file of NAME:KEY lines. Name one.")
     return text
 
@@ -107,7 +107,7 @@ def _pair(variable: str, text: str) -> tuple[str, str]:
         )
     if not _KEY.fullmatch(key):
         raise SettingsError(
-            f"{variable} must be NAME:KEY pairs; the key of {name} needs {SHORTEST} to {LONGEST} letters, digits "
-            "and . _ ~ - drawn by chance. `openssl rand -hex 24` makes one."
+            f"{variable} must be NAME:KEY pairs; the key of {name} needs {MIN_KEY_LENGTH} to {MAX_KEY_LENGTH} letters, "
+            "digits and . _ ~ - drawn by chance. `openssl rand -hex 24` makes one."
         )
     return name, key

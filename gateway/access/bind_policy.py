@@ -34,7 +34,7 @@ def check_binding(settings: Settings, keys: ApiKeys) -> None:
     )
 
 
-def check_name(host: str, settings: Settings, *, keyed: bool) -> None:
+def check_host_header(host: str, settings: Settings, *, keyed: bool) -> None:
     """Refuse a request whose `Host` is a name that is not the gateway's.
 
     A page of another site may have its own name lead here (DNS rebinding). Its browser then takes the gateway for that
@@ -53,7 +53,7 @@ def check_name(host: str, settings: Settings, *, keyed: bool) -> None:
     allowed = settings.hostnames
     if "*" in allowed or (keyed and not allowed):
         return
-    name = _name_in(host)
+    name = _parse_host(host)
     if name in allowed | {"localhost", _without_dot(settings.gateway_host)} or _is_address(name):
         return
     raise Problem(
@@ -68,7 +68,7 @@ def check_name(host: str, settings: Settings, *, keyed: bool) -> None:
 _HOST_HEADER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{0,5})?", re.ASCII)
 
 
-def _name_in(host: str) -> str:
+def _parse_host(host: str) -> str:
     """The name or the address in a Host header, as it is compared; empty if it is malformed."""
     match = _HOST_HEADER.fullmatch(host)
     return _without_dot(match[1].strip("[]")) if match else ""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Rates:
+class RateLimiter:
     """The buckets, by the name of the key.
 
     Args:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from gateway.access.bind_policy import check_name
+from gateway.access.bind_policy import check_host_header
 from gateway.http.middleware import Handler
 from gateway.problems import Problem, too_many
 from gateway.services import SERVICES
@@ -14,7 +14,7 @@ from gateway.services import SERVICES
 SUBPROTOCOL = "musicgen"
 KEY_SUBPROTOCOL = "musicgen.key."
 
-OPEN_PATHS = web.AppKey("open_paths", frozenset)
+PUBLIC_PATHS = web.AppKey("public_paths", frozenset)
 
 _OWNER = web.RequestKey("owner", str)
 
@@ -24,15 +24,15 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     """Check the name that is asked for, then authenticate and rate-limit; public paths need no key."""
     keys = request.app[SERVICES].keys
     # Not `request.host`, which makes a name up where the header is missing.
-    check_name(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
-    if keys and not _is_open(request):
-        key = _presented(request)
+    check_host_header(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
+    if keys and not _is_public(request):
+        key = _extract_key(request)
         owner = keys.owner_of(key) if key else None
         if owner is None:
-            raise _unauthorised(key)
+            raise _unauthorized(key)
         request[_OWNER] = owner
         structlog.contextvars.bind_contextvars(owner=owner)
-        if wait := request.app[SERVICES].rates.take(owner):
+        if wait := request.app[SERVICES].rate_limiter.take(owner):
             raise too_many("This API key sends more requests than it may. Slow down.", wait)
     return await handler(request)
 
@@ -47,12 +47,12 @@ def offered_protocols(request: web.Request) -> list[str]:
     return [protocol.strip() for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
 
 
-def _is_open(request: web.Request) -> bool:
+def _is_public(request: web.Request) -> bool:
     resource = request.match_info.route.resource
-    return resource is not None and resource.canonical in request.app[OPEN_PATHS]
+    return resource is not None and resource.canonical in request.app[PUBLIC_PATHS]
 
 
-def _presented(request: web.Request) -> str:
+def _extract_key(request: web.Request) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()
@@ -60,7 +60,7 @@ def _presented(request: web.Request) -> str:
     return keys[0].removeprefix(KEY_SUBPROTOCOL) if keys else ""
 
 
-def _unauthorised(key: str) -> Problem:
+def _unauthorized(key: str) -> Problem:
     """401 as RFC 6750, section 3, has it."""
     detail = (
         "An API key is needed: send it in the header Authorization: Bearer KEY, or, with a WebSocket from a browser, "

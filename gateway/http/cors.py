@@ -11,37 +11,41 @@ from aiohttp import web
 from gateway.http.middleware import Handler
 from gateway.services import SERVICES
 
-_ANSWER = {
+_PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
     "Range, X-Request-ID, traceparent",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"
+_EXPOSED_HEADERS = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"
 
 
 @web.middleware
 async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a browser that asks before it sends the real request. It brings no key yet."""
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _is_listed(request):
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_ANSWER)
+    if (
+        request.method == "OPTIONS"
+        and "Access-Control-Request-Method" in request.headers
+        and _is_allowed_origin(request)
+    ):
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT_HEADERS)
     return await handler(request)
 
 
-async def share_answer(request: web.Request, response: web.StreamResponse) -> None:
+async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Let the listed pages read an answer, errors included."""
     if not request.app[SERVICES].settings.allowed_origins:
         return
     response.headers.add("Vary", "Origin")
-    if _is_listed(request):
+    if _is_allowed_origin(request):
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
 
 
-def may_connect(request: web.Request) -> bool:
+def may_open_websocket(request: web.Request) -> bool:
     """Whether a WebSocket may be opened. Browsers let any page do so and say which one it is; programs say nothing."""
     origin = request.headers.get("Origin")
-    return origin is None or _host_of(origin) == request.headers.get("Host") or _is_listed(request)
+    return origin is None or _host_of(origin) == request.headers.get("Host") or _is_allowed_origin(request)
 
 
 def _host_of(origin: str) -> str:
@@ -51,5 +55,5 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _is_listed(request: web.Request) -> bool:
+def _is_allowed_origin(request: web.Request) -> bool:
     return request.headers.get("Origin") in request.app[SERVICES].settings.allowed_origins

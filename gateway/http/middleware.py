@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway import metrics
-from gateway.problems import Problem, mistake, problem_response, unavailable
+from gateway.problems import Problem, internal_error, problem_response, unavailable
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.text import escaped
@@ -39,14 +39,14 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     started = time.perf_counter()
     response = await handler(request)
     if not response.prepared:
-        stamp(response, request_id)
+        add_common_headers(response, request_id)
     seconds = time.perf_counter() - started
     metrics.observe_request(_route_of(request), request.method, response.status, seconds)
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
 
 
-def stamp(response: web.StreamResponse, request_id: str) -> None:
+def add_common_headers(response: web.StreamResponse, request_id: str) -> None:
     """The headers that every answer has."""
     response.headers["X-Request-ID"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -77,16 +77,16 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        found = of_aiohttp(request, error)
+        found = from_aiohttp_error(request, error)
     except ConnectionError:
         raise  # the client went away: there is nobody to answer
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        found = mistake(HTTPStatus.INTERNAL_SERVER_ERROR)
+        found = internal_error(HTTPStatus.INTERNAL_SERVER_ERROR)
     return problem_response(found, request[REQUEST_ID])
 
 
-def of_aiohttp(request: web.BaseRequest, error: web.HTTPException) -> Problem:
+def from_aiohttp_error(request: web.BaseRequest, error: web.HTTPException) -> Problem:
     """An error that aiohttp raised, with what to do about it."""
     hints = {
         404: f"There is nothing at {escaped(request.path[:100])}. GET /openapi.json lists what there is.",

@@ -66,7 +66,7 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
 def _structs(routes: tuple[Route, ...]) -> list[Any]:
     bodies = [route.body for route in routes if route.body]
     answers = [
-        kind for route in routes for answer in route.answers.values() for kind in _kinds(answer) if _is_struct(kind)
+        kind for route in routes for answer in route.responses.values() for kind in _kinds(answer) if _is_struct(kind)
     ]
     return list(dict.fromkeys([*bodies, *answers]))
 
@@ -90,10 +90,10 @@ def _operation(route: Route) -> Json:
         "summary": route.summary,
         "operationId": route.operation_id,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": {str(status): _answer(status, body) for status, body in route.answers.items()},
+        "responses": {str(status): _answer(status, body) for status, body in route.responses.items()},
     }
     operation["responses"] |= {str(status): _problem(status) for status in route.all_problems}
-    if route.is_open:
+    if route.is_public:
         operation["security"] = []
     if route.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}

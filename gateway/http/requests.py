@@ -14,7 +14,7 @@ from gateway.problems import FieldError, Problem, invalid
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BODY = 64 * 1024
-BODY_PATIENCE = 10.0
+BODY_TIMEOUT = 10.0
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
@@ -44,10 +44,10 @@ async def _read(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
     try:
-        async with asyncio.timeout(BODY_PATIENCE):
+        async with asyncio.timeout(BODY_TIMEOUT):
             return await request.read()
     except TimeoutError as error:
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was not whole after {BODY_PATIENCE:g} seconds.") from error
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was not whole after {BODY_TIMEOUT:g} seconds.") from error
     except web.RequestPayloadError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {error}.") from error
 

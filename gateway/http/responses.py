@@ -13,7 +13,7 @@ def json_response(body: object, status: int = 200) -> web.Response:
     return web.Response(status=status, body=encode(body), content_type="application/json", charset="utf-8")
 
 
-def unless_known(request: web.Request, response: web.Response) -> web.Response:
+def conditional_response(request: web.Request, response: web.Response) -> web.Response:
     """`response` with an ETag, or 304 for a client that has it: for what changes with the gateway's version only."""
     assert isinstance(response.body, bytes)
     tag = hashlib.sha256(response.body).hexdigest()[:32]
@@ -23,7 +23,7 @@ def unless_known(request: web.Request, response: web.Response) -> web.Response:
     return response
 
 
-async def limit_caching(request: web.Request, response: web.StreamResponse) -> None:
+async def set_cache_control(request: web.Request, response: web.StreamResponse) -> None:
     """States change from one moment to the next: nothing is kept but what has an ETag, and that is asked for again."""
     kept = isinstance(response.etag, ETag)
     response.headers.setdefault("Cache-Control", "private, no-cache" if kept else "no-store")

@@ -30,8 +30,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     `operation_id` names the operation in /openapi.json, and so the methods of generated clients: it never changes.
     `endpoint` is its key in the `endpoints` of GET /, or None to leave it out.
-    `answers` maps a status to the struct or the media type of its body, to a tuple of them where the client may choose,
-    or to None without one. `is_open` is what needs no API key.
+    `responses` maps a status to the struct or the media type of its body, to a tuple of them where the client may
+    choose, or to None without one. `is_public` is what needs no API key.
     """
 
     method: str
@@ -42,19 +42,19 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
-    answers: dict[int, Any]
+    responses: dict[int, Any]
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
-    is_open: bool = False
+    is_public: bool = False
 
     @property
     def is_websocket(self) -> bool:
-        return HTTPStatus.SWITCHING_PROTOCOLS in self.answers
+        return HTTPStatus.SWITCHING_PROTOCOLS in self.responses
 
     @property
     def all_problems(self) -> tuple[int, ...]:
         """`problems`, and those of the API keys."""
-        return self.problems if self.is_open else tuple(sorted({*self.problems, 401, 429}))
+        return self.problems if self.is_public else tuple(sorted({*self.problems, 401, 429}))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -66,7 +66,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="generate",
         summary="Generate music from a prompt",
         body=GenerateRequest,
-        answers={200: JobAccepted},
+        responses={200: JobAccepted},
         problems=(400, 408, 413, 415, 422, 503),
         headers=("Idempotency-Key",),
     ),
@@ -77,7 +77,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="jobs_status",
         endpoint="status",
         summary="Where a job is",
-        answers={200: JobView},
+        responses={200: JobView},
         problems=(404, 503),
     ),
     Route(
@@ -88,7 +88,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="download",
         summary="The audio of a finished job",
         query=DownloadQuery,
-        answers={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
+        responses={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),
@@ -100,7 +100,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="output",
         summary="The MIDI file of a finished job, or one of its stems: the status lists their names",
         query=DownloadQuery,
-        answers={200: "audio/*", 206: "audio/*", 302: None, 304: None},
+        responses={200: "audio/*", 206: "audio/*", 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),
@@ -112,7 +112,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="cancel",
         summary="Cancel a job; with keep=1, store what it has made until now",
         query=CancelQuery,
-        answers={200: Message},
+        responses={200: Message},
         problems=(404, 409, 422, 503),
     ),
     Route(
@@ -123,7 +123,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="jobs",
         summary="All jobs, newest first",
         query=JobsQuery,
-        answers={200: JobList},
+        responses={200: JobList},
         problems=(422,),
     ),
     Route(
@@ -134,18 +134,18 @@ ROUTES: tuple[Route, ...] = (
         endpoint="build_prompt",
         summary="One sentence from the fields of a form",
         body=PromptComponents,
-        answers={200: BuiltPrompt},
+        responses={200: BuiltPrompt},
         problems=(400, 408, 413, 415, 422),
     ),
     Route(
         method="GET",
         path="/api/v1/prompt/random",
-        handler=prompts.surprise,
+        handler=prompts.random_prompt,
         operation_id="prompt_surprise",
         endpoint="random_prompt",
         summary="A random prompt",
         query=RandomQuery,
-        answers={200: BuiltPrompt},
+        responses={200: BuiltPrompt},
         problems=(422,),
     ),
     Route(
@@ -155,7 +155,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="prompt_vocabulary",
         endpoint="vocabulary",
         summary="Words for menus",
-        answers={200: Vocabulary},
+        responses={200: Vocabulary},
     ),
     Route(
         method="GET",
@@ -165,7 +165,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="websocket",
         summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
         query=SocketQuery,
-        answers={101: None},
+        responses={101: None},
         problems=(400, 403, 422, 426, 429, 503),
     ),
     Route(
@@ -174,8 +174,8 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.index,
         operation_id="index_index",
         summary="A page for people; a description for Accept: application/json",
-        answers={200: (ServiceInfo, "text/html"), 304: None},
-        is_open=True,
+        responses={200: (ServiceInfo, "text/html"), 304: None},
+        is_public=True,
     ),
     Route(
         method="GET",
@@ -184,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="health_health",
         endpoint="health",
         summary="Every part and its state",
-        answers={200: health.HealthReport, 503: health.HealthReport},
+        responses={200: health.HealthReport, 503: health.HealthReport},
     ),
     Route(
         method="GET",
@@ -192,9 +192,9 @@ ROUTES: tuple[Route, ...] = (
         handler=health.ready,
         operation_id="health_ready",
         summary="Whether jobs are accepted",
-        answers={200: health.Liveness},
+        responses={200: health.Liveness},
         problems=(503,),
-        is_open=True,
+        is_public=True,
     ),
     Route(
         method="GET",
@@ -202,8 +202,8 @@ ROUTES: tuple[Route, ...] = (
         handler=health.live,
         operation_id="health_live",
         summary="Whether the process answers",
-        answers={200: health.Liveness},
-        is_open=True,
+        responses={200: health.Liveness},
+        is_public=True,
     ),
     Route(
         method="GET",
@@ -212,7 +212,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="health_metrics",
         endpoint="metrics",
         summary="Numbers for Prometheus",
-        answers={200: "text/plain"},
+        responses={200: "text/plain"},
     ),
     Route(
         method="GET",
@@ -221,8 +221,8 @@ ROUTES: tuple[Route, ...] = (
         operation_id="openapi_document",
         endpoint="openapi",
         summary="This description",
-        answers={200: "application/json", 304: None},
-        is_open=True,
+        responses={200: "application/json", 304: None},
+        is_public=True,
     ),
 )
 

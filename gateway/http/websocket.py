@@ -10,13 +10,21 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway import metrics
 from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
-from gateway.http.connection import Protocol
-from gateway.http.cors import may_connect
+from gateway.http.connection import HttpProtocol
+from gateway.http.cors import may_open_websocket
 from gateway.http.requests import field_error, read_query
-from gateway.live.audio_subscriptions import MAX_FEEDS, AudioFeeds
-from gateway.live.event_hub import Subscription
-from gateway.live.messages import ErrorFrame, Ping, Pong, Subscribe, Unsubscribe, decode_request, encode_frame
-from gateway.live.outbox import Outbox, OutboxFullError, Piece
+from gateway.live.audio_subscriptions import MAX_AUDIO_SUBSCRIPTIONS, AudioSubscriptions
+from gateway.live.event_hub import EventSubscription
+from gateway.live.messages import (
+    ErrorMessage,
+    Ping,
+    Pong,
+    Subscribe,
+    Unsubscribe,
+    decode_client_message,
+    encode_message,
+)
+from gateway.live.outbox import AudioFrame, Outbox, OutboxFullError
 from gateway.problems import Problem, too_many, unavailable
 from gateway.schemas import SocketQuery
 from gateway.services import SERVICES, Services
@@ -31,22 +39,22 @@ MAX_SUBSCRIPTIONS = 1000
 MAX_CONNECTIONS = 1000
 SEND_TIMEOUT = 5.0
 HEARTBEAT = 20.0
-_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+_CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
-class Connection:
+class WebSocketSession:
     """One client: its subscriptions, and the frames that wait for it."""
 
     def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._hub = services.hub
         self._jobs = services.jobs
-        self._rates = services.rates
+        self._rate_limiter = services.rate_limiter
         self._viewer = owner_of(request)
         self._request = request
         self._socket = socket
-        self._outbox = Outbox(services.outboxes)
-        self._audio = AudioFeeds(services.bus, services.index, self._outbox)
-        self._subscriptions: dict[str, Subscription] = {}
+        self._outbox = Outbox(services.outbox_memory)
+        self._audio = AudioSubscriptions(services.bus, services.index, self._outbox)
+        self._subscriptions: dict[str, EventSubscription] = {}
 
     async def run(self, query: SocketQuery) -> None:
         """Serve the client until it leaves, stops reading, or the gateway stops."""
@@ -54,12 +62,12 @@ class Connection:
         try:
             if query.job_id is not None:
                 await self._subscribe(Subscribe(query.job_id, audio=query.audio))
-            while (message := await self._next()).type not in _ENDS:
-                await self._pace()
+            while (message := await self._receive()).type not in _CLOSE_TYPES:
+                await self._throttle()
                 if message.type is WSMsgType.TEXT:
-                    await self._receive(message.data)
+                    await self._handle_text(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    self._reply(ErrorFrame("Send JSON text frames; binary ones mean nothing here."))
+                    self._reply(ErrorMessage("Send JSON text frames; binary ones mean nothing here."))
                 await asyncio.sleep(0)  # a flood of frames holds up no other client
         finally:
             for subscription in self._subscriptions.values():
@@ -71,35 +79,35 @@ class Connection:
             finally:
                 self._outbox.clear()
 
-    async def _next(self) -> WSMessage:
+    async def _receive(self) -> WSMessage:
         """The next frame. While it is awaited, none of those that were read is left to handle."""
         protocol = self._request.protocol
-        if not isinstance(protocol, Protocol):
+        if not isinstance(protocol, HttpProtocol):
             return await self._socket.receive()
-        idle = asyncio.get_running_loop().call_soon(protocol.frame_awaited)
+        idle = asyncio.get_running_loop().call_soon(protocol.websocket_idle)
         try:
             return await self._socket.receive()
         finally:
             idle.cancel()  # it has run if the frame did not come at once
-            protocol.frame_taken()
+            protocol.websocket_busy()
 
-    async def _pace(self) -> None:
+    async def _throttle(self) -> None:
         """A frame counts as a request. One too many waits, and with it all that the client sends behind it."""
         while self._viewer is not None:
-            wait = self._rates.take(self._viewer)
+            wait = self._rate_limiter.take(self._viewer)
             if not wait:
                 return
             await asyncio.sleep(wait)
 
-    async def _receive(self, text: str) -> None:
+    async def _handle_text(self, text: str) -> None:
         try:
-            request = decode_request(text)
+            request = decode_client_message(text)
         except msgspec.ValidationError as error:
             problem = field_error(str(error))
-            self._reply(ErrorFrame(f"{problem.field}: {problem.message}" if problem.field else problem.message))
+            self._reply(ErrorMessage(f"{problem.field}: {problem.message}" if problem.field else problem.message))
             return
         except msgspec.DecodeError as error:
-            self._reply(ErrorFrame(f"The frame is not valid JSON: {error}."))
+            self._reply(ErrorMessage(f"The frame is not valid JSON: {error}."))
             return
         match request:
             case Subscribe():
@@ -113,25 +121,28 @@ class Connection:
         job_id = request.job_id
         await self._unsubscribe(job_id)
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
-            self._reply(ErrorFrame(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
+            self._reply(ErrorMessage(f"At most {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe finished jobs.", job_id))
             return
         subscription = await self._hub.subscribe(job_id, self._outbox, request.after_seq, self._viewer)
         if subscription is None:
             return
         self._subscriptions[job_id] = subscription
         if request.audio:
-            await self._hear(job_id)
+            await self._subscribe_audio(job_id)
 
-    async def _hear(self, job_id: str) -> None:
+    async def _subscribe_audio(self, job_id: str) -> None:
         """Audio begins only when it is known whose job that is. A subscription that waits for NATS does not know it."""
         try:
             await self._jobs.find(job_id, self._viewer)
         except (UnavailableError, Problem) as error:
-            self._reply(ErrorFrame(f"It cannot be heard: {error} Subscribe again later.", job_id))
+            self._reply(ErrorMessage(f"It cannot be heard: {error} Subscribe again later.", job_id))
             return
         if not self._audio.start(job_id):
-            complaint = f"At most {MAX_FEEDS} jobs are heard at a time: unsubscribe one. Its events come all the same."
-            self._reply(ErrorFrame(complaint, job_id))
+            complaint = (
+                f"At most {MAX_AUDIO_SUBSCRIPTIONS} jobs are heard at a time: unsubscribe one. "
+                "Its events come all the same."
+            )
+            self._reply(ErrorMessage(complaint, job_id))
 
     async def _unsubscribe(self, job_id: str) -> None:
         subscription = self._subscriptions.pop(job_id, None)
@@ -139,8 +150,8 @@ class Connection:
             self._hub.unsubscribe(subscription)
         await self._audio.close(job_id)
 
-    def _reply(self, frame: ErrorFrame | Pong) -> None:
-        self._outbox.put(encode_frame(frame))
+    def _reply(self, frame: ErrorMessage | Pong) -> None:
+        self._outbox.put(encode_message(frame))
 
     async def _send(self) -> None:
         """Send what waits; when the client does not take it in time, cut the connection."""
@@ -155,33 +166,33 @@ class Connection:
         if self._request.transport is not None:
             self._request.transport.abort()
 
-    async def _send_frame(self, frame: bytes | Piece) -> None:
+    async def _send_frame(self, frame: bytes | AudioFrame) -> None:
         """Send one frame. Where audio may be what is too much for the client, that goes first."""
         hears = bool(self._audio.running())
-        audio_ends = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._end_audio)
+        audio_ends = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._shed_audio)
         try:
             # One timeout for both: a write that is cancelled cannot be waited for again.
             async with asyncio.timeout(2 * SEND_TIMEOUT if hears else SEND_TIMEOUT):
-                if isinstance(frame, Piece):
+                if isinstance(frame, AudioFrame):
                     await self._socket.send_bytes(frame.data)
                 else:
                     await self._socket.send_str(frame.decode())
         finally:
             audio_ends.cancel()
 
-    def _end_audio(self) -> None:
+    def _shed_audio(self) -> None:
         for job_id in self._audio.stop():
             log.info("audio ended: the client reads too slowly", job_id=job_id)
-            self._reply(ErrorFrame("You read too slowly to hear this job. Download it when it is done.", job_id))
+            self._reply(ErrorMessage("You read too slowly to hear this job. Download it when it is done.", job_id))
 
 
 async def websocket(request: web.Request) -> web.WebSocketResponse:
     """GET /ws; with `job_id=…` to follow a job at once, and with `audio=1` to hear it too."""
     query = read_query(request, SocketQuery)
     services = request.app[SERVICES]
-    if len(services.sockets) >= MAX_CONNECTIONS:
+    if len(services.websockets) >= MAX_CONNECTIONS:
         raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
-    if not may_connect(request):
+    if not may_open_websocket(request):
         raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]!a} may not connect here.")
     _check_protocols(request)
     # Events are too short to be worth compressing, and audio does not get smaller.
@@ -190,31 +201,31 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     )
     if not socket.can_prepare(request).ok:
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
-    with _one_more(services, owner_of(request) or request.remote or ""):
+    with _per_client_limit(services, owner_of(request) or request.remote or ""):
         await socket.prepare(request)
-        services.sockets.add(socket)
+        services.websockets.add(socket)
         metrics.WEBSOCKETS.inc()
         try:
-            await Connection(services, request, socket).run(query)
+            await WebSocketSession(services, request, socket).run(query)
         finally:
-            services.sockets.discard(socket)
+            services.websockets.discard(socket)
             metrics.WEBSOCKETS.dec()
     return socket
 
 
 @contextmanager
-def _one_more(services: Services, client: str) -> Iterator[None]:
+def _per_client_limit(services: Services, client: str) -> Iterator[None]:
     """Count a connection of one client: the name of its key, or its address."""
     most = services.settings.gateway_websockets_per_client
-    if services.listeners[client] >= most:
+    if services.websockets_by_client[client] >= most:
         raise too_many(f"{client} has {most} WebSocket connections, and one follows many jobs. Close some.", 10)
-    services.listeners[client] += 1
+    services.websockets_by_client[client] += 1
     try:
         yield
     finally:
-        services.listeners[client] -= 1
-        if not services.listeners[client]:
-            del services.listeners[client]
+        services.websockets_by_client[client] -= 1
+        if not services.websockets_by_client[client]:
+            del services.websockets_by_client[client]
 
 
 def _check_protocols(request: web.Request) -> None:
@@ -224,9 +235,9 @@ def _check_protocols(request: web.Request) -> None:
         raise Problem(HTTPStatus.BAD_REQUEST, f"Offer the subprotocol {SUBPROTOCOL} beside the one with the key.")
 
 
-async def close_all(app: web.Application) -> None:
+async def close_websockets(app: web.Application) -> None:
     """On shutdown: tell every client to come back later."""
-    for socket in list(app[SERVICES].sockets):
+    for socket in list(app[SERVICES].websockets):
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(SEND_TIMEOUT):
                 await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops; reconnect.")

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection
 from http import HTTPStatus
 
-from gateway.decoding import spelled
+from gateway.decoding import format_number
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import build_prompt
 from gateway.schemas import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
@@ -31,7 +31,7 @@ def make_recipe(
     """
     duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
     if duration > max_duration:
-        message = f"At most {spelled(max_duration)} seconds here; it is {spelled(duration)}."
+        message = f"At most {format_number(max_duration)} seconds here; it is {format_number(duration)}."
         raise invalid(FieldError("duration", message))
     model = default_model if request.model is None else request.model
     if model not in models:

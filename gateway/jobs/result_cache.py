@@ -171,7 +171,7 @@ class Cache:
                 return False
             except LostError as error:
                 log.warning("a file is lost", job_id=source.job_id, error=str(error))
-                metrics.LOST.inc()
+                metrics.LOST_FILES.inc()
                 if await self._ledger.mark_lost(source.job_id, file) is None:
                     self._index.discard(source.job_id)
                 return True

@@ -13,7 +13,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from gateway.index.job_index import JobIndex
-from gateway.live.outbox import Outbox, Piece
+from gateway.live.outbox import AudioFrame, Outbox
 from shared import subjects
 from shared.audio_chunk import unpack_chunk
 from shared.bus import AWAY, Bus
@@ -24,20 +24,20 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 # Tracks that one connection may hear at a time.
-MAX_FEEDS = 32
+MAX_AUDIO_SUBSCRIPTIONS = 32
 # Seconds between two tries while NATS or the stream is away.
 RETRY = 0.5
-# Seconds without audio after which the feed of a finished job ends: its last piece may be on its way.
-LINGER = 2.0
+# Seconds without audio after which the subscription of a finished job ends: its last piece may be on its way.
+IDLE_TIMEOUT = 2.0
 # The broker removes the consumer of a gateway that died after this many seconds.
-ABANDONED = 10.0
+INACTIVE_THRESHOLD = 10.0
 
 
-class AudioFeed:
+class AudioSubscription:
     """One client hears one job: what the stream still has of the latest attempt, then each piece as it comes.
 
     Every piece is asked for when the outbox has taken the one before: a slow client's audio waits in the stream.
-    The consumer exists only as long as the feed, which ends by itself when the job has.
+    The consumer exists only as long as the subscription, which ends by itself when the job has.
     """
 
     def __init__(self, bus: Bus, index: JobIndex, job_id: str, outbox: Outbox) -> None:
@@ -53,7 +53,7 @@ class AudioFeed:
         self._task = asyncio.create_task(self._run())
 
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether no more audio will come."""
         return self._stopped or self._task.done()
 
@@ -71,38 +71,38 @@ class AudioFeed:
     async def _run(self) -> None:
         while not self._stopped:
             try:
-                await self._listen(self._bus.require())
+                await self._consume(self._bus.require())
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 log.debug("audio is asked for again", job_id=self._job_id, error=repr(error))
                 await asyncio.sleep(RETRY)
             else:
                 return
 
-    async def _listen(self, js: JetStreamContext) -> None:
-        await self._find_place(js)
+    async def _consume(self, js: JetStreamContext) -> None:
+        await self._reset_if_recreated(js)
         async with _consumer(js, self._job_id, self._position) as consumer:
             while not self._stopped:
-                message = await self._next(consumer)
+                message = await self._fetch(consumer)
                 if message is not None:
-                    await self._pass_on(message)
-                elif self._has_ended():
+                    await self._forward(message)
+                elif self._job_has_ended():
                     return
 
-    async def _find_place(self, js: JetStreamContext) -> None:
+    async def _reset_if_recreated(self, js: JetStreamContext) -> None:
         """A stream that was made anew, by a broker that lost its memory, numbers its messages from 1 again."""
         created = (await js.stream_info(subjects.AUDIO_STREAM)).created
         if created != self._created:
             self._created, self._position = created, 0
 
-    async def _next(self, consumer: JetStreamContext.PullSubscription) -> Msg | None:
+    async def _fetch(self, consumer: JetStreamContext.PullSubscription) -> Msg | None:
         self._bus.require()
         try:
-            (message,) = await consumer.fetch(1, timeout=LINGER)
+            (message,) = await consumer.fetch(1, timeout=IDLE_TIMEOUT)
         except TimeoutError:
             return None
         return message
 
-    async def _pass_on(self, message: Msg) -> None:
+    async def _forward(self, message: Msg) -> None:
         """Give the client a piece as it is; what is none, or of an earlier attempt, it never sees."""
         self._position = message.metadata.sequence.stream
         try:
@@ -111,46 +111,46 @@ class AudioFeed:
             log.warning("not a piece of audio", job_id=self._job_id, error=str(error))
             return
         if header.job_id == self._job_id and header.attempt >= self._attempt and not self._stopped:
-            await self._outbox.put_audio(Piece(self._job_id, message.data))
+            await self._outbox.put_audio(AudioFrame(self._job_id, message.data))
 
-    def _has_ended(self) -> bool:
+    def _job_has_ended(self) -> bool:
         record = self._index.get(self._job_id)
         return record is None or record.status.is_terminal
 
 
-class AudioFeeds:
-    """The feeds of one connection, by job. At most MAX_FEEDS of them run."""
+class AudioSubscriptions:
+    """The subscriptions of one connection, by job. At most MAX_AUDIO_SUBSCRIPTIONS of them run."""
 
     def __init__(self, bus: Bus, index: JobIndex, outbox: Outbox) -> None:
         self._bus = bus
         self._index = index
         self._outbox = outbox
-        self._feeds: dict[str, AudioFeed] = {}
+        self._subscriptions: dict[str, AudioSubscription] = {}
 
     def running(self) -> list[str]:
         """The jobs that are being heard."""
-        return [job_id for job_id, feed in self._feeds.items() if not feed.is_over]
+        return [job_id for job_id, subscription in self._subscriptions.items() if not subscription.has_ended]
 
     def start(self, job_id: str) -> bool:
         """Hear a job from its beginning; False if that is one too many."""
-        if len(self.running()) >= MAX_FEEDS:
+        if len(self.running()) >= MAX_AUDIO_SUBSCRIPTIONS:
             return False
-        self._feeds[job_id] = AudioFeed(self._bus, self._index, job_id, self._outbox)
+        self._subscriptions[job_id] = AudioSubscription(self._bus, self._index, job_id, self._outbox)
         return True
 
     def stop(self) -> list[str]:
         """Send no more audio at all; returns the jobs that were being heard."""
         stopped = self.running()
         for job_id in stopped:
-            self._feeds[job_id].stop()
+            self._subscriptions[job_id].stop()
         return stopped
 
     async def close(self, job_id: str | None = None) -> None:
         """Hear a job, or any, no longer; when this returns, the broker knows."""
-        closing = [feed for key, feed in self._feeds.items() if job_id in (None, key)]
-        await asyncio.gather(*(feed.close() for feed in closing))
-        for key in [job_id] if job_id else list(self._feeds):
-            self._feeds.pop(key, None)
+        closing = [subscription for key, subscription in self._subscriptions.items() if job_id in (None, key)]
+        await asyncio.gather(*(subscription.close() for subscription in closing))
+        for key in [job_id] if job_id else list(self._subscriptions):
+            self._subscriptions.pop(key, None)
 
 
 @asynccontextmanager
@@ -166,7 +166,7 @@ async def _consumer(
         opt_start_seq=position + 1,
         ack_policy=AckPolicy.NONE,
         mem_storage=True,
-        inactive_threshold=ABANDONED,
+        inactive_threshold=INACTIVE_THRESHOLD,
     )
     subscription: JetStreamContext.PullSubscription | None = None
     try:

@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from gateway.jobs.submission import Jobs
-from gateway.live.messages import ErrorFrame, encode_frame
+from gateway.live.messages import ErrorMessage, encode_message
 from gateway.live.outbox import Outbox
 from shared import subjects
 from shared.bus import AWAY, Bus
@@ -28,7 +28,7 @@ REPLAY_BATCH = 64
 _decode = msgspec.json.Decoder(Event).decode
 
 
-class Subscription:
+class EventSubscription:
     """One client's interest in one job.
 
     Attributes:
@@ -74,29 +74,29 @@ class EventHub:
     def __init__(self, bus: Bus, jobs: Jobs) -> None:
         self._bus = bus
         self._jobs = jobs
-        self._by_job: defaultdict[str, set[Subscription]] = defaultdict(set)
-        self._behind: set[Subscription] = set()
+        self._by_job: defaultdict[str, set[EventSubscription]] = defaultdict(set)
+        self._lagging: set[EventSubscription] = set()
         self._wake = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
         """Pass an event on. Without a listener it costs a dictionary look-up."""
         job_id = message.subject.split(".")[2]
-        listeners = self._by_job.get(job_id)
-        if not listeners:
+        subscriptions = self._by_job.get(job_id)
+        if not subscriptions:
             return
-        for event, frame in _events([message.data]):
-            for subscription in listeners:
+        for event, frame in decode_events([message.data]):
+            for subscription in subscriptions:
                 subscription.deliver(event, frame)
 
     async def subscribe(
         self, job_id: str, outbox: Outbox, after_seq: int | None, viewer: str | None = None
-    ) -> Subscription | None:
+    ) -> EventSubscription | None:
         """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
 
         While NATS is away they come later. Returns None, after an error frame, if there is no such job, or none that
         `viewer` may know of.
         """
-        subscription = Subscription(job_id, outbox, after_seq, viewer)
+        subscription = EventSubscription(job_id, outbox, after_seq, viewer)
         subscription.hold()
         # Listening comes before reading: an event in between is held, not missed.
         self._by_job[job_id].add(subscription)
@@ -106,22 +106,22 @@ class EventHub:
             self.unsubscribe(subscription)  # the client left meanwhile: nobody else would
             raise
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: EventSubscription) -> None:
         """Stop; doing it again is fine."""
-        self._behind.discard(subscription)
-        listeners = self._by_job.get(subscription.job_id)
-        if listeners is not None:
-            listeners.discard(subscription)
-            if not listeners:
+        self._lagging.discard(subscription)
+        subscriptions = self._by_job.get(subscription.job_id)
+        if subscriptions is not None:
+            subscriptions.discard(subscription)
+            if not subscriptions:
                 del self._by_job[subscription.job_id]
 
     async def on_connect(self) -> None:
         """NATS was away: every subscription may have missed something."""
-        for subscription in [each for listeners in self._by_job.values() for each in listeners]:
-            if subscription not in self._behind:
+        for subscription in [each for subscriptions in self._by_job.values() for each in subscriptions]:
+            if subscription not in self._lagging:
                 subscription.after_seq = subscription.last_seq
                 subscription.hold()
-                self._behind.add(subscription)
+                self._lagging.add(subscription)
         self._wake.set()
 
     async def run(self) -> None:
@@ -129,33 +129,33 @@ class EventHub:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for subscription in list(self._behind):
-                self._behind.discard(subscription)
+            for subscription in list(self._lagging):
+                self._lagging.discard(subscription)
                 await self._catch_up(subscription)
-            if self._behind:
+            if self._lagging:
                 await asyncio.sleep(RETRY)
                 self._wake.set()
 
-    async def _catch_up(self, subscription: Subscription) -> bool:
+    async def _catch_up(self, subscription: EventSubscription) -> bool:
         """Send what the client lacks; later, if NATS is away. False if there is no such job."""
         try:
             found = await self._replay(subscription)
         except UnavailableError as error:
             log.info("subscription waits for NATS", job_id=subscription.job_id, error=str(error))
-            self._behind.add(subscription)
+            self._lagging.add(subscription)
             self._wake.set()
             return True
         if not found:
             self.unsubscribe(subscription)
-            subscription.outbox.put(encode_frame(ErrorFrame("There is no such job.", subscription.job_id)))
+            subscription.outbox.put(encode_message(ErrorMessage("There is no such job.", subscription.job_id)))
         return found
 
-    async def _replay(self, subscription: Subscription) -> bool:
+    async def _replay(self, subscription: EventSubscription) -> bool:
         job_id, viewer, after_seq = subscription.job_id, subscription.viewer, subscription.after_seq
         if after_seq is not None:
             if await self._jobs.current(job_id, viewer) is None:
                 return False  # before the first of its events
-            for event, frame in _events(await lifecycle_events(self._bus.require(), job_id)):
+            for event, frame in decode_events(await lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
                     subscription.after_seq = event.seq
@@ -164,14 +164,14 @@ class EventHub:
             return False
         state = event_of(entry.record, entry.revision)
         if after_seq is None or state.seq != subscription.last_seq or state.seq == after_seq:
-            subscription.send(state, encode_frame(state))
+            subscription.send(state, encode_message(state))
         # A number from the future must not silence what comes.
         subscription.last_seq = state.seq
         subscription.release()
         return True
 
 
-def _events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
+def decode_events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
     """The frames that are events; anybody may publish on their subjects."""
     for frame in frames:
         try:

@@ -41,20 +41,20 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """The answer to a ping."""
 
 
-class ErrorFrame(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
+class ErrorMessage(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
     """What was wrong with a frame; the connection goes on."""
 
     detail: str
     job_id: str | None = None
 
 
-Request = Subscribe | Unsubscribe | Ping
+ClientMessage = Subscribe | Unsubscribe | Ping
 
 
-def decode_request(text: str | bytes) -> Request:
+def decode_client_message(text: str | bytes) -> ClientMessage:
     """The request in a frame. Raises: msgspec.DecodeError, as `decode_json` does."""
-    request: Request = decode_json(text.encode() if isinstance(text, str) else text, Request)
+    request: ClientMessage = decode_json(text.encode() if isinstance(text, str) else text, ClientMessage)
     return request
 
 
-encode_frame = encode
+encode_message = encode

@@ -5,7 +5,7 @@ from contextlib import suppress
 import msgspec
 
 from gateway.decoding import decode_json
-from gateway.http.handlers.job_status import _read_cursor
+from gateway.http.handlers.job_status import _decode_cursor
 from gateway.http.middleware import child_of, new_traceparent
 from gateway.http.requests import field_error
 from gateway.index.estimator import Estimator
@@ -14,8 +14,8 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.submission import draft_record
 from gateway.jobs.views import Views
-from gateway.live.event_hub import _events
-from gateway.live.messages import ErrorFrame, decode_request, encode_frame
+from gateway.live.event_hub import decode_events
+from gateway.live.messages import ErrorMessage, decode_client_message, encode_message
 from gateway.problems import Problem, invalid, problem_response
 from gateway.prompts import PromptComponents, build_prompt
 from gateway.schemas import GenerateRequest
@@ -78,10 +78,10 @@ def _accept(request: GenerateRequest) -> None:
 def frame(data: bytes) -> None:
     """A text frame: understood, or explained in a frame that is one itself."""
     try:
-        decode_request(data)
+        decode_client_message(data)
     except msgspec.DecodeError as error:
         problem = field_error(str(error))
-        assert msgspec.json.decode(encode_frame(ErrorFrame(problem.message)))["detail"]
+        assert msgspec.json.decode(encode_message(ErrorMessage(problem.message)))["detail"]
 
 
 def stored(data: bytes) -> None:
@@ -106,7 +106,7 @@ def stored(data: bytes) -> None:
 
 def event(data: bytes) -> None:
     """A message on a subject of events."""
-    for found, text in _events([data]):
+    for found, text in decode_events([data]):
         assert isinstance(found, Event)
         assert text is data
 
@@ -147,7 +147,7 @@ def words(data: bytes) -> None:
     text = data.decode(errors="surrogateescape")
     assert len(child_of(text)) == 55
     with suppress(Problem):
-        assert _read_cursor(text).job_id in text
+        assert _decode_cursor(text).job_id in text
 
 
 COMPONENTS = '{"genre": "jazz", "tempo": "120 bpm", "instruments": ["piano", "bass"], "custom_text": "live"}'

@@ -161,7 +161,7 @@ async def test_a_query_that_is_no_query_is_refused(system: System) -> None:
 
 
 async def test_one_job_too_many_is_not_heard_but_followed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_subscriptions, "MAX_FEEDS", 2)
+    monkeypatch.setattr(audio_subscriptions, "MAX_AUDIO_SUBSCRIPTIONS", 2)
     api, js, first = await start(system)
     others = [await api.generate() for _ in range(2)]
     async with api.http.ws_connect("/ws") as socket:

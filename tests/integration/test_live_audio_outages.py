@@ -6,7 +6,7 @@ import pytest
 from nats.js.api import StorageType
 
 from gateway.http import websocket
-from gateway.live.outbox import AUDIO_LIMIT
+from gateway.live.outbox import MAX_AUDIO_BYTES
 from shared import subjects
 from shared.errors import TopologyError
 from shared.topology import ensure_streams
@@ -28,7 +28,7 @@ async def test_a_client_that_pauses_loses_nothing_and_the_gateway_holds_little(s
         (consumer,) = await js.consumers_info(subjects.AUDIO_STREAM)
         taken = 60 - (consumer.num_pending or 0)
         # The sockets' own buffers hold some megabytes too.
-        assert taken * len(pieces[0]) < AUDIO_LIMIT + 24_000_000
+        assert taken * len(pieces[0]) < MAX_AUDIO_BYTES + 24_000_000
         assert await hear(socket, 60) == pieces
 
 
@@ -59,7 +59,7 @@ async def test_a_client_that_never_reads_is_cut_off(system: System, monkeypatch:
     await publish(js, job_id, *(piece(job_id, seq, frames=LARGE) for seq in range(30)))
 
     async def cut_off() -> bool:
-        return not api.services.sockets
+        return not api.services.websockets
 
     await eventually(cut_off, "the deaf client is cut off")
     assert await listeners(js) == 0

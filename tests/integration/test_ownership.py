@@ -129,7 +129,7 @@ async def test_who_subscribes_to_the_job_of_another_key_hears_nothing_of_it(
         await two.daw.delete(job_id)
         await socket.send_json({"type": "subscribe", "job_id": own})
         assert (await receive(socket))["job_id"] == own
-    assert not two.web.services.hub._behind
+    assert not two.web.services.hub._lagging
 
 
 async def test_whoever_has_the_key_follows_and_cancels_the_job(two: Two) -> None:

@@ -132,7 +132,7 @@ async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(syste
 
 async def test_records_that_the_broker_removed_are_forgotten(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a purge, or because they are older than an operator lets the bucket keep them."""
-    monkeypatch.setattr("gateway.probe.INTERVAL", 0.05)
+    monkeypatch.setattr("gateway.probe.CHECK_INTERVAL", 0.05)
     api, client = await system.gateway(), await system.nats()
     js, jobs = client.jetstream(), await fill(client, 3)
     await eventually(lambda: _knows(api, jobs[-1]), "the gateway knows the jobs")

@@ -145,7 +145,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_others_nothing(sys
         await asyncio.to_thread(_flood, deaf)
 
         async def alone() -> bool:
-            return len(api.services.sockets) == 1
+            return len(api.services.websockets) == 1
 
         await eventually(alone, "the deaf client is cut off")
         kinds = [(await receive(reader))["type"] for _ in range(3)]

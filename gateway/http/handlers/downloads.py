@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.http.authentication import owner_of
-from gateway.http.conditions import failed_condition, wanted_part
+from gateway.http.conditional_requests import evaluate_preconditions, requested_range
 from gateway.http.requests import read_query
 from gateway.jobs.stored_files import LostError
 from gateway.problems import Problem, audio_gone, file_lost, unavailable
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 Response = TypeVar("Response", bound=web.StreamResponse)
 
 
-class File(NamedTuple):
+class DownloadableFile(NamedTuple):
     """A file of a job, and how a client saves it."""
 
     stored: Audio | Output
@@ -44,16 +44,16 @@ class File(NamedTuple):
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """The audio of a job; see `_serve`."""
-    return await _serve(request, audio_of)
+    """The audio of a job; see `_respond`."""
+    return await _respond(request, audio_file)
 
 
 async def download_output(request: web.Request) -> web.StreamResponse:
-    """A file that was made beside the audio; see `_serve`."""
-    return await _serve(request, lambda record: output_of(record, request.match_info["name"]))
+    """A file that was made beside the audio; see `_respond`."""
+    return await _respond(request, lambda record: output_file(record, request.match_info["name"]))
 
 
-async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> web.StreamResponse:
+async def _respond(request: web.Request, choose: Callable[[JobRecord], DownloadableFile]) -> web.StreamResponse:
     """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either.
 
     Raises:
@@ -67,15 +67,15 @@ async def _serve(request: web.Request, choose: Callable[[JobRecord], File]) -> w
         raise file_lost(record, file.name)
     if services.index.has_expired(record):
         raise audio_gone(record)
-    asked = Download(request, services, record, file)
+    asked = DownloadRequest(request, services, record, file)
     try:
-        return await (asked.through_gateway() if query.proxy else asked.from_store())
+        return await (asked.proxy() if query.proxy else asked.redirect())
     except LostError as error:
-        await asked.note_loss(error)
+        await asked.record_loss(error)
         raise file_lost(record, file.name) from error
 
 
-def audio_of(record: JobRecord) -> File:
+def audio_file(record: JobRecord) -> DownloadableFile:
     """A finished job's audio. Nothing but audio is ever served with 200.
 
     Raises:
@@ -91,13 +91,13 @@ def audio_of(record: JobRecord) -> File:
     raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} has no audio: it {reason}.")
 
 
-def output_of(record: JobRecord, name: str) -> File:
+def output_file(record: JobRecord, name: str) -> DownloadableFile:
     """What a finished job made beside its audio.
 
     Raises:
         Problem: 409 as for the audio; 404 that says what there is.
     """
-    audio_of(record)
+    audio_file(record)
     for output in record.outputs:
         if output.name == name:
             return _file(record, output, output.content_type, f"{record.job_id}-{name}")
@@ -105,20 +105,22 @@ def output_of(record: JobRecord, name: str) -> File:
     raise Problem(HTTPStatus.NOT_FOUND, f"Job {record.job_id} has no such file. Beside its audio it has {names}.")
 
 
-def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: str) -> File:
+def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: str) -> DownloadableFile:
     modified = record.completed_at or record.updated_at
-    return File(stored, content_type, name, modified.replace(microsecond=0))  # HTTP's dates have whole seconds
+    return DownloadableFile(
+        stored, content_type, name, modified.replace(microsecond=0)
+    )  # HTTP's dates have whole seconds
 
 
-class Download(NamedTuple):
+class DownloadRequest(NamedTuple):
     """A request of a file that the job's record names. Before the head of an answer is out, LostError ends it."""
 
     request: web.Request
     services: Services
     record: JobRecord
-    file: File
+    file: DownloadableFile
 
-    async def from_store(self) -> web.Response:
+    async def redirect(self) -> web.Response:
         """A redirect, after a look whether that leads to the file."""
         stored, probe = self.file.stored, self.services.probe
         if probe.s3.status != "healthy":
@@ -130,10 +132,10 @@ class Download(NamedTuple):
         url = self.services.storage.presigned_url(stored.key, self.file.name)
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
-    async def through_gateway(self) -> web.StreamResponse:
+    async def proxy(self) -> web.StreamResponse:
         """The file, or what the request's conditions make of it."""
         request, stored = self.request, self.file.stored
-        condition = failed_condition(request, stored.sha256, self.file.modified)
+        condition = evaluate_preconditions(request, stored.sha256, self.file.modified)
         if condition or request.method == "HEAD":
             await self.services.objects.check(stored)
             if condition is HTTPStatus.PRECONDITION_FAILED:
@@ -141,9 +143,9 @@ class Download(NamedTuple):
                     condition, "The stored file is another one than If-Match or If-Unmodified-Since asks for."
                 )
             headers = self.file.headers | {"Content-Length": str(stored.size)}
-            return self._marked(web.Response(status=condition or HTTPStatus.OK, headers=headers))
-        part = wanted_part(request, stored.sha256, stored.size)
-        response = self._marked(web.StreamResponse(headers=self.file.headers))
+            return self._add_validators(web.Response(status=condition or HTTPStatus.OK, headers=headers))
+        part = requested_range(request, stored.sha256, stored.size)
+        response = self._add_validators(web.StreamResponse(headers=self.file.headers))
         if part is not None:
             response.set_status(HTTPStatus.PARTIAL_CONTENT)
             response.headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{stored.size}"
@@ -151,16 +153,16 @@ class Download(NamedTuple):
         await self._stream(response, range(stored.size) if part is None else part)
         return response
 
-    async def note_loss(self, error: LostError) -> None:
+    async def record_loss(self, error: LostError) -> None:
         """Have the job's record learn it. Without NATS the next download tries again."""
         log.warning("a file is lost", job_id=self.record.job_id, error=str(error))
-        metrics.LOST.inc()
+        metrics.LOST_FILES.inc()
         try:
             await self.services.ledger.mark_lost(self.record.job_id, self.file.stored)
         except UnavailableError as away:
             log.info("the record learns of that later", error=str(away))
 
-    def _marked(self, response: Response) -> Response:
+    def _add_validators(self, response: Response) -> Response:
         response.etag, response.last_modified = self.file.stored.sha256, self.file.modified
         return response
 
@@ -184,11 +186,11 @@ class Download(NamedTuple):
                 await response.write_eof()
             except (TimeoutError, aiohttp.ClientError, LostError) as error:
                 # What is written after the head is taken for audio: the client sees that the file ends too early.
-                self._break_off(error)
+                self._abort(error)
                 if isinstance(error, LostError):
-                    await self.note_loss(error)
+                    await self.record_loss(error)
 
-    def _break_off(self, error: Exception) -> None:
+    def _abort(self, error: Exception) -> None:
         log.warning("download broken off", key=self.file.stored.key, error=repr(error))
         if self.request.transport is not None:
             self.request.transport.abort()

@@ -32,8 +32,8 @@ async def generate(request: web.Request) -> web.Response:
         max_duration=services.settings.max_duration,
     )
     # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
-    draft = draft_record(recipe, body, _key(request), request[TRACEPARENT], owner_of(request))
-    record = await asyncio.shield(_accept(services, draft, _reuse(body)))
+    draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], owner_of(request))
+    record = await asyncio.shield(_accept(services, draft, _reuse_policy(body)))
     accepted = JobAccepted(
         job_id=record.job_id,
         status=record.status,
@@ -52,7 +52,7 @@ async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobReco
         return await services.jobs.submit(draft, reuse)
 
 
-def _reuse(body: GenerateRequest) -> Reuse:
+def _reuse_policy(body: GenerateRequest) -> Reuse:
     """Without a seed, music is asked for that nobody has heard yet."""
     if body.cache is UNSET:
         return "none" if body.seed is None else "same"
@@ -61,7 +61,7 @@ def _reuse(body: GenerateRequest) -> Reuse:
     return "any" if body.seed is None else "same"
 
 
-def _key(request: web.Request) -> str | None:
+def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY_FORMAT.match(key):
         raise invalid(FieldError("Idempotency-Key", "1 to 255 visible ASCII characters, such as a UUID."))

@@ -48,8 +48,8 @@ async def health(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """200 as soon as jobs are accepted."""
     services = request.app[SERVICES]
-    if obstacle := services.probe.obstacle:
-        raise unavailable(f"Not ready: {obstacle}")
+    if not_ready_reason := services.probe.not_ready_reason:
+        raise unavailable(f"Not ready: {not_ready_reason}")
     return json_response(Liveness("ready"))
 
 

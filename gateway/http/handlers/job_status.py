@@ -29,14 +29,14 @@ async def list_jobs(request: web.Request) -> web.Response:
     """GET /api/v1/jobs: newest first, a page at a time."""
     services, owner = request.app[SERVICES], owner_of(request)
     query = read_query(request, JobsQuery)
-    before = _read_cursor(query.cursor) if query.cursor else None
+    before = _decode_cursor(query.cursor) if query.cursor else None
     # One more than asked for tells whether there is a next page.
     found = services.index.newest(query.limit + 1, query.status, before, owner)
     page = found[: query.limit]
     body = JobList(
         jobs=[services.views.of(record) for record in page],
         total=services.index.count(query.status, owner),
-        next_cursor=_cursor(page[-1]) if len(found) > query.limit else None,
+        next_cursor=_encode_cursor(page[-1]) if len(found) > query.limit else None,
     )
     return json_response(body)
 
@@ -49,12 +49,12 @@ async def cancel(request: web.Request) -> web.Response:
     return json_response(Message("Job cancelled successfully"))
 
 
-def _cursor(record: JobRecord) -> str:
+def _encode_cursor(record: JobRecord) -> str:
     milliseconds = (record.created_at - _EPOCH) // timedelta(milliseconds=1)
     return f"{milliseconds}-{record.job_id}"
 
 
-def _read_cursor(cursor: str) -> Position:
+def _decode_cursor(cursor: str) -> Position:
     milliseconds, _, job_id = cursor.partition("-")
     # 14 digits reach beyond the year 5000; more would overflow a date.
     if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= 14 and is_job_id(job_id)):

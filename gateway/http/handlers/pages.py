@@ -4,8 +4,8 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from gateway.decoding import spelled
-from gateway.http.responses import json_response, unless_known
+from gateway.decoding import format_number
+from gateway.http.responses import conditional_response, json_response
 from gateway.schemas import ServiceInfo
 from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
@@ -30,18 +30,18 @@ async def index(request: web.Request) -> web.Response:
         answer = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
         answer.headers["Vary"] = "Accept"
         return answer
-    longest = f'data-max-duration="{spelled(request.app[SERVICES].settings.max_duration)}"'.encode()
+    longest = f'data-max-duration="{format_number(request.app[SERVICES].settings.max_duration)}"'.encode()
     page = web.Response(
         body=_PAGE.replace(b'data-max-duration="120"', longest),
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": _POLICY},
     )
-    answer = unless_known(request, page)
+    answer = conditional_response(request, page)
     answer.headers["Vary"] = "Accept"
     return answer
 
 
 async def openapi_document(request: web.Request) -> web.Response:
     """GET /openapi.json: the OpenAPI 3.1 document, built once at start."""
-    return unless_known(request, json_response(request.app[DOCUMENT]))
+    return conditional_response(request, json_response(request.app[DOCUMENT]))

@@ -26,7 +26,7 @@ async def build(request: web.Request) -> web.Response:
     return json_response(built)
 
 
-async def surprise(request: web.Request) -> web.Response:
+async def random_prompt(request: web.Request) -> web.Response:
     """GET /api/v1/prompt/random."""
     query = read_query(request, RandomQuery)
     return json_response(build_prompt(random_components(query.complexity, _source)))

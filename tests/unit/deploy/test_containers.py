@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import SequenceNode
 
-from gateway.access.bind_policy import check_name, is_loopback
+from gateway.access.bind_policy import check_host_header, is_loopback
 from gateway.problems import Problem
 from shared.settings import Settings, load_settings
 
@@ -158,7 +158,7 @@ def gateway_environment(path: Path) -> dict[str, str]:
 
 def answers_to(host: str, settings: Settings, *, keyed: bool) -> bool:
     try:
-        check_name(host, settings, keyed=keyed)
+        check_host_header(host, settings, keyed=keyed)
     except Problem:
         return False
     return True

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from deploy.stack.ports import LOOPBACK, free_ports
 from gateway.access.api_keys import ApiKeys, load_keys
 from gateway.access.quotas import Limits, Quotas
-from gateway.access.rate_limiter import Rates
+from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
 from gateway.app import create_app
 from gateway.http import server
@@ -38,7 +38,7 @@ from gateway.services import Services
 from shared.bus import Bus
 from shared.settings import load_settings
 from shared.storage import Storage
-from tests.unit.gateway.raw import Connect, Connection, Serve
+from tests.unit.gateway.raw import Connect, RawConnection, Serve
 from tests.unit.gateway.samples import DAW, WEB
 
 Api = TestClient[web.Request, web.Application]
@@ -69,7 +69,7 @@ async def services() -> AsyncIterator[Services]:
         yield Services(
             settings=settings,
             keys=load_keys(settings),
-            rates=Rates(settings.key_rate, settings.key_burst),
+            rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
             quotas=Quotas(index, ledger, Reservations(bus), limits),
             bus=bus,
             storage=storage,
@@ -108,7 +108,7 @@ def keyed(services: Services, api: Api) -> Api:
 @pytest.fixture
 async def serve(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
     """Starts the gateway with some settings; returns its port."""
-    monkeypatch.setattr(server, "LINGER", 0.2)
+    monkeypatch.setattr(server, "LINGER_TIMEOUT", 0.2)
     async with AsyncExitStack() as stack:
 
         async def start(**environment: str) -> int:
@@ -125,8 +125,8 @@ async def serve(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 async def connect() -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
-        async def open_one(port: int, address: str = LOOPBACK) -> Connection:
-            client = Connection(*await asyncio.open_connection(LOOPBACK, port, local_addr=(address, 0)))
+        async def open_one(port: int, address: str = LOOPBACK) -> RawConnection:
+            client = RawConnection(*await asyncio.open_connection(LOOPBACK, port, local_addr=(address, 0)))
             stack.push_async_callback(client.close)
             return client
 

@@ -8,12 +8,12 @@ import aiohttp
 
 from deploy.stack.ports import LOOPBACK
 
-PATIENCE = 20
+TIMEOUT = 20
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
-class Connection:
+class RawConnection:
     """A connection that sends just what it is told to."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,18 +27,18 @@ class Connection:
             await self._writer.drain()
 
     async def head(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await self._reader.readuntil(b"\r\n\r\n")
 
     async def exactly(self, size: int) -> bytes:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await self._reader.readexactly(size)
 
     async def rest(self) -> bytes:
         """All that comes until the other side closes."""
         found = b""
         with suppress(ConnectionError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while data := await self._reader.read(65536):
                     found += data
         return found
@@ -50,12 +50,12 @@ class Connection:
 
 
 Serve = Callable[..., Awaitable[int]]
-Connect = Callable[..., Awaitable[Connection]]
+Connect = Callable[..., Awaitable[RawConnection]]
 
 
 async def is_well(port: int) -> bool:
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as http,
         http.get(f"http://{LOOPBACK}:{port}/health/live") as response,
     ):
         return response.status == 200

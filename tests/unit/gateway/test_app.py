@@ -32,7 +32,7 @@ class Part:
 async def test_a_part_that_fails_begins_anew_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("gateway.app.PAUSE", 0.0)
+    monkeypatch.setattr("gateway.app.RESTART_DELAY", 0.0)
     part = Part()
     task = asyncio.create_task(keep_running(part.run))
     async with asyncio.timeout(5):

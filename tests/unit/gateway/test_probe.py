@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.probe import SERIES, Component, set_gauges
+from gateway.probe import MAX_SERIES, Component, set_index_gauges
 from gateway.services import Services
 from shared.bus import Bus
 from shared.errors import BucketError, UnavailableError
@@ -37,14 +37,14 @@ async def test_one_bad_look_changes_nothing_and_one_good_one_mends_all(
     away = UnavailableError("S3 is away")
     fail += [None, away, None, away, away, None]
     while fail:
-        await probe._look_at_s3()
+        await probe._check_s3()
         found.append(probe.s3.status)
     assert found == ["healthy", "healthy", "healthy", "healthy", "degraded", "healthy"]
 
 
 async def test_the_first_look_counts_at_once(services: Services, fail: list[Exception | None]) -> None:
     fail.append(BucketError("S3 has no bucket music-audio"))
-    await services.probe._look_at_s3()
+    await services.probe._check_s3()
     assert services.probe.s3 == Component("unhealthy", "S3 has no bucket music-audio")
 
 
@@ -54,8 +54,8 @@ async def test_a_gateway_that_has_not_heard_of_the_records_for_long_is_not_ready
 ) -> None:
     monkeypatch.setattr(Bus, "is_ready", True)
     monkeypatch.setattr(services.index, "apart", lambda: timedelta(seconds=seconds))
-    assert (services.probe.obstacle is None) == (words is None)
-    assert (words or "") in (services.probe.obstacle or "")
+    assert (services.probe.not_ready_reason is None) == (words is None)
+    assert (words or "") in (services.probe.not_ready_reason or "")
 
 
 def series(name: str, label: str) -> dict[str, float]:
@@ -74,7 +74,7 @@ def index_of(*records: JobRecord) -> JobIndex:
 def test_records_are_told_with_their_limit_and_what_is_damaged() -> None:
     index = index_of(record(1), completed(2))
     index.damaged["gen_000000000001"] = 7
-    set_gauges(index)
+    set_index_gauges(index)
     names = ("musicgen_records", "musicgen_records_limit", "musicgen_records_damaged")
     assert [REGISTRY.get_sample_value(name) for name in names] == [2, MAX_RECORDS, 1]
 
@@ -84,18 +84,18 @@ def test_queues_are_told_by_model_and_by_key() -> None:
     index = index_of(
         record(1, **daw), record(2, model="small"), record(3, is_follower=True, **daw), completed(4, **daw)
     )
-    set_gauges(index)
+    set_index_gauges(index)
     assert series("musicgen_queued_jobs", "model") == {"starter": 1, "small": 1}
     assert series("musicgen_key_queued_jobs", "key") == {"daw": 2, "(none)": 1}
     assert series("musicgen_key_records", "key") == {"daw": 3, "(none)": 1}
     index.discard(record(2).job_id)
-    set_gauges(index)
+    set_index_gauges(index)
     assert series("musicgen_queued_jobs", "model") == {"starter": 1}
 
 
 def test_a_thousand_keys_make_few_series_and_none_is_lost() -> None:
     busy = [record(number, owner="busy") for number in range(1000, 1003)]
-    set_gauges(index_of(*busy, *(record(number, owner=f"key-{number}") for number in range(1000))))
+    set_index_gauges(index_of(*busy, *(record(number, owner=f"key-{number}") for number in range(1000))))
     found = series("musicgen_key_records", "key")
-    assert len(found) == SERIES + 1
+    assert len(found) == MAX_SERIES + 1
     assert (found["busy"], sum(found.values())) == (3, 1003)

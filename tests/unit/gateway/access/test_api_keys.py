@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access.api_keys import LONGEST, SHORTEST, ApiKeys, load_keys, read_pairs
+from gateway.access.api_keys import MAX_KEY_LENGTH, MIN_KEY_LENGTH, ApiKeys, load_keys, read_pairs
 from shared.errors import SettingsError
 from shared.settings import load_settings
 
-FIRST, SECOND = "k" * SHORTEST, "A.b_c~d-" * 8
+FIRST, SECOND = "k" * MIN_KEY_LENGTH, "A.b_c~d-" * 8
 
 
 def keys(text: str = "", file: Path | None = None) -> ApiKeys:
@@ -58,7 +58,7 @@ def test_the_keys_themselves_are_not_kept() -> None:
         (f"{'n' * 33}:{FIRST}", "NAME:KEY"),
         (f":{FIRST}", "NAME:KEY"),
         (f"daw:{FIRST[1:]}", "the key of daw needs 16"),
-        (f"daw:{'k' * (LONGEST + 1)}", "the key of daw needs 16 to 256"),
+        (f"daw:{'k' * (MAX_KEY_LENGTH + 1)}", "the key of daw needs 16 to 256"),
         (f"daw:{FIRST}/+=", "the key of daw"),
         (f"daw:{FIRST},web:{FIRST}", "daw and web have the same key"),
     ],
@@ -91,7 +91,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except SettingsError as error:
         refused = str(error)
     assert not refused or refused.startswith("API_KEYS")
-    assert all(name and len(key) >= SHORTEST for name, key in pairs)
+    assert all(name and len(key) >= MIN_KEY_LENGTH for name, key in pairs)
 
 
 @given(st.text(max_size=40))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access.rate_limiter import Rates
+from gateway.access.rate_limiter import RateLimiter
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import DAW, WEB, bearer
@@ -21,7 +21,7 @@ class Clock:
 
 def test_a_burst_is_let_through_and_then_as_many_as_the_rate_says() -> None:
     clock = Clock()
-    rates = Rates(rate=2, burst=3, clock=clock)
+    rates = RateLimiter(rate=2, burst=3, clock=clock)
     assert [rates.take("daw") for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
     clock.now += 0.5
     assert [rates.take("daw") for _ in range(2)] == [0, 0.5]
@@ -30,7 +30,7 @@ def test_a_burst_is_let_through_and_then_as_many_as_the_rate_says() -> None:
 
 
 def test_one_name_takes_nothing_from_another() -> None:
-    rates = Rates(rate=1, burst=1, clock=Clock())
+    rates = RateLimiter(rate=1, burst=1, clock=Clock())
     assert [rates.take(name) for name in ("daw", "web", "daw")] == [0, 0, 1]
 
 
@@ -41,7 +41,7 @@ def test_one_name_takes_nothing_from_another() -> None:
 )
 def test_never_more_than_the_burst_and_the_rate_allow(rate: float, burst: int, pauses: list[float]) -> None:
     clock = Clock()
-    rates = Rates(rate, burst, clock)
+    rates = RateLimiter(rate, burst, clock)
     taken, began = 0, clock.now
     for pause in pauses:
         clock.now += pause
@@ -52,7 +52,7 @@ def test_never_more_than_the_burst_and_the_rate_allow(rate: float, burst: int, p
 
 
 async def test_too_many_requests_are_a_429_that_says_when_to_come_back(keyed: Api, services: Services) -> None:
-    services.rates = Rates(rate=0.1, burst=2)
+    services.rate_limiter = RateLimiter(rate=0.1, burst=2)
     for status in (200, 200, 429):
         async with keyed.get("/api/v1/jobs", headers=bearer(DAW)) as response:
             assert response.status == status
@@ -63,7 +63,7 @@ async def test_too_many_requests_are_a_429_that_says_when_to_come_back(keyed: Ap
 
 
 async def test_what_needs_no_key_and_a_wrong_key_take_nothing(keyed: Api, services: Services) -> None:
-    services.rates = Rates(rate=0.1, burst=1)
+    services.rate_limiter = RateLimiter(rate=0.1, burst=1)
     for _ in range(3):
         async with keyed.get("/health/live", headers=bearer(DAW)) as response:
             assert response.status == 200
@@ -75,7 +75,7 @@ async def test_what_needs_no_key_and_a_wrong_key_take_nothing(keyed: Api, servic
 
 async def test_frames_beyond_the_rate_wait(keyed: Api, services: Services) -> None:
     clock = Clock()
-    services.rates = Rates(rate=100, burst=3, clock=clock)
+    services.rate_limiter = RateLimiter(rate=100, burst=3, clock=clock)
     async with keyed.ws_connect("/ws", headers=bearer(DAW)) as socket:
         for _ in range(4):
             await socket.send_str('{"type": "ping"}')

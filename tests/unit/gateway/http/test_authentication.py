@@ -16,7 +16,7 @@ OPEN = {"/", "/health/live", "/health/ready", "/openapi.json"}
 
 
 def test_what_is_open_is_what_the_documentation_says() -> None:
-    assert {route.path for route in ROUTES if route.is_open} == OPEN
+    assert {route.path for route in ROUTES if route.is_public} == OPEN
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import metrics
 from gateway.services import Services
-from tests.unit.gateway.raw import LIVE, POST, Connect, Connection, Serve, is_well
+from tests.unit.gateway.raw import LIVE, POST, Connect, RawConnection, Serve, is_well
 
 
 class Answer(NamedTuple):
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
         return found
 
 
-async def answer(client: Connection, *, has_body: bool = True) -> Answer:
+async def answer(client: RawConnection, *, has_body: bool = True) -> Answer:
     """The next answer; what comes behind it stays."""
     head = io.BytesIO(await client.head())
     status = int(head.readline().split()[1])

@@ -11,7 +11,7 @@ from deploy.stack.ports import LOOPBACK
 from gateway.http import requests
 from gateway.services import Services
 from shared.errors import SettingsError
-from tests.unit.gateway.raw import LIVE, PATIENCE, POST, Connect, Connection, Serve, is_let_in, is_well
+from tests.unit.gateway.raw import LIVE, POST, TIMEOUT, Connect, RawConnection, Serve, is_let_in, is_well
 
 # ---- Slow and idle ones ----
 
@@ -27,7 +27,7 @@ async def test_a_header_that_comes_byte_by_byte_is_cut_off_and_disturbs_nobody(
         if before:
             assert b" 200 " in await client.head()
 
-    async def drip(client: Connection) -> None:
+    async def drip(client: RawConnection) -> None:
         for letter in b"X-Slow: " + b"x" * 10_000:
             await client.send(bytes([letter]))
             await asyncio.sleep(0.05)
@@ -60,13 +60,13 @@ async def test_a_websocket_may_be_silent_for_longer(serve: Serve, connect: Conne
         for _ in range(2):
             await (await connect(port)).rest()  # one idle timeout passes
         await socket.send_str('{"type": "ping"}')
-        assert await socket.receive_json(timeout=PATIENCE) == {"type": "pong"}
+        assert await socket.receive_json(timeout=TIMEOUT) == {"type": "pong"}
 
 
 async def test_a_body_that_does_not_get_whole_is_a_408(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "BODY_PATIENCE", 0.2)
+    monkeypatch.setattr(requests, "BODY_TIMEOUT", 0.2)
     client = await connect(await serve())
     await client.send(POST + b'Content-Length: 50\r\n\r\n{"prompt"')
     assert b" 408 " in await client.head()
@@ -78,7 +78,7 @@ async def test_who_asks_without_end_and_never_reads_is_cut_off(serve: Serve, con
     deaf = await connect(port)
     # Answers of 20 kB each, until the buffers of both sides are full and nothing moves.
     flood = asyncio.create_task(deaf.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000))
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while not await is_let_in(port):
             await asyncio.sleep(0.1)
     flood.cancel()
@@ -101,7 +101,7 @@ async def test_one_connection_too_many_is_turned_away_until_another_one_closes(s
     assert b"Retry-After: 5" in answer
     assert b"application/problem+json" in answer
     await held[0].close()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while not await is_let_in(port):
             await asyncio.sleep(0.05)
 
@@ -133,9 +133,9 @@ async def test_one_client_has_so_many_websockets_and_another_one_as_many(serve: 
         assert "Retry-After" in refused.value.headers
         elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
         async with aiohttp.ClientSession(connector=elsewhere) as other, other.ws_connect(url):
-            assert services.listeners == {LOOPBACK: 2, "127.0.0.2": 1}
-    async with asyncio.timeout(PATIENCE):
-        while services.listeners:
+            assert services.websockets_by_client == {LOOPBACK: 2, "127.0.0.2": 1}
+    async with asyncio.timeout(TIMEOUT):
+        while services.websockets_by_client:
             await asyncio.sleep(0.01)
 
 

@@ -9,8 +9,8 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.websocket import MAX_FRAME, close_all
-from gateway.live.messages import Ping, Request, Subscribe, Unsubscribe, decode_request
+from gateway.http.websocket import MAX_FRAME, close_websockets
+from gateway.live.messages import ClientMessage, Ping, Subscribe, Unsubscribe, decode_client_message
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 
@@ -29,7 +29,7 @@ FRAMES = (
 
 @given(FRAMES)
 def test_every_frame_survives_the_wire(frame: Subscribe | Unsubscribe | Ping) -> None:
-    assert msgspec.json.decode(msgspec.json.encode(frame), type=Request) == frame
+    assert msgspec.json.decode(msgspec.json.encode(frame), type=ClientMessage) == frame
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_every_frame_survives_the_wire(frame: Subscribe | Unsubscribe | Ping) ->
         ('{"type": "ping"}', Ping()),
     ],
 )
-def test_a_frame_of_the_contract_is_understood(text: str, frame: Request) -> None:
-    assert decode_request(text) == frame
+def test_a_frame_of_the_contract_is_understood(text: str, frame: ClientMessage) -> None:
+    assert decode_client_message(text) == frame
 
 
 async def test_a_ping_is_answered_by_a_pong(api: Api) -> None:
@@ -123,10 +123,10 @@ async def test_plain_http_is_asked_to_upgrade(api: Api) -> None:
 
 async def test_a_stop_tells_clients_to_come_back_and_forgets_them(api: Api, services: Services) -> None:
     async with api.ws_connect("/ws") as socket:
-        closing = asyncio.create_task(close_all(api.app))
+        closing = asyncio.create_task(close_websockets(api.app))
         closed = await socket.receive(timeout=2)
         await closing
         assert (closed.type, closed.data) == (WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)
     async with asyncio.timeout(2):
-        while services.sockets:
+        while services.websockets:
             await asyncio.sleep(0.01)

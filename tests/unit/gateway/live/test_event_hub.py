@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.live.event_hub import EventHub, Subscription
-from gateway.live.outbox import TOTAL, Outbox
-from gateway.memory_budget import Buffers
+from gateway.live.event_hub import EventHub, EventSubscription
+from gateway.live.outbox import TOTAL_LIMIT, Outbox
+from gateway.memory_budget import MemoryBudget
 from gateway.services import Services
 from shared.messages import Event, EventType, JobStatus, event_of
 from shared.subjects import event_subject
@@ -22,7 +22,7 @@ def event(seq: int, kind: EventType = "processing") -> Event:
     return event_of(record(1, status=JobStatus.PROCESSING), seq, kind)
 
 
-def deliver(to: Subscription, *events: Event) -> None:
+def deliver(to: EventSubscription, *events: Event) -> None:
     for each in events:
         to.deliver(each, msgspec.json.encode(each))
 
@@ -38,20 +38,20 @@ async def sent(outbox: Outbox) -> list[int]:
 
 
 async def test_events_reach_the_client_in_order() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    deliver(Subscription(JOB, outbox), event(1), event(2), event(5))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    deliver(EventSubscription(JOB, outbox), event(1), event(2), event(5))
     assert await sent(outbox) == [1, 2, 5]
 
 
 async def test_an_event_that_comes_twice_or_late_is_given_once() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    deliver(Subscription(JOB, outbox), event(2), event(2), event(1), event(3), event(2))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    deliver(EventSubscription(JOB, outbox), event(2), event(2), event(1), event(3), event(2))
     assert await sent(outbox) == [2, 3]
 
 
 async def test_events_are_held_until_the_older_ones_were_sent() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    subscription = Subscription(JOB, outbox)
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    subscription = EventSubscription(JOB, outbox)
     subscription.hold()
     deliver(subscription, event(3), event(4))
     older = event(2)
@@ -62,8 +62,8 @@ async def test_events_are_held_until_the_older_ones_were_sent() -> None:
 
 
 async def test_what_was_held_is_not_repeated_if_it_was_caught_up_with() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    subscription = Subscription(JOB, outbox)
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    subscription = EventSubscription(JOB, outbox)
     subscription.hold()
     deliver(subscription, event(3), event(4))
     for each in (event(3), event(4)):
@@ -73,24 +73,24 @@ async def test_what_was_held_is_not_repeated_if_it_was_caught_up_with() -> None:
 
 
 async def test_release_without_hold_is_fine() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    subscription = Subscription(JOB, outbox)
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    subscription = EventSubscription(JOB, outbox)
     subscription.release()
     deliver(subscription, event(1))
     assert await sent(outbox) == [1]
 
 
 async def test_waiting_progress_is_replaced_but_the_life_cycle_never() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    deliver(Subscription(JOB, outbox), event(1), event(2, "progress"), event(3, "progress"), event(4, "completed"))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    deliver(EventSubscription(JOB, outbox), event(1), event(2, "progress"), event(3, "progress"), event(4, "completed"))
     assert await sent(outbox) == [1, 3, 4]
 
 
 @given(st.lists(st.integers(1, 20)), st.lists(st.integers(1, 20)), st.lists(st.integers(1, 20)))
 def test_numbers_rise_whatever_comes_live_held_and_late(first: list[int], held: list[int], last: list[int]) -> None:
     async def run() -> list[int]:
-        outbox = Outbox(Buffers(TOTAL))
-        subscription = Subscription(JOB, outbox)
+        outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+        subscription = EventSubscription(JOB, outbox)
         deliver(subscription, *map(event, first))
         subscription.hold()
         deliver(subscription, *map(event, held))
@@ -105,9 +105,9 @@ def test_numbers_rise_whatever_comes_live_held_and_late(first: list[int], held: 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"{}", b'{"type": "song"}', b"[" * 100_000])
 async def test_what_is_no_event_disturbs_nobody(services: Services, data: bytes) -> None:
-    outbox = Outbox(Buffers(TOTAL))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     hub = EventHub(services.bus, services.jobs)
-    hub._by_job[JOB].add(Subscription(JOB, outbox))
+    hub._by_job[JOB].add(EventSubscription(JOB, outbox))
     await hub.on_message(message(event_subject(JOB, "processing"), data))
     await hub.on_message(message(event_subject(JOB, "processing"), event(1)))
     assert await sent(outbox) == [1]
@@ -115,16 +115,20 @@ async def test_what_is_no_event_disturbs_nobody(services: Services, data: bytes)
 
 async def test_an_event_goes_to_all_who_follow_its_job_and_to_nobody_else(services: Services) -> None:
     hub = EventHub(services.bus, services.jobs)
-    first, second, other = Outbox(Buffers(TOTAL)), Outbox(Buffers(TOTAL)), Outbox(Buffers(TOTAL))
+    first, second, other = (
+        Outbox(MemoryBudget(TOTAL_LIMIT)),
+        Outbox(MemoryBudget(TOTAL_LIMIT)),
+        Outbox(MemoryBudget(TOTAL_LIMIT)),
+    )
     for job, outbox in ((JOB, first), (JOB, second), (job_id(2), other)):
-        hub._by_job[job].add(Subscription(job, outbox))
+        hub._by_job[job].add(EventSubscription(job, outbox))
     await hub.on_message(message(event_subject(JOB, "processing"), event(1)))
     assert [await sent(outbox) for outbox in (first, second, other)] == [[1], [1], []]
 
 
 async def test_unsubscribing_twice_is_fine_and_leaves_nothing_behind(services: Services) -> None:
     hub = EventHub(services.bus, services.jobs)
-    subscription = Subscription(JOB, Outbox(Buffers(TOTAL)))
+    subscription = EventSubscription(JOB, Outbox(MemoryBudget(TOTAL_LIMIT)))
     hub._by_job[JOB].add(subscription)
     for _ in range(2):
         hub.unsubscribe(subscription)
@@ -132,15 +136,15 @@ async def test_unsubscribing_twice_is_fine_and_leaves_nothing_behind(services: S
 
 
 async def test_who_subscribes_while_nats_is_away_waits_until_leaving(services: Services) -> None:
-    subscription = await services.hub.subscribe(JOB, Outbox(Buffers(TOTAL)), None)
+    subscription = await services.hub.subscribe(JOB, Outbox(MemoryBudget(TOTAL_LIMIT)), None)
     assert subscription is not None
-    assert subscription in services.hub._behind
+    assert subscription in services.hub._lagging
     services.hub.unsubscribe(subscription)
-    assert not services.hub._behind
+    assert not services.hub._lagging
     assert not services.hub._by_job
 
 
 @pytest.mark.parametrize("wrong", ["", "gen_1", "../etc", "gen_*", ">"])
 async def test_what_is_no_job_id_is_no_job_and_asks_nobody(services: Services, wrong: str) -> None:
-    assert await services.hub.subscribe(wrong, Outbox(Buffers(TOTAL)), None) is None
+    assert await services.hub.subscribe(wrong, Outbox(MemoryBudget(TOTAL_LIMIT)), None) is None
     assert not services.hub._by_job

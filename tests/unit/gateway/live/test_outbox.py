@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.live.outbox import AUDIO_LIMIT, LIMIT, TOTAL, Outbox, OutboxFullError, Piece
-from gateway.memory_budget import Buffers
+from gateway.live.outbox import MAX_AUDIO_BYTES, MAX_FRAMES, TOTAL_LIMIT, AudioFrame, Outbox, OutboxFullError
+from gateway.memory_budget import MemoryBudget
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ async def soon(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
-async def drain(outbox: Outbox, count: int) -> list[bytes | Piece]:
+async def drain(outbox: Outbox, count: int) -> list[bytes | AudioFrame]:
     """Exactly `count` frames, and then none."""
     frames = [await soon(outbox.get()) for _ in range(count)]
     waiting = asyncio.create_task(outbox.get())
@@ -41,7 +41,7 @@ def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -
     ]
 
     async def run() -> None:
-        outbox = Outbox(Buffers(TOTAL))
+        outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
         for frame, job in puts:
             outbox.put(b"%d" % frame, job)
         assert await drain(outbox, len(expected)) == expected
@@ -50,7 +50,7 @@ def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -
 
 
 async def test_get_waits_for_a_frame() -> None:
-    outbox = Outbox(Buffers(TOTAL))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     waiting = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -59,7 +59,7 @@ async def test_get_waits_for_a_frame() -> None:
 
 
 async def test_progress_that_was_sent_is_not_replaced() -> None:
-    outbox = Outbox(Buffers(TOTAL))
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     outbox.put(b"1", "job")
     assert await outbox.get() == b"1"
     outbox.put(b"2", "job")
@@ -67,29 +67,32 @@ async def test_progress_that_was_sent_is_not_replaced() -> None:
 
 
 async def test_as_many_frames_as_allowed_are_kept() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    for number in range(LIMIT):
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    for number in range(MAX_FRAMES):
         outbox.put(b"%d" % number)
-    assert await drain(outbox, LIMIT) == [b"%d" % number for number in range(LIMIT)]
+    assert await drain(outbox, MAX_FRAMES) == [b"%d" % number for number in range(MAX_FRAMES)]
 
 
 async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    for number in range(LIMIT + 1):
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    for number in range(MAX_FRAMES + 1):
         outbox.put(b"%d" % number)
     with pytest.raises(OutboxFullError):
         await outbox.get()
 
 
 async def test_progress_of_one_job_never_fills_the_box() -> None:
-    outbox = Outbox(Buffers(TOTAL))
-    for number in range(10 * LIMIT):
+    outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
+    for number in range(10 * MAX_FRAMES):
         outbox.put(b"%d" % number, "job")
-    assert await drain(outbox, 1) == [b"%d" % (10 * LIMIT - 1)]
+    assert await drain(outbox, 1) == [b"%d" % (10 * MAX_FRAMES - 1)]
 
 
 async def test_text_goes_before_audio_and_audio_in_order() -> None:
-    outbox, pieces = Outbox(Buffers(TOTAL)), [Piece("a", b"1"), Piece("b", b"2"), Piece("a", b"3")]
+    outbox, pieces = (
+        Outbox(MemoryBudget(TOTAL_LIMIT)),
+        [AudioFrame("a", b"1"), AudioFrame("b", b"2"), AudioFrame("a", b"3")],
+    )
     for piece in pieces:
         await outbox.put_audio(piece)
     outbox.put(b"event")
@@ -97,7 +100,7 @@ async def test_text_goes_before_audio_and_audio_in_order() -> None:
 
 
 async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
-    outbox, half = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT // 2))
+    outbox, half = Outbox(MemoryBudget(TOTAL_LIMIT)), AudioFrame("a", b"x" * (MAX_AUDIO_BYTES // 2))
     await outbox.put_audio(half)
     await outbox.put_audio(half)
     waiting = asyncio.create_task(outbox.put_audio(half))
@@ -109,23 +112,23 @@ async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
 
 
 async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
-    outbox, huge = Outbox(Buffers(TOTAL)), Piece("a", b"x" * (AUDIO_LIMIT + 1))
+    outbox, huge = Outbox(MemoryBudget(TOTAL_LIMIT)), AudioFrame("a", b"x" * (MAX_AUDIO_BYTES + 1))
     await outbox.put_audio(huge)
-    waiting = asyncio.create_task(outbox.put_audio(Piece("b", b"1")))
+    waiting = asyncio.create_task(outbox.put_audio(AudioFrame("b", b"1")))
     assert await soon(outbox.get()) is huge
     await soon(waiting)
-    assert await drain(outbox, 1) == [Piece("b", b"1")]
+    assert await drain(outbox, 1) == [AudioFrame("b", b"1")]
 
 
 async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
-    outbox, half = Outbox(Buffers(TOTAL)), b"x" * (AUDIO_LIMIT // 2)
-    await outbox.put_audio(Piece("a", half))
-    await outbox.put_audio(Piece("b", half))
-    waiting = asyncio.create_task(outbox.put_audio(Piece("b", half)))
+    outbox, half = Outbox(MemoryBudget(TOTAL_LIMIT)), b"x" * (MAX_AUDIO_BYTES // 2)
+    await outbox.put_audio(AudioFrame("a", half))
+    await outbox.put_audio(AudioFrame("b", half))
+    waiting = asyncio.create_task(outbox.put_audio(AudioFrame("b", half)))
     await asyncio.sleep(0)
     outbox.drop_audio("a")
     await soon(waiting)
-    assert await drain(outbox, 2) == [Piece("b", half), Piece("b", half)]
-    await outbox.put_audio(Piece("b", half))
+    assert await drain(outbox, 2) == [AudioFrame("b", half), AudioFrame("b", half)]
+    await outbox.put_audio(AudioFrame("b", half))
     outbox.drop_audio("b")
     assert await drain(outbox, 0) == []

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientPayloadError
 from msgspec.structs import replace
 
-from gateway.http.handlers.downloads import audio_of, output_of
+from gateway.http.handlers.downloads import audio_file, output_file
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
@@ -41,20 +41,20 @@ def long() -> JobRecord:
 )
 def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words: str) -> None:
     with pytest.raises(Problem, match=words) as caught:
-        audio_of(unfinished)
+        audio_file(unfinished)
     assert caught.value.status == 409
     assert job_id(1) in caught.value.detail
     with pytest.raises(Problem, match=words):
-        output_of(unfinished, "audio.mid")
+        output_file(unfinished, "audio.mid")
 
 
 def test_a_completed_job_has_a_key() -> None:
-    assert audio_of(completed(1)).stored.key == f"jobs/{job_id(1)}/audio.wav"
+    assert audio_file(completed(1)).stored.key == f"jobs/{job_id(1)}/audio.wav"
 
 
 @pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
 def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, content_type: str) -> None:
-    file = output_of(completed(1, outputs=outputs(1)), name)
+    file = output_file(completed(1, outputs=outputs(1)), name)
     assert (file.stored.key, file.content_type, file.name) == (
         f"jobs/{job_id(1)}/{name}",
         content_type,
@@ -64,10 +64,10 @@ def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, conten
 
 def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
     with pytest.raises(Problem, match=r"it has audio\.mid, bass\.wav\.") as caught:
-        output_of(completed(1, outputs=outputs(1)), "lead.wav")
+        output_file(completed(1, outputs=outputs(1)), "lead.wav")
     assert caught.value.status == 404
     with pytest.raises(Problem, match='"outputs" asks for it'):
-        output_of(completed(1), "audio.mid")
+        output_file(completed(1), "audio.mid")
 
 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
@@ -115,7 +115,7 @@ async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: Bucket, n
 
 async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: Bucket) -> None:
     s3.exists = False
-    await services.probe._look_at_s3()
+    await services.probe._check_s3()
     async with api.get(URL, allow_redirects=False) as response:
         assert response.status == 503
         assert "S3 has no bucket" in (await response.json())["detail"]

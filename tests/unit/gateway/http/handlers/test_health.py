@@ -40,8 +40,8 @@ async def test_a_gateway_without_nats_is_alive_but_not_ready(api: Api) -> None:
 
 
 async def test_health_tells_of_every_part_even_when_all_are_away(api: Api, services: Services) -> None:
-    await services.probe._look_at_nats()
-    await services.probe._look_at_s3()
+    await services.probe._check_nats()
+    await services.probe._check_s3()
     await services.workers.on_message(message("music.workers.w1", worker("w1")))
     async with api.get("/health") as response:
         assert response.status == 503

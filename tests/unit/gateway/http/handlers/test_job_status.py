@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.handlers.job_status import _cursor, _read_cursor
+from gateway.http.handlers.job_status import _decode_cursor, _encode_cursor
 from gateway.problems import Problem
 from gateway.services import Services
 from shared.messages import JobStatus
@@ -29,8 +29,8 @@ async def listing(api: Api, **query: str) -> dict[str, Any]:
 @given(MOMENTS, st.integers(0, 10**12 - 1))
 def test_a_cursor_leads_back_to_its_record(created_at: datetime, number: int) -> None:
     made = record(number, created_at=created_at)
-    assert _read_cursor(_cursor(made)) == (created_at, made.job_id)
-    assert len(_cursor(made)) <= 64
+    assert _decode_cursor(_encode_cursor(made)) == (created_at, made.job_id)
+    assert len(_encode_cursor(made)) <= 64
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_cursor_leads_back_to_its_record(created_at: datetime, number: int) ->
 )
 def test_a_cursor_of_no_earlier_page_is_refused(cursor: str) -> None:
     with pytest.raises(Problem) as caught:
-        _read_cursor(cursor)
+        _decode_cursor(cursor)
     assert [error.field for error in caught.value.errors] == ["cursor"]
 
 
 @given(st.text(max_size=64))
 def test_any_cursor_is_read_or_refused(cursor: str) -> None:
     try:
-        position = _read_cursor(cursor)
+        position = _decode_cursor(cursor)
     except Problem:
         return
     assert position.job_id in cursor

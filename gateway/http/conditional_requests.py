@@ -12,7 +12,7 @@ from gateway.problems import Problem
 _RANGE = re.compile(r"bytes=(\d{0,4000})-(\d{0,4000})", re.IGNORECASE | re.ASCII)
 
 
-def failed_condition(request: web.Request, etag: str, modified: datetime) -> HTTPStatus | None:
+def evaluate_preconditions(request: web.Request, etag: str, modified: datetime) -> HTTPStatus | None:
     """304 or 412 if the request is not to be answered with the content; section 13.2.2 has the order.
 
     Args:
@@ -33,7 +33,7 @@ def failed_condition(request: web.Request, etag: str, modified: datetime) -> HTT
     return None
 
 
-def wanted_part(request: web.Request, etag: str, size: int) -> range | None:
+def requested_range(request: web.Request, etag: str, size: int) -> range | None:
     """The bytes that are asked for; None for the whole: if none are, several ranges, or what cannot be understood.
 
     Raises:
