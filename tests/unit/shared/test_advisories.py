@@ -1,4 +1,4 @@
-"""What is read of JetStream's advisories. The examples are what nats-server 2.15 sent."""
+"""JetStream advisories. The examples were recorded from nats-server 2.15."""
 
 import pytest
 
@@ -19,20 +19,20 @@ REFUSED = (
 WITHOUT_REASON = b'{"type":"io.nats.jetstream.advisory.v1.terminated","stream_seq":3,"deliveries":1}'
 
 
-def test_a_message_that_was_given_up_is_known_by_its_number_and_its_deliveries() -> None:
+def test_a_max_deliveries_advisory_gives_sequence_and_deliveries() -> None:
     letter = decode_advisory(GIVEN_UP)
     assert letter == MaxDeliveries(stream_seq=1, deliveries=3)
     assert "delivery 3" in letter.why
 
 
-def test_a_message_that_was_refused_tells_why() -> None:
+def test_a_terminated_advisory_gives_the_reason() -> None:
     letter = decode_advisory(REFUSED)
     assert letter == Terminated(stream_seq=2, deliveries=1, reason='not a job: JSON is "malformed"')
     assert letter.why == 'not a job: JSON is "malformed"'
     assert decode_advisory(WITHOUT_REASON).why == "terminated without a reason"
 
 
-def test_a_reason_is_cut_before_it_fills_logs_and_records() -> None:
+def test_long_reasons_are_truncated() -> None:
     assert len(Terminated(stream_seq=1, reason="x" * 10_000).why) == REASON_LENGTH
 
 
@@ -47,7 +47,7 @@ def test_a_reason_is_cut_before_it_fills_logs_and_records() -> None:
         ("", None),
     ],
 )
-def test_only_a_refusal_of_a_job_names_one(reason: str, refused: tuple[str, str] | None) -> None:
+def test_only_a_reason_that_names_a_job_refuses_it(reason: str, refused: tuple[str, str] | None) -> None:
     assert Terminated(stream_seq=1, reason=reason).refused == refused
 
 
@@ -65,6 +65,6 @@ def test_only_a_refusal_of_a_job_names_one(reason: str, refused: tuple[str, str]
         REFUSED.replace(b'"not a', b'7, "x": "'),
     ],
 )
-def test_what_is_none_is_not_taken_for_one(damaged: bytes) -> None:
+def test_invalid_advisories_are_rejected(damaged: bytes) -> None:
     with pytest.raises(UNDECODABLE):
         decode_advisory(damaged)

@@ -1,4 +1,4 @@
-"""Pieces of audio on the wire, and bytes that are none."""
+"""Audio chunks on the wire, and invalid bytes."""
 
 import struct
 
@@ -32,14 +32,14 @@ def framed(header: bytes, pcm: bytes = b"", length: int | None = None) -> bytes:
 
 
 @given(headers, st.data())
-def test_a_piece_survives_the_wire(header: AudioChunk, data: st.DataObject) -> None:
+def test_a_chunk_survives_the_wire(header: AudioChunk, data: st.DataObject) -> None:
     size = header.frames * header.channels * 4
     pcm = data.draw(st.binary(min_size=size, max_size=size))
     found, view = unpack_chunk(pack_chunk(header, pcm))
     assert (found, bytes(view)) == (header, pcm)
 
 
-def test_a_piece_is_laid_out_as_documented() -> None:
+def test_a_chunk_has_the_documented_layout() -> None:
     packed = pack_chunk(CHUNK, PCM)
     (length,) = struct.unpack_from("<I", packed)
     assert msgspec.json.decode(packed[4 : 4 + length]) == {
@@ -58,12 +58,12 @@ def test_a_piece_is_laid_out_as_documented() -> None:
     assert length % 4 == 0
 
 
-def test_a_header_without_padding_and_with_fields_of_a_later_version_is_read() -> None:
+def test_unpadded_headers_with_newer_fields_are_read() -> None:
     text = msgspec.json.encode(msgspec.to_builtins(CHUNK) | {"colour": "red"})
     assert unpack_chunk(framed(text, PCM))[0] == CHUNK
 
 
-def test_the_last_piece_may_be_empty() -> None:
+def test_the_last_chunk_may_be_empty() -> None:
     last = msgspec.structs.replace(CHUNK, frames=0, last=True)
     header, pcm = unpack_chunk(pack_chunk(last, b""))
     assert header.last
@@ -71,7 +71,7 @@ def test_the_last_piece_may_be_empty() -> None:
 
 
 @pytest.mark.parametrize("pcm", [PCM[:-1], PCM + b"\0", b""])
-def test_samples_that_do_not_fit_the_header_are_not_packed(pcm: bytes) -> None:
+def test_samples_that_contradict_the_header_are_rejected(pcm: bytes) -> None:
     with pytest.raises(ValueError, match="3 frames of 2 channels are 24 bytes"):
         pack_chunk(CHUNK, pcm)
 
@@ -108,20 +108,20 @@ def changed(**fields: object) -> bytes:
         (framed(changed(seq=2**60), PCM), "seq"),
     ],
 )
-def test_a_message_that_is_no_piece_of_audio_is_refused(data: bytes, complaint: str) -> None:
+def test_invalid_chunks_are_rejected(data: bytes, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         unpack_chunk(data)
 
 
 @given(st.binary(max_size=300))
 @example(b"\x02\0\0\0{}")
-def test_no_bytes_raise_anything_else(data: bytes) -> None:
+def test_arbitrary_bytes_raise_only_value_errors(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"[a-z]"):
         unpack_chunk(data)
 
 
 @given(st.integers(0, len(framed(TEXT, PCM)) - 1), st.integers(0, 255))
-def test_a_byte_that_was_changed_on_the_way_raises_nothing_else(place: int, byte: int) -> None:
+def test_a_corrupted_byte_raises_only_value_errors(place: int, byte: int) -> None:
     data = bytearray(framed(TEXT, PCM))
     data[place] = byte
     try:

@@ -1,4 +1,4 @@
-"""Closing the connection to a broker that does not listen."""
+"""Closing the connection to a frozen broker."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ from tests.integration.system import eventually
 INFO = {"server_id": "deaf", "version": "2.15.1", "proto": 1, "headers": True, "max_payload": 8 * 2**20}
 
 
-async def test_a_broker_that_reads_nothing_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_broker_does_not_delay_closing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.bus.CLOSING", 0.2)
     broken_off = asyncio.Event()
 
     async def greet_and_stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """As a broker that is stopped as soon as the connection stands: it reads no more."""
+        """Behave like a broker that freezes after the handshake: read nothing more."""
         writer.write(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
         while not (await reader.readline()).startswith(b"PING"):
             pass
@@ -48,7 +48,7 @@ async def test_a_broker_that_reads_nothing_does_not_hold_up_the_end(monkeypatch:
 
             pouring = asyncio.create_task(pour())
             await asyncio.wait({pouring}, timeout=1)
-            assert not pouring.done()  # more is pending than the connection takes
+            assert not pouring.done()  # more data is pending than the connection accepts
         await end((running, pouring))
     server.close()
     broken_off.set()

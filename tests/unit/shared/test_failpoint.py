@@ -1,4 +1,4 @@
-"""Failpoints: armed by the environment, refused if unknown, and free otherwise."""
+"""Failpoints are armed by the environment, and unknown names are rejected."""
 
 import subprocess
 import sys
@@ -19,18 +19,18 @@ def run(point: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_process_dies_at_the_point_that_is_armed_and_at_no_other() -> None:
+def test_the_process_dies_only_at_the_armed_failpoint() -> None:
     assert run("worker.after_put").returncode == -9
     other = run("worker.after_event")
     assert (other.returncode, other.stdout.splitlines()[-1]) == (0, "alive")
 
 
-def test_a_point_that_there_is_not_stops_the_start() -> None:
+def test_an_unknown_failpoint_stops_the_start() -> None:
     with pytest.raises(SettingsError, match=r"worker\.after_put"):
         arm({"MUSICGEN_FAILPOINT": "worker.sometime"})
 
 
-def test_nothing_is_armed_by_default() -> None:
+def test_no_failpoint_is_armed_by_default() -> None:
     arm({})
     for name in POINTS:
         failpoint(name)

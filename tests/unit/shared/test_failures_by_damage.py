@@ -30,20 +30,20 @@ ME = job_id(1)
     ],
     ids=lambda data: str(data)[:30],
 )
-def test_what_is_no_record_of_the_job_is_damaged(data: bytes | None) -> None:
+def test_invalid_records_are_damaged(data: bytes | None) -> None:
     with pytest.raises(UNDECODABLE):
         record_at(ME, data)
 
 
-def test_a_record_with_fields_of_a_newer_version_is_none_the_worse() -> None:
+def test_newer_fields_do_not_damage_a_record() -> None:
     newer = msgspec.json.decode(encode_record(record(1))) | {"lane": "batch"}
     assert record_at(ME, msgspec.json.encode(newer)) == record(1)
 
 
-def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
+def test_the_failure_keeps_the_owner_in_the_message() -> None:
     found = failed_from_message(job_of(record(1, owner="daw")))
     assert (found.job_id, found.owner, found.status, found.error_message) == (ME, "daw", JobStatus.FAILED, DAMAGED)
-    assert found.claims == 1  # what an earlier attempt stored is removed
+    assert found.claims == 1  # files of an earlier attempt get removed
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_the_failure_belongs_to_the_key_that_the_message_names() -> None:
         completed(1, error_message="edited"),
     ],
 )
-def test_whatever_was_known_of_a_job_its_failure_is_one_as_all_are(known: JobRecord) -> None:
+def test_a_failure_from_any_known_state_is_valid(known: JobRecord) -> None:
     end = failed_by_damage(known)
     before: dict[str, Any] = {"status": JobStatus.QUEUED, "audio": None, "timings": None, "progress": 0.0}
     same = msgspec.structs.replace(known, error_message=None, source=None, **before)

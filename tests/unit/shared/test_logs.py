@@ -1,4 +1,4 @@
-"""Logs, as a process of its own writes them."""
+"""Logs as a separate process writes them."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ log = get_logger("test")
 
 
 def written(program: str, style: str, level: str = "info") -> list[str]:
-    """The lines that a program wrote to stderr; to stdout it writes nothing."""
+    """The lines that a program wrote to stderr; it must write nothing to stdout."""
     done = subprocess.run(
         [sys.executable, "-c", HEAD + program, level, style], capture_output=True, text=True, timeout=30, check=True
     )
@@ -46,14 +46,14 @@ def test_a_text_line_carries_the_job_and_no_colours() -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_newline_in_a_value_makes_no_second_line(style: str) -> None:
+def test_a_newline_in_a_value_stays_on_one_line(style: str) -> None:
     (line,) = written(r'log.info("refused", prompt="a\nERROR forged\r\nline")', style)
     assert r"a\nERROR forged" in line
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
 @pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200f", "\u2028", "\x85", "\x1b[2J", "\x07", "\x00"])
-def test_no_character_of_a_value_an_event_or_an_exception_acts_on_the_terminal(style: str, character: str) -> None:
+def test_control_characters_in_logs_are_escaped(style: str, character: str) -> None:
     program = f"""
 log.info("refused", prompt={"a" + character!r}, words={"a b" + character!r}, listed=[{character!r}])
 logging.getLogger("x").warning("library: %s", {"a" + character + chr(10) + "forged"!r})
@@ -68,7 +68,7 @@ except ValueError:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_what_libraries_log_looks_the_same(style: str) -> None:
+def test_library_logs_have_the_same_format(style: str) -> None:
     program = 'structlog.contextvars.bind_contextvars(job_id="gen_1"); logging.getLogger("x").warning("n %d", 3)'
     (line,) = written(program, style)
     assert "n 3" in line
@@ -89,5 +89,5 @@ except ZeroDivisionError:
     assert "ZeroDivisionError" in event["exception"]
 
 
-def test_what_lies_below_the_level_is_not_written() -> None:
+def test_messages_below_the_level_are_not_written() -> None:
     assert written('log.info("quiet"); log.debug("quiet")', "json", "warning") == []

@@ -1,4 +1,4 @@
-"""What is on the wire."""
+"""Messages on the wire."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ records = st.builds(
     outputs=st.lists(files, max_size=3).map(tuple),
 )
 
-# As the first version wrote them, without the fields that have defaults.
+# As the first version wrote them, without the fields that were added later.
 OLD_RECORD = b"""{"job_id": "gen_abc123456789", "recipe": {"model": "small", "prompt": "a", "duration": 8.0},
  "created_at": "2024-12-01T10:00:00Z", "updated_at": "2024-12-01T10:00:00Z"}"""
 OLD_EVENT = b"""{"type": "queued", "job_id": "gen_abc123456789", "seq": 1, "status": "queued", "progress": 0.0,
@@ -71,7 +71,7 @@ def test_exactly_the_last_three_statuses_are_terminal() -> None:
     assert {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED} == TERMINAL
 
 
-def test_each_status_is_a_life_cycle_event_and_progress_is_none() -> None:
+def test_lifecycle_events_are_the_statuses_without_progress() -> None:
     assert set(LIFECYCLE) == {status.value for status in JobStatus}
     assert set(get_args(EventType)) == {*LIFECYCLE, "progress"}
 
@@ -82,7 +82,7 @@ def test_a_record_survives_the_wire(record: JobRecord) -> None:
 
 
 @given(records, counts)
-def test_an_event_tells_what_the_record_says_and_survives_the_wire(record: JobRecord, revision: int) -> None:
+def test_an_event_matches_its_record_and_survives_the_wire(record: JobRecord, revision: int) -> None:
     event = event_of(record, revision)
     assert msgspec.json.decode(msgspec.json.encode(event), type=Event) == event
     assert (event.type, event.job_id, event.seq) == (record.status.value, JOB, revision)
@@ -95,14 +95,14 @@ def test_an_event_tells_what_the_record_says_and_survives_the_wire(record: JobRe
 
 
 @given(records.filter(lambda record: record.audio is not None))
-def test_an_event_of_a_job_with_audio_tells_where_and_how_much(record: JobRecord) -> None:
+def test_an_event_of_a_job_with_audio_has_its_url_and_size(record: JobRecord) -> None:
     assert record.audio is not None
     event = event_of(record, 1)
     assert event.audio_url == f"/api/v1/download/{JOB}"
     assert (event.file_size, event.actual_duration) == (record.audio.size, record.audio.duration)
 
 
-def test_an_event_tells_where_each_output_is() -> None:
+def test_an_event_links_each_output() -> None:
     output = Output(kind="midi", name="audio.mid", key="k", size=9, sha256="s")
     record = msgspec.structs.replace(msgspec.json.decode(OLD_RECORD, type=JobRecord), outputs=(output,))
     url = f"/api/v1/download/{JOB}/audio.mid"
@@ -110,19 +110,19 @@ def test_an_event_tells_where_each_output_is() -> None:
 
 
 @given(records)
-def test_progress_keeps_the_status_beside_its_own_type(record: JobRecord) -> None:
+def test_a_progress_event_keeps_the_status(record: JobRecord) -> None:
     event = event_of(record, 1, "progress")
     assert (event.type, event.status) == ("progress", record.status)
 
 
-def test_a_record_without_newer_fields_still_decodes() -> None:
+def test_records_of_the_first_version_decode() -> None:
     record = msgspec.json.decode(OLD_RECORD, type=JobRecord)
     assert (record.status, record.attempts, record.audio) == (JobStatus.QUEUED, 0, None)
     assert (record.recipe.top_k, record.recipe.sample_format) == (250, "int16")
     assert (record.recipe.outputs, record.outputs) == ((), ())
 
 
-def test_an_event_without_newer_fields_still_decodes() -> None:
+def test_events_of_the_first_version_decode() -> None:
     event = msgspec.json.decode(OLD_EVENT, type=Event)
     assert (event.file_size, event.outputs) == (None, ())
 
@@ -141,7 +141,7 @@ def test_a_job_needs_nothing_but_its_id_recipe_and_time() -> None:
 @pytest.mark.parametrize(
     ("microsecond", "written"), [(0, ".000Z"), (5_000, ".005Z"), (120_000, ".120Z"), (999_000, ".999Z"), (1, ".000Z")]
 )
-def test_a_time_has_exactly_three_decimals_on_every_wire(microsecond: int, written: str) -> None:
+def test_times_have_exactly_three_decimals(microsecond: int, written: str) -> None:
     moment = datetime(2024, 12, 1, 10, 0, 0, microsecond, UTC)
     job = Job(job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=moment)
     assert f'"created_at":"2024-12-01T10:00:00{written}"'.encode() in encode(job)
@@ -153,14 +153,14 @@ def test_a_time_has_exactly_three_decimals_on_every_wire(microsecond: int, writt
 
 
 @given(st.text())
-def test_a_text_that_looks_like_a_time_is_sent_as_it_is(text: str) -> None:
+def test_text_that_looks_like_a_time_is_unchanged(text: str) -> None:
     prompt = f'"created_at":"2024-12-01T10:00:00.123456Z"{text}'
     recipe = Recipe(model="small", prompt=prompt, duration=8.0)
     assert msgspec.json.decode(encode(recipe), type=Recipe) == recipe
 
 
 @pytest.mark.parametrize("written", ["10:00:00Z", "10:00:00.5Z", "10:00:00.500Z", "10:00:00.500000Z"])
-def test_a_record_of_any_version_is_read_whatever_decimals_its_times_have(written: str) -> None:
+def test_times_with_any_number_of_decimals_are_read(written: str) -> None:
     data = encode(
         JobRecord(
             job_id=JOB, recipe=Recipe(model="small", prompt="a", duration=8.0), created_at=now(), updated_at=now()
@@ -179,7 +179,7 @@ def test_now_is_utc_to_the_millisecond() -> None:
     assert abs(datetime.now(UTC) - moment) < timedelta(seconds=5)
 
 
-def test_the_key_lies_below_the_prefix_of_its_job() -> None:
+def test_object_keys_start_with_the_prefix_of_their_job() -> None:
     assert audio_key(JOB) == "jobs/gen_abc123456789/audio.wav"
     assert audio_key(JOB).startswith(job_prefix(JOB))
     assert output_key(JOB, "bass.wav") == "jobs/gen_abc123456789/bass.wav"

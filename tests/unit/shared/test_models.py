@@ -1,4 +1,4 @@
-"""Names of models."""
+"""Model names."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_a_known_name_is_accepted_and_stands_for_itself(name: str) -> None:
+def test_a_known_name_is_accepted_unchanged(name: str) -> None:
     check_model_reference(name)
     assert not is_folder(name)
     assert model_name(name) == name
@@ -30,18 +30,18 @@ def test_a_known_name_is_accepted_and_stands_for_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Small", "musicgen-small", "tiny", "small "])
-def test_an_unknown_name_is_refused_with_the_names_there_are(name: str) -> None:
+def test_an_unknown_name_is_rejected_with_the_known_names(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check_model_reference(name)
     assert all(known in str(caught.value) for known in MODEL_NAMES)
 
 
-def test_only_what_is_on_no_hub_may_write_scores() -> None:
+def test_only_models_outside_the_hub_may_write_scores() -> None:
     assert [name for name in MODEL_NAMES if may_write_scores(name)] == [STARTER]
     assert may_write_scores("my-tune")
 
 
-def test_the_starter_is_on_no_hub() -> None:
+def test_the_starter_is_not_on_the_hub() -> None:
     assert STARTER not in HUB_REPOSITORIES
     assert HUB_REPOSITORIES["stereo-small"] == "facebook/musicgen-stereo-small"
 
@@ -63,18 +63,18 @@ def test_a_folder_queues_under_its_own_name(reference: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["~nobody-of-this-name/tune", "/models/a\0b"])
-def test_what_is_no_path_is_refused(reference: str) -> None:
+def test_invalid_paths_are_rejected(reference: str) -> None:
     with pytest.raises(SettingsError, match="is no path"):
         check_model_reference(reference)
 
 
-def test_a_point_is_the_folder_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dot_names_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tune").mkdir()
     monkeypatch.chdir(tmp_path / "tune")
     assert model_name(".") == "tune"
 
 
-def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_names_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "someone"))
     assert model_name("~") == "someone"
 

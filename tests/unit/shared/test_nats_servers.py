@@ -1,4 +1,4 @@
-"""The servers of NATS_URL and how to log in to each."""
+"""Parsing NATS_URL, and the login for each server."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ONE, TWO = "nats://gateway:first@one:4222", "nats://gateway:second@two:4222"
 
 
 def login_at(text: str, netloc: str) -> dict[str, Any]:
-    """What a client that was given `text` says to the server at `netloc`."""
+    """The login that a client configured with `text` sends to the server at `netloc`."""
     client = Client()
     options = parse_servers(text).connect_options(client)
     client._current_server = Srv(Client._parse_server_uri(f"nats://{netloc}"))
@@ -29,24 +29,24 @@ def test_a_single_url_is_one_server() -> None:
 @pytest.mark.parametrize(
     "text", [f"{ONE},{TWO}", f" {ONE} ,\n{TWO} ", f",{ONE},,{TWO},", f"{ONE},{TWO},{ONE}", f"{ONE},{TWO}/"]
 )
-def test_spaces_empty_parts_and_repetitions_do_not_matter(text: str) -> None:
+def test_spaces_empty_parts_and_duplicates_are_ignored(text: str) -> None:
     servers = parse_servers(text)
     assert servers.urls == ("nats://one:4222", "nats://two:4222")
     assert servers.logins == {"one:4222": Login("gateway", "first"), "two:4222": Login("gateway", "second")}
 
 
-def test_each_server_gets_its_own_password_and_a_discovered_one_the_first() -> None:
+def test_discovered_servers_use_the_first_login() -> None:
     text = f"{ONE},{TWO}"
     assert login_at(text, "one:4222") == {"user": "gateway", "password": "first"}
     assert login_at(text, "two:4222") == {"user": "gateway", "password": "second"}
     assert login_at(text, "10.0.0.7:4222") == {"user": "gateway", "password": "first"}
 
 
-def test_a_server_without_a_login_takes_that_of_the_others() -> None:
+def test_a_server_without_a_login_uses_the_first_one() -> None:
     assert login_at(f"nats://one:4222,{TWO}", "one:4222") == {"user": "gateway", "password": "second"}
 
 
-def test_special_characters_of_a_password_are_written_in_percent() -> None:
+def test_passwords_are_percent_decoded() -> None:
     text = "nats://gateway:p%40s%2Cs%2Fw%C3%B6rd@one:4222"
     assert login_at(text, "one:4222") == {"user": "gateway", "password": "p@s,s/wörd"}
 
@@ -69,7 +69,7 @@ def test_hosts_may_be_names_and_addresses(url: str, server: str) -> None:
     assert parse_servers(url).urls == (server,)
 
 
-def test_tls_begins_before_the_greeting_where_every_server_has_it() -> None:
+def test_tls_starts_before_the_server_greeting() -> None:
     servers = parse_servers("tls://gateway:pw@one:4222,tls://gateway:pw@two:4222")
     assert servers.connect_options(Client())["tls_handshake_first"] is True
 
@@ -77,7 +77,7 @@ def test_tls_begins_before_the_greeting_where_every_server_has_it() -> None:
 @pytest.mark.parametrize(
     ("user", "prefix"), [("gateway", "_INBOX_gateway"), ("worker", "_INBOX_worker"), ("x", "_INBOX")]
 )
-def test_roles_hear_answers_below_a_prefix_of_their_own(user: str, prefix: str) -> None:
+def test_each_role_has_its_inbox_prefix(user: str, prefix: str) -> None:
     text = f"nats://{user}:first@one,nats://{user}:second@two"
     assert parse_servers(text).connect_options(Client())["inbox_prefix"] == prefix
 
@@ -101,7 +101,7 @@ def test_roles_hear_answers_below_a_prefix_of_their_own(user: str, prefix: str) 
         ("nats://gateway:S3CRET@one:4222,nats://S3CRET@two:4222", "token"),
     ],
 )
-def test_a_wrong_url_is_refused_with_the_reason_and_without_its_password(text: str, words: str) -> None:
+def test_a_rejected_url_does_not_show_its_password(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_servers(text)
     message = str(caught.value)

@@ -9,7 +9,7 @@ from shared.settings import Settings, describe, load_settings
 
 VARIABLES = [name.upper() for name in Settings.__struct_fields__]
 
-# A wrong value for each variable that can be wrong, and words of what it may be.
+# An invalid value for each variable that can have one, and words from the error message.
 WRONG = [
     ("MUSICGEN_MODEL_SIZE", "tiny", "starter, small, medium, large, melody"),
     ("MUSICGEN_MODEL_SIZE", " small", "starter"),
@@ -71,7 +71,7 @@ WRONG = [
 ]
 
 
-def test_nothing_set_gives_the_defaults_of_the_design() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     settings = load_settings({})
     assert settings == Settings()
     assert (settings.model, settings.musicgen_device, settings.max_duration) == ("starter", "auto", 120.0)
@@ -80,7 +80,7 @@ def test_nothing_set_gives_the_defaults_of_the_design() -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "words"), WRONG)
-def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words: str) -> None:
+def test_an_invalid_value_is_rejected_with_valid_ones(name: str, value: str, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({name: value})
     text = str(caught.value)
@@ -98,7 +98,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str, words
         ("S3_ENDPOINT", "https://key:S3CRET@host"),
     ],
 )
-def test_a_url_that_is_mistyped_shows_nobody_its_password(name: str, value: str) -> None:
+def test_a_mistyped_url_does_not_show_its_password(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({name: value})
     assert "RET" not in str(caught.value)
@@ -112,7 +112,7 @@ def test_every_variable_has_a_description_or_is_free_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_an_empty_variable_counts_as_not_set(name: str) -> None:
+def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert load_settings({name: ""}) == Settings()
 
 
@@ -145,7 +145,7 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("GATEWAY_ALLOW_OPEN", "0", False),
     ],
 )
-def test_a_right_value_is_taken(name: str, value: str, meant: object) -> None:
+def test_a_valid_value_is_accepted(name: str, value: str, meant: object) -> None:
     assert getattr(load_settings({name: value}), name.lower()) == meant
 
 
@@ -161,7 +161,7 @@ def test_the_model_is_the_name_under_which_jobs_queue(reference: str, model: str
 @given(st.sampled_from(VARIABLES), st.text(max_size=20))
 @example("MUSICGEN_MODEL_SIZE", "~0")
 @example("MUSICGEN_MODEL_SIZE", "./small")
-def test_any_value_is_taken_or_refused_by_name(name: str, value: str) -> None:
+def test_any_value_is_accepted_or_rejected_by_name(name: str, value: str) -> None:
     refused = ""
     try:
         load_settings({name: value})
@@ -170,7 +170,7 @@ def test_any_value_is_taken_or_refused_by_name(name: str, value: str) -> None:
     assert not refused or refused.startswith(f"{name} must be ")
 
 
-def test_names_of_the_gateway_are_compared_without_case_and_final_dot() -> None:
+def test_host_names_ignore_case_and_a_trailing_dot() -> None:
     settings = load_settings({"GATEWAY_HOSTNAMES": "Music.LAN., gateway"})
     assert settings.hostnames == {"music.lan", "gateway"}
     assert load_settings({}).hostnames == set()

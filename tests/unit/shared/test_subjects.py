@@ -28,7 +28,7 @@ JOB = "gen_abc123456789"
         (subjects.MSG_ID, "Nats-Msg-Id"),
     ],
 )
-def test_a_name_is_the_one_of_the_contract(subject: str, name: str) -> None:
+def test_names_on_nats_match_the_contract(subject: str, name: str) -> None:
     assert subject == name
 
 
@@ -43,7 +43,7 @@ def test_a_name_is_the_one_of_the_contract(subject: str, name: str) -> None:
         (subjects.worker_subject("w1"), subjects.ALL_WORKERS),
     ],
 )
-def test_a_subject_is_heard_by_whoever_listens_to_all_of_its_kind(subject: str, pattern: str) -> None:
+def test_wildcards_match_every_subject_of_their_kind(subject: str, pattern: str) -> None:
     assert fnmatchcase(subject, pattern.replace(">", "*"))
 
 

@@ -1,4 +1,4 @@
-"""Which characters show, and which turn the text around them."""
+"""Visible characters, bidirectional controls, and escaping."""
 
 import unicodedata
 
@@ -30,19 +30,19 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("text", SAMPLES.values(), ids=SAMPLES)
-def test_what_people_write_is_visible_and_stays_as_it_is(text: str) -> None:
+def test_ordinary_text_is_visible_and_unchanged(text: str) -> None:
     assert is_visible(text)
     assert without_bidi_controls(text) == text
 
 
 @pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
-def test_what_shows_nothing_is_not_visible_however_much_there_is_of_it(text: str) -> None:
+def test_invisible_text_is_not_visible_at_any_length(text: str) -> None:
     assert not is_visible(text * 3)
     assert is_visible(f"{text}a{text}")
 
 
 @given(st.text())
-def test_no_character_that_is_left_turns_the_text_around_it(text: str) -> None:
+def test_no_bidi_control_remains(text: str) -> None:
     controls = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
     left = without_bidi_controls(text + "\u202e\u2066\u200f\u061c")
     assert not any(unicodedata.bidirectional(each) in controls for each in left)
@@ -54,18 +54,18 @@ def test_no_character_that_is_left_turns_the_text_around_it(text: str) -> None:
         st.characters(categories=["L", "N", "P", "S"], exclude_characters="\u2800\u3164\u115f\u1160\uffa0\U0001d159")
     )
 )
-def test_a_letter_a_digit_or_a_sign_shows(text: str) -> None:
+def test_letters_digits_and_signs_are_visible(text: str) -> None:
     assert is_visible(text) == bool(text)
 
 
 @given(st.text())
-def test_what_is_escaped_is_printable_and_the_rest_is_as_it_was(text: str) -> None:
+def test_escaped_text_is_printable(text: str) -> None:
     shown = escaped(text)
     assert shown.isprintable()
     if text.isprintable():
         assert shown == text
 
 
-def test_an_escape_tells_which_character_it_was() -> None:
+def test_an_escape_names_the_character() -> None:
     assert escaped("a\u202eb\x1b[2J\n\U000e0041é") == r"a\u202eb\x1b[2J\n\U000e0041é"
     assert escaped("a\nb\x00", keep="\n") == "a\nb\\x00"

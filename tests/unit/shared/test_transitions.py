@@ -1,4 +1,4 @@
-"""The table of transitions: what it allows, and that it refuses everything else."""
+"""The table of transitions: it allows the listed changes and rejects all others."""
 
 import re
 from datetime import timedelta
@@ -28,13 +28,13 @@ RELIABILITY = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 
 def at(status: JobStatus, attempts: int = 1) -> JobRecord:
-    """A record that is in this status by right."""
+    """A valid record in this status."""
     fields = ending(status) if status.is_terminal else {"status": status}
     return replace(RUNNING, attempts=attempts, **fields)
 
 
 def way(before: JobStatus | None, after: JobStatus) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What two records have besides, where the way from one to the other asks for it."""
+    """Further fields of two records that their transition requires."""
     if before is JobStatus.QUEUED and after in (JobStatus.QUEUED, JobStatus.COMPLETED):
         answered = {"source": "gen_000000000001"} if after is JobStatus.COMPLETED else {}
         return {"is_follower": True}, answered
@@ -45,9 +45,7 @@ def way(before: JobStatus | None, after: JobStatus) -> tuple[dict[str, Any], dic
 
 
 @pytest.mark.parametrize(("before", "after", "change"), list(product((None, *JobStatus), JobStatus, (-2, -1, 0, 1, 2))))
-def test_a_record_changes_as_the_table_says_and_in_no_other_way(
-    before: JobStatus | None, after: JobStatus, change: int
-) -> None:
+def test_only_changes_in_the_table_are_allowed(before: JobStatus | None, after: JobStatus, change: int) -> None:
     first, then = way(before, after)
     found = replace(at(before, 2), **first) if before else None
     wanted = replace(at(after, (2 if before else 0) + change), **then)
@@ -59,7 +57,7 @@ def test_a_record_changes_as_the_table_says_and_in_no_other_way(
             check(found, wanted)
 
 
-def test_an_end_stays_an_end() -> None:
+def test_a_terminal_status_never_changes() -> None:
     later = [each for each in TRANSITIONS if each.before is not None and each.before.is_terminal]
     assert all(each.after is each.before and each.attempts == (0,) for each in later)
 
@@ -73,7 +71,7 @@ MIDI_LOST = file_lost(SCORED, 7, MIDI)
 AUDIO_LOST = file_lost(MIDI_LOST, 8, some_audio())
 
 
-def test_audio_of_a_job_that_has_ended_is_used_and_given_up() -> None:
+def test_audio_of_a_finished_job_is_used_and_expires() -> None:
     for before, after in [(DONE, RENEWED), (RENEWED, replace(RENEWED, updated_at=now())), (RENEWED, EXPIRED)]:
         assert check(before, after).name == "renew, expire, lose"
 
@@ -126,9 +124,7 @@ def test_the_record_of_a_queued_job_is_renewed(queued: JobRecord) -> None:
         (NEW, replace(DONE, attempts=0, claims=0, source="gen_000000000001")),
     ],
 )
-def test_what_follows_or_has_ended_changes_as_it_may_and_in_no_other_way(
-    before: JobRecord | None, after: JobRecord
-) -> None:
+def test_followers_and_finished_jobs_change_only_as_allowed(before: JobRecord | None, after: JobRecord) -> None:
     with pytest.raises(TransitionError):
         check(before, after)
 
@@ -148,12 +144,12 @@ def test_what_follows_or_has_ended_changes_as_it_may_and_in_no_other_way(
         {"fingerprint": "another"},
     ],
 )
-def test_a_change_that_leaves_a_record_without_sense_is_refused(fields: dict[str, Any]) -> None:
+def test_changes_to_an_unsound_record_are_rejected(fields: dict[str, Any]) -> None:
     with pytest.raises(TransitionError):
         check(RUNNING, replace(RUNNING, **fields))
 
 
-def test_another_worker_begins_another_attempt() -> None:
+def test_another_worker_starts_another_attempt() -> None:
     assert check(RUNNING, replace(RUNNING, worker_id="another", attempts=2)).name == "take over"
 
 
