@@ -141,11 +141,9 @@ class Transformers:
 
     def __init__(self, config: LanguageModelConfig, device: str) -> None:
         tell("Importing transformers' MusicGen")
-        from bench.transformers_model import make_model
-
         torch.set_num_threads(CORES)
         self._device = device
-        self._model = make_model(config, device)
+        self._model = _transformers_model(config, device)
         self._model.decoder.register_forward_pre_hook(self._count)
         self._decode = self._model.audio_encoder.decode
         self._model.audio_encoder.decode = self._timed
@@ -175,6 +173,30 @@ class Transformers:
         audio, seconds = _timed(self._device, lambda: self._decode(*arguments, **options))
         self._decoding += seconds
         return audio
+
+
+def _transformers_model(config: LanguageModelConfig, device: str) -> Any:
+    """MusicGen with random weights: the language model of `config`, EnCodec for 32 kHz, and a small T5."""
+    from transformers import (  # takes seconds to import
+        EncodecConfig,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        T5Config,
+    )
+
+    decoder = MusicgenDecoderConfig(
+        vocab_size=config.codebook_size, num_hidden_layers=config.layers, ffn_dim=config.hidden,
+        num_attention_heads=config.heads, hidden_size=config.dim, num_codebooks=config.codebooks,
+        pad_token_id=config.codebook_size, bos_token_id=config.codebook_size,
+    )  # fmt: skip
+    codec = EncodecConfig(
+        sampling_rate=32_000, target_bandwidths=[2.2], num_filters=64, upsampling_ratios=[8, 5, 4, 4],
+        use_causal_conv=False, use_conv_shortcut=False, codebook_size=config.codebook_size, num_lstm_layers=2,
+    )  # fmt: skip
+    text = T5Config(vocab_size=100, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+    model = MusicgenForConditionalGeneration(MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder))
+    return model.eval().to(device, torch.float32 if device == "cpu" else torch.float16)
 
 
 def _time(device: str, work: Callable[[], Any], parts: Callable[[], tuple[float, int]]) -> Timing:

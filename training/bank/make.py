@@ -15,12 +15,10 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
-from training.bank.electronic import crackle, electronic_kit, worn
-from training.bank.loops import find_loop
+from training.bank.analysis import find_cents, find_loop
 from training.bank.presets import PRESETS, STRIKES, Preset
 from training.bank.soundfont import LICENCE, SAMPLE_RATE, Key, record
-from training.bank.synthesis import pads, synth_bass, synthesizer
-from training.bank.tuning import find_cents
+from training.bank.synthesis import crackle, electronic_kit, pads, synth_bass, synthesizer, worn
 from worker.engine.checksums import write_checksums
 from worker.engine.sampler.loudness import power
 

@@ -1,13 +1,15 @@
-"""The instruments that are synthesizers in life too: sums of sines, so that nothing is above half the sample rate."""
+"""The instruments that are synthesised: synthesizers, a drum machine and vinyl crackle."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 from training.bank.soundfont import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
+Sound = NDArray[np.float64]
 # The amplitude of a partial: of its number and its frequency in hertz.
 Spectrum = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -65,5 +67,75 @@ def _hertz(pitch: int) -> float:
     return float(440.0 * 2 ** ((pitch - 69) / 12))
 
 
-def _time(seconds: float) -> NDArray[np.float64]:
+def electronic_kit() -> dict[str, Audio]:
+    """The pieces of a drum machine: float32, mono."""
+    pieces = {
+        "kick": _kick(),
+        "snare": _snare(),
+        "clap_or_rim": _clap(),
+        "closed_hat": _metal(0.16, 0.028, 7500),
+        "open_hat": _metal(0.7, 0.16, 7000),
+        "ride": _metal(1.4, 0.38, 5200),
+        "crash": _metal(2.6, 0.7, 3800),
+    }
+    return {name: sound.astype(np.float32) for name, sound in pieces.items()}
+
+
+def crackle(seconds: float = 6.0) -> Audio:
+    """Dust on a record: few clicks, many faint ones, and the hiss below; it may go round."""
+    random = np.random.default_rng(78)
+    count = round(seconds * SAMPLE_RATE)
+    clicks = np.zeros(count)
+    for rate, level in ((2.5, 1.0), (14.0, 0.3), (60.0, 0.07)):
+        places = random.integers(0, count, round(rate * seconds))
+        clicks[places] += level * random.uniform(0.4, 1.0, len(places)) * random.choice((-1.0, 1.0), len(places))
+    sound = 3 * _band(clicks, 700, 6500) + 0.008 * _band(random.standard_normal(count), 300, 5000)
+    return sound.astype(np.float32)
+
+
+def worn(sound: Audio) -> Audio:
+    """As a drum sounds from an old record: nothing bright, and a little too loud for the tape."""
+    soft = sosfilt(butter(2, 5200, "low", fs=SAMPLE_RATE, output="sos"), sound / np.max(np.abs(sound)))
+    return np.asarray(np.tanh(1.8 * soft), np.float32)
+
+
+def _kick() -> Sound:
+    time = _time(0.55)
+    hertz = 47 + 190 * np.exp(-time / 0.018) + 55 * np.exp(-time / 0.07)
+    body = np.sin(2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE) * np.exp(-time / 0.17)
+    click = 0.25 * _noise(len(time)) * np.exp(-time / 0.002)
+    return np.asarray(np.tanh(1.6 * body + click) * np.minimum(1, (0.55 - time) / 0.05))
+
+
+def _snare() -> Sound:
+    time = _time(0.4)
+    tone = np.sin(2 * np.pi * 188 * time + 2 * np.exp(-time / 0.01)) + 0.6 * np.sin(2 * np.pi * 331 * time)
+    wires = _band(_noise(len(time)), 1400, 12000) * np.exp(-time / 0.085)
+    return np.asarray(0.55 * tone * np.exp(-time / 0.06) + 1.1 * wires)
+
+
+def _clap() -> Sound:
+    time = _time(0.4)
+    hands = sum(np.where(time >= at, np.exp(-(time - at) / 0.006), 0.0) for at in (0.0, 0.011, 0.022))
+    room = np.where(time >= 0.03, np.exp(-(time - 0.03) / 0.07), 0.0)
+    return np.asarray(_band(_noise(len(time)), 800, 5000) * (hands + 0.9 * room))
+
+
+def _metal(seconds: float, decay: float, lowest: float) -> Sound:
+    """Six squares that fit no scale, as in the machines of 1980, and noise; only what is high is left."""
+    time = _time(seconds)
+    squares = sum(np.sign(np.sin(2 * np.pi * hertz * time)) for hertz in (205.3, 304.4, 369.6, 522.7, 800.0, 1204.0))
+    sound = _band(np.asarray(squares) / 6 + 0.6 * _noise(len(time)), lowest, 14500)
+    return np.asarray(sound * np.exp(-time / decay) * np.minimum(1, (seconds - time) / 0.02))
+
+
+def _band(sound: Sound, low: float, high: float) -> Sound:
+    return np.asarray(sosfilt(butter(2, (low, high), "band", fs=SAMPLE_RATE, output="sos"), sound))
+
+
+def _noise(count: int) -> Sound:
+    return np.random.default_rng(808).standard_normal(count)
+
+
+def _time(seconds: float) -> Sound:
     return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE

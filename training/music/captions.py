@@ -2,12 +2,86 @@
 
 import random
 import re
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
 
 from gateway.prompts import PromptComponents, build_prompt
 from training.music.ensemble import BASSES, KIT_WORDS
-from training.music.key_names import key_name
 from training.music.spec import Spec
-from training.music.wording import Split, Wording, synonyms, wording
+
+Split = Literal["train", "test"]
+
+
+class Synonyms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What people call the vocabulary's words; a word that is listed twice is used twice as often."""
+
+    genres: dict[str, tuple[str, ...]]
+    moods: dict[str, tuple[str, ...]]
+    tempos: dict[str, tuple[str, ...]]
+    instruments: dict[str, tuple[str, ...]]
+
+
+class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Phrases for each part of a caption, and frames that say which part stands where.
+
+    Attributes:
+        tags: how many captions are a list of phrases; `builder`: how many are the prompt builder's own sentence.
+    """
+
+    frames: tuple[str, ...]
+    tags: float
+    builder: float
+    open: tuple[str, ...]
+    noun: tuple[str, ...]
+    slow_noun: tuple[str, ...]
+    waltz: tuple[str, ...]
+    tempo_phrase: tuple[str, ...]
+    bpm: tuple[str, ...]
+    mood_phrase: tuple[str, ...]
+    key: tuple[str, ...]
+    beats3: tuple[str, ...]
+    beats4: tuple[str, ...]
+    with_: tuple[str, ...] = msgspec.field(name="with")
+    list: tuple[str, ...]
+    solo: tuple[str, ...]
+    choir: tuple[str, ...]
+    no_drums: tuple[str, ...]
+    no_bass: tuple[str, ...]
+    drums: tuple[str, ...]
+    bass: tuple[str, ...]
+    flourish: tuple[str, ...]
+
+
+@cache
+def synonyms() -> Synonyms:
+    return msgspec.json.decode(files("training.music").joinpath("data/synonyms.json").read_bytes(), type=Synonyms)
+
+
+@cache
+def wording(split: Split) -> Wording:
+    """The wordings of a split."""
+    data = files("training.music").joinpath(f"data/words_{split}.json").read_bytes()
+    return msgspec.json.decode(data, type=Wording)
+
+
+KEY_NAMES = {
+    0: ("C",),
+    1: ("C#", "Db", "C sharp", "D flat"),
+    2: ("D",),
+    3: ("Eb", "D#", "E flat"),
+    4: ("E",),
+    5: ("F",),
+    6: ("F#", "Gb", "F sharp"),
+    7: ("G",),
+    8: ("Ab", "G#", "A flat"),
+    9: ("A",),
+    10: ("Bb", "A#", "B flat"),
+    11: ("B",),
+}
+_MODES = {False: ("major", "major", "major", "maj"), True: ("minor", "minor", "minor", "min")}
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _LOWER, _UPPER, _TYPO, _FLOURISH = 0.3, 0.03, 0.04, 0.25
@@ -126,6 +200,11 @@ def _key(spec: Spec, words: Wording, source: random.Random) -> str:
     if spec.key is None:
         return ""
     return source.choice(words.key).format(key=key_name(spec.key, bool(spec.minor), source))
+
+
+def key_name(key: int, minor: bool, source: random.Random) -> str:
+    """`F# minor`, or another way to write it."""
+    return f"{source.choice(KEY_NAMES[key])} {source.choice(_MODES[minor])}"
 
 
 def _meter(spec: Spec, words: Wording, source: random.Random) -> str:

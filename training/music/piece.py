@@ -1,17 +1,21 @@
-"""A captioned piece."""
+"""A captioned piece, and the score that is written from its plan."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-from training.music.captions import write_caption
-from training.music.plan import make_plan
+from training.music.captions import Split, write_caption
+from training.music.line import Line
+from training.music.plan import Plan, make_plan
+from training.music.players.arpeggio import play_arpeggio
+from training.music.players.bass import play_bass
+from training.music.players.chords import play_comping, play_pad
+from training.music.players.drums import play_drums, play_percussion
+from training.music.players.lead import play_lead
 from training.music.request import draw_spec
 from training.music.spec import Spec
-from training.music.writing import write_score
-from worker.engine.sampler.score import Score
-
-Split = Literal["train", "test"]
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import Event, Score, Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,37 @@ def make_piece(seed: int, split: Split = "train") -> Piece:
     # Other words for the same music change the caption alone.
     caption = write_caption(spec, split, random.Random(f"{split} {seed}"))  # noqa: S311
     return Piece(caption, spec, write_score(make_plan(spec, source), source))
+
+
+def _play_low(plan: Plan, source: random.Random) -> Line:
+    """A cello that has nobody to accompany has the melody."""
+    melodic = set(plan.ensemble.parts) - {Stream.DRUMS, Stream.PERCUSSION}
+    if melodic == {Stream.BASS} and plan.ensemble.parts[Stream.BASS] == ("cello",):
+        return play_lead(plan, source, Stream.BASS)
+    return play_bass(plan, source)
+
+
+_PLAYERS: dict[Stream, Callable[[Plan, random.Random], Line]] = {
+    Stream.BASS: _play_low,
+    Stream.CHORDS: play_comping,
+    Stream.PAD: play_pad,
+    Stream.ARPEGGIO: play_arpeggio,
+    Stream.LEAD: play_lead,
+    Stream.PERCUSSION: play_percussion,
+}
+
+
+def write_score(plan: Plan, source: random.Random) -> Score:
+    """Every part of a plan, and the bar `END` after it."""
+    parts = plan.ensemble.parts
+    events: dict[Stream, dict[int, Event]] = {
+        stream: play(plan, source).events for stream, play in _PLAYERS.items() if stream in parts
+    }
+    if Stream.DRUMS in parts:
+        drums, toms = play_drums(plan, source)
+        events[Stream.DRUMS] = drums.events
+        if Stream.PERCUSSION not in parts and toms.events:
+            events[Stream.PERCUSSION] = toms.events
+    sections = (*(Section.FILL if bar.fill else bar.section for bar in plan.bars), Section.END)
+    steps = len(sections) * plan.header.steps
+    return Score(plan.header, sections, steps, {stream: row for stream, row in events.items() if row})

@@ -9,9 +9,8 @@ from training.music.arrangement import arrange
 from training.music.ensemble import Ensemble, gather
 from training.music.form import Bar, choose_form
 from training.music.harmony import Degree, degree, progression
-from training.music.mood import Mood, moods
 from training.music.spec import Spec
-from training.music.style import Style, styles
+from training.music.style import Mood, Style, moods, styles
 from worker.engine.sampler.score import FASTEST, SLOWEST, Header, Section
 
 _TEMPOS = {tempo.name: (tempo.bpm_min, tempo.bpm_max) for tempo in VOCABULARY.tempos}

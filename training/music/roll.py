@@ -1,6 +1,5 @@
 """A score as text: a row for each stream, a column for each sixteenth."""
 
-from training.music.spec import KEY_NAMES
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord, Event, Hits, Note, Quality, Score
 
@@ -35,7 +34,7 @@ def print_roll(score: Score, first: int = 0, bars: int = 4) -> str:
     """Some bars; `·` is nothing new, `|` a stop."""
     header = score.header
     mode = "minor" if header.minor else "major"
-    lines = [f"{header.bpm} bpm, {header.beats}/4, swing {header.swing}, {KEY_NAMES[header.key]} {mode}"]
+    lines = [f"{header.bpm} bpm, {header.beats}/4, swing {header.swing}, {_NOTES[header.key]} {mode}"]
     for bar in range(first, min(first + bars, len(score.sections))):
         lines.append(f"bar {bar + 1}: {score.sections[bar].name.lower()}")
         lines.extend(_row(score, stream, bar * header.steps) for stream in score.events)

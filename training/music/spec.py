@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-KEY_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-
 
 @dataclass(frozen=True, slots=True)
 class Spec:

@@ -2,9 +2,9 @@
 
 import random
 
+from training.music.piece import write_score
 from training.music.plan import Plan, make_plan
 from training.music.spec import Spec
-from training.music.writing import write_score
 from worker.engine.sampler.score import Score
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.prompts import VOCABULARY
-from training.music.mood import moods
-from training.music.style import Rows, Style, styles
+from training.music.style import Rows, Style, moods, styles
 
 BARS = {12, 16, 24, 32}
 

@@ -3,8 +3,7 @@
 import pytest
 
 from training.music.harmony import MAJOR_SCALE, MINOR_SCALE, Degree, chord_scale, degree, melody_scale, progression
-from training.music.mood import moods
-from training.music.style import styles
+from training.music.style import moods, styles
 from worker.engine.sampler.score import Quality
 
 
