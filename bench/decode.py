@@ -33,11 +33,11 @@ import torch
 
 from bench.arguments import positive_float, positive_int
 from bench.checkpoints import SIZES, write_checkpoint
+from bench.contestant_process import ContestantProcess, ContestantError
 from bench.contestants import CORES, Audiocraft, Batching, Facts, Timing, Transformers
 from bench.engines import tell
 from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
-from bench.seat import RefusedError, Seat
 from shared.errors import ModelUnavailableError
 from shared.models import STARTER
 from worker.engine.batching.checkpoint import read_checkpoint
@@ -61,27 +61,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        with _checkpoint(options) as reference, ExitStack() as seats:
-            measure(options, reference, seats)
+        with _checkpoint(options) as reference, ExitStack() as processes:
+            measure(options, reference, processes)
     except ModelUnavailableError as error:
         parser.error(f"{error} {error.remedy}")
-    except RefusedError as error:
+    except ContestantError as error:
         parser.error(str(error))
 
 
-def measure(options: argparse.Namespace, reference: str, seats: ExitStack) -> None:
+def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -> None:
     """Load everybody, let them run in turns, and report."""
     needed = options.batch + options.join
     tuning = Tuning(precision=options.precision, graphs=options.graphs)
-    engine = Seat(
+    engine = ContestantProcess(
         Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning,
         environment=ENGINE_ENVIRONMENT,
     )  # fmt: skip
-    seats.callback(engine.close)
+    processes.callback(engine.close)
     slots = engine.call(Batching.facts).slots
     if slots < needed:
-        raise RefusedError(f"Memory is enough for {slots} requests at once only: ask for a smaller --batch.")
-    runs = _contestants(options, reference, engine, seats)
+        raise ContestantError(f"Memory is enough for {slots} requests at once only: ask for a smaller --batch.")
+    runs = _contestants(options, reference, engine, processes)
     load = psutil.getloadavg()[0]
     timings = take_turns(runs, options.repetitions, options.seconds)
     join: Join | None = None
@@ -165,17 +165,19 @@ def report(timings: Timings, figures: dict[str, object], join: Join | None) -> N
     show(title, rows, figures)
 
 
-def _contestants(options: argparse.Namespace, reference: str, engine: Seat, seats: ExitStack) -> dict[str, Run]:
+def _contestants(
+    options: argparse.Namespace, reference: str, engine: ContestantProcess, processes: ExitStack
+) -> dict[str, Run]:
     runs: dict[str, Run] = {ENGINE: lambda seconds: engine.run(_prompts(options.batch), seconds)}
     if "audiocraft" in options.compare:
-        stock = Seat(Audiocraft, reference, options.device)
-        seats.callback(stock.close)
+        stock = ContestantProcess(Audiocraft, reference, options.device)
+        processes.callback(stock.close)
         runs[STOCK] = lambda seconds: stock.run(_prompts(1), seconds)
         if options.batch > 1:
             runs[STOCK_BATCH] = lambda seconds: stock.run(_prompts(options.batch), seconds)
     if "transformers" in options.compare:
-        other = Seat(Transformers, read_checkpoint(reference).config, options.device)
-        seats.callback(other.close)
+        other = ContestantProcess(Transformers, read_checkpoint(reference).config, options.device)
+        processes.callback(other.close)
         runs[TRANSFORMERS] = lambda seconds: other.run(_prompts(1), seconds)
     return runs
 

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from bench.arguments import positive_float, positive_int
-from bench.codes import CodesCodec, Made, make_staggered
 from bench.engines import load_audiocraft, load_batching, set_pieces, tell
+from bench.token_capture import CapturedTokens, CodesCodec, make_staggered
 from shared.errors import ModelUnavailableError
 from shared.messages import Recipe
 from worker.engine.batching.config import UnsupportedModelError
@@ -83,7 +83,7 @@ def read_prompts(file: Path) -> list[str]:
     return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def make_ours(comparison: Comparison, slots: int) -> list[Made]:
+def make_ours(comparison: Comparison, slots: int) -> list[CapturedTokens]:
     """All prompts in one running batch, through the engine that a worker would load."""
     settings = EngineSettings(
         engine="batching",
@@ -126,7 +126,7 @@ def load_reference(comparison: Comparison) -> Any:
     return model
 
 
-def report(prompts: Sequence[str], made: Sequence[Made], reference: Any) -> int:
+def report(prompts: Sequence[str], made: Sequence[CapturedTokens], reference: Any) -> int:
     """Print a line for each prompt, then one of JSON; returns the exit code."""
     delays: list[int] = reference.lm.pattern_provider.delays
     first: dict[str, object] | None = None

@@ -21,7 +21,7 @@ JOB_PATIENCE = 300.0
 ENDED = {"completed", "failed", "cancelled", "error"}
 
 
-class Sample(NamedTuple):
+class JobTiming(NamedTuple):
     """Seconds of one job: the engine's, what came on top until `completed`, and the download after that."""
 
     generating: float
@@ -37,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report(options.model, samples)
 
 
-async def measure(url: str, jobs: int) -> list[Sample]:
+async def measure(url: str, jobs: int) -> list[JobTiming]:
     """Run one job to warm up, then `jobs` jobs, one after another."""
     async with aiohttp.ClientSession(url) as session, session.ws_connect("/ws") as events:
         samples = [await measure_job(session, events) for _ in range(jobs + 1)]
         return samples[1:]
 
 
-async def measure_job(session: aiohttp.ClientSession, events: aiohttp.ClientWebSocketResponse) -> Sample:
+async def measure_job(session: aiohttp.ClientSession, events: aiohttp.ClientWebSocketResponse) -> JobTiming:
     """From before the POST to the `completed` event, then to the last byte of the file.
 
     Raises:
@@ -59,10 +59,10 @@ async def measure_job(session: aiohttp.ClientSession, events: aiohttp.ClientWebS
         await _download(session, job_id)
         downloaded = time.perf_counter()
         generating = await _generating(session, job_id)
-        return Sample(generating, completed - started - generating, downloaded - completed)
+        return JobTiming(generating, completed - started - generating, downloaded - completed)
 
 
-def report(model: str, samples: Sequence[Sample]) -> None:
+def report(model: str, samples: Sequence[JobTiming]) -> None:
     """Print the table and the line of JSON."""
     added = [sample.added for sample in samples]
     figures = {

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from tests.unit.worker.engine.sampler.songs import POP, song
 from training.export import CODEC_CONFIG, TEXT_ENCODER, language_model_config, language_model_weights
 from training.model import Shape, StarterModel, delayed
-from training.text import make_encoder, make_tokenizer, save
-from worker.engine.sampler.codes import CARD, encode
+from training.text_encoder import make_encoder, make_tokenizer, save
+from worker.engine.sampler.codes import CODEBOOK_SIZE, encode
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Header, Score
 
@@ -28,7 +28,7 @@ def write_sampler_checkpoint(folder: Path) -> Path:
     """Write it; always the same one."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = StarterModel(Shape(card=CARD, dim=256, heads=4, layers=1, text_dim=32, segment=FRAMES))
+        model = StarterModel(Shape(card=CODEBOOK_SIZE, dim=256, heads=4, layers=1, text_dim=32, segment=FRAMES))
         tokenizer = make_tokenizer(["happy piano"] * 8)
         encoder = make_encoder(tokenizer, dim=32, layers=1)
     _learn(model, torch.from_numpy(encode(_song())[None, :, :FRAMES]))
@@ -52,14 +52,14 @@ def _learn(model: StarterModel, codes: Tensor) -> None:
     """
     for silenced in (model.output_proj.weight, model.output_proj.bias, *list(model.emb.parameters())[1:]):
         silenced.zero_()
-    sequence, hidden = delayed(codes, CARD), []
+    sequence, hidden = delayed(codes, CODEBOOK_SIZE), []
     model.out_norm.register_forward_hook(lambda module, given, made: hidden.append(made[0, :-1]))
     model(sequence, torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool))
     for stream, head in enumerate(model.linears):
         assert isinstance(head, nn.Linear)
         targets = sequence[0, stream, 1:]
-        known = targets < CARD
-        wanted = nn.functional.one_hot(targets[known], CARD) * (GUESSED if stream else SURE)
+        known = targets < CODEBOOK_SIZE
+        wanted = nn.functional.one_hot(targets[known], CODEBOOK_SIZE) * (GUESSED if stream else SURE)
         head.weight[:] = torch.linalg.lstsq(hidden[0][known].double(), wanted.double()).solution.T
 
 

@@ -13,11 +13,11 @@ from transformers import T5Tokenizer
 
 from training.data import read_shards
 from training.model import OPENING, Shape, delayed
-from training.text import UNKNOWN, lower_case, strange_words
+from training.text_encoder import UNKNOWN, lower_case, strange_words
 
 # Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
 WITHOUT_TEXT = 0.15
-# Pieces that begin in the middle teach the windows that follow the first one.
+# TrainingPieces that begin in the middle teach the windows that follow the first one.
 FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
 # People use words that no caption here has. So many captions get one that means nothing: else a model takes what it
@@ -27,7 +27,7 @@ STRANGERS = 20_000
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Some pieces.
 
     Attributes:
@@ -41,7 +41,7 @@ class Batch:
     opens: Tensor
 
 
-class Pieces:
+class TrainingPieces:
     """See above.
 
     Not in batches of similar length: pieces last about as long, so those with as many steps share a tempo, and from
@@ -80,7 +80,7 @@ class Pieces:
 
     def batches(
         self, rng: np.random.Generator, lengths: Mapping[int, int], first: int = 0, last: int | None = None
-    ) -> Iterator[Batch]:
+    ) -> Iterator[TrainingBatch]:
         """One epoch over the pieces from `first` to before `last`.
 
         Args:
@@ -96,7 +96,7 @@ class Pieces:
             members, left = np.split(left, [FRAMES // longest])
             yield self._batch(members, longest, rng)
 
-    def _batch(self, members: NDArray[np.int64], longest: int, rng: np.random.Generator) -> Batch:
+    def _batch(self, members: NDArray[np.int64], longest: int, rng: np.random.Generator) -> TrainingBatch:
         starts = [self._start(member, longest, rng) for member in members]
         cut = [self._codes[member][:, at : at + longest] for member, at in zip(members, starts, strict=True)]
         padded = np.full((len(cut), self._shape.codebooks, max(each.shape[1] for each in cut)), self._shape.card)
@@ -106,7 +106,7 @@ class Pieces:
         width = max(map(len, tokens))
         ids = torch.tensor([each + [0] * (width - len(each)) for each in tokens])
         ids[torch.from_numpy(rng.random(len(ids)) < WITHOUT_TEXT)] = 0
-        return Batch(delayed(torch.from_numpy(padded), self._shape.card), ids, torch.tensor(starts) == 0)
+        return TrainingBatch(delayed(torch.from_numpy(padded), self._shape.card), ids, torch.tensor(starts) == 0)
 
     def _told(self, tokens: list[int], rng: np.random.Generator) -> list[int]:
         """A caption, perhaps with a strange word between two others or before the end."""

@@ -23,7 +23,7 @@ from training.evaluation.copying import bar_hashes, longest_runs, training_hashe
 from training.evaluation.measures import LISTENED, READ, Measures
 from training.evaluation.performance import Figures, Performance
 from training.evaluation.pictures import draw_losses, draw_spectrogram, read_losses
-from training.evaluation.playing import Player, on_all_cores, play_own
+from training.evaluation.playing import CheckpointPlayer, on_all_cores, play_own
 from training.evaluation.table import Tally, as_json, print_table, results
 from training.music import Piece
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     cases = draw_cases(options.captions, {"tempo": options.captions // 2, **wanted})
     measures = Measures(options.seconds, options.read, options.listened)
     sampling = {name: value for name in ("temperature", "cfg_coef") if (value := getattr(options, name)) is not None}
-    player = Player(options.model, options.slots, LONG, sampling)
+    player = CheckpointPlayer(options.model, options.slots, LONG, sampling)
     try:
         found, played = Tally([_speed(player, cases[0], options.seconds)]), []
         for number, performance in enumerate(player.play(cases, options.seconds)):
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(line)
 
 
-def _speed(player: Player, piece: Piece, seconds: float) -> Figures:
+def _speed(player: CheckpointPlayer, piece: Piece, seconds: float) -> Figures:
     """One piece alone, in a warm engine."""
     player.time(piece.caption, WARM_UP)
     pace = player.time(piece.caption, seconds)

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import T5Tokenizer
 
 from training.model import Shape, StarterModel
-from training.text import lower_case, make_encoder, save
+from training.text_encoder import lower_case, make_encoder, save
 from worker.engine.checksums import CHECKSUMS_FILE, write_checksums
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT

@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import T5EncoderModel, T5Tokenizer
 
-from training.batches import Batch, Pieces
+from training.batches import TrainingBatch, TrainingPieces
 from training.data import read_shards
 from training.model import OPENING, Emphasis, Shape, StarterModel, losses
-from training.text import make_encoder, make_tokenizer, silence_unused
-from worker.engine.sampler.codes import CARD
+from training.text_encoder import make_encoder, make_tokenizer, silence_unused
+from worker.engine.sampler.codes import CODEBOOK_SIZE
 from worker.engine.sampler.instruments import Stream
 
 # Steps of a piece that a batch has, and how many batches of a hundred have so many. Few see a piece to its end, since
@@ -55,7 +55,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
 
-    def losses(self, batch: Batch, emphasis: Emphasis | None = None) -> Tensor:
+    def losses(self, batch: TrainingBatch, emphasis: Emphasis | None = None) -> Tensor:
         """Of each codebook, in nats a code; see `training.model.losses`."""
         mask = batch.tokens != 0
         with torch.autocast("cpu", torch.bfloat16):
@@ -66,7 +66,7 @@ class Trainer:
             logits = self.model(batch.sequence, text, mask)
             return losses(logits, batch.sequence, self.shape.card, emphasis, batch.opens)
 
-    def train(self, batch: Batch, steps: int) -> Tensor:
+    def train(self, batch: TrainingBatch, steps: int) -> Tensor:
         """One step of so many in all. Returns the losses."""
         found = self.losses(batch, EMPHASIS)
         found.mean().backward()  # type: ignore[no-untyped-call]
@@ -126,29 +126,29 @@ def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> li
     ]  # fmt: skip
 
 
-def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, Pieces]:
+def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, TrainingPieces]:
     """Tokenizer, trainer and data; what exists in `out` is gone on with."""
     folder = out / "tokenizer"
     if not folder.exists():
         make_tokenizer(caption for _, caption in read_shards(data)).save_pretrained(folder)
     tokenizer = T5Tokenizer.from_pretrained(folder)
-    shape = Shape(CARD, options.dim, options.dim // 64, options.layers, len(Stream))
+    shape = Shape(CODEBOOK_SIZE, options.dim, options.dim // 64, options.layers, len(Stream))
     trainer = Trainer(shape, tokenizer, options.rate)
     if (out / "checkpoint.pt").exists():
         trainer.load(out / "checkpoint.pt")
-    pieces = Pieces(data, tokenizer, shape)
+    pieces = TrainingPieces(data, tokenizer, shape)
     silence_unused(trainer.encoder, pieces.used_tokens())
     return trainer, pieces
 
 
-def evaluate(trainer: Trainer, pieces: Pieces) -> Tensor:
+def evaluate(trainer: Trainer, pieces: TrainingPieces) -> Tensor:
     """Losses on the pieces that are held out."""
     with torch.no_grad():
         batches = pieces.batches(np.random.default_rng(0), {BARS: 1}, len(pieces) - HELD_OUT)
         return torch.stack([trainer.losses(batch).float() for batch in batches]).mean(0)
 
 
-def run(trainer: Trainer, pieces: Pieces, out: Path, steps: int) -> None:
+def run(trainer: Trainer, pieces: TrainingPieces, out: Path, steps: int) -> None:
     """Train until so many steps are done in all."""
     rng = np.random.default_rng(trainer.step)
     started = saved = time.monotonic()

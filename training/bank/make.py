@@ -17,7 +17,7 @@ from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 from training.bank.analysis import find_cents, find_loop
 from training.bank.presets import PRESETS, STRIKES, Preset
-from training.bank.soundfont import LICENCE, SAMPLE_RATE, Key, record
+from training.bank.soundfont import LICENCE, SAMPLE_RATE, HeldKey, record
 from training.bank.synthesis import crackle, electronic_kit, pads, synth_bass, synthesizer, worn
 from worker.engine.checksums import write_checksums
 from worker.engine.sampler.loudness import power
@@ -128,11 +128,11 @@ def main() -> None:
 
 
 def record_notes(writer: Writer) -> None:
-    wanted: list[tuple[str, int, Preset, Key]] = []
+    wanted: list[tuple[str, int, Preset, HeldKey]] = []
     for name, presets in PRESETS.items():
         for preset in presets:
             for layer, velocity in enumerate(preset.velocities):
-                keys = [Key(preset.bank, preset.program, root, velocity, preset.seconds) for root in preset.roots]
+                keys = [HeldKey(preset.bank, preset.program, root, velocity, preset.seconds) for root in preset.roots]
                 wanted += [(name, layer, preset, key) for key in keys]
     for (name, layer, preset, key), audio in zip(wanted, record([key for *_, key in wanted]), strict=True):
         writer.add_note(name, key.pitch, layer, audio, sustained=preset.sustained)
@@ -140,7 +140,7 @@ def record_notes(writer: Writer) -> None:
 
 def record_hits(writer: Writer) -> None:
     wanted = [(kit, piece, strike) for kit, pieces in STRIKES.items() for piece, strike in pieces.items()]
-    keys = [Key(found.bank, found.program, found.key, STRIKE_VELOCITY, found.seconds) for *_, found in wanted]
+    keys = [HeldKey(found.bank, found.program, found.key, STRIKE_VELOCITY, found.seconds) for *_, found in wanted]
     for (kit, piece, _), audio in zip(wanted, record(keys), strict=True):
         writer.add_hit(kit, piece, worn(audio) if kit == "drums/lofi" else audio)
 

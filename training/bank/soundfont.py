@@ -33,7 +33,7 @@ Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class HeldKey:
     """A key that is held for some seconds at a MIDI velocity. See `Preset` for `bank` and `program`."""
 
     bank: int
@@ -43,7 +43,7 @@ class Key:
     seconds: float
 
 
-def record(keys: Sequence[Key]) -> list[Audio]:
+def record(keys: Sequence[HeldKey]) -> list[Audio]:
     """Hear each key alone: mono, float32, as many seconds as it is held.
 
     Raises:
@@ -61,7 +61,7 @@ def record(keys: Sequence[Key]) -> list[Audio]:
     return [audio[begin : begin + round(key.seconds * SAMPLE_RATE)] for begin, key in zip(begins, keys, strict=True)]
 
 
-def _song(keys: Sequence[Key], starts: NDArray[np.float64]) -> bytes:
+def _song(keys: Sequence[HeldKey], starts: NDArray[np.float64]) -> bytes:
     messages: list[Message] = [(0, tempo(60 * BEATS_PER_SECOND))]
     for key, start in zip(keys, starts, strict=False):
         channel = DRUM_CHANNEL if key.bank == DRUM_BANK else 0

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from training.evaluation.key import evidence
-from training.evaluation.notes import sounds
+from training.evaluation.notes import sounding_notes
 from training.evaluation.performance import Figures, Performance, headers
 from training.music.harmony import MAJOR_SCALE, MINOR_SCALE
 from worker.engine.sampler.clock import SAMPLE_RATE
@@ -63,7 +63,7 @@ def is_static(bars: list[Codes]) -> bool:
 def has_stuck_notes(performance: Performance) -> bool:
     """Whether a note is held for more than four bars."""
     longest = LONGEST_BARS * performance.score.header.steps
-    return any(sound.steps > longest for sound in sounds(performance.score))
+    return any(sound.steps > longest for sound in sounding_notes(performance.score))
 
 
 def has_silence(performance: Performance) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from training.evaluation.notes import Sound, sounds
+from training.evaluation.notes import SoundingNote, sounding_notes
 from training.evaluation.performance import Figures, Performance
 from training.music.ensemble import KIT_WORDS, SETS
 from training.music.harmony import TONES
@@ -32,7 +32,7 @@ def evidence(score: Score, first: int = 0, last: int | None = None) -> Evidence:
     """How much of each kind speaks for each pitch class, between two steps: [ROWS, 12], the sum of a row is 1 or 0."""
     found = np.zeros((ROWS, 12), np.float32)
     opened: set[Stream] = set()
-    for sound in sounds(score):
+    for sound in sounding_notes(score):
         if first <= sound.step < (score.steps if last is None else last):
             _count_notes(found, sound)
             if isinstance(sound.event, Chord) or sound.stream is Stream.BASS:
@@ -42,7 +42,7 @@ def evidence(score: Score, first: int = 0, last: int | None = None) -> Evidence:
     return np.asarray(found / np.where(totals == 0, 1, totals))
 
 
-def _count_notes(found: Evidence, sound: Sound) -> None:
+def _count_notes(found: Evidence, sound: SoundingNote) -> None:
     weight, event = min(sound.steps, LONGEST), sound.event
     if isinstance(event, Chord):
         found[3 + event.quality, event.root] += weight
@@ -54,7 +54,7 @@ def _count_notes(found: Evidence, sound: Sound) -> None:
             found[1 if sound.stream is Stream.BASS else 2, event.pitch % 12] += weight
 
 
-def _count_openings(found: Evidence, sound: Sound, bar_steps: int, *, is_first: bool) -> None:
+def _count_openings(found: Evidence, sound: SoundingNote, bar_steps: int, *, is_first: bool) -> None:
     """Roots of chords and notes of the bass that begin a bar, or every second, fourth or eighth; or the piece."""
     chordal = isinstance(sound.event, Chord)
     root = sound.event.root if isinstance(sound.event, Chord) else sound.event.pitch % 12
@@ -71,7 +71,7 @@ class KeyFinder:
     """
 
     def __init__(self, own: Sequence[Performance], hidden: int = 128, epochs: int = 50) -> None:
-        scores = [performance.score for performance in own if any(sounds(performance.score))]
+        scores = [performance.score for performance in own if any(sounding_notes(performance.score))]
         found = torch.from_numpy(np.stack([evidence(score) for score in scores]))
         keys = torch.tensor([12 * score.header.minor + score.header.key for score in scores])
         with torch.random.fork_rng():

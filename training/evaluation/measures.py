@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.beats import Beats, log_mel
 from training.evaluation.coherence import coherence_figures
-from training.evaluation.instruments import BEATS, Instruments
+from training.evaluation.drum_detector import DrumDetector, log_mel
+from training.evaluation.instrumentation import BEATS, InstrumentationMeasure
 from training.evaluation.key import KeyFinder
 from training.evaluation.performance import Figures, Performance
 from training.evaluation.playing import on_all_cores, own_codes, play_own, play_without_beats
-from training.evaluation.sound import Sound, audible
-from training.evaluation.style import Styles
+from training.evaluation.sound_quality import SoundMeasure, audible
+from training.evaluation.style_classifier import StyleMeasure
 from training.evaluation.tempo import tempo_figures
 from training.music import Piece, make_piece
 
@@ -61,12 +61,12 @@ class Measures:
         heard = [impression for both in played for impression in both]
         self._measures: tuple[Callable[[Performance], Figures], ...] = (
             tempo_figures,
-            Instruments(own),
+            InstrumentationMeasure(own),
             self.keys,
-            Styles(own),
+            StyleMeasure(own),
             coherence_figures,
-            Sound([own.levels for own, *_ in played]),
-            Beats([each.seen for each in heard], [each.beats for each in heard]),
+            SoundMeasure([own.levels for own, *_ in played]),
+            DrumDetector([each.seen for each in heard], [each.beats for each in heard]),
         )
 
     def __call__(self, performance: Performance) -> Figures:

@@ -8,7 +8,7 @@ from worker.engine.sampler.score import Chord, Note, Score
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SoundingNote:
     """One note or chord, from its step until the stream's next event or the score's end."""
 
     stream: Stream
@@ -17,7 +17,7 @@ class Sound:
     event: Note | Chord
 
 
-def sounds(score: Score) -> Iterator[Sound]:
+def sounding_notes(score: Score) -> Iterator[SoundingNote]:
     """All that has pitch."""
     for stream, events in score.events.items():
         if stream in HIT_STREAMS:
@@ -26,4 +26,4 @@ def sounds(score: Score) -> Iterator[Sound]:
         ends = [step for step, _ in ordered[1:]] + [score.steps]
         for (step, event), end in zip(ordered, ends, strict=True):
             if isinstance(event, Note | Chord):
-                yield Sound(stream, step, end - step, event)
+                yield SoundingNote(stream, step, end - step, event)

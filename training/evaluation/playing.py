@@ -17,7 +17,7 @@ import torch
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance
 from training.data import learnt_codes
-from training.evaluation.instruments import BEATS
+from training.evaluation.instrumentation import BEATS
 from training.evaluation.performance import Floats, Performance, samples_of, steps_within
 from training.music import Piece
 from training.music.listening import heard
@@ -33,7 +33,7 @@ WORTH_PROCESSES = 24
 T = TypeVar("T")
 
 
-class Memory:
+class PlayedScores:
     """Remembers what a codec was asked to play last, by the thread that asked."""
 
     def __init__(self, codec: SamplerCodec) -> None:
@@ -62,7 +62,7 @@ class Pace:
     audio: float
 
 
-class Player:
+class CheckpointPlayer:
     """The decode engine with a checkpoint in it."""
 
     def __init__(self, model: Path, slots: int, longest: float, sampling: Mapping[str, float]) -> None:
@@ -73,7 +73,7 @@ class Player:
         self._engine: BatchingEngine = load(settings, lambda _: None)
         codec = self._engine._codec
         assert isinstance(codec, SamplerCodec), "only scores are measured"
-        self._memory = Memory(codec)
+        self._memory = PlayedScores(codec)
         self._sampling = sampling
 
     def play(self, pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:

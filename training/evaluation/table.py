@@ -62,7 +62,7 @@ ROWS = (
 
 
 @dataclass(frozen=True)
-class Result:
+class RowResult:
     """A row as it came out: the mean figure over `n` cases, and what the generator's own pieces reach."""
 
     name: str
@@ -92,23 +92,23 @@ class Tally:
         return fmean(self._values[name]) if self.n(name) else None
 
 
-def results(found: Tally, own: Tally) -> list[Result]:
+def results(found: Tally, own: Tally) -> list[RowResult]:
     """Every row that anything was found for."""
     return [
         _result(row, found.n(row.name), found.mean(row.name), own.mean(row.name)) for row in ROWS if found.n(row.name)
     ]
 
 
-def _result(row: Row, n: int, figure: float | None, ceiling: float | None) -> Result:
+def _result(row: Row, n: int, figure: float | None, ceiling: float | None) -> RowResult:
     figure = math.nan if figure is None else figure
     met = None
     if row.target is not None:
         reached = figure / (ceiling or math.nan) if row.relative else figure
         met = reached <= row.target if row.at_most else reached >= row.target
-    return Result(row.name, n, figure, ceiling, row.target, met)
+    return RowResult(row.name, n, figure, ceiling, row.target, met)
 
 
-def print_table(found: Sequence[Result]) -> None:
+def print_table(found: Sequence[RowResult]) -> None:
     """For people."""
     rows = {row.name: row for row in ROWS}
     print(f"{'':<29} {'n':>4} {'figure':>8} {'ceiling':>8} {'target':>12}")
@@ -133,7 +133,7 @@ def _wanted(row: Row) -> str:
     return f"{'<=' if row.at_most else '>='} {_shown(row.target, row)}{' of it' if row.relative else ''}"
 
 
-def as_json(found: Sequence[Result]) -> list[dict[str, object]]:
+def as_json(found: Sequence[RowResult]) -> list[dict[str, object]]:
     """For programs; numbers that are none are null."""
     return [
         {

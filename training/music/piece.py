@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from training.music.captions import Split, write_caption
 from training.music.line import Line
-from training.music.plan import Plan, make_plan
+from training.music.plan import PiecePlan, make_plan
 from training.music.players.arpeggio import play_arpeggio
 from training.music.players.bass import play_bass
 from training.music.players.chords import play_comping, play_pad
 from training.music.players.drums import play_drums, play_percussion
 from training.music.players.lead import play_lead
-from training.music.request import draw_spec
+from training.music.random_spec import draw_spec
 from training.music.spec import Spec
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Event, Score, Section
@@ -36,7 +36,7 @@ def make_piece(seed: int, split: Split = "train") -> Piece:
     return Piece(caption, spec, write_score(make_plan(spec, source), source))
 
 
-def _play_low(plan: Plan, source: random.Random) -> Line:
+def _play_low(plan: PiecePlan, source: random.Random) -> Line:
     """A cello that has nobody to accompany has the melody."""
     melodic = set(plan.ensemble.parts) - {Stream.DRUMS, Stream.PERCUSSION}
     if melodic == {Stream.BASS} and plan.ensemble.parts[Stream.BASS] == ("cello",):
@@ -44,7 +44,7 @@ def _play_low(plan: Plan, source: random.Random) -> Line:
     return play_bass(plan, source)
 
 
-_PLAYERS: dict[Stream, Callable[[Plan, random.Random], Line]] = {
+_PLAYERS: dict[Stream, Callable[[PiecePlan, random.Random], Line]] = {
     Stream.BASS: _play_low,
     Stream.CHORDS: play_comping,
     Stream.PAD: play_pad,
@@ -54,7 +54,7 @@ _PLAYERS: dict[Stream, Callable[[Plan, random.Random], Line]] = {
 }
 
 
-def write_score(plan: Plan, source: random.Random) -> Score:
+def write_score(plan: PiecePlan, source: random.Random) -> Score:
     """Every part of a plan, and the bar `END` after it."""
     parts = plan.ensemble.parts
     events: dict[Stream, dict[int, Event]] = {

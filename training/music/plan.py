@@ -25,7 +25,7 @@ _BY_HAND = ("pop", "folk", "classical", "jazz", "cinematic", "blues", "latin", "
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PiecePlan:
     """A piece before its notes; `mood` is neutral where it is None."""
 
     spec: Spec
@@ -47,14 +47,14 @@ class Plan:
         return len(self.bars) * self.header.steps
 
 
-def make_plan(spec: Spec, source: random.Random) -> Plan:
+def make_plan(spec: Spec, source: random.Random) -> PiecePlan:
     """Draw what the spec leaves open."""
     style = styles()[spec.genre or _fitting_genre(spec, source)]
     mood = moods()[spec.mood] if spec.mood else None
     header = _header(spec, style, mood, source)
     ensemble = gather(spec, style, source)
     bars, tonic = _bars(style, mood, header, ensemble, source)
-    return Plan(spec, style, mood, header, ensemble, bars, tonic)
+    return PiecePlan(spec, style, mood, header, ensemble, bars, tonic)
 
 
 def _fitting_genre(spec: Spec, source: random.Random) -> str:

@@ -10,16 +10,16 @@ import torch
 from transformers import T5EncoderModel, T5Tokenizer
 
 from shared.messages import Recipe
-from training.batches import STRANGERS, Pieces
+from training.batches import STRANGERS, TrainingPieces
 from training.data import ENDINGS, learnt_codes
 from training.export import TEXT_ENCODER
 from training.model import HEADER, OPENING, Emphasis, Shape, StarterModel, delayed, losses
 from training.music import make_piece
-from training.text import UNKNOWN, strange_words
+from training.text_encoder import UNKNOWN, strange_words
 from worker.engine.batching.engine import load
 from worker.engine.interface import EngineSettings
 from worker.engine.loading.checkpoints import STARTER_FOLDER
-from worker.engine.sampler.codes import CARD, decode, encode
+from worker.engine.sampler.codes import CODEBOOK_SIZE, decode, encode
 from worker.engine.sampler.conductor import METER, TEMPO
 from worker.engine.text.tokenizer import load_tokenizer
 
@@ -69,7 +69,7 @@ def test_a_piece_is_learnt_up_to_its_outro_and_counted_in() -> None:
 def test_batches_have_whole_beginnings_or_say_that_they_have_not(checkpoint: Path) -> None:
     folder = checkpoint.parent
     tokenizer = T5Tokenizer.from_pretrained(folder / "run" / "tokenizer")
-    pieces = Pieces(folder / "pieces", tokenizer, Shape(card=CARD))
+    pieces = TrainingPieces(folder / "pieces", tokenizer, Shape(card=CODEBOOK_SIZE))
     rng = np.random.default_rng(0)
     found = {longest: list(pieces.batches(rng, {longest: 1})) for longest in (OPENING, 256)}
     assert all(batch.opens.all() for batch in found[OPENING])
@@ -84,7 +84,7 @@ def test_batches_have_whole_beginnings_or_say_that_they_have_not(checkpoint: Pat
 def test_some_captions_have_a_word_more_that_nobody_knows(checkpoint: Path) -> None:
     folder = checkpoint.parent
     tokenizer = T5Tokenizer.from_pretrained(folder / "run" / "tokenizer")
-    pieces = Pieces(folder / "pieces", tokenizer, Shape(card=CARD))
+    pieces = TrainingPieces(folder / "pieces", tokenizer, Shape(card=CODEBOOK_SIZE))
     strangers = {tuple(word) for word in strange_words(tokenizer, STRANGERS, np.random.default_rng(0)) if len(word) > 4}
     captions = {True: 0, False: 0}
     for batch in pieces.batches(np.random.default_rng(0), {OPENING: 1}):

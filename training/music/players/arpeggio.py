@@ -5,7 +5,7 @@ import random
 from training.music.harmony import TONES, Degree
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import HIGHEST_PITCH, Note
 
@@ -14,7 +14,7 @@ _LOWEST = {"acoustic guitar": 45, "electric guitar": 48, "piano": 52, "electric 
 _OTHERS = 55
 
 
-def play_arpeggio(plan: Plan, source: random.Random) -> Line:
+def play_arpeggio(plan: PiecePlan, source: random.Random) -> Line:
     line = Line()
     repertoire = Repertoire(plan.style.arpeggio, plan.header.steps, source)
     for bar, name, _ in each_bar(plan.bars, Stream.ARPEGGIO, plan.ensemble.parts[Stream.ARPEGGIO], line):
@@ -30,7 +30,7 @@ def play_arpeggio(plan: Plan, source: random.Random) -> Line:
     return line
 
 
-def _pitch(index: int, chord: Degree, plan: Plan, name: str) -> int:
+def _pitch(index: int, chord: Degree, plan: PiecePlan, name: str) -> int:
     """The chord's note of an index: 0 is the root, 3 the octave or the seventh, and so on upwards."""
     lowest = _LOWEST.get(name, _OTHERS)
     tones = TONES[chord.quality]

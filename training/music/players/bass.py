@@ -10,7 +10,7 @@ from training.music.form import Bar
 from training.music.harmony import TONES, Degree, chord_scale
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 
@@ -20,7 +20,7 @@ _OTHERS = 31
 _LIMIT = 55
 
 
-def play_bass(plan: Plan, source: random.Random) -> Line:
+def play_bass(plan: PiecePlan, source: random.Random) -> Line:
     """A root on every change of chord, and the style's pattern between."""
     line = Line()
     repertoire = Repertoire(plan.style.bass, plan.header.steps, source)
@@ -48,7 +48,7 @@ def _rooted(bar: Bar, pattern: str) -> str:
     return "".join(letters)
 
 
-def _pitch(letter: str, chord: Degree, goal: Degree, plan: Plan, name: str) -> int:
+def _pitch(letter: str, chord: Degree, goal: Degree, plan: PiecePlan, name: str) -> int:
     lowest = _LOWEST.get(name, _OTHERS)
     if letter == "a":
         return _above(plan.header.key + goal.semitones - 1, lowest)

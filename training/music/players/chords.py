@@ -6,12 +6,12 @@ from training.music.form import Bar
 from training.music.harmony import Degree
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord
 
 
-def play_comping(plan: Plan, source: random.Random) -> Line:
+def play_comping(plan: PiecePlan, source: random.Random) -> Line:
     """The style's rhythm on the bar's chords."""
     line = Line()
     repertoire = Repertoire(plan.style.comping, plan.header.steps, source)
@@ -25,7 +25,7 @@ def play_comping(plan: Plan, source: random.Random) -> Line:
     return line
 
 
-def play_pad(plan: Plan, _source: random.Random) -> Line:
+def play_pad(plan: PiecePlan, _source: random.Random) -> Line:
     """Each chord held; alone it moves in half notes, as a choir does."""
     line = Line()
     alone = set(plan.ensemble.parts) <= {Stream.PAD, Stream.DRUMS, Stream.PERCUSSION}
@@ -39,7 +39,7 @@ def play_pad(plan: Plan, _source: random.Random) -> Line:
     return line
 
 
-def _halves(bar: Bar, plan: Plan) -> list[tuple[int, Degree]]:
+def _halves(bar: Bar, plan: PiecePlan) -> list[tuple[int, Degree]]:
     """In the last bar of a phrase the chord is only held, so that singers breathe."""
     if bar.place % 4 == 3:
         return list(bar.chords)
@@ -55,14 +55,14 @@ def _with_changes(bar: Bar, pattern: str) -> str:
     return "".join(letters)
 
 
-def _is_loud(plan: Plan, bar: Bar, letter: str) -> bool:
+def _is_loud(plan: PiecePlan, bar: Bar, letter: str) -> bool:
     return letter == "X" or (letter == "x" and bar.level + plan.velocity >= 1)
 
 
-def _chord(plan: Plan, name: str, chord: Degree, loud: bool) -> Chord:
+def _chord(plan: PiecePlan, name: str, chord: Degree, loud: bool) -> Chord:
     return Chord(name, (plan.header.key + chord.semitones) % 12, chord.quality, int(loud))
 
 
-def _close(plan: Plan, line: Line, stream: Stream) -> None:
+def _close(plan: PiecePlan, line: Line, stream: Stream) -> None:
     if plan.style.ending == "button" and stream in plan.bars[-1].streams:
         line.play(plan.end_step, _chord(plan, plan.ensemble.parts[stream][0], plan.tonic, plan.velocity >= 0))

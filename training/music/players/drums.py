@@ -9,7 +9,7 @@ import msgspec
 
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from training.music.style import Rows
 from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.score import Hits
@@ -51,7 +51,7 @@ def _fills() -> dict[str, tuple[Fill, ...]]:
     return msgspec.json.decode(data, type=dict[str, tuple[Fill, ...]])
 
 
-def play_drums(plan: Plan, source: random.Random) -> tuple[Line, Line]:
+def play_drums(plan: PiecePlan, source: random.Random) -> tuple[Line, Line]:
     """The drums, and the toms of their fills, which are another stream's."""
     line, toms = Line(), Line()
     repertoire = Repertoire(plan.style.drums, plan.header.steps, source)
@@ -90,7 +90,7 @@ def _filled(rows: Rows, fill: Fill, steps: int) -> Rows:
     return found
 
 
-def play_percussion(plan: Plan, source: random.Random) -> Line:
+def play_percussion(plan: PiecePlan, source: random.Random) -> Line:
     """The set's own pattern; crackle is switched on where sections begin."""
     line = Line()
     style = plan.style

@@ -8,7 +8,7 @@ from training.music.form import Bar
 from training.music.harmony import Degree, melody_scale
 from training.music.line import Line, each_bar
 from training.music.pattern import bar_of, made_for
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 
@@ -100,7 +100,7 @@ _REGISTER = 4
 _LIFT = {0: 0, 1: 2, 2: -1}
 
 
-def play_lead(plan: Plan, source: random.Random, stream: Stream = Stream.LEAD) -> Line:
+def play_lead(plan: PiecePlan, source: random.Random, stream: Stream = Stream.LEAD) -> Line:
     """A theme for each kind of section. Where nothing else sounds, the melody has no rests of a bar."""
     line = Line()
     alone = plan.spec.solo or not _HARMONIC & set(plan.ensemble.parts)
@@ -118,7 +118,7 @@ def play_lead(plan: Plan, source: random.Random, stream: Stream = Stream.LEAD) -
     return line
 
 
-def _theme(plan: Plan, index: int, alone: bool, source: random.Random) -> Theme:
+def _theme(plan: PiecePlan, index: int, alone: bool, source: random.Random) -> Theme:
     levels = plan.style.lead
     energy = plan.style.energy + (plan.mood.energy if plan.mood else 0) + (index == 1)
     phrases = [phrase.replace(".", "b") if alone else phrase for phrase in plan.style.phrases]
@@ -129,7 +129,7 @@ def _theme(plan: Plan, index: int, alone: bool, source: random.Random) -> Theme:
 class _Melody:
     """Where the melody is, and how it goes on."""
 
-    def __init__(self, plan: Plan, line: Line) -> None:
+    def __init__(self, plan: PiecePlan, line: Line) -> None:
         self._plan, self._line = plan, line
         self._pitch = 0
         self._hold = plan.mood.articulation if plan.mood else "normal"

@@ -63,10 +63,6 @@ class Band:
         for player in self._players.values():
             player.stop(self._now, LAST_RELEASE)
 
-    @property
-    def is_silent(self) -> bool:
-        return all(player.is_silent for player in self._players.values())
-
     def _begin(self, column: Codes, at: int, key: int) -> None:
         player = self._conductor.player
         events = {stream: event_of(stream, int(column[stream]), player(stream), key) for stream in PLAYED}

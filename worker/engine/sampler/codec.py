@@ -8,7 +8,7 @@ from torch import Tensor
 from worker.engine.sampler.band import RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
-from worker.engine.sampler.codes import CARD, Codes
+from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
 from worker.engine.sampler.conductor import COUNT_IN
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.mastering import FADE, FadeOut, MasterBus, faded
@@ -28,7 +28,7 @@ class SamplerCodec:
     sample_rate = SAMPLE_RATE
     channels = 2
     codebooks = len(Stream)
-    codebook_size = CARD
+    codebook_size = CODEBOOK_SIZE
     samples_per_frame = int(step_length(FASTEST))
     lookahead = 1
     lead_in = COUNT_IN

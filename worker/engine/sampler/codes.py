@@ -49,7 +49,7 @@ PITCHES = HIGHEST_PITCH - LOWEST_PITCH + 1
 QUALITIES = len(Quality)
 CHORDS = 12 * QUALITIES
 # A code more than the largest: all drums at once, hard.
-CARD = FIRST + (3 << len(PIECES[Stream.DRUMS]))
+CODEBOOK_SIZE = FIRST + (3 << len(PIECES[Stream.DRUMS]))
 
 Codes = NDArray[np.int64]
 
@@ -178,7 +178,7 @@ def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event |
 
 def readable() -> NDArray[np.bool_]:
     """Which codes mean something in each stream but the conductor's: bool of shape [7, codes]."""
-    table = np.zeros((len(PLAYERS), CARD), np.bool_)
+    table = np.zeros((len(PLAYERS), CODEBOOK_SIZE), np.bool_)
     for row, stream in zip(table, PLAYERS, strict=True):
         row[: FIRST + _events(stream)] = True
         if stream in PIECES:

@@ -177,10 +177,6 @@ class Player:
             sounding.add_to(out, start)
         self._voices = [sounding for sounding in self._voices if not sounding.is_over]
 
-    @property
-    def is_silent(self) -> bool:
-        return not self._voices
-
     def _play(self, note: Note, at: int, loudness: float) -> None:
         patch = patch_of(note.instrument, self._stream)
         self.stop(at)

@@ -8,7 +8,7 @@ a piece is decides its request.
 import torch
 from torch import Tensor
 
-from worker.engine.sampler.codes import CARD, readable
+from worker.engine.sampler.codes import CODEBOOK_SIZE, readable
 from worker.engine.sampler.conductor import (
     COUNT_IN,
     KEY,
@@ -33,7 +33,7 @@ LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
 
 def every_code() -> Limits:
     """All that the conductor can say at each place of a bar. Callers narrow the rows of what they know."""
-    table = torch.zeros(COUNT_IN, CARD, dtype=torch.bool)
+    table = torch.zeros(COUNT_IN, CODEBOOK_SIZE, dtype=torch.bool)
     for place in range(COUNT_IN):
         first, end = OPENING[place] if place < len(OPENING) else (PLACE + place, PLACE + place + 1)
         table[place, first:end] = True
@@ -98,7 +98,7 @@ class ScoreGrammar:
 
 def _kinds() -> Tensor:
     """For each code the first of those that may take its turn in later bars: int64 of shape [codes]."""
-    kinds = torch.arange(CARD)
+    kinds = torch.arange(CODEBOOK_SIZE)
     kinds[SECTION : SECTION + len(Section)] = SECTION
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
         kinds[first + NO_PLAYER + 1 : end] = first + NO_PLAYER + 1
@@ -107,14 +107,14 @@ def _kinds() -> Tensor:
 
 def _beats() -> Tensor:
     """For each code the beats of the meter that it declares; 4 where it declares none: int64 of shape [codes]."""
-    beats = torch.full((CARD,), 4)
+    beats = torch.full((CODEBOOK_SIZE,), 4)
     beats[METER:KEY] = 3 + (torch.arange(METER, KEY) - METER) // 3
     return beats
 
 
 def _names() -> Tensor:
     """Which codes name a player: bool of shape [codes]."""
-    names = torch.zeros(CARD, dtype=torch.bool)
+    names = torch.zeros(CODEBOOK_SIZE, dtype=torch.bool)
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
         names[first + NO_PLAYER + 1 : end] = True
     return names

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from tests.unit.training.evaluation.pieces import encode, written
-from training.evaluation.playing import Memory, own_codes, play_own
+from training.evaluation.playing import PlayedScores, own_codes, play_own
 from training.music import Piece, Spec
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import Codes
@@ -16,7 +16,7 @@ SPEC = Spec(genre="house", bpm=120)
 def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
     codec, found = SamplerCodec(), dict[int, Codes]()
     pieces = {bpm: encode(written(replace(SPEC, bpm=bpm)))[:, :32] for bpm in (100, 120)}
-    memory = Memory(codec)
+    memory = PlayedScores(codec)
     both_begun = threading.Barrier(2)
 
     def play(bpm: int) -> None:
@@ -37,7 +37,7 @@ def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
 def test_a_piece_that_is_remembered_sounds_as_any_other() -> None:
     codes = torch.from_numpy(encode(written(SPEC))[:, :32])
     remembered, plain = SamplerCodec(), SamplerCodec()
-    memory = Memory(remembered)
+    memory = PlayedScores(remembered)
     first, second = (codec.stream(40_000).push(codes, last=True) for codec in (remembered, plain))
     assert torch.equal(first, second)
     assert np.array_equal(memory.codes, codes.numpy())

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.prompts import VOCABULARY
 from training.music.captions import KEY_NAMES, Split, key_name, synonyms, wording, write_caption
-from training.music.request import draw_spec
+from training.music.random_spec import draw_spec
 from training.music.spec import Spec
 
 _PITCHES = {name.lower(): key for key, names in KEY_NAMES.items() for name in names}

@@ -7,7 +7,7 @@ import pytest
 from gateway.prompts import VOCABULARY
 from tests.unit.training.music.specs import written
 from training.music.listening import heard
-from training.music.request import draw_spec
+from training.music.random_spec import draw_spec
 from training.music.spec import Spec
 from worker.engine.sampler.instruments import HIT_STREAMS, Stream
 

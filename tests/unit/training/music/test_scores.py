@@ -8,7 +8,7 @@ import pytest
 from gateway.prompts import VOCABULARY
 from tests.unit.training.music.specs import written
 from training.music.harmony import BLUES, chord_scale
-from training.music.plan import Plan
+from training.music.plan import PiecePlan
 from training.music.spec import Spec
 from worker.engine.sampler.instruments import HIT_STREAMS, Stream
 from worker.engine.sampler.score import Event, Note, Score, Section, Stop
@@ -18,7 +18,7 @@ MELODIC = tuple(stream for stream in Stream if stream is not Stream.CONDUCTOR an
 
 
 @pytest.fixture(scope="module", params=GENRES)
-def scores(request: pytest.FixtureRequest) -> list[tuple[Plan, Score]]:
+def scores(request: pytest.FixtureRequest) -> list[tuple[PiecePlan, Score]]:
     return [
         written(Spec(genre=request.param, mood=mood, beats=beats), seed)
         for mood in (None, *VOCABULARY.moods)
@@ -26,7 +26,7 @@ def scores(request: pytest.FixtureRequest) -> list[tuple[Plan, Score]]:
     ]
 
 
-def test_notes_are_of_the_chord_or_its_scale(scores: list[tuple[Plan, Score]]) -> None:
+def test_notes_are_of_the_chord_or_its_scale(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         for stream in (Stream.BASS, Stream.ARPEGGIO, Stream.LEAD):
             for step, event in score.events.get(stream, {}).items():
@@ -34,7 +34,7 @@ def test_notes_are_of_the_chord_or_its_scale(scores: list[tuple[Plan, Score]]) -
                     assert (event.pitch - plan.header.key) % 12 in _allowed(plan, stream, step)
 
 
-def _allowed(plan: Plan, stream: Stream, step: int) -> set[int]:
+def _allowed(plan: PiecePlan, stream: Stream, step: int) -> set[int]:
     """The chord's scale; blue notes where the style has them; and in the bass what leads to the next chord."""
     bar = plan.bars[step // plan.header.steps]
     following = plan.bars[bar.index + 1].chords[0][1] if bar.index + 1 < len(plan.bars) else plan.tonic
@@ -43,7 +43,7 @@ def _allowed(plan: Plan, stream: Stream, step: int) -> set[int]:
     return {*chord_scale(bar.chord_at(step - bar.start), plan.header.minor), *blue, *approach}
 
 
-def test_the_bass_has_the_root_where_bars_begin(scores: list[tuple[Plan, Score]]) -> None:
+def test_the_bass_has_the_root_where_bars_begin(scores: list[tuple[PiecePlan, Score]]) -> None:
     roots = [
         (event.pitch - plan.header.key) % 12 == bar.chords[0][1].semitones
         for plan, score in scores
@@ -53,7 +53,7 @@ def test_the_bass_has_the_root_where_bars_begin(scores: list[tuple[Plan, Score]]
     assert sum(roots) >= 0.9 * len(roots)
 
 
-def test_no_bar_is_silent(scores: list[tuple[Plan, Score]]) -> None:
+def test_no_bar_is_silent(scores: list[tuple[PiecePlan, Score]]) -> None:
     for _, score in scores:
         steps = score.header.steps
         starts = {
@@ -65,14 +65,14 @@ def test_no_bar_is_silent(scores: list[tuple[Plan, Score]]) -> None:
         assert set(range(len(score.sections) - 1)) <= starts
 
 
-def test_nothing_hangs_on(scores: list[tuple[Plan, Score]]) -> None:
+def test_nothing_hangs_on(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         for stream in MELODIC:
             for first, last in _sounding(stream, score.events.get(stream, {}), plan.end_step):
                 assert last - first <= 2 * score.header.steps
 
 
-def test_who_does_not_play_in_a_section_is_silent_there(scores: list[tuple[Plan, Score]]) -> None:
+def test_who_does_not_play_in_a_section_is_silent_there(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         for stream in MELODIC:
             sounding = _sounding(stream, score.events.get(stream, {}), plan.end_step)
@@ -94,20 +94,20 @@ def _sounding(stream: Stream, row: Mapping[int, Event], end: int) -> list[tuple[
     ]
 
 
-def test_pieces_end(scores: list[tuple[Plan, Score]]) -> None:
+def test_pieces_end(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         assert score.sections[-1] is Section.END
         assert score.end_step == plan.end_step
         assert score.sections.count(Section.END) == 1
 
 
-def test_fills_are_where_drums_are(scores: list[tuple[Plan, Score]]) -> None:
+def test_fills_are_where_drums_are(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         fills = [bar for bar in plan.bars if score.sections[bar.index] is Section.FILL]
         assert all(Stream.DRUMS in bar.streams and bar.is_last for bar in fills)
 
 
-def test_a_genre_has_tempos_of_its_own(scores: list[tuple[Plan, Score]]) -> None:
+def test_a_genre_has_tempos_of_its_own(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, _ in scores:
         low, high = plan.style.bpm
         assert low <= plan.header.bpm <= high

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.layout import DelayPattern
-from worker.engine.sampler.codes import CARD, Codes
+from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
 
@@ -41,7 +41,7 @@ def _window(grammar: ScoreGrammar, slots: Tensor, wishes: list[Wish], made: Tens
     """The codes of a window that follow those that are given."""
     books = torch.arange(BOOKS)
     before = made.shape[2] - given
-    sequence = torch.full((len(slots) + 1, BOOKS, PATTERN.steps(length)), CARD)
+    sequence = torch.full((len(slots) + 1, BOOKS, PATTERN.steps(length)), CODEBOOK_SIZE)
     for book in range(BOOKS):
         start = PATTERN.step_of(0, book)
         sequence[:-1, book, start : start + given] = made[:, book, before:]
@@ -60,7 +60,7 @@ def _window(grammar: ScoreGrammar, slots: Tensor, wishes: list[Wish], made: Tens
 def random_wish(seed: int) -> Wish:
     """Anything at all."""
     source = torch.Generator().manual_seed(seed)
-    return lambda frame: torch.rand(BOOKS, CARD, generator=source)
+    return lambda frame: torch.rand(BOOKS, CODEBOOK_SIZE, generator=source)
 
 
 def scripted(codes: Codes) -> Wish:
@@ -69,7 +69,7 @@ def scripted(codes: Codes) -> Wish:
 
     def wish(frame: Tensor) -> Tensor:
         wanted = script[np.arange(BOOKS), frame.clamp(0, codes.shape[1]).numpy()]
-        logits = torch.rand(BOOKS, CARD, generator=torch.Generator().manual_seed(0))
+        logits = torch.rand(BOOKS, CODEBOOK_SIZE, generator=torch.Generator().manual_seed(0))
         logits[torch.arange(BOOKS), torch.from_numpy(wanted)] = 9.0
         return logits
 

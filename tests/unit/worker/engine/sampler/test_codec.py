@@ -14,7 +14,7 @@ from tests.unit.worker.engine.sampler.songs import ELECTRO, JAZZ, METAL, POP, so
 from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.sampler.bank import Bank
 from worker.engine.sampler.codec import SamplerCodec
-from worker.engine.sampler.codes import CARD, encode
+from worker.engine.sampler.codes import CODEBOOK_SIZE, encode
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section
 
@@ -188,7 +188,9 @@ def test_an_open_length_is_left_to_the_codes(codec: SamplerCodec) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(codes=st.integers(0, 40).flatmap(lambda n: arrays(np.int64, (8, n), elements=st.integers(-9, CARD + 9))))
+@given(
+    codes=st.integers(0, 40).flatmap(lambda n: arrays(np.int64, (8, n), elements=st.integers(-9, CODEBOOK_SIZE + 9)))
+)
 def test_any_codes_are_some_audio(codec: SamplerCodec, codes: np.ndarray) -> None:
     audio = codec.stream().push(torch.from_numpy(codes), last=True)
     assert torch.isfinite(audio).all()

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.worker.engine.sampler.scores import scores
-from worker.engine.sampler.codes import CARD, STOP, decode, encode, event_code, event_of
+from worker.engine.sampler.codes import CODEBOOK_SIZE, STOP, decode, encode, event_code, event_of
 from worker.engine.sampler.conductor import Conductor, bar_codes
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PLAYERS, Stream
 from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
 VOCABULARY = Path(__file__).parents[5] / "gateway/prompts/vocabulary.json"
 
-garbage = st.integers(0, 60).flatmap(lambda steps: arrays(np.int64, (8, steps), elements=st.integers(-5, CARD + 5)))
+garbage = st.integers(0, 60).flatmap(
+    lambda steps: arrays(np.int64, (8, steps), elements=st.integers(-5, CODEBOOK_SIZE + 5))
+)
 
 
 @given(score=scores())
@@ -23,7 +25,7 @@ def test_decoding_gives_the_score_that_was_encoded(score: Score) -> None:
     codes = encode(score)
 
     assert codes.min() >= 0
-    assert codes.max() < CARD
+    assert codes.max() < CODEBOOK_SIZE
     assert decode(codes) == score
 
 
@@ -34,7 +36,12 @@ def test_any_codes_are_some_score(codes: np.ndarray) -> None:
     assert decode(encode(score)) == score
 
 
-@given(key=st.integers(0, 11), code=st.integers(1, CARD - 1), stream=st.sampled_from(list(PLAYERS)), data=st.data())
+@given(
+    key=st.integers(0, 11),
+    code=st.integers(1, CODEBOOK_SIZE - 1),
+    stream=st.sampled_from(list(PLAYERS)),
+    data=st.data(),
+)
 def test_every_code_that_can_be_read_is_written_the_same(
     key: int, code: int, stream: Stream, data: st.DataObject
 ) -> None:

@@ -3,7 +3,7 @@ import torch
 
 from tests.unit.worker.engine.sampler.songs import JAZZ, POP, song
 from worker.engine.sampler.codec import SamplerCodec
-from worker.engine.sampler.codes import CARD, encode
+from worker.engine.sampler.codes import CODEBOOK_SIZE, encode
 from worker.engine.sampler.score import Header
 
 audiocraft = pytest.importorskip("audiocraft.models.encodec")
@@ -22,7 +22,7 @@ def test_audiocraft_plays_scores() -> None:
     assert audio.shape == (2, 2, 32 * 15 * 32000 // 90 + 64000)
     assert torch.equal(audio[0, :, : alone.shape[1]], alone)
     assert not audio[0, :, alone.shape[1] :].any()
-    assert (model.num_codebooks, model.total_codebooks, model.cardinality) == (8, 8, CARD)
+    assert (model.num_codebooks, model.total_codebooks, model.cardinality) == (8, 8, CODEBOOK_SIZE)
     assert (model.channels, model.sample_rate) == (2, 32000)
     with pytest.raises(AudioInputError, match="EnCodec"):
         model.encode(audio)

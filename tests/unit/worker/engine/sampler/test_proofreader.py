@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.worker.engine.sampler.songs import ELECTRO, JAZZ, METAL, POP, song
-from worker.engine.sampler.codes import CARD, STOP, Codes, decode, encode, event_code
+from worker.engine.sampler.codes import CODEBOOK_SIZE, STOP, Codes, decode, encode, event_code
 from worker.engine.sampler.conductor import EMPTY, PLAYER, SECTION, SECTION_PLACE, bar_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import LONGEST, Proofreader
@@ -98,7 +98,7 @@ def test_notes_end() -> None:
     assert np.flatnonzero(corrected[Stream.DRUMS]).tolist() == [21]
 
 
-@given(arrays(np.int64, (len(Stream), 60), elements=st.integers(-1, CARD)), st.integers(0, 60))
+@given(arrays(np.int64, (len(Stream), 60), elements=st.integers(-1, CODEBOOK_SIZE)), st.integers(0, 60))
 def test_any_codes_in_any_pieces_become_a_score(codes: Codes, cut: int) -> None:
     codes[0, :16] = bar_codes(Header(), Section.VERSE, (1, 1, 1, 1, 1, 1, 7))
     whole = Proofreader().correct(codes)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from training.evaluation.key import NOTES_AND_ROOTS, evidence
-from training.evaluation.notes import sounds
+from training.evaluation.notes import sounding_notes
 from training.evaluation.performance import Figures, Performance
 from worker.engine.sampler.instruments import HIT_STREAMS, INSTRUMENTS, KITS, PIECES, Stream
 from worker.engine.sampler.score import Chord, Hits, Note, Quality, Score, Section
@@ -69,7 +69,7 @@ def _touch(score: Score) -> NDArray[np.float64]:
     for stream in list(Stream)[1:]:
         loud = [getattr(event, "velocity", getattr(event, "accent", 0)) for event in _events(score, stream)]
         found.append(np.mean(loud) if loud else 0.0)
-    notes = list(sounds(score))
+    notes = list(sounding_notes(score))
     for stream in _PITCHED:
         own = [sound for sound in notes if sound.stream is stream]
         found.append(np.mean([min(sound.steps, 32) for sound in own]) / 8 if own else 0.0)
@@ -115,7 +115,7 @@ class Classifier:
         return [self._labels[int(place)] for place in order]
 
 
-class Styles:
+class StyleMeasure:
     """Whether genre and mood are recognised that were asked for."""
 
     def __init__(self, own: Sequence[Performance]) -> None:

@@ -19,15 +19,15 @@ from worker.engine.text.configuration import UnsupportedTextEncoderError
 _contestants: list[Contestant] = []
 
 
-class RefusedError(Exception):
+class ContestantError(Exception):
     """There is no such contestant here. The text says why, and what to do."""
 
 
-class Seat:
+class ContestantProcess:
     """One contestant in its process, which waits without working between the calls.
 
     Raises:
-        RefusedError: with the reason, if it cannot be made.
+        ContestantError: with the reason, if it cannot be made.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Seat:
             with patch.dict(os.environ, {**(environment or {}), **os.environ}):
                 seated = self._pool.submit(_sit_down, make, arguments)
             seated.result()
-        except RefusedError:
+        except ContestantError:
             self.close()
             raise
 
@@ -63,9 +63,9 @@ def _sit_down(make: Callable[..., Contestant], arguments: Sequence[object]) -> N
     try:
         _contestants.append(make(*arguments))
     except ModelUnavailableError as error:
-        raise RefusedError(f"{error} {error.remedy}") from None
+        raise ContestantError(f"{error} {error.remedy}") from None
     except (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError) as error:
-        raise RefusedError(f"Only audiocraft's own engine runs this model: {error}.") from None
+        raise ContestantError(f"Only audiocraft's own engine runs this model: {error}.") from None
 
 
 def _call(function: Callable[..., Any], arguments: Sequence[object]) -> Any:

@@ -47,7 +47,7 @@ class _Network(nn.Module):
         return logits[:, 0]
 
 
-class Beats:
+class DrumDetector:
     """Hears drums in a performance whose caption asks for them, or for none."""
 
     def __init__(self, seen: Sequence[Floats], beats: Sequence[bool]) -> None:

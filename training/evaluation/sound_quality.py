@@ -40,7 +40,7 @@ def integrated_loudness(audio: Floats) -> float:
     return float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(audio.T.astype(np.float64)))
 
 
-class Sound:
+class SoundMeasure:
     """Knows the range of the generator's own renderings."""
 
     def __init__(self, own: Sequence[NDArray[np.float64]]) -> None:

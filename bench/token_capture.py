@@ -18,7 +18,7 @@ PATIENCE = 60.0
 LOOK = 0.05
 
 
-class Made(NamedTuple):
+class CapturedTokens(NamedTuple):
     """A request's codes, int64 of shape [codebooks, frames]. `beside` is how many others ran when it joined."""
 
     codes: Tensor
@@ -68,7 +68,9 @@ class CodesCodec:
         return stream
 
 
-def make_staggered(generate: Callable[[Recipe], Tensor], recipes: Sequence[Recipe], codec: CodesCodec) -> list[Made]:
+def make_staggered(
+    generate: Callable[[Recipe], Tensor], recipes: Sequence[Recipe], codec: CodesCodec
+) -> list[CapturedTokens]:
     """Make all of them in one batch; each joins when the one before has its first chunk.
 
     Args:
@@ -93,7 +95,7 @@ def make_staggered(generate: Callable[[Recipe], Tensor], recipes: Sequence[Recip
             for stream in streams:
                 stream.may_go_on.set()
     results = [future.result() for future in running]
-    return [Made(codes.T.to(torch.int64), others) for codes, others in zip(results, beside, strict=True)]
+    return [CapturedTokens(codes.T.to(torch.int64), others) for codes, others in zip(results, beside, strict=True)]
 
 
 def _opened(codec: CodesCodec, future: Future[Tensor]) -> CodesStream:

@@ -13,7 +13,7 @@ BEATS = frozenset((*KIT_WORDS, "percussion", "congas"))
 CROWD = 99
 
 
-class Instruments:
+class InstrumentationMeasure:
     """Knows how many instruments the generator's own pieces have, by how many their captions name."""
 
     def __init__(self, own: Iterable[Performance]) -> None:
