@@ -33,7 +33,7 @@ import torch
 
 from bench.arguments import positive_float, positive_int
 from bench.checkpoints import SIZES, write_checkpoint
-from bench.contestant_process import ContestantProcess, ContestantError
+from bench.contestant_process import ContestantError, ContestantProcess
 from bench.contestants import CORES, Audiocraft, Batching, Facts, Timing, Transformers
 from bench.engines import tell
 from bench.join import Join, measure_join
