@@ -22,17 +22,17 @@ from gateway.http.routes import ROUTES, add_routes, list_endpoints
 from gateway.http.websocket import close_websockets
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.reconciler import Sweep
-from gateway.jobs.record_repair import Mending
-from gateway.jobs.result_cache import Cache
-from gateway.jobs.stored_files import Objects
+from gateway.jobs.reconciler import Reconciler
+from gateway.jobs.record_repair import RecordRepair
+from gateway.jobs.result_cache import ResultCache
+from gateway.jobs.stored_files import StoredFiles
 from gateway.jobs.submission import Jobs
-from gateway.jobs.trimmer import Trim
-from gateway.jobs.usage import Renewals
+from gateway.jobs.trimmer import RecordTrimmer
+from gateway.jobs.usage import UsageTracker
 from gateway.jobs.views import Views
 from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
@@ -69,33 +69,36 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 read_bufsize=32 * 1024,
             )
         )
-        ledger = Ledger(bus, index)
-        renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
-        cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
-        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
+        record_store = RecordStore(bus, index)
+        usage, queue, stored_files = UsageTracker(record_store), JobQueue(bus, index), StoredFiles(storage, http)
+        result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
+        jobs, reconciler = (
+            Jobs(bus, index, record_store, queue, result_cache),
+            Reconciler(bus, index, record_store, result_cache, workers),
+        )
         limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
         services = Services(
             settings=settings,
             keys=load_keys(settings),
             rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, ledger, Reservations(bus, settings.nats_replicas), limits),
+            quotas=Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits),
             bus=bus,
             storage=storage,
-            objects=objects,
+            stored_files=stored_files,
             http=http,
             index=index,
             workers=workers,
             views=Views(index, workers),
-            ledger=ledger,
-            renewals=renewals,
-            cache=cache,
+            record_store=record_store,
+            usage=usage,
+            result_cache=result_cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
-            probe=Probe(bus, storage, workers, index, ledger),
-            sweep=sweep,
-            dead_letters=DeadLetters(bus, ledger, sweep),
-            mending=Mending(bus, index, ledger),
-            trim=Trim(index, ledger, settings.key_records),
+            probe=Probe(bus, storage, workers, index, record_store),
+            reconciler=reconciler,
+            dead_letters=DeadLetters(bus, record_store, reconciler),
+            record_repair=RecordRepair(bus, index, record_store),
+            record_trimmer=RecordTrimmer(index, record_store, settings.key_records),
             started=time.monotonic(),
         )
         _prepare_on_connect(bus, services)
@@ -109,8 +112,8 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
     async def prepare() -> None:
         nonlocal subscribed
         bucket = await ensure_streams(bus.js, services.settings.nats_replicas)
-        await services.index.follow(bus.client)
-        services.ledger.records = Records(bucket)
+        await services.index.start_feed(bus.client)
+        services.record_store.records = Records(bucket)
         if subscribed:  # core subscriptions outlive a reconnection
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
@@ -123,7 +126,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
     bus.on_connect(services.hub.on_connect)
     bus.on_connect(services.workers.on_connect)
     bus.on_connect(services.probe.on_connect)
-    bus.on_connect(services.sweep.on_connect)
+    bus.on_connect(services.reconciler.on_connect)
     bus.on_connect(services.dead_letters.on_connect)
 
 
@@ -143,8 +146,8 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    tidying = (services.sweep, services.dead_letters, services.mending, services.trim)
-    parts = (services.probe, services.hub, services.cache, *tidying)
+    tidying = (services.reconciler, services.dead_letters, services.record_repair, services.record_trimmer)
+    parts = (services.probe, services.hub, services.result_cache, *tidying)
     runs = [services.probe.run_s3, *(each.run for each in parts)]
     tasks = [asyncio.create_task(keep_running(run)) for run in runs]
     yield

@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import AWAY, Bus
@@ -59,12 +59,14 @@ class Component(msgspec.Struct, frozen=True):
 class Probe:
     """The last look at NATS, its streams and S3."""
 
-    def __init__(self, bus: Bus, storage: Storage, workers: WorkerRegistry, index: JobIndex, ledger: Ledger) -> None:
+    def __init__(
+        self, bus: Bus, storage: Storage, workers: WorkerRegistry, index: JobIndex, record_store: RecordStore
+    ) -> None:
         self._bus = bus
         self._storage = storage
         self._workers = workers
         self._index = index
-        self._ledger = ledger
+        self._record_store = record_store
         self._observed: dict[str, Component] = {}
         self._failures: Counter[str] = Counter()
         self._wake = asyncio.Event()
@@ -109,7 +111,7 @@ class Probe:
         """Why jobs cannot be accepted now; None if they can."""
         if not self._bus.is_ready:
             return f"NATS is away ({self._bus.last_error})."
-        if self._index.apart() > MAX_STALENESS:
+        if self._index.feed_outage() > MAX_STALENESS:
             return "The job records cannot be followed; they are read again as soon as NATS lets them."
         return next((each.message for each in self._observed.values() if each.status == "unhealthy"), None)
 
@@ -138,7 +140,7 @@ class Probe:
         self._index.forget_before(info.state.first_seq)
         # A server whose disk is full answers every question and takes nothing in.
         if time.monotonic() - self._last_trial_write >= TRIAL_WRITE_INTERVAL:
-            await self._ledger.require().prove_writable()
+            await self._record_store.require().prove_writable()
             self._last_trial_write = time.monotonic()
 
     async def _check_s3(self) -> None:
@@ -181,7 +183,7 @@ def set_index_gauges(index: JobIndex) -> None:
     metrics.RECORDS.set(index.count(None))
     metrics.RECORDS_LIMIT.set(MAX_RECORDS)
     metrics.RECORDS_DAMAGED.set(len(index.damaged))
-    _set_by_label(metrics.QUEUED_JOBS, index.waiting())
+    _set_by_label(metrics.QUEUED_JOBS, index.queued_by_model())
     _set_by_label(metrics.KEY_QUEUED_JOBS, _by_key(index, JobStatus.QUEUED))
     _set_by_label(metrics.KEY_RECORDS, _by_key(index, None))
 

@@ -9,16 +9,16 @@ from gateway.access.api_keys import ApiKeys
 from gateway.access.quotas import Quotas
 from gateway.access.rate_limiter import RateLimiter
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.dead_letters import DeadLetters
-from gateway.jobs.reconciler import Sweep
-from gateway.jobs.record_repair import Mending
-from gateway.jobs.result_cache import Cache
-from gateway.jobs.stored_files import Objects
+from gateway.jobs.reconciler import Reconciler
+from gateway.jobs.record_repair import RecordRepair
+from gateway.jobs.result_cache import ResultCache
+from gateway.jobs.stored_files import StoredFiles
 from gateway.jobs.submission import Jobs
-from gateway.jobs.trimmer import Trim
-from gateway.jobs.usage import Renewals
+from gateway.jobs.trimmer import RecordTrimmer
+from gateway.jobs.usage import UsageTracker
 from gateway.jobs.views import Views
 from gateway.live import outbox
 from gateway.live.event_hub import EventHub
@@ -40,21 +40,21 @@ class Services:
     quotas: Quotas
     bus: Bus
     storage: Storage
-    objects: Objects
+    stored_files: StoredFiles
     http: ClientSession
     index: JobIndex
     workers: WorkerRegistry
     views: Views
-    ledger: Ledger
-    renewals: Renewals
-    cache: Cache
+    record_store: RecordStore
+    usage: UsageTracker
+    result_cache: ResultCache
     jobs: Jobs
     hub: EventHub
     probe: Probe
-    sweep: Sweep
+    reconciler: Reconciler
     dead_letters: DeadLetters
-    mending: Mending
-    trim: Trim
+    record_repair: RecordRepair
+    record_trimmer: RecordTrimmer
     started: float
     websockets: set[web.WebSocketResponse] = field(default_factory=set)
     websockets_by_client: Counter[str] = field(default_factory=Counter)

@@ -16,7 +16,7 @@ import nats.js.errors
 
 from deploy.cli.admin_connection import admin_environment, connected_bus, open_records
 from deploy.terminal import plain
-from gateway.jobs.queue_scan import QueueScan, remove_message
+from gateway.jobs.queue_scan import QueueReader, remove_message
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, MusicgenError, UnavailableError
@@ -90,7 +90,7 @@ class JobAdmin:
         if record.status is JobStatus.PROCESSING and await self._is_being_processed(entry):
             raise MusicgenError(f"{record.worker_id} works on {job_id}. It is queued again only without its worker.")
         await ensure_announced(self._js, entry)
-        queue = await QueueScan().read(self._bus.client)
+        queue = await QueueReader().read(self._bus.client)
         if job_id in queue.deliverable:
             when = f" within {ACK_WAIT:g} s" if record.status is JobStatus.PROCESSING else ""
             return f"{job_id} is in the queue, message {queue.deliverable[job_id]}. A worker gets it{when}."
@@ -135,7 +135,7 @@ class JobAdmin:
     async def show(self, job_id: str) -> str:
         """The record, its revision, its message and its events, as JSON."""
         entry = await self._find(job_id)
-        queue = await QueueScan().read(self._bus.client)
+        queue = await QueueReader().read(self._bus.client)
         events = [await self._last_event(job_id, kind) for kind in (*LIFECYCLE, "progress")]
         shown = {
             "revision": entry.revision,
@@ -164,7 +164,7 @@ class JobAdmin:
         return False
 
     async def _remove_messages(self, job_id: str) -> None:
-        queue = await QueueScan().read(self._bus.client)
+        queue = await QueueReader().read(self._bus.client)
         for messages in (queue.deliverable, queue.stranded):
             if job_id in messages:
                 await remove_message(self._js, messages[job_id])

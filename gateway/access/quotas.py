@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.access.reservations import SETTLED, Reservations, Reserved
+from gateway.access.reservations import SETTLE_TIME, Reservations, Reserved
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.record_table import QUOTA_DAY
 from gateway.problems import too_many
 from shared.errors import DamagedRecordError
@@ -22,7 +22,7 @@ QUEUE_RETRY = 10
 # Seconds after which a client with too many records may try again: within them the oldest ones are removed.
 RECORDS_RETRY = 60
 # Jobs of one key that may be admitted in half a minute. Their reservations are one message on NATS, 30 bytes a job.
-AT_ONCE = 10_000
+MAX_RESERVED = 10_000
 
 
 class Limits(NamedTuple):
@@ -36,9 +36,9 @@ class Limits(NamedTuple):
 class Quotas:
     """What is left for each key."""
 
-    def __init__(self, index: JobIndex, ledger: Ledger, reservations: Reservations, limits: Limits) -> None:
+    def __init__(self, index: JobIndex, record_store: RecordStore, reservations: Reservations, limits: Limits) -> None:
         self._index = index
-        self._ledger = ledger
+        self._record_store = record_store
         self._reservations = reservations
         self._limits = limits
 
@@ -72,8 +72,8 @@ class Quotas:
             return
 
         def check(reserved: Reserved) -> None:
-            if len(reserved) >= AT_ONCE:
-                raise too_many("This API key asks for too many jobs at once. Try again in half a minute.", SETTLED)
+            if len(reserved) >= MAX_RESERVED:
+                raise too_many("This API key asks for too many jobs at once. Try again in half a minute.", SETTLE_TIME)
             unseen = [reserved[key] for key in reserved if key not in self._index]
             self._check_queue(owner, len(unseen))
             self._check_day(owner, seconds, unseen)
@@ -88,7 +88,7 @@ class Quotas:
 
     async def _is_known(self, job_id: str) -> bool:
         try:
-            return job_id in self._index or await self._ledger.current(job_id) is not None
+            return job_id in self._index or await self._record_store.fetch(job_id) is not None
         except DamagedRecordError:
             return True
 
@@ -101,7 +101,9 @@ class Quotas:
 
     def _check_day(self, owner: str, seconds: float, unseen: Iterable[float]) -> None:
         moment, limit = now(), self._limits.daily_seconds
-        spent = [(summary.created_at, summary.charged) for summary in self._index.since(moment - QUOTA_DAY, owner)]
+        spent = [
+            (summary.created_at, summary.charged) for summary in self._index.created_since(moment - QUOTA_DAY, owner)
+        ]
         spent += [(moment, each) for each in unseen]
         excess = sum(charged for _, charged in spent) + seconds - limit
         if excess > 0:

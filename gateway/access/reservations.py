@@ -20,7 +20,7 @@ from shared.messages import UNDECODABLE
 from shared.topology import ensure_quotas
 
 # Seconds after which every gateway's index has a job. The bucket's TTL is longer.
-SETTLED = 30.0
+SETTLE_TIME = 30.0
 
 # Seconds of audio by job id.
 Reserved = dict[str, float]
@@ -73,7 +73,7 @@ class Reservations:
                 try:
                     bucket = self._bucket = self._bucket or await ensure_quotas(self._bus.require(), self._replicas)
                     reserved, revision = await _read(bucket, owner)
-                    changed = change(self._young(owner, reserved))
+                    changed = change(self._recent(owner, reserved))
                     if changed is None:
                         return False
                     await bucket.update(owner, _encode(changed), last=revision)
@@ -87,10 +87,10 @@ class Reservations:
                         "does not help, compare the gateway's NATS permissions with those in nats.conf."
                     ) from error
 
-    def _young(self, owner: str, reserved: Reserved) -> Reserved:
+    def _recent(self, owner: str, reserved: Reserved) -> Reserved:
         moment, seen = self._clock(), self._seen.get(owner, {})
         seen = self._seen[owner] = {job_id: seen.get(job_id, moment) for job_id in reserved}
-        return {job_id: reserved[job_id] for job_id in reserved if moment - seen[job_id] < SETTLED}
+        return {job_id: reserved[job_id] for job_id in reserved if moment - seen[job_id] < SETTLE_TIME}
 
 
 async def _read(bucket: KeyValue, owner: str) -> tuple[Reserved, int]:

@@ -16,22 +16,22 @@ from shared.bounded import BoundedDict
 from shared.messages import JobRecord, JobStatus
 
 # So many of a model's last completed jobs are learned from; each counts this much less than the one after it.
-LEARNED, FADING = 64, 0.97
+SAMPLES, DECAY = 64, 0.97
 # Each of k jobs at once costs between 1/k of what it costs alone (a GPU with room) and as much as that (a CPU). As long
 # as none were seen at this number, the middle is assumed.
-SHARING = 0.5
+SHARING_EXPONENT = 0.5
 # As long as all jobs seen are of one length, what a job costs besides its music is taken for so many seconds of music.
 # That counts as this share of what was seen.
-OVERHEAD, GUESSED = 3.0, 0.05
+PRIOR_OVERHEAD, PRIOR_WEIGHT = 3.0, 0.05
 # From this progress on, a running job tells how fast it is.
-TELLING = 0.1
+MIN_PROGRESS = 0.1
 # Running jobs remembered of a model. More are left over from records that were removed.
-RUNNING = 1024
+MAX_RUNNING = 1024
 # Seconds for which what running jobs tell is not looked at again: many clients ask in them.
-FRESH = 1.0
+REFIT_INTERVAL = 1.0
 
 
-class Ahead(NamedTuple):
+class QueuePlace(NamedTuple):
     """How many jobs wait before another one, the seconds of audio they are to make, and how many wait behind it."""
 
     jobs: int
@@ -39,7 +39,7 @@ class Ahead(NamedTuple):
     behind: int = 0
 
 
-class Run(NamedTuple):
+class TimedJob(NamedTuple):
     """A job in an engine: from claim to the last sample, or to its last report. `tail` is encoding and uploading."""
 
     worker_id: str | None
@@ -50,7 +50,7 @@ class Run(NamedTuple):
     progress: float = 1.0
 
 
-class Sample(NamedTuple):
+class CostSample(NamedTuple):
     """A job's length in seconds of audio, its cost, and how many jobs shared the worker with it, itself included."""
 
     seconds: float
@@ -59,7 +59,7 @@ class Sample(NamedTuple):
     weight: float
 
 
-class Cost(NamedTuple):
+class CostModel(NamedTuple):
     """A job of some seconds costs `each + second * seconds`, and `tail * seconds` after its slot is free."""
 
     each: float
@@ -75,9 +75,9 @@ class Estimator:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._done = defaultdict[str, BoundedDict[str, Run]](lambda: BoundedDict(LEARNED))
-        self._running = defaultdict[str, BoundedDict[str, Run]](lambda: BoundedDict(RUNNING))
-        self._costs: dict[str, tuple[float, list[Sample], dict[float, Cost]]] = {}
+        self._done = defaultdict[str, BoundedDict[str, TimedJob]](lambda: BoundedDict(SAMPLES))
+        self._running = defaultdict[str, BoundedDict[str, TimedJob]](lambda: BoundedDict(MAX_RUNNING))
+        self._costs: dict[str, tuple[float, list[CostSample], dict[float, CostModel]]] = {}
 
     def observe(self, record: JobRecord) -> None:
         """Learn from a job that runs or was completed; others teach nothing."""
@@ -93,15 +93,15 @@ class Estimator:
         """A job whose record is gone does not run."""
         self._running[record.recipe.model].pop(record.job_id, None)
 
-    def _learn(self, model: str, job_id: str, run: Run) -> None:
+    def _learn(self, model: str, job_id: str, run: TimedJob) -> None:
         """Once from each of the last jobs: a record that is renewed by a download tells nothing new."""
         done = self._done[model]
-        if job_id in done or (len(done) == LEARNED and run.ended < next(iter(done.values())).ended):
+        if job_id in done or (len(done) == SAMPLES and run.ended < next(iter(done.values())).ended):
             return
         done[job_id] = run
         self._costs.pop(model, None)
 
-    def queued(self, record: JobRecord, ahead: Ahead, slots: int, workers: int) -> float | None:
+    def queued(self, record: JobRecord, ahead: QueuePlace, slots: int, workers: int) -> float | None:
         """Seconds until a job that waits is done; None before the first job of its model was timed.
 
         Args:
@@ -137,9 +137,9 @@ class Estimator:
         left = latency * (1 - record.progress) if record.progress else max(latency - elapsed, 0.0)
         return left + cost.tail * length
 
-    def _cost(self, model: str, shared: float) -> Cost | None:
+    def _cost(self, model: str, shared: float) -> CostModel | None:
         looked, samples, costs = self._costs.get(model, (-math.inf, [], {}))
-        if self._clock() - looked >= FRESH:
+        if self._clock() - looked >= REFIT_INTERVAL:
             samples, costs = list(_samples(self._done[model].values(), self._running[model].values())), {}
             self._costs[model] = self._clock(), samples, costs
         if samples and shared not in costs:
@@ -147,28 +147,28 @@ class Estimator:
         return costs.get(shared)
 
 
-def _running(record: JobRecord, started_at: datetime) -> Run:
+def _running(record: JobRecord, started_at: datetime) -> TimedJob:
     began, ended = started_at.timestamp(), record.updated_at.timestamp()
     progress = min(max(record.progress, 0.0), 1.0)
-    return Run(record.worker_id, record.recipe.duration, began, max(began, ended), progress=progress)
+    return TimedJob(record.worker_id, record.recipe.duration, began, max(began, ended), progress=progress)
 
 
-def _done(record: JobRecord) -> Run:
+def _done(record: JobRecord) -> TimedJob:
     assert record.timings is not None
     tail = record.timings.encoding + record.timings.uploading
     ended = (record.completed_at or record.updated_at).timestamp() - tail
     began = record.started_at.timestamp() if record.started_at else ended - record.timings.generating
-    return Run(record.worker_id, record.recipe.duration, min(began, ended), ended, tail)
+    return TimedJob(record.worker_id, record.recipe.duration, min(began, ended), ended, tail)
 
 
-def _tail(done: Iterable[Run]) -> float:
+def _tail(done: Iterable[TimedJob]) -> float:
     runs = list(done)
     return sum(run.tail for run in runs) / sum(run.seconds for run in runs) if runs else 0.0
 
 
-def _samples(done: Iterable[Run], running: Iterable[Run]) -> Iterator[Sample]:
+def _samples(done: Iterable[TimedJob], running: Iterable[TimedJob]) -> Iterator[CostSample]:
     """What each run tells, the newest with the most weight; of a running job as much as its progress."""
-    by_worker: defaultdict[str | None, list[tuple[int, Run]]] = defaultdict(list)
+    by_worker: defaultdict[str | None, list[tuple[int, TimedJob]]] = defaultdict(list)
     for age, run in enumerate(reversed(list(done))):
         by_worker[run.worker_id].append((age, run))
     for run in running:
@@ -177,11 +177,11 @@ def _samples(done: Iterable[Run], running: Iterable[Run]) -> Iterator[Sample]:
         shares = _shares([run for _, run in runs])
         for (age, run), share in zip(runs, shares, strict=True):
             length = run.ended - run.began
-            if run.progress >= TELLING and share > 0:
-                yield Sample(run.seconds, share / run.progress, length / share, FADING**age * run.progress)
+            if run.progress >= MIN_PROGRESS and share > 0:
+                yield CostSample(run.seconds, share / run.progress, length / share, DECAY**age * run.progress)
 
 
-def _shares(runs: list[Run]) -> list[float]:
+def _shares(runs: list[TimedJob]) -> list[float]:
     """Each run's share of its worker's time: an interval that k runs have in common is divided by k."""
     moments = sorted({moment for run in runs for moment in (run.began, run.ended)})
     place = {moment: number for number, moment in enumerate(moments)}
@@ -196,18 +196,18 @@ def _shares(runs: list[Run]) -> list[float]:
     return [shared[place[run.ended]] - shared[place[run.began]] for run in runs]
 
 
-def _fit(samples: list[Sample], shared: float, tail: float) -> Cost:
+def _fit(samples: list[CostSample], shared: float, tail: float) -> CostModel:
     """A straight line through costs by length, as they are with `shared` jobs at once: weighted least squares."""
     points = [(0.0, 0.0, 0.0)]
     for seconds, cost, others, weight in samples:
         ratio = others / shared
-        points.append((seconds, cost * ratio**SHARING, weight * min(ratio, 1 / ratio) ** 2))
+        points.append((seconds, cost * ratio**SHARING_EXPONENT, weight * min(ratio, 1 / ratio) ** 2))
     total = sum(weight for _, _, weight in points)
-    points[0] = (-OVERHEAD, 0.0, GUESSED * total)
-    total *= 1 + GUESSED
+    points[0] = (-PRIOR_OVERHEAD, 0.0, PRIOR_WEIGHT * total)
+    total *= 1 + PRIOR_WEIGHT
     mean_x = sum(x * weight for x, _, weight in points) / total
     mean_y = sum(y * weight for _, y, weight in points) / total
     spread = sum(weight * (x - mean_x) ** 2 for x, _, weight in points)
     second = max(sum(weight * (x - mean_x) * (y - mean_y) for x, y, weight in points) / spread, 0.0)
     each = mean_y - second * mean_x
-    return Cost(each, second, tail) if each > 0 else Cost(0.0, mean_y / mean_x, tail)
+    return CostModel(each, second, tail) if each > 0 else CostModel(0.0, mean_y / mean_x, tail)

@@ -15,9 +15,9 @@ from itertools import accumulate
 
 from nats.aio.client import Client
 
-from gateway.index.estimator import Ahead, Estimator
+from gateway.index.estimator import Estimator, QueuePlace
 from gateway.index.listing import Listing, Position, position_of, remove_position
-from gateway.index.recipe_index import Takes
+from gateway.index.recipe_index import RecipeIndex
 from gateway.index.record_table import JobSummary, RecordTable
 from shared.errors import UnavailableError
 from shared.job_id import is_job_id
@@ -31,11 +31,11 @@ from shared.stream_info import StreamSnapshot, read_stream
 log = get_logger(__name__)
 
 # Seconds that a change which the broker has may take to get here.
-REACH_TIMEOUT = 2.0
+WAIT_TIMEOUT = 2.0
 # After so long without the feed, all records are read again.
-APART = timedelta(seconds=MARKER_TTL / 2)
+REREAD_AFTER = timedelta(seconds=MARKER_TTL / 2)
 # Seconds before the records are followed again where the broker lost the consumer.
-PAUSE = 1.0
+RETRY = 1.0
 
 
 class JobIndex:
@@ -47,20 +47,20 @@ class JobIndex:
 
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
-        self.takes = Takes()
+        self.by_recipe = RecipeIndex()
         self.damaged: dict[str, int] = {}
         self._table = RecordTable()
         self._all = Listing()
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
         self._queued: dict[str, list[Position]] = {}
         self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
-        self._following: asyncio.Task[None] | None = None
+        self._feed_task: asyncio.Task[None] | None = None
         self._created: datetime | None = None  # the time at which the bucket was made
-        self._position = 0  # the latest revision that the feed has brought
-        self._apart_since: datetime | None = None  # when the feed was found broken; None while it brings changes
-        self._moved = asyncio.Event()
+        self._last_revision = 0  # the latest revision that the feed has brought
+        self._feed_lost_since: datetime | None = None  # when the feed was found broken; None while it brings changes
+        self._advanced = asyncio.Event()
         self._changed_at: dict[str, datetime] = {}
-        self._present, self._present_since = now(), time.monotonic()  # until the broker tells its time
+        self._broker_time, self._broker_time_at = now(), time.monotonic()  # until the broker tells its time
 
     def entry(self, job_id: str) -> Entry | None:
         """The record, and the revision at which it is known."""
@@ -68,7 +68,7 @@ class JobIndex:
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
         """The record that keeps the job's files: its own, or that of its source if there still is one."""
-        return record if record.source is None else self.get(record.source)
+        return record if record.source is None else self.known(record.source)
 
     def has_expired(self, record: JobRecord) -> bool:
         """Whether the job had audio and has none any more."""
@@ -83,7 +83,7 @@ class JobIndex:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._table.summaries
 
-    def get(self, job_id: str) -> JobRecord | None:
+    def known(self, job_id: str) -> JobRecord | None:
         entry = self._table.entry(job_id)
         return entry.record if entry else None
 
@@ -93,7 +93,7 @@ class JobIndex:
         return summary.checkpoint if summary else None
 
     def count(self, status: JobStatus | None, owner: str | None = None) -> int:
-        listing = self._of(owner)
+        listing = self._order_of(owner)
         return len(listing.order) if status is None else listing.counts[status]
 
     def newest(
@@ -101,7 +101,7 @@ class JobIndex:
     ) -> list[JobRecord]:
         """Up to `limit` records older than `before`, newest first."""
         found: list[JobRecord] = []
-        order = self._of(owner).order
+        order = self._order_of(owner).order
         end = len(order) if before is None else bisect_left(order, before)
         while end > 0 and len(found) < limit:
             end -= 1
@@ -110,9 +110,9 @@ class JobIndex:
                 found.append(summary.record)
         return found
 
-    def since(self, moment: datetime, owner: str) -> list[JobSummary]:
+    def created_since(self, moment: datetime, owner: str) -> list[JobSummary]:
         """The owner's jobs that are not older than `moment`, oldest first."""
-        order, summaries = self._of(owner).order, self._table.summaries
+        order, summaries = self._order_of(owner).order, self._table.summaries
         return [summaries[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
 
     def owners(self) -> list[str]:
@@ -122,9 +122,9 @@ class JobIndex:
     def oldest(self, owner: str | None = None) -> Iterator[JobSummary]:
         """What is known of each job, oldest first. To be used up before anything changes."""
         summaries = self._table.summaries
-        return (summaries[position.job_id] for position in self._of(owner).order)
+        return (summaries[position.job_id] for position in self._order_of(owner).order)
 
-    def ahead_of(self, record: JobRecord) -> Ahead:
+    def queue_place(self, record: JobRecord) -> QueuePlace:
         """The queued jobs of the same model that are ahead of this one, and those behind it."""
         model = record.recipe.model
         waiting = self._queued.get(model, [])
@@ -132,7 +132,7 @@ class JobIndex:
         if model not in self._sums:
             durations = (self._table.summaries[position.job_id].record.recipe.duration for position in waiting)
             self._sums[model] = list(accumulate(durations, initial=0.0))
-        return Ahead(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
+        return QueuePlace(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
 
     def unfinished(self) -> list[Entry]:
         """Every job that has not ended."""
@@ -142,22 +142,22 @@ class JobIndex:
         """When a job that has not ended last changed, by the broker's clock; None while that is not known."""
         return self._changed_at.get(job_id)
 
-    def present(self) -> datetime:
+    def broker_time(self) -> datetime:
         """The present by the broker's clock: of a machine whose own clock is wrong, no job suffers."""
-        return self._present + timedelta(seconds=time.monotonic() - self._present_since)
+        return self._broker_time + timedelta(seconds=time.monotonic() - self._broker_time_at)
 
-    def waiting(self) -> dict[str, int]:
+    def queued_by_model(self) -> dict[str, int]:
         """How many jobs wait for a worker, by model."""
         return {model: len(waiting) for model, waiting in self._queued.items()}
 
-    def apart(self) -> timedelta:
+    def feed_outage(self) -> timedelta:
         """For how long no change could come here."""
-        return timedelta(0) if self._apart_since is None else self.present() - self._apart_since
+        return timedelta(0) if self._feed_lost_since is None else self.broker_time() - self._feed_lost_since
 
     def oldest_wait(self) -> float:
         """Seconds that the oldest queued job has waited; 0 if none is queued."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
-        return max((self.present() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
+        return max((self.broker_time() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
 
     def apply(self, entry: Entry) -> None:
         """Take over a record, unless a newer one is here already."""
@@ -172,15 +172,15 @@ class JobIndex:
         self._table.put(entry)
         for listing in self._listings_with(record):
             listing.add(record)
-        self.takes.add(record, entry.revision)
-        if _waits(record):
+        self.by_recipe.add(record, entry.revision)
+        if _is_in_queue(record):
             insort(self._queued.setdefault(record.recipe.model, []), position_of(record))
             self._sums.pop(record.recipe.model, None)
         self.estimator.observe(record)
 
     def discard(self, job_id: str) -> None:
         """Forget a job whose record is gone."""
-        record = self.get(job_id)
+        record = self.known(job_id)
         if record is None:
             return
         self._table.remove(job_id)
@@ -188,8 +188,8 @@ class JobIndex:
         self.estimator.forget(record)
         for listing in self._listings_with(record):
             listing.remove(record)
-        self.takes.remove(record)
-        if _waits(record):
+        self.by_recipe.remove(record)
+        if _is_in_queue(record):
             remove_position(self._queued[record.recipe.model], position_of(record))
             self._sums.pop(record.recipe.model, None)
 
@@ -200,7 +200,7 @@ class JobIndex:
             if job_id not in self.damaged:  # of a damaged record, this is the copy that is put back
                 self.discard(job_id)
 
-    async def follow(self, client: Client) -> None:
+    async def start_feed(self, client: Client) -> None:
         """Take in all records, or what changed since the last call, and from then on every change until `close`.
 
         Raises:
@@ -208,58 +208,58 @@ class JobIndex:
         """
         await self.close()
         feed = await self._catch_up(client)
-        self._following = asyncio.create_task(self._keep_following(client, feed))
+        self._feed_task = asyncio.create_task(self._run_feed(client, feed))
 
     async def close(self) -> None:
         """Stop following."""
-        if self._following is not None:
-            await end((self._following,))
-            self._following = None
-            self._apart_since = self._apart_since or self.present()
+        if self._feed_task is not None:
+            await end((self._feed_task,))
+            self._feed_task = None
+            self._feed_lost_since = self._feed_lost_since or self.broker_time()
 
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
         """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
         bucket = await read_stream(client, STREAM)
         if not self._is_continued(bucket):
             self._clear()
-        self._created, self._present, self._present_since = bucket.created, bucket.ts, time.monotonic()
-        feed = read_feed(client, self._position)
+        self._created, self._broker_time, self._broker_time_at = bucket.created, bucket.ts, time.monotonic()
+        feed = read_feed(client, self._last_revision)
         try:
             async for batch in feed:
-                self._take(batch)
+                self._apply_batch(batch)
                 if not batch.remaining:
                     break
                 await asyncio.sleep(0)  # requests are answered while a large bucket is read
         except BaseException:
             await feed.aclose()
             raise
-        self._apart_since = None
+        self._feed_lost_since = None
         return feed
 
     def _is_continued(self, bucket: StreamSnapshot) -> bool:
         """Whether the bucket's changes since the last one that came here tell all that is different."""
         # Another bucket, or one that was restored: its revisions mean other records.
-        is_same = bucket.created == self._created and bucket.state.last_seq >= self._position
+        is_same = bucket.created == self._created and bucket.state.last_seq >= self._last_revision
         # After a long time the markers of records that were removed may be gone.
-        return is_same and (self._apart_since is None or bucket.ts - self._apart_since <= APART)
+        return is_same and (self._feed_lost_since is None or bucket.ts - self._feed_lost_since <= REREAD_AFTER)
 
-    async def _keep_following(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
+    async def _run_feed(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
         while True:
             try:
                 async with aclosing(feed):
                     async for batch in feed:
-                        self._take(batch)
+                        self._apply_batch(batch)
             except UnavailableError as error:
                 log.warning("following the records again", error=str(error))
             except Exception:
                 log.exception("following the records again")
-            self._apart_since = self.present()
+            self._feed_lost_since = self.broker_time()
             feed = await self._catch_up_again(client)
 
     async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
         """`_catch_up`, until it succeeds: the broker lost the consumer, and may be away or without a bucket."""
         while True:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY)
             try:
                 return await self._catch_up(client)
             except UnavailableError as error:
@@ -271,52 +271,52 @@ class JobIndex:
         for job_id in reversed(list(self._table.summaries)):  # the newest first: lists are shortened at their ends
             self.discard(job_id)
         self.damaged.clear()
-        self._position = 0
+        self._last_revision = 0
 
-    async def reached(self, revision: int) -> None:
+    async def wait_for(self, revision: int) -> None:
         """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(REACH_TIMEOUT):
-                while self._position < revision:
-                    self._moved.clear()
-                    await self._moved.wait()
+            async with asyncio.timeout(WAIT_TIMEOUT):
+                while self._last_revision < revision:
+                    self._advanced.clear()
+                    await self._advanced.wait()
 
-    def _take(self, batch: Batch) -> None:
+    def _apply_batch(self, batch: Batch) -> None:
         for change in batch.changes:
             try:
-                self._take_change(change)
+                self._apply_change(change)
             except Exception:  # one record, whatever is wrong with it, must not keep the others away
                 log.exception("a change of a record was not taken in", key=change.key, revision=change.revision)
-            self._position = change.revision
+            self._last_revision = change.revision
             # A machine that was suspended has a clock that stood still.
-            if change.changed_at > self.present():
-                self._present, self._present_since = change.changed_at, time.monotonic()
-        self._moved.set()
+            if change.changed_at > self.broker_time():
+                self._broker_time, self._broker_time_at = change.changed_at, time.monotonic()
+        self._advanced.set()
 
-    def _take_change(self, change: Change) -> None:
+    def _apply_change(self, change: Change) -> None:
         if change.value is None:
             self.damaged.pop(change.key, None)
             self.discard(change.key)
         elif record := decode_change(change):
             self.apply(Entry(record, change.revision))
-            self._note_time(record, change.changed_at)
+            self._note_changed_at(record, change.changed_at)
         elif is_job_id(change.key):
             self.damaged[change.key] = change.revision
 
-    def _note_time(self, record: JobRecord, changed_at: datetime) -> None:
+    def _note_changed_at(self, record: JobRecord, changed_at: datetime) -> None:
         if record.status.is_terminal:
             self._changed_at.pop(record.job_id, None)
-            self.takes.date_end(record.job_id, changed_at)
+            self.by_recipe.correct_ended(record.job_id, changed_at)
         else:
             self._changed_at[record.job_id] = changed_at
 
-    def _of(self, owner: str | None) -> Listing:
+    def _order_of(self, owner: str | None) -> Listing:
         return self._all if owner is None else self._owned[owner]
 
     def _listings_with(self, record: JobRecord) -> list[Listing]:
         return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
 
 
-def _waits(record: JobRecord) -> bool:
+def _is_in_queue(record: JobRecord) -> bool:
     """Whether the job waits for a worker."""
     return record.status is JobStatus.QUEUED and not record.is_follower

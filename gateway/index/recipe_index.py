@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 REMEMBERED = 10_000
 
 
-def take_key(record: JobRecord, *, any_seed: bool = False) -> Key:
+def recipe_key(record: JobRecord, *, any_seed: bool = False) -> Key:
     """What two jobs have in common that may share one file; with `any_seed`, two takes of the same piece.
 
     Nobody gets the audio of another API key. Whatever else keeps two jobs apart belongs here and nowhere else. Only the
@@ -70,7 +70,7 @@ class _Groups:
         return [known] if isinstance(known, str) else list(reversed(known))
 
 
-class Takes:
+class RecipeIndex:
     """The jobs of an index by recipe, in the order in which their records changed.
 
     Attributes:
@@ -80,72 +80,79 @@ class Takes:
 
     def __init__(self) -> None:
         self.changed: set[Key] = set()
-        self.news = asyncio.Event()
+        self._has_changed = asyncio.Event()
         self._ended = BoundedDict[str, datetime](REMEMBERED)
-        self._made = _Groups()
-        self._pieces = _Groups()
-        self._making: dict[Key, dict[str, None]] = {}
-        self._following: dict[Key, dict[str, int]] = {}
+        self._completed = _Groups()
+        self._completed_any_seed = _Groups()
+        self._active: dict[Key, dict[str, None]] = {}
+        self._followers: dict[Key, dict[str, int]] = {}
 
     def add(self, record: JobRecord, revision: int) -> None:
         """Take in a record that `remove` has taken out as it was before."""
-        key, job_id = take_key(record), record.job_id
+        key, job_id = recipe_key(record), record.job_id
         if record.can_be_shared:
-            self._made.add(key, job_id)
-            self._pieces.add(take_key(record, any_seed=True), job_id)
+            self._completed.add(key, job_id)
+            self._completed_any_seed.add(recipe_key(record, any_seed=True), job_id)
         elif record.is_follower and record.status is JobStatus.QUEUED:
-            self._following.setdefault(key, {})[job_id] = revision
+            self._followers.setdefault(key, {})[job_id] = revision
         elif not record.status.is_terminal:
-            self._making.setdefault(key, {})[job_id] = None
+            self._active.setdefault(key, {})[job_id] = None
         elif not record.claims and record.completed_at is not None:
-            self.note_end(job_id, record.completed_at)
-        self.touch(key)
+            self.note_ended(job_id, record.completed_at)
+        self.mark_changed(key)
 
     def remove(self, record: JobRecord) -> None:
         """Forget a record as it was."""
-        key = take_key(record)
-        self._made.remove(key, record.job_id)
-        _drop(self._making, key, record.job_id)
-        _drop(self._following, key, record.job_id)
+        key = recipe_key(record)
+        self._completed.remove(key, record.job_id)
+        _drop(self._active, key, record.job_id)
+        _drop(self._followers, key, record.job_id)
         if record.status is JobStatus.COMPLETED:
-            self._pieces.remove(take_key(record, any_seed=True), record.job_id)
-        self.touch(key)
+            self._completed_any_seed.remove(recipe_key(record, any_seed=True), record.job_id)
+        self.mark_changed(key)
 
-    def made(self, key: Key) -> list[str]:
+    def completed(self, key: Key) -> list[str]:
         """The jobs whose audio is of this recipe, the latest first."""
-        return self._made.newest_first(key)
+        return self._completed.newest_first(key)
 
-    def pieces(self, key: Key) -> list[str]:
+    def completed_any_seed(self, key: Key) -> list[str]:
         """The same for a recipe of any seed: `key` is one made with `any_seed`."""
-        return self._pieces.newest_first(key)
+        return self._completed_any_seed.newest_first(key)
 
-    def making(self, key: Key) -> str | None:
+    def active(self, key: Key) -> str | None:
         """A job of this recipe that is queued or being made, if there is one."""
-        return next(iter(self._making.get(key, {})), None)
+        return next(iter(self._active.get(key, {})), None)
 
-    def following(self, key: Key) -> list[str]:
+    def followers(self, key: Key) -> list[str]:
         """The jobs that wait for that, in the order in which they came."""
-        jobs = self._following.get(key, {})
+        jobs = self._followers.get(key, {})
         return sorted(jobs, key=jobs.__getitem__)
 
-    def followed(self) -> list[Key]:
+    def followed_recipes(self) -> list[Key]:
         """Every recipe that a job waits for."""
-        return list(self._following)
+        return list(self._followers)
 
-    def touch(self, key: Key) -> None:
+    def mark_changed(self, key: Key) -> None:
         """Have somebody look at the jobs that wait for this recipe."""
-        if key in self._following:
+        if key in self._followers:
             self.changed.add(key)
-            self.news.set()
+            self._has_changed.set()
 
-    def note_end(self, job_id: str, moment: datetime) -> None:
+    def note_ended(self, job_id: str, moment: datetime) -> None:
         """Have it told, should whoever ended the job not come to that."""
         self._ended[job_id] = moment
 
-    def date_end(self, job_id: str, moment: datetime) -> None:
+    def correct_ended(self, job_id: str, moment: datetime) -> None:
         """Correct the time of an end that was noted: the broker's clock instead of the writer's."""
         if job_id in self._ended:
             self._ended[job_id] = moment
+
+    async def wait_changed(self) -> set[Key]:
+        """Wait until the jobs of followed recipes changed; returns those recipes, each change once."""
+        await self._has_changed.wait()
+        self._has_changed.clear()
+        changed, self.changed = self.changed, set()
+        return changed
 
     def drain_ended(self) -> dict[str, datetime]:
         """The noted jobs and their times, each returned once."""

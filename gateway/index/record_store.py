@@ -9,7 +9,7 @@ from shared.messages import JobRecord
 from shared.records import Entry, Records
 
 
-class Ledger:
+class RecordStore:
     """The bucket, as soon as NATS is there. `records` is set at each connection."""
 
     def __init__(self, bus: Bus, index: JobIndex) -> None:
@@ -28,7 +28,7 @@ class Ledger:
             raise UnavailableError("NATS is away (no record bucket yet); reconnecting continues in the background.")
         return self.records
 
-    async def current(self, job_id: str) -> Entry | None:
+    async def fetch(self, job_id: str) -> Entry | None:
         """The record as the bucket has it this moment."""
         return await self.require().get(job_id) if is_job_id(job_id) else None
 
@@ -54,7 +54,7 @@ class Ledger:
         self._index.apply(changed)
         return changed
 
-    async def mend(self, record: JobRecord, revision: int) -> Entry:
+    async def replace_damaged(self, record: JobRecord, revision: int) -> Entry:
         """Put a record in the place of a damaged one, there and here.
 
         Raises:

@@ -9,9 +9,9 @@ import asyncio
 
 from nats.aio.msg import Msg
 
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.jobs.queue_scan import job_at, remove_message
-from gateway.jobs.reconciler import Sweep
+from gateway.jobs.reconciler import Reconciler
 from shared.advisories import Advisory, MaxDeliveries, Terminated, decode_advisory
 from shared.bus import Bus
 from shared.errors import DamagedRecordError, UnavailableError
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 # Seconds between two looks at a job. A worker that lives moves its record in between, even one whose word that it does
 # came too late to the broker.
-STILL = 2.0
+RECHECK_DELAY = 2.0
 # Seconds until the next try while NATS is away, or the queue is full.
 RETRY = 10.0
 
@@ -32,10 +32,10 @@ RETRY = 10.0
 class DeadLetters:
     """The messages that were given up or refused and whose jobs may need help."""
 
-    def __init__(self, bus: Bus, ledger: Ledger, sweep: Sweep) -> None:
+    def __init__(self, bus: Bus, record_store: RecordStore, reconciler: Reconciler) -> None:
         self._bus = bus
-        self._ledger = ledger
-        self._sweep = sweep
+        self._record_store = record_store
+        self._reconciler = reconciler
         self._letters: dict[int, Advisory] = {}
         self._seen: dict[int, int] = {}  # the revision of a letter's job at the last look
         self._came = asyncio.Event()
@@ -67,7 +67,7 @@ class DeadLetters:
                 log.info("looking at dead letters later", error=str(error))
                 await asyncio.sleep(RETRY)
             if self._letters:
-                await asyncio.sleep(STILL)
+                await asyncio.sleep(RECHECK_DELAY)
             else:
                 self._came.clear()
 
@@ -87,7 +87,7 @@ class DeadLetters:
             else:
                 self._seen[sequence] = entry.revision
         if still:
-            await self._mend(still)
+            await self._repair(still)
 
     async def _job_of(self, letter: Advisory) -> Entry | None:
         """The job as it is now; None if the letter is nothing to care about any more."""
@@ -97,13 +97,13 @@ class DeadLetters:
                     job_id = await job_at(self._bus.require(), sequence)
                 case Terminated(refused=refused):
                     job_id = refused[0] if refused else None
-            entry = await self._ledger.current(job_id) if job_id else None
+            entry = await self._record_store.fetch(job_id) if job_id else None
         except DamagedRecordError as error:
             log.error("dead letter of a damaged record", sequence=letter.stream_seq, error=str(error))
             return None
         return None if entry is None or entry.record.is_follower else entry
 
-    async def _mend(self, still: dict[int, Entry]) -> None:
+    async def _repair(self, still: dict[int, Entry]) -> None:
         unfinished: list[Entry] = []
         for sequence, entry in still.items():
             record, letter = entry.record, self._letters[sequence]
@@ -118,7 +118,7 @@ class DeadLetters:
                 await remove_message(self._bus.require(), sequence)
         if unfinished:
             refused = [each.refused for each in self._letters.values() if isinstance(each, Terminated)]
-            await self._sweep.mend(unfinished, still.keys(), dict(each for each in refused if each))
+            await self._reconciler.repair(unfinished, still.keys(), dict(each for each in refused if each))
         for sequence in still:
             self._settle(sequence)
 

@@ -1,7 +1,7 @@
 """The way of accepted jobs into the queue, and what is told of them."""
 
 from gateway.index.job_index import JobIndex
-from gateway.jobs.queue_scan import QueueScan, job_at, remove_message
+from gateway.jobs.queue_scan import QueueReader, job_at, remove_message
 from shared.bounded import BoundedDict
 from shared.bus import Bus
 from shared.errors import QueueFullError, UnavailableError
@@ -25,7 +25,7 @@ class JobQueue:
         self._index = index
         # Sequence numbers by job id, so that a cancellation makes room in the queue at once.
         self._messages = BoundedDict[str, int](REMEMBERED)
-        self._scan = QueueScan()
+        self._reader = QueueReader()
         self._was_full = False
 
     async def enqueue(self, entry: Entry) -> None:
@@ -72,7 +72,7 @@ class JobQueue:
         try:
             js = self._bus.require()
             if sequence is None:  # another gateway published it, or this one before it was restarted
-                queue = await self._scan.read(self._bus.client)
+                queue = await self._reader.read(self._bus.client)
                 sequence = (queue.deliverable | queue.stranded).get(job_id)
             if sequence is None:
                 return

@@ -29,7 +29,7 @@ _decode = msgspec.json.Decoder(Job).decode
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
-class Queue(NamedTuple):
+class QueueSnapshot(NamedTuple):
     """The stream at one moment.
 
     Attributes:
@@ -43,23 +43,23 @@ class Queue(NamedTuple):
     last: int
 
 
-class Letter(NamedTuple):
+class QueuedMessage(NamedTuple):
     """A message of the queue: the model it is for, and the job that it brings; None if it is no job."""
 
     model: str
     job_id: str | None
 
 
-class QueueScan:
+class QueueReader:
     """Reads the queue, each message once: what was read before is only compared with what is still there."""
 
     def __init__(self) -> None:
         self._reading = asyncio.Lock()
-        self._letters: dict[int, Letter] = {}
+        self._messages: dict[int, QueuedMessage] = {}
         self._created: datetime | None = None
         self._read_to = 0
 
-    async def read(self, client: Client, given_up: Collection[int] = ()) -> Queue:
+    async def read(self, client: Client, given_up: Collection[int] = ()) -> QueueSnapshot:
         """Every job's message.
 
         Args:
@@ -73,16 +73,16 @@ class QueueScan:
         async with self._reading:
             return await self._read(client, given_up)
 
-    async def _read(self, client: Client, given_up: Collection[int]) -> Queue:
+    async def _read(self, client: Client, given_up: Collection[int]) -> QueueSnapshot:
         js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await read_stream(client, subjects.JOBS_STREAM)
         await self._drop_removed(client, look)
         try:
             await self._read_new(js, look.state.last_seq)
-            limits = {model: await _delivered(js, model) for model in {each.model for each in self._letters.values()}}
+            limits = {model: await _delivered(js, model) for model in {each.model for each in self._messages.values()}}
         except (nats.js.errors.APIError, *AWAY) as error:
             raise UnavailableError(f"The queue cannot be read: {error!r}") from error
-        queue = Queue({}, {}, look.state.last_seq)
-        for number, (model, job_id) in self._letters.items():
+        queue = QueueSnapshot({}, {}, look.state.last_seq)
+        for number, (model, job_id) in self._messages.items():
             if job_id is not None:
                 is_stranded = number in given_up or number <= limits[model]
                 (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
@@ -91,12 +91,12 @@ class QueueScan:
     async def _drop_removed(self, client: Client, look: StreamSnapshot) -> None:
         is_another = look.created != self._created or look.state.last_seq < self._read_to
         if is_another or look.state.num_deleted > MAX_GAPS:
-            self._letters, self._created, self._read_to = {}, look.created, 0
-        elif self._letters:
+            self._messages, self._created, self._read_to = {}, look.created, 0
+        elif self._messages:
             state = (await read_stream(client, subjects.JOBS_STREAM, deleted=True)).state
-            self._letters = {
-                number: letter
-                for number, letter in self._letters.items()
+            self._messages = {
+                number: message
+                for number, message in self._messages.items()
                 if number >= state.first_seq and number not in state.deleted
             }
 
@@ -111,7 +111,7 @@ class QueueScan:
                 return
             self._read_to, model = message.seq or last, (message.subject or "").split(".")[2]
             if _NAME.fullmatch(model):
-                self._letters[self._read_to] = Letter(model, _job_id(message))
+                self._messages[self._read_to] = QueuedMessage(model, _job_id(message))
             else:
                 log.warning("no worker gets this message: remove it", subject=message.subject, sequence=message.seq)
 

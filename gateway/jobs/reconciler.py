@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
-from gateway.jobs.queue_scan import Queue, QueueScan, remove_message
-from gateway.jobs.result_cache import Cache
+from gateway.jobs.queue_scan import QueueReader, QueueSnapshot, remove_message
+from gateway.jobs.result_cache import ResultCache
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, TransitionError, UnavailableError
 from shared.logs import get_logger
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 # Seconds between two sweeps, and those after which a record that does not move is looked at; a worker moves it every
 # second. Both on this process's own clock, because wall clocks differ.
 INTERVAL = 10.0
-QUIET = 30.0
+STALL_TIME = 30.0
 # A job that has not changed for this long, by the broker's clock, ends if no worker of its model is there, because its
 # record would expire without a word: an earlier version made the bucket for seven days. If one is there, the record is
 # renewed.
@@ -41,23 +41,25 @@ UNSERVED = timedelta(days=6)
 ABSENCE = 3600.0
 
 
-class Sweep:
+class Reconciler:
     """Gives lost jobs a message again. Any number of gateways may do so at once."""
 
-    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, cache: Cache, workers: WorkerRegistry) -> None:
+    def __init__(
+        self, bus: Bus, index: JobIndex, record_store: RecordStore, result_cache: ResultCache, workers: WorkerRegistry
+    ) -> None:
         self._bus = bus
         self._index = index
-        self._ledger = ledger
-        self._cache = cache
+        self._record_store = record_store
+        self._result_cache = result_cache
         self._workers = workers
-        self._scan = QueueScan()
+        self._queue_reader = QueueReader()
         self._since: dict[str, tuple[int, float]] = {}
 
     async def run(self) -> None:
-        """Sweep now and then, until cancelled."""
+        """Reconciler now and then, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
-            for look in (self.sweep, self._cache.reconcile):
+            for look in (self.reconcile, self._result_cache.settle_orphans):
                 try:
                     await look()
                 except UnavailableError as error:
@@ -67,7 +69,7 @@ class Sweep:
         """NATS was away, so that nothing could move: begin to wait anew."""
         self._since.clear()
 
-    async def sweep(self) -> None:
+    async def reconcile(self) -> None:
         """Look at every job that stands still.
 
         Raises:
@@ -75,9 +77,9 @@ class Sweep:
         """
         quiet = self._standing_still()
         if quiet:
-            await self.mend(quiet)
+            await self.repair(quiet)
 
-    async def mend(
+    async def repair(
         self, quiet: Iterable[Entry], given_up: Collection[int] = (), refused: Mapping[str, str] | None = None
     ) -> None:
         """Bring jobs that stand still to a worker, or to their end.
@@ -90,19 +92,19 @@ class Sweep:
         Raises:
             UnavailableError: if NATS is away, or the queue is full.
         """
-        queue = await self._scan.read(self._bus.client, given_up)
+        queue = await self._queue_reader.read(self._bus.client, given_up)
         for entry in quiet:
             record = entry.record
             why = (refused or {}).get(record.job_id)
             try:
-                await self._mend(entry, queue, why)
+                await self._repair(entry, queue, why)
             except (DamagedRecordError, TransitionError) as error:
                 # One such record must not keep the others from being looked at.
                 log.warning("swept past a damaged record", job_id=record.job_id, error=str(error))
             # Its message is there: time enough to look again later.
             self._since.pop(record.job_id, None)
 
-    async def _mend(self, entry: Entry, queue: Queue, why: str | None) -> None:
+    async def _repair(self, entry: Entry, queue: QueueSnapshot, why: str | None) -> None:
         record = entry.record
         if self._is_old(entry):
             await self._end_or_renew(entry, queue)
@@ -114,15 +116,15 @@ class Sweep:
 
     def _is_old(self, entry: Entry) -> bool:
         changed_at = self._index.changed_at(entry.record.job_id)
-        return changed_at is not None and self._index.present() - changed_at > UNSERVED
+        return changed_at is not None and self._index.broker_time() - changed_at > UNSERVED
 
-    async def _end_or_renew(self, entry: Entry, queue: Queue) -> None:
+    async def _end_or_renew(self, entry: Entry, queue: QueueSnapshot) -> None:
         record = entry.record
         if self._workers.absence(record.recipe.model) >= ABSENCE:
             await self._give_up(entry, queue, _unserved(record))
             return
         with suppress(ConflictError):  # a worker moved it after all
-            await self._ledger.update(entry, replace(record, updated_at=now()))
+            await self._record_store.update(entry, replace(record, updated_at=now()))
 
     def _standing_still(self) -> list[Entry]:
         """All that nobody moves but those that follow: they need no message, the cache looks after them."""
@@ -133,10 +135,10 @@ class Sweep:
             revision, began = self._since.get(entry.record.job_id, (0, moment))
             since[entry.record.job_id] = (entry.revision, began if revision == entry.revision else moment)
         self._since = since
-        return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= QUIET]
+        return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= STALL_TIME]
 
-    async def _requeue(self, found: Entry, queue: Queue) -> None:
-        entry = await self._ledger.current(found.record.job_id)
+    async def _requeue(self, found: Entry, queue: QueueSnapshot) -> None:
+        entry = await self._record_store.fetch(found.record.job_id)
         if entry is None:
             self._index.discard(found.record.job_id)  # an admin removed the record without a trace
             return
@@ -154,13 +156,13 @@ class Sweep:
         await publish_job(js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
         metrics.requeued(record.recipe.model)
 
-    async def _give_up(self, entry: Entry, queue: Queue, end: JobRecord) -> None:
+    async def _give_up(self, entry: Entry, queue: QueueSnapshot, end: JobRecord) -> None:
         try:
-            entry = await self._ledger.update(entry, end)
+            entry = await self._record_store.update(entry, end)
         except ConflictError:
             return  # somebody moved it after all
         record, js = entry.record, self._bus.require()
-        self._index.takes.note_end(record.job_id, record.updated_at)
+        self._index.by_recipe.note_ended(record.job_id, record.updated_at)
         log.warning("given up", job_id=record.job_id, reason=record.error_message)
         await ensure_announced(js, entry)
         for messages in (queue.deliverable, queue.stranded):

@@ -10,7 +10,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
@@ -28,13 +28,13 @@ INTERVAL = 1.0
 RESTORES = 3
 
 
-class Mending:
+class RecordRepair:
     """One gateway's part in it. Several may try: the compare-and-set on the damaged revision lets one succeed."""
 
-    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger) -> None:
+    def __init__(self, bus: Bus, index: JobIndex, record_store: RecordStore) -> None:
         self._bus = bus
         self._index = index
-        self._ledger = ledger
+        self._record_store = record_store
         self._seen: dict[str, int] = {}
         self._left: dict[str, int] = {}
         self._restored: Counter[str] = Counter()
@@ -58,12 +58,12 @@ class Mending:
         self._left = {job_id: at for job_id, at in self._left.items() if damaged.get(job_id) == at}
         for job_id, revision in damaged.items():
             if self._seen.get(job_id) == revision and job_id not in self._left:
-                await self._mend(job_id, revision)
+                await self._repair(job_id, revision)
         self._seen = damaged
 
-    async def _mend(self, job_id: str, revision: int) -> None:
-        mended = await self._replacement(job_id)
-        if mended is None:
+    async def _repair(self, job_id: str, revision: int) -> None:
+        replacement = await self._replacement(job_id)
+        if replacement is None:
             log.error(
                 "a damaged record is left: mend it with `nats kv put`, or remove it",
                 job_id=job_id,
@@ -73,14 +73,14 @@ class Mending:
             self._left[job_id] = revision
             return
         try:
-            entry = await self._ledger.mend(mended, revision)
+            entry = await self._record_store.replace_damaged(replacement, revision)
         except ConflictError:
             return  # a worker or another gateway was faster
-        outcome = "failed" if mended.error_message == DAMAGED_REASON else "restored"
+        outcome = "failed" if replacement.error_message == DAMAGED_REASON else "restored"
         log.warning("damaged record replaced", job_id=job_id, outcome=outcome)
         DAMAGED.labels(outcome).inc()
         self._restored[job_id] += 1
-        if mended.status.is_terminal:
+        if replacement.status.is_terminal:
             await ensure_announced(self._bus.require(), entry)
 
     async def _replacement(self, job_id: str) -> JobRecord | None:

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import Key, take_key
-from gateway.index.record_store import Ledger
+from gateway.index.recipe_index import Key, recipe_key
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.stored_files import LostError, Objects
-from gateway.jobs.usage import Renewals
+from gateway.jobs.stored_files import LostError, StoredFiles
+from gateway.jobs.usage import UsageTracker
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.logs import get_logger
@@ -34,32 +34,32 @@ log = get_logger(__name__)
 Reuse = Literal["none", "same", "any"]
 
 # Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
-LATELY = timedelta(minutes=30)
+ANNOUNCE_WINDOW = timedelta(minutes=30)
 
 
-class Cache:
+class ResultCache:
     """Completes jobs that follow, or has them made."""
 
     def __init__(
         self,
         bus: Bus,
         index: JobIndex,
-        ledger: Ledger,
+        record_store: RecordStore,
         queue: JobQueue,
         workers: WorkerRegistry,
-        renewals: Renewals,
-        objects: Objects,
+        usage: UsageTracker,
+        stored_files: StoredFiles,
     ) -> None:
         self._bus = bus
         self._index = index
-        self._takes = index.takes
-        self._ledger = ledger
+        self._by_recipe = index.by_recipe
+        self._record_store = record_store
         self._queue = queue
         self._workers = workers
-        self._renewals = renewals
-        self._objects = objects
+        self._usage = usage
+        self._stored_files = stored_files
         self._beginning: set[Key] = set()
-        self._untold: dict[str, datetime] = {}
+        self._unannounced: dict[str, datetime] = {}
 
     def has(self, record: JobRecord, reuse: Reuse) -> bool:
         """Whether a new job can be answered with stored audio, as far as this gateway knows."""
@@ -67,7 +67,7 @@ class Cache:
 
     def needs_queue(self, record: JobRecord, reuse: Reuse) -> bool:
         """Whether a new job has to be queued: nobody has made its audio, or is making it."""
-        return reuse == "none" or not (self.has(record, reuse) or self._takes.making(take_key(record)))
+        return reuse == "none" or not (self.has(record, reuse) or self._by_recipe.active(recipe_key(record)))
 
     def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
         """The record of a new job, as it is to be created."""
@@ -83,15 +83,15 @@ class Cache:
         Raises:
             QueueFullError, UnavailableError: if it cannot be made now.
         """
-        key, job_id = take_key(entry.record), entry.record.job_id
+        key, job_id = recipe_key(entry.record), entry.record.job_id
         self._index.apply(entry)
         self._beginning.add(key)
         try:
             await self._settle(key, job_id)
         finally:
             self._beginning.discard(key)
-            self._takes.touch(key)
-        record = self._index.get(job_id)
+            self._by_recipe.mark_changed(key)
+        record = self._index.known(job_id)
         if record is not None and record.source is not None:
             metrics.cache("stored")
             return record
@@ -105,29 +105,27 @@ class Cache:
     async def run(self) -> None:
         """Settle whatever changes, until cancelled."""
         while True:
-            await self._takes.news.wait()
-            self._takes.news.clear()
-            changed, self._takes.changed = self._takes.changed - self._beginning, set()
-            await self._settle_all(changed)
+            changed = await self._by_recipe.wait_changed()
+            await self._settle_all(changed - self._beginning)
 
-    async def reconcile(self) -> None:
+    async def settle_orphans(self) -> None:
         """What is left of a gateway that died: jobs that wait for nobody, and ends that nobody has told.
 
         Raises:
             UnavailableError: while NATS is away.
         """
-        await self._settle_all(self._takes.followed())
+        await self._settle_all(self._by_recipe.followed_recipes())
         # Not those of the last seconds: whoever ended them is just telling that.
-        due = list(self._untold.items())
-        self._untold |= self._takes.drain_ended()
+        due = list(self._unannounced.items())
+        self._unannounced |= self._by_recipe.drain_ended()
         for job_id, moment in due:
-            if self._index.present() - moment < LATELY:
-                await self._tell_end(job_id)
-            del self._untold[job_id]
+            if self._index.broker_time() - moment < ANNOUNCE_WINDOW:
+                await self._announce_end(job_id)
+            del self._unannounced[job_id]
 
-    async def _tell_end(self, job_id: str) -> None:
+    async def _announce_end(self, job_id: str) -> None:
         try:
-            entry = await self._ledger.current(job_id)
+            entry = await self._record_store.fetch(job_id)
         except DamagedRecordError:
             return  # told when it is put back
         if entry is not None:
@@ -147,12 +145,12 @@ class Cache:
         """
         await self._see_all(key)
         while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
-            source = self._usable(self._takes.made(key), following[0].record.recipe.model)
+            source = self._usable(self._by_recipe.completed(key), following[0].record.recipe.model)
             if source is None:
-                if self._takes.making(key) is None:
+                if self._by_recipe.active(key) is None:
                     await self._promote(self._entries(key)[0])
                 return
-            if not await self._renewals.renew(source):
+            if not await self._usage.touch(source):
                 self._index.discard(source.job_id)  # it is gone, and the news of that is on its way
                 continue
             if await self._is_lost(source):
@@ -166,13 +164,13 @@ class Cache:
             if file is None:
                 continue
             try:
-                await self._objects.check(file)
+                await self._stored_files.check(file)
             except UnavailableError:
                 return False
             except LostError as error:
                 log.warning("a file is lost", job_id=source.job_id, error=str(error))
                 metrics.LOST_FILES.inc()
-                if await self._ledger.mark_lost(source.job_id, file) is None:
+                if await self._record_store.mark_lost(source.job_id, file) is None:
                     self._index.discard(source.job_id)
                 return True
         return False
@@ -181,21 +179,23 @@ class Cache:
         """Wait until everything is known that was there before the latest of these jobs, on whichever gateway."""
         following = self._entries(key)
         if following:
-            await self._index.reached(following[-1].revision)
+            await self._index.wait_for(following[-1].revision)
 
     def _stored(self, record: JobRecord, reuse: Reuse) -> JobRecord | None:
         any_seed = reuse == "any"
-        key = take_key(record, any_seed=any_seed)
-        return self._usable(self._takes.pieces(key) if any_seed else self._takes.made(key), record.recipe.model)
+        key = recipe_key(record, any_seed=any_seed)
+        return self._usable(
+            self._by_recipe.completed_any_seed(key) if any_seed else self._by_recipe.completed(key), record.recipe.model
+        )
 
     def _entries(self, key: Key) -> list[Entry]:
-        return [entry for job_id in self._takes.following(key) if (entry := self._index.entry(job_id))]
+        return [entry for job_id in self._by_recipe.followers(key) if (entry := self._index.entry(job_id))]
 
     def _usable(self, jobs: list[str], model: str) -> JobRecord | None:
         """The first that was made with what workers have loaded as `model` now; without workers nobody can tell."""
         loaded = self._workers.checkpoints(model)
         usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)
-        return next(filter(None, map(self._index.get, usable)), None)
+        return next(filter(None, map(self._index.known, usable)), None)
 
     async def _promote(self, entry: Entry) -> None:
         """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""
@@ -216,9 +216,9 @@ class Cache:
     async def _change(self, entry: Entry, record: JobRecord) -> Entry | None:
         """Write the record, or take in what somebody else has made of it."""
         try:
-            return await self._ledger.update(entry, record)
+            return await self._record_store.update(entry, record)
         except ConflictError:
-            current = await self._ledger.current(record.job_id)
+            current = await self._record_store.fetch(record.job_id)
             if current is None:
                 self._index.discard(record.job_id)
             else:

@@ -16,18 +16,18 @@ from shared.storage import Storage
 
 CHUNK = 256 * 1024
 # Seconds that a HEAD may take.
-PATIENCE = 5.0
+HEAD_TIMEOUT = 5.0
 # Objects remembered whose content was read and found correct.
 REMEMBERED = 10_000
 
-File = Audio | Output
+StoredFile = Audio | Output
 
 
 class LostError(Exception):
     """The store no longer has a file, or has other bytes in its place."""
 
 
-class Objects:
+class StoredFiles:
     """Reads the bucket with the gateway's key.
 
     A file is lost only if the store has no such object, or one of another length or content. A store that is away,
@@ -39,7 +39,7 @@ class Objects:
         self._http = http
         self._read = BoundedDict[tuple[str, str], None](REMEMBERED)
 
-    async def check(self, file: File) -> None:
+    async def check(self, file: StoredFile) -> None:
         """Make sure that the store has a file as it was made.
 
         That costs a HEAD, and the reading of an object that has another ETag than it had when it was stored: it may
@@ -47,15 +47,15 @@ class Objects:
 
         Raises:
             LostError: if it is missing or differs.
-            UnavailableError: if that cannot be told.
+            UnavailableError: if that cannot be match.
         """
-        async with self._asking("HEAD", file) as answer:
+        async with self._request("HEAD", file) as answer:
             known = self._is_known(answer.headers, file)
         if not known:
             await self._compare(file)
 
     @asynccontextmanager
-    async def opened(self, file: File, wanted: range) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def opened(self, file: StoredFile, wanted: range) -> AsyncIterator[AsyncIterator[bytes]]:
         """Those bytes of a file, in pieces. The last piece of a whole file comes only if the whole is right.
 
         Raises:
@@ -64,22 +64,24 @@ class Objects:
             aiohttp.ClientError, TimeoutError: while reading, if S3 breaks off.
         """
         is_whole = len(wanted) == file.size
-        async with self._asking("GET", file, None if is_whole else f"bytes={wanted.start}-{wanted.stop - 1}") as answer:
+        async with self._request(
+            "GET", file, None if is_whole else f"bytes={wanted.start}-{wanted.stop - 1}"
+        ) as answer:
             if not self._is_known(answer.headers, file):
                 await self._compare(file)
             if not is_whole and answer.content_length != len(wanted):
                 raise UnavailableError(f"S3 sends {answer.content_length} bytes in place of {len(wanted)}.")
             yield self._whole(answer, file) if is_whole else answer.content.iter_chunked(CHUNK)
 
-    async def _compare(self, file: File) -> None:
-        async with self._asking("GET", file) as answer:
+    async def _compare(self, file: StoredFile) -> None:
+        async with self._request("GET", file) as answer:
             try:
                 async for _ in self._whole(answer, file):
                     pass
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise UnavailableError(f"S3 is away: {error!r}") from error
 
-    async def _whole(self, answer: aiohttp.ClientResponse, file: File) -> AsyncIterator[bytes]:
+    async def _whole(self, answer: aiohttp.ClientResponse, file: StoredFile) -> AsyncIterator[bytes]:
         """The bytes of a file. Raises: LostError in place of the last piece, if the content differs."""
         digest, held = hashlib.sha256(), b""
         async for chunk in answer.content.iter_chunked(CHUNK):
@@ -93,22 +95,22 @@ class Objects:
         yield held
 
     @asynccontextmanager
-    async def _asking(
-        self, method: Literal["GET", "HEAD"], file: File, wanted: str | None = None
+    async def _request(
+        self, method: Literal["GET", "HEAD"], file: StoredFile, wanted: str | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The store's answer, if it is one with the file's length."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": wanted} if wanted else {})
-        timeout = aiohttp.ClientTimeout(total=PATIENCE) if method == "HEAD" else None
+        timeout = aiohttp.ClientTimeout(total=HEAD_TIMEOUT) if method == "HEAD" else None
         url = self._storage.internal_url(method, file.key)
         try:
             answer = await self._http.request(method, url, headers=headers, timeout=timeout or self._http.timeout)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise UnavailableError(f"S3 is away: {error!r}") from error
         async with answer:
-            await self._judge(answer, file, HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
+            await self._check_answer(answer, file, HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
             yield answer
 
-    async def _judge(self, answer: aiohttp.ClientResponse, file: File, expected: HTTPStatus) -> None:
+    async def _check_answer(self, answer: aiohttp.ClientResponse, file: StoredFile, expected: HTTPStatus) -> None:
         if answer.status == HTTPStatus.NOT_FOUND:
             await self._storage.check()  # without its bucket the store says the same of every object
             raise LostError(f"the store has no {file.key}")
@@ -118,7 +120,7 @@ class Objects:
         if answer.status != expected:
             raise UnavailableError(f"S3 answered {answer.status} instead of the file.")
 
-    def _is_known(self, headers: Mapping[str, str], file: File) -> bool:
+    def _is_known(self, headers: Mapping[str, str], file: StoredFile) -> bool:
         """Whether the object is the one that a worker stored, or was read and found to be equal."""
         etag = _etag(headers)
         if (file.key, etag) in self._read:
@@ -127,7 +129,7 @@ class Objects:
             return etag == file.s3_etag
         return headers.get("X-Amz-Meta-Sha256") == file.sha256
 
-    def _remember(self, file: File, headers: Mapping[str, str]) -> None:
+    def _remember(self, file: StoredFile, headers: Mapping[str, str]) -> None:
         if etag := _etag(headers):
             self._read[file.key, etag] = None
 
@@ -141,6 +143,6 @@ def _total(answer: aiohttp.ClientResponse) -> int | None:
     if answer.status == HTTPStatus.OK:
         return answer.content_length
     if answer.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-        told = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("Content-Range", ""))
-        return int(told[1]) if told else None
+        match = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("Content-Range", ""))
+        return int(match[1]) if match else None
     return None

@@ -9,9 +9,9 @@ import msgspec
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.result_cache import Cache, Reuse
+from gateway.jobs.result_cache import ResultCache, Reuse
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
 from shared.bus import Bus
@@ -86,12 +86,14 @@ def fingerprint_source(request: msgspec.Struct) -> bytes:
 class Jobs:
     """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
 
-    def __init__(self, bus: Bus, index: JobIndex, ledger: Ledger, queue: JobQueue, cache: Cache) -> None:
+    def __init__(
+        self, bus: Bus, index: JobIndex, record_store: RecordStore, queue: JobQueue, result_cache: ResultCache
+    ) -> None:
         self._bus = bus
         self._index = index
-        self._ledger = ledger
+        self._record_store = record_store
         self._queue = queue
-        self._cache = cache
+        self._result_cache = result_cache
 
     async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
         """A job's record, from memory, or from the bucket when another gateway made it just now.
@@ -101,7 +103,7 @@ class Jobs:
         """
         if not is_job_id(job_id):
             raise unknown_job(job_id)
-        record = self._index.get(job_id)
+        record = self._index.known(job_id)
         if record is None and (entry := await self._readable(job_id)):
             self._index.apply(entry)
             record = entry.record
@@ -109,7 +111,7 @@ class Jobs:
             raise unknown_job(job_id)
         return record
 
-    async def current(self, job_id: str, viewer: str | None = None) -> Entry | None:
+    async def fetch(self, job_id: str, viewer: str | None = None) -> Entry | None:
         """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
         entry = await self._readable(job_id)
         return entry if entry and entry.record.is_visible_to(viewer) else None
@@ -117,9 +119,9 @@ class Jobs:
     async def _readable(self, job_id: str) -> Entry | None:
         """The record in the bucket. A damaged one of which nothing is known is none: whose it is, no one can tell."""
         try:
-            return await self._ledger.current(job_id)
+            return await self._record_store.fetch(job_id)
         except DamagedRecordError:
-            if self._index.get(job_id) is None:
+            if self._index.known(job_id) is None:
                 return None
             raise  # it is put back in a moment
 
@@ -134,13 +136,13 @@ class Jobs:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
-        records, recipe = self._ledger.require(), record.recipe
+        records, recipe = self._record_store.require(), record.recipe
         if self._index.count(None) >= MAX_RECORDS and not await records.get(record.job_id):
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
-        if self._cache.needs_queue(record, reuse) and self._index.get(record.job_id) is None:
+        if self._result_cache.needs_queue(record, reuse) and self._index.known(record.job_id) is None:
             await self._queue.check_room()
         try:
-            entry = await records.create(self._cache.prepared(record, reuse))
+            entry = await records.create(self._result_cache.prepared(record, reuse))
         except ConflictError:
             return await self._repeat(records, record)
         failpoint("gateway.after_record")
@@ -165,7 +167,7 @@ class Jobs:
 
     async def _begin(self, entry: Entry) -> JobRecord:
         if entry.record.is_follower:
-            return await self._cache.begin(entry)
+            return await self._result_cache.begin(entry)
         await self._queue.enqueue(entry)
         return entry.record
 
@@ -179,7 +181,7 @@ class Jobs:
             raise _used("This key was used for another request. Use a new key for a new request.")
         if known.fingerprint != record.fingerprint:
             raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
-        if known.status is JobStatus.QUEUED and self._index.present() - known.created_at < DEDUPLICATED:
+        if known.status is JobStatus.QUEUED and self._index.broker_time() - known.created_at < DEDUPLICATED:
             return await self._begin(entry)
         return known
 
@@ -195,7 +197,7 @@ class Jobs:
             Problem: 404 if there is none that `viewer` may know of, 409 if it is finished.
         """
         while True:
-            found = await self.current(job_id, viewer)
+            found = await self.fetch(job_id, viewer)
             if found is None:
                 raise unknown_job(job_id)
             record = found.record
@@ -208,7 +210,7 @@ class Jobs:
             # Its worker may not have told yet that it has the job, and nothing may follow an end.
             await ensure_announced(self._bus.require(), found)
             try:
-                entry = await self._ledger.update(found, wanted)
+                entry = await self._record_store.update(found, wanted)
             except ConflictError:
                 continue  # a worker reported progress in between: look again
             told = await self._tell_stopped(entry, record)

@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.record_table import QUOTA_DAY
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
@@ -24,21 +24,21 @@ log = get_logger(__name__)
 # Seconds between two looks at the counts.
 INTERVAL = 1.0
 # Seconds until the next look after one at which there were too many and none could go.
-PATIENCE = 10.0
+BLOCKED_INTERVAL = 10.0
 # Records are brought down to this share of a limit, so that there is room before the limit is reached.
-SHARE = 0.9
+TARGET_SHARE = 0.9
 # For so long the client of a job that has ended may still look for it.
-SEEN = timedelta(minutes=1)
+GRACE = timedelta(minutes=1)
 # Records removed in one turn, and how many of them at the same time.
-BATCH, AT_ONCE = 1000, 50
+BATCH, CONCURRENCY = 1000, 50
 
 
-class Trim:
+class RecordTrimmer:
     """One gateway's part in it. Several may choose the same records: the compare-and-set removes each once."""
 
-    def __init__(self, index: JobIndex, ledger: Ledger, key_records: int) -> None:
+    def __init__(self, index: JobIndex, record_store: RecordStore, key_records: int) -> None:
         self._index = index
-        self._ledger = ledger
+        self._record_store = record_store
         self._key_records = key_records
 
     async def run(self) -> None:
@@ -50,7 +50,7 @@ class Trim:
                 log.info("removing records later", error=str(error))
                 removed = 0
             if removed == 0:
-                await asyncio.sleep(PATIENCE if self._excess() else INTERVAL)
+                await asyncio.sleep(BLOCKED_INTERVAL if self._excess() else INTERVAL)
 
     async def trim(self) -> int:
         """Remove a batch of what is too much; returns how many records that were.
@@ -62,16 +62,16 @@ class Trim:
 
     def _excess(self) -> list[tuple[str | None, int]]:
         """By how many records each key is over its share, and last, as None, all of them together."""
-        shares: dict[str | None, int] = dict.fromkeys(self._index.owners(), int(self._key_records * SHARE))
-        shares[None] = int(MAX_RECORDS * SHARE)
+        shares: dict[str | None, int] = dict.fromkeys(self._index.owners(), int(self._key_records * TARGET_SHARE))
+        shares[None] = int(MAX_RECORDS * TARGET_SHARE)
         over = ((owner, self._index.count(None, owner) - share) for owner, share in shares.items())
         return [(owner, excess) for owner, excess in over if excess > 0]
 
     async def _reduce(self, owner: str | None, excess: int) -> int:
         chosen = list(islice(self._spare(owner), min(excess, BATCH)))
         removed = 0
-        for start in range(0, len(chosen), AT_ONCE):
-            removed += sum(await asyncio.gather(*map(self._remove, chosen[start : start + AT_ONCE])))
+        for start in range(0, len(chosen), CONCURRENCY):
+            removed += sum(await asyncio.gather(*map(self._remove, chosen[start : start + CONCURRENCY])))
         if removed:
             metrics.TRIMMED.inc(removed)
             log.info("records removed to make room", owner=owner, removed=removed)
@@ -79,10 +79,10 @@ class Trim:
 
     def _spare(self, owner: str | None) -> Iterator[Entry]:
         """What may go, oldest first. What counts for a key's day stays for that day, or its limit could be evaded."""
-        moment = self._index.present()
+        moment = self._index.broker_time()
         for summary in self._index.oldest(owner):
             counts = owner is not None and summary.charged > 0 and moment - summary.created_at < QUOTA_DAY
-            if summary.keeps_audio or not summary.status.is_terminal or moment - summary.updated_at <= SEEN or counts:
+            if summary.keeps_audio or not summary.status.is_terminal or moment - summary.updated_at <= GRACE or counts:
                 continue
             record = summary.record
             if not record.lost or moment - summary.updated_at > LOST_KEPT:
@@ -90,7 +90,7 @@ class Trim:
 
     async def _remove(self, entry: Entry) -> bool:
         try:
-            await self._ledger.remove(entry)
+            await self._record_store.remove(entry)
         except ConflictError:
             return False  # it was used just now, or another gateway removed it
         return True

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from shared.bounded import BoundedDict
 from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
@@ -19,24 +19,24 @@ RETRY = 30.0
 REMEMBERED = 10_000
 
 
-class Renewals:
+class UsageTracker:
     """Renews the records of what this gateway serves, each at most every five minutes. `clock` in monotonic seconds."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._ledger = ledger
+    def __init__(self, record_store: RecordStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._record_store = record_store
         self._clock = clock
         self._due = BoundedDict[str, float](REMEMBERED)
 
-    async def renew(self, record: JobRecord) -> bool:
+    async def touch(self, record: JobRecord) -> bool:
         """Keep a job and its audio for as long as if it were just made; False if the audio has been given up.
 
         To be called before a URL of it is given away: either this or the worker that gives it up is the first to
         change the record. Without NATS nothing is renewed, and what is stored is served all the same.
         """
         jobs = filter(None, (record.source, record.job_id))
-        return all([await self._renew(job_id) for job_id in jobs])
+        return all([await self._touch(job_id) for job_id in jobs])
 
-    async def _renew(self, job_id: str) -> bool:
+    async def _touch(self, job_id: str) -> bool:
         if self._clock() < self._due.get(job_id, 0.0):
             return True
         try:
@@ -50,11 +50,11 @@ class Renewals:
 
     async def _change(self, job_id: str) -> bool:
         while True:
-            entry = await self._ledger.current(job_id)
+            entry = await self._record_store.fetch(job_id)
             if entry is None or not entry.record.has_audio:
                 return False
             try:
-                await self._ledger.update(entry, used(*entry))
+                await self._record_store.update(entry, used(*entry))
             except ConflictError:
                 continue  # another gateway renewed it, or it was given up: look again
             return True

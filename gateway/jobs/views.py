@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from gateway.index.estimator import Ahead
+from gateway.index.estimator import QueuePlace
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import take_key
+from gateway.index.recipe_index import recipe_key
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.schemas import JobView
 from shared.files import audio_url
@@ -29,7 +29,7 @@ class Views:
         queued = record.status is JobStatus.QUEUED
         expired, keeper = self._index.has_expired(record), self._index.keeper(record)
         waits = queued and not record.is_follower
-        ahead = self._index.ahead_of(record) if waits else Ahead(0, 0.0)
+        ahead = self._index.queue_place(record) if waits else QueuePlace(0, 0.0)
         return JobView(
             job_id=record.job_id,
             status=record.status,
@@ -76,11 +76,11 @@ class Views:
             return f"Waiting for the model {model}: {workers[0].message}"
         return f"Queued behind {ahead} other jobs" if ahead else record.message
 
-    def _eta(self, record: JobRecord, ahead: Ahead) -> float | None:
+    def _eta(self, record: JobRecord, ahead: QueuePlace) -> float | None:
         """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
         if record.is_follower:
-            leader = self._index.get(self._index.takes.making(take_key(record)) or "")
-            return self._eta(leader, self._index.ahead_of(leader)) if leader else None
+            leader = self._index.known(self._index.by_recipe.active(recipe_key(record)) or "")
+            return self._eta(leader, self._index.queue_place(leader)) if leader else None
         model, estimator = record.recipe.model, self._index.estimator
         ready = self._workers.ready(model)
         if record.status is JobStatus.PROCESSING:

@@ -48,7 +48,7 @@ class AudioSubscription:
         self._created: datetime | None = None
         self._position = 0
         self._stopped = False
-        record = index.get(job_id)
+        record = index.known(job_id)
         self._attempt = record.attempts if record else 0
         self._task = asyncio.create_task(self._run())
 
@@ -114,7 +114,7 @@ class AudioSubscription:
             await self._outbox.put_audio(AudioFrame(self._job_id, message.data))
 
     def _job_has_ended(self) -> bool:
-        record = self._index.get(self._job_id)
+        record = self._index.known(self._job_id)
         return record is None or record.status.is_terminal
 
 

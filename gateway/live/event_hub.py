@@ -153,13 +153,13 @@ class EventHub:
     async def _replay(self, subscription: EventSubscription) -> bool:
         job_id, viewer, after_seq = subscription.job_id, subscription.viewer, subscription.after_seq
         if after_seq is not None:
-            if await self._jobs.current(job_id, viewer) is None:
+            if await self._jobs.fetch(job_id, viewer) is None:
                 return False  # before the first of its events
             for event, frame in decode_events(await lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
                     subscription.after_seq = event.seq
-        entry = await self._jobs.current(job_id, viewer)
+        entry = await self._jobs.fetch(job_id, viewer)
         if entry is None:
             return False
         state = event_of(entry.record, entry.revision)

@@ -20,9 +20,9 @@ CONSTANTS: dict[str, Any] = {
     "worker.lease.PULSE": 0.3,
     "worker.claim.TAKEOVER_DELAY": 1.0,
     "worker.engine.host.engine_host.BACKOFF": [0.1],
-    "gateway.jobs.dead_letters.STILL": 1.0,
+    "gateway.jobs.dead_letters.RECHECK_DELAY": 1.0,
     "gateway.jobs.reconciler.INTERVAL": 0.5,
-    "gateway.jobs.reconciler.QUIET": 3.0,
+    "gateway.jobs.reconciler.STALL_TIME": 3.0,
 }
 
 

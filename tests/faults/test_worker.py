@@ -180,7 +180,7 @@ async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(cluster: Clus
     It is not ready, because S3 refuses signatures that are a week off.
     """
     cluster.constants = {
-        "gateway.jobs.reconciler.QUIET": 0.2,
+        "gateway.jobs.reconciler.STALL_TIME": 0.2,
         "gateway.jobs.reconciler.INTERVAL": 0.1,
         "gateway.jobs.reconciler.ABSENCE": 0.0,
     }

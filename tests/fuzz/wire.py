@@ -101,7 +101,7 @@ def stored(data: bytes) -> None:
         with suppress(TransitionError):
             check(before, found)
     index.discard(found.job_id)
-    assert index.get(found.job_id) is None
+    assert index.known(found.job_id) is None
 
 
 def event(data: bytes) -> None:

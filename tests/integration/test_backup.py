@@ -25,7 +25,7 @@ SCORING = "tests.engines:load_scoring"
 def _soon(monkeypatch: pytest.MonkeyPatch, in_containers: bool) -> None:
     if in_containers:
         pytest.skip("needs servers whose disks the test can destroy")
-    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 1.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 1.0)
     monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.5)
 
 

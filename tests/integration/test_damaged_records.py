@@ -142,7 +142,7 @@ async def test_the_failure_is_told_to_the_key_whose_job_it_was(system: System, h
     await system.worker()
 
     async def ended() -> bool:
-        record = api.services.index.get(job_id)
+        record = api.services.index.known(job_id)
         return record is not None and record.status is JobStatus.FAILED
 
     await eventually(ended, "the gateway knows")
@@ -171,7 +171,7 @@ async def test_a_finished_job_keeps_its_audio_and_the_number_of_its_end(system: 
     await system.worker()
     job_id = await api.generate()
     await api.until(job_id, "completed")
-    before = await api.services.ledger.current(job_id)
+    before = await api.services.record_store.fetch(job_id)
     assert before is not None
     await damage(system, job_id, b"{}")
     await readable(system, job_id)
@@ -244,7 +244,7 @@ async def test_a_damaged_record_of_which_nothing_is_known_is_no_job_and_is_count
 async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
     api = await system.gateway()
     damaged, other = await api.generate(), await api.generate()
     await (await system.nats()).jetstream().purge_stream(subjects.JOBS_STREAM)
@@ -254,7 +254,7 @@ async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
         return damaged in api.services.index.damaged
 
     await eventually(known, "the gateway knows")
-    await api.services.sweep.sweep()
+    await api.services.reconciler.reconcile()
     await system.worker()
     await api.until(other, "completed")
 
@@ -278,7 +278,7 @@ async def test_an_end_that_was_announced_is_not_followed_by_another(system: Syst
 
 
 async def publish_again(system: System, api: Api, job_id: str) -> None:
-    record = api.services.index.get(job_id)
+    record = api.services.index.known(job_id)
     assert record is not None
     body = {"job_id": job_id, "recipe": record.recipe, "created_at": datetime.now(UTC)}
     js = (await system.nats()).jetstream()

@@ -43,8 +43,8 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
 ) -> None:
     first, second = await system.gateway(), await system.gateway()
     held: list[Batch] = []
-    take = second.services.index._take
-    monkeypatch.setattr(second.services.index, "_take", held.append)
+    take = second.services.index._apply_batch
+    monkeypatch.setattr(second.services.index, "_apply_batch", held.append)
     await post_recipe(first, outputs=None)
     asking = asyncio.create_task(post_recipe(second, outputs=None))
 
@@ -54,7 +54,7 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
     await eventually(both_came, "the broker has told of both jobs")
     for batch in held:
         take(batch)
-    monkeypatch.setattr(second.services.index, "_take", take)
+    monkeypatch.setattr(second.services.index, "_apply_batch", take)
     assert (await second.status((await asking)["job_id"]))["queue_position"] is None
     assert await queue_length(system) == 1
 
@@ -116,7 +116,7 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
     job_id = await plant_follower(system, is_follower=False, **done)
     await api.until(job_id, "completed")
     for _ in range(2):
-        await api.services.cache.reconcile()
+        await api.services.result_cache.settle_orphans()
 
     async def told() -> bool:
         return [(each["type"], each["job_id"]) for each in events] == [("completed", job_id)]
@@ -129,16 +129,16 @@ async def test_an_end_that_could_not_be_told_at_first_is_told_later(
     system: System, status: JobStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
-    events, cache = await collect_events(system), api.services.cache
+    events, cache = await collect_events(system), api.services.result_cache
     answer = {"source": stored, "audio": some_audio(stored)} if status is JobStatus.COMPLETED else {}
     job_id = await plant_follower(system, is_follower=False, status=status, completed_at=datetime.now(UTC), **answer)
     await api.until(job_id, status.value)
-    await cache.reconcile()
+    await cache.settle_orphans()
     with monkeypatch.context() as outage:
         outage.setattr("gateway.jobs.result_cache.ensure_announced", _away)
         with pytest.raises(UnavailableError):
-            await cache.reconcile()
-    await cache.reconcile()
+            await cache.settle_orphans()
+    await cache.settle_orphans()
 
     async def told() -> bool:
         return [(each["type"], each["job_id"]) for each in events] == [(status.value, job_id)]
@@ -153,14 +153,14 @@ async def _away(*_: object) -> None:
 async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for_days(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
     monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.2)
     api = await system.gateway()
     jobs = [(await post_recipe(api))["job_id"] for _ in range(2)]
-    await api.services.sweep.sweep()
+    await api.services.reconciler.reconcile()
     assert await queue_length(system) == 1
     monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
-    await api.services.sweep.sweep()
+    await api.services.reconciler.reconcile()
     for job_id in jobs:
         assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]

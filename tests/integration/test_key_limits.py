@@ -9,8 +9,8 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from gateway.access.reservations import SETTLED, Reservations, Reserved
-from gateway.jobs.trimmer import SHARE
+from gateway.access.reservations import SETTLE_TIME, Reservations, Reserved
+from gateway.jobs.trimmer import TARGET_SHARE
 from shared import subjects
 from shared.record_feed import read_records
 from shared.topology import RECORDS, ensure_quotas
@@ -148,7 +148,7 @@ async def known(api: Api, job_id: str) -> None:
     """Until a gateway can answer with what a job made."""
 
     async def here() -> bool:
-        return api.services.index.get(job_id) is not None
+        return api.services.index.known(job_id) is not None
 
     await eventually(here, "the gateway knows")
 
@@ -161,7 +161,7 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 60)
-    monkeypatch.setattr("gateway.jobs.trimmer.TIMEOUT", 0.1)
+    monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
     stored = await plant_finished(system, owner="daw")
     await known(gateways.apis[0], stored)
@@ -174,10 +174,10 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
     repeated, _ = await post(gateways.daw[1], "take-0", **CACHED)
     assert repeated == 200
     # A minute later its oldest answers go, and the audio that they share stays.
-    monkeypatch.setattr("gateway.jobs.trimmer.SEEN", timedelta(0))
+    monkeypatch.setattr("gateway.jobs.trimmer.GRACE", timedelta(0))
 
     async def trimmed() -> bool:
-        return len(await records_of(system, "daw")) <= 20 * SHARE
+        return len(await records_of(system, "daw")) <= 20 * TARGET_SHARE
 
     await eventually(trimmed, "records are removed")
     assert stored in await records_of(system, "daw")
@@ -193,8 +193,8 @@ async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
     for module in ("gateway.jobs.submission", "gateway.jobs.trimmer"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
     monkeypatch.setattr("gateway.jobs.trimmer.INTERVAL", 0.01)
-    monkeypatch.setattr("gateway.jobs.trimmer.TIMEOUT", 0.01)
-    monkeypatch.setattr("gateway.jobs.trimmer.SEEN", timedelta(0))
+    monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.jobs.trimmer.GRACE", timedelta(0))
     api = await system.gateway()
     stored = await plant_finished(system)
     await known(api, stored)
@@ -259,10 +259,10 @@ async def test_a_reservation_counts_until_every_index_has_its_job(system: System
     seen: list[Reserved] = []
     assert await reservations.add("daw", "gen_000000000001", 1.5, seen.append)
     assert not await reservations.add("daw", "gen_000000000001", 1.5, seen.append)
-    clock.now = SETTLED - 1
+    clock.now = SETTLE_TIME - 1
     assert await reservations.add("daw", "gen_000000000002", 2.5, seen.append)
     assert await reservations.add("web", "gen_000000000003", 3.5, seen.append)
-    clock.now = SETTLED
+    clock.now = SETTLE_TIME
     assert await reservations.add("daw", "gen_000000000004", 4.5, seen.append)
     await reservations.remove("daw", "gen_000000000004")
     # A gateway that has just started does not know how old they are.

@@ -279,7 +279,7 @@ async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(fragile: Sys
     await nats_process[0].start_again()
 
     async def noted() -> Entry | None:
-        entry = await api.services.ledger.current(job_id) if api.services.bus.is_ready else None
+        entry = await api.services.record_store.fetch(job_id) if api.services.bus.is_ready else None
         if entry is None or not entry.record.lost:
             await download_status(api, job_id)
             return None

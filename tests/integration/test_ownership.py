@@ -179,7 +179,7 @@ async def test_an_answer_from_the_cache_counts_as_a_request_and_as_nothing_else(
     stored = await plant_finished(system, owner="daw")  # of today, and one second long
 
     async def known() -> bool:
-        return gateway.services.index.get(stored) is not None
+        return gateway.services.index.known(stored) is not None
 
     await eventually(known, "the gateway knows")
     async with session(gateway, DAW) as http:

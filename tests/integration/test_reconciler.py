@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.manager import JetStreamManager
 
-from gateway.jobs.queue_scan import Queue, QueueScan
+from gateway.jobs.queue_scan import QueueReader, QueueSnapshot
 from shared import subjects
 from shared.messages import JobStatus
 from shared.record_feed import STREAM
@@ -19,7 +19,7 @@ from tests.integration.system import Api, System, eventually
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
+    monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
     monkeypatch.setattr("gateway.jobs.reconciler.INTERVAL", 0.2)
 
 
@@ -67,7 +67,7 @@ async def test_a_gateway_that_has_just_started_fails_no_old_job(system: System) 
     """Its workers may start after it."""
     api = await system.gateway()
     job_id = await api.generate(duration=0.5)
-    assert await renewals(api, job_id) == "queued"
+    assert await usage(api, job_id) == "queued"
     await system.worker()
     await api.until(job_id, "completed")
 
@@ -77,13 +77,13 @@ async def test_a_job_that_waited_for_days_is_made_by_a_worker_that_is_there(syst
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     running, waiting = await api.generate("slow", duration=20), await api.generate(duration=0.5)
     await api.until(running, "processing")
-    assert await renewals(api, waiting) == "queued"
+    assert await usage(api, waiting) == "queued"
     assert await api.delete(running) == 200
     assert (await api.until(waiting, "completed"))["attempts"] == 1
     await worker.stop()
 
 
-async def renewals(api: Api, job_id: str) -> str:
+async def usage(api: Api, job_id: str) -> str:
     """The status of a job after several sweeps have met it; that they did is seen by its record."""
     revisions: set[int] = set()
 
@@ -104,7 +104,7 @@ async def test_a_job_whose_record_an_admin_removed_without_a_trace_is_forgotten(
     await js.purge_stream(subjects.JOBS_STREAM)
 
     async def forgotten() -> bool:
-        return api.services.index.get(job_id) is None
+        return api.services.index.known(job_id) is None
 
     await eventually(forgotten, "the gateway forgets the job")
     assert (await api.status(other))["status"] == "queued"
@@ -112,7 +112,7 @@ async def test_a_job_whose_record_an_admin_removed_without_a_trace_is_forgotten(
 
 async def test_the_queue_is_read_on_after_messages_came_and_went_and_it_was_made_again(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
-    js, scan = client.jetstream(), QueueScan()
+    js, scan = client.jetstream(), QueueReader()
     jobs = [await api.generate(duration=0.5) for _ in range(4)]
     assert list((await scan.read(client)).deliverable) == jobs
     await js.delete_msg(subjects.JOBS_STREAM, 1)
@@ -121,11 +121,11 @@ async def test_the_queue_is_read_on_after_messages_came_and_went_and_it_was_made
     assert (await scan.read(client)).deliverable == {jobs[1]: 2, jobs[3]: 4, later: 5}
     await js.delete_stream(subjects.JOBS_STREAM)
     await ensure_streams(js)
-    assert await scan.read(client) == Queue({}, {}, 0)
+    assert await scan.read(client) == QueueSnapshot({}, {}, 0)
 
 
 async def test_what_was_read_of_the_queue_is_not_read_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    api, client, scan = await system.gateway(), await system.nats(), QueueScan()
+    api, client, scan = await system.gateway(), await system.nats(), QueueReader()
     for _ in range(3):
         await api.generate(duration=0.5)
     read: list[int] = []
@@ -146,7 +146,7 @@ async def test_a_queue_with_more_gaps_than_are_asked_for_is_read_whole(
 ) -> None:
     monkeypatch.setattr("gateway.jobs.queue_scan.MAX_GAPS", 1)
     api, client = await system.gateway(), await system.nats()
-    jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueScan()
+    jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueReader()
     await scan.read(client)
     for number in (2, 3):
         await client.jetstream().delete_msg(subjects.JOBS_STREAM, number)
@@ -159,7 +159,7 @@ async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: 
     js = (await system.nats()).jetstream()
     before = (await js.stream_info(subjects.JOBS_STREAM)).state
     for _ in range(3):
-        await api.services.sweep.sweep()
+        await api.services.reconciler.reconcile()
     after = (await js.stream_info(subjects.JOBS_STREAM)).state
     assert (after.messages, after.last_seq) == (before.messages, before.last_seq) == (3, 3)
     await system.worker()

@@ -26,7 +26,7 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
 ) -> None:
     """Its event loop stands still now and then, as on a machine with too much to do."""
     await fill(await system.nats(), MAX_RECORDS)
-    take, batches = JobIndex._take, 0
+    take, batches = JobIndex._apply_batch, 0
 
     def take_slowly(index: JobIndex, batch: Batch) -> None:
         nonlocal batches
@@ -35,7 +35,7 @@ async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_g
             time.sleep(1.5)
         take(index, batch)
 
-    monkeypatch.setattr(JobIndex, "_take", take_slowly)
+    monkeypatch.setattr(JobIndex, "_apply_batch", take_slowly)
     api = await system.gateway()
     assert batches > 30
     assert api.services.index.count(JobStatus.COMPLETED) == MAX_RECORDS
@@ -90,13 +90,13 @@ async def test_after_a_reconnection_only_what_changed_is_read(
     jobs = await fill(await fragile.nats(), 50)
     api, server = await fragile.gateway(), nats_process[0]
     read: list[str] = []
-    take = api.services.index._take
+    take = api.services.index._apply_batch
 
     def note(batch: Batch) -> None:
         read.extend(change.key for change in batch.changes)
         take(batch)
 
-    monkeypatch.setattr(api.services.index, "_take", note)
+    monkeypatch.setattr(api.services.index, "_apply_batch", note)
     server.kill()
     await server.start_again()
     await api.until_ready()
@@ -109,13 +109,13 @@ async def test_after_a_reconnection_only_what_changed_is_read(
 async def test_after_a_long_time_apart_removed_records_are_forgotten_although_their_markers_are_gone(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.index.job_index.APART", timedelta(0))
+    monkeypatch.setattr("gateway.index.job_index.REREAD_AFTER", timedelta(0))
     api, client = await system.gateway(), await system.nats()
     removed, kept = await fill(client, 2)
     await eventually(lambda: _knows(api, kept), "the gateway knows both jobs")
     await api.services.index.close()
     await client.jetstream().purge_stream(STREAM, subject=f"$KV.{JOBS_BUCKET}.{removed}")
-    await api.services.index.follow(api.services.bus.client)
+    await api.services.index.start_feed(api.services.bus.client)
     assert (await _forgot(api, removed), await _knows(api, kept)) == (True, True)
 
 
@@ -171,8 +171,8 @@ async def test_a_record_under_another_jobs_key_changes_no_job(system: System) ->
 
 
 async def _knows(api: Api, job_id: str) -> bool:
-    return api.services.index.get(job_id) is not None
+    return api.services.index.known(job_id) is not None
 
 
 async def _forgot(api: Api, job_id: str) -> bool:
-    return api.services.index.get(job_id) is None
+    return api.services.index.known(job_id) is None

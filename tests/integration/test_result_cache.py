@@ -126,8 +126,8 @@ async def test_audio_that_expires_in_the_same_moment_is_made_again(
     api, retention = await system.gateway(), await system.retention()
     stored = await plant_finished(system)
     await api.status(stored)
-    monkeypatch.setattr(api.services.index, "_take", lambda update: None)
-    monkeypatch.setattr(api.services.index, "_position", 1 << 40)
+    monkeypatch.setattr(api.services.index, "_apply_batch", lambda update: None)
+    monkeypatch.setattr(api.services.index, "_last_revision", 1 << 40)
     await retention.clean(later(8 * DAY))
     assert (await post_recipe(api))["status"] == "queued"
     assert await queue_length(system) == 1
@@ -136,7 +136,7 @@ async def test_audio_that_expires_in_the_same_moment_is_made_again(
 async def test_a_download_of_shared_audio_renews_both_records(system: System) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
     job_id, records = (await post_recipe(api))["job_id"], await system.records()
-    api.services.renewals._due.clear()
+    api.services.usage._due.clear()
     before = [await records.get(each) for each in (stored, job_id)]
     assert await download_status(api, job_id) == 200
     after = [await records.get(each) for each in (stored, job_id)]

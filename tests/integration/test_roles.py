@@ -113,12 +113,12 @@ async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.Monk
     """A job without a message gets one again; one that nobody takes is given up, and its message goes."""
     js = (await system.nats()).jetstream()
     await js.purge_stream(subjects.JOBS_STREAM)
-    monkeypatch.setattr("gateway.jobs.reconciler.QUIET", 0.0)
-    await api.services.sweep.sweep()
+    monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
+    await api.services.reconciler.reconcile()
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
     monkeypatch.setattr("gateway.jobs.reconciler.UNSERVED", timedelta(seconds=0))
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
-    await api.services.sweep.sweep()
+    await api.services.reconciler.reconcile()
     await api.until(queued, "failed")
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
 

@@ -125,7 +125,7 @@ class DownloadRequest(NamedTuple):
         stored, probe = self.file.stored, self.services.probe
         if probe.s3.status != "healthy":
             raise unavailable(probe.s3.message, retry_after=5)
-        await self.services.objects.check(stored)
+        await self.services.stored_files.check(stored)
         if self.request.method == "HEAD":  # a presigned URL is signed for GET alone
             return web.Response(headers=self.file.headers | {"Content-Length": str(stored.size)})
         await self._renew_or_refuse()
@@ -137,7 +137,7 @@ class DownloadRequest(NamedTuple):
         request, stored = self.request, self.file.stored
         condition = evaluate_preconditions(request, stored.sha256, self.file.modified)
         if condition or request.method == "HEAD":
-            await self.services.objects.check(stored)
+            await self.services.stored_files.check(stored)
             if condition is HTTPStatus.PRECONDITION_FAILED:
                 raise Problem(
                     condition, "The stored file is another one than If-Match or If-Unmodified-Since asks for."
@@ -158,7 +158,7 @@ class DownloadRequest(NamedTuple):
         log.warning("a file is lost", job_id=self.record.job_id, error=str(error))
         metrics.LOST_FILES.inc()
         try:
-            await self.services.ledger.mark_lost(self.record.job_id, self.file.stored)
+            await self.services.record_store.mark_lost(self.record.job_id, self.file.stored)
         except UnavailableError as away:
             log.info("the record learns of that later", error=str(away))
 
@@ -167,11 +167,11 @@ class DownloadRequest(NamedTuple):
         return response
 
     async def _renew_or_refuse(self) -> None:
-        if not await self.services.renewals.renew(self.record):
+        if not await self.services.usage.touch(self.record):
             raise audio_gone(self.record)
 
     async def _stream(self, response: web.StreamResponse, part: range) -> None:
-        async with self.services.objects.opened(self.file.stored, part) as pieces:
+        async with self.services.stored_files.opened(self.file.stored, part) as pieces:
             await self._renew_or_refuse()
             try:
                 first = await anext(pieces, b"")  # before the head: a short file that is damaged gets its 410
@@ -182,7 +182,7 @@ class DownloadRequest(NamedTuple):
                 await response.write(first)
                 async for piece in pieces:
                     await response.write(piece)
-                    await self.services.renewals.renew(self.record)  # however slowly the client reads
+                    await self.services.usage.touch(self.record)  # however slowly the client reads
                 await response.write_eof()
             except (TimeoutError, aiohttp.ClientError, LostError) as error:
                 # What is written after the head is taken for audio: the client sees that the file ends too early.

@@ -46,7 +46,7 @@ async def generate(request: web.Request) -> web.Response:
 async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
     await services.quotas.check_records(draft)
     # Stored audio costs no GPU: it counts as a request, which was counted at the door, and as a record.
-    if services.cache.has(draft, reuse):
+    if services.result_cache.has(draft, reuse):
         return await services.jobs.submit(draft, reuse)
     async with services.quotas.admitted(draft):
         return await services.jobs.submit(draft, reuse)

@@ -20,17 +20,17 @@ from gateway.http import server
 from gateway.http.server import serving
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.reconciler import Sweep
-from gateway.jobs.record_repair import Mending
-from gateway.jobs.result_cache import Cache
-from gateway.jobs.stored_files import Objects
+from gateway.jobs.reconciler import Reconciler
+from gateway.jobs.record_repair import RecordRepair
+from gateway.jobs.result_cache import ResultCache
+from gateway.jobs.stored_files import StoredFiles
 from gateway.jobs.submission import Jobs
-from gateway.jobs.trimmer import Trim
-from gateway.jobs.usage import Renewals
+from gateway.jobs.trimmer import RecordTrimmer
+from gateway.jobs.usage import UsageTracker
 from gateway.jobs.views import Views
 from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
@@ -60,34 +60,37 @@ class BlindProbe(Probe):
 async def services() -> AsyncIterator[Services]:
     settings = load_settings(KEYS)
     bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
-    ledger = Ledger(bus, index)
+    record_store = RecordStore(bus, index)
     limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
     async with ClientSession() as http:
-        renewals, queue, objects = Renewals(ledger), JobQueue(bus, index), Objects(storage, http)
-        cache = Cache(bus, index, ledger, queue, workers, renewals, objects)
-        jobs, sweep = Jobs(bus, index, ledger, queue, cache), Sweep(bus, index, ledger, cache, workers)
+        usage, queue, stored_files = UsageTracker(record_store), JobQueue(bus, index), StoredFiles(storage, http)
+        result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
+        jobs, reconciler = (
+            Jobs(bus, index, record_store, queue, result_cache),
+            Reconciler(bus, index, record_store, result_cache, workers),
+        )
         yield Services(
             settings=settings,
             keys=load_keys(settings),
             rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, ledger, Reservations(bus), limits),
+            quotas=Quotas(index, record_store, Reservations(bus), limits),
             bus=bus,
             storage=storage,
-            objects=objects,
+            stored_files=stored_files,
             http=http,
             index=index,
             workers=workers,
             views=Views(index, workers),
-            ledger=ledger,
-            renewals=renewals,
-            cache=cache,
+            record_store=record_store,
+            usage=usage,
+            result_cache=result_cache,
             jobs=jobs,
             hub=EventHub(bus, jobs),
-            probe=BlindProbe(bus, storage, workers, index, ledger),
-            sweep=sweep,
-            dead_letters=DeadLetters(bus, ledger, sweep),
-            mending=Mending(bus, index, ledger),
-            trim=Trim(index, ledger, settings.key_records),
+            probe=BlindProbe(bus, storage, workers, index, record_store),
+            reconciler=reconciler,
+            dead_letters=DeadLetters(bus, record_store, reconciler),
+            record_repair=RecordRepair(bus, index, record_store),
+            record_trimmer=RecordTrimmer(index, record_store, settings.key_records),
             started=time.monotonic(),
         )
 

@@ -53,7 +53,7 @@ async def test_a_gateway_that_has_not_heard_of_the_records_for_long_is_not_ready
     services: Services, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str | None
 ) -> None:
     monkeypatch.setattr(Bus, "is_ready", True)
-    monkeypatch.setattr(services.index, "apart", lambda: timedelta(seconds=seconds))
+    monkeypatch.setattr(services.index, "feed_outage", lambda: timedelta(seconds=seconds))
     assert (services.probe.not_ready_reason is None) == (words is None)
     assert (words or "") in (services.probe.not_ready_reason or "")
 

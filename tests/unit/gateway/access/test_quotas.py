@@ -11,7 +11,7 @@ from gateway.access.quotas import Limits, Quotas
 from gateway.access.reservations import Reservations, Reserved
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
+from gateway.index.record_store import RecordStore
 from gateway.index.record_table import QUOTA_DAY
 from gateway.problems import Problem
 from shared.bus import Bus
@@ -44,19 +44,19 @@ class OwnReservations(Reservations):
         del self._reserved[owner][job_id]
 
 
-class OwnLedger(Ledger):
+class FakeRecordStore(RecordStore):
     """The bucket has what the test puts there."""
 
     def __init__(self, index: JobIndex, *jobs: str) -> None:
         super().__init__(Bus(Client()), index)
         self._jobs = jobs
 
-    async def current(self, job_id: str) -> Entry | None:
+    async def fetch(self, job_id: str) -> Entry | None:
         return entry(made(1)) if job_id in self._jobs else None
 
 
 def quotas_of(index: JobIndex, queued_jobs: int, daily_seconds: float, records: int = 1000, *known: str) -> Quotas:
-    return Quotas(index, OwnLedger(index, *known), OwnReservations(), Limits(queued_jobs, daily_seconds, records))
+    return Quotas(index, FakeRecordStore(index, *known), OwnReservations(), Limits(queued_jobs, daily_seconds, records))
 
 
 def made(number: int, seconds: float = 10, hours: float = 0, **fields: Any) -> JobRecord:
@@ -190,7 +190,7 @@ async def test_a_repeated_request_is_not_refused_for_its_own_record(index: JobIn
 async def test_so_many_jobs_at_once_that_their_reservations_fit_no_message_are_refused(
     index: JobIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.access.quotas.AT_ONCE", 1)
+    monkeypatch.setattr("gateway.access.quotas.MAX_RESERVED", 1)
     quotas = quotas_of(index, 100, 1000)
     async with quotas.admitted(made(1)):
         problem = await refused(quotas, made(2))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.index.estimator import FRESH, Ahead, Estimator
+from gateway.index.estimator import REFIT_INTERVAL, Estimator, QueuePlace
 from shared.messages import JobRecord, JobStatus, Timings
 from tests.unit.gateway.samples import NOON, completed, record
 
@@ -54,7 +54,9 @@ class Fleet:
         ahead = self.waiting[: self.waiting.index(of)]
         seconds = sum(each.recipe.duration for each in ahead)
         behind = len(self.waiting) - len(ahead) - 1
-        return self._estimator.queued(of, Ahead(len(ahead), seconds, behind), self.slots * self.workers, self.workers)
+        return self._estimator.queued(
+            of, QueuePlace(len(ahead), seconds, behind), self.slots * self.workers, self.workers
+        )
 
     def run(self, seconds: float = 1e9) -> None:
         """Let time pass, at most until all is done."""
@@ -132,7 +134,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
-        self.now += FRESH
+        self.now += REFIT_INTERVAL
         return self.now
 
 
@@ -197,7 +199,7 @@ def test_long_jobs_after_short_ones_tell_their_pace_while_the_first_of_them_run(
 
 def test_nothing_is_promised_before_a_job_was_timed(estimator: Estimator) -> None:
     estimator.observe(completed(model="small"))
-    assert estimator.queued(record(), Ahead(0, 0.0), 2, 1) is None
+    assert estimator.queued(record(), QueuePlace(0, 0.0), 2, 1) is None
     assert estimator.remaining(record(status=JobStatus.PROCESSING, started_at=NOON), 1) is None
 
 
@@ -205,17 +207,17 @@ def test_a_running_job_that_has_come_far_enough_is_enough(estimator: Estimator) 
     fields: dict[str, Any] = {"status": JobStatus.PROCESSING, "started_at": NOON, "worker_id": "w0"}
     for progress, known in ((0.05, False), (0.25, True)):
         estimator.observe(record(2, updated_at=NOON + timedelta(seconds=5), progress=progress, **fields))
-        assert (estimator.queued(record(), Ahead(0, 0.0), 1, 1) is not None) == known
+        assert (estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) is not None) == known
     # A quarter of ten seconds in five: fifteen are left of those, and twenty to come.
-    assert estimator.queued(record(), Ahead(0, 0.0), 1, 1) == pytest.approx(35.0)
+    assert estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) == pytest.approx(35.0)
 
 
 def test_encoding_and_uploading_come_after_the_slot_is_free(estimator: Estimator) -> None:
     timings = Timings(generating=4.0, encoding=0.5, uploading=0.5)
     moments: dict[str, Any] = {"started_at": NOON, "completed_at": NOON + timedelta(seconds=5)}
     estimator.observe(completed(duration=10.0, timings=timings, **moments))
-    assert estimator.queued(record(duration=10.0), Ahead(0, 0.0), 1, 1) == pytest.approx(5.0)
-    assert estimator.queued(record(duration=10.0), Ahead(2, 20.0), 1, 1) == pytest.approx(13.0)
+    assert estimator.queued(record(duration=10.0), QueuePlace(0, 0.0), 1, 1) == pytest.approx(5.0)
+    assert estimator.queued(record(duration=10.0), QueuePlace(2, 20.0), 1, 1) == pytest.approx(13.0)
 
 
 def test_the_estimate_follows_a_machine_that_becomes_slow(estimator: Estimator) -> None:
@@ -232,14 +234,14 @@ def test_the_estimate_follows_a_machine_that_becomes_slow(estimator: Estimator) 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.COMPLETED])
 def test_a_job_that_did_not_complete_teaches_nothing(estimator: Estimator, status: JobStatus) -> None:
     estimator.observe(record(status=status, timings=Timings(generating=1.0)))
-    assert estimator.queued(record(), Ahead(0, 0.0), 1, 1) is None
+    assert estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) is None
 
 
 @pytest.mark.parametrize("progress", [-1.0, 2.0])
 def test_a_progress_that_is_none_harms_nothing(estimator: Estimator, progress: float) -> None:
     estimator.observe(record(2, status=JobStatus.PROCESSING, started_at=NOON, progress=progress))
     estimator.observe(completed(3))
-    assert (estimator.queued(record(), Ahead(0, 0.0), 1, 1) or 0.0) > 0.0
+    assert (estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) or 0.0) > 0.0
 
 
 def test_a_record_that_is_renewed_by_a_download_teaches_nothing_new() -> None:
@@ -257,14 +259,14 @@ def test_a_record_that_is_renewed_by_a_download_teaches_nothing_new() -> None:
         once.observe(each)
     for each in [*jobs, *jobs, *jobs[-3:]]:
         often.observe(each)
-    waiting, ahead = record(99), Ahead(jobs=10, seconds=100.0)
+    waiting, ahead = record(99), QueuePlace(jobs=10, seconds=100.0)
     assert often.queued(waiting, ahead, 1, 1) == once.queued(waiting, ahead, 1, 1)
 
 
 def test_a_running_job_whose_record_is_gone_holds_up_no_other() -> None:
     estimator = Estimator()
     estimator.observe(completed(1, started_at=NOON, completed_at=NOON + timedelta(seconds=5), worker_id="w1"))
-    waiting, ahead = record(3), Ahead(jobs=4, seconds=40.0)
+    waiting, ahead = record(3), QueuePlace(jobs=4, seconds=40.0)
     before = estimator.queued(waiting, ahead, 1, 1)
     running = record(2, status=JobStatus.PROCESSING, started_at=NOON, worker_id="w1")
     estimator.observe(running)

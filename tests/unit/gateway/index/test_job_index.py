@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.index.estimator import Ahead, Estimator
+from gateway.index.estimator import Estimator, QueuePlace
 from gateway.index.job_index import JobIndex
 from gateway.index.listing import Position
 from shared.messages import JobRecord, JobStatus, now
@@ -40,7 +40,7 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
             model.pop(step, None)
             continue
         number, status, revision = step
-        index.ahead_of(made(number, status))  # what is remembered for the next question must not outlive a change
+        index.queue_place(made(number, status))  # what is remembered for the next question must not outlive a change
         index.apply(entry(made(number, status), revision))
         if number not in model or model[number].revision < revision:
             model[number] = entry(made(number, status), revision)
@@ -56,7 +56,7 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
             assert index.newest(100, wanted, None, owner) == own
             assert index.count(wanted, owner) == len(own)
     for number in range(6):
-        assert index.get(job_id(number)) == (model[number].record if number in model else None)
+        assert index.known(job_id(number)) == (model[number].record if number in model else None)
     for each in records:
         position = (each.created_at, each.job_id)
         older = [other for other in records if (other.created_at, other.job_id) < position]
@@ -67,7 +67,7 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
         waiting = [other for other in queued if other in older]
         behind = sum((other.created_at, other.job_id) > position for other in queued)
         seconds = sum(other.recipe.duration for other in waiting)  # of whole numbers: exact in any order
-        assert index.ahead_of(each) == Ahead(len(waiting), seconds, behind)
+        assert index.queue_place(each) == QueuePlace(len(waiting), seconds, behind)
 
 
 def test_an_older_revision_never_replaces_a_newer_one() -> None:
@@ -75,7 +75,7 @@ def test_an_older_revision_never_replaces_a_newer_one() -> None:
     index.apply(entry(completed(1), 5))
     index.apply(entry(record(1), 4))
     index.apply(entry(record(1), 5))
-    assert index.get(job_id(1)) == completed(1)
+    assert index.known(job_id(1)) == completed(1)
     assert index.count(JobStatus.QUEUED) == 0
 
 
@@ -89,7 +89,7 @@ def test_a_completed_job_teaches_the_estimator_once() -> None:
     index = JobIndex(Estimator())
     for revision in (1, 1, 1):
         index.apply(entry(completed(1), revision))
-    assert index.estimator.queued(record(2), Ahead(0, 0.0), slots=1, workers=1) == pytest.approx(5.0)
+    assert index.estimator.queued(record(2), QueuePlace(0, 0.0), slots=1, workers=1) == pytest.approx(5.0)
 
 
 def test_pages_follow_each_other_without_gap_or_repetition() -> None:
@@ -138,7 +138,7 @@ def test_what_is_asked_of_all_records_unpacks_none() -> None:
     index.apply(waiting)
     assert index.newest(9, JobStatus.FAILED, None) == []
     assert index.unfinished() == [waiting]
-    assert [summary.charged for summary in index.since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
+    assert [summary.charged for summary in index.created_since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
     assert index.checkpoint(job_id(1)) == "abc"
     index.forget_before(1)
     assert index.count(None) == 5

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import take_key
+from gateway.index.recipe_index import recipe_key
 from shared.messages import JobRecord, JobStatus, Recipe
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
@@ -57,27 +57,27 @@ def test_any_history_leaves_what_a_plain_list_would_tell(steps: list[tuple[int, 
 
     in_order = [of for _, of in sorted(model.values(), key=lambda each: each[0])]
     for wanted in (made(number, JobStatus.QUEUED, "") for number in range(6)):
-        key, piece = take_key(wanted), take_key(wanted, any_seed=True)
-        equal = [of for of in in_order if take_key(of) == key]
+        key, piece = recipe_key(wanted), recipe_key(wanted, any_seed=True)
+        equal = [of for of in in_order if recipe_key(of) == key]
         takes = [of for of in in_order if of.status is JobStatus.COMPLETED and not (of.source or of.expired_at)]
         waits = [of.job_id for of in equal if of.status is JobStatus.QUEUED and of.is_follower]
         making = [of.job_id for of in equal if not of.status.is_terminal and of.job_id not in waits]
-        assert index.takes.made(key) == [of.job_id for of in reversed(takes) if take_key(of) == key]
-        assert index.takes.pieces(piece) == [
-            of.job_id for of in reversed(takes) if take_key(of, any_seed=True) == piece
+        assert index.by_recipe.completed(key) == [of.job_id for of in reversed(takes) if recipe_key(of) == key]
+        assert index.by_recipe.completed_any_seed(piece) == [
+            of.job_id for of in reversed(takes) if recipe_key(of, any_seed=True) == piece
         ]
-        assert index.takes.following(key) == waits
-        assert index.takes.making(key) == (making[0] if making else None)
-        assert (key in index.takes.followed()) == bool(waits)
+        assert index.by_recipe.followers(key) == waits
+        assert index.by_recipe.active(key) == (making[0] if making else None)
+        assert (key in index.by_recipe.followed_recipes()) == bool(waits)
 
 
 def test_recipes_share_a_file_only_if_they_are_equal_in_everything() -> None:
     one = record()
     for change in ({"seed": 1}, {"model": "small"}, {"prompt": "a Tone"}, {"duration": 10.5}, {"outputs": ("midi",)}):
         other = record(2, recipe=replace(one.recipe, **change))
-        assert take_key(other) != take_key(one)
-        assert (take_key(other, any_seed=True) == take_key(one, any_seed=True)) == ("seed" in change)
-    assert take_key(record(2)) == take_key(one)
+        assert recipe_key(other) != recipe_key(one)
+        assert (recipe_key(other, any_seed=True) == recipe_key(one, any_seed=True)) == ("seed" in change)
+    assert recipe_key(record(2)) == recipe_key(one)
 
 
 @given(RECIPES, CHANGES)
@@ -85,25 +85,25 @@ def test_keys_are_equal_where_recipes_are_however_numbers_are_written(one: Recip
     name, value = change
     other = replace(one, **{name: value})
     first, second = record(1, recipe=one), record(2, recipe=other)
-    assert (take_key(first) == take_key(second)) == (one == other)
-    assert (take_key(first, any_seed=True) == take_key(second, any_seed=True)) == (one == replace(other, seed=one.seed))
+    assert (recipe_key(first) == recipe_key(second)) == (one == other)
+    assert (recipe_key(first, any_seed=True) == recipe_key(second, any_seed=True)) == (
+        one == replace(other, seed=one.seed)
+    )
 
 
 def test_nobody_gets_the_audio_of_another_key() -> None:
     jobs = [record(owner=owner) for owner in (None, "daw", "web")]
-    assert len({take_key(job) for job in jobs}) == len({take_key(job, any_seed=True) for job in jobs}) == 3
+    assert len({recipe_key(job) for job in jobs}) == len({recipe_key(job, any_seed=True) for job in jobs}) == 3
 
 
-def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
+async def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1), 1))
-    assert not index.takes.news.is_set()
+    assert not index.by_recipe.changed
     index.apply(entry(record(2, is_follower=True), 2))
-    index.takes.news.clear()
-    index.takes.changed.clear()
+    assert await index.by_recipe.wait_changed() == {recipe_key(record(2))}
     index.apply(entry(record(1, status=JobStatus.PROCESSING), 3))
-    assert index.takes.news.is_set()
-    assert index.takes.changed == {take_key(record(1))}
+    assert await index.by_recipe.wait_changed() == {recipe_key(record(1))}
 
 
 def test_a_job_that_follows_stands_in_nobodys_way() -> None:
@@ -111,5 +111,5 @@ def test_a_job_that_follows_stands_in_nobodys_way() -> None:
     index.apply(entry(record(1, age=2, is_follower=True), 1))
     later = record(2, age=1)
     index.apply(entry(later, 2))
-    assert index.ahead_of(later).jobs == 0
-    assert index.ahead_of(record(3, age=0)).jobs == 1
+    assert index.queue_place(later).jobs == 0
+    assert index.queue_place(record(3, age=0)).jobs == 1

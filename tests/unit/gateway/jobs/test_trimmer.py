@@ -8,8 +8,8 @@ from nats.aio.client import Client
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
-from gateway.jobs.trimmer import Trim
+from gateway.index.record_store import RecordStore
+from gateway.jobs.trimmer import RecordTrimmer
 from shared.bus import Bus
 from shared.errors import ConflictError
 from shared.messages import JobRecord, JobStatus, now
@@ -19,7 +19,7 @@ from tests.unit.gateway.samples import completed, entry, job_id, record
 DAY = timedelta(days=1)
 
 
-class OwnLedger(Ledger):
+class FakeRecordStore(RecordStore):
     """Removes from the index alone. `changed` are the jobs that another process changed just now."""
 
     def __init__(self, index: JobIndex) -> None:
@@ -40,8 +40,8 @@ def index() -> JobIndex:
 
 
 @pytest.fixture
-def ledger(index: JobIndex) -> OwnLedger:
-    return OwnLedger(index)
+def store(index: JobIndex) -> FakeRecordStore:
+    return FakeRecordStore(index)
 
 
 def answered(number: int, age: timedelta = timedelta(hours=1), **fields: Any) -> JobRecord:
@@ -51,22 +51,22 @@ def answered(number: int, age: timedelta = timedelta(hours=1), **fields: Any) ->
     return completed(number, **(values | fields))
 
 
-async def removed(index: JobIndex, ledger: OwnLedger, *records: JobRecord, kept: int = 9) -> list[str]:
+async def removed(index: JobIndex, store: FakeRecordStore, *records: JobRecord, kept: int = 9) -> list[str]:
     for each in records:
         index.apply(entry(each))
-    assert await Trim(index, ledger, kept + 1).trim() == len(ledger.removed)
-    return ledger.removed
+    assert await RecordTrimmer(index, store, kept + 1).trim() == len(store.removed)
+    return store.removed
 
 
-async def test_the_oldest_of_the_key_go_first_and_no_more_than_has_to(index: JobIndex, ledger: OwnLedger) -> None:
+async def test_the_oldest_of_the_key_go_first_and_no_more_than_has_to(index: JobIndex, store: FakeRecordStore) -> None:
     own = [answered(number, timedelta(hours=20 - number)) for number in range(12)]
     other = [answered(20, timedelta(days=3), owner="web"), answered(21, timedelta(days=3), owner=None)]
-    assert await removed(index, ledger, *own, *other) == [job_id(number) for number in range(3)]
+    assert await removed(index, store, *own, *other) == [job_id(number) for number in range(3)]
 
 
-async def test_what_its_client_may_still_look_for_stays(index: JobIndex, ledger: OwnLedger) -> None:
+async def test_what_its_client_may_still_look_for_stays(index: JobIndex, store: FakeRecordStore) -> None:
     young = [answered(number, timedelta(seconds=30)) for number in range(12)]
-    assert await removed(index, ledger, *young) == []
+    assert await removed(index, store, *young) == []
 
 
 @pytest.mark.parametrize(
@@ -79,25 +79,25 @@ async def test_what_its_client_may_still_look_for_stays(index: JobIndex, ledger:
     ],
 )
 async def test_what_is_needed_stays_whatever_the_number(
-    index: JobIndex, ledger: OwnLedger, fields: dict[str, Any]
+    index: JobIndex, store: FakeRecordStore, fields: dict[str, Any]
 ) -> None:
-    assert await removed(index, ledger, *[answered(number, **fields) for number in range(12)]) == []
+    assert await removed(index, store, *[answered(number, **fields) for number in range(12)]) == []
 
 
-async def test_what_made_no_audio_goes_as_well(index: JobIndex, ledger: OwnLedger) -> None:
+async def test_what_made_no_audio_goes_as_well(index: JobIndex, store: FakeRecordStore) -> None:
     failed = [answered(number, status=JobStatus.FAILED, audio=None, source=None) for number in range(12)]
     expired = [answered(number, 8 * DAY, source=None, expired_at=now()) for number in range(20, 21)]
-    assert await removed(index, ledger, *failed, *expired) == [job_id(20), *map(job_id, range(3))]
+    assert await removed(index, store, *failed, *expired) == [job_id(20), *map(job_id, range(3))]
 
 
 async def test_beyond_the_limit_for_all_the_oldest_of_all_go(
-    index: JobIndex, ledger: OwnLedger, monkeypatch: pytest.MonkeyPatch
+    index: JobIndex, store: FakeRecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.trimmer.MAX_RECORDS", 10)
     records = [answered(number, timedelta(hours=20 - number), owner=None) for number in range(11)]
-    assert await removed(index, ledger, *records, record(50, owner=None)) == [job_id(number) for number in range(3)]
+    assert await removed(index, store, *records, record(50, owner=None)) == [job_id(number) for number in range(3)]
 
 
-async def test_a_record_that_was_used_just_now_stays_and_the_others_go(index: JobIndex, ledger: OwnLedger) -> None:
-    ledger.changed = {job_id(1)}
-    assert await removed(index, ledger, *[answered(number) for number in range(12)]) == [job_id(0), job_id(2)]
+async def test_a_record_that_was_used_just_now_stays_and_the_others_go(index: JobIndex, store: FakeRecordStore) -> None:
+    store.changed = {job_id(1)}
+    assert await removed(index, store, *[answered(number) for number in range(12)]) == [job_id(0), job_id(2)]

@@ -5,8 +5,8 @@ from nats.aio.client import Client
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.record_store import Ledger
-from gateway.jobs.usage import RETRY, Renewals
+from gateway.index.record_store import RecordStore
+from gateway.jobs.usage import RETRY, UsageTracker
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.messages import JobRecord
@@ -17,7 +17,7 @@ from tests.unit.gateway.samples import NOON, completed, entry, job_id
 EVERY = RENEWED_EVERY.total_seconds()
 
 
-class PaperLedger(Ledger):
+class FakeRecordStore(RecordStore):
     """Records without a broker; `failures` come before what works."""
 
     def __init__(self, *records: JobRecord) -> None:
@@ -25,7 +25,7 @@ class PaperLedger(Ledger):
         self.entries = {each.job_id: entry(each) for each in records}
         self.failures: list[Exception] = []
 
-    async def current(self, job_id: str) -> Entry | None:
+    async def fetch(self, job_id: str) -> Entry | None:
         return self.entries.get(job_id)
 
     async def update(self, entry: Entry, record: JobRecord) -> Entry:
@@ -46,47 +46,47 @@ class Clock:
 
 
 async def test_a_record_changes_at_most_every_five_minutes_and_its_event_keeps_its_number() -> None:
-    ledger, clock = PaperLedger(completed(1)), Clock()
-    renewals = Renewals(ledger, clock)
+    record_store, clock = FakeRecordStore(completed(1)), Clock()
+    usage = UsageTracker(record_store, clock)
     for seconds, revision in ((0, 2), (EVERY - 1, 2), (1, 3), (EVERY, 4)):
         clock.now += seconds
-        assert await renewals.renew(completed(1))
-        assert ledger.revision() == revision
-    assert ledger.entries[job_id(1)].record.seq == 1
+        assert await usage.touch(completed(1))
+        assert record_store.revision() == revision
+    assert record_store.entries[job_id(1)].record.seq == 1
 
 
 async def test_shared_audio_is_renewed_with_the_job_that_keeps_it_and_goes_with_it() -> None:
     shared = completed(2, source=job_id(1))
-    ledger = PaperLedger(completed(1), shared)
-    assert await Renewals(ledger).renew(shared)
-    assert (ledger.revision(1), ledger.revision(2)) == (2, 2)
-    for keeper in (PaperLedger(shared), PaperLedger(completed(1, expired_at=NOON), shared)):
-        assert not await Renewals(keeper).renew(shared)
+    record_store = FakeRecordStore(completed(1), shared)
+    assert await UsageTracker(record_store).touch(shared)
+    assert (record_store.revision(1), record_store.revision(2)) == (2, 2)
+    for keeper in (FakeRecordStore(shared), FakeRecordStore(completed(1, expired_at=NOON), shared)):
+        assert not await UsageTracker(keeper).touch(shared)
 
 
 async def test_somebody_elses_change_in_between_is_looked_at() -> None:
-    ledger = PaperLedger(completed(1))
-    ledger.failures = [ConflictError("changed"), ConflictError("changed")]
-    assert await Renewals(ledger).renew(completed(1))
-    assert ledger.revision() == 2
+    record_store = FakeRecordStore(completed(1))
+    record_store.failures = [ConflictError("changed"), ConflictError("changed")]
+    assert await UsageTracker(record_store).touch(completed(1))
+    assert record_store.revision() == 2
 
 
 async def test_without_nats_what_is_stored_is_served_and_asked_about_again_soon() -> None:
-    ledger, clock = PaperLedger(completed(1)), Clock()
-    renewals = Renewals(ledger, clock)
-    ledger.failures = [UnavailableError("NATS is away")]
+    record_store, clock = FakeRecordStore(completed(1)), Clock()
+    usage = UsageTracker(record_store, clock)
+    record_store.failures = [UnavailableError("NATS is away")]
     for seconds, revision in ((0, 1), (RETRY - 1, 1), (1, 2)):
         clock.now += seconds
-        assert await renewals.renew(completed(1))
-        assert ledger.revision() == revision
+        assert await usage.touch(completed(1))
+        assert record_store.revision() == revision
 
 
 async def test_only_the_latest_downloads_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.usage.REMEMBERED", 2)
     jobs = [completed(number) for number in range(3)]
-    ledger = PaperLedger(*jobs)
-    renewals = Renewals(ledger, Clock())
+    record_store = FakeRecordStore(*jobs)
+    usage = UsageTracker(record_store, Clock())
     for each in (*jobs, jobs[2], jobs[0]):
-        await renewals.renew(each)
-    assert [ledger.revision(number) for number in range(3)] == [3, 2, 2]
-    assert len(renewals._due) == 2
+        await usage.touch(each)
+    assert [record_store.revision(number) for number in range(3)] == [3, 2, 2]
+    assert len(usage._due) == 2

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.jobs.stored_files import Objects
+from gateway.jobs.stored_files import StoredFiles
 from gateway.services import Services
 from shared.settings import load_settings
 from shared.storage import Storage
@@ -23,7 +23,7 @@ async def s3(services: Services) -> AsyncIterator[Bucket]:
     app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", bucket.get)
     async with TestServer(app) as server:
         services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
-        services.objects = Objects(services.storage, services.http)
+        services.stored_files = StoredFiles(services.storage, services.http)
         services.probe._storage = services.storage
         services.index.apply(entry(completed(1, outputs=outputs(1))))
         yield bucket
