@@ -14,16 +14,16 @@ def flaw(record: JobRecord) -> str | None:
     """Why no job can have this record, whatever the job's history; None if the record is sound."""
     status, moments = record.status, (record.created_at, record.updated_at, record.started_at, record.completed_at)
     if record.audio is not None and status not in (JobStatus.COMPLETED, JobStatus.CANCELLED):
-        return "only a job that has ended well, or was stopped, has audio"
+        return "only a completed or cancelled job may have audio"
     if record.audio is None and status is JobStatus.COMPLETED:
-        return "a completed job has audio"
+        return "a completed job must have audio"
     if (status is JobStatus.FAILED) != (record.error_message is not None):
-        return "a job that failed, and no other, has a reason"
+        return "a failed job, and no other, must have an error message"
     if record.is_follower and status is not JobStatus.QUEUED:
-        return "only a queued job follows"
+        return "only a queued job may be a follower"
     for file in (record.audio, *record.outputs):
         if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
-            return "a file has a key or a checksum that no job's file has"
+            return "a file has an invalid key or checksum"
     if any(moment is not None and moment.year < FIRST_YEAR for moment in moments):
-        return f"it tells of a time before {FIRST_YEAR}"
+        return f"it has a time before {FIRST_YEAR}"
     return None

@@ -258,18 +258,18 @@ def _bookkeeping(record: JobRecord, revision: int, **fields: object) -> JobRecor
     return replace(record, seq=record.seq or revision, updated_at=now(), **fields)
 
 
-# What a job is never changes.
+# Fields that never change.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
-# What changes when audio is used, or a file beside it lost; and what else, when the audio is given up or lost.
+# Fields that may change after the terminal status: when audio is used or an output is lost, and when the audio expires.
 RENEWED = frozenset({"updated_at", "seq", "lost"})
 EXPIRED = RENEWED | {"expired_at", "message"}
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:
-    """The transition that leads from one record to the other.
+    """The transition from one record to the other.
 
     Raises:
-        TransitionError: if there is none.
+        TransitionError: if the table has none, or a field breaks a rule.
     """
     status = before.status if before else None
     change = after.attempts - (before.attempts if before else 0)
@@ -288,29 +288,29 @@ def _check_fields(before: JobRecord | None, after: JobRecord) -> None:
     if before is None:
         return
     if after.claims < before.claims:
-        raise _refusal(before, after, "claims never fall")
+        raise _refusal(before, after, "claims must not fall")
     same_attempt = before.status is after.status is _PROCESSING and after.attempts == before.attempts
     if same_attempt and after.worker_id != before.worker_id and not before.awaiting_engine:
-        raise _refusal(before, after, "another worker begins another attempt")
+        raise _refusal(before, after, "another worker must start another attempt")
     changed = [name for name in IDENTITY if getattr(before, name) != getattr(after, name)]
     if changed:
         raise _refusal(before, after, f"{', '.join(changed)} changed")
 
 
 def _check_sharing(before: JobRecord | None, after: JobRecord) -> None:
-    follows, source = (before.is_follower, before.source) if before else (True, None)
-    if after.is_follower and (after.status is not _QUEUED or not follows):
-        raise _refusal(before, after, "only a job that was never in the queue follows")
-    stays = before is not None and before.status is after.status is _QUEUED and follows == after.is_follower
+    was_follower, source = (before.is_follower, before.source) if before else (True, None)
+    if after.is_follower and (after.status is not _QUEUED or not was_follower):
+        raise _refusal(before, after, "only a job that was never in the queue can be a follower")
+    stays = before is not None and before.status is after.status is _QUEUED and was_follower == after.is_follower
     if before and stays and not _is_renewal(before, after):
-        raise _refusal(before, after, "a queued job is only renewed, unless it follows and is had made")
-    if before and follows and after.status is _PROCESSING:
-        raise _refusal(before, after, "a job that follows is had made before it is claimed")
+        raise _refusal(before, after, "a queued job is only renewed, or promoted if it is a follower")
+    if before and was_follower and after.status is _PROCESSING:
+        raise _refusal(before, after, "a follower must be promoted before it is claimed")
     answered = before is not None and before.status is _QUEUED and after.status is JobStatus.COMPLETED
-    if answered and not (follows and after.source):
-        raise _refusal(before, after, "only a job that follows is answered, and with another one's audio")
+    if answered and not (was_follower and after.source):
+        raise _refusal(before, after, "only a follower can be answered, with the audio of another job")
     if not answered and after.source != source:
-        raise _refusal(before, after, "only a job that is answered has a source, and keeps it")
+        raise _refusal(before, after, "only an answered job has a source, which never changes")
 
 
 def _is_renewal(before: JobRecord, after: JobRecord) -> bool:
@@ -320,31 +320,31 @@ def _is_renewal(before: JobRecord, after: JobRecord) -> bool:
 def _check_end(before: JobRecord | None, after: JobRecord) -> None:
     if before is None or not before.status.is_terminal:
         if after.expired_at is not None or after.seq or after.lost:
-            raise _refusal(before, after, "a job ends before its audio is used, expires or is lost")
+            raise _refusal(before, after, "only the audio of a finished job is used, expires or is lost")
         return
     changed = {name for name in JobRecord.__struct_fields__ if getattr(before, name) != getattr(after, name)}
     if not before.has_audio or changed - (RENEWED if after.expired_at is None else EXPIRED):
-        raise _refusal(before, after, f"{', '.join(sorted(changed))} changed after the end")
+        raise _refusal(before, after, f"{', '.join(sorted(changed))} changed after a terminal status")
     if after.lost != before.lost:
         _check_loss(before, after)
     if after.seq == 0 or before.seq not in (0, after.seq):
-        raise _refusal(before, after, "the number of its last event stays")
+        raise _refusal(before, after, "seq of the terminal event must not change")
 
 
 def _check_loss(before: JobRecord, after: JobRecord) -> None:
     if after.source is not None:
-        raise _refusal(before, after, "files are lost to the job that keeps them")
+        raise _refusal(before, after, "lost files are marked in the record that keeps them")
     if after.lost[:-1] != before.lost or after.lost[-1] in before.lost:
-        raise _refusal(before, after, "one file is lost at a time, and stays lost")
+        raise _refusal(before, after, "lost files are marked one at a time and stay marked")
     if after.lost[-1] not in {file.key for file in (after.audio, *after.outputs) if file}:
-        raise _refusal(before, after, "only a file of the job is lost")
+        raise _refusal(before, after, "the lost file is not one of the job")
     if after.audio is not None and after.lost[-1] == after.audio.key and after.expired_at is None:
-        raise _refusal(before, after, "a job whose audio is lost has none any more")
+        raise _refusal(before, after, "a job whose audio is lost must be expired")
 
 
 def _refusal(before: JobRecord | None, after: JobRecord, why: str) -> TransitionError:
     status = before.status.value if before else "nothing"
     return TransitionError(
         f"Job {after.job_id} cannot go from {status} to {after.status.value}: {why}. "
-        "Nothing was written; this is a mistake in the program that tried, please report it with its log."
+        "Nothing was written. This is a bug in the process that tried it: please report it with its log."
     )
