@@ -1,12 +1,14 @@
-"""One try at one job: generate, encode, store, tell. The one file to read to know what a worker does."""
+"""One attempt at one job: generate, encode, store, finish. Every way in which it can end is in `Attempt.run`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.failpoint import failpoint
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobStatus
 from shared.models import STARTER
@@ -22,7 +24,6 @@ from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
-from worker.making import Making
 from worker.retry import patiently
 
 log = get_logger(__name__)
@@ -30,12 +31,26 @@ log = get_logger(__name__)
 # How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
 PATIENCE = 900.0
 STOPPING_PATIENCE = 5.0
-# Seconds before another try at a job whose audio could not be stored.
+# Seconds before the next attempt at a job whose audio could not be stored.
 STORAGE_RETRY = 30.0
+# Seconds between two progress reports; clients see progress at least every half second.
+REPORT_INTERVAL = 0.4
 
 
 class Attempt:
-    """Runs the job of one lease. `on_generated` is called when the engine's slot is free again."""
+    """Runs the job of one lease.
+
+    Args:
+        bus: the connection to NATS.
+        lease: of the job, which a worker has claimed.
+        host: its engine is ready.
+        storage: gets the files.
+        spool: keeps the files on disk while `storage` is away.
+        release_slot: called when the engine's slot is free again; calling it twice does no harm.
+
+    Attributes:
+        stopping: set when the worker stops, before the task of `run` is cancelled.
+    """
 
     def __init__(
         self,
@@ -44,87 +59,127 @@ class Attempt:
         host: EngineHost,
         storage: Storage,
         spool: Spool,
-        on_generated: Callable[[], None],
+        release_slot: Callable[[], None],
     ) -> None:
         assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
         self.lease = lease
+        self._host = host
         self._storage = storage
         self._delivery = Delivery(lease, storage, spool, host.info.sample_rate)
-        self._on_generated = on_generated
+        self._release_slot = release_slot
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
-        self._alone = AsyncExitStack()
-        self._making = Making(lease, host, self._generation, self._alone, lambda: self.stopping)
+        self._exclusive = AsyncExitStack()
         self._files: Files | None = None
-        self._whole = False
+        self._is_whole = False
         self._result: Result | None = None
         self.stopping = False
 
     async def run(self) -> None:
-        """Bring the job to its end, or back to the queue. A cancelled task hands it back if `stopping` is set.
+        """Finish the job, or hand it back to the queue.
 
         Raises:
-            UnavailableError: if a part is away for too long; the message is to be delivered again.
+            UnavailableError: if NATS or S3 is away for too long; the message must be delivered again.
+            CancelledError: unless `stopping` is set.
         """
-        async with self.lease.kept_alive(), self._alone:
+        async with self.lease.kept_alive(), self._exclusive:
             try:
-                await self._run()
+                try:
+                    await self._run()
+                except asyncio.CancelledError:
+                    if not self.stopping:
+                        raise
+                    await self._stop()
             except LeaseLostError:
                 await self._give_up()
 
     async def _run(self) -> None:
+        # A handler may notice that the client stopped the job, so the nesting matters.
         try:
-            await self._kept_if_asked(self._attempt)
-        except asyncio.CancelledError:
-            if not self.stopping:
-                raise
-            await self._kept_if_asked(lambda: self._back("The worker stopped; queued again", 0, counted=False))
-
-    async def _kept_if_asked(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
+            try:
+                await self._complete(await self._generate_and_store())
+            except GenerationFailedError as error:
+                await self._fail(error.kind, str(error))
+            except EngineDiedError as error:
+                await self._retry_after_crash(error)
+            except UnavailableError as error:
+                await self._retry_after_outage(error)
         except KeepRequestedError:
             await self._keep()
 
-    async def _attempt(self) -> None:
-        try:
-            await self._work()
-        except GenerationFailedError as error:
-            await self._fail(error.kind, str(error))
-        except EngineDiedError as error:
-            await self._survive(error)
-        except UnavailableError as error:
-            await self._put_off(error)
-
-    async def _work(self) -> None:
+    async def _generate_and_store(self) -> Result:
         record = self.lease.record
         self._check_outputs()
         self._files = await self._delivery.find()
         if self._files is None:
             log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
-            result = await self._make()
+            result = await self._generate_streaming()
         else:
-            log.info("storing what an earlier attempt made", job_id=record.job_id)
-            self._on_generated()
-            result = await self._store()
+            log.info("storing the audio of an earlier attempt", job_id=record.job_id)
+            self._release_slot()
+            result = await self._encode_and_store()
         failpoint("worker.after_put")
         self._check_keep()
         if result is None:
             raise GenerationFailedError("no_audio", "The model made no audio at all. Try a longer duration.")
-        await self._complete(result)
+        return result
 
-    async def _make(self) -> Result | None:
+    async def _generate_streaming(self) -> Result | None:
         async with self._feed.opened():
-            await self._making.run()
-            self._on_generated()
+            await self._generate()
+            self._release_slot()
             self._feed.finish()
-            self._whole = not self.lease.keep.is_set()
+            self._is_whole = not self.lease.keep.is_set()
             self._check_sound()
-            result = await self._store()
+            result = await self._encode_and_store()
             await self._feed.drained()
         return result
+
+    async def _generate(self) -> None:
+        """Run the engine until the audio is complete or the client stops the job; the result is in `_generation`."""
+        record, lease = self.lease.record, self.lease
+        enter = self._enter_exclusively if record.quarantined else None
+        work = asyncio.create_task(self._host.generate(record.job_id, record.recipe, self._generation, enter))
+        lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
+        report = asyncio.create_task(self._report_progress())
+        try:
+            await asyncio.wait({work, lost, keep, report}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, report):
+                if task.done():
+                    await task
+            if lost.done():
+                raise LeaseLostError(record.job_id)
+        finally:
+            # A worker that stops has no time for more than the audio.
+            self._generation.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
+            # Cancelled once: the task then waits until the engine has freed the slot.
+            work.cancel()
+            try:
+                await asyncio.gather(work, return_exceptions=True)
+            finally:
+                await end((lost, keep, report))
+
+    async def _enter_exclusively(self, lock: AbstractAsyncContextManager[None]) -> None:
+        """Hold the lock until the attempt ends: if another job crashes the engine next, this one is already stored."""
+        await self._exclusive.enter_async_context(lock)
+        await patiently(self.lease.begin, math.inf)
+
+    async def _report_progress(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_INTERVAL)
+            # 100% is for the finished job: encoding and uploading are still to come.
+            await self.lease.progress(round(self._generation.progress * 0.98, 4), self._phase())
+
+    def _phase(self) -> str:
+        if self.lease.keep.is_set():
+            return self.lease.record.message  # written by the gateway
+        if self._generation.began is not None:
+            return "Generating"
+        if self.lease.record.quarantined:
+            return "Waiting until the engine is free, because this job runs alone"
+        return "Waiting for a job that runs alone"
 
     def _check_outputs(self) -> None:
         recipe = self.lease.record.recipe
@@ -136,22 +191,22 @@ class Attempt:
             )
 
     def _check_sound(self) -> None:
-        """Refuse to complete a job with silence; what a person stopped may be silent."""
-        if self._whole and self._generation.is_silent:
+        """Refuse silence, unless the client stopped the job early."""
+        if self._is_whole and self._generation.is_silent:
             raise GenerationFailedError(
                 "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
 
-    async def _store(self) -> Result | None:
-        """Encode and upload what was made, once; None if that is nothing."""
+    async def _encode_and_store(self) -> Result | None:
+        """Encode and upload the audio, each once; None if there is no audio."""
         if self._files is None and self._generation.chunks:
             self._files = await self._delivery.encode(self._generation)
         if self._result is None and self._files is not None:
-            self._result = await self._delivery.store(self._files, self._patience, whole=self._whole)
+            self._result = await self._delivery.store(self._files, self._patience, whole=self._is_whole)
         return self._result
 
     async def _complete(self, result: Result) -> None:
-        await self._end(JobStatus.COMPLETED, "", "Generation completed successfully", result)
+        await self._finish(JobStatus.COMPLETED, "", "Generation completed successfully", result)
         audio, _, timings = result
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
         model = self.lease.record.recipe.model
@@ -160,36 +215,18 @@ class Attempt:
         metrics.ENCODING.labels(model).observe(timings.encoding)
         metrics.UPLOADING.labels(model).observe(timings.uploading)
 
-    async def _keep(self) -> None:
-        """End a job that a person stopped with what was made until then."""
-        self._on_generated()
-        try:
-            result = await self._store()
-            message = self._kept_message(result)
-        except (GenerationFailedError, UnavailableError) as error:
-            result, message = None, f"Job cancelled; what was made could not be kept: {error}"
-        await self._end(JobStatus.CANCELLED, "kept", message, result)
-        log.info("kept", job_id=self.lease.record.job_id, result=message)
-
-    def _kept_message(self, result: Result | None) -> str:
-        if result is None:
-            return "Job cancelled; nothing was made"
-        missing = self.lease.record.recipe.outputs and not result.outputs
-        return f"Job cancelled; what was made is kept{', but no MIDI or stems of it' if missing else ''}"
-
-    def _check_keep(self) -> None:
-        if self.lease.keep.is_set():
-            raise KeepRequestedError(self.lease.record.job_id)
-
-    async def _fail(self, kind: str, reason: str) -> None:
-        self._check_keep()
-        log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
-        await self._end(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
-
-    async def _end(
+    async def _finish(
         self, status: JobStatus, reason: str, message: str, result: Result | None, error_message: str | None = None
     ) -> None:
-        """Record → event → acknowledgement: whatever dies between, the next delivery does the rest."""
+        """Write the record, publish the event, acknowledge the message: after a crash, the next delivery continues.
+
+        Args:
+            status: a terminal one.
+            reason: labels the metric.
+            message: for the client.
+            result: what was stored.
+            error_message: why the job failed.
+        """
         audio, outputs, timings = result or (None, (), None)
         record = finished(
             self.lease.record,
@@ -213,34 +250,64 @@ class Attempt:
             await self._storage.remove_job(record.job_id)
         await acknowledge(self.lease.message)
 
-    async def _survive(self, error: EngineDiedError) -> None:
-        """The engine died. A job that was alone in it has used up an attempt; of several, each has to run alone."""
+    async def _fail(self, kind: str, reason: str) -> None:
+        self._check_keep()
+        log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
+        await self._finish(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
+
+    async def _retry_after_crash(self, error: EngineDiedError) -> None:
+        """Count the attempt if the job was alone in the engine; otherwise quarantine the job."""
         record = self.lease.record
         log.warning("engine died on a job", job_id=record.job_id, attempt=record.attempts, jobs=error.jobs)
         if error.jobs > 1:
-            await self._back(f"{error} Trying again, alone.", 1, counted=False, quarantined=True)
+            await self._hand_back(f"{error} Trying again, alone.", 1, counted=False, quarantined=True)
         else:
-            await self._back(f"{error} Trying again after attempt {record.attempts}.", 1, counted=error.jobs == 1)
+            message = f"{error} Trying again after attempt {record.attempts}."
+            await self._hand_back(message, 1, counted=error.jobs == 1)
 
-    async def _put_off(self, error: UnavailableError) -> None:
-        """Storage was away for too long. Generating it all again for ever would help nobody."""
+    async def _retry_after_outage(self, error: UnavailableError) -> None:
+        """The last attempt fails instead, so that an unavailable store does not keep the GPU busy for ever."""
         if self.lease.record.attempts >= MAX_ATTEMPTS:
             await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
         else:
             message = f"The audio could not be stored, trying again: {error}"
-            await self._back(message, STORAGE_RETRY, counted=not self.stopping)
+            await self._hand_back(message, STORAGE_RETRY, counted=not self.stopping)
 
-    async def _back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
+    async def _keep(self) -> None:
+        """Finish a job that the client stopped, with the audio made so far."""
+        self._release_slot()
+        try:
+            result = await self._encode_and_store()
+            message = self._kept_message(result)
+        except (GenerationFailedError, UnavailableError) as error:
+            result, message = None, f"Job cancelled; what was made could not be kept: {error}"
+        await self._finish(JobStatus.CANCELLED, "kept", message, result)
+        log.info("kept", job_id=self.lease.record.job_id, result=message)
+
+    def _kept_message(self, result: Result | None) -> str:
+        if result is None:
+            return "Job cancelled; nothing was made"
+        missing = self.lease.record.recipe.outputs and not result.outputs
+        return f"Job cancelled; what was made is kept{', but no MIDI or stems of it' if missing else ''}"
+
+    async def _stop(self) -> None:
+        """Hand the job back because the worker stops."""
+        try:
+            await self._hand_back("The worker stopped; queued again", 0, counted=False)
+        except KeepRequestedError:
+            await self._keep()
+
+    async def _hand_back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
         self._check_keep()
         log.info("handing back", job_id=self.lease.record.job_id, reason=message)
         try:
             await self.lease.hand_back(message, delay, counted=counted, quarantined=quarantined)
         except UnavailableError as error:
-            # The lease runs out by itself, and the job is delivered again.
+            # The lease expires, and the broker delivers the job again.
             log.warning("not handed back", job_id=self.lease.record.job_id, error=str(error))
 
     async def _give_up(self) -> None:
-        """Somebody else decided: leave nothing behind, and touch nothing that is now another's."""
+        """Another process changed the record. Close the job if it has ended; leave everything else to the new owner."""
         entry = await self.lease.current()
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
@@ -249,6 +316,10 @@ class Attempt:
                 await close_finished(self._bus.js, self.lease.message, entry, self._storage)
             else:
                 await look_again(self.lease.message)
+
+    def _check_keep(self) -> None:
+        if self.lease.keep.is_set():
+            raise KeepRequestedError(self.lease.record.job_id)
 
     @property
     def _patience(self) -> float:

@@ -197,7 +197,7 @@ class Worker:
         finally:
             free()
 
-    async def _process(self, message: Msg, on_generated: Callable[[], None]) -> None:
+    async def _process(self, message: Msg, release_slot: Callable[[], None]) -> None:
         assert self._records is not None
         claimed = await self._claims.claim(self._records, message)
         if claimed is None:
@@ -207,7 +207,7 @@ class Worker:
             await close_finished(self._bus.js, message, claimed, self._storage)
             return
         structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)
-        attempt = Attempt(self._bus, claimed, self.host, self._storage, self._spool, on_generated)
+        attempt = Attempt(self._bus, claimed, self.host, self._storage, self._spool, release_slot)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt

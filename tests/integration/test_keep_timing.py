@@ -129,7 +129,7 @@ async def test_a_worker_that_is_told_to_stop_stores_it_first(system: System, mon
 async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.making.REPORT_INTERVAL", 60.0)
+    monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("worker.lease.PULSE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
@@ -143,7 +143,7 @@ async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
 
 
 async def test_what_was_made_before_the_engine_died_is_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.making.REPORT_INTERVAL", 60.0)
+    monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("worker.lease.PULSE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
@@ -157,7 +157,7 @@ async def test_what_was_made_before_the_engine_died_is_kept(system: System, monk
 
 
 async def test_what_cannot_be_a_file_is_not_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.making.REPORT_INTERVAL", 60.0)
+    monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("worker.lease.PULSE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
