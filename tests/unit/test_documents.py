@@ -72,6 +72,12 @@ def test_path_of_a_request_is_at_most_25_files() -> None:
     assert [path for path in entries if not (ROOT / path).is_file()] == []
 
 
+def test_every_file_of_the_engine_that_is_named_exists() -> None:
+    named = set(re.findall(r"`([a-z_0-9]+[.]py)`", (ROOT / "docs" / "engine.md").read_text()))
+    assert len(named) > 10
+    assert named - {file.name for file in (ROOT / "worker" / "engine").rglob("*.py")} == set()
+
+
 def test_settings_table_names_every_setting_with_its_default() -> None:
     table = section(CONFIGURATION, "Settings")
     rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| ?`?([^|`]*?)`? ?\|", table, re.MULTILINE))
