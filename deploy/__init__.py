@@ -1,1 +1,5 @@
-"""The `musicgen` command, the local stack that `musicgen up` runs, and the container files."""
+"""The command line and the local stack.
+
+`cli` holds the `musicgen` command and its subcommands, `stack` runs the whole system as local processes for
+`musicgen up`, `terminal` prints safely, and `containers` has the Dockerfiles and compose files.
+"""

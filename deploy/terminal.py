@@ -1,4 +1,4 @@
-"""Text for terminals and pipes: nothing that a user wrote is read as markup or as a terminal's control sequence."""
+"""Safe terminal output: user text is never interpreted as markup or as a control sequence."""
 
 import io
 import os
@@ -8,23 +8,23 @@ import unicodedata
 from rich.console import Console
 from rich.markup import escape
 
-# An error may end with lines of a log.
+# For `plain(keep=…)`: an error may quote several log lines.
 NEWLINE = "\n"
-# Exit codes as shells know them: 128 and the number of the signal.
+# Exit code by shell convention: 128 plus the signal number (SIGPIPE).
 BROKEN_PIPE = 141
 
-# Categories of characters that move the cursor, change colours, reverse text or end a line.
+# Unicode categories that can move the cursor, change colours, reverse text or end a line.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# The two joiners: several scripts and most family emoji need them, and they do nothing to a terminal.
+# The zero-width joiners: several scripts and many emoji need them, and they are harmless in a terminal.
 _JOINERS = "\u200c\u200d"
 
 
 def plain(text: str, keep: str = "") -> str:
-    """The text on one line, with every control character written out as an escape.
+    """Return the text on one line, with control characters as escapes.
 
     Args:
-        text: from anywhere.
-        keep: control characters to leave as they are, such as a newline.
+        text: untrusted text.
+        keep: control characters to leave unescaped, such as a newline.
     """
     return "".join(character if character in keep else _safe(character) for character in text)
 
@@ -38,35 +38,35 @@ def _safe(character: str) -> str:
 
 
 def literal(value: object) -> str:
-    """Any value as text that may stand between a console's markup."""
+    """Return any value as text that is safe to embed in rich markup."""
     return escape(plain(str(value)))
 
 
 class Terminal(Console):
-    """A console that wraps no lines, and reports a closed pipe instead of ending the program within a coroutine."""
+    """A console that does not wrap lines and raises BrokenPipeError on a closed pipe instead of exiting."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        """Go on without messages; without a reader of the results there is nothing to go on for."""
+        """Ignore a closed standard error; raise if standard output is closed."""
         self.quiet = True
         if not self.stderr:
             raise BrokenPipeError
 
 
 def use_replacements() -> None:
-    """Write characters that the locale's encoding lacks as escapes, where Python would stop with an error."""
+    """Escape characters that the locale's encoding lacks, instead of raising UnicodeEncodeError."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:
-    """Write what is pending on standard output now, where an error can still be reported.
+    """Flush standard output while an error can still be reported.
 
     Raises:
-        OSError: if the reader is gone or the disk is full. Nothing else is written after that.
+        OSError: if the reader is gone or the disk is full. Pending output is discarded.
     """
     try:
         if sys.stdout is not None:
@@ -77,8 +77,8 @@ def flush() -> None:
 
 
 def silence() -> None:
-    """Discard what is pending on standard output: Python would report it once more at its end."""
+    """Discard pending standard output; otherwise Python reports the error again at exit."""
     if sys.stdout is not None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

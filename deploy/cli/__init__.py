@@ -1,1 +1,1 @@
-"""The commands of `musicgen` that are clients of a running system."""
+"""The `musicgen` command: `main` parses the command line, and every subcommand has a module."""

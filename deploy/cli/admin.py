@@ -1,6 +1,6 @@
-"""`musicgen admin`: an operator ends, queues, announces or looks at one job. Every command may be repeated.
+"""`musicgen admin`: operator commands on one job. Every command is safe to repeat.
 
-Records change by compare-and-set and along the table of transitions only, as everywhere.
+Records change only by compare-and-set and along the transition table, as everywhere.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from shared.records import Entry, Records
 from shared.topology import ACK_WAIT, EVENTS
 from shared.transitions import failed
 
-# A worker writes the records of its jobs about every second: one that does not for so many seconds is gone.
+# Workers update the records of their jobs about every second; after this many silent seconds a worker counts as gone.
 WORKER_TIMEOUT = 5.0
 MAX_REASON_LENGTH = 500
 
 
 class JobAdmin:
-    """What an operator does to jobs; each method returns what was done and what happens next."""
+    """Operator actions on jobs. Each method returns a sentence on what was done and what happens next."""
 
     def __init__(self, bus: Bus, records: Records) -> None:
         self._bus = bus
@@ -41,99 +41,107 @@ class JobAdmin:
         self._records = records
 
     async def fail(self, job_id: str, reason: str) -> str:
-        """End a job that has not ended as failed.
+        """Mark an unfinished job as failed.
 
         Raises:
-            MusicgenError: if it has ended otherwise.
+            MusicgenError: if it is completed or cancelled.
         """
         before, entry = await self._end_as_failed(job_id, reason)
         await ensure_announced(self._js, entry)
-        # Its worker reads the record at once, and finds that the job is not its own any more.
+        # Makes its worker read the record at once and find out that it has lost the job.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
         await self._bus.client.flush()
         if before.record.claims == 0:
             await self._remove_messages(job_id)
         if before.record.status.is_terminal:
-            return f"{job_id} has failed already: {entry.record.error_message}"
+            return f"{job_id} had already failed: {entry.record.error_message}"
         if before.record.claims == 0:
-            return f"{job_id} failed. It is out of the queue; no worker had it."
-        return f"{job_id} failed. A worker that has it lets go of it, and removes what was stored of it."
+            return f"{job_id} is marked as failed and removed from the queue; no worker had claimed it."
+        return f"{job_id} is marked as failed. Its worker stops working on it and deletes its stored files."
 
     async def _end_as_failed(self, job_id: str, reason: str) -> tuple[Entry, Entry]:
-        """The record before and after."""
+        """Return the record before and after the change."""
         while True:
             found = await self._find(job_id)
             record = found.record
             if record.status is JobStatus.FAILED:
                 return found, found
             if record.status.is_terminal:
-                raise MusicgenError(f"{job_id} is {record.status.value}, which it stays.")
-            # Nothing may follow the announcement of an end, also not that of a claim that its worker has not told yet.
+                raise MusicgenError(f"{job_id} is already {record.status.value} and cannot be failed.")
+            # Publish the current state first: no event, such as a late claim, may follow a terminal event.
             await ensure_announced(self._js, found)
             try:
                 return found, await self._records.update(found, failed(record, reason))
             except ConflictError:
-                continue  # a worker reported progress: look again
+                continue  # a worker reported progress: read again
 
     async def requeue(self, job_id: str) -> str:
-        """Give a job a message that has none, or whose message no worker gets.
+        """Queue a job again that has no message, or whose message has run out of deliveries.
 
         Raises:
-            MusicgenError: if it has ended, follows another job, or its worker is at work.
+            MusicgenError: if it is finished, is a follower, or its worker is still working on it.
         """
         entry = await self._find(job_id)
         record = entry.record
         if record.status.is_terminal:
-            raise MusicgenError(f"{job_id} is {record.status.value}. To make it again, send its recipe as a new job.")
+            raise MusicgenError(
+                f"{job_id} is {record.status.value}. To generate it again, send its recipe as a new job."
+            )
         if record.is_follower:
-            raise MusicgenError(f"{job_id} waits for an equal job and needs no message; a gateway looks after it.")
+            raise MusicgenError(f"{job_id} follows an equal job and needs no message; the gateway finishes it.")
         if record.status is JobStatus.PROCESSING and await self._is_being_processed(entry):
-            raise MusicgenError(f"{record.worker_id} works on {job_id}. It is queued again only without its worker.")
+            raise MusicgenError(
+                f"{record.worker_id} is working on {job_id}. Stop that worker first, or wait until it is done."
+            )
         await ensure_announced(self._js, entry)
         queue = await QueueReader().read(self._bus.client)
         if job_id in queue.deliverable:
             when = f" within {ACK_WAIT:g} s" if record.status is JobStatus.PROCESSING else ""
-            return f"{job_id} is in the queue, message {queue.deliverable[job_id]}. A worker gets it{when}."
+            return f"{job_id} is in the queue, message {queue.deliverable[job_id]}. A worker will receive it{when}."
         if job_id in queue.stranded:
             await remove_message(self._js, queue.stranded[job_id])
         number = await publish_job(self._js, job_of(record), record.traceparent, again=f"{entry.revision}.{queue.last}")
-        return f"{job_id} is queued again, message {number}. The next free worker of {record.recipe.model} gets it."
+        return (
+            f"{job_id} is queued again, message {number}. The next free {record.recipe.model} worker will receive it."
+        )
 
     async def announce(self, job_id: str) -> str:
-        """Publish the event that tells where a job is, if it is missing."""
+        """Publish the event of a job's current state, if it is missing."""
         entry = await self._find(job_id)
         subject = subjects.event_subject(job_id, entry.record.status.value)
         if await is_announced(self._js, entry):
-            return f"{job_id} is announced already, on {subject}."
+            return f"{job_id} is already announced on {subject}."
         await ensure_announced(self._js, entry)
         if not await is_announced(self._js, entry):
-            # The broker knows the message's id from before the stream was emptied.
+            # The stream was emptied, but NATS still deduplicates by the earlier message id.
             raise MusicgenError(
-                f"NATS takes no repetition on {subject} for {EVENTS.duplicate_window:g} s. Try again then."
+                f"NATS rejects the event on {subject} as a duplicate. Try again in {EVENTS.duplicate_window:g} s."
             )
-        return f"{job_id} is announced on {subject}. Clients that follow it hear that now."
+        return f"{job_id} is announced on {subject}. Subscribed clients receive the event now."
 
     async def mark_lost(self, job_id: str) -> str:
-        """Note that a job's audio is gone from the store.
+        """Mark a job's stored audio as lost.
 
         Raises:
-            MusicgenError: if it has none, or another job keeps it.
+            MusicgenError: if it has no audio, or shares the audio of another job.
         """
         record = (await self._find(job_id)).record
         if record.audio is None:
-            raise MusicgenError(f"{job_id} is {record.status.value} and has no audio that could be lost.")
+            raise MusicgenError(f"{job_id} is {record.status.value} and has no audio.")
         if record.source:
-            raise MusicgenError(f"{job_id} has the audio of {record.source}. Mark that job.")
+            raise MusicgenError(f"{job_id} shares the audio of {record.source}. Mark that job instead.")
         if record.expired_at:
-            return f"The audio of {job_id} was given up before. Its download answers 410 with the recipe."
+            return (
+                f"The audio of {job_id} is already marked as lost or expired. Its download answers 410 with the recipe."
+            )
         await self._records.mark_lost(job_id)
         return (
-            f"The audio of {job_id} is marked as lost. Its download answers 410 with the recipe, and sending that "
-            "has it made again. A worker removes what is left of it after a day."
+            f"The audio of {job_id} is marked as lost. Its download answers 410 with the recipe; send the recipe to "
+            "generate the audio again. A worker deletes any remaining files after a day."
         )
 
     async def show(self, job_id: str) -> str:
-        """The record, its revision, its message and its events, as JSON."""
+        """Return the record, its revision, its message and its events as JSON."""
         entry = await self._find(job_id)
         queue = await QueueReader().read(self._bus.client)
         events = [await self._last_event(job_id, kind) for kind in (*LIFECYCLE, "progress")]
@@ -148,16 +156,16 @@ class JobAdmin:
 
     async def _find(self, job_id: str) -> Entry:
         if not is_job_id(job_id):
-            raise MusicgenError(f"{job_id!r} is no job's id. `musicgen jobs` lists them.")
+            raise MusicgenError(f"{job_id!r} is not a job id. List the jobs with `musicgen jobs`.")
         entry = await self._records.get(job_id)
         if entry is None:
-            raise MusicgenError(f"There is no record of {job_id}. `musicgen jobs` lists the jobs.")
+            raise MusicgenError(f"There is no record of {job_id}. List the jobs with `musicgen jobs`.")
         return entry
 
     async def _is_being_processed(self, entry: Entry) -> bool:
-        """Whether its worker writes the record."""
-        until = time.monotonic() + WORKER_TIMEOUT
-        while time.monotonic() < until:
+        """Return whether a worker updates the record within WORKER_TIMEOUT."""
+        deadline = time.monotonic() + WORKER_TIMEOUT
+        while time.monotonic() < deadline:
             await asyncio.sleep(0.2)
             if (await self._find(entry.record.job_id)).revision != entry.revision:
                 return True
@@ -181,15 +189,17 @@ class JobAdmin:
 
 
 def check_reason(reason: str) -> str:
-    """The reason as its client will read it.
+    """Return the reason as the client will see it.
 
     Raises:
-        MusicgenError: if there is none, or it is too long.
+        MusicgenError: if it is empty or too long.
     """
-    told = plain(reason).strip()
-    if not 0 < len(told) <= MAX_REASON_LENGTH:
-        raise MusicgenError(f"Give a --reason of 1 to {MAX_REASON_LENGTH} characters: the job's client reads it.")
-    return told
+    checked = plain(reason).strip()
+    if not 0 < len(checked) <= MAX_REASON_LENGTH:
+        raise MusicgenError(
+            f"Give a --reason of 1 to {MAX_REASON_LENGTH} characters; the client sees it as the error message."
+        )
+    return checked
 
 
 @asynccontextmanager
@@ -199,22 +209,22 @@ async def _job_admin(data_dir: Path | None) -> AsyncIterator[JobAdmin]:
 
 
 async def administer(action: str, job_id: str, reason: str | None, data_dir: Path | None) -> None:
-    """Do one thing to one job, and print what it was.
+    """Run one action on one job and print the outcome.
 
     Raises:
-        MusicgenError: if it makes no sense for this job, or NATS is away.
+        MusicgenError: if the action does not apply to this job, or NATS is unreachable.
     """
-    told = check_reason(reason) if reason is not None else ""
+    checked = check_reason(reason) if reason is not None else ""
     async with _job_admin(data_dir) as admin:
         match action:
             case "fail":
-                said = await admin.fail(job_id, told)
+                outcome = await admin.fail(job_id, checked)
             case "requeue":
-                said = await admin.requeue(job_id)
+                outcome = await admin.requeue(job_id)
             case "announce":
-                said = await admin.announce(job_id)
+                outcome = await admin.announce(job_id)
             case "lost":
-                said = await admin.mark_lost(job_id)
+                outcome = await admin.mark_lost(job_id)
             case _:
-                said = await admin.show(job_id)
-    print(plain(said, keep="\n"))
+                outcome = await admin.show(job_id)
+    print(plain(outcome, keep="\n"))

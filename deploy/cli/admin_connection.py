@@ -1,4 +1,4 @@
-"""The connection of `musicgen admin` to NATS, with an operator's credentials."""
+"""The NATS connection of `musicgen admin`, with the operator's credentials."""
 
 import asyncio
 import os
@@ -21,15 +21,16 @@ from shared.records import Records
 from shared.settings import load_settings
 from shared.topology import bucket_at
 
-# Seconds in which NATS must answer.
+# Seconds to wait for NATS.
 CONNECT_TIMEOUT = 10.0
 
 
 def admin_environment(data_dir: Path | None) -> dict[str, str]:
-    """The environment, completed by the credentials of a running `up`.
+    """Return the environment, completed with the credentials of a running `up`.
 
     Args:
-        data_dir: of the `up`. None means the one on the default folder, and what the environment names goes before it.
+        data_dir: the data folder of the `up`, whose values win over the environment. None means the default folder,
+            whose values only fill in what the environment leaves unset.
 
     Raises:
         MusicgenError: if no `up` runs on `data_dir`.
@@ -44,13 +45,15 @@ def admin_environment(data_dir: Path | None) -> dict[str, str]:
 
 @asynccontextmanager
 async def connected_bus(environ: dict[str, str]) -> AsyncIterator[Bus]:
-    """A bus on NATS_URL.
+    """Connect a bus to NATS_URL.
 
     Raises:
-        MusicgenError: if NATS does not answer there, or refuses this user.
+        MusicgenError: if NATS_URL is unset, or NATS does not answer or refuses this user.
     """
     if not environ.get("NATS_URL"):
-        raise MusicgenError("Set NATS_URL with the operator's password, or give the --data-dir of a running `up`.")
+        raise MusicgenError(
+            "Set NATS_URL, including the operator's password, or give the --data-dir of a running `up`."
+        )
     configure_logs("error", "text", "admin")
     settings = load_settings({"NATS_URL": environ["NATS_URL"]})
     async with open_bus() as bus:
@@ -60,7 +63,9 @@ async def connected_bus(environ: dict[str, str]) -> AsyncIterator[Bus]:
             yield bus
         except UnavailableError as error:
             if "permissions violation" in (bus.last_error or "").lower():
-                raise MusicgenError(f"This user may not do that: {bus.last_error}. Use the operator's.") from error
+                raise MusicgenError(
+                    f"This NATS user lacks permission: {bus.last_error}. Use the operator's credentials."
+                ) from error
             raise
         finally:
             await end((connecting,))
@@ -69,10 +74,10 @@ async def connected_bus(environ: dict[str, str]) -> AsyncIterator[Bus]:
 async def _until_ready(bus: Bus, connecting: asyncio.Task[None]) -> None:
     ready = asyncio.Event()
 
-    async def note() -> None:
+    async def on_connect() -> None:
         ready.set()
 
-    bus.on_connect(note)
+    bus.on_connect(on_connect)
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({waiting, connecting}, timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
     await end((waiting,))
@@ -80,17 +85,17 @@ async def _until_ready(bus: Bus, connecting: asyncio.Task[None]) -> None:
         try:
             connecting.result()
         except (nats.errors.Error, OSError) as error:
-            raise MusicgenError(f"NATS cannot be reached: {error}. Start it, or correct NATS_URL.") from error
+            raise MusicgenError(f"NATS is unreachable: {error}. Start it, or correct NATS_URL.") from error
     if not ready.is_set():
         raise MusicgenError(f"NATS does not answer: {bus.last_error}. Start it, or correct NATS_URL.")
 
 
 async def open_records(bus: Bus) -> Records:
-    """The bucket of records, which is never created here.
+    """Open the existing bucket of records; it is never created here.
 
     Raises:
-        MusicgenError: if there is none.
-        UnavailableError: if NATS does not tell.
+        MusicgenError: if there is no bucket.
+        UnavailableError: if NATS does not answer.
     """
     try:
         await bus.js.stream_info(STREAM)

@@ -1,8 +1,8 @@
 """`musicgen admin backup` and `restore`: the queue, the events, the records and the audio, as files.
 
-The order keeps what belongs together. The queue is copied before the records: a job that is accepted in between has
-a record without a message, and a gateway queues it again. The records are copied before the audio, which is stored
-before its record says so. A restore goes the other way round.
+The order keeps a backup of a running system consistent. The queue is copied before the records: a job accepted in
+between has a record without a message, and the gateway queues it again. The records are copied before the audio,
+because audio is stored before its record refers to it. A restore runs in the reverse order.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from shared.storage import Storage
 from shared.version import VERSION
 
 STREAMS = (subjects.JOBS_STREAM, subjects.EVENTS_STREAM, STREAM)
-# Written last: a folder without it holds no whole backup.
+# Written last, so a folder without it holds no complete backup.
 MANIFEST = "backup.json"
 METADATA_PREFIX = "x-amz-meta-"
 
 
 class SavedObject(msgspec.Struct, frozen=True):
-    """An object in a backup. `file` is its name there: a key may be none that a folder can hold."""
+    """An object in a backup. `file` is its file name, because a key may be no valid file name."""
 
     key: str
     file: str
@@ -44,18 +44,18 @@ class SavedObject(msgspec.Struct, frozen=True):
 
 
 class BackupBucket(Storage):
-    """All of the bucket. Methods raise UnavailableError while S3 is away or refuses."""
+    """The whole audio bucket. Methods raise UnavailableError if S3 is unreachable or refuses the request."""
 
     async def keys(self) -> list[str]:
-        """The key of every object."""
+        """Return the key of every object."""
 
-        def look() -> list[str]:
+        def list_keys() -> list[str]:
             return [item.object_name or "" for item in self._client.list_objects(self.bucket, recursive=True)]
 
-        return await self._call(look)
+        return await self._call(list_keys)
 
     async def save(self, key: str, file: Path) -> SavedObject:
-        """Copy an object into a file."""
+        """Copy an object, its content type and its metadata into a backup."""
 
         def fetch() -> Object:
             self._client.fget_object(self.bucket, key, str(file))
@@ -71,7 +71,7 @@ class BackupBucket(Storage):
         return SavedObject(key, file.name, found.content_type or "application/octet-stream", metadata)
 
     async def restore(self, saved: SavedObject, file: Path) -> None:
-        """Store a saved object under the key that it had."""
+        """Store a saved object under its original key."""
         size = (await asyncio.to_thread(file.stat)).st_size
         await self._call(
             lambda: self._client.fput_object(
@@ -86,10 +86,10 @@ class BackupBucket(Storage):
 
 
 async def back_up(folder: Path, data_dir: Path | None) -> None:
-    """Copy everything into a new folder, while jobs are accepted and made.
+    """Copy everything into a new folder. Gateways and workers may be running.
 
     Raises:
-        MusicgenError: if the folder holds something already, or NATS or S3 is away.
+        MusicgenError: if the folder is not empty, or NATS or S3 is unreachable.
     """
     environ = admin_environment(data_dir)
     bucket = BackupBucket(load_settings(environ))
@@ -101,14 +101,14 @@ async def back_up(folder: Path, data_dir: Path | None) -> None:
     saved = [each async for each in _save_objects(bucket, folder)]
     manifest = {"version": VERSION, "streams": streams, "objects": msgspec.to_builtins(saved)}
     await asyncio.to_thread((folder / MANIFEST).write_text, json.dumps(manifest, indent=1))
-    print(f"{records} records and {len(saved)} objects are in {folder}.")
+    print(f"{records} records and {len(saved)} objects are saved in {folder}.")
 
 
 async def restore(folder: Path, data_dir: Path | None) -> None:
-    """Fill servers that are empty with a backup. No gateway and no worker may run.
+    """Load a backup into empty servers. No gateway and no worker may be running.
 
     Raises:
-        MusicgenError: if the folder holds no whole backup, or the servers hold jobs already.
+        MusicgenError: if the folder holds no complete backup, or the servers already hold jobs.
     """
     manifest = await asyncio.to_thread(_read_manifest, folder)
     environ = admin_environment(data_dir)
@@ -134,7 +134,7 @@ def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         if any(folder.iterdir()):
-            raise MusicgenError(f"{folder} is not empty. Give a folder that is new.")
+            raise MusicgenError(f"{folder} is not empty. Give a new folder.")
         (folder / "objects").mkdir()
     except OSError as error:
         raise MusicgenError(f"{folder} cannot be written: {error.strerror}. Give another folder.") from error
@@ -145,7 +145,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         return manifest
     except (OSError, ValueError) as error:
-        raise MusicgenError(f"{folder} holds no whole backup: its {MANIFEST} cannot be read ({error}).") from error
+        raise MusicgenError(
+            f"{folder} holds no complete backup: its {MANIFEST} cannot be read ({error}). Give another folder."
+        ) from error
 
 
 def _archive(folder: Path, name: str) -> Path:
@@ -169,26 +171,26 @@ async def _save_objects(bucket: BackupBucket, folder: Path) -> Any:
         except UnavailableError:
             if key in await bucket.keys():
                 raise
-            # It expired meanwhile; a restore notes that in its record.
+            # It expired in the meantime; `restore` marks its record.
 
 
 async def _delete_empty_stream(bus: Bus, name: str) -> None:
-    """Remove a stream that is empty, as a gateway makes it at its start.
+    """Delete a stream that is still as empty as a gateway creates it.
 
     Raises:
-        MusicgenError: if it is not.
+        MusicgenError: if it has messages.
     """
     try:
         messages = (await bus.js.stream_info(name)).state.messages
         if messages and name == STREAM:
-            messages = await _count_records(bus.client)  # without the markers that deletions leave
+            messages = await _count_records(bus.client)  # not counting deletion markers
         if messages:
-            raise MusicgenError(f"This NATS has a stream {name} with messages. Restore into a new one.")
+            raise MusicgenError(f"The NATS stream {name} already has messages. Restore into a new NATS server.")
         await bus.js.delete_stream(name)
     except nats.js.errors.NotFoundError:
         return
     except (nats.js.errors.APIError, *AWAY) as error:
-        raise UnavailableError(f"The stream {name} cannot be looked at: {error!r}") from error
+        raise UnavailableError(f"The stream {name} cannot be read: {error!r}") from error
 
 
 async def _count_records(client: Client) -> int:
@@ -196,7 +198,7 @@ async def _count_records(client: Client) -> int:
 
 
 async def _mark_missing_audio(client: Client, records: Records, stored: set[str]) -> int:
-    """Note in the records which files are not there; returns of how many jobs."""
+    """Mark files that are missing from the bucket in their records; return the number of jobs affected."""
     missing: list[tuple[str, Audio | Output]] = []
     async for (record, _), _ in read_records(client):
         files: list[Audio | Output] = [record.audio, *record.outputs] if record.audio and record.keeps_audio else []

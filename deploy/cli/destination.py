@@ -1,4 +1,4 @@
-"""Where `musicgen generate` puts the music: a file that appears when it is whole, or a stream as the music comes."""
+"""Where `musicgen generate` writes audio: a file, which appears once complete, or a pipe, written as data arrives."""
 
 import asyncio
 import errno
@@ -15,16 +15,16 @@ from pathlib import Path
 from shared.errors import MusicgenError
 
 STANDARD_OUTPUT = "-"
-# Seconds between two looks whether a pipe has a reader.
+# Seconds between checks for a reader of a named pipe.
 READER_CHECK_INTERVAL = 0.2
-# No file is smaller: 16 bits at 16 kHz, one channel. With less room than that no music is asked for.
+# The smallest format: 16 bits at 16 kHz, mono. With less disk space the request is not sent.
 MIN_BYTES_PER_SECOND = 32_000
-# No gateway accepts more seconds; it says so itself.
+# The longest duration that any gateway accepts; the gateway rejects longer ones itself.
 MAX_SECONDS = 600.0
 
 
 class FileDestination:
-    """A regular file. The music is written beside it under another name, which replaces it at the end."""
+    """A regular file. The audio goes to a temporary file in the same folder, which replaces the target at the end."""
 
     def __init__(self, folder: Path, name: str | None, mode: int | None) -> None:
         self._folder = folder
@@ -35,32 +35,40 @@ class FileDestination:
             os.fchmod(self._descriptor, mode)
 
     async def write(self, data: bytes) -> None:
-        """Append. Raises: MusicgenError if the disk does not take it."""
+        """Append data.
+
+        Raises:
+            MusicgenError: if the disk refuses it.
+        """
         view = memoryview(data)
-        with _explained_errors(self._folder / (self._name or "the music")):
+        with _explained_errors(self._folder / (self._name or "the audio")):
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
     def finish(self, job_id: str) -> str:
-        """Put the file in its place; returns where that is. Raises: MusicgenError if it cannot be put there."""
-        place = self._folder / (self._name or f"{job_id}.wav")
-        with _explained_errors(place):
-            self._file.replace(place)
-        return str(place)
+        """Move the file into place; return its path.
+
+        Raises:
+            MusicgenError: if it cannot be moved.
+        """
+        target = self._folder / (self._name or f"{job_id}.wav")
+        with _explained_errors(target):
+            self._file.replace(target)
+        return str(target)
 
     def close(self) -> None:
-        """Leave nothing behind of what was not finished."""
+        """Delete the temporary file unless it was moved into place."""
         os.close(self._descriptor)
         self._file.unlink(missing_ok=True)
 
 
 class PipeDestination:
-    """A pipe, a device or standard output: what is there is written into.
+    """An existing pipe, device or standard output, written directly.
 
     Args:
-        path: what to open, if there is no `descriptor`.
-        descriptor: of what is open already, and stays open.
-        waits_for_reader: whether it may have no reader yet, as a named pipe.
+        path: the path to open if there is no `descriptor`.
+        descriptor: an open descriptor, which stays open.
+        waits_for_reader: whether to wait for a reader, as a named pipe may have none yet.
     """
 
     def __init__(self, path: str, descriptor: int | None = None, *, waits_for_reader: bool = False) -> None:
@@ -69,11 +77,11 @@ class PipeDestination:
         self._given_descriptor = self._descriptor = descriptor
 
     async def write(self, data: bytes) -> None:
-        """Append, as fast as the reader reads.
+        """Append data as fast as the reader consumes it.
 
         Raises:
             BrokenPipeError: if the reader is gone.
-            MusicgenError: if the device does not take it.
+            MusicgenError: if the device refuses it.
         """
         view = memoryview(data)
         with _explained_errors(self._path):
@@ -81,15 +89,15 @@ class PipeDestination:
                 self._descriptor = await _open_for_writing(self._path, self._waits_for_reader)
             while view:
                 await _until_writable(self._descriptor)
-                # This much never blocks once a write is possible: signals are handled however slow the reader is.
+                # At most PIPE_BUF bytes, which never block once writable, so a slow reader does not delay signals.
                 view = view[os.write(self._descriptor, view[: select.PIPE_BUF]) :]
 
     def finish(self, job_id: str) -> str:
-        """Where the music went."""
+        """Return where the audio went."""
         return "standard output" if self._given_descriptor is not None else self._path
 
     def close(self) -> None:
-        """Tell the reader of a pipe that this is all."""
+        """Close what was opened here, so the reader of a pipe sees its end."""
         if self._given_descriptor is None and self._descriptor is not None:
             os.close(self._descriptor)
 
@@ -98,29 +106,29 @@ Destination = FileDestination | PipeDestination
 
 
 def open_destination(output: str | None, seconds: float) -> Destination:
-    """Prepare the place of the music, so that what cannot be written is refused before any is made.
+    """Open the destination, so that an unwritable one fails before the request is sent.
 
     Args:
         output: a file, a folder, a pipe, a device, or `-` for standard output; None for the current folder.
-        seconds: of the music.
+        seconds: duration of the audio.
 
     Raises:
-        MusicgenError: if it can be written nowhere there.
+        MusicgenError: if the destination is not writable.
     """
     with _explained_errors(output or Path.cwd()):
         return _open(output, seconds)
 
 
 @contextmanager
-def _explained_errors(place: str | Path) -> Iterator[None]:
-    """Tell in words why a place refuses the music; a reader that is gone is no error of the place."""
+def _explained_errors(target: str | Path) -> Iterator[None]:
+    """Turn OS errors into messages with a remedy, except a broken pipe."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise MusicgenError(
-            f"{place} cannot be written: {error.strerror or error}. Give another place with -o."
+            f"{target} cannot be written: {error.strerror or error}. Choose another destination with -o."
         ) from error
 
 
@@ -130,9 +138,9 @@ def _open(output: str | None, seconds: float) -> Destination:
     if output == STANDARD_OUTPUT:
         return _standard_output()
     if output == "":
-        raise MusicgenError("-o needs the name of a file, a folder, or - for standard output.")
+        raise MusicgenError("-o needs a file, a folder, a pipe, or - for standard output.")
     try:
-        found = Path(output).stat()  # of what a link leads to
+        found = Path(output).stat()  # follows symbolic links
     except FileNotFoundError:
         return _new_file(output, seconds)
     descriptor = _stdout()
@@ -141,30 +149,32 @@ def _open(output: str | None, seconds: float) -> Destination:
     if stat.S_ISDIR(found.st_mode):
         return _file(Path(output), None, None, seconds)
     if stat.S_ISREG(found.st_mode):
-        place = Path(os.path.realpath(output))
-        return _file(place.parent, place.name, stat.S_IMODE(found.st_mode), seconds)
+        target = Path(os.path.realpath(output))
+        return _file(target.parent, target.name, stat.S_IMODE(found.st_mode), seconds)
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
         return PipeDestination(output, waits_for_reader=stat.S_ISFIFO(found.st_mode))
-    raise MusicgenError(f"{output} is a {_kind(found.st_mode)}, which holds no file. Give another place with -o.")
+    raise MusicgenError(
+        f"{output} is a {_kind(found.st_mode)}, not a file or a pipe. Choose another destination with -o."
+    )
 
 
 def _kind(mode: int) -> str:
-    return "socket" if stat.S_ISSOCK(mode) else "disk"
+    return "socket" if stat.S_ISSOCK(mode) else "block device"
 
 
 def _new_file(output: str, seconds: float) -> FileDestination:
     if output.endswith("/"):
-        raise MusicgenError(f"There is no folder {output}. Make it, or give another place with -o.")
-    place = Path(os.path.realpath(output))  # a link may lead to what is not there yet
-    return _file(place.parent, place.name, None, seconds)
+        raise MusicgenError(f"There is no folder {output}. Create it, or choose another destination with -o.")
+    target = Path(os.path.realpath(output))  # a link may point to a file that does not exist yet
+    return _file(target.parent, target.name, None, seconds)
 
 
 def _file(folder: Path, name: str | None, mode: int | None, seconds: float) -> FileDestination:
     disk = shutil.disk_usage(folder)
     if disk.total and disk.free < min(seconds, MAX_SECONDS) * MIN_BYTES_PER_SECOND:
         raise MusicgenError(
-            f"{folder.absolute()} has room for {disk.free} bytes, which is too little for {seconds:g} s of music. "
-            "Free some space, or give another place with -o."
+            f"{folder.absolute()} has {disk.free} bytes free, too little for {seconds:g} s of audio. "
+            "Free some space, or choose another destination with -o."
         )
     return FileDestination(folder, name, mode)
 
@@ -172,14 +182,14 @@ def _file(folder: Path, name: str | None, mode: int | None, seconds: float) -> F
 def _standard_output() -> PipeDestination:
     descriptor = _stdout()
     if descriptor is None:
-        raise MusicgenError("Standard output is closed. Give another place with -o.")
+        raise MusicgenError("Standard output is closed. Choose another destination with -o.")
     if os.isatty(descriptor):
-        raise MusicgenError("Standard output is a terminal, which shows no music. Redirect it, or give a file with -o.")
+        raise MusicgenError("Standard output is a terminal. Redirect it, or give a file with -o.")
     return PipeDestination(STANDARD_OUTPUT, descriptor)
 
 
 def _stdout() -> int | None:
-    """Its descriptor; None if it is closed: then another file may have its number."""
+    """Return the descriptor of standard output; None if it is closed, when another file may reuse the number."""
     try:
         return sys.stdout.fileno()
     except (AttributeError, OSError):
@@ -187,7 +197,7 @@ def _stdout() -> int | None:
 
 
 async def _open_for_writing(path: str, waits_for_reader: bool) -> int:
-    """Open what is there; a pipe, as soon as it has a reader."""
+    """Open an existing path; a named pipe as soon as it has a reader."""
     while True:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -205,7 +215,7 @@ async def _until_writable(descriptor: int) -> None:
     try:
         loop.add_writer(descriptor, writable.set)
     except PermissionError:
-        return  # a regular file, or a device that never makes a writer wait
+        return  # a regular file, or a device that never blocks writers
     try:
         await writable.wait()
     finally:

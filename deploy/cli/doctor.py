@@ -1,4 +1,4 @@
-"""`musicgen doctor`: looks at everything that can be wrong, and says how to mend it."""
+"""`musicgen doctor`: checks settings, machine, model and servers, and suggests fixes."""
 
 import asyncio
 import os
@@ -31,17 +31,17 @@ from shared.storage import Storage
 
 GIGABYTE = 1024**3
 
-# Rough need of main or GPU memory, in gigabytes, with room for a batch.
+# Approximate main or GPU memory per model, in GB, with room for a batch.
 MEMORY_NEEDS = {"small": 4, "melody": 8, "medium": 8, "large": 16}
 DISK_NEEDS = {"small": 3, "melody": 8, "medium": 8, "large": 14}
-# A little longer than the time between two announcements of a worker.
+# Seconds to listen for workers: a little longer than their announcement interval.
 LISTEN_SECONDS = 2.5
 
 _decode = msgspec.json.Decoder(WorkerInfo).decode
 
 
 class Finding(NamedTuple):
-    """One look: what, whether it is well, and the remedy if it is not. `ok` None means: a note."""
+    """The result of one check. `ok` None means a note, neither good nor bad."""
 
     name: str
     ok: bool | None
@@ -50,7 +50,7 @@ class Finding(NamedTuple):
 
 
 async def doctor(data_dir: Path) -> int:
-    """Print what was found; returns 1 if anything is wrong."""
+    """Print all findings; return exit code 1 if any check failed."""
     console = Terminal()
     findings = await run_checks(data_dir)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
@@ -63,7 +63,7 @@ async def doctor(data_dir: Path) -> int:
 
 
 async def run_checks(data_dir: Path) -> list[Finding]:
-    """Look at settings, programs, machine, model and servers."""
+    """Check settings, programs, machine, model and servers."""
     try:
         environ = _environment(data_dir)
         settings = load_settings(environ)
@@ -79,11 +79,11 @@ async def run_checks(data_dir: Path) -> list[Finding]:
         lambda: _model(settings),
     ]
     servers = asyncio.gather(_nats(settings), _s3(settings), _workers(environ.get("MUSICGEN_URL"), settings))
-    return [*(look() for look in local), *await servers]
+    return [*(check() for check in local), *await servers]
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
-    """The environment, completed by what a running `up` says."""
+    """Return the environment, completed with the variables of a running `up`."""
     try:
         return exported_variables(data_dir) | dict(os.environ)
     except MusicgenError:
@@ -96,7 +96,7 @@ def _programs() -> Finding:
             find_program(name)
     except MusicgenError as error:
         return Finding("programs", False, str(error))
-    return Finding("programs", True, "nats-server and weed are there")
+    return Finding("programs", True, "nats-server and weed are installed")
 
 
 def _gpu() -> Finding:
@@ -112,8 +112,8 @@ def _gpu() -> Finding:
         return Finding(
             "gpu",
             None,
-            f"no NVIDIA GPU ({error}): generation runs on the CPU",
-            "Fine for `starter`; slow for Meta's models.",
+            f"no NVIDIA GPU ({error}); generation runs on the CPU",
+            "Fine for `starter`, slow for Meta's models.",
         )
     return Finding("gpu", True, ", ".join(names))
 
@@ -121,9 +121,12 @@ def _gpu() -> Finding:
 def _memory(settings: Settings) -> Finding:
     available = psutil.virtual_memory().available / GIGABYTE
     need = _need(MEMORY_NEEDS, settings)
-    detail = f"{available:.1f} GB free, {need} GB wanted for {settings.model}"
+    detail = f"{available:.1f} GB free, {need} GB needed for {settings.model}"
     return Finding(
-        "memory", available >= need, detail, "" if available >= need else "Close programs, or use a smaller model."
+        "memory",
+        available >= need,
+        detail,
+        "" if available >= need else "Close other programs, or use a smaller model.",
     )
 
 
@@ -131,8 +134,8 @@ def _disk(data_dir: Path, settings: Settings) -> Finding:
     folder = next(each for each in (data_dir, *data_dir.parents) if each.exists())
     free = shutil.disk_usage(folder).free / GIGABYTE
     need = 5 + _need(DISK_NEEDS, settings)
-    remedy = "" if free >= need else f"Free some space, or put --data-dir elsewhere; it is below {folder}."
-    return Finding("disk", free >= need, f"{free:.0f} GB free, {need} GB wanted", remedy)
+    remedy = "" if free >= need else f"Free some space in {folder}, or choose another --data-dir."
+    return Finding("disk", free >= need, f"{free:.0f} GB free, {need} GB needed", remedy)
 
 
 def _need(table: dict[str, int], settings: Settings) -> int:
@@ -143,21 +146,23 @@ def _model(settings: Settings) -> Finding:
     reference = settings.musicgen_model_size
     if is_folder(reference):
         folder = Path(reference).expanduser()
-        there = (folder / "state_dict.bin").is_file() and (folder / "compression_state_dict.bin").is_file()
-        remedy = "" if there else "It needs state_dict.bin and compression_state_dict.bin, in audiocraft's format."
-        return Finding("model", there, f"folder {folder}", remedy)
+        complete = (folder / "state_dict.bin").is_file() and (folder / "compression_state_dict.bin").is_file()
+        remedy = "" if complete else "It needs state_dict.bin and compression_state_dict.bin in audiocraft's format."
+        return Finding("model", complete, f"folder {folder}", remedy)
     if reference not in HUB_REPOSITORIES:
-        return Finding("model", True, "starter: comes with the program, needs no network")
+        return Finding("model", True, "starter: included, needs no network")
     cached = _is_cached(HUB_REPOSITORIES[reference])
-    detail = f"{HUB_REPOSITORIES[reference]}: {'in the cache' if cached else 'will be downloaded at first start'}"
-    return Finding("model", True if cached else None, detail, "Meta's weights are CC-BY-NC: not for commercial use.")
+    detail = f"{HUB_REPOSITORIES[reference]}: {'in the cache' if cached else 'will be downloaded at the first start'}"
+    return Finding(
+        "model", True if cached else None, detail, "Meta's weights are licensed CC-BY-NC: no commercial use."
+    )
 
 
 def _is_cached(repository: str) -> bool:
     try:
         home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     except RuntimeError:
-        return False  # a user without a home folder
+        return False  # the user has no home folder
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     return any((cache / f"models--{repository.replace('/', '--')}").glob("snapshots/*/state_dict.bin"))
 
@@ -165,32 +170,34 @@ def _is_cached(repository: str) -> bool:
 async def _nats(settings: Settings) -> Finding:
     servers = parse_servers(settings.nats_url)
     each = [servers._replace(urls=(url,)) for url in servers.urls]
-    troubles = [trouble for trouble in await asyncio.gather(*map(_nats_trouble, each)) if trouble]
-    if not troubles:
+    problems = [problem for problem in await asyncio.gather(*map(_nats_problem, each)) if problem]
+    if not problems:
         return Finding("nats", True, str(servers))
-    detail = "; ".join(troubles)
-    if len(troubles) == len(each):
+    detail = "; ".join(problems)
+    if len(problems) == len(each):
         return _unreachable("nats", detail, "NATS_URL")
-    answering = f"{len(each) - len(troubles)} of {len(each)} servers answer"
-    return Finding("nats", None, f"{answering}; {detail}", "Start it again: the cluster has less to lose until then.")
+    answering = f"{len(each) - len(problems)} of {len(each)} servers answer"
+    return Finding(
+        "nats", None, f"{answering}; {detail}", "Restart it: until then, the cluster tolerates fewer failures."
+    )
 
 
-async def _nats_trouble(server: NatsServers) -> str | None:
-    """Why this one server cannot be used, or None if it can."""
-    heard: list[str] = []
+async def _nats_problem(server: NatsServers) -> str | None:
+    """Return why this server is unusable, or None if it works."""
+    errors: list[str] = []
 
-    async def hear(error: Exception) -> None:
-        heard.append(str(error) or type(error).__name__)
+    async def on_error(error: Exception) -> None:
+        errors.append(str(error) or type(error).__name__)
 
     client = Client()
     try:
         async with asyncio.timeout(3):
             options = server.connect_options(client)
-            # Without reconnecting: another server of the cluster must not answer in its place.
-            await client.connect(**options, connect_timeout=2, error_cb=hear, allow_reconnect=False)
+            # No reconnects: they could reach another server of the cluster instead.
+            await client.connect(**options, connect_timeout=2, error_cb=on_error, allow_reconnect=False)
             await client.jetstream(timeout=2).account_info()
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        return f"{server}: {heard[-1] if heard else error!r}"
+        return f"{server}: {errors[-1] if errors else error!r}"
     finally:
         await client.close()
     return None
@@ -209,21 +216,24 @@ async def _workers(url: str | None, settings: Settings) -> Finding:
     if workers is None:
         workers = await workers_on_nats(settings.nats_url)
     if workers is None:
-        return Finding("workers", None, "none can be seen without a gateway or NATS; `musicgen up` starts all of them")
-    return Finding("workers", *describe(workers))
+        return Finding("workers", None, "unknown without a gateway or NATS; `musicgen up` starts all of them")
+    return _worker_finding(workers)
 
 
 def _unreachable(what: str, detail: str, variable: str) -> Finding:
-    """A server of one's own must answer; without one, `up` brings it."""
+    """A configured server must answer; otherwise `up` starts its own."""
     if os.environ.get(variable):
         return Finding(
-            what, False, detail, f"Start it, or correct {variable}; without it `musicgen up` brings its own."
+            what,
+            False,
+            detail,
+            f"Start it, or correct {variable}. Unset {variable} to let `musicgen up` start its own.",
         )
     return Finding(what, None, "not running; `musicgen up` starts its own")
 
 
 async def workers_of_gateway(url: str) -> list[WorkerInfo] | None:
-    """What the gateway at `url` tells; None if none answers there, or not without another API key."""
+    """Ask the gateway at `url` for its workers; None if it does not answer or requires another API key."""
     timeout = aiohttp.ClientTimeout(total=5)
     try:
         async with (
@@ -237,42 +247,44 @@ async def workers_of_gateway(url: str) -> list[WorkerInfo] | None:
 
 
 async def workers_on_nats(url: str) -> list[WorkerInfo] | None:
-    """The workers that announce themselves there; None if NATS is away, or this user may not hear them."""
-    heard: dict[str, WorkerInfo] = {}
+    """Listen for worker announcements; None if NATS is unreachable or this user may not subscribe to them."""
+    workers: dict[str, WorkerInfo] = {}
     refused = asyncio.Event()
 
-    async def take(message: Msg) -> None:
+    async def on_message(message: Msg) -> None:
         with suppress(*UNDECODABLE):
             worker = _decode(message.data)
-            heard[worker.worker_id] = worker
+            workers[worker.worker_id] = worker
 
-    async def note(error: Exception) -> None:
+    async def on_error(error: Exception) -> None:
         refused.set()
 
     client = Client()
     try:
         async with asyncio.timeout(LISTEN_SECONDS + 3):
-            await client.connect(connect_timeout=2, error_cb=note, **parse_servers(url).connect_options(client))
-            await client.subscribe(subjects.ALL_WORKERS, cb=take)
+            await client.connect(connect_timeout=2, error_cb=on_error, **parse_servers(url).connect_options(client))
+            await client.subscribe(subjects.ALL_WORKERS, cb=on_message)
             with suppress(TimeoutError):
                 await asyncio.wait_for(refused.wait(), LISTEN_SECONDS)
     except (nats.errors.Error, OSError, TimeoutError):
         return None
     finally:
         await client.close()
-    return None if refused.is_set() else list(heard.values())
+    return None if refused.is_set() else list(workers.values())
 
 
-def describe(workers: list[WorkerInfo]) -> tuple[bool | None, str, str]:
-    """Whether a model is served, what to say of it, and the remedy."""
+def _worker_finding(workers: list[WorkerInfo]) -> Finding:
+    """Return whether a model is served, and the remedy if not."""
     ready = [worker for worker in workers if worker.state is WorkerState.READY]
     if ready:
         served = ", ".join(sorted({f"{worker.model} on {worker.device}" for worker in ready}))
-        return True, f"{len(ready)} ready: {served}", ""
+        return Finding("workers", True, f"{len(ready)} ready: {served}")
     failed = next((worker for worker in workers if worker.state is WorkerState.FAILED), None)
     if failed:
-        return False, f"no worker serves a model: {failed.message}", failed.remedy or "Look at the worker's log."
+        remedy = failed.remedy or "Check the worker's log."
+        return Finding("workers", False, f"no worker serves a model: {failed.message}", remedy)
     if workers:
-        return None, f"no worker serves a model yet: {workers[0].message}", "Wait until it is ready."
+        detail = f"no worker serves a model yet: {workers[0].message}"
+        return Finding("workers", None, detail, "Wait until it is ready.")
     remedy = "Start one with `musicgen worker`, or `musicgen up` without --no-worker."
-    return False, "no worker serves a model: jobs stay queued", remedy
+    return Finding("workers", False, "no worker serves a model: jobs stay queued", remedy)

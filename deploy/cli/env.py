@@ -1,4 +1,4 @@
-"""`musicgen env`: what other programs need to reach a running `up`."""
+"""`musicgen env`: the variables that other programs need to reach a running `up`."""
 
 import shlex
 from pathlib import Path
@@ -11,7 +11,7 @@ from shared.settings import load_settings
 
 
 def print_exports(data_dir: Path) -> None:
-    """Print `export` lines with an operator's credentials, for `eval "$(musicgen env)"`.
+    """Print `export` lines with the operator's credentials, for `eval "$(musicgen env)"`.
 
     Raises:
         MusicgenError: if no `up` runs on `data_dir`.
@@ -21,7 +21,7 @@ def print_exports(data_dir: Path) -> None:
 
 
 def exported_variables(data_dir: Path) -> dict[str, str]:
-    """The variables and their values. A server of your own is not here: you named it yourself.
+    """Return the variables and their values, for the servers that `up` runs itself.
 
     Raises:
         MusicgenError: if no `up` runs on `data_dir`.

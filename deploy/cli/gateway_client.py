@@ -1,4 +1,4 @@
-"""What the client commands share: where the gateway is, and its errors in words."""
+"""The gateway connection of the client commands: its URL, a session, and readable errors."""
 
 import os
 from collections.abc import AsyncIterator
@@ -14,23 +14,23 @@ from deploy.stack.data_folder import default_data_dir, find_process, read_run_fi
 from shared.errors import MusicgenError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-# For every request but a download and a WebSocket.
+# For every request except downloads and WebSockets.
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 SESSION_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5)
 
 
 class GatewayTarget(NamedTuple):
-    """Which gateway the command line names: by its URL, or by the data folder of its `up`."""
+    """The gateway chosen on the command line: by URL, or by the data folder of its `up`."""
 
     url: str | None = None
     data_dir: Path | None = None
 
 
 def gateway_url(target: GatewayTarget) -> str:
-    """The gateway that is named; else that of MUSICGEN_URL, of a running `up`, or the one at the default port.
+    """Return the chosen gateway; else MUSICGEN_URL, the gateway of a running `up`, or the default port.
 
     Raises:
-        MusicgenError: if what is named is no gateway's URL, or no `up` runs there.
+        MusicgenError: if the URL is invalid, or no `up` runs on the data folder.
     """
     if target.data_dir is not None:
         found = _running_gateway(target.data_dir)
@@ -45,7 +45,7 @@ def _default_gateway() -> str | None:
     try:
         return _running_gateway(default_data_dir())
     except MusicgenError:
-        return None  # a user without a home folder
+        return None  # the user has no home folder
 
 
 def _running_gateway(data_dir: Path) -> str | None:
@@ -54,59 +54,61 @@ def _running_gateway(data_dir: Path) -> str | None:
 
 
 def _origin(named: str) -> str:
-    """The URL, if it is one of scheme, host and port."""
+    """Return the URL if it consists of scheme, host and port only."""
     try:
         url = URL(named)
         is_origin = url.scheme in ("http", "https") and url == url.origin().with_path("/")
-        (url.raw_host or "").encode("idna")  # as the look-up of the name will, which raises for a..b
+        (url.raw_host or "").encode("idna")  # as the host lookup does; raises for a..b
     except ValueError:
         is_origin = False
     if not is_origin or not named.isprintable() or " " in named:
-        shown = named.rsplit("@", 1)[-1]  # no password
+        shown = named.rsplit("@", 1)[-1]  # without the password
         raise MusicgenError(
-            f"{shown!r} is no URL of a gateway. Give its scheme, host and port only, such as {DEFAULT_URL}; "
-            f"an API key goes into {API_KEY_VARIABLE}."
+            f"{shown!r} is not a gateway URL. Give scheme, host and port only, such as {DEFAULT_URL}; "
+            f"set an API key in {API_KEY_VARIABLE}."
         )
     return str(url.origin())
 
 
 @asynccontextmanager
 async def gateway_session(target: GatewayTarget) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session on the gateway's URL, with the key in MUSICGEN_API_KEY if there is one.
+    """Open a session with the gateway that sends the key in MUSICGEN_API_KEY, if set.
 
     Raises:
-        MusicgenError: if no gateway answers there.
+        MusicgenError: if no gateway answers.
     """
     url, headers = gateway_url(target), bearer(_key())
     try:
         async with aiohttp.ClientSession(url, timeout=SESSION_TIMEOUT, headers=headers) as session:
             yield session
     except aiohttp.ClientSSLError as error:
-        raise MusicgenError(f"{url} cannot be reached over TLS: {error}. Correct its certificate, or --url.") from error
+        raise MusicgenError(
+            f"The TLS connection to {url} fails: {error}. Fix the certificate, or correct --url."
+        ) from error
     except aiohttp.ClientConnectionError as error:
         raise MusicgenError(
-            f"No gateway answers at {url}. Start one with `musicgen up`, or name another with --url or --data-dir."
+            f"No gateway answers at {url}. Start one with `musicgen up`, or choose another with --url or --data-dir."
         ) from error
     except TimeoutError as error:
-        raise MusicgenError(
-            f"The gateway at {url} accepts connections and does not answer. Look at its log."
-        ) from error
+        raise MusicgenError(f"The gateway at {url} accepts connections but does not answer. Check its log.") from error
     except aiohttp.ClientError as error:
-        raise MusicgenError(f"{url} does not answer as a gateway does: {error}. Correct --url.") from error
+        raise MusicgenError(f"The server at {url} is not a gateway: {error}. Correct --url.") from error
 
 
 def _key() -> str:
     key = os.environ.get(API_KEY_VARIABLE, "")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise MusicgenError(f"{API_KEY_VARIABLE} holds a character that no API key has. Set it to the key alone.")
+        raise MusicgenError(
+            f"{API_KEY_VARIABLE} contains a character that is invalid in an API key. Set it to the key alone."
+        )
     return key
 
 
 async def read_json(response: aiohttp.ClientResponse, *needed: str) -> Any:
-    """The JSON of an answer, which has the fields that are needed.
+    """Return the JSON body of a response, which must have the `needed` fields.
 
     Raises:
-        MusicgenError: with the gateway's own words, if it is an error.
+        MusicgenError: with the gateway's own message if the response is an error.
     """
     try:
         body = await response.json(content_type=None)
@@ -115,10 +117,10 @@ async def read_json(response: aiohttp.ClientResponse, *needed: str) -> Any:
                 body[name]
             return body
         if response.status == 401:
-            raise MusicgenError(f"The gateway wants an API key, or another one: set {API_KEY_VARIABLE} to it.")
+            raise MusicgenError(f"The gateway requires a valid API key: set {API_KEY_VARIABLE}.")
         raise MusicgenError(body["detail"])
     except (ValueError, KeyError, TypeError) as error:
         raise MusicgenError(
-            f"The gateway answered {response.status} {response.reason} in a form that is not a gateway's. "
-            f"Look whether one is at {response.url.origin()}."
+            f"The gateway answered {response.status} {response.reason} in an unknown format. "
+            f"Check that {response.url.origin()} is a gateway."
         ) from error

@@ -1,4 +1,4 @@
-"""`musicgen generate`: a progress bar fed by the WebSocket, then the file."""
+"""`musicgen generate`: sends a request, shows progress from the WebSocket, and saves the audio."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ from shared.messages import UNDECODABLE, Event, JobStatus
 
 DOWNLOAD_CHUNK = 256 * 1024
 RECONNECT_DELAY = 1.0
-# Seconds without a byte after which a download is given up.
+# A download fails after this many seconds without data.
 DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 
 _decode = msgspec.json.Decoder(Event).decode
@@ -28,13 +28,13 @@ CANCEL_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def generate(target: GatewayTarget, request: dict[str, Any], output: str | None) -> int:
-    """Send the request, show it being made, and save it. Ctrl-C, SIGTERM and SIGHUP cancel the job.
+    """Send the request, show its progress, and save the audio. Ctrl-C, SIGTERM and SIGHUP cancel the job.
 
     Returns:
-        The exit code: 0, or 128 and the number of the signal.
+        The exit code: 0, or 128 plus the signal number.
 
     Raises:
-        MusicgenError: if it is refused, fails or is cancelled, or its music cannot be written.
+        MusicgenError: if the job is rejected, fails or is cancelled, or its audio cannot be written.
     """
     destination = open_destination(output, request["duration"])
     console = Terminal(stderr=True)
@@ -65,8 +65,8 @@ async def _generate(
         raise
     if final.status is not JobStatus.COMPLETED:
         raise MusicgenError(f"{job_id} {final.status.value}: {final.error_message or final.message}")
-    place = await _save(session, job_id, destination)
-    console.print(f"[green]✓[/] {literal(place)}  {final.actual_duration:g} s, {final.file_size} bytes")
+    written_to = await _save(session, job_id, destination)
+    console.print(f"[green]✓[/] {literal(written_to)}  {final.actual_duration:g} s, {final.file_size} bytes")
 
 
 async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
@@ -75,21 +75,21 @@ async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
 
 
 async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[str], console: Console) -> None:
-    """Cancel the job, also one whose request was just on its way."""
+    """Cancel the job, even if its request is still in flight."""
     try:
         job_id = await sending
         async with session.delete(f"/api/v1/jobs/{job_id}", timeout=REQUEST_TIMEOUT) as response:
             await read_json(response)
     except (MusicgenError, aiohttp.ClientError, TimeoutError) as error:
-        said = f"The job may go on, because it could not be cancelled: {literal(error)}"
+        outcome = f"The job could not be cancelled and may still run: {literal(error)}"
     else:
-        said = f"{job_id} cancelled"
-    with suppress(OSError):  # the terminal may be what has gone
-        console.print(said)
+        outcome = f"{job_id} cancelled"
+    with suppress(OSError):  # after SIGHUP the terminal may be gone
+        console.print(outcome)
 
 
 async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console) -> Event:
-    """The job's last event; a connection that breaks is opened again where it left off."""
+    """Show events until the terminal one and return it. Reconnects when the connection breaks."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -111,12 +111,12 @@ async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console)
                         if event.status.is_terminal:
                             return event
             except (aiohttp.ClientConnectionError, aiohttp.WSServerHandshakeError):
-                progress.update(task, description="The gateway is away; waiting for it")
+                progress.update(task, description="The gateway is unreachable; reconnecting")
             await asyncio.sleep(RECONNECT_DELAY)
 
 
 async def _why_queued(session: aiohttp.ClientSession, job_id: str) -> str:
-    """The status knows the queue, which events do not."""
+    """Return the status message, which has the queue position; events do not."""
     async with session.get(f"/api/v1/status/{job_id}", timeout=REQUEST_TIMEOUT) as response:
         return str((await read_json(response, "message"))["message"])
 
@@ -128,51 +128,51 @@ def _event(frame: str) -> Event:
         detail = frame
         with suppress(AttributeError, *UNDECODABLE):
             detail = msgspec.json.decode(frame).get("detail", frame)
-        raise MusicgenError(f"The gateway says: {detail}") from error
+        raise MusicgenError(f"The gateway reports: {detail}") from error
 
 
 async def _save(session: aiohttp.ClientSession, job_id: str, destination: Destination) -> str:
-    """Stream the audio to where it belongs; returns where that is."""
+    """Stream the audio to its destination; return where that is."""
     path = f"/api/v1/download/{job_id}"
     async with session.get(path, params={"proxy": "1"}, timeout=DOWNLOAD_TIMEOUT) as response:
         if response.status != 200:
             await read_json(response)
-        kept = f"The music is kept: {response.url.origin()}{path}"
+        available = f"The audio is still available at {response.url.origin()}{path}"
         try:
             async for chunk in response.content.iter_chunked(DOWNLOAD_CHUNK):
                 await destination.write(chunk)
             return destination.finish(job_id)
         except aiohttp.ClientPayloadError as error:
-            raise MusicgenError(f"The download broke off. {kept}") from error
+            raise MusicgenError(f"The download was interrupted. {available}") from error
         except MusicgenError as error:
-            raise MusicgenError(f"{error} {kept}") from error
+            raise MusicgenError(f"{error} {available}") from error
 
 
 @contextmanager
 def cancelled_by_signals() -> Iterator[list[signal.Signals]]:
-    """Cancel the current task at Ctrl-C, SIGTERM or SIGHUP; the list then holds the signal.
+    """Cancel the current task on Ctrl-C, SIGTERM or SIGHUP, and add the signal to the yielded list.
 
-    A second one, a while later, ends the process as it always would. One that the caller had ignored stays ignored,
-    as SIGHUP does under nohup.
+    A second signal, a moment later, terminates the process as usual. A signal that the caller ignores stays ignored,
+    such as SIGHUP under nohup.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     received: list[signal.Signals] = []
     handled = [number for number in CANCEL_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
-    def forget() -> None:
+    def restore() -> None:
         for number in handled:
             loop.remove_signal_handler(number)
 
-    def stop(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         if not received:
             received.append(number)
             task.cancel()
-            loop.call_later(ONE_SIGNAL, forget)
+            loop.call_later(ONE_SIGNAL, restore)
 
     for number in handled:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield received
     finally:
-        forget()
+        restore()

@@ -10,16 +10,16 @@ from shared.errors import MusicgenError
 from shared.job_id import is_job_id
 
 _COLOURS = {"completed": "green", "failed": "red", "processing": "cyan", "queued": "yellow", "cancelled": "dim"}
-# Widths of the columns before the prompt. The id comes first: a narrow terminal cuts the ends of lines.
+# Column widths before the prompt. The id comes first, because narrow terminals cut the ends of lines.
 _WIDTHS = (16, 10, 4, 7, 24)
 _HEADINGS = ("job", "status", "done", "seconds", "created", "prompt")
 
 
 async def list_jobs(target: GatewayTarget, limit: int, status: str | None) -> None:
-    """Print the newest jobs, one a line: aligned in a terminal, separated by tabs for another program.
+    """Print the newest jobs, one per line: aligned in a terminal, tab-separated in a pipe.
 
     Raises:
-        MusicgenError: if the gateway refuses or is not there.
+        MusicgenError: if the gateway is unreachable or refuses the request.
     """
     query: dict[str, str] = {"limit": str(limit)} | ({"status": status} if status else {})
     async with (
@@ -37,17 +37,17 @@ async def list_jobs(target: GatewayTarget, limit: int, status: str | None) -> No
         line.truncate(max(console.width, _WIDTHS[0] + 2), overflow="ellipsis")
         console.print(line)
     if listing["next_cursor"]:
-        console.print(f"[dim]{len(rows)} of {listing['total']}; --limit shows more[/]")
+        console.print(f"[dim]{len(rows)} of {listing['total']}; use --limit to show more[/]")
 
 
 async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
-    """Cancel a job; with `keep`, what a running one has made is stored and can be downloaded.
+    """Cancel a job; with `keep`, store the audio that it has generated so far.
 
     Raises:
-        MusicgenError: if there is none, or it is finished.
+        MusicgenError: if there is no such job, or it is finished.
     """
     if not is_job_id(job_id):
-        raise MusicgenError(f"{job_id!r} is no job's id. `musicgen jobs` lists them.")
+        raise MusicgenError(f"{job_id!r} is not a job id. List the jobs with `musicgen jobs`.")
     query, path = {"keep": "1"} if keep else {}, f"/api/v1/jobs/{job_id}"
     async with (
         gateway_session(target) as session,

@@ -1,4 +1,4 @@
-"""The `musicgen` command. Each subcommand is imported when it is asked for, so that all start quickly."""
+"""The `musicgen` command. Subcommands are imported on use, so that each one starts quickly."""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except OSError as error:
         if options.run in (_gateway, _worker):
-            raise  # their log gets the whole of it
+            raise  # services log the full traceback
         silence()
         print(f"musicgen {options.command}: {plain(str(error))}", file=sys.stderr)
         return 1
@@ -42,42 +42,46 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="the whole system on this machine")
-    _data_dir(up)
-    up.add_argument("--port", type=_port, help="the gateway's port (default: GATEWAY_PORT, else 8000)")
-    up.add_argument("--workers", type=_workers, default=1, metavar="N", help="worker processes (default: 1)")
-    up.add_argument("--no-worker", dest="workers", action="store_const", const=0, help="jobs wait for another worker")
+    up = commands.add_parser("up", help="run the whole system on this machine")
+    _add_data_dir(up)
+    up.add_argument("--port", type=_port, help="port of the gateway (default: GATEWAY_PORT, else 8000)")
+    up.add_argument("--workers", type=_workers, default=1, metavar="N", help="number of worker processes (default: 1)")
     up.add_argument(
-        "--model", help="a model's name or a checkpoint folder (default: MUSICGEN_MODEL_SIZE, else starter)"
+        "--no-worker",
+        dest="workers",
+        action="store_const",
+        const=0,
+        help="start no worker; jobs stay queued",
     )
+    up.add_argument("--model", help="model name or checkpoint folder (default: MUSICGEN_MODEL_SIZE, else starter)")
     up.set_defaults(run=_up)
 
-    commands.add_parser("gateway", help="one gateway, for containers").set_defaults(run=_gateway)
-    commands.add_parser("worker", help="one worker, for containers").set_defaults(run=_worker)
+    commands.add_parser("gateway", help="run one gateway, for containers").set_defaults(run=_gateway)
+    commands.add_parser("worker", help="run one worker, for containers").set_defaults(run=_worker)
 
     _client_commands(commands)
 
-    admin = commands.add_parser("admin", help="an operator's commands on single jobs")
+    admin = commands.add_parser("admin", help="operator commands: inspect and repair jobs, back up and restore")
     actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")
     _admin_actions(actions)
-    _copies(actions)
+    _backup_actions(actions)
 
-    env = commands.add_parser("env", help="export lines for the nats CLI, S3 browsers and scripts")
-    _data_dir(env)
+    env = commands.add_parser("env", help="print export lines for the nats CLI, S3 browsers and scripts")
+    _add_data_dir(env)
     env.set_defaults(run=_env)
 
-    doctor = commands.add_parser("doctor", help="what is wrong here, and how to mend it")
-    _data_dir(doctor)
+    doctor = commands.add_parser("doctor", help="check this machine and its servers, and suggest fixes")
+    _add_data_dir(doctor)
     doctor.set_defaults(run=_doctor)
     return parser
 
 
 def _client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    generate = commands.add_parser("generate", help="make music and save it; Ctrl-C cancels the job")
+    generate = commands.add_parser("generate", help="generate music and save it; Ctrl-C cancels the job")
     generate.add_argument("prompt", metavar="PROMPT")
     generate.add_argument("--duration", type=_seconds, default=8.0, metavar="SECONDS", help="default: 8")
     generate.add_argument("--seed", type=int, help="the same seed gives the same music")
-    generate.add_argument("--model", help="default: the server's")
+    generate.add_argument("--model", help="model name (default: the server's)")
     generate.add_argument("-o", "--output", help="file, folder, pipe, or - for standard output (default: JOB.wav)")
     _gateway_options(generate)
     generate.set_defaults(run=_generate)
@@ -90,17 +94,17 @@ def _client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
     cancel = commands.add_parser("cancel", help="cancel a job")
     cancel.add_argument("job", metavar="JOB")
-    cancel.add_argument("--keep", action="store_true", help="store what a running job has made until now")
+    cancel.add_argument("--keep", action="store_true", help="keep the audio that a running job has generated so far")
     _gateway_options(cancel)
     cancel.set_defaults(run=_cancel)
 
 
 ADMIN_ACTIONS = {
-    "show": "the record, its message and its events",
-    "fail": "end a job as failed; a worker that has it lets go of it",
-    "requeue": "give a job without a worker a message again",
-    "announce": "publish the event of a job's state, if it is missing",
-    "lost": "note that a job's audio is gone from the store",
+    "show": "print the record, its queue message and its events",
+    "fail": "mark a job as failed; its worker stops working on it",
+    "requeue": "queue a job again if it has no worker and no deliverable message",
+    "announce": "publish the event of a job's current state if it is missing",
+    "lost": "mark a job's stored audio as lost",
 }
 
 
@@ -108,46 +112,48 @@ def _admin_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]
     for name, text in ADMIN_ACTIONS.items():
         action = actions.add_parser(name, help=text)
         action.add_argument("job", metavar="JOB")
-        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL, then the default folder)")
+        action.add_argument("--data-dir", type=_folder, help="data folder of an `up` (default: NATS_URL)")
         if name == "fail":
-            action.add_argument("--reason", required=True, help="what the job's client reads")
+            action.add_argument("--reason", required=True, help="error message that the client sees")
         action.set_defaults(run=_admin)
 
 
-COPY_ACTIONS = {
-    "backup": "copy queue, events, records and audio into a new folder",
-    "restore": "fill new servers with a backup, before a gateway or worker starts",
+BACKUP_ACTIONS = {
+    "backup": "copy the queue, events, records and audio into a new folder",
+    "restore": "load a backup into new servers, before any gateway or worker starts",
 }
 
 
-def _copies(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for name, text in COPY_ACTIONS.items():
+def _backup_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in BACKUP_ACTIONS.items():
         action = actions.add_parser(name, help=text)
         action.add_argument("folder", metavar="FOLDER", type=_folder)
-        action.add_argument("--data-dir", type=_folder, help="of an `up` (default: NATS_URL and S3_ENDPOINT)")
-        action.set_defaults(run=_copy)
+        action.add_argument(
+            "--data-dir", type=_folder, help="data folder of an `up` (default: NATS_URL and S3_ENDPOINT)"
+        )
+        action.set_defaults(run=_backup)
 
 
-def _data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=_folder, help="default: the user's data folder")
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=_folder, help="data folder (default: the user's data folder)")
 
 
 def _gateway_options(parser: argparse.ArgumentParser) -> None:
     options = parser.add_mutually_exclusive_group()
-    options.add_argument("--url", help="the gateway (default: MUSICGEN_URL, else `up` on the default data folder)")
-    options.add_argument("--data-dir", type=_folder, help="of the `up` whose gateway it is")
+    options.add_argument("--url", help="URL of the gateway (default: MUSICGEN_URL, else a running `up`)")
+    options.add_argument("--data-dir", type=_folder, help="data folder of the `up` to connect to")
 
 
 def _folder(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except (RuntimeError, OSError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be found: {error}") from error
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be resolved: {error}") from error
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+        raise argparse.ArgumentTypeError("a port must be a number from 1 to 65535")
     return int(text)
 
 
@@ -156,18 +162,18 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds < math.inf:  # not true of NaN either
-        raise argparse.ArgumentTypeError("a duration is a number of seconds, such as 8 or 7.5")
+    if not 0 < seconds < math.inf:  # also rejects NaN
+        raise argparse.ArgumentTypeError("a duration must be a positive number of seconds, such as 8 or 7.5")
     return seconds
 
 
 def _workers(text: str) -> int:
     if not text.isdecimal() or int(text) > 64:
-        raise argparse.ArgumentTypeError("the number of workers is from 0 to 64")
+        raise argparse.ArgumentTypeError("the number of workers must be from 0 to 64")
     return int(text)
 
 
-def _chosen(options: argparse.Namespace) -> Path:
+def _data_folder(options: argparse.Namespace) -> Path:
     from deploy.stack.data_folder import default_data_dir
 
     folder: Path = options.data_dir or default_data_dir()
@@ -179,7 +185,7 @@ def _up(options: argparse.Namespace) -> None:
     from deploy.stack.local_stack import StackOptions
     from deploy.terminal import Terminal
 
-    asyncio.run(up(StackOptions(_chosen(options), options.port, options.workers, options.model), Terminal()))
+    asyncio.run(up(StackOptions(_data_folder(options), options.port, options.workers, options.model), Terminal()))
 
 
 def _gateway(options: argparse.Namespace) -> None:
@@ -222,23 +228,23 @@ def _admin(options: argparse.Namespace) -> None:
     asyncio.run(administer(options.action, options.job, getattr(options, "reason", None), options.data_dir))
 
 
-def _copy(options: argparse.Namespace) -> None:
+def _backup(options: argparse.Namespace) -> None:
     from deploy.cli.backup import back_up, restore
 
-    copy = back_up if options.action == "backup" else restore
-    asyncio.run(copy(options.folder, options.data_dir))
+    run = back_up if options.action == "backup" else restore
+    asyncio.run(run(options.folder, options.data_dir))
 
 
 def _env(options: argparse.Namespace) -> None:
     from deploy.cli.env import print_exports
 
-    print_exports(_chosen(options))
+    print_exports(_data_folder(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:
     from deploy.cli.doctor import doctor
 
-    return asyncio.run(doctor(_chosen(options)))
+    return asyncio.run(doctor(_data_folder(options)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`musicgen up`: from nothing to a URL, and back to nothing at Ctrl-C."""
+"""`musicgen up`: runs the local stack until Ctrl-C."""
 
 import asyncio
 import signal
@@ -18,16 +18,16 @@ from shared.version import VERSION
 
 
 async def up(options: StackOptions, console: Console) -> None:
-    """Run the stack until SIGINT or SIGTERM; a second one does not wait for anything.
+    """Run the stack until SIGINT or SIGTERM. A second signal stops it without waiting for running jobs.
 
     Raises:
-        MusicgenError: if another `up` holds the directory, a port is taken, or a part does not start.
+        MusicgenError: if another `up` uses the data folder, a port is taken, or a process does not start.
     """
     with lock_data_folder(options.data_dir):
         check_writable(options.data_dir)
         console.print(f"[bold]TellUrStori MusicGen {VERSION}[/]  [dim]data in {literal(options.data_dir)}[/]")
         for role in stop_leftovers(options.data_dir):
-            console.print(f"  [yellow]![/] ended {role}, left over from a run that was killed")
+            console.print(f"  [yellow]![/] stopped {role}, left running by a previous `up` that was killed")
         supervisor = Supervisor(options.data_dir, console)
         with _stop_on_signal(supervisor, console) as stopped:
             try:
@@ -39,7 +39,7 @@ async def up(options: StackOptions, console: Console) -> None:
 
 @contextmanager
 def _stop_on_signal(supervisor: Supervisor, console: Console) -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second one forces the children's end."""
+    """Yield an event that the first SIGINT or SIGTERM sets. The second signal kills the children."""
     stopped, first = asyncio.Event(), 0.0
     loop = asyncio.get_running_loop()
 
@@ -50,7 +50,7 @@ def _stop_on_signal(supervisor: Supervisor, console: Console) -> Iterator[asynci
                 supervisor.force.set()
             return
         first = time.monotonic()
-        console.print("\nStopping; running jobs get a moment to finish. Ctrl-C again to force.")
+        console.print("\nStopping; waiting briefly for running jobs. Press Ctrl-C again to stop at once.")
         stopped.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,7 +63,7 @@ def _stop_on_signal(supervisor: Supervisor, console: Console) -> Iterator[asynci
 
 
 async def _start_unless(stopped: asyncio.Event, starting: Coroutine[Any, Any, None]) -> None:
-    """Start everything, but let a Ctrl-C in the middle of it have its way."""
+    """Start everything; abort if `stopped` is set in the meantime."""
     start, stop = asyncio.create_task(starting), asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,1 @@
-"""`musicgen up`: the whole system as child processes of one supervisor on this machine."""
+"""The local stack behind `musicgen up`: NATS, S3, workers and gateway as child processes of one supervisor."""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 NAME = "a,b [bold] \"c\" 'd' $HOME #%20\\ é\n" + "x" * 94
 
 
-def test_up_works_in_a_folder_of_any_name_and_the_client_commands_find_it_there(tmp_path: Path) -> None:
+def test_up_and_the_client_commands_accept_a_folder_of_any_name(tmp_path: Path) -> None:
     stack = Up(tmp_path / "stack" / NAME, MUSICGEN_ENGINE="tests.engines:load")
     stack.data_dir.parent.mkdir()
     folder = ["--data-dir", str(stack.data_dir)]
@@ -39,7 +39,7 @@ def test_up_works_in_a_folder_of_any_name_and_the_client_commands_find_it_there(
         stack.close()
 
 
-def test_doctor_says_that_no_worker_serves_a_model_while_up_has_none(tmp_path: Path) -> None:
+def test_doctor_reports_an_up_without_workers(tmp_path: Path) -> None:
     stack = Up(tmp_path / "data", "--no-worker")
     try:
         stack.start()
@@ -52,7 +52,7 @@ def test_doctor_says_that_no_worker_serves_a_model_while_up_has_none(tmp_path: P
         stack.close()
 
 
-def test_a_copy_of_a_stopped_data_folder_goes_on_where_that_one_stopped(tmp_path: Path) -> None:
+def test_a_copied_data_folder_continues_where_the_original_stopped(tmp_path: Path) -> None:
     first = Up(tmp_path / "first", MUSICGEN_ENGINE="tests.engines:load", MAX_CONCURRENT_JOBS="1")
     second = Up(tmp_path / "second", MUSICGEN_ENGINE="tests.engines:load")
     try:

@@ -32,7 +32,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         stack.close()
 
 
-def test_secrets_are_in_one_private_file_only(running: Up) -> None:
+def test_secrets_are_only_in_one_private_file(running: Up) -> None:
     file = running.data_dir / "credentials.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     credentials = json.loads(file.read_text())
@@ -52,13 +52,13 @@ def test_everything_listens_on_loopback_only(running: Up) -> None:
                 assert connection.laddr.ip == "127.0.0.1", process.cmdline()
 
 
-def test_a_second_start_on_the_same_data_is_refused(running: Up) -> None:
+def test_a_second_up_on_the_same_data_folder_is_refused(running: Up) -> None:
     second = musicgen("up", "--data-dir", str(running.data_dir))
     assert second.returncode == 1
     assert f"already running on {running.data_dir} at {running.url}" in second.stderr
 
 
-def test_a_taken_port_is_refused_when_named_and_replaced_when_default(running: Up, tmp_path: Path) -> None:
+def test_a_taken_port_is_refused_if_given_and_replaced_if_default(running: Up, tmp_path: Path) -> None:
     named = musicgen("up", "--data-dir", str(tmp_path / "other"), "--port", str(running.port), "--no-worker")
     assert named.returncode == 1
     assert f"Port {running.port} is taken" in named.stderr
@@ -103,16 +103,14 @@ def test_the_client_commands_generate_list_and_cancel(running: Up, tmp_path: Pat
     assert "No gateway answers" in away.stderr
 
 
-def test_own_servers_are_used_instead_of_embedded_ones(running: Up, up: Start) -> None:
+def test_configured_servers_replace_the_embedded_ones(running: Up, up: Start) -> None:
     environment = {name: value for name, value in running.environment().items() if name.startswith(("NATS_", "S3_"))}
     guest = up("--no-worker", **environment).start()
     assert {each["role"] for each in guest.run_file()} == {"gateway"}
     assert guest.stop() == 0
 
 
-def test_with_api_keys_the_client_commands_need_one_and_workers_have_none(
-    running: Up, up: Start, tmp_path: Path
-) -> None:
+def test_client_commands_need_an_api_key_and_workers_get_none(running: Up, up: Start, tmp_path: Path) -> None:
     key, file = "k" * 32, tmp_path / "out.wav"
     environment = {name: value for name, value in running.environment().items() if name.startswith(("NATS_", "S3_"))}
     guest = up(API_KEYS=f"daw:{key}", **environment).start()

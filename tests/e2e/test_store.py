@@ -16,7 +16,7 @@ from tests.servers import embedded_s3
 pytestmark = pytest.mark.e2e
 
 
-def test_s3_stops_soon_and_keeps_what_it_acknowledged_however_it_ends(tmp_path: Path) -> None:
+def test_s3_stops_quickly_and_keeps_acknowledged_objects(tmp_path: Path) -> None:
     server, roles = embedded_s3(tmp_path)
     settings = load_settings(roles["worker"])
     stored: dict[str, bytes] = {}

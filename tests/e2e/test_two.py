@@ -22,7 +22,7 @@ PROGRAM = (
 )
 
 
-async def test_two_that_start_at_the_same_moment_do_not_share_a_port(tmp_path: Path) -> None:
+async def test_two_stacks_started_at_once_do_not_share_a_port(tmp_path: Path) -> None:
     both = [Up(tmp_path / name, MUSICGEN_ENGINE="tests.engines:load") for name in ("one", "two")]
     nats, s3 = free_ports(2)
     try:
@@ -43,7 +43,7 @@ async def test_two_that_start_at_the_same_moment_do_not_share_a_port(tmp_path: P
             each.close()
 
 
-async def test_parts_that_freeze_are_started_again_and_jobs_go_on(up: Start) -> None:
+async def test_frozen_processes_are_restarted_and_jobs_continue(up: Start) -> None:
     stack = up().start()
     roles = ("nats", "s3", "worker", "gateway")
     before = {role: stack.pid(role) for role in roles}

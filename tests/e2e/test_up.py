@@ -43,7 +43,7 @@ async def until(up: Up, job_id: str, *statuses: str, patience: float = 60) -> di
         return found
 
 
-def test_it_tells_where_it_is_and_leaves_nothing_behind(up: Start) -> None:
+def test_up_prints_its_urls_and_leaves_no_process_behind(up: Start) -> None:
     stack = up().start()
     processes = {each["role"]: each for each in stack.run_file()}
     assert set(processes) == {"nats", "s3", "worker", "gateway"}
@@ -59,7 +59,7 @@ def test_it_tells_where_it_is_and_leaves_nothing_behind(up: Start) -> None:
 
 
 @pytest.mark.parametrize("role", ["worker", "gateway", "nats", "s3"])
-async def test_a_child_that_dies_is_restarted_and_the_jobs_go_on(up: Start, role: str) -> None:
+async def test_a_dead_process_is_restarted_and_jobs_continue(up: Start, role: str) -> None:
     stack = up().start()
     job_id = await post(stack, "slow", 2.5)
     await until(stack, job_id, "processing")
@@ -74,7 +74,7 @@ async def test_a_child_that_dies_is_restarted_and_the_jobs_go_on(up: Start, role
     assert stack.survivors() == []
 
 
-async def test_a_stop_in_the_middle_of_a_job_loses_nothing(up: Start) -> None:
+async def test_a_stop_during_a_job_loses_nothing(up: Start) -> None:
     stack = up().start()
     running, waiting = await post(stack, "slow", 4), await post(stack, "tone", 1)
     await until(stack, running, "processing")
@@ -103,7 +103,7 @@ async def test_a_second_ctrl_c_does_not_wait_for_the_job(up: Start) -> None:
     assert stack.survivors() == []
 
 
-async def test_even_kill_9_of_up_leaves_no_process_and_loses_nothing(up: Start) -> None:
+async def test_kill_9_of_up_leaves_no_process_and_loses_nothing(up: Start) -> None:
     stack = up().start()
     job_id = await post(stack, "slow", 2)
     await until(stack, job_id, "processing")
@@ -116,21 +116,21 @@ async def test_even_kill_9_of_up_leaves_no_process_and_loses_nothing(up: Start) 
     assert again.stop() == 0
 
 
-def test_a_wrong_setting_stops_the_start_with_its_name(up: Start, tmp_path: Path) -> None:
+def test_an_invalid_setting_stops_up_and_is_named(up: Start, tmp_path: Path) -> None:
     refused = musicgen("up", "--data-dir", str(tmp_path / "data"), environment={"MAX_DURATION": "long"})
     assert refused.returncode == 1
     assert "MAX_DURATION must be seconds from 0.5 to 600, not 'long'." in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_a_model_that_cannot_be_had_is_told_with_the_remedy(up: Start) -> None:
+def test_an_unavailable_model_is_reported_with_a_remedy(up: Start) -> None:
     stack = up(engine="tests.engines:missing").start()
     assert "The hub is not reachable." in stack.output
     assert "Check the network." in stack.output
     assert stack.stop() == 0
 
 
-def test_ctrl_c_during_the_start_stops_all(up: Start) -> None:
+def test_ctrl_c_during_the_start_stops_everything(up: Start) -> None:
     stack = up().start(until="✓ s3")
     assert stack.stop() == 0
     assert stack.survivors() == []
@@ -168,13 +168,13 @@ async def _nothing_is_left(environment: dict[str, str], ended: dict[str, object]
     }
 
 
-def test_env_without_a_running_up_says_so(tmp_path: Path) -> None:
+def test_env_reports_that_no_up_runs(tmp_path: Path) -> None:
     shown = musicgen("env", "--data-dir", str(tmp_path))
     assert shown.returncode == 1
     assert "No `musicgen up` runs on" in shown.stderr
 
 
-async def test_it_serves_on_the_ipv6_loopback(up: Start) -> None:
+async def test_the_gateway_listens_on_the_ipv6_loopback(up: Start) -> None:
     stack = up("--no-worker", GATEWAY_HOST="::1").start()
     url = f"http://[::1]:{stack.port}"
     (gateway,) = [each for each in stack.run_file() if each["role"] == "gateway"]

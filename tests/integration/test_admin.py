@@ -1,4 +1,4 @@
-"""An operator's commands on single jobs, as a process with the operator's credentials."""
+"""`musicgen admin` on single jobs, as a process with the operator's credentials."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.integration.system import Api, System, eventually
 
 
 async def admin(system: System, *arguments: str, role: str = "operator", code: int = 0) -> str:
-    """What the command says; it ends with this exit code."""
+    """Run the command, check its exit code, and return its output."""
     environment = {**os.environ, "NATS_URL": system.nats_urls[role], "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.cli.main", "admin", *arguments),
@@ -38,52 +38,52 @@ async def messages(system: System) -> int:
     return (await js.stream_info(subjects.JOBS_STREAM)).state.messages
 
 
-async def ends(system: System, job_id: str) -> list[str]:
-    """The events in the stream that tell of an end."""
+async def terminal_events(system: System, job_id: str) -> list[str]:
+    """Return the types of the job's terminal events in the stream."""
     js = (await system.nats()).jetstream()
     info = await js.stream_info(subjects.EVENTS_STREAM, subjects_filter=f"music.events.{job_id}.*")
-    told = info.state.subjects or {}
+    counts = info.state.subjects or {}
     finals = {each.value for each in JobStatus if each.is_terminal}
-    return [kind for subject, count in told.items() for kind in [subject.rsplit(".", 1)[1]] * count if kind in finals]
+    return [kind for subject, count in counts.items() for kind in [subject.rsplit(".", 1)[1]] * count if kind in finals]
 
 
-async def test_a_queued_job_is_failed_with_the_reason_and_leaves_the_queue(system: System) -> None:
+async def test_fail_ends_a_queued_job_and_empties_the_queue(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     said = await admin(system, "fail", job_id, "--reason", "the GPU is\x1b[31m on fire")
-    assert f"{job_id} failed. It is out of the queue" in said
+    assert f"{job_id} is marked as failed and removed from the queue" in said
     status = await api.until(job_id, "failed")
     assert status["error_message"] == r"the GPU is\x1b[31m on fire"
     assert await messages(system) == 0
-    assert "has failed already" in await admin(system, "fail", job_id, "--reason", "again")
+    assert "had already failed" in await admin(system, "fail", job_id, "--reason", "again")
     assert (await api.status(job_id))["error_message"] == status["error_message"]
-    assert await ends(system, job_id) == ["failed"]
+    assert await terminal_events(system, job_id) == ["failed"]
 
 
-async def test_a_worker_lets_go_of_a_job_that_an_operator_fails_and_takes_the_next_one(system: System) -> None:
+async def test_fail_frees_the_worker_of_a_running_job(system: System) -> None:
     api = await system.gateway()
     await system.worker(MAX_CONCURRENT_JOBS="1")
     running, waiting = await api.generate("slow", 60.0), await api.generate()
     await api.until(running, "processing")
-    assert "lets go of it" in await admin(system, "fail", running, "--reason", "it takes too long")
+    assert "stops working on it" in await admin(system, "fail", running, "--reason", "it takes too long")
     await api.until(waiting, "completed", timeout=20)
     assert (await api.status(running))["error_message"] == "it takes too long"
     await _until_no_messages(system)
-    assert await ends(system, running) == ["failed"]
+    assert await terminal_events(system, running) == ["failed"]
     assert running not in await stored_jobs(system)
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.CANCELLED])
-async def test_a_job_that_has_ended_is_neither_failed_nor_queued_again(system: System, status: JobStatus) -> None:
+async def test_a_finished_job_is_neither_failed_nor_requeued(system: System, status: JobStatus) -> None:
     job_id = await plant_finished(system, status=status)
-    assert f"is {status.value}, which it stays" in await admin(system, "fail", job_id, "--reason", "why not", code=1)
+    assert f"is already {status.value}" in await admin(system, "fail", job_id, "--reason", "why not", code=1)
     assert "send its recipe as a new job" in await admin(system, "requeue", job_id, code=1)
     entry = await (await system.records()).get(job_id)
     assert entry is not None
     assert entry.record.status is status
 
 
-async def test_a_job_without_a_message_is_queued_again_once(system: System) -> None:
+async def test_requeue_queues_a_job_without_a_message_once(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     job_id = await api.generate()
     assert "is in the queue, message 1" in await admin(system, "requeue", job_id)
@@ -95,7 +95,7 @@ async def test_a_job_without_a_message_is_queued_again_once(system: System) -> N
     assert (await api.until(job_id, "completed"))["attempts"] == 1
 
 
-async def test_a_job_whose_deliveries_ran_out_is_queued_again(system: System) -> None:
+async def test_requeue_replaces_a_message_without_deliveries(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     job_id = await api.generate()
     wanted = consumer_config("starter")
@@ -104,27 +104,27 @@ async def test_a_job_whose_deliveries_ran_out_is_queued_again(system: System) ->
     puller = await js.pull_subscribe_bind(subjects.consumer_name("starter"), subjects.JOBS_STREAM)
     await puller.fetch(1, timeout=5)
 
-    async def given_up() -> bool:
+    async def undeliverable() -> bool:
         info = await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name("starter"))
         return not info.num_ack_pending
 
-    await eventually(given_up, "the delivery has run out")
+    await eventually(undeliverable, "the delivery has run out")
     assert "is queued again" in await admin(system, "requeue", job_id)
     assert await messages(system) == 1
     ((message,),) = [await puller.fetch(1, timeout=5)]
     assert json.loads(message.data)["job_id"] == job_id
 
 
-async def test_a_running_job_is_not_queued_again_while_its_worker_lives(system: System) -> None:
+async def test_requeue_refuses_a_job_with_a_live_worker(system: System) -> None:
     api = await system.gateway()
     worker = await system.worker()
     job_id = await api.generate("slow", 60.0)
     await api.until(job_id, "processing")
     said = await admin(system, "requeue", job_id, code=1)
-    assert f"{worker.worker.worker_id} works on {job_id}" in said
+    assert f"{worker.worker.worker_id} is working on {job_id}" in said
 
 
-async def test_a_running_job_whose_worker_died_and_whose_message_is_gone_is_queued_again(system: System) -> None:
+async def test_requeue_accepts_a_job_of_a_dead_worker(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     worker = await system.worker()
     job_id = await api.generate("slow", 2.0)
@@ -135,28 +135,28 @@ async def test_a_running_job_whose_worker_died_and_whose_message_is_gone_is_queu
     await system.worker()
     await api.until(job_id, "completed")
     await _until_no_messages(system)
-    assert await ends(system, job_id) == ["completed"]
+    assert await terminal_events(system, job_id) == ["completed"]
 
 
-async def test_an_event_that_is_missing_is_published_once(system: System) -> None:
+async def test_announce_publishes_a_missing_event_once(system: System) -> None:
     await ensure_streams((await system.nats()).jetstream())
     job_id = await plant_finished(system)
-    assert await ends(system, job_id) == []
+    assert await terminal_events(system, job_id) == []
     assert f"announced on music.events.{job_id}.completed" in await admin(system, "announce", job_id)
-    assert "is announced already" in await admin(system, "announce", job_id)
-    assert await ends(system, job_id) == ["completed"]
+    assert "is already announced" in await admin(system, "announce", job_id)
+    assert await terminal_events(system, job_id) == ["completed"]
 
 
-async def test_an_event_that_nats_does_not_take_again_yet_is_said_to_be_missing(system: System) -> None:
+async def test_announce_reports_an_event_rejected_as_duplicate(system: System) -> None:
     js = (await system.nats()).jetstream()
     await ensure_streams(js)
     job_id = await plant_finished(system)
     await admin(system, "announce", job_id)
     await js.purge_stream(subjects.EVENTS_STREAM)
-    assert "takes no repetition" in await admin(system, "announce", job_id, code=1)
+    assert "as a duplicate" in await admin(system, "announce", job_id, code=1)
 
 
-async def test_audio_that_is_marked_as_lost_is_a_410_with_the_recipe_that_makes_it_again(system: System) -> None:
+async def test_lost_audio_answers_410_with_its_recipe(system: System) -> None:
     api = await system.gateway()
     await system.worker()
     job_id = await api.generate(seed=3)
@@ -164,31 +164,31 @@ async def test_audio_that_is_marked_as_lost_is_a_410_with_the_recipe_that_makes_
     await system.storage().remove_job(job_id)
     assert "is marked as lost" in await admin(system, "lost", job_id)
     recipe = await _recipe_of_410(api, job_id)
-    assert "was given up before" in await admin(system, "lost", job_id)
+    assert "is already marked as lost" in await admin(system, "lost", job_id)
     again = await api.generate(**recipe)
     assert not (await api.until(again, "completed")).get("cached")
     assert (await api.download(again))[:4] == b"RIFF"
 
 
-async def test_audio_that_another_job_keeps_is_lost_there(system: System) -> None:
+async def test_shared_audio_is_marked_lost_at_the_job_that_owns_it(system: System) -> None:
     api = await system.gateway()
     await system.worker()
     first = await api.generate(seed=4)
     await api.until(first, "completed")
     second = await api.generate(seed=4)
     assert (await api.until(second, "completed"))["cached"]
-    assert f"has the audio of {first}" in await admin(system, "lost", second, code=1)
+    assert f"shares the audio of {first}" in await admin(system, "lost", second, code=1)
     await admin(system, "lost", first)
     await _recipe_of_410(api, second)
 
 
-async def test_a_job_without_audio_has_none_to_lose(system: System) -> None:
+async def test_lost_refuses_a_job_without_audio(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     assert "is queued and has no audio" in await admin(system, "lost", job_id, code=1)
 
 
-async def test_show_prints_record_message_and_events(system: System) -> None:
+async def test_show_prints_the_record_its_message_and_events(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate("a [/intro] tone")
     shown: dict[str, Any] = json.loads(await admin(system, "show", job_id))
@@ -199,13 +199,13 @@ async def test_show_prints_record_message_and_events(system: System) -> None:
 
 
 @pytest.mark.parametrize("action", ["show", "requeue", "announce", "lost"])
-async def test_a_job_that_is_not_there_is_one_sentence(system: System, action: str) -> None:
+async def test_an_unknown_job_is_one_sentence(system: System, action: str) -> None:
     await ensure_streams((await system.nats()).jetstream())
     assert "There is no record of" in await admin(system, action, new_job_id(), code=1)
-    assert "is no job's id" in await admin(system, action, "gen_*", code=1)
+    assert "is not a job id" in await admin(system, action, "gen_*", code=1)
 
 
-async def test_a_broker_without_jobs_and_a_user_without_rights_are_one_sentence_each(system: System) -> None:
+async def test_missing_records_and_permissions_are_one_sentence_each(system: System) -> None:
     said = await admin(system, "show", new_job_id(), code=1)
     assert said == "musicgen admin: This NATS has no bucket music_jobs. Correct NATS_URL.\n"
     js = (await system.nats()).jetstream()

@@ -1,4 +1,4 @@
-"""A backup of a system at work, restored into servers that are new."""
+"""A backup of a running system, restored into new servers."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch, in_containers: bool) -> None:
 
 @asynccontextmanager
 async def servers(folder: Path) -> AsyncIterator[System]:
-    """A broker and a store of their own; at the end their disks are destroyed."""
+    """Start a new NATS and S3; destroy their disks at the end."""
     (broker, urls), (store, s3) = embedded_nats(folder), embedded_s3(folder)
     try:
         await asyncio.gather(broker.start_again(), store.start_again())
@@ -62,8 +62,8 @@ async def finished(api: Api, **fields: object) -> str:
     return job_id
 
 
-async def ends(system: System) -> dict[str, list[int]]:
-    """The numbers of the events that tell of an end, by job."""
+async def terminal_events(system: System) -> dict[str, list[int]]:
+    """Return the sequence numbers of the terminal events, by job."""
     js, found = (await system.nats()).jetstream(), dict[str, list[int]]()
     state = (await js.stream_info(subjects.EVENTS_STREAM)).state
     for number in range(state.first_seq, state.last_seq + 1):
@@ -73,13 +73,13 @@ async def ends(system: System) -> dict[str, list[int]]:
     return found
 
 
-async def test_a_backup_of_a_system_at_work_is_restored_whole(tmp_path: Path) -> None:
+async def test_a_backup_of_a_running_system_restores_completely(tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     async with servers(tmp_path / "first") as system:
         api = await system.gateway()
         await system.worker(MAX_CONCURRENT_JOBS="1", MUSICGEN_ENGINE=SCORING)
         done = [await finished(api, seed=1), await finished(api, seed=2, outputs=["midi", "stems"])]
-        done.append(await finished(api, seed=1))  # answered with the first one's audio
+        done.append(await finished(api, seed=1))  # served from the result cache
         failed = await finished(api, prompt="fail")
         audio = {job_id: await api.download(job_id) for job_id in done}
         before = {job_id: await api.status(job_id) for job_id in (*done, failed)}
@@ -87,12 +87,12 @@ async def test_a_backup_of_a_system_at_work_is_restored_whole(tmp_path: Path) ->
         await api.until(running, "processing")
         queued = [await api.generate(seed=seed) for seed in (5, 6)]
         js = (await system.nats()).jetstream()
-        # As if the queue had been copied before this one came.
+        # As if this job was accepted after the queue had been copied.
         orphan = await api.generate(seed=7, cache=False)
         await js.delete_msg(subjects.JOBS_STREAM, (await js.stream_info(subjects.JOBS_STREAM)).state.last_seq)
         said = await admin(system, "backup", str(backup))
         assert said.startswith("8 records and")
-        told = await ends(system)
+        before_backup = await terminal_events(system)
         newest = (await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")).state.last_seq
 
     async with servers(tmp_path / "second") as system:
@@ -112,16 +112,16 @@ async def test_a_backup_of_a_system_at_work_is_restored_whole(tmp_path: Path) ->
             return (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 0
 
         await eventually(is_empty, "the queue is empty")
-        after = await ends(system)
+        after = await terminal_events(system)
         assert set(after) == {*done, failed, running, *queued, orphan}
         assert all(len(numbers) == 1 for numbers in after.values()), after
-        assert {job_id: after[job_id] for job_id in told} == told
-        # Clients that come back with the number of the last event that they heard miss none.
-        assert all(numbers[0] > newest - 10 for job_id, numbers in after.items() if job_id not in told)
+        assert {job_id: after[job_id] for job_id in before_backup} == before_backup
+        # New events continue the sequence, so clients that resume after their last event miss none.
+        assert all(numbers[0] > newest - 10 for job_id, numbers in after.items() if job_id not in before_backup)
         assert set(await stored_jobs(system)) == set(after) - {failed, done[2]}
 
 
-async def test_a_record_whose_audio_is_not_in_the_backup_says_that_it_is_lost(tmp_path: Path) -> None:
+async def test_restore_marks_audio_missing_from_the_backup_as_lost(tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     async with servers(tmp_path / "first") as system:
         api = await system.gateway()
@@ -138,16 +138,16 @@ async def test_a_record_whose_audio_is_not_in_the_backup_says_that_it_is_lost(tm
             assert (await response.json())["recipe"]["seed"] == 2
 
 
-async def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
+async def test_existing_data_is_never_overwritten(tmp_path: Path) -> None:
     backup, other = tmp_path / "backup", tmp_path / "other"
     async with servers(tmp_path / "first") as system:
         await ensure_streams((await system.nats()).jetstream())
         assert "0 records" in await admin(system, "backup", str(backup))
         assert "is not empty" in await admin(system, "backup", str(backup), code=1)
         other.mkdir()
-        assert "holds no whole backup" in await admin(system, "restore", str(other), code=1)
-        # Empty streams, as a gateway makes them, may be replaced.
+        assert "holds no complete backup" in await admin(system, "restore", str(other), code=1)
+        # Empty streams, as a gateway creates them, may be replaced.
         await admin(system, "restore", str(backup))
         api = await system.gateway()
         await api.generate()
-        assert "with messages" in await admin(system, "restore", str(backup), code=1)
+        assert "already has messages" in await admin(system, "restore", str(backup), code=1)

@@ -1,4 +1,4 @@
-"""The client commands as processes, against a whole system."""
+"""The client commands as processes, against a complete system."""
 
 import asyncio
 import fcntl
@@ -27,7 +27,7 @@ TONE = ("tone", "--duration", "1", "--seed", "1")
 
 
 class Done(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: bytes
@@ -43,7 +43,7 @@ async def api(system: System) -> Api:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An empty folder: the servers have theirs beside it."""
+    """An empty folder; the servers use other ones."""
     folder = tmp_path / "folder"
     folder.mkdir()
     return folder
@@ -64,10 +64,10 @@ async def musicgen(api: Api, *arguments: str, **streams: int) -> Done:
 
 
 async def in_terminal(api: Api, columns: int, *arguments: str, **environment: str) -> str:
-    """What a command shows in a terminal of that width."""
+    """Return what a command prints in a terminal of the given width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    # The size is the terminal's, not that of the one in which the tests run.
+    # Use the size of this terminal, not of the one that runs the tests.
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     variables = {**inherited, "MUSICGEN_URL": api.url, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment}
     command = [sys.executable, "-m", "deploy.cli.main", *arguments]
@@ -86,13 +86,13 @@ def _read_all(descriptor: int) -> str:
         while part := os.read(descriptor, 65536):
             parts.append(part)
     except OSError:
-        pass  # Linux tells the end of a terminal like this
+        pass  # how Linux signals the end of a terminal
     finally:
         os.close(descriptor)
     return b"".join(parts).decode()
 
 
-async def test_a_pipe_stays_a_pipe_and_its_reader_gets_the_music(api: Api, folder: Path) -> None:
+async def test_a_pipe_stays_a_pipe_and_receives_the_audio(api: Api, folder: Path) -> None:
     pipe, file = folder / "pipe", folder / "file.wav"
     os.mkfifo(pipe)
     reading = asyncio.create_task(asyncio.to_thread(pipe.read_bytes))
@@ -103,7 +103,7 @@ async def test_a_pipe_stays_a_pipe_and_its_reader_gets_the_music(api: Api, folde
     assert await reading == file.read_bytes()
 
 
-async def test_a_pipe_that_gets_its_reader_late_gets_the_music(api: Api, folder: Path) -> None:
+async def test_a_pipe_with_a_late_reader_receives_the_audio(api: Api, folder: Path) -> None:
     pipe = folder / "pipe"
     os.mkfifo(pipe)
     process = await start(api, "generate", *TONE, "-o", str(pipe))
@@ -113,9 +113,7 @@ async def test_a_pipe_that_gets_its_reader_late_gets_the_music(api: Api, folder:
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["target exists", "dangling"])
-async def test_a_link_stays_a_link_and_its_target_is_replaced_with_its_mode(
-    api: Api, folder: Path, there: bool
-) -> None:
+async def test_a_link_is_kept_and_its_target_replaced_with_the_same_mode(api: Api, folder: Path, there: bool) -> None:
     (folder / "music").mkdir()
     target, link = folder / "music" / "take.wav", folder / "link.wav"
     if there:
@@ -130,13 +128,13 @@ async def test_a_link_stays_a_link_and_its_target_is_replaced_with_its_mode(
         assert stat.S_IMODE(target.stat().st_mode) == 0o604
 
 
-async def test_a_dash_is_standard_output_and_holds_nothing_but_the_music(api: Api, folder: Path) -> None:
+async def test_a_dash_writes_only_the_audio_to_standard_output(api: Api, folder: Path) -> None:
     done = await musicgen(api, "generate", *TONE, "-o", "-")
     assert done.code == 0
     (job_id,) = set(ID.findall(done.err))
     assert done.out == await api.download(job_id)
     file, link = folder / "music.wav", folder / "stdout"
-    link.symlink_to("/dev/stdout")  # its own link, not that of the machine
+    link.symlink_to("/dev/stdout")  # a link of the test, not the one in /dev
     with file.open("wb") as stream:
         assert (await musicgen(api, "generate", *TONE, "-o", "-", stdout=stream.fileno())).code == 0
         appended = await musicgen(api, "generate", *TONE, "-o", str(link), stdout=stream.fileno())
@@ -144,7 +142,7 @@ async def test_a_dash_is_standard_output_and_holds_nothing_but_the_music(api: Ap
     assert file.read_bytes() == 2 * done.out
 
 
-async def test_a_folder_gets_the_file_under_the_jobs_id(api: Api, folder: Path) -> None:
+async def test_a_folder_gets_a_file_named_after_the_job(api: Api, folder: Path) -> None:
     done = await musicgen(api, "generate", *TONE, "-o", str(folder))
     assert done.code == 0
     assert [each.name for each in folder.iterdir()] == [f"{ID.findall(done.err)[0]}.wav"]
@@ -152,7 +150,7 @@ async def test_a_folder_gets_the_file_under_the_jobs_id(api: Api, folder: Path) 
 
 @pytest.fixture
 def devices(folder: Path) -> Path:
-    """A folder with `null` and `full`. As root, nodes of the test's own: a defect must not cost the real ones."""
+    """A folder with `null` and `full`. As root, new device nodes, so that a bug cannot delete the real ones."""
     if os.geteuid() != 0:
         return Path("/dev")
     try:
@@ -164,9 +162,7 @@ def devices(folder: Path) -> Path:
     return folder
 
 
-async def test_a_device_is_written_into_and_one_that_is_full_is_told_with_where_the_music_is(
-    api: Api, devices: Path
-) -> None:
+async def test_a_device_is_written_and_a_full_one_reported_with_the_url(api: Api, devices: Path) -> None:
     assert (await musicgen(api, "generate", *TONE, "-o", str(devices / "null"))).code == 0
     assert stat.S_ISCHR((devices / "null").stat().st_mode)
     full = await musicgen(api, "generate", *TONE, "-o", str(devices / "full"))
@@ -178,7 +174,7 @@ async def test_a_device_is_written_into_and_one_that_is_full_is_told_with_where_
         assert response.status == 200
 
 
-async def test_a_reader_that_stops_reading_ends_a_command_without_a_traceback(api: Api) -> None:
+async def test_a_closed_pipe_ends_a_command_without_a_traceback(api: Api) -> None:
     for command in (("generate", *TONE, "-o", "-"), ("jobs",)):
         reader, writer = os.pipe()
         os.close(reader)
@@ -189,7 +185,7 @@ async def test_a_reader_that_stops_reading_ends_a_command_without_a_traceback(ap
         assert "Exception" not in done.err
 
 
-async def test_an_output_that_cannot_be_written_is_one_sentence(api: Api) -> None:
+async def test_an_unwritable_standard_output_is_one_sentence(api: Api) -> None:
     await api.until(await api.generate(), "completed")
     with Path("/dev/full").open("wb") as full:
         done = await musicgen(api, "jobs", stdout=full.fileno())
@@ -198,7 +194,7 @@ async def test_an_output_that_cannot_be_written_is_one_sentence(api: Api) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_to_generate_cancels_its_job_and_leaves_no_file(
+async def test_a_signal_to_generate_cancels_the_job_and_leaves_no_file(
     api: Api, folder: Path, number: signal.Signals
 ) -> None:
     process = await start(api, "generate", "slow", "--duration", "60", "-o", str(folder / "slow.wav"))
@@ -211,9 +207,9 @@ async def test_a_signal_to_generate_cancels_its_job_and_leaves_no_file(
     assert list(folder.iterdir()) == []
 
 
-async def test_sighup_that_nohup_ignores_cancels_nothing(api: Api, folder: Path) -> None:
+async def test_an_ignored_sighup_cancels_nothing(api: Api, folder: Path) -> None:
     file = folder / "slow.wav"
-    # A process inherits what its parent ignores.
+    # A process inherits ignored signals from its parent.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         process = await start(api, "generate", "slow", "--duration", "2", "-o", str(file))
@@ -226,9 +222,7 @@ async def test_sighup_that_nohup_ignores_cancels_nothing(api: Api, folder: Path)
     assert file.read_bytes()[:4] == b"RIFF"
 
 
-async def test_jobs_prints_one_line_for_each_job_into_a_pipe_whatever_their_prompts_hold(
-    system: System, api: Api
-) -> None:
+async def test_jobs_prints_one_line_per_job_to_a_pipe(system: System, api: Api) -> None:
     ids = [await put_job(system, api, prompt) for prompt in (MARKUP, LONG)]
     done = await musicgen(api, "jobs")
     assert done.code == 0, done.err
@@ -240,9 +234,7 @@ async def test_jobs_prints_one_line_for_each_job_into_a_pipe_whatever_their_prom
 
 
 @pytest.mark.parametrize("columns", [10, 30, 60, 200])
-async def test_ids_are_whole_in_a_terminal_of_any_width_and_prompts_move_nothing_in_it(
-    system: System, api: Api, columns: int
-) -> None:
+async def test_a_terminal_of_any_width_shows_whole_ids_and_safe_prompts(system: System, api: Api, columns: int) -> None:
     ids = [await put_job(system, api, prompt) for prompt in (MARKUP, LONG)]
     shown = await in_terminal(api, columns, "jobs")
     assert sorted(ID.findall(shown)) == sorted(ids)
@@ -254,7 +246,7 @@ async def test_ids_are_whole_in_a_terminal_of_any_width_and_prompts_move_nothing
     assert "\x1b[3" not in await in_terminal(api, columns, "jobs", NO_COLOR="1")
 
 
-async def test_generate_shows_an_error_that_holds_markup_and_control_sequences_as_text(api: Api, folder: Path) -> None:
+async def test_generate_shows_markup_and_control_sequences_as_text(api: Api, folder: Path) -> None:
     file = folder / "[red]take[nothing]\x1b[2J.wav"
     shown = await in_terminal(api, 100, "generate", *TONE, "-o", str(file))
     assert r"[red]take[nothing]\x1b[2J.wav" in shown
@@ -263,7 +255,7 @@ async def test_generate_shows_an_error_that_holds_markup_and_control_sequences_a
 
 
 async def put_job(system: System, api: Api, prompt: str) -> str:
-    """A job in the records, as an operator or another program on NATS may write it: the gateway checks prompts."""
+    """Write a record directly, past the gateway, which would reject these prompts."""
     recipe = Recipe(model="starter", prompt=prompt, duration=1.0)
     record = JobRecord(job_id=new_job_id(), recipe=recipe, created_at=now(), updated_at=now())
     await (await system.records()).create(record)
@@ -272,12 +264,12 @@ async def put_job(system: System, api: Api, prompt: str) -> str:
         async with api.http.get(f"/api/v1/status/{record.job_id}") as response:
             return response.status == 200
 
-    await eventually(listed, "the gateway knows the job")
+    await eventually(listed, "the gateway lists the job")
     return record.job_id
 
 
 async def _until_jobs(api: Api, status: str, number: int) -> list[str]:
-    """The ids of the jobs with this status, as soon as there are so many."""
+    """Wait until `number` jobs have the status; return their ids."""
 
     async def there() -> list[str] | None:
         async with api.http.get("/api/v1/jobs", params={"status": status}) as response:

@@ -17,7 +17,7 @@ from tests.integration.system import System, eventually
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-async def test_a_prompt_becomes_a_wav_of_the_asked_duration(system: System) -> None:
+async def test_a_prompt_becomes_a_wav_of_the_requested_duration(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate("tone", duration=1.23, seed=7)
     status = await api.until(job_id, "completed")
@@ -36,7 +36,7 @@ async def test_a_prompt_becomes_a_wav_of_the_asked_duration(system: System) -> N
     assert status["started_at"] <= status["completed_at"]
 
 
-async def test_jobs_are_listed_in_the_order_in_which_they_were_made_by_every_gateway_and_after_a_restart(
+async def test_every_gateway_lists_jobs_in_creation_order_after_a_restart_too(
     system: System,
 ) -> None:
     first, second = await system.gateway(), await system.gateway()
@@ -50,7 +50,7 @@ async def test_jobs_are_listed_in_the_order_in_which_they_were_made_by_every_gat
         assert all(TIME.fullmatch(job["created_at"]) for job in jobs)
 
 
-async def test_times_are_written_alike_over_rest_the_websocket_and_nats(system: System) -> None:
+async def test_rest_websocket_and_nats_use_the_same_time_format(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     subscription = await (await system.nats("observer")).subscribe("music.events.>")
     job_id = await api.generate(duration=0.5)
@@ -65,7 +65,7 @@ async def test_times_are_written_alike_over_rest_the_websocket_and_nats(system: 
         assert all(TIME.fullmatch(worker["started_at"]) for worker in (await response.json())["workers"])
 
 
-async def test_the_object_carries_type_checksum_and_recipe(system: System) -> None:
+async def test_the_stored_object_has_type_checksum_and_recipe(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate("tone ♪ für dich", duration=0.5, seed=3)
     status = await api.until(job_id, "completed")
@@ -76,7 +76,7 @@ async def test_the_object_carries_type_checksum_and_recipe(system: System) -> No
     assert json.loads(metadata["x-amz-meta-recipe"]) == status["recipe"]
 
 
-async def test_range_and_head_and_proxy(system: System) -> None:
+async def test_downloads_support_range_head_and_proxy(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(duration=0.5)
     size = (await api.until(job_id, "completed"))["file_size"]
@@ -97,7 +97,7 @@ async def test_range_and_head_and_proxy(system: System) -> None:
         assert response.headers["Content-Length"] == str(size)
 
 
-async def test_nothing_but_audio_is_downloaded_with_200(system: System) -> None:
+async def test_a_download_without_audio_is_an_error(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     async with api.http.get(f"/api/v1/download/{job_id}") as response:
@@ -109,7 +109,7 @@ async def test_nothing_but_audio_is_downloaded_with_200(system: System) -> None:
         assert response.status == 404
 
 
-async def test_audio_that_was_deleted_from_the_bucket_is_gone(system: System) -> None:
+async def test_audio_deleted_from_the_bucket_is_a_410(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(duration=0.5)
     await api.until(job_id, "completed")
@@ -148,7 +148,7 @@ async def test_nats_subscribers_and_websocket_clients_see_the_same_events(system
     assert progress == sorted(progress)
 
 
-async def test_progress_comes_at_least_every_half_second_and_at_most_ten_times_a_second(system: System) -> None:
+async def test_progress_comes_two_to_ten_times_a_second(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     observer = await system.nats("observer")
     events: list[Event] = []
@@ -173,7 +173,7 @@ async def test_the_same_recipe_gives_the_same_file(system: System) -> None:
 
 
 @pytest.mark.parametrize(("sample_format", "subtype"), [("int16", "PCM_16"), ("int24", "PCM_24"), ("float32", "FLOAT")])
-async def test_the_sample_format_is_the_one_asked_for(system: System, sample_format: str, subtype: str) -> None:
+async def test_the_audio_has_the_requested_sample_format(system: System, sample_format: str, subtype: str) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate("loud", duration=0.5, sample_format=sample_format)
     await api.until(job_id, "completed")
@@ -183,7 +183,7 @@ async def test_the_sample_format_is_the_one_asked_for(system: System, sample_for
     assert 0.99 < abs(file.read()).max() <= 1.0
 
 
-async def test_eta_is_told_once_jobs_have_been_timed(system: System) -> None:
+async def test_eta_is_reported_once_jobs_have_been_timed(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     await api.until(await api.generate("slow", duration=1), "completed")
     running = await api.generate("slow", duration=3)
@@ -196,7 +196,7 @@ async def test_eta_is_told_once_jobs_have_been_timed(system: System) -> None:
     assert worker.worker.describe().busy == 1
 
 
-async def test_a_job_for_a_model_that_nobody_serves_waits_and_says_so(system: System) -> None:
+async def test_a_job_for_an_unserved_model_waits_and_says_why(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(model="large")
     status = await api.status(job_id)
@@ -205,7 +205,7 @@ async def test_a_job_for_a_model_that_nobody_serves_waits_and_says_so(system: Sy
     assert status["queue_position"] == 1
 
 
-async def test_health_lists_live_workers_and_forgets_one_that_says_goodbye(system: System) -> None:
+async def test_health_lists_live_workers_and_drops_stopped_ones(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
 
     async def listed() -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def test_the_command_of_an_image_runs(image: Image) -> None:
 
 
 @pytest.mark.parametrize("file", DATA)
-def test_an_image_holds_what_the_code_reads(image: Image, file: str) -> None:
+def test_an_image_holds_the_data_files(image: Image, file: str) -> None:
     (packages,) = image.prefix.glob("lib/python*/site-packages")
     assert (packages / file).read_bytes() == (ROOT / file.replace("deploy/nats.conf", "nats.conf")).read_bytes()
 
@@ -72,7 +72,7 @@ def test_an_image_holds_the_licence(image: Image) -> None:
     assert licence.read_text() == (ROOT / "LICENSE").read_text()
 
 
-def test_the_gateway_image_has_everything_that_gateway_and_shared_import(gateway_image: Image) -> None:
+def test_the_gateway_image_has_every_package_it_imports(gateway_image: Image) -> None:
     names = sorted(imported("gateway", "shared", "deploy/cli"))
     assert {"aiohttp", "msgspec", "nats", "rich"} <= set(names)
     script = "import importlib.util, sys; print([n for n in sys.argv[1:] if importlib.util.find_spec(n) is None])"
@@ -80,7 +80,7 @@ def test_the_gateway_image_has_everything_that_gateway_and_shared_import(gateway
 
 
 @pytest.mark.parametrize("name", ["torch", "numpy", "audiocraft", "transformers", "soundfile"])
-def test_the_gateway_image_is_without_what_only_a_worker_needs(gateway_image: Image, name: str) -> None:
+def test_the_gateway_image_has_no_worker_packages(gateway_image: Image, name: str) -> None:
     script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
     assert gateway_image.run("python", "-c", script) == "None\n"
 
@@ -152,7 +152,7 @@ SECRETS = (".env", ".env.local", "deploy/containers/.env", "gateway/.env", ".git
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_and_nothing_of_this_machine_is_sent_to_a_build(tmp_path: Path, secret: str) -> None:
+def test_the_build_context_has_no_secrets_and_no_local_files(tmp_path: Path, secret: str) -> None:
     for file in (secret, "gateway/main.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("x")

@@ -59,7 +59,7 @@ SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>", "$JS.EV
 
 
 @pytest.mark.parametrize("role", FORBIDDEN)
-async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str) -> None:
+async def test_a_role_cannot_use_subjects_it_does_not_need(system: System, role: str) -> None:
     refused: list[str] = []
 
     async def hear(error: Exception) -> None:
@@ -84,7 +84,7 @@ async def test_a_role_is_refused_what_it_does_not_need(system: System, role: str
     assert [each for each in wanted if each.lower() not in told] == []
 
 
-async def test_what_gateway_and_worker_do_is_all_allowed(
+async def test_gateway_and_worker_have_all_permissions_they_need(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The streams are made, jobs are run, heard, missed, cancelled, kept, handed back, missed and given up.
@@ -154,7 +154,7 @@ async def _until(socket: Any, kind: str) -> None:
         ("nats://s3cr3t-token@127.0.0.1:4222", "_INBOX"),
     ],
 )
-def test_answers_come_below_a_prefix_of_the_role(url: str, prefix: str) -> None:
+def test_each_role_has_its_own_inbox_prefix(url: str, prefix: str) -> None:
     assert parse_servers(url).inbox_prefix == prefix
 
 
@@ -198,7 +198,7 @@ async def push_events_to(client: Client, subject: str) -> None:
 
 
 @pytest.mark.parametrize("role", OUT_OF_REACH)
-async def test_a_role_can_have_the_server_answer_where_it_may_not_publish_itself(
+async def test_nats_replies_to_subjects_that_the_requester_may_not_use(
     system: System, broker: Client, role: str
 ) -> None:
     """SECURITY.md says so: it is not closed, because NATS has no permission for it."""
@@ -216,9 +216,7 @@ async def test_a_role_can_have_the_server_answer_where_it_may_not_publish_itself
             assert await eventually(answered, f"the server answers to {subject}") == b'{"seq": 1}'
 
 
-async def test_the_gateway_can_have_the_server_push_events_where_it_may_not_publish_itself(
-    system: System, broker: Client
-) -> None:
+async def test_nats_pushes_events_to_subjects_that_the_gateway_may_not_use(system: System, broker: Client) -> None:
     async with logged_in(system, "gateway") as client:
         for subject in OUT_OF_REACH["gateway"]:
             heard = await broker.subscribe(subject)
@@ -236,7 +234,7 @@ async def test_the_gateway_can_have_the_server_push_events_where_it_may_not_publ
     ],
     ids=["gateway, direct get", "worker, direct get", "worker, pull"],
 )
-async def test_a_role_can_have_the_server_obey_its_own_answer(
+async def test_nats_executes_its_own_empty_reply_as_a_request(
     system: System, broker: Client, role: str, request_to: str, body: bytes
 ) -> None:
     """SECURITY.md says so. "There is nothing" is an empty message, and an empty request deletes a stream."""
@@ -253,7 +251,7 @@ async def test_a_role_can_have_the_server_obey_its_own_answer(
         await eventually(is_gone, "the stream is deleted")
 
 
-async def test_the_server_does_not_obey_the_messages_that_a_consumer_delivers(system: System, broker: Client) -> None:
+async def test_nats_does_not_execute_delivered_messages_as_requests(system: System, broker: Client) -> None:
     await broker.jetstream().publish(EVENT, b"")
     heard = await broker.subscribe(DELETE_AUDIO)
     await broker.flush()
@@ -267,7 +265,7 @@ async def test_the_server_does_not_obey_the_messages_that_a_consumer_delivers(sy
     assert (await broker.jetstream().stream_info(subjects.AUDIO_STREAM)).config.name == subjects.AUDIO_STREAM
 
 
-async def test_the_observer_has_the_server_answer_nothing(system: System, broker: Client) -> None:
+async def test_the_observer_cannot_make_nats_reply(system: System, broker: Client) -> None:
     heard = await broker.subscribe(f"music.cancel.{JOB}")
     await broker.flush()
     async with logged_in(system, "observer") as client:

@@ -65,7 +65,7 @@ async def test_nats_starts_on_another_port(
     assert f"! nats cannot have port {port}: another program has taken it; it starts on another one" in said.getvalue()
 
 
-async def test_nats_does_not_take_another_nats_server_for_its_own(
+async def test_another_nats_server_is_not_mistaken_for_the_child(
     tmp_path: Path, credentials: Credentials, supervisor: Supervisor
 ) -> None:
     (port,) = free_ports(1)
@@ -77,7 +77,7 @@ async def test_nats_does_not_take_another_nats_server_for_its_own(
 
 
 @pytest.mark.parametrize("option", S3_PORTS)
-async def test_s3_starts_on_other_ports_whichever_was_taken(
+async def test_s3_starts_on_other_ports_whichever_one_is_taken(
     tmp_path: Path, credentials: Credentials, settings: Settings, supervisor: Supervisor, option: str
 ) -> None:
     wanted = s3_server(tmp_path, free_ports(1)[0], credentials, settings)
@@ -88,7 +88,7 @@ async def test_s3_starts_on_other_ports_whichever_was_taken(
         await Storage(replace(settings, s3_endpoint=spec.urls[0])).check()
 
 
-async def test_a_port_that_has_to_be_that_one_is_told_in_a_line(
+async def test_a_fixed_port_that_is_taken_is_one_line(
     tmp_path: Path, credentials: Credentials, supervisor: Supervisor
 ) -> None:
     (port,) = free_ports(1)

@@ -66,7 +66,7 @@ async def connecting(url: str) -> AsyncIterator[Bus]:
         await end((running,))
 
 
-async def test_a_broker_with_a_trusted_certificate_is_used(
+async def test_nats_with_a_trusted_certificate_is_used(
     url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -79,7 +79,7 @@ async def test_a_broker_with_a_trusted_certificate_is_used(
         assert (await bus.js.account_info()).streams == 0
 
 
-async def test_a_broker_with_another_certificate_is_refused_with_the_reason(url: str) -> None:
+async def test_nats_with_another_certificate_is_refused_with_the_reason(url: str) -> None:
     async with connecting(url) as bus:
 
         async def refused() -> bool:
@@ -89,7 +89,7 @@ async def test_a_broker_with_another_certificate_is_refused_with_the_reason(url:
         assert not bus.is_ready
 
 
-async def test_a_broker_without_tls_is_not_told_the_password_and_is_tried_again() -> None:
+async def test_nats_without_tls_never_gets_the_password_and_is_retried() -> None:
     heard: list[bytes] = []
     greeting = set[asyncio.Task[None]]()
 

@@ -12,7 +12,7 @@ from shared.topology import AUDIO, EVENTS, JOBS, ensure_consumer, ensure_streams
 from tests.integration.system import System
 
 
-async def test_the_topology_is_created_once_and_found_again(system: System) -> None:
+async def test_the_topology_is_created_once(system: System) -> None:
     js = (await system.nats()).jetstream()
     for _ in range(2):
         await ensure_streams(js)
@@ -24,7 +24,7 @@ async def test_the_topology_is_created_once_and_found_again(system: System) -> N
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
 
 
-async def test_all_parts_may_make_the_topology_at_the_same_time(system: System) -> None:
+async def test_all_parts_may_create_the_topology_at_once(system: System) -> None:
     """As after a restart of the broker, which forgets the stream in memory: a second one would not fit beside it."""
     streams = [(await system.nats()).jetstream() for _ in range(6)]
     for _ in range(10):
@@ -33,7 +33,7 @@ async def test_all_parts_may_make_the_topology_at_the_same_time(system: System) 
         await streams[0].delete_stream(subjects.AUDIO_STREAM)
 
 
-async def test_a_stream_with_other_settings_is_named_and_left_alone(system: System) -> None:
+async def test_a_mismatched_stream_is_reported_and_left_alone(system: System) -> None:
     js = (await system.nats()).jetstream()
     await js.add_stream(StreamConfig(name=JOBS.name, subjects=JOBS.subjects, retention=RetentionPolicy.LIMITS))
     with pytest.raises(TopologyError, match=r"MUSIC_JOBS exists with retention = limits, .* needs workqueue"):
@@ -50,13 +50,13 @@ async def test_an_operator_may_change_limits(system: System) -> None:
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 3600
 
 
-async def test_replicas_need_a_cluster_and_the_error_says_so(system: System) -> None:
+async def test_replicas_without_a_cluster_are_an_error(system: System) -> None:
     js = (await system.nats()).jetstream()
     with pytest.raises(TopologyError, match=r"not part of a cluster\. Set NATS_REPLICAS to 1"):
         await ensure_streams(js, 3)
 
 
-async def test_a_bucket_that_is_not_there_is_no_missing_record(system: System) -> None:
+async def test_a_missing_bucket_is_not_a_missing_record(system: System) -> None:
     js = (await system.nats()).jetstream()
     records = Records(await ensure_streams(js))
     assert await records.get("gen_000000000000") is None

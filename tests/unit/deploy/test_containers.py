@@ -97,13 +97,13 @@ def test_gateway_and_worker_get_only_settings_that_exist() -> None:
     assert {name for environment in environments() for name in environment} - known == set()
 
 
-def test_env_example_has_every_variable_of_the_compose_files_and_no_other() -> None:
+def test_env_example_lists_exactly_the_variables_of_the_compose_files() -> None:
     used = {name for path in COMPOSE_FILES for name in re.findall(r"(?<!\$)\$\{(\w+)", path.read_text())}
     example = re.findall(r"^(\w+)=", (CONTAINERS / "env.example").read_text(), re.MULTILINE)
     assert sorted(example) == sorted(used)
 
 
-def test_nats_gets_every_variable_of_its_configuration() -> None:
+def test_compose_sets_every_variable_of_nats_conf() -> None:
     settings = [line.partition("#")[0] for line in (ROOT / "nats.conf").read_text().splitlines()]
     used = set(re.findall(r'(?<!")\$(\w+)', "\n".join(settings)))
     assert used == set(load(ROOT / "compose.yaml")["services"]["nats"]["environment"])
@@ -115,14 +115,14 @@ def test_every_port_of_the_local_stack_is_published_on_loopback() -> None:
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
-def test_production_publishes_the_proxy_and_not_what_is_behind_it() -> None:
+def test_production_publishes_only_the_proxy() -> None:
     local, production = (load(path)["services"] for path in COMPOSE_FILES)
     merged = {name: production.get(name, {}).get("ports", local.get(name, {}).get("ports", [])) for name in local}
     assert {name for name, ports in merged.items() if ports} == {"nats"}  # on loopback, for the operator
     assert production["proxy"]["ports"] == ["80:80", "443:443", "443:443/udp"]
 
 
-def test_what_the_gateway_image_leaves_out_are_dependencies_of_the_project() -> None:
+def test_every_pruned_package_is_a_dependency_of_the_project() -> None:
     # uv ignores a --prune of a name that it does not know, and torch would be back unnoticed.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]}
@@ -130,7 +130,7 @@ def test_what_the_gateway_image_leaves_out_are_dependencies_of_the_project() -> 
     assert {"torch", "audiocraft"} <= pruned <= dependencies
 
 
-def test_the_gateway_starts_without_keys_only_where_its_port_is_on_loopback() -> None:
+def test_the_gateway_runs_without_keys_only_behind_a_loopback_port() -> None:
     local, production = (load(path)["services"]["gateway"]["environment"] for path in COMPOSE_FILES)
     for environment in (local, local | production):
         values = {name: "" if "${" in str(value) else str(value) for name, value in environment.items()}
@@ -174,7 +174,7 @@ def answers_to(host: str, settings: Settings, *, keyed: bool) -> bool:
         ("evil.example:8000", False, False),
     ],
 )
-def test_the_gateway_in_a_container_answers_to_names_of_its_own(host: str, local: bool, production: bool) -> None:
+def test_the_gateway_in_a_container_accepts_only_its_own_host_names(host: str, local: bool, production: bool) -> None:
     base, overlay = COMPOSE_FILES
     assert answers_to(host, gateway_settings(base), keyed=False) == local
     settings = gateway_settings(base, overlay, MUSICGEN_DOMAIN="music.example.com", S3_DOMAIN="audio.example.com")
@@ -186,7 +186,7 @@ def test_dockerfile_passes_hadolint(path: Path) -> None:
     run(tool("hadolint"), str(path))
 
 
-def test_the_worker_image_has_the_compiler_that_triton_calls() -> None:
+def test_the_worker_image_has_the_compiler_that_triton_needs() -> None:
     # Its `triton/runtime/build.py` looks for gcc, and the C file it compiles includes headers of the C library.
     last_stage = (CONTAINERS / "worker.Dockerfile").read_text().rpartition("\nFROM ")[2]
     installed = re.search(r"apt-get install ([^&]+)", last_stage)

@@ -1,4 +1,4 @@
-"""Text for terminals and pipes."""
+"""Safe terminal output."""
 
 import pytest
 
@@ -18,9 +18,9 @@ from deploy.terminal import plain
         ("日本語 – café\u00a0♫ \U0001f469\u200d\U0001f3a4", "日本語 – café\u00a0♫ \U0001f469\u200d\U0001f3a4"),
     ],
 )
-def test_only_what_acts_on_a_terminal_is_written_out(text: str, shown: str) -> None:
+def test_only_control_characters_are_escaped(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
-def test_a_newline_stays_where_it_is_wanted() -> None:
+def test_newlines_are_kept_on_request() -> None:
     assert plain("one\n\x1btwo", keep="\n") == "one\n\\x1btwo"

@@ -1,4 +1,4 @@
-"""A data directory whose `up` seems to run: this test's own process stands for all its parts."""
+"""A data folder of an `up` that appears to run: the test process stands in for all its children."""
 
 import os
 import pwd
@@ -19,7 +19,7 @@ URLS = {
 
 
 def fake_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
-    """Write what an `up` leaves; all roles unless some are named. Returns its credentials."""
+    """Write the run file and credentials of an `up` with the given roles, or all; return the credentials."""
     born = psutil.Process().create_time() if alive else 1.0
     write_run_file(
         data_dir,
@@ -29,7 +29,7 @@ def fake_up(data_dir: Path, *roles: str, alive: bool = True) -> Credentials:
 
 
 def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user whom the system does not know, as in a container with `--user 1234`."""
+    """Run as a user unknown to the system, as in a container with `--user 1234`."""
     for name in ("HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
 

@@ -1,4 +1,4 @@
-"""What is wrong here, and how to mend it."""
+"""The checks of `musicgen doctor`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 
 @pytest.fixture(scope="module")
 def nats_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A real broker, by role."""
+    """The URL of a real nats-server by role."""
     server, urls = embedded_nats(tmp_path_factory.mktemp("nats"))
     server.start()
     yield urls
@@ -36,19 +36,19 @@ def nats_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 
 @pytest.fixture(scope="module")
 def nats_url(nats_urls: dict[str, str]) -> str:
-    """As an operator reaches it."""
+    """The URL for an operator."""
     return nats_urls["operator"]
 
 
 @pytest.fixture(scope="module")
 def observer_url(nats_urls: dict[str, str]) -> str:
-    """As a program reaches it that may hear events alone."""
+    """The URL for an observer, who may only subscribe to events."""
     return nats_urls["observer"]
 
 
 @pytest.fixture(autouse=True)
 def _environment(nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings but the test's own: the broker, and an S3 port on which nobody listens."""
+    """Only the settings of the test: a real NATS, and an S3 port without a server."""
     for name in (*SETTINGS, "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NATS_URL", nats_url)
@@ -64,7 +64,7 @@ async def findings(data_dir: Path) -> dict[str, Finding]:
     return {finding.name: finding for finding in await run_checks(data_dir)}
 
 
-async def test_a_wrong_setting_is_the_only_finding_and_names_the_variable(
+async def test_an_invalid_setting_is_the_only_finding_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "http")
@@ -74,7 +74,7 @@ async def test_a_wrong_setting_is_the_only_finding_and_names_the_variable(
     assert finding.remedy
 
 
-async def test_every_part_is_looked_at(tmp_path: Path) -> None:
+async def test_every_part_is_checked(tmp_path: Path) -> None:
     found = await findings(tmp_path)
     assert list(found) == ["settings", "programs", "gpu", "memory", "disk", "model", "nats", "s3", "workers"]
     assert found["settings"].ok
@@ -83,14 +83,14 @@ async def test_every_part_is_looked_at(tmp_path: Path) -> None:
     assert found["nats"].ok
 
 
-async def test_a_server_of_ones_own_that_is_away_is_wrong(tmp_path: Path) -> None:
+async def test_an_unreachable_configured_server_is_an_error(tmp_path: Path) -> None:
     finding = (await findings(tmp_path))["s3"]
     assert finding.ok is False
     assert "127.0.0.1:1" in finding.detail
     assert "S3_ENDPOINT" in finding.remedy
 
 
-async def test_a_broker_that_nobody_answers_for_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreachable_nats_is_reported_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
     async with asyncio.timeout(10):
         finding = (await findings(tmp_path))["nats"]
@@ -98,7 +98,7 @@ async def test_a_broker_that_nobody_answers_for_is_told_soon(tmp_path: Path, mon
     assert "127.0.0.1:1" in finding.detail
 
 
-async def test_servers_of_a_cluster_are_looked_at_one_by_one(
+async def test_each_server_of_a_cluster_is_checked(
     tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = nats_url.partition("@")[0]
@@ -113,7 +113,7 @@ async def test_servers_of_a_cluster_are_looked_at_one_by_one(
     assert "127.0.0.1:2: " in finding.detail
 
 
-async def test_a_server_that_up_would_bring_is_only_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_up_starts_itself_is_only_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("S3_ENDPOINT")
     monkeypatch.setenv("S3_BUCKET", "no-such-bucket")
     finding = (await findings(tmp_path))["s3"]
@@ -141,9 +141,7 @@ async def test_a_folder_needs_both_files_of_a_checkpoint(
     assert all(name in finding.remedy for name in CHECKPOINT) is not ok
 
 
-async def test_a_model_of_the_hub_is_a_note_until_it_is_in_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_hub_model_is_a_note_until_it_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSICGEN_MODEL_SIZE", "small")
     finding = (await findings(tmp_path))["model"]
     assert finding.ok is None
@@ -154,7 +152,7 @@ async def test_a_model_of_the_hub_is_a_note_until_it_is_in_the_cache(
     assert (await findings(tmp_path))["model"].ok is True
 
 
-async def test_a_user_without_a_home_folder_has_no_model_in_a_cache(
+async def test_a_user_without_a_home_folder_has_no_cached_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_home(monkeypatch)
@@ -163,18 +161,18 @@ async def test_a_user_without_a_home_folder_has_no_model_in_a_cache(
     assert (await findings(tmp_path))["model"].ok is None
 
 
-async def test_a_data_directory_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
+async def test_a_missing_data_folder_is_fine(tmp_path: Path) -> None:
     assert "GB free" in (await findings(tmp_path / "not" / "yet"))["disk"].detail
 
 
-async def test_the_exit_code_says_whether_anything_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_exit_code_is_1_if_a_check_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert await doctor(tmp_path) == 1
     printed = capsys.readouterr().out
     assert "s3" in printed
     assert "→" in printed
 
 
-async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path: Path) -> None:
+async def test_having_no_worker_is_an_error(tmp_path: Path) -> None:
     finding = (await findings(tmp_path))["workers"]
     assert finding.ok is False
     assert "no worker serves a model" in finding.detail
@@ -189,7 +187,7 @@ async def test_no_worker_at_all_is_wrong_and_says_that_jobs_stay_queued(tmp_path
         (WorkerState.FAILED, False, "no worker serves a model: it says so"),
     ],
 )
-async def test_workers_are_heard_on_nats_without_a_gateway(
+async def test_without_a_gateway_workers_are_found_on_nats(
     tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch, state: WorkerState, ok: bool | None, words: str
 ) -> None:
     monkeypatch.setattr(doctor_module, "LISTEN_SECONDS", 1.0)
@@ -204,7 +202,7 @@ async def test_workers_are_heard_on_nats_without_a_gateway(
 
 
 async def announce(client: Client, state: WorkerState) -> None:
-    """As a worker does, more often."""
+    """Announce a worker, more often than a real one does."""
     info = WorkerInfo(
         worker_id="w1", model="starter", state=state, message="it says so", device="cpu", started_at=now(), version="1"
     )
@@ -213,9 +211,7 @@ async def announce(client: Client, state: WorkerState) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_workers_are_asked_of_a_gateway_where_one_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_workers_are_read_from_a_running_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def health(request: web.Request) -> web.Response:
         return web.json_response({"workers": []}, status=503)
 
@@ -236,7 +232,7 @@ async def test_without_gateway_and_nats_workers_are_a_note(tmp_path: Path, monke
     assert "musicgen up" in finding.detail
 
 
-async def test_a_user_that_may_not_hear_workers_is_told_that_none_can_be_seen(
+async def test_workers_are_a_note_for_a_user_without_permission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observer_url: str
 ) -> None:
     monkeypatch.setattr(doctor_module, "LISTEN_SECONDS", 1.0)

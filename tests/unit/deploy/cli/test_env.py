@@ -1,4 +1,4 @@
-"""What other programs need to reach a running `up`."""
+"""The variables that `musicgen env` exports."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_running_up_exports_the_operators_access_to_every_part(tmp_path: Path) -> None:
+def test_a_running_up_exports_operator_access_to_every_part(tmp_path: Path) -> None:
     credentials = fake_up(tmp_path)
     keys = credentials.s3_keys["operator"]
     assert exported_variables(tmp_path) == {
@@ -35,19 +35,19 @@ def test_a_running_up_exports_the_operators_access_to_every_part(tmp_path: Path)
     }
 
 
-def test_a_server_of_ones_own_is_not_exported(tmp_path: Path) -> None:
+def test_a_configured_server_is_not_exported(tmp_path: Path) -> None:
     fake_up(tmp_path, "gateway", "worker")
     assert exported_variables(tmp_path) == {"MUSICGEN_URL": URLS["gateway"]}
 
 
-def test_the_bucket_of_the_settings_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_bucket_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_BUCKET", "tunes")
     fake_up(tmp_path, "s3")
     assert exported_variables(tmp_path)["S3_BUCKET"] == "tunes"
 
 
 @pytest.mark.parametrize("stale", [False, True])
-def test_without_a_running_up_there_is_nothing_to_export(tmp_path: Path, stale: bool) -> None:
+def test_env_fails_without_a_running_up(tmp_path: Path, stale: bool) -> None:
     if stale:
         fake_up(tmp_path, alive=False)
     with pytest.raises(MusicgenError, match="No `musicgen up` runs on") as caught:
@@ -55,7 +55,7 @@ def test_without_a_running_up_there_is_nothing_to_export(tmp_path: Path, stale: 
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_shell_reads_back_what_was_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_can_evaluate_the_export_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_up(tmp_path)
     print_exports(tmp_path)
     lines = capsys.readouterr().out

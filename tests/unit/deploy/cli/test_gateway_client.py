@@ -1,4 +1,4 @@
-"""Where the gateway is, and its errors in words."""
+"""Finding the gateway, and readable errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from tests.unit.deploy.cli.fake_up import URLS, fake_up, without_home
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's data folder, which is the test's own."""
+    """The default data folder, inside the temporary folder of the test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("MUSICGEN_URL", raising=False)
     found = default_data_dir()
@@ -30,12 +30,12 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @asynccontextmanager
 async def request_to(server: BaseTestServer) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer of a server that stands for a gateway, as a client command gets it."""
+    """Send a request to a fake gateway as a client command does."""
     async with gateway_session(GatewayTarget(str(server.make_url("")))) as session, session.get("/") as response:
         yield response
 
 
-def test_without_any_hint_the_default_port_is_tried() -> None:
+def test_the_default_gateway_is_on_the_default_port() -> None:
     assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
@@ -44,17 +44,17 @@ def test_a_running_up_is_found(data_dir: Path) -> None:
     assert gateway_url(GatewayTarget()) == URLS["gateway"]
 
 
-def test_an_up_that_was_killed_is_not_asked(data_dir: Path) -> None:
+def test_a_killed_up_is_ignored(data_dir: Path) -> None:
     fake_up(data_dir, alive=False)
     assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
-def test_an_up_without_its_gateway_yet_is_not_asked(data_dir: Path) -> None:
+def test_an_up_without_a_gateway_is_ignored(data_dir: Path) -> None:
     fake_up(data_dir, "nats", "s3")
     assert gateway_url(GatewayTarget()) == DEFAULT_URL
 
 
-def test_the_variable_goes_before_the_running_up_and_the_option_before_both(
+def test_url_overrides_the_variable_which_overrides_a_running_up(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_up(data_dir)
@@ -63,7 +63,7 @@ def test_the_variable_goes_before_the_running_up_and_the_option_before_both(
     assert gateway_url(GatewayTarget("http://option:2/")) == "http://option:2"
 
 
-async def test_nobody_at_the_url_is_said_with_the_remedy() -> None:
+async def test_an_unreachable_gateway_is_reported_with_a_remedy() -> None:
     with pytest.raises(MusicgenError, match=r"No gateway answers at http://127\.0\.0\.1:1\.") as caught:
         async with gateway_session(GatewayTarget("http://127.0.0.1:1")) as session, session.get("/"):
             pass
@@ -80,7 +80,7 @@ async def test_nobody_at_the_url_is_said_with_the_remedy() -> None:
         (404, '{"title": "Not Found"}', "The gateway answered 404"),
     ],
 )
-async def test_an_error_is_told_in_the_gateways_words_if_it_has_some(status: int, body: str, words: str) -> None:
+async def test_errors_show_the_message_of_the_gateway(status: int, body: str, words: str) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=status, text=body)
 
@@ -95,12 +95,12 @@ async def test_an_error_is_told_in_the_gateways_words_if_it_has_some(status: int
             await read_json(response)
 
 
-async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def tell(request: web.Request) -> web.Response:
+async def test_the_api_key_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def echo_key(request: web.Request) -> web.Response:
         return web.json_response(request.headers.get("Authorization"))
 
     app = web.Application()
-    app.router.add_get("/", tell)
+    app.router.add_get("/", echo_key)
     async with TestServer(app) as server:
         for key, header in (("", None), ("k" * 16, "Bearer " + "k" * 16)):
             monkeypatch.setenv("MUSICGEN_API_KEY", key)
@@ -108,7 +108,7 @@ async def test_the_key_in_the_environment_is_sent(monkeypatch: pytest.MonkeyPatc
                 assert await read_json(response) == header
 
 
-async def test_a_missing_key_is_said_to_be_missing() -> None:
+async def test_a_missing_api_key_is_reported() -> None:
     async def refuse(request: web.Request) -> web.Response:
         return web.json_response({"detail": "An API key is needed."}, status=401)
 
@@ -123,13 +123,13 @@ async def test_a_missing_key_is_said_to_be_missing() -> None:
             await read_json(response)
 
 
-def test_a_data_folder_names_its_gateway_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_dir_overrides_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_up(tmp_path)
     monkeypatch.setenv("MUSICGEN_URL", "http://variable:1/")
     assert gateway_url(GatewayTarget(data_dir=tmp_path)) == URLS["gateway"]
 
 
-def test_a_data_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
+def test_a_data_folder_without_a_running_up_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(MusicgenError, match="No `musicgen up` with a gateway runs on") as caught:
         gateway_url(GatewayTarget(data_dir=tmp_path / "elsewhere"))
     assert str(tmp_path) in str(caught.value)
@@ -157,14 +157,14 @@ def test_a_data_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
         "http://\n/",
     ],
 )
-def test_what_is_no_gateways_url_is_refused_in_a_sentence_that_tells_no_password(url: str) -> None:
-    with pytest.raises(MusicgenError, match="is no URL of a gateway") as caught:
+def test_an_invalid_gateway_url_is_rejected_without_its_password(url: str) -> None:
+    with pytest.raises(MusicgenError, match="is not a gateway URL") as caught:
         gateway_url(GatewayTarget(url))
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://host", "https://host:1/", "http://[::1]:8000", "HTTP://HOST", "http://host/"])
-def test_scheme_host_and_port_are_a_gateways_url(url: str) -> None:
+def test_a_gateway_url_has_scheme_host_and_port(url: str) -> None:
     assert gateway_url(GatewayTarget(url)).lower() == url.lower().rstrip("/")
 
 
@@ -174,7 +174,7 @@ def test_a_user_without_a_home_folder_gets_the_default_port(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("command", ["up", "env", "doctor"])
-def test_a_command_that_needs_a_data_folder_says_so_to_a_user_without_a_home(
+def test_a_user_without_a_home_folder_is_asked_for_a_data_folder(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     without_home(monkeypatch)
@@ -185,11 +185,9 @@ def test_a_command_that_needs_a_data_folder_says_so_to_a_user_without_a_home(
 
 
 @pytest.mark.parametrize("key", ["two\nlines", "a key", "schlüssel", "\x1b[2J"])
-async def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+async def test_an_invalid_api_key_is_rejected_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("MUSICGEN_API_KEY", key)
-    with pytest.raises(MusicgenError, match="MUSICGEN_API_KEY holds a character") as caught:
+    with pytest.raises(MusicgenError, match="MUSICGEN_API_KEY contains a character") as caught:
         async with gateway_session(GatewayTarget("http://127.0.0.1:1")):
             pass
     assert key not in str(caught.value)
@@ -198,18 +196,18 @@ async def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
 @pytest.mark.parametrize(
     ("body", "needed"), [("<html>hello</html>", []), ("[]", ["job_id"]), ("null", ["job_id"]), ("{}", ["job_id"])]
 )
-async def test_an_answer_that_is_no_gateways_is_one_sentence(body: str, needed: list[str]) -> None:
+async def test_a_response_in_another_format_is_one_sentence(body: str, needed: list[str]) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(text=body)
 
     app = web.Application()
     app.router.add_get("/", handler)
     async with TestServer(app) as server, request_to(server) as response:
-        with pytest.raises(MusicgenError, match="not a gateway's"):
+        with pytest.raises(MusicgenError, match="in an unknown format"):
             await read_json(response, *needed)
 
 
-async def test_what_speaks_no_http_is_one_sentence() -> None:
+async def test_a_server_that_does_not_speak_http_is_one_sentence() -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"INFO {}\r\n")
         await writer.drain()
@@ -218,6 +216,6 @@ async def test_what_speaks_no_http_is_one_sentence() -> None:
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(MusicgenError, match="does not answer as a gateway does"):
+        with pytest.raises(MusicgenError, match="is not a gateway"):
             async with gateway_session(GatewayTarget(f"http://127.0.0.1:{port}")) as session, session.get("/"):
                 pass

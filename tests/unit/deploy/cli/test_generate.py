@@ -1,4 +1,4 @@
-"""`musicgen generate` at moments that a whole system hardly ever has."""
+"""`musicgen generate` in situations that are rare in a real system."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ REQUEST: dict[str, Any] = {"prompt": "tone", "duration": 1.0}
 
 
 class Gateway:
-    """Accepts a job as late as the test wants, and notes what is cancelled."""
+    """A fake gateway that accepts a job when the test allows it, and records cancellations."""
 
     def __init__(self, cancel_status: int = 200) -> None:
         self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
@@ -46,7 +46,7 @@ class Gateway:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-async def test_a_signal_while_the_job_is_being_accepted_cancels_it_all_the_same(
+async def test_a_signal_during_the_request_still_cancels_the_job(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     gateway = Gateway()
@@ -63,27 +63,25 @@ async def test_a_signal_while_the_job_is_being_accepted_cancels_it_all_the_same(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_job_that_could_not_be_cancelled_is_said_to_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_failed_cancellation_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gateway = Gateway(cancel_status=409)
     gateway.may_answer.set()
     async with TestServer(gateway.app()) as server:
         target = GatewayTarget(str(server.make_url("")))
-        # Without a WebSocket the command waits for the gateway to be back.
+        # Without a WebSocket endpoint the command keeps reconnecting.
         generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
         await gateway.asked.wait()
         os.kill(os.getpid(), signal.SIGTERM)
         assert await generating == 128 + signal.SIGTERM
     said = capsys.readouterr().err
-    assert "may go on" in said
+    assert "may still run" in said
     assert "nothing to cancel" in said
 
 
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("", "-o needs the name"),
+        ("", "-o needs a file"),
         ("no/such/folder.wav", "No such file or directory"),
         ("new/", "There is no folder"),
         ("loop", "Too many levels of symbolic links"),
@@ -92,7 +90,7 @@ async def test_a_job_that_could_not_be_cancelled_is_said_to_go_on(
         ("/proc/out.wav", "cannot be written"),
     ],
 )
-async def test_a_place_that_takes_no_file_is_refused_before_any_music_is_asked_for(
+async def test_an_unwritable_destination_fails_before_the_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -106,7 +104,7 @@ async def test_a_place_that_takes_no_file_is_refused_before_any_music_is_asked_f
     assert {each.name for each in tmp_path.iterdir()} == {"loop", "file"}
 
 
-async def test_a_socket_is_refused(tmp_path: Path) -> None:
+async def test_a_socket_is_rejected_as_destination(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(tmp_path / "s"))
         with pytest.raises(MusicgenError, match="is a socket"):
@@ -114,11 +112,11 @@ async def test_a_socket_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "s").is_socket()
 
 
-async def test_a_disk_without_room_for_the_music_is_told_before_any_is_asked_for(tmp_path: Path) -> None:
+async def test_a_full_disk_fails_before_the_request(tmp_path: Path) -> None:
     gateway = Gateway()
     with small_disk(tmp_path / "disk", 1):
         async with TestServer(gateway.app()) as server:
-            with pytest.raises(MusicgenError, match="too little for 60 s of music"):
+            with pytest.raises(MusicgenError, match="too little for 60 s of audio"):
                 await generate(
                     GatewayTarget(str(server.make_url(""))),
                     {**REQUEST, "duration": 60.0},

@@ -36,7 +36,7 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("cancel",), "JOB"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong(
+def test_an_invalid_command_line_names_the_problem(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in parsing_error(capsys, *arguments)
@@ -48,12 +48,12 @@ def test_no_worker_is_the_same_as_0_workers() -> None:
     assert _parser().parse_args(["up", "--workers", "3"]).workers == 3
 
 
-def test_cancel_keeps_nothing_unless_told_to() -> None:
+def test_cancel_keeps_nothing_by_default() -> None:
     assert _parser().parse_args(["cancel", "gen_abc123456789"]).keep is False
     assert _parser().parse_args(["cancel", "--keep", "gen_abc123456789"]).keep is True
 
 
-def test_generate_asks_for_8_seconds_unless_told_otherwise() -> None:
+def test_generate_defaults_to_8_seconds() -> None:
     options = _parser().parse_args(["generate", "a tone"])
     assert (options.prompt, options.duration, options.seed, options.model, options.output) == (
         "a tone",
@@ -72,7 +72,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("command", [["cancel", "gen_abc123456789"], ["jobs"], ["generate", "a"]])
-def test_a_gateway_that_is_not_there_is_one_line_and_exit_code_1(
+def test_an_unreachable_gateway_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     assert main([*command, "--url", "http://127.0.0.1:1"]) == 1
@@ -82,7 +82,7 @@ def test_a_gateway_that_is_not_there_is_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize("command", ["gateway", "worker"])
-def test_a_wrong_setting_stops_a_role_with_its_name(
+def test_an_invalid_setting_stops_the_role_and_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setenv("MAX_DURATION", "long")

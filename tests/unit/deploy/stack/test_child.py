@@ -39,7 +39,7 @@ async def run(children: list[Child], wanted: ChildSpec, folder: Path) -> Child:
     return child
 
 
-async def test_a_child_that_is_ready_tells_its_pid_and_stops_at_sigterm(tmp_path: Path, children: list[Child]) -> None:
+async def test_a_ready_child_reports_its_pid_and_stops_on_sigterm(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, SLEEP), tmp_path)
     await child.wait_until_ready()
     found = child.run_file_entry()
@@ -52,9 +52,7 @@ async def test_a_child_that_is_ready_tells_its_pid_and_stops_at_sigterm(tmp_path
     assert child.run_file_entry() is None
 
 
-async def test_a_child_that_ends_before_it_is_ready_fails_with_its_last_words(
-    tmp_path: Path, children: list[Child]
-) -> None:
+async def test_a_child_that_exits_early_fails_with_its_last_log_line(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, FAIL), tmp_path)
     with pytest.raises(ChildFailedError, match="tiny ended with 7") as caught:
         await child.wait_until_ready()
@@ -83,7 +81,7 @@ exit status 1
         ("", "it said nothing"),
     ],
 )
-async def test_a_failure_is_told_in_one_line_of_the_log(
+async def test_a_failure_quotes_one_line_of_the_log(
     tmp_path: Path, children: list[Child], said: str, reason: str
 ) -> None:
     program = f"import sys; print({said!r}, end=''); sys.exit(1)"
@@ -96,7 +94,7 @@ async def test_a_failure_is_told_in_one_line_of_the_log(
     assert second == f"  The whole log: {child.log_file}"
 
 
-async def test_only_the_log_of_this_start_is_read(tmp_path: Path, children: list[Child]) -> None:
+async def test_only_the_log_of_the_current_start_is_read(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, "print('[FTL] of yesterday')"), tmp_path)
     await child.wait()
     child.spec = spec(tmp_path, "print('of today')")
@@ -105,9 +103,7 @@ async def test_only_the_log_of_this_start_is_read(tmp_path: Path, children: list
     assert child.failure_reason() == "of today"
 
 
-async def test_an_answer_of_another_program_on_its_port_is_not_the_childs(
-    tmp_path: Path, children: list[Child]
-) -> None:
+async def test_another_program_on_the_port_does_not_count_as_the_child(tmp_path: Path, children: list[Child]) -> None:
     with socket.create_server((LOOPBACK, 0)) as other:
         port = other.getsockname()[1]
         child = await run(children, spec(tmp_path, SLEEP, ports=(port,)), tmp_path)
@@ -115,9 +111,7 @@ async def test_an_answer_of_another_program_on_its_port_is_not_the_childs(
             await child.wait_until_ready()
 
 
-async def test_a_child_that_does_not_get_ready_in_time_fails_but_can_be_stopped(
-    tmp_path: Path, children: list[Child]
-) -> None:
+async def test_a_child_that_is_not_ready_in_time_can_be_stopped(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, "import time; time.sleep(60)", ready_timeout=0.2), tmp_path)
     with pytest.raises(ChildFailedError, match=r"not ready after 0\.2 s"):
         await child.wait_until_ready()
@@ -125,7 +119,9 @@ async def test_a_child_that_does_not_get_ready_in_time_fails_but_can_be_stopped(
     assert child.exit_code == -signal.SIGTERM
 
 
-async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, children: list[Child]) -> None:
+async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_period(
+    tmp_path: Path, children: list[Child]
+) -> None:
     child = await run(children, spec(tmp_path, DEAF, grace=0.3), tmp_path)
     await child.wait_until_ready()
     started = time.monotonic()
@@ -134,7 +130,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
     assert 0.3 <= time.monotonic() - started < 3
 
 
-async def test_force_does_not_wait_for_the_grace(tmp_path: Path, children: list[Child]) -> None:
+async def test_force_skips_the_grace_period(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, DEAF, grace=60), tmp_path)
     await child.wait_until_ready()
     force = asyncio.Event()
@@ -147,7 +143,7 @@ async def test_force_does_not_wait_for_the_grace(tmp_path: Path, children: list[
     assert child.exit_code == -signal.SIGKILL
 
 
-async def test_a_frozen_child_is_woken_to_stop(tmp_path: Path, children: list[Child]) -> None:
+async def test_a_frozen_child_is_continued_to_stop(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, POLITE), tmp_path)
     await child.wait_until_ready()
     found = child.run_file_entry()
@@ -167,9 +163,7 @@ async def test_stopping_twice_or_before_the_start_is_fine(tmp_path: Path, childr
     assert child.exit_code == -signal.SIGTERM
 
 
-async def test_a_child_that_ended_can_be_started_again_and_its_log_goes_on(
-    tmp_path: Path, children: list[Child]
-) -> None:
+async def test_a_restarted_child_appends_to_its_log(tmp_path: Path, children: list[Child]) -> None:
     child = await run(children, spec(tmp_path, "print('hello')"), tmp_path)
     assert await child.wait() == 0
     await child.start()
@@ -177,7 +171,7 @@ async def test_a_child_that_ended_can_be_started_again_and_its_log_goes_on(
     assert child.log_file.read_text() == "hello\nhello\n"
 
 
-async def test_a_child_gets_its_own_environment_and_session_and_no_input(tmp_path: Path, children: list[Child]) -> None:
+async def test_a_child_has_its_own_environment_and_session_and_no_stdin(tmp_path: Path, children: list[Child]) -> None:
     program = (
         HEAD + "print(sorted(k for k in os.environ if k != 'LC_CTYPE'), os.getsid(0) == os.getpid(), sys.stdin.read())"
     )
@@ -233,7 +227,7 @@ async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
     await child.wait_until_ready()
 
 
-def test_a_child_that_begins_to_listen_between_two_looks_has_its_port(
+def test_a_child_that_starts_listening_during_the_check_has_its_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []

@@ -19,18 +19,18 @@ def secrets_of(credentials: Credentials) -> list[str]:
     return [*credentials.nats_passwords.values(), *(k.access_key for k in keys), *(k.secret_key for k in keys)]
 
 
-def test_they_are_made_once_and_kept(tmp_path: Path) -> None:
+def test_credentials_are_generated_once_and_kept(tmp_path: Path) -> None:
     assert load_credentials(tmp_path) == load_credentials(tmp_path)
 
 
-def test_two_directories_share_none(tmp_path: Path) -> None:
+def test_two_data_folders_share_no_secret(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first, second = load_credentials(tmp_path / "a"), load_credentials(tmp_path / "b")
     assert not set(secrets_of(first)) & set(secrets_of(second))
 
 
-def test_the_file_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         load_credentials(tmp_path)
@@ -40,7 +40,7 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> N
     assert [each.name for each in tmp_path.iterdir()] == [CREDENTIALS_FILE]
 
 
-def test_a_file_that_others_could_read_is_replaced_by_one_that_they_cannot(tmp_path: Path) -> None:
+def test_a_readable_file_is_replaced_by_a_private_one(tmp_path: Path) -> None:
     file = tmp_path / "s3.json"
     for open_one in (file, tmp_path / "s3.tmp"):
         open_one.write_text("old")
@@ -60,7 +60,7 @@ def test_every_secret_is_long_different_and_begins_with_a_letter(credentials: Cr
         assert len(secret) >= 20
 
 
-def test_each_role_has_a_password_and_nats_gets_them_by_variable(credentials: Credentials) -> None:
+def test_nats_conf_reads_the_password_of_each_role_from_a_variable(credentials: Credentials) -> None:
     environment = credentials.nats_environment()
     conf = (Path(__file__).parents[4] / "nats.conf").read_text()
     assert set(credentials.nats_passwords) == {"gateway", "worker", "operator", "observer"}
@@ -69,7 +69,7 @@ def test_each_role_has_a_password_and_nats_gets_them_by_variable(credentials: Cr
         assert f"$NATS_{role.upper()}_PASSWORD" in conf
 
 
-def test_the_gateway_may_only_read_and_the_worker_only_in_its_bucket(credentials: Credentials) -> None:
+def test_the_gateway_may_only_read_and_the_worker_may_write_its_bucket(credentials: Credentials) -> None:
     identities = json.loads(credentials.s3_configuration("tunes"))["identities"]
     actions = {each["name"]: set(each["actions"]) for each in identities}
     assert actions["gateway"] == {"Read:tunes", "List:tunes"}

@@ -39,14 +39,14 @@ def without_rights(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
-def test_a_new_data_folder_gets_its_logs_and_nothing_else(tmp_path: Path) -> None:
+def test_a_new_data_folder_gets_only_a_log_folder(tmp_path: Path) -> None:
     check_writable(tmp_path)
     check_writable(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["logs"]
 
 
 @pytest.mark.parametrize("part", PART_FOLDERS)
-def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, part: str) -> None:
+def test_an_unwritable_folder_is_reported_before_the_start(folder: Path, part: str) -> None:
     folder.chmod(0o777)
     for name in PART_FOLDERS:
         (folder / name).mkdir(mode=0o777)
@@ -60,7 +60,7 @@ def test_a_folder_of_someone_else_is_told_before_anything_starts(folder: Path, p
 
 @pytest.mark.parametrize("part", PART_FOLDERS)
 @pytest.mark.parametrize("what", ["file", "dangling link", "loop"])
-def test_what_is_no_folder_is_told_before_anything_starts(tmp_path: Path, part: str, what: str) -> None:
+def test_a_path_that_is_no_folder_is_reported_before_the_start(tmp_path: Path, part: str, what: str) -> None:
     if what == "file":
         (tmp_path / part).touch()
     else:
@@ -69,7 +69,7 @@ def test_what_is_no_folder_is_told_before_anything_starts(tmp_path: Path, part: 
         check_writable(tmp_path)
 
 
-def test_credentials_of_someone_else_are_told(folder: Path) -> None:
+def test_unreadable_credentials_are_reported(folder: Path) -> None:
     load_credentials(folder)
     if os.geteuid() != 0:
         (folder / "credentials.json").chmod(0)
@@ -81,7 +81,7 @@ def test_credentials_of_someone_else_are_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     "what", ["file", "file above", "dangling link", "name too long", "path too long", "unwritable"]
 )
-def test_up_refuses_a_data_folder_that_it_cannot_use_in_one_sentence(
+def test_up_rejects_an_unusable_data_folder_in_one_sentence(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -102,8 +102,8 @@ def test_up_refuses_a_data_folder_that_it_cannot_use_in_one_sentence(
     assert "✓" not in said.out
 
 
-def test_a_user_that_is_not_there_has_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_home_of_an_unknown_user_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["env", "--data-dir", "~no-such-user-here/data"])
     assert caught.value.code == 2
-    assert "cannot be found" in capsys.readouterr().err
+    assert "cannot be resolved" in capsys.readouterr().err

@@ -50,13 +50,13 @@ async def test_a_child_hangs_after_three_misses_in_a_row(time: Time, answers: st
     assert time.now == looks * HANG_CHECK_INTERVAL
 
 
-async def test_what_was_missed_while_the_machine_slept_does_not_count(time: Time) -> None:
+async def test_checks_missed_while_the_machine_slept_do_not_count(time: Time) -> None:
     """The supervisor was stopped for an hour in each of its first looks; the child's silence began at the fourth."""
     oversleeps = iter([3600.0] * MAX_MISSES + [0.0] * MAX_MISSES)
     assert await checks_until_hung(time, "-" * 2 * MAX_MISSES, oversleeps) == 2 * MAX_MISSES
 
 
-async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
+async def test_a_server_that_answers_or_disconnects_is_responsive() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"INFO {}\r\n")
         writer.close()
@@ -72,7 +72,7 @@ async def test_a_server_that_answers_or_closes_the_connection_reacts() -> None:
         server.close()
 
 
-async def test_a_port_that_nothing_is_heard_of_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_port_is_not_responsive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "HANG_CHECK_TIMEOUT", 0.2)
     with socket.create_server((LOOPBACK, 0)) as frozen:  # as of a process that was stopped: the kernel accepts for it
         assert not await is_responsive(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")

@@ -28,25 +28,23 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
     return port
 
 
-def test_no_other_part_gets_the_port_that_was_given_for_the_gateway(tmp_path: Path, port: int) -> None:
+def test_the_port_given_for_the_gateway_is_allocated(tmp_path: Path, port: int) -> None:
     stack(tmp_path, port)
     assert free_ports(1) == []
 
 
-def test_nor_the_port_of_the_setting(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_gateway_port_is_allocated(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", str(port))
     stack(tmp_path, None)
     assert free_ports(1) == []
 
 
-def test_a_given_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_a_given_port_that_is_taken_is_rejected(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server, pytest.raises(MusicgenError, match="is taken"):
         stack(tmp_path, server.getsockname()[1])
 
 
-def test_a_gateway_that_would_be_open_to_others_is_refused_before_anything_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_open_gateway_is_rejected_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_HOST", "0.0.0.0")
     with pytest.raises(SettingsError, match="GATEWAY_ALLOW_OPEN=1"):
         stack(tmp_path, None)
@@ -54,7 +52,7 @@ def test_a_gateway_that_would_be_open_to_others_is_refused_before_anything_runs(
     stack(tmp_path, None)
 
 
-def test_api_keys_are_the_gateways_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_gateway_gets_the_api_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = "k" * 16
     monkeypatch.setenv("API_KEYS", f"daw:{key}")
     made = stack(tmp_path, None)
@@ -73,23 +71,23 @@ def test_api_keys_are_the_gateways_alone(tmp_path: Path, monkeypatch: pytest.Mon
         ("fd00::7", "[fd00::7]"),
     ],
 )
-def test_the_gateways_url_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, shown: str) -> None:
+def test_the_url_of_the_gateway_is_reachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, shown: str
+) -> None:
     monkeypatch.setenv("GATEWAY_HOST", host)
     monkeypatch.setenv("GATEWAY_ALLOW_OPEN", "1")
     made = stack(tmp_path, None)
     assert made._gateway("nats://x", {}).urls == [f"http://{shown}:{made._gateway_port}"]
 
 
-async def test_servers_of_ones_own_are_given_to_every_part_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_configured_nats_servers_are_passed_on_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     servers = "nats://gateway:pw@one:4222, nats://gateway:pw@two:4222"
     monkeypatch.setenv("NATS_URL", servers)
     url = await stack(tmp_path, None)._nats()
     assert (url("gateway"), url("worker")) == (servers, servers)
 
 
-def test_one_wrong_server_stops_the_start_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_invalid_nats_server_is_rejected_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://gateway:S3CRET@one:4222, two:4222")
     with pytest.raises(SettingsError, match=r"NATS_URL must be .* Server 2 of 2 is wrong") as caught:
         stack(tmp_path, None)

@@ -8,7 +8,7 @@ from deploy.stack import ports as module
 from deploy.stack.ports import LOOPBACK, allocate, free_port_pairs, free_ports, is_free
 
 
-def test_a_port_is_free_until_somebody_listens_on_it() -> None:
+def test_a_port_is_free_until_a_server_listens_on_it() -> None:
     with socket.socket() as server:
         server.bind((LOOPBACK, 0))
         server.listen()
@@ -17,7 +17,7 @@ def test_a_port_is_free_until_somebody_listens_on_it() -> None:
     assert is_free(port)
 
 
-def test_a_port_that_a_closed_connection_still_holds_is_free() -> None:
+def test_a_port_in_time_wait_is_free() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
         client = socket.create_connection((LOOPBACK, port))
@@ -31,13 +31,13 @@ def test_an_address_of_another_machine_is_not_free() -> None:
     assert not is_free(8000, "192.0.2.1")
 
 
-def test_free_ports_are_different_and_free() -> None:
+def test_free_ports_are_distinct_and_free() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
     assert all(is_free(port) for port in ports)
 
 
-def test_pairs_lie_apart_and_share_no_port() -> None:
+def test_port_pairs_have_the_distance_and_share_no_port() -> None:
     pairs = free_port_pairs(4, 10_000)
     assert len(pairs) == 4
     assert all(second - first == 10_000 for first, second in pairs)
@@ -45,7 +45,7 @@ def test_pairs_lie_apart_and_share_no_port() -> None:
     assert all(second < 32_768 for _, second in pairs)
 
 
-def test_a_port_is_handed_out_once_though_nobody_listens_on_it_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_port_is_allocated_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports(1)
     monkeypatch.setattr(module, "PORT_RANGE", [port])
     assert is_free(port)
@@ -53,7 +53,7 @@ def test_a_port_is_handed_out_once_though_nobody_listens_on_it_yet(monkeypatch: 
     assert not allocate(port)
 
 
-def test_a_claimed_port_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_allocated_port_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = free_port_pairs(1, 10_000)[0]
     monkeypatch.setattr(module, "_allocated", set())
     monkeypatch.setattr(module, "PORT_RANGE", [first])
@@ -68,6 +68,6 @@ def test_both_halves_of_a_pair_are_allocated(monkeypatch: pytest.MonkeyPatch) ->
     assert free_ports(1) == []
 
 
-def test_a_taken_port_cannot_be_claimed() -> None:
+def test_a_taken_port_cannot_be_allocated() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         assert not allocate(server.getsockname()[1])

@@ -44,7 +44,7 @@ def running(folder: Path, role: str) -> RunningProcess:
     return found
 
 
-async def test_started_children_are_listed_and_told_with_their_url(tmp_path: Path) -> None:
+async def test_started_children_are_listed_and_printed_with_their_url(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, said):
         for name in ("first", "second"):
             await supervisor.start(spec(tmp_path, SLEEP, name=name))
@@ -54,7 +54,7 @@ async def test_started_children_are_listed_and_told_with_their_url(tmp_path: Pat
             assert running(tmp_path, name).pid == int((tmp_path / f"{name}.ready").read_text())
 
 
-async def test_children_that_are_started_together_do_not_wait_for_each_other(tmp_path: Path) -> None:
+async def test_children_started_together_do_not_wait_for_each_other(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, said):
         first, second = (spec(tmp_path, SLEEP, name=name) for name in ("first", "second"))
         first = replace(first, is_ready=second.is_ready)
@@ -63,7 +63,7 @@ async def test_children_that_are_started_together_do_not_wait_for_each_other(tmp
         assert [each.role for each in read_run_file(tmp_path)] == ["first", "second"]
 
 
-async def test_one_of_several_that_fails_to_start_fails_the_start_and_all_end(tmp_path: Path) -> None:
+async def test_a_failing_child_stops_those_started_with_it(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, _):
         with pytest.raises(ChildFailedError, match="no such port"):
             await supervisor.start(spec(tmp_path, FAIL, name="first"), spec(tmp_path, SLEEP, name="second"))
@@ -72,7 +72,7 @@ async def test_one_of_several_that_fails_to_start_fails_the_start_and_all_end(tm
         os.kill(pid, 0)
 
 
-async def test_a_stop_ends_the_last_one_first_and_removes_the_list(tmp_path: Path) -> None:
+async def test_children_stop_in_reverse_order_and_the_run_file_goes(tmp_path: Path) -> None:
     program = HEAD + (
         "def end(*_):\n"
         "    with ready.with_name('order').open('a') as order: order.write(ready.stem + ' ')\n"
@@ -87,7 +87,7 @@ async def test_a_stop_ends_the_last_one_first_and_removes_the_list(tmp_path: Pat
     assert not (tmp_path / RUN_FILE).exists()
 
 
-async def test_a_child_that_dies_is_started_again_and_both_are_said(tmp_path: Path) -> None:
+async def test_a_dead_child_is_restarted_and_both_are_reported(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, said):
         await supervisor.start(spec(tmp_path, SLEEP))
         before = running(tmp_path, "tiny").pid
@@ -99,7 +99,7 @@ async def test_a_child_that_dies_is_started_again_and_both_are_said(tmp_path: Pa
         os.kill(after, 0)
 
 
-async def test_each_further_death_waits_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_restart_delay_grows_with_every_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAYS", (0.01, 0.02, 0.03))
     program = HEAD + "ready.write_text('x')\nsys.exit(3)"
     async with supervised(tmp_path) as (supervisor, said):
@@ -112,7 +112,7 @@ async def test_each_further_death_waits_longer(tmp_path: Path, monkeypatch: pyte
     assert "exit code 3" in text
 
 
-async def test_a_child_that_cannot_start_fails_the_start_and_the_others_still_stop(tmp_path: Path) -> None:
+async def test_a_failing_child_stops_those_started_before(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, _):
         await supervisor.start(spec(tmp_path, SLEEP, name="first"))
         with pytest.raises(ChildFailedError, match="no such port"):
@@ -122,7 +122,7 @@ async def test_a_child_that_cannot_start_fails_the_start_and_the_others_still_st
         os.kill(pid, 0)
 
 
-async def test_a_stop_while_a_child_waits_to_be_restarted_starts_nothing(tmp_path: Path) -> None:
+async def test_a_stop_cancels_a_pending_restart(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, said):
         await supervisor.start(spec(tmp_path, SLEEP))
         os.kill(running(tmp_path, "tiny").pid, signal.SIGKILL)
@@ -131,7 +131,7 @@ async def test_a_stop_while_a_child_waits_to_be_restarted_starts_nothing(tmp_pat
     assert read_run_file(tmp_path) == []
 
 
-async def test_force_ends_all_at_once(tmp_path: Path) -> None:
+async def test_force_stops_all_children_at_once(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, _):
         for name in ("first", "second"):
             await supervisor.start(spec(tmp_path, DEAF, name=name, grace=60))
@@ -140,7 +140,7 @@ async def test_force_ends_all_at_once(tmp_path: Path) -> None:
             await supervisor.stop()
 
 
-async def test_a_start_begins_a_new_log(tmp_path: Path) -> None:
+async def test_a_start_truncates_the_log(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     log = tmp_path / "logs" / "tiny.log"
     log.write_text("of yesterday\n")
@@ -170,7 +170,7 @@ def server(folder: Path, **fields: Any) -> ChildSpec:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_child_that_is_frozen_is_ended_and_started_again(tmp_path: Path) -> None:
+async def test_a_frozen_child_is_restarted(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (supervisor, said):
         await supervisor.start(server(tmp_path))
         before = running(tmp_path, "tiny").pid
