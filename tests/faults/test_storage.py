@@ -70,7 +70,7 @@ async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_
             stack.callback(store.kill)
             await store.start_again()
             cluster = Cluster(tmp_path, nats_process[1], settings, stack)
-            cluster.constants = {"worker.attempt.TIMEOUT": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+            cluster.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
             (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
             await client.until(await client.accepted(), "completed")
             disk.fill()
