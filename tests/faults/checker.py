@@ -22,13 +22,13 @@ RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 
 
 @dataclass
-class Verdict:
+class Report:
     """How the jobs ended, and what is wrong with that, in words.
 
     Attributes:
         lost: accepted, and without a record.
         stuck: accepted, and not ended.
-        doubled: told to have ended other than once.
+        event_errors: told to have ended other than once.
         orphans: with files in storage and no result in the record.
     """
 
@@ -38,61 +38,61 @@ class Verdict:
     cancelled: int = 0
     lost: int = 0
     stuck: int = 0
-    doubled: int = 0
+    event_errors: int = 0
     orphans: int = 0
-    wrong: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def complain(self, kind: str, text: str) -> None:
-        """Count one more of `lost`, `stuck`, `doubled` or `orphans`."""
+    def add(self, kind: str, text: str) -> None:
+        """Count one more of `lost`, `stuck`, `event_errors` or `orphans`."""
         setattr(self, kind, getattr(self, kind) + 1)
-        self.wrong.append(f"{kind}: {text}")
+        self.problems.append(f"{kind}: {text}")
 
 
-async def judge(nats: Client, storage: Storage, history: History, timeout: float = 60.0) -> Verdict:
+async def check_history(nats: Client, storage: Storage, history: History, timeout: float = 60.0) -> Report:
     """Wait until nothing is left to do, then compare records, events and objects with each other and the history."""
-    verdict = Verdict(accepted=len(history.accepted), wrong=list(history.contradictions))
-    await _rest(nats, verdict, timeout)
+    report = Report(accepted=len(history.accepted), problems=list(history.contradictions))
+    await _rest(nats, report, timeout)
     records = await _records(nats)
     events = await _events(nats)
     objects = await _objects(storage)
     for job_id in sorted(history.accepted - records.keys()):
-        verdict.complain("lost", f"{job_id} has no record")
+        report.add("lost", f"{job_id} has no record")
     for job_id, record in records.items():
         if job_id in history.planted:
             continue
-        await _judge_job(verdict, history, storage, record, events[job_id], objects.get(job_id, set()))
-    return verdict
+        await _check_job(report, history, storage, record, events[job_id], objects.get(job_id, set()))
+    return report
 
 
-async def _judge_job(
-    verdict: Verdict, history: History, storage: Storage, record: dict[str, Any], events: list[Any], stored: set[str]
+async def _check_job(
+    report: Report, history: History, storage: Storage, record: dict[str, Any], events: list[Any], stored: set[str]
 ) -> None:
     job_id, status = record["job_id"], record["status"]
     if status not in TERMINAL:
-        verdict.complain("stuck", f"{job_id} is {status} for ever: {record['message']}")
+        report.add("stuck", f"{job_id} is {status} for ever: {record['message']}")
         return
-    setattr(verdict, status, getattr(verdict, status) + 1)
+    setattr(report, status, getattr(report, status) + 1)
     told = [(event["seq"], event["type"]) for event in events]
     if [kind for _, kind in told if kind in TERMINAL] != [status]:
-        verdict.complain("doubled", f"{job_id} is {status}, and its events are {told}")
+        report.add("event_errors", f"{job_id} is {status}, and its events are {told}")
     # A report may be late, but none has the number of a step or one beyond the end: clients would take it for news.
     steps = [number for number, kind in told if kind != "progress"]
     reports = {number for number, kind in told if kind == "progress"}
     if steps != sorted(steps) or reports & set(steps) or max(reports, default=0) > max(steps, default=0):
-        verdict.wrong.append(f"the events of {job_id} are out of order: {told}")
+        report.problems.append(f"the events of {job_id} are out of order: {told}")
     if history.seen.get(job_id, status) != status or (job_id in history.cancelled and status != "cancelled"):
-        verdict.wrong.append(f"{job_id} is {status} and was told to be {history.seen.get(job_id, 'cancelled')}")
+        report.problems.append(f"{job_id} is {status} and was told to be {history.seen.get(job_id, 'cancelled')}")
     # A job that was answered with another one's audio has no files of its own.
     files = [record["audio"], *record["outputs"]] if record["audio"] and not record["source"] else []
     if stored != {file["key"] for file in files}:
-        verdict.complain("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
+        report.add("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
         return
     for file in files:
         if await asyncio.to_thread(_checksum, storage, file["key"]) != file["sha256"]:
-            verdict.wrong.append(f"{file['key']} is not what the record says")
+            report.problems.append(f"{file['key']} is not what the record says")
 
 
-async def _rest(nats: Client, verdict: Verdict, timeout: float) -> None:
+async def _rest(nats: Client, report: Report, timeout: float) -> None:
     js = nats.jetstream()
 
     async def at_rest() -> bool:
@@ -107,7 +107,7 @@ async def _rest(nats: Client, verdict: Verdict, timeout: float) -> None:
         await eventually(at_rest, "every job ends and the queue is empty", timeout)
     except TimeoutError:
         left = (await js.stream_info(subjects.JOBS_STREAM)).state.messages
-        verdict.wrong.append(f"the system did not come to rest; messages in the queue: {left}")
+        report.problems.append(f"the system did not come to rest; messages in the queue: {left}")
 
 
 async def _records(nats: Client) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ class Client:
         self._history.note_accepted(answer["job_id"], key)
         return str(answer["job_id"])
 
-    async def accepted(self, prompt: str = "tone", duration: float = 0.5, **fields: Any) -> str:
+    async def submit(self, prompt: str = "tone", duration: float = 0.5, **fields: Any) -> str:
         """The id of a job, asked for until it is accepted."""
         job_id: str = await eventually(lambda: self.post(prompt, duration, **fields), "a job is accepted", 60)
         return job_id
@@ -79,7 +79,7 @@ class Client:
         found: dict[str, Any] = await eventually(reached, f"{job_id} gets {statuses}", timeout)
         return found
 
-    async def until_said(self, job_id: str, words: str, timeout: float = 60.0) -> None:
+    async def until_message(self, job_id: str, words: str, timeout: float = 60.0) -> None:
         """Return when the job's message has these words in it."""
 
         async def said() -> bool:
@@ -88,7 +88,7 @@ class Client:
 
         await eventually(said, f"{job_id} says {words}", timeout)
 
-    async def ends(self, jobs: list[str], timeout: float = 60.0) -> list[str]:
+    async def terminal_states(self, jobs: list[str], timeout: float = 60.0) -> list[str]:
         """How these jobs end."""
         return [
             found["status"] for found in await asyncio.gather(*(self.until(each, timeout=timeout) for each in jobs))

@@ -1,4 +1,4 @@
-"""A cluster for each test, and which tests run when."""
+"""A deployment for each test, and which tests run when."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.deployment import Cluster
+from tests.faults.deployment import Deployment
 from tests.servers import Server
 
 HERE = Path(__file__).parent
@@ -26,15 +26,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-async def cluster(
+async def deployment(
     nats_process: tuple[Server, dict[str, str]], s3_environment: dict[str, dict[str, str]], tmp_path: Path
-) -> AsyncIterator[Cluster]:
+) -> AsyncIterator[Deployment]:
     """Gateways and workers are started by the test; the broker is its own, the store is everybody's."""
     async with AsyncExitStack() as stack:
-        yield Cluster(tmp_path, nats_process[1], s3_environment, stack)
+        yield Deployment(tmp_path, nats_process[1], s3_environment, stack)
 
 
 @pytest.fixture
 def broker(nats_process: tuple[Server, dict[str, str]]) -> Server:
-    """The cluster's broker, to be killed and frozen."""
+    """The broker of the deployment, which the test may kill and freeze."""
     return nats_process[0]

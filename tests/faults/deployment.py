@@ -10,10 +10,10 @@ from nats.aio.client import Client as NatsClient
 from shared.nats_servers import parse_servers
 from shared.settings import load_settings
 from shared.storage import Storage
-from tests.faults.checker import Verdict, judge
+from tests.faults.checker import Report, check_history
 from tests.faults.client import Client
 from tests.faults.history import History
-from tests.faults.parts import gateway_part, worker_part
+from tests.faults.services import gateway_server, worker_server
 from tests.integration.jobs import HOUR, later
 from tests.integration.system import System
 from tests.servers import Server
@@ -21,7 +21,7 @@ from tests.servers import Server
 Environments = dict[str, dict[str, str]]
 
 
-class Cluster:
+class Deployment:
     """Starts gateways and workers on a broker and a store that the test has.
 
     Attributes:
@@ -39,16 +39,14 @@ class Cluster:
 
     async def gateway(self, **environment: str) -> tuple[Client, Server]:
         """A gateway that is ready, and its process."""
-        part, url = gateway_part(
-            self._folder, self._number(), self.environment("gateway") | environment, self.constants
-        )
+        part, url = self._gateway(environment)
         await self._start(part, f"gateway on {url}", environment)
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Client(url, http, self.history), part
 
-    def doomed_gateway(self, **environment: str) -> Server:
+    def launch_gateway(self, **environment: str) -> Server:
         """A gateway that was started and may never get ready."""
-        part, _ = gateway_part(self._folder, self._number(), self.environment("gateway") | environment, self.constants)
+        part, _ = self._gateway(environment)
         part.launch()
         self._stack.callback(part.kill)
         return part
@@ -59,7 +57,7 @@ class Cluster:
         await self._start(part, "worker", environment)
         return part
 
-    def doomed_worker(self, **environment: str) -> Server:
+    def launch_worker(self, **environment: str) -> Server:
         """A worker that was started and may never get ready."""
         part = self._worker(environment)
         part.launch()
@@ -79,25 +77,28 @@ class Cluster:
     def storage(self) -> Storage:
         return Storage(load_settings(self.environment("operator")))
 
-    async def judge(self, timeout: float = 60.0) -> Verdict:
-        """The verdict on everything that happened, when nothing is left to do."""
-        verdict = await judge(await self.nats(), self.storage(), self.history, timeout)
-        self.history.note("verdict", **vars(verdict))
-        return verdict
+    async def report(self, timeout: float = 60.0) -> Report:
+        """The report on everything that happened, when nothing is left to do."""
+        report = await check_history(await self.nats(), self.storage(), self.history, timeout)
+        self.history.note("report", **vars(report))
+        return report
 
-    async def sweep(self) -> None:
+    async def run_retention(self) -> None:
         """What workers do now and then, two hours from now: nothing that is nobody's is left."""
         retention = await System(self._nats_urls, self._s3, self._stack).retention()
         await retention.clean(later(2 * HOUR))
 
-    async def check(self, timeout: float = 60.0) -> Verdict:
-        """`judge`, and nothing may be wrong."""
-        verdict = await self.judge(timeout)
-        assert verdict.wrong == [], "\n".join(verdict.wrong)
-        return verdict
+    async def check(self, timeout: float = 60.0) -> Report:
+        """`report`, which may name no problem."""
+        report = await self.report(timeout)
+        assert report.problems == [], "\n".join(report.problems)
+        return report
+
+    def _gateway(self, environment: dict[str, str]) -> tuple[Server, str]:
+        return gateway_server(self._folder, self._number(), self.environment("gateway") | environment, self.constants)
 
     def _worker(self, environment: dict[str, str]) -> Server:
-        return worker_part(self._folder, self._number(), self.environment("worker") | environment, self.constants)
+        return worker_server(self._folder, self._number(), self.environment("worker") | environment, self.constants)
 
     async def _start(self, part: Server, what: str, environment: dict[str, str]) -> None:
         self._stack.callback(part.kill)

@@ -9,7 +9,7 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
 class History:
-    """Kept in memory for the verdict, and as lines of JSON for whoever has to find out.
+    """Kept in memory for the report, and as lines of JSON for whoever has to find out.
 
     Attributes:
         accepted: the jobs that were answered with 200.

@@ -25,7 +25,7 @@ class SmallDisk:
             except OSError:
                 return  # full, as it should be
 
-    def make_room(self) -> None:
+    def free(self) -> None:
         self._ballast.unlink()
 
 

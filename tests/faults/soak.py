@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.checker import Verdict
+from tests.faults.checker import Report
 from tests.faults.client import Client
-from tests.faults.deployment import Cluster
+from tests.faults.deployment import Deployment
 from tests.records import fill
 from tests.servers import Server, embedded_nats, embedded_s3
 
@@ -39,8 +39,8 @@ TIMEOUT = 180.0
 class Soak:
     """Everything that runs, and who breaks it."""
 
-    def __init__(self, cluster: Cluster, broker: Server, store: Server, source: random.Random) -> None:
-        self._cluster = cluster
+    def __init__(self, deployment: Deployment, broker: Server, store: Server, source: random.Random) -> None:
+        self._deployment = deployment
         self._broker = broker
         self._store = store
         self._random = source
@@ -51,27 +51,27 @@ class Soak:
     async def start(self) -> None:
         """Two gateways and two workers; the first of each is never touched."""
         for _ in range(2):
-            client, gateway = await self._cluster.gateway()
+            client, gateway = await self._deployment.gateway()
             self._clients.append(client)
             self._gateways.append(gateway)
-            self._workers.append(await self._cluster.worker())
+            self._workers.append(await self._deployment.worker())
 
-    async def run(self, seconds: float) -> Verdict:
-        """Load and faults for so long; then the verdict."""
+    async def run(self, seconds: float) -> Report:
+        """Load and faults for so long; then the report."""
         deadline = time.monotonic() + seconds
         settling = asyncio.create_task(self._settled(SETTLED * seconds))
         await asyncio.gather(self._break_things(deadline), *(self._ask(deadline) for _ in range(CLIENTS)))
         settled = await settling
-        verdict = await self._cluster.judge(TIMEOUT)
-        if verdict.orphans:
-            print(f"{verdict.orphans} jobs left files to the workers' sweep:", *verdict.wrong, sep="\n")
-            await self._cluster.sweep()
-            verdict = await self._cluster.judge(TIMEOUT)
+        report = await self._deployment.report(TIMEOUT)
+        if report.orphans:
+            print(f"{report.orphans} jobs left files to the workers' sweep:", *report.problems, sep="\n")
+            await self._deployment.run_retention()
+            report = await self._deployment.report(TIMEOUT)
         for name, megabytes in self.memory().items():
             print(f"{name} RSS {settled[name]:.1f} MB when settled, {megabytes:.1f} at the end")
             if megabytes > GROWTH * settled[name]:
-                verdict.wrong.append(f"memory: that of the {name} grows")
-        return verdict
+                report.problems.append(f"memory: that of the {name} grows")
+        return report
 
     async def _settled(self, seconds: float) -> dict[str, float]:
         await asyncio.sleep(seconds)
@@ -115,19 +115,19 @@ class Soak:
             await self._random.choice(faults)()
 
     async def _kill(self, part: Server) -> None:
-        self._cluster.history.note("killed", pid=part.pid)
+        self._deployment.history.note("killed", pid=part.pid)
         part.kill()
         await asyncio.sleep(self._random.uniform(0, 3))
         await part.start_again()
 
     async def _freeze(self, part: Server) -> None:
-        self._cluster.history.note("frozen", pid=part.pid)
+        self._deployment.history.note("frozen", pid=part.pid)
         part.freeze()
         await asyncio.sleep(self._random.uniform(0, 6))
         part.thaw()
 
     async def _stop(self, part: Server) -> None:
-        self._cluster.history.note("told to stop", pid=part.pid)
+        self._deployment.history.note("told to stop", pid=part.pid)
         part.terminate()
         await part.until_ended(60)
         await part.start_again()
@@ -141,12 +141,12 @@ async def soak(folder: Path, seconds: float, seed: int, records: int) -> bool:
         for server in (broker, store):
             await server.start_again()
             stack.callback(server.kill)
-        cluster = Cluster(folder, urls, settings, stack)
-        cluster.history.planted = frozenset(await fill(await cluster.nats(), records))
-        running = Soak(cluster, broker, store, random.Random(seed))
+        deployment = Deployment(folder, urls, settings, stack)
+        deployment.history.planted = frozenset(await fill(await deployment.nats(), records))
+        running = Soak(deployment, broker, store, random.Random(seed))
         await running.start()
-        verdict = await running.run(seconds)
-    for name in ("accepted", "completed", "failed", "cancelled", "lost", "doubled", "stuck", "orphans"):
-        print(f"{name:<12}{getattr(verdict, name):>8}")
-    print(*verdict.wrong, sep="\n")
-    return not verdict.wrong
+        report = await running.run(seconds)
+    for name in ("accepted", "completed", "failed", "cancelled", "lost", "event_errors", "stuck", "orphans"):
+        print(f"{name:<14}{getattr(report, name):>8}")
+    print(*report.problems, sep="\n")
+    return not report.problems

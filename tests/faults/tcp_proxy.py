@@ -8,7 +8,7 @@ from deploy.stack.ports import LOOPBACK
 BLOCK = 65536
 
 
-class Link:
+class TcpProxy:
     """Listens on a port of its own and passes everything on to `target`.
 
     Held up, it takes bytes and keeps them, as a network does that loses packets; cut, it refuses connections.
@@ -22,12 +22,12 @@ class Link:
         self._server: asyncio.Server | None = None
         self.port = 0
 
-    async def open(self) -> "Link":
+    async def open(self) -> "TcpProxy":
         self._server = await asyncio.start_server(self._connect, LOOPBACK, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    def hold(self) -> None:
+    def stall(self) -> None:
         """Nothing arrives any more, and nobody is told."""
         self._flowing.clear()
 

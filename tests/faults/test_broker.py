@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared import subjects
-from tests.faults.deployment import Cluster, Environments
+from tests.faults.deployment import Deployment, Environments
 from tests.faults.small_disk import small_disk
-from tests.faults.tcp_proxy import Link
+from tests.faults.tcp_proxy import TcpProxy
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats
 
 
 @pytest.mark.thorough
-async def test_a_broker_that_is_killed_five_times_under_load_loses_nothing(cluster: Cluster, broker: Server) -> None:
-    (client, _), *_ = await asyncio.gather(cluster.gateway(), cluster.worker(), cluster.worker())
+async def test_five_kills_of_the_broker_under_load_lose_nothing(deployment: Deployment, broker: Server) -> None:
+    (client, _), *_ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
     for number in range(5):
         takes: list[dict[str, Any]] = [{"prompt": ("tone", "slow")[n % 2], "key": f"{number}-{n}"} for n in range(10)]
         posting = [asyncio.create_task(client.post(**take)) for take in takes]
@@ -28,29 +28,29 @@ async def test_a_broker_that_is_killed_five_times_under_load_loses_nothing(clust
         await broker.start_again()
         await asyncio.gather(*posting)
         # What was refused may be made all the same: it is asked for again with its key, and there is one job for that.
-        await asyncio.gather(*(client.accepted(**take) for take in takes))
-    verdict = await cluster.check()
-    assert verdict.accepted == verdict.completed == 50
+        await asyncio.gather(*(client.submit(**take) for take in takes))
+    report = await deployment.check()
+    assert report.accepted == report.completed == 50
 
 
 @pytest.mark.thorough
-async def test_a_broker_that_hangs_means_503_and_one_job_for_one_key(cluster: Cluster, broker: Server) -> None:
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
-    running = await client.accepted("slow", 2.0)
+async def test_a_broker_that_hangs_means_503_and_one_job_for_one_key(deployment: Deployment, broker: Server) -> None:
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
+    running = await client.submit("slow", 2.0)
     await client.until(running, "processing")
     broker.freeze()
     assert await client.post(key="take-1") is None
     await asyncio.sleep(40)
     broker.thaw()
-    job_id = await client.accepted(key="take-1")
-    assert await client.ends([running, job_id]) == ["completed"] * 2
-    assert (await cluster.check()).completed == 2
+    job_id = await client.submit(key="take-1")
+    assert await client.terminal_states([running, job_id]) == ["completed"] * 2
+    assert (await deployment.check()).completed == 2
 
 
 @pytest.mark.thorough
-async def test_who_is_told_to_stop_while_the_broker_hangs_stops(cluster: Cluster, broker: Server) -> None:
-    (client, gateway), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
-    job_id = await client.accepted("slow", 30.0)
+async def test_who_is_told_to_stop_while_the_broker_hangs_stops(deployment: Deployment, broker: Server) -> None:
+    (client, gateway), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    job_id = await client.submit("slow", 30.0)
     await client.until(job_id, "processing")
     broker.freeze()
     # Long enough for more to be pending than the connection takes.
@@ -59,33 +59,33 @@ async def test_who_is_told_to_stop_while_the_broker_hangs_stops(cluster: Cluster
         process.terminate()
     assert [await process.until_ended(60) for process in (worker, gateway)] == [0, 0]
     broker.thaw()
-    client, _ = await cluster.gateway()
+    client, _ = await deployment.gateway()
     assert await client.delete(job_id) == 200
-    await cluster.worker()
-    await cluster.check()
+    await deployment.worker()
+    await deployment.check()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["held up", "cut"])
 async def test_a_worker_that_is_cut_off_and_its_successor_make_one_result(
-    cluster: Cluster, nats_process: tuple[Server, dict[str, str]], kind: str
+    deployment: Deployment, nats_process: tuple[Server, dict[str, str]], kind: str
 ) -> None:
     url = urlsplit(nats_process[1]["worker"])
-    link = await Link(url.port or 0).open()
-    far = f"nats://{url.username}:{url.password}@{url.hostname}:{link.port}"
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker(NATS_URL=far))
-    jobs = [await client.accepted("slow", 2.0) for _ in range(2)]
+    proxy = await TcpProxy(url.port or 0).open()
+    far = f"nats://{url.username}:{url.password}@{url.hostname}:{proxy.port}"
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(NATS_URL=far))
+    jobs = [await client.submit("slow", 2.0) for _ in range(2)]
     for job_id in jobs:
         await client.until(job_id, "processing")
-    link.hold() if kind == "held up" else await link.cut()
-    await cluster.worker()
-    assert await client.ends(jobs) == ["completed"] * 2
-    link.resume() if kind == "held up" else await link.open()
-    more = [await client.accepted() for _ in range(6)]
-    assert await client.ends(more) == ["completed"] * 6
-    verdict = await cluster.check()
-    assert verdict.completed == 8
-    await link.cut()
+    proxy.stall() if kind == "held up" else await proxy.cut()
+    await deployment.worker()
+    assert await client.terminal_states(jobs) == ["completed"] * 2
+    proxy.resume() if kind == "held up" else await proxy.open()
+    more = [await client.submit() for _ in range(6)]
+    assert await client.terminal_states(more) == ["completed"] * 6
+    report = await deployment.check()
+    assert report.completed == 8
+    await proxy.cut()
 
 
 @pytest.mark.parametrize(
@@ -96,30 +96,30 @@ async def test_a_worker_that_is_cut_off_and_its_successor_make_one_result(
         pytest.param(subjects.JOBS_STREAM, marks=pytest.mark.thorough),
     ],
 )
-async def test_jobs_survive_what_an_admin_deletes(cluster: Cluster, deleted: str) -> None:
-    client, _ = await cluster.gateway()
-    worker = await cluster.worker(MAX_CONCURRENT_JOBS="1")
-    jobs = [await client.accepted("slow", 1.5), *[await client.accepted() for _ in range(3)]]
+async def test_jobs_survive_what_an_admin_deletes(deployment: Deployment, deleted: str) -> None:
+    client, _ = await deployment.gateway()
+    worker = await deployment.worker(MAX_CONCURRENT_JOBS="1")
+    jobs = [await client.submit("slow", 1.5), *[await client.submit() for _ in range(3)]]
     await client.until(jobs[0], "processing")
-    js = (await cluster.nats()).jetstream()
+    js = (await deployment.nats()).jetstream()
     if deleted == "consumer":
         await js.delete_consumer(subjects.JOBS_STREAM, subjects.consumer_name("starter"))
     elif deleted == "messages":
         await js.purge_stream(subjects.JOBS_STREAM)
     else:
         await js.delete_stream(subjects.JOBS_STREAM)
-    assert await client.ends(jobs) == ["completed"] * 4
+    assert await client.terminal_states(jobs) == ["completed"] * 4
     assert worker.exit_code is None
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(cluster: Cluster) -> None:
-    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
-    await client.until(await client.accepted("slow", 2.0), "processing")
-    js = (await cluster.nats()).jetstream()
+async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(deployment: Deployment) -> None:
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    await client.until(await client.submit("slow", 2.0), "processing")
+    js = (await deployment.nats()).jetstream()
     await js.delete_stream(f"KV_{subjects.JOBS_BUCKET}")
-    await client.until(await client.accepted(), "completed")
+    await client.until(await client.submit(), "completed")
     assert worker.exit_code is None
 
     async def queue_is_empty() -> bool:
@@ -129,28 +129,28 @@ async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(cl
 
 
 @pytest.mark.thorough
-async def test_jobs_whose_deliveries_ran_out_are_delivered_again(cluster: Cluster) -> None:
+async def test_jobs_whose_deliveries_ran_out_are_delivered_again(deployment: Deployment) -> None:
     """As when somebody gives the consumer a limit while workers run."""
-    client, _ = await cluster.gateway()
-    worker = await cluster.worker()
-    js = (await cluster.nats()).jetstream()
+    client, _ = await deployment.gateway()
+    worker = await deployment.worker()
+    js = (await deployment.nats()).jetstream()
     consumer = (await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name("starter"))).config
     consumer.max_deliver = 1
     await js.add_consumer(subjects.JOBS_STREAM, consumer)
-    job_id = await client.accepted("slow", 2.0)
+    job_id = await client.submit("slow", 2.0)
     await client.until(job_id, "processing")
     worker.kill()
     # Started while the limit stands, a worker refuses to run, and says why.
-    refused = cluster.doomed_worker()
+    refused = deployment.launch_worker()
     assert await refused.until_ended() == 1
     assert "max_deliver = 1" in refused.log
     consumer.max_deliver = -1
     # The message has been given up by then.
     await asyncio.sleep(3)
     await js.add_consumer(subjects.JOBS_STREAM, consumer)
-    await cluster.worker()
+    await deployment.worker()
     await client.until(job_id, "completed")
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
@@ -162,9 +162,9 @@ async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
         broker, urls = embedded_nats(disk.folder)
         stack.callback(broker.kill)
         await broker.start_again()
-        cluster = Cluster(tmp_path, urls, s3_environment, stack)
-        client, _ = await cluster.gateway()
-        jobs = [await client.accepted() for _ in range(3)]
+        deployment = Deployment(tmp_path, urls, s3_environment, stack)
+        client, _ = await deployment.gateway()
+        jobs = [await client.submit() for _ in range(3)]
         disk.fill()
 
         async def refused() -> bool:
@@ -179,16 +179,16 @@ async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
         assert "If its disk was full, make room and restart it" in await eventually(
             obstacle, "the gateway is not ready"
         )
-        disk.make_room()
+        disk.free()
         # As docs/operations.md says: its streams stay closed until it starts again.
         broker.kill()
         await broker.start_again()
-        await cluster.worker()
-        jobs.append(await client.accepted())
+        await deployment.worker()
+        jobs.append(await client.submit())
 
         async def recovered() -> bool:
             return await obstacle() is None
 
         await eventually(recovered, "the gateway is ready again")
-        assert await client.ends(jobs) == ["completed"] * 4
-        await cluster.check()
+        assert await client.terminal_states(jobs) == ["completed"] * 4
+        await deployment.check()

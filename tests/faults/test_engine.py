@@ -4,20 +4,20 @@ import signal
 
 import psutil
 
-from tests.faults.deployment import Cluster
+from tests.faults.deployment import Deployment
 
 
-async def test_an_engine_that_hangs_is_started_anew_and_its_jobs_go_on(cluster: Cluster) -> None:
-    (client, _), worker = await cluster.gateway(), await cluster.worker(MUSICGEN_ENGINE_PATIENCE="1")
-    jobs = [await client.accepted("slow", 2.0, seed=number) for number in range(2)]
+async def test_an_engine_that_hangs_is_started_anew_and_its_jobs_go_on(deployment: Deployment) -> None:
+    (client, _), worker = await deployment.gateway(), await deployment.worker(MUSICGEN_ENGINE_PATIENCE="1")
+    jobs = [await client.submit("slow", 2.0, seed=number) for number in range(2)]
     for job_id in jobs:
         await client.until(job_id, "processing")
     (engine,) = psutil.Process(worker.pid).children()
     engine.send_signal(signal.SIGSTOP)
-    waiting = await client.accepted()
-    await client.until_said(jobs[0], "The engine hung")
-    assert await client.ends([*jobs, waiting]) == ["completed"] * 3
+    waiting = await client.submit()
+    await client.until_message(jobs[0], "The engine hung")
+    assert await client.terminal_states([*jobs, waiting]) == ["completed"] * 3
     assert not engine.is_running()
     # Nobody knows on which of the two it hung: none has used up a try.
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1, 1]
-    await cluster.check()
+    await deployment.check()

@@ -5,53 +5,53 @@ from typing import Any
 
 import pytest
 
-from tests.faults.deployment import Cluster
+from tests.faults.deployment import Deployment
 
 
 @pytest.mark.parametrize(
     "point", ["gateway.after_record", pytest.param("gateway.after_publish", marks=pytest.mark.thorough)]
 )
-async def test_a_job_whose_gateway_died_in_accepting_it_is_done_all_the_same(cluster: Cluster, point: str) -> None:
+async def test_a_job_completes_though_its_gateway_died_while_accepting_it(deployment: Deployment, point: str) -> None:
     (doomed, process), (client, _), _ = await asyncio.gather(
-        cluster.gateway(MUSICGEN_FAILPOINT=point), cluster.gateway(), cluster.worker()
+        deployment.gateway(MUSICGEN_FAILPOINT=point), deployment.gateway(), deployment.worker()
     )
     # The answer never came, so the client asks again, at the other gateway and with the same key.
     assert await doomed.post(key="take-1") is None
     assert await process.until_ended() == -9
-    job_id = await client.accepted(key="take-1")
+    job_id = await client.submit(key="take-1")
     await client.until(job_id, "completed")
-    assert (await cluster.check()).completed == 1
+    assert (await deployment.check()).completed == 1
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("point", "fields"), [("record", {}), ("record", {"seed": 7}), ("publish", {"seed": 7})])
 async def test_a_job_that_nobody_asks_for_again_is_done_as_well(
-    cluster: Cluster, point: str, fields: dict[str, Any]
+    deployment: Deployment, point: str, fields: dict[str, Any]
 ) -> None:
     """With a seed it follows, until its message is there and its record says so."""
     (doomed, process), _ = await asyncio.gather(
-        cluster.gateway(MUSICGEN_FAILPOINT=f"gateway.after_{point}"), cluster.worker()
+        deployment.gateway(MUSICGEN_FAILPOINT=f"gateway.after_{point}"), deployment.worker()
     )
     assert await doomed.post(**fields) is None
     assert await process.until_ended() == -9
-    await cluster.gateway()
+    await deployment.gateway()
 
-    assert (await cluster.check()).completed == 1
+    assert (await deployment.check()).completed == 1
 
 
 @pytest.mark.thorough
-async def test_a_cancel_whose_gateway_died_before_it_told_is_told_by_a_worker(cluster: Cluster) -> None:
-    doomed, process = await cluster.gateway(MUSICGEN_FAILPOINT="gateway.after_cancel")
-    job_id = await doomed.accepted()
+async def test_a_cancel_whose_gateway_died_before_it_told_is_told_by_a_worker(deployment: Deployment) -> None:
+    doomed, process = await deployment.gateway(MUSICGEN_FAILPOINT="gateway.after_cancel")
+    job_id = await doomed.submit()
     assert await doomed.delete(job_id) is None
     assert await process.until_ended() == -9
-    await cluster.worker()
-    assert (await cluster.check()).cancelled == 1
+    await deployment.worker()
+    assert (await deployment.check()).cancelled == 1
 
 
 @pytest.mark.thorough
-async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepted(cluster: Cluster) -> None:
-    (client, process), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
+async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepted(deployment: Deployment) -> None:
+    (client, process), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
     for _ in range(3):
         posting = [asyncio.create_task(client.post()) for _ in range(15)]
         # The others are on their way when the first one is told.
@@ -59,15 +59,15 @@ async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepte
         process.kill()
         await asyncio.gather(*posting)
         await process.start_again()
-    assert (await cluster.check()).accepted >= 3
+    assert (await deployment.check()).accepted >= 3
 
 
 @pytest.mark.thorough
-async def test_of_cancel_and_finish_at_the_same_moment_one_wins(cluster: Cluster) -> None:
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker(MAX_CONCURRENT_JOBS="8"))
+async def test_of_cancel_and_finish_at_the_same_moment_one_wins(deployment: Deployment) -> None:
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(MAX_CONCURRENT_JOBS="8"))
 
     async def race(number: int) -> None:
-        job_id = await client.accepted("tone", 0.5, seed=number)
+        job_id = await client.submit("tone", 0.5, seed=number)
         await client.until(job_id, "processing", "completed")
         await asyncio.sleep(number % 10 / 200)
         code = await client.delete(job_id, keep=number % 3 == 0)
@@ -76,6 +76,6 @@ async def test_of_cancel_and_finish_at_the_same_moment_one_wins(cluster: Cluster
 
     for start in range(0, 1000, 25):
         await asyncio.gather(*(race(number) for number in range(start, start + 25)))
-    verdict = await cluster.check()
-    assert verdict.completed + verdict.cancelled == 1000
-    assert min(verdict.completed, verdict.cancelled) > 0
+    report = await deployment.check()
+    assert report.completed + report.cancelled == 1000
+    assert min(report.completed, report.cancelled) > 0

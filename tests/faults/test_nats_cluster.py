@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from deploy.stack.ports import LOOPBACK
 from shared import subjects
 from shared.nats_servers import parse_servers
-from tests.faults.checker import Verdict
-from tests.faults.deployment import Cluster, Environments
+from tests.faults.checker import Report
+from tests.faults.deployment import Deployment, Environments
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats_cluster
 
@@ -32,17 +32,17 @@ async def _metrics(port: int) -> str:
         return await response.text()
 
 
-async def _check(cluster: Cluster) -> Verdict:
-    """The verdict, read again if an election comes in between."""
+async def _check(deployment: Deployment) -> Report:
+    """The report, read again if an election comes in between."""
 
-    async def judged() -> Verdict | None:
+    async def judged() -> Report | None:
         try:
-            return await cluster.check()
+            return await deployment.check()
         except (nats.errors.Error, nats.js.errors.APIError):
             return None
 
-    verdict: Verdict = await eventually(judged, "the verdict can be read")
-    return verdict
+    report: Report = await eventually(judged, "the report can be read")
+    return report
 
 
 class Brokers:
@@ -88,27 +88,27 @@ async def brokers(tmp_path: Path) -> AsyncIterator[Brokers]:
 
 
 @pytest.fixture
-async def cluster(
+async def deployment(
     brokers: Brokers, in_containers: bool, s3_environment: Environments, tmp_path: Path
-) -> AsyncIterator[Cluster]:
+) -> AsyncIterator[Deployment]:
     """Gateways and workers name all three servers, unless the test has it otherwise."""
     if in_containers:
         pytest.skip("needs brokers that the test can kill")
     async with AsyncExitStack() as stack:
-        yield Cluster(tmp_path, {role: ",".join(urls) for role, urls in brokers.urls.items()}, s3_environment, stack)
+        yield Deployment(tmp_path, {role: ",".join(urls) for role, urls in brokers.urls.items()}, s3_environment, stack)
 
 
 @pytest.mark.parametrize("fault", ["killed", pytest.param("frozen", marks=pytest.mark.thorough)])
 async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of(
-    cluster: Cluster, brokers: Brokers, fault: str
+    deployment: Deployment, brokers: Brokers, fault: str
 ) -> None:
     """They learn of the others from the cluster, and log in to those with the same password."""
     (client, gateway), worker = await asyncio.gather(
-        cluster.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3"),
-        cluster.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3"),
+        deployment.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3"),
+        deployment.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3"),
     )
     await brokers.until_replicated()
-    jobs = [await client.accepted("slow", 3.0) for _ in range(4)]
+    jobs = [await client.submit("slow", 3.0) for _ in range(4)]
     await client.until(jobs[0], "processing")
     if fault == "killed":
         brokers.servers[0].kill()
@@ -116,21 +116,21 @@ async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of
         brokers.servers[0].freeze()
         await asyncio.sleep(12)
     jobs.append(await eventually(lambda: client.post(key="after"), "a job is accepted", FAILOVER))
-    assert await client.ends(jobs) == ["completed"] * 5
+    assert await client.terminal_states(jobs) == ["completed"] * 5
     assert (gateway.exit_code, worker.exit_code) == (None, None)
     for part, variable in ((gateway, "GATEWAY_PORT"), (worker, "WORKER_METRICS_PORT")):
         assert "\nmusicgen_nats_reconnects_total 1.0\n" in await _metrics(int(part.environment[variable]))
-    verdict = await _check(cluster)
-    assert verdict.accepted == verdict.completed == 5
+    report = await _check(deployment)
+    assert report.accepted == report.completed == 5
 
 
 @pytest.mark.thorough
-async def test_each_server_of_a_cluster_may_be_killed_under_load(cluster: Cluster, brokers: Brokers) -> None:
+async def test_each_server_of_a_cluster_may_be_killed_under_load(deployment: Deployment, brokers: Brokers) -> None:
     """Whichever of them gateway and workers are connected to, leads the streams, or has the gateway's watch."""
     (client, _), *_ = await asyncio.gather(
-        cluster.gateway(NATS_URL=brokers.named("gateway"), NATS_REPLICAS="3"),
-        cluster.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
-        cluster.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
+        deployment.gateway(NATS_URL=brokers.named("gateway"), NATS_REPLICAS="3"),
+        deployment.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
+        deployment.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
     )
     for number, server in enumerate(brokers.servers):
         await brokers.until_replicated()
@@ -140,33 +140,33 @@ async def test_each_server_of_a_cluster_may_be_killed_under_load(cluster: Cluste
         server.kill()
         await asyncio.gather(*posting)
         last = await eventually(partial(client.post, key=f"{number}-after"), "a job is accepted", FAILOVER)
-        jobs = [await client.accepted(**take) for take in takes]
-        assert await client.ends([*jobs, last], 20) == ["completed"] * 11
+        jobs = [await client.submit(**take) for take in takes]
+        assert await client.terminal_states([*jobs, last], 20) == ["completed"] * 11
         await server.start_again()
-    verdict = await _check(cluster)
-    assert verdict.accepted == verdict.completed == 33
+    report = await _check(deployment)
+    assert report.accepted == report.completed == 33
 
 
 @pytest.mark.thorough
-async def test_a_cluster_with_one_server_down_is_enough_to_start(cluster: Cluster, brokers: Brokers) -> None:
-    await cluster.gateway(NATS_REPLICAS="3")
+async def test_a_cluster_with_one_server_down_is_enough_to_start(deployment: Deployment, brokers: Brokers) -> None:
+    await deployment.gateway(NATS_REPLICAS="3")
     await brokers.until_replicated()
     brokers.servers[1].kill()
     # Without NATS_REPLICAS: streams that exist keep the replicas that they have.
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
-    assert await client.ends([await client.accepted() for _ in range(3)]) == ["completed"] * 3
-    await _check(cluster)
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
+    assert await client.terminal_states([await client.submit() for _ in range(3)]) == ["completed"] * 3
+    await _check(deployment)
 
 
 @pytest.mark.thorough
 async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies(
-    cluster: Cluster, brokers: Brokers
+    deployment: Deployment, brokers: Brokers
 ) -> None:
     """Its own connection stands, so nothing but the silence of the watch tells."""
     for _ in range(10):
-        client, gateway = await cluster.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3")
+        client, gateway = await deployment.gateway(NATS_URL=brokers.named("gateway", 0), NATS_REPLICAS="3")
         await brokers.until_replicated()
-        found = await (await cluster.nats()).jetstream().consumers_info(f"KV_{subjects.JOBS_BUCKET}")
+        found = await (await deployment.nats()).jetstream().consumers_info(f"KV_{subjects.JOBS_BUCKET}")
         watch = max(found, key=lambda each: str(each.created))
         assert watch.cluster is not None
         host = watch.cluster.leader
@@ -174,8 +174,8 @@ async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies
             break
         gateway.terminate()
         await gateway.until_ended()
-    await cluster.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3")
-    job_id = await client.accepted("slow", 1.0)
+    await deployment.worker(NATS_URL=brokers.named("worker", 0), NATS_REPLICAS="3")
+    job_id = await client.submit("slow", 1.0)
     next(server for number, server in enumerate(brokers.servers, 1) if host == f"server-{number}").kill()
     assert (await client.until(job_id, timeout=FAILOVER))["status"] == "completed"
-    await _check(cluster)
+    await _check(deployment)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.deployment import Cluster, Environments
+from tests.faults.deployment import Deployment, Environments
 from tests.faults.small_disk import small_disk
 from tests.servers import Server, embedded_s3
 
@@ -15,49 +15,49 @@ Store = tuple[Server, Environments]
 
 
 @pytest.fixture
-async def fragile(
+async def deployment(
     nats_process: tuple[Server, dict[str, str]], s3_process: Store, tmp_path: Path
-) -> AsyncIterator[Cluster]:
-    """A cluster whose store the test may kill."""
+) -> AsyncIterator[Deployment]:
+    """A deployment whose store the test may kill."""
     async with AsyncExitStack() as stack:
-        yield Cluster(tmp_path, nats_process[1], s3_process[1], stack)
+        yield Deployment(tmp_path, nats_process[1], s3_process[1], stack)
 
 
 @pytest.mark.thorough
 async def test_audio_that_is_done_while_s3_is_away_is_delivered_and_computed_once(
-    fragile: Cluster, s3_process: Store
+    deployment: Deployment, s3_process: Store
 ) -> None:
-    (client, _), *_ = await asyncio.gather(fragile.gateway(), fragile.worker(), fragile.worker())
+    (client, _), *_ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
     s3_process[0].kill()
-    jobs = [await client.accepted("slow", 1.0) for _ in range(4)]
+    jobs = [await client.submit("slow", 1.0) for _ in range(4)]
     for job_id in jobs:
-        await client.until_said(job_id, "waits for S3")
+        await client.until_message(job_id, "waits for S3")
     # Longer than the lease, which is kept.
     await asyncio.sleep(3)
     await s3_process[0].start_again()
-    assert await client.ends(jobs) == ["completed"] * 4
+    assert await client.terminal_states(jobs) == ["completed"] * 4
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 4
-    await fragile.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
 async def test_a_broker_that_restarts_while_audio_waits_for_s3_has_nothing_computed_twice(
-    fragile: Cluster, broker: Server, s3_process: Store
+    deployment: Deployment, broker: Server, s3_process: Store
 ) -> None:
     """The broker forgets who has the jobs, and the workers have nothing to report but that they wait."""
-    (client, _), *_ = await asyncio.gather(fragile.gateway(), fragile.worker(), fragile.worker())
+    (client, _), *_ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
     s3_process[0].kill()
-    jobs = [await client.accepted() for _ in range(3)]
+    jobs = [await client.submit() for _ in range(3)]
     for job_id in jobs:
-        await client.until_said(job_id, "waits for S3")
+        await client.until_message(job_id, "waits for S3")
     broker.kill()
     await broker.start_again()
     # Other workers look twice meanwhile.
     await asyncio.sleep(5)
     await s3_process[0].start_again()
-    assert await client.ends(jobs) == ["completed"] * 3
+    assert await client.terminal_states(jobs) == ["completed"] * 3
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 3
-    await fragile.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
@@ -69,34 +69,34 @@ async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_
         async with AsyncExitStack() as stack:
             stack.callback(store.kill)
             await store.start_again()
-            cluster = Cluster(tmp_path, nats_process[1], settings, stack)
-            cluster.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
-            (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
-            await client.until(await client.accepted(), "completed")
+            deployment = Deployment(tmp_path, nats_process[1], settings, stack)
+            deployment.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+            (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
+            await client.until(await client.submit(), "completed")
             disk.fill()
-            status = await client.until(await client.accepted("tone", 20.0), timeout=90)
+            status = await client.until(await client.submit("tone", 20.0), timeout=90)
             assert (status["status"], status["attempts"]) == ("failed", 3)
             assert "could not be stored" in status["error_message"]
-            disk.make_room()
-            await client.until(await client.accepted(), "completed")
-            await cluster.check()
+            disk.free()
+            await client.until(await client.submit(), "completed")
+            await deployment.check()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("end", ["killed", "told to stop"])
 async def test_a_worker_that_starts_again_while_s3_is_away_uploads_what_it_had_made(
-    fragile: Cluster, s3_process: Store, tmp_path: Path, end: str
+    deployment: Deployment, s3_process: Store, tmp_path: Path, end: str
 ) -> None:
     spool = tmp_path / "spool"
-    (client, _), worker = await asyncio.gather(fragile.gateway(), fragile.worker(MUSICGEN_SPOOL_DIR=str(spool)))
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_SPOOL_DIR=str(spool)))
     s3_process[0].kill()
     # Whoever generates it again, dies of it.
-    job_id = await client.accepted(f"single {tmp_path / 'marker'}", 1.0)
-    await client.until_said(job_id, "waits for S3")
+    job_id = await client.submit(f"single {tmp_path / 'marker'}", 1.0)
+    await client.until_message(job_id, "waits for S3")
     worker.kill() if end == "killed" else worker.terminate()
     await worker.until_ended()
-    await asyncio.gather(s3_process[0].start_again(), fragile.worker(MUSICGEN_SPOOL_DIR=str(spool)))
+    await asyncio.gather(s3_process[0].start_again(), deployment.worker(MUSICGEN_SPOOL_DIR=str(spool)))
     status = await client.until(job_id, "completed")
     assert status["attempts"] == (2 if end == "killed" else 1)
-    await fragile.check()
+    await deployment.check()
     assert list(spool.iterdir()) == []

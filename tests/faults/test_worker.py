@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from shared.subjects import JOBS_STREAM
-from tests.faults.deployment import Cluster
+from tests.faults.deployment import Deployment
 from tests.integration.system import eventually
 
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
-async def test_a_job_whose_worker_is_killed_is_done_by_the_next(cluster: Cluster) -> None:
-    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
-    job_id = await client.accepted("slow", 1.0)
+async def test_a_job_whose_worker_is_killed_is_done_by_the_next(deployment: Deployment) -> None:
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    job_id = await client.submit("slow", 1.0)
     await client.until(job_id, "processing")
     worker.kill()
-    await cluster.worker()
+    await deployment.worker()
     assert (await client.until(job_id))["attempts"] == 2
-    assert (await cluster.check()).completed == 1
+    assert (await deployment.check()).completed == 1
 
 
 @pytest.mark.parametrize(
@@ -31,173 +31,173 @@ async def test_a_job_whose_worker_is_killed_is_done_by_the_next(cluster: Cluster
         pytest.param("worker.after_event", 1, marks=pytest.mark.thorough),
     ],
 )
-async def test_a_death_between_two_steps_ends_the_job_once(cluster: Cluster, point: str, attempts: int) -> None:
-    (client, _), doomed = await asyncio.gather(cluster.gateway(), cluster.worker(MUSICGEN_FAILPOINT=point))
-    job_id = await client.accepted()
+async def test_a_death_between_two_steps_ends_the_job_once(deployment: Deployment, point: str, attempts: int) -> None:
+    (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
+    job_id = await client.submit()
     assert await doomed.until_ended() == -9
-    await cluster.worker()
+    await deployment.worker()
     assert (await client.until(job_id, "completed"))["attempts"] == attempts
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("point", ["worker.after_put", "worker.after_claim"])
-async def test_a_job_that_is_cancelled_after_its_worker_died_leaves_nothing(cluster: Cluster, point: str) -> None:
-    (client, _), doomed = await asyncio.gather(cluster.gateway(), cluster.worker(MUSICGEN_FAILPOINT=point))
-    job_id = await client.accepted()
+async def test_a_job_that_is_cancelled_after_its_worker_died_leaves_nothing(deployment: Deployment, point: str) -> None:
+    (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
+    job_id = await client.submit()
     assert await doomed.until_ended() == -9
     assert await client.delete(job_id) == 200
-    await cluster.worker()
-    assert (await cluster.check()).cancelled == 1
+    await deployment.worker()
+    assert (await deployment.check()).cancelled == 1
 
 
 @pytest.mark.thorough
-async def test_a_worker_that_dies_in_handing_back_strands_nothing(cluster: Cluster) -> None:
+async def test_a_worker_that_dies_in_handing_back_strands_nothing(deployment: Deployment) -> None:
     point = "worker.after_hand_back"
-    (client, _), doomed = await asyncio.gather(cluster.gateway(), cluster.worker(MUSICGEN_FAILPOINT=point))
-    job_id = await client.accepted("slow", 30.0)
+    (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
+    job_id = await client.submit("slow", 30.0)
     await client.until(job_id, "processing")
     doomed.terminate()
     assert await doomed.until_ended() == -9
     assert (await client.until(job_id, "queued"))["attempts"] == 0
     assert await client.delete(job_id) == 200
-    await cluster.worker()
-    assert (await cluster.check()).cancelled == 1
+    await deployment.worker()
+    assert (await deployment.check()).cancelled == 1
 
 
-async def test_a_worker_that_was_frozen_for_longer_than_its_lease_changes_nothing(cluster: Cluster) -> None:
-    (client, _), frozen = await asyncio.gather(cluster.gateway(), cluster.worker())
-    job_id = await client.accepted("slow", 1.0)
+async def test_a_worker_that_was_frozen_for_longer_than_its_lease_changes_nothing(deployment: Deployment) -> None:
+    (client, _), frozen = await asyncio.gather(deployment.gateway(), deployment.worker())
+    job_id = await client.submit("slow", 1.0)
     await client.until(job_id, "processing")
     frozen.freeze()
-    await cluster.worker()
+    await deployment.worker()
     assert (await client.until(job_id, "completed"))["attempts"] == 2
     frozen.thaw()
     # It finds that out, and works again.
-    mates = [await client.accepted() for _ in range(6)]
-    assert await client.ends(mates) == ["completed"] * 6
-    await cluster.check()
+    mates = [await client.submit() for _ in range(6)]
+    assert await client.terminal_states(mates) == ["completed"] * 6
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_a_worker_that_freezes_and_one_that_takes_over_tell_one_end(cluster: Cluster) -> None:
+async def test_a_worker_that_freezes_and_one_that_takes_over_tell_one_end(deployment: Deployment) -> None:
     """Frozen again and again while it ends jobs, for longer than the broker remembers message ids."""
-    cluster.constants = {"shared.topology.EVENTS.duplicate_window": 0.5}
-    (client, _), frozen, _ = await asyncio.gather(cluster.gateway(), cluster.worker(), cluster.worker())
-    jobs = [await client.accepted(prompt, 0.5) for prompt in ("tone", "slow") * 10]
+    deployment.constants = {"shared.topology.EVENTS.duplicate_window": 0.5}
+    (client, _), frozen, _ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
+    jobs = [await client.submit(prompt, 0.5) for prompt in ("tone", "slow") * 10]
     for _ in range(4):
         frozen.freeze()
         await asyncio.sleep(3)
         frozen.thaw()
         await asyncio.sleep(0.3)
-    assert set(await client.ends(jobs)) <= {"completed", "failed"}
-    await cluster.check()
+    assert set(await client.terminal_states(jobs)) <= {"completed", "failed"}
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_a_stop_hands_back_what_runs(cluster: Cluster) -> None:
-    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
-    jobs = [await client.accepted("slow", 1.5) for _ in range(3)]
+async def test_a_stop_hands_back_what_runs(deployment: Deployment) -> None:
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    jobs = [await client.submit("slow", 1.5) for _ in range(3)]
     await client.until(jobs[1], "processing")
     worker.terminate()
     assert await worker.until_ended() == 0
-    await cluster.worker()
-    assert await client.ends(jobs) == ["completed"] * 3
+    await deployment.worker()
+    assert await client.terminal_states(jobs) == ["completed"] * 3
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 3
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_a_job_that_kills_its_worker_fails_after_three_and_the_queue_moves_on(cluster: Cluster) -> None:
-    client, _ = await cluster.gateway()
-    poison = await client.accepted("assassin")
-    others = [await client.accepted() for _ in range(4)]
+async def test_a_job_that_kills_its_worker_fails_after_three_and_the_queue_moves_on(deployment: Deployment) -> None:
+    client, _ = await deployment.gateway()
+    poison = await client.submit("assassin")
+    others = [await client.submit() for _ in range(4)]
     for _ in range(3):
-        assert await cluster.doomed_worker(MAX_CONCURRENT_JOBS="1").until_ended() == -9
-    await cluster.worker()
+        assert await deployment.launch_worker(MAX_CONCURRENT_JOBS="1").until_ended() == -9
+    await deployment.worker()
     status = await client.until(poison)
     assert (status["status"], status["attempts"]) == ("failed", 3)
     assert "3 workers died" in status["error_message"]
-    assert await client.ends(others) == ["completed"] * 4
-    await cluster.check()
+    assert await client.terminal_states(others) == ["completed"] * 4
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_jobs_beside_one_that_kills_its_worker_complete(cluster: Cluster) -> None:
+async def test_jobs_beside_one_that_kills_its_worker_complete(deployment: Deployment) -> None:
     """Together in two workers, and then each alone: whoever waits for its turn loses nothing by a third death."""
-    client, _ = await cluster.gateway()
-    mates = [await client.accepted("slow") for _ in range(2)]
-    poison = await client.accepted("assassin")
-    mates += [await client.accepted("slow")]
+    client, _ = await deployment.gateway()
+    mates = [await client.submit("slow") for _ in range(2)]
+    poison = await client.submit("assassin")
+    mates += [await client.submit("slow")]
     for _ in range(3):
-        assert await cluster.doomed_worker(MAX_CONCURRENT_JOBS="4").until_ended() == -9
-    await cluster.worker()
+        assert await deployment.launch_worker(MAX_CONCURRENT_JOBS="4").until_ended() == -9
+    await deployment.worker()
     assert (await client.until(poison))["status"] == "failed"
-    assert await client.ends(mates) == ["completed"] * 3
-    await cluster.check()
+    assert await client.terminal_states(mates) == ["completed"] * 3
+    await deployment.check()
 
 
 @pytest.mark.thorough
-async def test_a_job_too_large_for_the_memory_fails_and_the_others_go_on(cluster: Cluster) -> None:
-    (client, _), worker = await asyncio.gather(cluster.gateway(), cluster.worker())
-    jobs = [await client.accepted(prompt) for prompt in ("tone", "memory", "tone", "crash", "tone")]
-    assert await client.ends(jobs) == ["completed", "failed", "completed", "failed", "completed"]
+async def test_a_job_too_large_for_the_memory_fails_and_the_others_go_on(deployment: Deployment) -> None:
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    jobs = [await client.submit(prompt) for prompt in ("tone", "memory", "tone", "crash", "tone")]
+    assert await client.terminal_states(jobs) == ["completed", "failed", "completed", "failed", "completed"]
     assert worker.exit_code is None
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_workers_whose_clocks_differ_keep_their_leases(cluster: Cluster) -> None:
+async def test_workers_whose_clocks_differ_keep_their_leases(deployment: Deployment) -> None:
     """By as much as S3 takes in its signatures, which is a quarter of an hour."""
     (client, _), *_ = await asyncio.gather(
-        cluster.gateway(), cluster.worker(**skewed("+14m")), cluster.worker(**skewed("-14m"))
+        deployment.gateway(), deployment.worker(**skewed("+14m")), deployment.worker(**skewed("-14m"))
     )
     # The slow ones take longer than the lease.
-    jobs = [await client.accepted(prompt, 2.5) for prompt in ("tone", "slow") * 4]
-    assert await client.ends(jobs) == ["completed"] * 8
+    jobs = [await client.submit(prompt, 2.5) for prompt in ("tone", "slow") * 4]
+    assert await client.terminal_states(jobs) == ["completed"] * 8
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 8
-    await cluster.check()
+    await deployment.check()
 
 
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_a_worker_whose_clock_is_an_hour_off_says_so(cluster: Cluster) -> None:
-    cluster.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker(**skewed("+1h")))
-    status = await client.until(await client.accepted())
+async def test_a_worker_whose_clock_is_an_hour_off_says_so(deployment: Deployment) -> None:
+    deployment.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(**skewed("+1h")))
+    status = await client.until(await client.submit())
     assert (status["status"], status["attempts"]) == ("failed", 3)
     assert "Set this machine's clock" in status["error_message"]
     # Whether something lies in storage, only a worker can see that storage talks to.
-    await cluster.worker()
-    await cluster.check()
+    await deployment.worker()
+    await deployment.check()
 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(cluster: Cluster) -> None:
+async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(deployment: Deployment) -> None:
     """Its sweep meets jobs that another gateway accepted: it gives each a message again, and ends none.
 
     It is not ready, because S3 refuses signatures that are a week off.
     """
-    cluster.constants = {
+    deployment.constants = {
         "gateway.jobs.reconciler.STALL_TIME": 0.2,
         "gateway.jobs.reconciler.INTERVAL": 0.1,
         "gateway.jobs.reconciler.ABSENCE": 0.0,
     }
-    client, first = await cluster.gateway()
-    jobs = [await client.accepted("tone", 0.5) for _ in range(5)]
+    client, first = await deployment.gateway()
+    jobs = [await client.submit("tone", 0.5) for _ in range(5)]
     first.kill()
-    js = (await cluster.nats()).jetstream()
+    js = (await deployment.nats()).jetstream()
     await js.purge_stream(JOBS_STREAM)
-    cluster.doomed_gateway(**skewed("+7d"))
+    deployment.launch_gateway(**skewed("+7d"))
 
     async def are_back() -> bool:
         return (await js.stream_info(JOBS_STREAM)).state.messages == 5
 
     await eventually(are_back, "every job has a message again")
-    (client, _), _ = await asyncio.gather(cluster.gateway(), cluster.worker())
-    assert await client.ends(jobs) == ["completed"] * 5
-    await cluster.check()
+    (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
+    assert await client.terminal_states(jobs) == ["completed"] * 5
+    await deployment.check()
 
 
 def skewed(by: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import schemathesis
 from schemathesis.schemas import BaseSchema
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from tests.faults.parts import gateway_part, worker_part
+from tests.faults.services import gateway_server, worker_server
 from tests.servers import Server, embedded_nats
 
 HERE = Path(__file__).parent
@@ -49,8 +49,8 @@ def served(
     folder = tmp_path_factory.mktemp("served")
     with ExitStack() as stack:
         nats, urls = embedded_nats(folder / "nats")
-        gateway, url = gateway_part(folder, 1, {"NATS_URL": urls["gateway"], **s3_environment["gateway"]}, {})
-        worker = worker_part(folder, 2, {"NATS_URL": urls["worker"], **s3_environment["worker"]}, {})
+        gateway, url = gateway_server(folder, 1, {"NATS_URL": urls["gateway"], **s3_environment["gateway"]}, {})
+        worker = worker_server(folder, 2, {"NATS_URL": urls["worker"], **s3_environment["worker"]}, {})
         for server in (nats, gateway, worker):
             stack.callback(server.stop)
             server.start()

@@ -16,7 +16,7 @@ async def system(nats_urls: dict[str, str], s3_environment: dict[str, dict[str, 
 
 
 @pytest.fixture
-async def fragile(
+async def isolated(
     nats_process: tuple[Server, dict[str, str]], s3_environment: dict[str, dict[str, str]]
 ) -> AsyncIterator[System]:
     """A system whose broker the test may kill."""

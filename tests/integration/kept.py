@@ -33,7 +33,7 @@ async def check_kept(api: Api, listener: Listener, job_id: str) -> dict[str, Any
     assert status["actual_duration"] == pytest.approx(len(audio) / RATE)
     assert status["audio_url"] == f"/api/v1/download/{job_id}"
     await listener.until_ended(job_id)
-    (end,) = listener.ends[job_id]
+    (end,) = listener.terminal_events[job_id]
     assert (end["type"], end["audio_url"]) == ("cancelled", status["audio_url"])
     return status
 
@@ -43,7 +43,7 @@ async def check_nothing_kept(api: Api, system: System, listener: Listener, job_i
     status = await api.until(job_id, "cancelled", timeout=60)
     assert (status["audio_url"], status["actual_duration"]) == (None, None)
     await listener.until_ended(job_id)
-    assert [end["type"] for end in listener.ends[job_id]] == ["cancelled"]
+    assert [end["type"] for end in listener.terminal_events[job_id]] == ["cancelled"]
 
     async def gone() -> bool:
         return job_id not in await stored_jobs(system)

@@ -18,8 +18,8 @@ class Listener:
     """Hears every job from the moment at which it is made by `listen`."""
 
     def __init__(self) -> None:
-        self.pieces: dict[str, list[AudioChunk]] = {}
-        self.ends: dict[str, list[dict[str, Any]]] = {}
+        self.chunks: dict[str, list[AudioChunk]] = {}
+        self.terminal_events: dict[str, list[dict[str, Any]]] = {}
         self._samples: dict[str, list[Samples]] = {}
         self._something = asyncio.Condition()
 
@@ -30,26 +30,26 @@ class Listener:
         if header.seq == 0:
             self._samples[header.job_id] = []
         self._samples.setdefault(header.job_id, []).append(np.frombuffer(pcm, "<f4").reshape(-1, header.channels))
-        self.pieces.setdefault(header.job_id, []).append(header)
+        self.chunks.setdefault(header.job_id, []).append(header)
         async with self._something:
             self._something.notify_all()
 
     async def take_event(self, message: Msg) -> None:
         event = json.loads(message.data)
         if event["type"] in TERMINAL:
-            self.ends.setdefault(event["job_id"], []).append(event)
+            self.terminal_events.setdefault(event["job_id"], []).append(event)
         async with self._something:
             self._something.notify_all()
 
-    async def until_heard(self, job_id: str, count: int = 1) -> None:
+    async def until_chunks(self, job_id: str, count: int = 1) -> None:
         """Return when so many pieces of a job have come."""
         async with asyncio.timeout(30), self._something:
-            await self._something.wait_for(lambda: len(self.pieces.get(job_id, ())) >= count)
+            await self._something.wait_for(lambda: len(self.chunks.get(job_id, ())) >= count)
 
     async def until_ended(self, job_id: str) -> None:
         """Return when the job's end was told."""
         async with asyncio.timeout(30), self._something:
-            await self._something.wait_for(lambda: job_id in self.ends)
+            await self._something.wait_for(lambda: job_id in self.terminal_events)
 
     def samples(self, job_id: str) -> list[Samples]:
         """What was heard of a job's last attempt, each piece float32 of shape [frames, channels]."""
@@ -62,7 +62,7 @@ class Listener:
     def check_order(self, job_id: str) -> None:
         """Nothing is missing, nothing comes twice, only the last piece says that it is."""
         position = 0
-        pieces = self.pieces[job_id]
+        pieces = self.chunks[job_id]
         for number, piece in enumerate(pieces):
             assert (piece.seq, piece.first_sample) == (number, position)
             assert piece.last == (number == len(pieces) - 1)

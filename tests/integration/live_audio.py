@@ -1,4 +1,4 @@
-"""Hears a job while it is generated, and plays its worker: publishes pieces, and moves the record."""
+"""Live audio without a worker: publish chunks, update the record, and read a WebSocket."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.integration.system import Api, System, eventually
 Socket = aiohttp.ClientWebSocketResponse
 
 
-def piece(job_id: str, seq: int, attempt: int = 1, frames: int = 100, last: bool = False) -> bytes:
+def chunk(job_id: str, seq: int, attempt: int = 1, frames: int = 100, last: bool = False) -> bytes:
     """Audio as a worker sends it; every sample is `seq`."""
     header = AudioChunk(
         job_id=job_id,
@@ -33,12 +33,12 @@ def piece(job_id: str, seq: int, attempt: int = 1, frames: int = 100, last: bool
     return pack_chunk(header, bytes([seq % 256]) * frames * 4)
 
 
-async def publish(js: JetStreamContext, job_id: str, *pieces: bytes) -> None:
+async def publish_chunks(js: JetStreamContext, job_id: str, *pieces: bytes) -> None:
     for data in pieces:
         await js.publish(subjects.audio_subject(job_id), data)
 
 
-async def change(js: JetStreamContext, job_id: str, **fields: Any) -> None:
+async def update_record(js: JetStreamContext, job_id: str, **fields: Any) -> None:
     """Change a job's record, as its worker would, and tell."""
     records = Records(await js.key_value(subjects.JOBS_BUCKET))
     entry = await records.get(job_id)
@@ -46,7 +46,7 @@ async def change(js: JetStreamContext, job_id: str, **fields: Any) -> None:
     await publish_event(js, await records.update(entry, replace(entry.record, **fields)))
 
 
-async def hear(socket: Socket, count: int) -> list[bytes]:
+async def receive_chunks(socket: Socket, count: int) -> list[bytes]:
     """The next pieces; events in between are passed over."""
     heard: list[bytes] = []
     async with asyncio.timeout(20):
@@ -59,7 +59,7 @@ async def hear(socket: Socket, count: int) -> list[bytes]:
     return heard
 
 
-async def read(socket: Socket, *kinds: str) -> dict[str, Any]:
+async def receive_frame(socket: Socket, *kinds: str) -> dict[str, Any]:
     """The next text frame of one of these types; what comes before is passed over."""
     async with asyncio.timeout(20):
         while True:
@@ -71,26 +71,26 @@ async def read(socket: Socket, *kinds: str) -> dict[str, Any]:
                     return frame
 
 
-async def listen(socket: Socket, job_id: str) -> None:
+async def subscribe(socket: Socket, job_id: str) -> None:
     await socket.send_json({"type": "subscribe", "job_id": job_id, "audio": True})
 
 
-async def listeners(js: JetStreamContext) -> int:
+async def consumer_count(js: JetStreamContext) -> int:
     return len(await js.consumers_info(subjects.AUDIO_STREAM))
 
 
-async def until_listeners(js: JetStreamContext, count: int) -> None:
+async def until_consumers(js: JetStreamContext, count: int) -> None:
     async def reached() -> bool:
-        return await listeners(js) == count
+        return await consumer_count(js) == count
 
     await eventually(reached, f"{count} consumers")
 
 
-async def start(system: System) -> tuple[Api, JetStreamContext, str]:
+async def start_processing(system: System) -> tuple[Api, JetStreamContext, str]:
     """A gateway, JetStream for the test, and a job that is being generated."""
     api = await system.gateway()
     js = (await system.nats()).jetstream()
     job_id = await api.generate()
-    await change(js, job_id, status=JobStatus.PROCESSING, attempts=1)
+    await update_record(js, job_id, status=JobStatus.PROCESSING, attempts=1)
     await api.until(job_id, "processing")
     return api, js, job_id

@@ -17,13 +17,13 @@ async def test_the_audio_comes_while_the_job_is_processed_and_is_what_the_file_h
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=1.6, sample_format="float32")
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     assert (await api.status(job_id))["status"] == "processing"
-    assert job_id not in listener.ends
+    assert job_id not in listener.terminal_events
     await api.until(job_id, "completed")
     listener.check_order(job_id)
-    assert len(listener.pieces[job_id]) > 5
-    assert {(piece.sample_rate, piece.channels, piece.attempt) for piece in listener.pieces[job_id]} == {(RATE, 1, 1)}
+    assert len(listener.chunks[job_id]) > 5
+    assert {(piece.sample_rate, piece.channels, piece.attempt) for piece in listener.chunks[job_id]} == {(RATE, 1, 1)}
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
@@ -33,7 +33,7 @@ async def test_what_an_engine_makes_in_one_piece_comes_in_several(system: System
     job_id = await api.generate("tone", duration=30, sample_format="float32")
     await api.until(job_id, "completed")
     listener.check_order(job_id)
-    assert len(listener.pieces[job_id]) == 9
+    assert len(listener.chunks[job_id]) == 9
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
@@ -43,39 +43,39 @@ async def test_all_of_it_is_told_before_the_end_of_the_job(system: System) -> No
     jobs = [await api.generate("tone", duration=5, seed=number) for number in range(6)]
     for job_id in jobs:
         await listener.until_ended(job_id)
-        assert listener.pieces[job_id][-1].last
+        assert listener.chunks[job_id][-1].last
 
 
 async def test_who_comes_later_hears_it_from_the_beginning(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=1.2)
-    await listener.until_heard(job_id, 3)
+    await listener.until_chunks(job_id, 3)
     js = (await system.nats()).jetstream()
     late = await js.subscribe(subjects.audio_subject(job_id), ordered_consumer=True)
     headers: list[AudioChunk] = []
     while not headers or not headers[-1].last:
         headers.append(unpack_chunk((await late.next_msg(10)).data)[0])
-    await listener.until_heard(job_id, len(headers))
-    assert headers == listener.pieces[job_id]
+    await listener.until_chunks(job_id, len(headers))
+    assert headers == listener.chunks[job_id]
 
 
 async def test_a_cancelled_job_is_silent_from_then_on(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60)
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     assert await api.delete(job_id) == 200
 
     async def is_free() -> bool:
         return worker.worker.describe().busy == 0
 
     await eventually(is_free, "the slot is free")
-    heard = list(listener.pieces[job_id])
+    heard = list(listener.chunks[job_id])
     # What another job says afterwards has overtaken nothing.
     other = await api.generate("tone", duration=0.5)
     await listener.until_ended(other)
-    assert listener.pieces[job_id] == heard
+    assert listener.chunks[job_id] == heard
     assert not any(piece.last for piece in heard)
 
 
@@ -84,10 +84,10 @@ async def test_another_attempt_begins_anew(system: System, tmp_path: Path) -> No
     listener = await listen(system)
     job_id = await api.generate(f"once {tmp_path / 'marker'}", duration=0.6, sample_format="float32")
     assert (await api.until(job_id, "completed"))["attempts"] == 2
-    attempts = [piece.attempt for piece in listener.pieces[job_id]]
+    attempts = [piece.attempt for piece in listener.chunks[job_id]]
     assert (attempts[0], attempts[-1]) == (1, 2)
-    assert [piece.seq for piece in listener.pieces[job_id] if piece.attempt == 2] == list(range(attempts.count(2)))
-    assert not any(piece.last for piece in listener.pieces[job_id] if piece.attempt == 1)
+    assert [piece.seq for piece in listener.chunks[job_id] if piece.attempt == 2] == list(range(attempts.count(2)))
+    assert not any(piece.last for piece in listener.chunks[job_id] if piece.attempt == 1)
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
@@ -98,4 +98,4 @@ async def test_a_job_that_fails_has_no_last_piece(system: System) -> None:
     status = await api.until(job_id, "failed")
     assert "string snapped" in status["error_message"]
     await listener.until_ended(job_id)
-    assert [piece.last for piece in listener.pieces[job_id]] == [False] * 3
+    assert [piece.last for piece in listener.chunks[job_id]] == [False] * 3

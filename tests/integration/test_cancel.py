@@ -180,7 +180,7 @@ async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
     go_on.set()
     assert await cancelling == 200
     await _nothing_is_left(system, worker.worker, {job_id: await api.status(job_id)})
-    assert [end["type"] for end in listener.ends[job_id]] == ["cancelled"]
+    assert [end["type"] for end in listener.terminal_events[job_id]] == ["cancelled"]
 
 
 async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_cancel(

@@ -94,7 +94,7 @@ async def test_a_queued_job_whose_record_was_damaged_is_done_all_the_same(system
     await system.worker()
     assert (await api.until(job_id, "completed", "failed"))["status"] == "completed"
     await listener.until_ended(job_id)
-    assert len(listener.ends[job_id]) == 1
+    assert len(listener.terminal_events[job_id]) == 1
     assert counted("restored") > before
     assert api.services.index.damaged == {}
 
@@ -110,7 +110,7 @@ async def test_a_running_job_whose_record_is_damaged_is_put_back_by_its_worker(s
     status = await api.until(job_id, "completed", "failed")
     assert (status["status"], status["attempts"]) == ("completed", 1)
     await listener.until_ended(job_id)
-    assert len(listener.ends[job_id]) == 1
+    assert len(listener.terminal_events[job_id]) == 1
 
 
 @pytest.mark.usefixtures("no_gateway_mends")
@@ -125,7 +125,7 @@ async def test_a_job_that_no_gateway_puts_back_fails_and_holds_up_no_other(syste
     status = await api.until(job_id, "failed")
     assert status["error_message"] == DAMAGED
     await listener.until_ended(job_id)
-    assert [end["error_message"] for end in listener.ends[job_id]] == [DAMAGED]
+    assert [end["error_message"] for end in listener.terminal_events[job_id]] == [DAMAGED]
 
     async def done() -> bool:
         return await messages(system) == 0
@@ -273,7 +273,7 @@ async def test_an_end_that_was_announced_is_not_followed_by_another(system: Syst
         return await messages(system) == 0
 
     await eventually(taken, "the message is taken from the queue")
-    assert [end["type"] for end in listener.ends[job_id]] == ["completed"]
+    assert [end["type"] for end in listener.terminal_events[job_id]] == ["completed"]
     assert (await (await system.records()).bucket.get(job_id)).value == b"{}"
 
 

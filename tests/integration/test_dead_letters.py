@@ -171,13 +171,13 @@ async def test_a_damaged_advisory_is_ignored_with_a_warning(system: System, capl
 
 
 async def test_dead_letters_are_heard_of_after_the_broker_was_away(
-    fragile: System, nats_process: tuple[Server, Any], caplog: pytest.LogCaptureFixture
+    isolated: System, nats_process: tuple[Server, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    api, (server, _) = await fragile.gateway(), nats_process
+    api, (server, _) = await isolated.gateway(), nats_process
     server.kill()
     await server.start_again()
     await api.until_ready()
-    await _refuse_something(fragile, caplog)
+    await _refuse_something(isolated, caplog)
 
 
 async def _refuse_something(system: System, caplog: pytest.LogCaptureFixture) -> None:

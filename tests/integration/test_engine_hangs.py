@@ -36,7 +36,7 @@ async def test_a_job_that_hangs_can_be_cancelled(system: System, monkeypatch: py
     await system.worker(MAX_CONCURRENT_JOBS="1")
     listener = await listen(system)
     stuck = await api.generate("hang")
-    await listener.until_heard(stuck)
+    await listener.until_chunks(stuck)
     assert await api.delete(stuck) == 200
     await api.until(await api.generate("tone", duration=0.5), "completed")
     assert hangs() == before

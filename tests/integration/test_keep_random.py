@@ -36,7 +36,7 @@ async def test_at_random_moments_every_job_ends_once_and_nothing_else_is_left(sy
     assert await stored_jobs(system) & jobs.keys() == with_audio
     for job_id, status in jobs.items():
         await listener.until_ended(job_id)
-        assert [end["type"] for end in listener.ends[job_id]] == [status["status"]]
+        assert [end["type"] for end in listener.terminal_events[job_id]] == [status["status"]]
         if job_id in with_audio:
             assert len(await stored_audio(api, job_id)) == round(status["actual_duration"] * RATE)
 
@@ -50,7 +50,7 @@ async def test_stops_of_the_worker_at_random_moments_lose_no_wish(system: System
         worker = await system.worker()
         job_id = await api.generate("slow", duration=60, sample_format="float32")
         jobs.append(job_id)
-        await listener.until_heard(job_id, 1)
+        await listener.until_chunks(job_id, 1)
         assert await api.delete(job_id, keep=True) == 200
         await asyncio.sleep(source.uniform(0, 0.1))
         await worker.stop(grace=source.choice([0, 0.02, 0.1]))

@@ -41,12 +41,12 @@ async def test_a_job_stopped_in_the_middle_keeps_what_was_heard_of_it(system: Sy
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
     waiting = await api.generate("tone", duration=0.5)
-    await listener.until_heard(job_id, 3)
+    await listener.until_chunks(job_id, 3)
     stopped = time.monotonic()
     assert await api.delete(job_id, keep=True) == 200
     status = await check_kept(api, listener, job_id)
     assert 0.75 <= status["actual_duration"] < 10
-    assert listener.pieces[job_id][-1].last
+    assert listener.chunks[job_id][-1].last
     await api.until(waiting, "completed")
     # A second is the promise, and a loaded machine gets three.
     assert time.monotonic() - stopped < 3
@@ -59,7 +59,7 @@ async def test_the_record_alone_stops_a_job_too(system: System, monkeypatch: pyt
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     lose_hints(monkeypatch)
     assert await api.delete(job_id, keep=True) == 200
     await check_kept(api, listener, job_id)
@@ -100,7 +100,7 @@ async def test_a_plain_cancel_after_all_leaves_nothing(system: System, monkeypat
 
     before_upload(monkeypatch, cancel)
     job_id = await api.generate("slow", duration=60)
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     assert await api.delete(job_id, keep=True) == 200
     await check_nothing_kept(api, system, listener, job_id)
     await until_idle(system, worker)
@@ -118,7 +118,7 @@ async def test_a_worker_that_is_told_to_stop_stores_it_first(system: System, mon
 
     before_upload(monkeypatch, hang)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     assert await api.delete(job_id, keep=True) == 200
     await uploading.wait()
     await worker.stop(grace=0.1)
@@ -134,7 +134,7 @@ async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     lose_hints(monkeypatch)
     assert await api.delete(job_id, keep=True) == 200
     await worker.stop(grace=0.1)
@@ -149,7 +149,7 @@ async def test_what_was_made_before_the_engine_died_is_kept(system: System, monk
     listener = await listen(system)
     lose_hints(monkeypatch)
     job_id = await api.generate("poison", duration=1.0, sample_format="float32")
-    await listener.until_heard(job_id, 1)
+    await listener.until_chunks(job_id, 1)
     assert await api.delete(job_id, keep=True) == 200
     status = await check_kept(api, listener, job_id)
     assert status["actual_duration"] == pytest.approx(1.0)
@@ -187,7 +187,7 @@ async def test_a_worker_that_dies_takes_it_along(system: System, monkeypatch: py
     monkeypatch.setattr(Storage, "put_audio", store_and_hang)
     worker = await system.worker()
     job_id = await api.generate("slow", duration=60)
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     assert await api.delete(job_id, keep=True) == 200
     await stored.wait()
     await worker.vanish()

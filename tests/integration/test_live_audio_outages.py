@@ -10,7 +10,16 @@ from gateway.live.outbox import MAX_AUDIO_BYTES
 from shared import subjects
 from shared.errors import TopologyError
 from shared.topology import ensure_streams
-from tests.integration.live_audio import hear, listen, listeners, piece, publish, read, start, until_listeners
+from tests.integration.live_audio import (
+    chunk,
+    consumer_count,
+    publish_chunks,
+    receive_chunks,
+    receive_frame,
+    start_processing,
+    subscribe,
+    until_consumers,
+)
 from tests.integration.system import System, eventually
 from tests.servers import Server
 
@@ -20,57 +29,57 @@ LARGE = 200_000  # frames: 0.8 MB
 
 
 async def test_a_client_that_pauses_loses_nothing_and_the_gateway_holds_little(system: System) -> None:
-    api, js, job_id = await start(system)
-    pieces = [piece(job_id, seq, frames=LARGE) for seq in range(60)]
+    api, js, job_id = await start_processing(system)
+    pieces = [chunk(job_id, seq, frames=LARGE) for seq in range(60)]
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
-        await publish(js, job_id, *pieces)
+        await publish_chunks(js, job_id, *pieces)
         await asyncio.sleep(1.5)  # as long as it could take too much in
         (consumer,) = await js.consumers_info(subjects.AUDIO_STREAM)
         taken = 60 - (consumer.num_pending or 0)
         # The sockets' own buffers hold some megabytes too.
         assert taken * len(pieces[0]) < MAX_AUDIO_BYTES + 24_000_000
-        assert await hear(socket, 60) == pieces
+        assert await receive_chunks(socket, 60) == pieces
 
 
 async def test_a_client_that_does_not_read_loses_its_audio_first_and_still_gets_its_events(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 3.0)
-    api, js, job_id = await start(system)
-    pieces = [piece(job_id, seq, frames=LARGE) for seq in range(30)]
+    api, js, job_id = await start_processing(system)
+    pieces = [chunk(job_id, seq, frames=LARGE) for seq in range(30)]
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
-        await until_listeners(js, 1)
-        await publish(js, job_id, *pieces)
-        await until_listeners(js, 0)
-        error = await read(socket, "error")
+        await until_consumers(js, 1)
+        await publish_chunks(js, job_id, *pieces)
+        await until_consumers(js, 0)
+        error = await receive_frame(socket, "error")
         assert error["job_id"] == job_id
         assert "Download" in error["detail"]
         await api.delete(job_id)
-        assert (await read(socket, "cancelled"))["job_id"] == job_id
+        assert (await receive_frame(socket, "cancelled"))["job_id"] == job_id
         # It may try again.
-        await listen(socket, job_id)
-        assert await hear(socket, 30) == pieces
+        await subscribe(socket, job_id)
+        assert await receive_chunks(socket, 30) == pieces
 
 
 async def test_a_client_that_never_reads_is_cut_off(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 1.0)
-    api, js, job_id = await start(system)
+    api, js, job_id = await start_processing(system)
     deaf = await api.http.ws_connect(f"/ws?job_id={job_id}&audio=1")
-    await publish(js, job_id, *(piece(job_id, seq, frames=LARGE) for seq in range(30)))
+    await publish_chunks(js, job_id, *(chunk(job_id, seq, frames=LARGE) for seq in range(30)))
 
     async def cut_off() -> bool:
         return not api.services.websockets
 
     await eventually(cut_off, "the deaf client is cut off")
-    assert await listeners(js) == 0
+    assert await consumer_count(js) == 0
     await deaf.close()
 
 
 async def test_audio_goes_on_after_the_stream_was_deleted(system: System) -> None:
-    api, js, job_id = await start(system)
+    api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
-        await publish(js, job_id, piece(job_id, 0), piece(job_id, 1))
-        assert await hear(socket, 2) == [piece(job_id, 0), piece(job_id, 1)]
+        await publish_chunks(js, job_id, chunk(job_id, 0), chunk(job_id, 1))
+        assert await receive_chunks(socket, 2) == [chunk(job_id, 0), chunk(job_id, 1)]
         await js.delete_stream(subjects.AUDIO_STREAM)
 
         async def made_again() -> bool:
@@ -78,37 +87,37 @@ async def test_audio_goes_on_after_the_stream_was_deleted(system: System) -> Non
 
         await eventually(made_again, "the stream is made again")
         assert (await api.health())["status"] != "unhealthy"
-        await publish(js, job_id, piece(job_id, 2), piece(job_id, 3))
-        assert await hear(socket, 2) == [piece(job_id, 2), piece(job_id, 3)]
-    await until_listeners(js, 0)
+        await publish_chunks(js, job_id, chunk(job_id, 2), chunk(job_id, 3))
+        assert await receive_chunks(socket, 2) == [chunk(job_id, 2), chunk(job_id, 3)]
+    await until_consumers(js, 0)
 
 
-async def test_audio_goes_on_after_a_restart_of_nats(fragile: System, nats_process: Broker) -> None:
+async def test_audio_goes_on_after_a_restart_of_nats(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api, js, job_id = await start(fragile)
+    api, js, job_id = await start_processing(isolated)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
-        await publish(js, job_id, *(piece(job_id, seq) for seq in range(5)))
-        assert len(await hear(socket, 5)) == 5
+        await publish_chunks(js, job_id, *(chunk(job_id, seq) for seq in range(5)))
+        assert len(await receive_chunks(socket, 5)) == 5
         server.kill()
         await server.start_again()
         await api.until_ready()
-        js = (await fragile.nats()).jetstream()
+        js = (await isolated.nats()).jetstream()
         # The stream was in memory: what is published now has small numbers again.
-        await publish(js, job_id, piece(job_id, 5), piece(job_id, 6, last=True))
-        assert await hear(socket, 2) == [piece(job_id, 5), piece(job_id, 6, last=True)]
-    await until_listeners(js, 0)
+        await publish_chunks(js, job_id, chunk(job_id, 5), chunk(job_id, 6, last=True))
+        assert await receive_chunks(socket, 2) == [chunk(job_id, 5), chunk(job_id, 6, last=True)]
+    await until_consumers(js, 0)
 
 
-async def test_who_subscribes_while_nats_is_away_hears_when_it_is_back(fragile: System, nats_process: Broker) -> None:
+async def test_who_subscribes_while_nats_is_away_hears_when_it_is_back(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api, _, job_id = await start(fragile)
+    api, _, job_id = await start_processing(isolated)
     server.kill()
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
         await server.start_again()
         await api.until_ready()
-        js = (await fragile.nats()).jetstream()
-        await publish(js, job_id, piece(job_id, 0))
-        assert await hear(socket, 1) == [piece(job_id, 0)]
+        js = (await isolated.nats()).jetstream()
+        await publish_chunks(js, job_id, chunk(job_id, 0))
+        assert await receive_chunks(socket, 1) == [chunk(job_id, 0)]
 
 
 async def test_a_server_without_room_for_the_audio_says_what_to_do(system: System) -> None:

@@ -269,11 +269,11 @@ async def until_s3(api: Api, state: str) -> None:
     await eventually(seen, f"S3 is {state}")
 
 
-async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(fragile: System, nats_process: Any) -> None:
-    api = await fragile.gateway()
-    job_id = await plant_finished(fragile)
+async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(isolated: System, nats_process: Any) -> None:
+    api = await isolated.gateway()
+    job_id = await plant_finished(isolated)
     await api.status(job_id)
-    await damaged(fragile, delete, job_id)
+    await damaged(isolated, delete, job_id)
     nats_process[0].kill()
     await recipe_of(api, job_id)
     await nats_process[0].start_again()

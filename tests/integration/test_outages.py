@@ -24,9 +24,9 @@ async def _is_refused(api: Api) -> bool:
         return True
 
 
-async def test_without_nats_requests_get_503_and_later_all_goes_on(fragile: System, nats_process: Broker) -> None:
+async def test_without_nats_requests_get_503_and_later_all_goes_on(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api, _ = await fragile.gateway(), await fragile.worker()
+    api, _ = await isolated.gateway(), await isolated.worker()
     known = await api.generate(duration=0.5)
     await api.until(known, "completed")
     server.kill()
@@ -43,19 +43,19 @@ async def test_without_nats_requests_get_503_and_later_all_goes_on(fragile: Syst
     await api.until(await api.generate(duration=0.5), "completed")
 
 
-async def test_a_gateway_that_starts_before_nats_waits_for_it(fragile: System, nats_process: Broker) -> None:
+async def test_a_gateway_that_starts_before_nats_waits_for_it(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
     server.kill()
-    starting = asyncio.create_task(fragile.gateway())
+    starting = asyncio.create_task(isolated.gateway())
     await asyncio.sleep(1)
     assert not starting.done()
     await server.start_again()
     await (await starting).generate()
 
 
-async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, nats_process: Broker) -> None:
+async def test_a_broker_that_dies_during_a_job_loses_nothing(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api, _ = await fragile.gateway(), await fragile.worker()
+    api, _ = await isolated.gateway(), await isolated.worker()
     running = await api.generate("slow", duration=3)
     waiting = [await api.generate("tone", duration=0.5) for _ in range(3)]
     await api.until(running, "processing")
@@ -72,12 +72,12 @@ async def test_a_broker_that_dies_during_a_job_loses_nothing(fragile: System, na
     assert frames.count("completed") == 1
 
 
-async def test_a_broker_that_stands_still_holds_up_no_audio(fragile: System, nats_process: Broker) -> None:
+async def test_a_broker_that_stands_still_holds_up_no_audio(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api, _ = await fragile.gateway(), await fragile.worker()
-    listener = await listen(fragile)
+    api, _ = await isolated.gateway(), await isolated.worker()
+    listener = await listen(isolated)
     job_id = await api.generate("slow", duration=4, sample_format="float32")
-    await listener.until_heard(job_id, 2)
+    await listener.until_chunks(job_id, 2)
     server.freeze()
     await asyncio.sleep(3)
     server.thaw()
@@ -85,14 +85,16 @@ async def test_a_broker_that_stands_still_holds_up_no_audio(fragile: System, nat
     assert (status["attempts"], status["actual_duration"]) == (1, 4.0)
     # Some of it was dropped or not: what was heard is where it says it is.
     audio = await stored_audio(api, job_id)
-    assert listener.pieces[job_id][-1].last
-    for piece, heard in zip(listener.pieces[job_id], listener.samples(job_id), strict=True):
+    assert listener.chunks[job_id][-1].last
+    for piece, heard in zip(listener.chunks[job_id], listener.samples(job_id), strict=True):
         assert np.array_equal(heard, audio[piece.first_sample : piece.first_sample + piece.frames])
 
 
-async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(fragile: System, nats_process: Broker) -> None:
+async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(
+    isolated: System, nats_process: Broker
+) -> None:
     server, _ = nats_process
-    api = await fragile.gateway()
+    api = await isolated.gateway()
     job_id = await api.generate()
     server.kill()
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
@@ -103,9 +105,9 @@ async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(fragile
     assert {(frame["type"], frame["job_id"]) for frame in frames} == {("queued", job_id), ("error", "gen_000000000000")}
 
 
-async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(fragile: System, nats_process: Broker) -> None:
+async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
-    api = await fragile.gateway()
+    api = await isolated.gateway()
     headers = {"Idempotency-Key": "take-1"}
     server.freeze()
     async with api.http.post("/api/v1/generate", json={"prompt": "tone", "duration": 1.0}, headers=headers) as response:

@@ -92,7 +92,7 @@ async def test_midi_and_stems_are_made_stored_listed_and_downloaded(system: Syst
     assert await fetch(api, status["outputs"][0], proxy=True) == await fetch(api, status["outputs"][0])
     assert await keys(system, job_id) == {"audio.wav", "audio.mid", *(f"{name}.wav" for name in STREAMS)}
     await listener.until_ended(job_id)
-    (end,) = listener.ends[job_id]
+    (end,) = listener.terminal_events[job_id]
     assert end["outputs"] == status["outputs"]
     plain = await api.until(await api.generate("happy piano", duration=0.5), "completed")
     assert plain["outputs"] == []
@@ -104,7 +104,7 @@ async def test_a_stopped_job_keeps_the_outputs_of_what_was_made(system: System, 
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     listener = await listen(system)
     job_id = await api.generate("happy piano", duration=120, seed=3, outputs=BOTH)
-    await listener.until_heard(job_id, 3)
+    await listener.until_chunks(job_id, 3)
     assert await api.delete(job_id, keep=True) == 200
     status = await api.until(job_id, "cancelled", timeout=60)
     assert status["message"] == "Job cancelled; what was made is kept"
@@ -117,7 +117,7 @@ async def test_a_cancelled_job_leaves_nothing(system: System, checkpoint: Path) 
     api, worker = await system.gateway(**settings), await system.worker(**settings)
     listener = await listen(system)
     job_id = await api.generate("happy piano", duration=120, outputs=BOTH)
-    await listener.until_heard(job_id, 1)
+    await listener.until_chunks(job_id, 1)
     assert await api.delete(job_id) == 200
 
     async def is_idle() -> bool:
@@ -255,7 +255,7 @@ async def test_outputs_are_lost_with_the_engine_and_the_audio_is_not(
     api, _ = await system.gateway(), await system.worker(**SCORING)
     listener = await listen(system)
     job_id = await api.generate(prompt, duration=1.0, outputs=BOTH)
-    await listener.until_heard(job_id, 1)
+    await listener.until_chunks(job_id, 1)
     assert await api.delete(job_id, keep=True) == 200
     status = await api.until(job_id, "cancelled")
     assert status["message"] == "Job cancelled; what was made is kept, but no MIDI or stems of it"

@@ -17,7 +17,7 @@ async def test_a_poisonous_job_dies_alone_and_its_mates_complete(system: System)
     before = REGISTRY.get_sample_value("musicgen_engine_deaths_total") or 0.0
     mates = [await api.generate("slow", duration=2.0, seed=number) for number in range(5)]
     for job_id in mates:
-        await listener.until_heard(job_id)
+        await listener.until_chunks(job_id)
     poison = await api.generate("poison", duration=0.5)
     status = await api.until(poison, "failed", timeout=90)
     assert status["attempts"] == 3
@@ -44,18 +44,18 @@ async def test_suspects_run_one_after_the_other_and_then_all_run_together_again(
     listener = await listen(system)
     mates = [await api.generate("slow", duration=1.0, seed=number) for number in range(2)]
     for job_id in mates:
-        await listener.until_heard(job_id)
+        await listener.until_chunks(job_id)
     crash = await api.generate("crash", duration=0.5)
     for job_id in mates:
         await api.until(job_id, "completed", timeout=60)
-    first, second = ([piece.seq for piece in listener.pieces[job_id]] for job_id in mates)
+    first, second = ([piece.seq for piece in listener.chunks[job_id]] for job_id in mates)
     # Each was interrupted once, and begun anew.
     assert (first.count(0), second.count(0)) == (2, 2)
     await api.until(crash, "failed", timeout=60)
     together = [await api.generate("slow", duration=3.0, seed=number) for number in range(2)]
     for job_id in together:
-        await listener.until_heard(job_id)
-    assert not listener.ends.keys() & set(together)
+        await listener.until_chunks(job_id)
+    assert not listener.terminal_events.keys() & set(together)
 
 
 async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: System) -> None:
@@ -63,7 +63,7 @@ async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: Sys
     listener = await listen(system)
     mates = [await api.generate("slow", duration=60, seed=number) for number in range(3)]
     for job_id in mates:
-        await listener.until_heard(job_id)
+        await listener.until_chunks(job_id)
     crash = await api.generate("crash", duration=0.5)
 
     async def waiting() -> list[str] | None:
@@ -90,7 +90,7 @@ async def test_the_mates_of_a_job_that_would_not_stop_are_no_suspects(
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     mate = await api.generate("slow", duration=3.0)
-    await listener.until_heard(mate)
+    await listener.until_chunks(mate)
     stuck = await api.generate("deaf", duration=60)
     await api.until(stuck, "processing")
     # In the engine, too.

@@ -85,10 +85,10 @@ async def test_records_are_followed_on_when_an_admin_deletes_the_consumer(system
 
 
 async def test_after_a_reconnection_only_what_changed_is_read(
-    fragile: System, nats_process: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    isolated: System, nats_process: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = await fill(await fragile.nats(), 50)
-    api, server = await fragile.gateway(), nats_process[0]
+    jobs = await fill(await isolated.nats(), 50)
+    api, server = await isolated.gateway(), nats_process[0]
     read: list[str] = []
     take = api.services.index._apply_batch
 
@@ -100,7 +100,7 @@ async def test_after_a_reconnection_only_what_changed_is_read(
     server.kill()
     await server.start_again()
     await api.until_ready()
-    job_id = await plant_finished(fragile)
+    job_id = await plant_finished(isolated)
     await eventually(lambda: _knows(api, job_id), "the gateway hears of the job")
     assert read == [job_id]
     assert await _knows(api, jobs[0])

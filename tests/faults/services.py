@@ -26,7 +26,7 @@ CONSTANTS: dict[str, Any] = {
 }
 
 
-def gateway_part(
+def gateway_server(
     folder: Path, number: int, environment: dict[str, str], constants: dict[str, Any]
 ) -> tuple[Server, str]:
     """A gateway that was not started yet, and its URL."""
@@ -36,7 +36,7 @@ def gateway_part(
     return _part("gateway", folder, number, own | environment, constants, ready), f"http://{LOOPBACK}:{port}"
 
 
-def worker_part(folder: Path, number: int, environment: dict[str, str], constants: dict[str, Any]) -> Server:
+def worker_server(folder: Path, number: int, environment: dict[str, str], constants: dict[str, Any]) -> Server:
     """A worker that was not started yet; ready when its engine is."""
     (port,) = free_ports(1)
     own = {
