@@ -1,18 +1,21 @@
 """Stopping a job and keeping what it made: in the middle, too early, too late, and while things break."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 from shared import subjects
 from shared.storage import Storage, Upload
-from tests.integration.jobs import stored_jobs
-from tests.integration.kept import check_kept, check_nothing_kept, until_idle
-from tests.integration.listener import listen
-from tests.integration.system import System
+from tests.integration.jobs import stored_audio, stored_jobs
+from tests.integration.listener import Listener, listen
+from tests.integration.system import Api, RunningWorker, System, eventually
 
+RATE = 32_000
 Put = Callable[[Storage, str, bytes, dict[str, str]], Awaitable[Upload]]
 
 
@@ -34,6 +37,45 @@ def before_upload(monkeypatch: pytest.MonkeyPatch, action: Callable[[str], Await
         return await upload(storage, job_id, data, metadata)
 
     monkeypatch.setattr(Storage, "put_audio", disturbed)
+
+
+async def until_idle(system: System, worker: RunningWorker) -> None:
+    """Return when the worker has nothing to do and the queue is empty."""
+    js = (await system.nats()).jetstream()
+
+    async def idle() -> bool:
+        messages = (await js.stream_info(subjects.JOBS_STREAM)).state.messages
+        return worker.worker.describe().busy == 0 and not worker.worker._handling and messages == 0
+
+    await eventually(idle, "everything is done")
+
+
+async def check_kept(api: Api, listener: Listener, job_id: str) -> dict[str, Any]:
+    """The job is cancelled, and what was heard of it is what its file holds; returns its status."""
+    status = await api.until(job_id, "cancelled")
+    audio = await stored_audio(api, job_id)
+    assert np.array_equal(listener.audio(job_id), audio)
+    assert status["message"] == "Job cancelled; what was made is kept"
+    assert status["actual_duration"] == pytest.approx(len(audio) / RATE)
+    assert status["audio_url"] == f"/api/v1/download/{job_id}"
+    await listener.until_ended(job_id)
+    (end,) = listener.terminal_events[job_id]
+    assert (end["type"], end["audio_url"]) == ("cancelled", status["audio_url"])
+    return status
+
+
+async def check_nothing_kept(api: Api, system: System, listener: Listener, job_id: str) -> dict[str, Any]:
+    """The job is cancelled, and nothing of it is stored; returns its status."""
+    status = await api.until(job_id, "cancelled", timeout=60)
+    assert (status["audio_url"], status["actual_duration"]) == (None, None)
+    await listener.until_ended(job_id)
+    assert [end["type"] for end in listener.terminal_events[job_id]] == ["cancelled"]
+
+    async def gone() -> bool:
+        return job_id not in await stored_jobs(system)
+
+    await eventually(gone, "nothing is stored")
+    return status
 
 
 async def test_a_job_stopped_in_the_middle_keeps_what_was_heard_of_it(system: System) -> None:
@@ -197,3 +239,49 @@ async def test_a_worker_that_dies_takes_it_along(system: System, monkeypatch: py
     status = await check_nothing_kept(api, system, listener, job_id)
     assert status["message"] == "Job cancelled; what was made is lost, because its worker died"
     await until_idle(system, successor)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_at_random_moments_every_job_ends_once_and_nothing_else_is_left(system: System, seed: int) -> None:
+    api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="4")
+    listener = await listen(system)
+    source = random.Random(seed)
+
+    async def one() -> tuple[str, dict[str, Any]]:
+        job_id = await api.generate(
+            source.choice(["tone", "slow", "silent", "poison"]), duration=source.choice([0.5, 0.8, 1.2])
+        )
+        await asyncio.sleep(source.uniform(0, 2.0))
+        keep = source.random() < 0.8
+        code = await api.delete(job_id, keep=keep)
+        status = await api.until(job_id, "completed", "cancelled", timeout=60)
+        assert (code == 200) == (status["status"] == "cancelled")
+        assert keep or code == 409 or status["audio_url"] is None
+        return job_id, status
+
+    jobs = dict(await asyncio.gather(*(one() for _ in range(16))))
+    await until_idle(system, worker)
+    with_audio = {job_id for job_id, status in jobs.items() if status["audio_url"]}
+    assert await stored_jobs(system) & jobs.keys() == with_audio
+    for job_id, status in jobs.items():
+        await listener.until_ended(job_id)
+        assert [end["type"] for end in listener.terminal_events[job_id]] == [status["status"]]
+        if job_id in with_audio:
+            assert len(await stored_audio(api, job_id)) == round(status["actual_duration"] * RATE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_stops_of_the_worker_at_random_moments_lose_no_wish(system: System, seed: int) -> None:
+    api, listener = await system.gateway(), await listen(system)
+    source = random.Random(seed)
+    jobs = []
+    for _ in range(4):
+        worker = await system.worker()
+        job_id = await api.generate("slow", duration=60, sample_format="float32")
+        jobs.append(job_id)
+        await listener.until_chunks(job_id, 1)
+        assert await api.delete(job_id, keep=True) == 200
+        await asyncio.sleep(source.uniform(0, 0.1))
+        await worker.stop(grace=source.choice([0, 0.02, 0.1]))
+        await check_kept(api, listener, job_id)
+    assert await stored_jobs(system) >= set(jobs)
