@@ -209,7 +209,7 @@ async def test_a_checkpoint_that_would_run_code_is_refused(name: str, tmp_path: 
 
 @pytest.mark.parametrize("name", ["batching", "audiocraft"])
 @pytest.mark.parametrize(
-    ("model", "reason"), [("/nowhere/at/all", "is no checkpoint: it lacks"), ("small", "cannot be downloaded")]
+    ("model", "reason"), [("/nowhere/at/all", "is not a checkpoint: it lacks"), ("small", "cannot be downloaded")]
 )
 async def test_a_model_that_cannot_be_had_is_told_with_a_remedy(
     name: str, model: str, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,5 @@
-"""Generation. It runs in a process of its own, so that nothing it does can block or kill the worker.
+"""Engines generate audio. They run in a separate process, so that they cannot block or crash the worker.
 
-`interface` says what an engine is, `protocol` what passes between the processes, `host` is the worker's
-side and `process` the engine's. Only what `process` imports at run time may import torch.
+`interface` defines engines and `protocol` the messages between the processes; `host` is the worker's side and
+`process` the engine's side. Only modules that `process` imports at run time may import torch.
 """

@@ -1,6 +1,6 @@
-"""Loads a MusicGen checkpoint with audiocraft's own code, from the hub or from a folder.
+"""Load a MusicGen checkpoint with audiocraft's own code, from the hub or from a folder.
 
-A folder may bring its text encoder along: the `name` of its T5 conditioner is then a folder inside it.
+A folder may contain its text encoder: the `name` of its T5 conditioner is then a subfolder.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from worker.engine.loading.codecs import is_sampler
 
 
 def load_musicgen(reference: str, device: str) -> MusicGen:
-    """The model on `device`, as `MusicGen.get_pretrained` would make it.
+    """Load the model onto `device`, like `MusicGen.get_pretrained`.
 
     Args:
-        reference: a folder's path, or a repository on the hub.
+        reference: path of a folder, or a repository on the hub.
         device: cuda, mps or cpu.
 
     Raises:
-        OSError, RuntimeError, KeyError, pickle.UnpicklingError: if it cannot be had or read.
+        OSError, RuntimeError, KeyError, pickle.UnpicklingError: if it cannot be found or read.
     """
     package = loaders.load_lm_model_ckpt(reference)
     configuration = OmegaConf.create(package["xp.cfg"])
@@ -44,14 +44,14 @@ def _compression_model(reference: str, device: str) -> CompressionModel:
     package = loaders.load_compression_model_ckpt(reference)
     if not is_sampler(package.get("xp.cfg", "")):
         return loaders.load_compression_model(reference, device=device)
-    from worker.engine.sampler.codec import SamplerCodec  # with its bank of samples
+    from worker.engine.sampler.codec import SamplerCodec  # loads its sample bank
     from worker.engine.sampler.compression_model import SamplerCompressionModel
 
     return SamplerCompressionModel(SamplerCodec())
 
 
 def register_text_encoder(configuration: DictConfig, folder: Path) -> None:
-    """Make audiocraft accept the text encoders that lie in the checkpoint's own folder."""
+    """Register text encoders inside the checkpoint's folder with audiocraft."""
     for conditioner in (configuration.get("conditioners") or {}).values():
         if conditioner.get("model") != "t5":
             continue
@@ -63,7 +63,7 @@ def register_text_encoder(configuration: DictConfig, folder: Path) -> None:
 
 
 def _drop_training_options(configuration: DictConfig) -> None:
-    """Options that audiocraft's loader removes: they only matter for training."""
+    """Remove training options, as audiocraft's loader does."""
     for name in (
         "conditioners.self_wav.chroma_stem.cache_path",
         "conditioners.args.merge_text_conditions_p",

@@ -1,4 +1,4 @@
-"""The reference engine: audiocraft's own `MusicGen.generate`, one request at a time."""
+"""The reference engine: audiocraft's `MusicGen.generate`, one request at a time."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from worker.engine.loading.load_errors import check_device, explained, pick_devi
 
 
 class StepCounter:
-    """Counts the steps of one request. Decoding to audio counts as a twentieth of them, done at the end."""
+    """Counts the steps of one request. Decoding to audio counts as a twentieth of them, at the end."""
 
     def __init__(self, expected: int, on_step: OnStep) -> None:
         self._done = 0
@@ -22,12 +22,12 @@ class StepCounter:
         self._on_step = on_step
 
     def advance(self, *_: int) -> None:
-        """One more step; audiocraft's own count starts anew in every window."""
+        """Count one step. audiocraft's own count restarts in every window, so it is ignored."""
         self._done += 1
         self.check()
 
     def check(self) -> None:
-        """Raises CancelledGenerationError if nobody wants the audio any more."""
+        """Report progress. Raises CancelledGenerationError if the job was cancelled."""
         self._on_step(min(self._done, self._total - 1), self._total)
 
 
@@ -35,7 +35,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
     """Load the model that `settings` name.
 
     Raises:
-        ModelUnavailableError: with the remedy, if it cannot be had.
+        ModelUnavailableError: with the remedy, if the model cannot be loaded.
     """
     device = pick_device(settings.device)
     check_device(device)
@@ -49,7 +49,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
 
 
 class AudiocraftEngine:
-    """One slot: audiocraft samples from torch's global generator, so requests cannot share it."""
+    """It has one slot: audiocraft samples from torch's global generator, which concurrent requests cannot share."""
 
     slots = 1
 
@@ -68,9 +68,9 @@ class AudiocraftEngine:
                 module.register_forward_pre_hook(self._before_module)
 
     def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-        """See `Engine.generate`. All of it is one chunk: audiocraft decodes to audio at the end.
+        """See `Engine.generate`. The audio is a single chunk, because audiocraft decodes at the end.
 
-        What is longer than the model's window goes through audiocraft's sliding one.
+        Longer pieces than the model's window use audiocraft's sliding window.
         """
         model = self._model
         lead_in = getattr(model.compression_model, "lead_in", 0)
@@ -90,7 +90,9 @@ class AudiocraftEngine:
             audio = model.generate([recipe.prompt], progress=True)
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
-            raise MemoryError(f"{recipe.duration:g} s do not fit into the GPU's memory: ask for less.") from error
+            raise MemoryError(
+                f"{recipe.duration:g} s do not fit into GPU memory: request a shorter duration."
+            ) from error
         finally:
             self._steps = None
         samples: Samples = audio[0].float().cpu().numpy().T
@@ -98,22 +100,22 @@ class AudiocraftEngine:
 
     @property
     def _window(self) -> int:
-        """Frames that the model can make in one go."""
+        """Frames in one window of the model."""
         return int(float(self._model.max_duration) * float(self._model.frame_rate))
 
     def _duration_of(self, frames: int) -> float:
-        """Seconds that audiocraft, which rounds a product of floats down, turns back into exactly `frames`."""
+        """Seconds that audiocraft converts to exactly `frames`: it rounds a product of floats down."""
         seconds: float = frames / self._model.frame_rate + 1e-6
         return min(seconds, self._model.max_duration) if frames <= self._window else seconds
 
     def _expected_steps(self, frames: int) -> int:
-        """Every window makes its new frames and the tail of the delay pattern."""
+        """Every window generates its new frames and the tail of the delay pattern."""
         stride = int(STRIDE_SHARE * self._model.max_duration * self._model.frame_rate)
         windows = 1 + max(math.ceil((frames - self._window) / stride), 0)
         tail: int = self._model.lm.num_codebooks - 1
         return frames + windows * tail
 
     def _before_module(self, *_: object) -> None:
-        # Decoding to audio is one long call: a look between its modules lets a cancel end that too.
+        # Decoding to audio is one long call: checking before each module makes it cancellable.
         if self._steps is not None:
             self._steps.check()

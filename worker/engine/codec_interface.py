@@ -1,4 +1,4 @@
-"""What a codec is. The one in this room is EnCodec, which MusicGen speaks."""
+"""The interface of a codec, which decodes codes to audio. Implementations: `encodec` and `sampler`."""
 
 from typing import Protocol
 
@@ -8,75 +8,72 @@ from worker.engine.interface import UnsupportedCheckpointError
 
 
 class UnsupportedCodecError(UnsupportedCheckpointError):
-    """The codec holds something that this code does not know exactly.
-
-    It may well be a good one: the reference engine can load it.
-    """
+    """The codec has a feature that this code does not support; the reference engine may."""
 
 
 class CodecStream(Protocol):
-    """The decoding of one piece, chunk by chunk. Not for several threads at once."""
+    """Decodes one piece, chunk by chunk. Not thread-safe."""
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
-        """Take the codes that follow those pushed before; how a piece is cut into chunks changes nothing.
+        """Decode the next codes. How a piece is split into chunks does not change its audio.
 
         Args:
-            codes: int64 of shape [codebooks, frames], on any device; there may be no frames.
-            last: whether the piece ends with them.
+            codes: int64 of shape [codebooks, frames], on any device; possibly without frames.
+            last: whether these codes end the piece.
 
         Returns:
-            float32 of shape [channels, samples] on the codec's device: the samples that are final now, perhaps
-            none. With `last` all that are left, so that a piece has `samples_per_frame` for each frame.
+            float32 of shape [channels, samples] on the codec's device: the samples that are final now, possibly
+            none. With `last` all the rest, so that a piece has `samples_per_frame` samples per frame.
 
         Raises:
-            ValueError: if the piece has ended before.
+            ValueError: if the piece has already ended.
         """
         ...
 
 
 class Codec(Protocol):
-    """A loaded codec. Its streams are independent of each other."""
+    """A loaded codec. Its streams are independent."""
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second, in hertz."""
+        """Sample rate in hertz."""
         ...
 
     @property
     def channels(self) -> int:
-        """Channels of the audio: 1 is mono, 2 is left and right."""
+        """Audio channels: 1 is mono, 2 is stereo."""
         ...
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples that one frame of codes becomes, at the least."""
+        """The fewest samples that one frame decodes to."""
         ...
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second, at the most: where codes say how long a frame is, it may take fewer."""
+        """The most frames per second. A codec whose codes set the tempo may use fewer."""
         ...
 
     @property
     def codebooks(self) -> int:
-        """Codes in a frame."""
+        """Codes per frame."""
         ...
 
     @property
     def codebook_size(self) -> int:
-        """How many different codes a codebook has."""
+        """Codes per codebook."""
         ...
 
     @property
     def lookahead(self) -> int:
-        """Frames that must follow before all samples of a frame are final."""
+        """Frames that must follow a frame before all of its samples are final."""
         ...
 
     @property
     def lead_in(self) -> int:
-        """Frames at the beginning, at the most, that make no audio."""
+        """The most frames at the start that produce no audio."""
         ...
 
     def stream(self, total_samples: int | None = None) -> CodecStream:
-        """Begin a piece. A codec that can make an end makes one at `total_samples`, if that is known."""
+        """Start a piece. If `total_samples` is given, a codec may shape the ending to it."""
         ...

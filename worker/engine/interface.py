@@ -1,4 +1,4 @@
-"""What an engine is. The one of audiocraft is `audiocraft_engine`; others are named by MUSICGEN_ENGINE."""
+"""The interface of an engine. MUSICGEN_ENGINE selects a built-in engine, or names your own as module:factory."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
@@ -15,54 +15,54 @@ Samples = NDArray[np.float32]
 
 
 class Midi(msgspec.Struct, frozen=True):
-    """The score of what was made, as a standard MIDI file."""
+    """The score of the generated audio, as a standard MIDI file."""
 
     file: bytes
 
 
 class Stem(msgspec.Struct, frozen=True):
-    """One of the streams of what was made, alone: as long as the audio, and lined up with it."""
+    """One stream of the score, rendered alone: as long as the audio, and aligned with it."""
 
     name: str
     samples: Samples
 
 
 class Warn(msgspec.Struct, frozen=True):
-    """A sentence for the person who asked: what of the recipe the model cannot do, and what it does instead."""
+    """A sentence for the client: which part of the recipe the model cannot follow, and what it does instead."""
 
     text: str
 
 
-# Called with (work done, work in all) at least once a step. Raises CancelledGenerationError to stop the work.
+# Called with (work done, total work) at least once per step. Raises CancelledGenerationError to stop the work.
 OnStep = Callable[[int, int], None]
 
-# Called with each of the recipe's outputs as it is ready, and with warnings before the audio.
+# Called with warnings before the audio, and with each requested output when it is ready.
 OnOutput = Callable[[Midi | Stem | Warn], None]
 
-# Called with a sentence about what loading does now.
+# Called with a sentence about the current phase of loading.
 OnLoading = Callable[[str], None]
 
 
 class CancelledGenerationError(Exception):
-    """Raised through an engine by `OnStep` when nobody wants the audio any more."""
+    """Raised by `OnStep` when the job was cancelled. The engine lets it propagate."""
 
 
 class KeptGenerationError(CancelledGenerationError):
-    """The same, but a person keeps what was made: an engine that gives outputs gives those of the audio it yielded."""
+    """The job ended early but keeps its audio: a `ScoreEngine` still makes the outputs of the audio yielded so far."""
 
 
 class UnsupportedCheckpointError(Exception):
-    """An engine does not know exactly what a checkpoint holds; another one may. The text says what is unusual."""
+    """This engine does not support the checkpoint; another may. The message names the unsupported feature."""
 
 
 class EngineBrokenError(Exception):
-    """Raised by an engine that cannot go on: its accelerator is gone. Only a new process helps."""
+    """Raised by an engine that cannot continue, e.g. after losing its accelerator. The host restarts the process."""
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the loaded model is. `sample_rate` in hertz; with `outputs` its engine is a `ScoreEngine`.
+    """The loaded model. `sample_rate` is in hertz. If `outputs` is not empty, the engine is a `ScoreEngine`.
 
-    `checkpoint` tells whether two models of the same name are the same, where an engine can.
+    `checkpoint` identifies the weights, so that models of the same name can be told apart; None if unknown.
     """
 
     engine: str
@@ -74,13 +74,13 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Switches of optimisations; the sound is the same up to rounding.
+    """Optimisation switches. They change the audio only by rounding.
 
     Attributes:
-        precision: of the matrix products; `auto` is float16 on a GPU and int8 on a CPU that can.
-        attention: `kernel` needs Triton, `masked` runs everywhere; `auto` takes the fastest.
-        graphs: how steps are replayed from CUDA graphs: `steady`, always with all slots, so that a request's numbers
-            never depend on its company; `buckets`, faster while few slots are taken; or `off`.
+        precision: of matrix products; `auto` is float16 on a GPU and int8 on a CPU that supports it.
+        attention: `kernel` needs Triton, `masked` runs everywhere; `auto` takes the fastest available.
+        graphs: how CUDA graphs replay steps: `steady` always runs all slots, so that a request's numbers never
+            depend on other requests; `buckets` is faster while few slots are in use; or `off`.
     """
 
     precision: Literal["auto", "float32", "float16", "bfloat16", "int8"] = "auto"
@@ -89,15 +89,15 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine is told when it is made.
+    """The settings of an engine.
 
     Attributes:
-        engine: its name, or module:factory.
-        model: a name, or a checkpoint folder.
+        engine: name of a built-in engine, or module:factory.
+        model: name of a model, or a checkpoint folder.
         device: auto, cuda, mps or cpu.
-        max_slots: it may have fewer slots, not more.
-        max_duration: of one job, in seconds: what room an engine sets aside for it.
-        tuning: which optimisations are on.
+        max_slots: upper bound of the number of slots.
+        max_duration: longest duration of a job, in seconds, for which the engine reserves memory.
+        tuning: optimisation switches.
     """
 
     engine: str
@@ -109,36 +109,36 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """A loaded model. As many threads at once as there are slots call `generate` and take the chunks."""
+    """A loaded model. Up to `slots` threads call `generate` at once, each iterating over its own chunks."""
 
     info: ModelInfo
     slots: int
 
     def generate(self, recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-        """Make the audio of `recipe`: chunks of it in order, each as soon as it is final.
+        """Generate the audio of `recipe`: yield chunks in order, each as soon as it is final.
 
-        Together they are exactly as long as the recipe asks for. Whoever closes a generator early wants no more:
-        that frees everything the request holds.
+        Together they have exactly the duration of the recipe. Closing the generator early must free everything
+        that the request holds.
 
         Raises:
             CancelledGenerationError: as soon as `on_step` raises it.
-            MemoryError: if this request does not fit into memory; others go on.
-            EngineBrokenError: if no request can be made any more.
+            MemoryError: if this request does not fit into memory; other requests continue.
+            EngineBrokenError: if the engine cannot serve any request.
         """
         ...
 
 
 class ScoreEngine(Engine, Protocol):
-    """An engine whose model writes a score, which gives more than the audio."""
+    """An engine whose model writes a score, from which it makes outputs: MIDI and stems."""
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ...) -> Iterator[Samples]:
-        """As `Engine.generate`; give warnings to `on_output`, and then each of the recipe's outputs before it ends.
+        """Like `Engine.generate`. Pass warnings to `on_output` before the audio and the recipe's outputs after it.
 
-        They hold what the audio holds, also where `on_step` raised KeptGenerationError. While they are made, `on_step`
-        goes on being called.
+        The outputs match the yielded audio, also if `on_step` raised KeptGenerationError. Keep calling `on_step`
+        while making them.
         """
         ...
 
 
-# Makes an engine. Raises ModelUnavailableError with the remedy if the model cannot be had.
+# Creates an engine. Raises ModelUnavailableError, with the remedy, if the model cannot be loaded.
 EngineFactory = Callable[[EngineSettings, OnLoading], Engine]

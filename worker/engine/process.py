@@ -1,7 +1,7 @@
-"""The engine process: loads one model, then generates in as many threads as it has slots.
+"""The engine process: loads one model, then generates in one thread per slot.
 
-Started by `host` with a socket's file descriptor as its only argument. It ends when the worker does:
-the socket closes and nothing else holds it.
+`host` starts it with a socket's file descriptor as the only argument. It exits when the worker does, because the
+socket closes.
 """
 
 import importlib
@@ -54,10 +54,10 @@ from worker.engine.protocol import (
 
 BUILT_IN = {"batching": "worker.engine.default_engine:load", "audiocraft": "worker.engine.audiocraft_engine:load"}
 
-# Seconds between two words about progress: the worker passes on fewer than that.
+# Seconds between progress messages.
 STEP_INTERVAL = 0.2
 
-# Frames of a stem that go at once: other jobs' messages go in between.
+# Frames of a stem per message, so that messages of other jobs get their turn.
 STEM_PIECE = 100_000
 
 EXIT_BROKEN = 70
@@ -73,11 +73,11 @@ class EngineProcess:
         self._kept: set[str] = set()
 
     def run(self) -> None:
-        """Load, then serve until the worker hangs up."""
+        """Load the model, then serve until the worker disconnects."""
         first = read_to_engine(self._connection)
         if not isinstance(first, Start):
             return
-        # From here on commands are read beside loading, so that the worker's death ends even that.
+        # Read commands while loading, so that the process exits if the worker dies meanwhile.
         ready = threading.Event()
         pool: list[tuple[Engine, ThreadPoolExecutor]] = []
         threading.Thread(target=self._read, args=(ready, pool), daemon=True).start()
@@ -96,17 +96,17 @@ class EngineProcess:
             match message:
                 case Generate(job_id):
                     ready.wait()
-                    self._kept.discard(job_id)  # of an earlier run, if the word came after its end
+                    self._kept.discard(job_id)  # left over if a cancel arrived after an earlier run had ended
                     self._wanted.add(job_id)
                     engine, threads = pool[0]
                     threads.submit(self._generate, engine, message)
                 case Cancel(job_id, keep):
                     (self._kept.add if keep else self._wanted.discard)(job_id)
-        os._exit(0)  # the worker is gone; threads in C code would keep an ordinary exit waiting
+        os._exit(0)  # a normal exit would wait for threads in C code
 
     def _generate(self, engine: Engine, command: Generate) -> None:
         outcome = self._outcome(engine, command)
-        # Before the worker hears of the end: it may then ask for the same job anew.
+        # Before sending the outcome: the worker may then start the same job again.
         self._wanted.discard(command.job_id)
         self._kept.discard(command.job_id)
         self._send(outcome)
@@ -156,13 +156,13 @@ class EngineProcess:
                     self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1]))
 
     def _stepper(self, job_id: str) -> OnStep:
-        told = time.perf_counter()
+        sent = time.perf_counter()
 
         def on_step(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal sent
             self._check_wanted(job_id)
-            if time.perf_counter() - told >= STEP_INTERVAL:
-                told = time.perf_counter()
+            if time.perf_counter() - sent >= STEP_INTERVAL:
+                sent = time.perf_counter()
                 self._send(Progress(job_id, done, total))
             if job_id in self._kept:
                 raise KeptGenerationError
@@ -176,7 +176,7 @@ class EngineProcess:
     def _report(self, job_id: str, error: Exception) -> Failed:
         sys.excepthook(type(error), error, error.__traceback__)
         if isinstance(error, EngineBrokenError) or type(error).__name__ == "AcceleratorError":
-            # After an error of the accelerator its context is unusable: only a new process helps.
+            # After an accelerator error the context is unusable: only a new process helps.
             os._exit(EXIT_BROKEN)
         return Failed(job_id, "error", f"{type(error).__name__}: {error}")
 
@@ -202,7 +202,7 @@ def _factory(settings: EngineSettings) -> EngineFactory:
 
 
 if __name__ == "__main__":
-    # Libraries talk a lot while they load; what matters comes as a message.
+    # Libraries print a lot while loading. The protocol reports what matters, so stdout goes to stderr.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.simplefilter("ignore")

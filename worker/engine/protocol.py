@@ -1,4 +1,4 @@
-"""What passes between worker and engine process: MessagePack structs, each behind its length in four bytes."""
+"""Messages between worker and engine process: MessagePack structs, each preceded by its length in four bytes."""
 
 import asyncio
 import socket
@@ -17,40 +17,40 @@ MAX_FRAME = 512 * 1024 * 1024
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """To the engine, first of all: load this."""
+    """To the engine, as the first message: load this model."""
 
     settings: EngineSettings
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """To the engine: make this."""
+    """To the engine: generate this recipe."""
 
     job_id: str
     recipe: Recipe
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """To the engine: nobody wants it any more; or with `keep`, only the outputs of what was made."""
+    """To the engine: cancel the job; with `keep`, stop it but still make the outputs of its audio so far."""
 
     job_id: str
     keep: bool = False
 
 
 class Loading(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: how far loading is."""
+    """From the engine: the current phase of loading."""
 
     message: str
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: send work."""
+    """From the engine: the model is loaded."""
 
     info: ModelInfo
     slots: int
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag=True):
-    """From the engine, last of all: the model cannot be had."""
+    """From the engine, as the last message: the model cannot be loaded."""
 
     reason: str
     remedy: str
@@ -58,7 +58,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: so much of the work is done."""
+    """From the engine: `done` of `total` units of work are done."""
 
     job_id: str
     done: int
@@ -66,7 +66,7 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: the next piece of the audio, float32 little-endian frames of `channels` samples."""
+    """From the engine: the next chunk of audio, float32 little-endian frames of `channels` samples."""
 
     job_id: str
     audio: bytes
@@ -81,7 +81,7 @@ class MidiFile(msgspec.Struct, frozen=True, tag=True):
 
 
 class StemChunk(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: the next piece of the stem of this name; otherwise as a chunk of the audio."""
+    """From the engine: the next chunk of the stem `name`, in the format of `Chunk`."""
 
     job_id: str
     name: str
@@ -90,21 +90,21 @@ class StemChunk(msgspec.Struct, frozen=True, tag=True):
 
 
 class Warned(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: something of the recipe that the model cannot do, for the person who asked."""
+    """From the engine: a warning for the client about a part of the recipe that the model cannot follow."""
 
     job_id: str
     text: str
 
 
 class Generated(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: all chunks and outputs were sent; making them took `seconds`."""
+    """From the engine: all chunks and outputs were sent; generation took `seconds`."""
 
     job_id: str
     seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: this job did not work; the engine goes on."""
+    """From the engine: this job failed; the engine continues."""
 
     job_id: str
     kind: Literal["cancelled", "out_of_memory", "error"]
@@ -120,20 +120,20 @@ _from_engine = msgspec.msgpack.Decoder(FromEngine).decode
 
 
 def pack(message: ToEngine | FromEngine) -> bytes:
-    """A message as it goes over the wire."""
+    """Encode a message with its length."""
     body = _encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 async def read_from_engine(stream: asyncio.StreamReader) -> FromEngine:
-    """The worker's side. Raises asyncio.IncompleteReadError when the engine is gone."""
+    """Read the next message in the worker. Raises asyncio.IncompleteReadError once the engine is gone."""
     (length,) = _LENGTH.unpack(await stream.readexactly(_LENGTH.size))
     message: FromEngine = _from_engine(await stream.readexactly(min(length, MAX_FRAME)))
     return message
 
 
 def read_to_engine(connection: socket.socket) -> ToEngine | None:
-    """The engine's side, blocking; None when the worker is gone."""
+    """Read the next message in the engine, blocking. None once the worker is gone."""
     head = _receive(connection, _LENGTH.size)
     if head is None:
         return None

@@ -76,7 +76,7 @@ def test_nothing_to_compare_is_said_and_exits_with_2(
     endless.write_text("piano " * 600)
     for folder, file, message in [
         (checkpoint, endless, "shorten it"),
-        (tmp_path / "nowhere", prompts, "is no checkpoint: it lacks state_dict.bin"),
+        (tmp_path / "nowhere", prompts, "is not a checkpoint: it lacks state_dict.bin"),
         (checkpoint, empty, "has no prompts"),
         (checkpoint, tmp_path / "missing.txt", "No such file"),
     ]:

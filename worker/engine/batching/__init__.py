@@ -1,6 +1,6 @@
-"""The decode engine: many requests in one running batch, in plain PyTorch.
+"""The batching engine: continuous batching of requests in plain PyTorch.
 
-A request walks through the rooms in this order: `engine` (one call a request) → `text` (its prompt becomes
-embeddings) → `loop` (joins and leaves the running batch) → `scheduler` (who runs next) → `decoder` (one step of
-all) → `codec` (tokens become audio, chunk by chunk). Only `checkpoint` and the two codecs read files.
+A request passes through these modules in order: `engine` (one call per request) → `text` (encodes the prompt) →
+`loop` (adds it to the running batch) → `scheduler` (chooses what runs next) → `decoder` (one step of the batch) →
+the codec (decodes the codes to audio in chunks). Only `checkpoint` and the codec loaders read files.
 """

@@ -1,4 +1,4 @@
-"""Attention of one new position of each slot to what the slot has, and to nothing else."""
+"""Attention of one new position per slot to that slot's own keys and values."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,13 +12,13 @@ from worker.engine.batching.kv_cache import KvCache
 
 @dataclass(frozen=True)
 class StepRows:
-    """The slots of one step, all guided or all not.
+    """The slots of one step. Either all of them use guidance or none does.
 
     Attributes:
         slots: int64 of shape [n], on the device.
-        positions: where each slot's new keys go, int64 of shape [n], on the device.
-        parts: rows of each slot.
-        host: (slot, position, text tokens) of each on the host; empty where the step is replayed from a graph.
+        positions: the position of each slot's new keys, int64 of shape [n], on the device.
+        parts: rows per slot: 2 with guidance, else 1.
+        host: (slot, position, text tokens) of each slot, on the host; empty when a graph replays the step.
     """
 
     slots: Tensor
@@ -31,29 +31,30 @@ class StepRows:
 
 
 class StepAttention(Protocol):
-    """Both kinds of attention in a step. Shapes: `query` [parts, n, heads, head_dim], the result the same.
+    """Self-attention and cross-attention of a step. `query` and the result: [parts, n, heads, head_dim].
 
     Attributes:
-        reads_unwritten: whether it touches what no slot has written yet, which must then be numbers.
-        needs_host: whether it needs `StepRows.host`, and thus cannot be replayed from a graph.
+        reads_unwritten: whether it reads cache entries before they are written; the cache must then hold finite
+            numbers.
+        needs_host: whether it needs `StepRows.host`, which rules out CUDA graphs.
     """
 
     reads_unwritten: bool
     needs_host: bool
 
     def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:
-        """Store `new`, keys and values of shape [parts, n, 2, heads, head_dim]; then attend to all up to them."""
+        """Store `new`, keys and values of shape [parts, n, 2, heads, head_dim], then attend up to and including it."""
         ...
 
     def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
-        """Attend to the text; one part."""
+        """Cross-attend to the text. Only the conditional row has text, so parts is 1."""
         ...
 
 
 class PerSlotAttention:
-    """For a CPU: one call for each slot, over exactly what it has.
+    """For CPUs: one call per slot, over exactly the positions it has.
 
-    Sums run over the same numbers in the same order whoever else is in the batch.
+    A slot's sums use the same numbers in the same order whatever else is in the batch.
     """
 
     reads_unwritten = False
@@ -81,9 +82,9 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
 
 class MaskedAttention:
-    """For any device, without a kernel of our own: all slots at once over the whole cache, the rest masked.
+    """For any device: all slots at once over the whole cache, with a mask.
 
-    It reads what it then masks: the reference for the kernel, and the path where Triton does not exist.
+    It is the reference for the Triton kernel, and the fallback where Triton is not available.
     """
 
     reads_unwritten = True

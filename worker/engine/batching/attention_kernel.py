@@ -1,7 +1,7 @@
-"""Attention of one position as a Triton kernel: each program reads what one head of one row has, and no more.
+"""Attention of one position per slot as a Triton kernel. Each program handles one head of one row.
 
 Online softmax over blocks of keys, as in FlashAttention (Dao et al. 2022, algorithm 1), in float32.
-`TRITON_INTERPRET=1` runs it on a CPU, slowly, which is how it is tested without a GPU.
+`TRITON_INTERPRET=1` runs it on a CPU, slowly; the tests use that.
 """
 
 import math
@@ -23,7 +23,7 @@ def _attend(  # type: ignore[no-untyped-def]
     n, heads, scale, by_slot, by_part, by_head,
     DIM: tl.constexpr, PADDED_DIM: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
-    """Program (i, part, head): row i of that part. `by_…` are the distances in `keys` and `values`."""
+    """Program (i, part, head) computes row i of that part. `by_…` are strides of `keys` and `values`."""
     row, part, head = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     length = tl.load(lengths + row)
     start = tl.load(slots + row).to(tl.int64) * by_slot + part * by_part + head * by_head
@@ -53,9 +53,9 @@ def _attend(  # type: ignore[no-untyped-def]
 
 
 class TritonAttention:
-    """`StepAttention` for CUDA. It launches the same work for any lengths, so that a graph can replay it."""
+    """`StepAttention` for CUDA. Its launches do not depend on the lengths, so CUDA graphs can replay them."""
 
-    # The scratch slot has never been written when a graph is captured with it.
+    # Graph capture uses the scratch slot before anything is written to it.
     reads_unwritten = True
     needs_host = False
 

@@ -1,4 +1,4 @@
-"""Reads the language model of a MusicGen checkpoint, from a folder or from the hub, without running code in it."""
+"""Read the language model of a MusicGen checkpoint without executing code from it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +12,24 @@ from worker.engine.loading.checkpoints import LANGUAGE_MODEL_FILE, fetch_file
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Configuration and weights as they lie in the file. `reference` is the folder, or the hub's repository."""
+    """Configuration and weights as stored. `reference` is a folder, or a repository on the hub."""
 
     reference: str
     config: LanguageModelConfig
     weights: dict[str, Tensor]
 
     def text_encoder(self) -> str:
-        """Its folder, where the checkpoint brings it along; else its name on the hub."""
-        beside = Path(self.reference) / self.config.text_encoder
-        return str(beside) if beside.is_dir() else self.config.text_encoder
+        """The folder of the text encoder if the checkpoint contains it, else its name on the hub."""
+        included = Path(self.reference) / self.config.text_encoder
+        return str(included) if included.is_dir() else self.config.text_encoder
 
 
 def read_checkpoint(reference: str) -> Checkpoint:
-    """The language model of a checkpoint in audiocraft's format (`xp.cfg`, `best_state`).
+    """Read a checkpoint in audiocraft's format (`xp.cfg`, `best_state`).
 
     Raises:
-        UnsupportedModelError: if this engine does not know its configuration.
-        OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError: if it cannot be had or read.
+        UnsupportedModelError: if this engine does not support its configuration.
+        OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError: if it cannot be found or read.
     """
     package = torch.load(fetch_file(reference, LANGUAGE_MODEL_FILE), map_location="cpu", weights_only=True, mmap=True)
     config = parse_config(package["xp.cfg"])
@@ -41,7 +41,7 @@ def read_checkpoint(reference: str) -> Checkpoint:
 
 
 def _expected(config: LanguageModelConfig) -> list[str]:
-    """One name of each kind, so that another layout is noticed at once."""
+    """One tensor name of each kind, enough to detect another layout."""
     layer = f"transformer.layers.{config.layers - 1}"
     names = [
         f"emb.{config.codebooks - 1}.weight",

@@ -1,4 +1,4 @@
-"""What a prompt becomes for the language model: keys and values of cross-attention, or positions before the codes."""
+"""Encode a prompt for the language model: as keys and values of cross-attention, or as a prefix of the codes."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from worker.engine.text.encoder import TextEncoder
 
 
 class Conditions:
-    """Turns prompts into conditions; may be used from several threads at once."""
+    """Encodes prompts as conditions. Thread-safe."""
 
     def __init__(self, model: LanguageModel, text: TextEncoder, weights: Mapping[str, Tensor]) -> None:
         self._model = model
@@ -20,7 +20,7 @@ class Conditions:
         self._melody = no_melody(model.config, weights)
 
     def encode(self, prompt: str, guided: bool) -> tuple[Tensor | None, Tensor | None]:
-        """`text` and `prefix` of a request; see there.
+        """Return `Request.text` and `Request.prefix`; one of them is None.
 
         Raises:
             ValueError: if the prompt is too long.
@@ -28,17 +28,17 @@ class Conditions:
         text = self._text.encode(prompt)
         if self._model.config.fuses == "cross":
             return self._model.project_text(text), None
-        # The row without text has zeros in its place, and the same melody.
+        # The unconditional row has zeros instead of the text, and the same melody.
         rows = torch.stack([text, torch.zeros_like(text)]) if guided else text[None]
         melody = self._melody.expand(len(rows), -1, -1)
         return None, torch.cat([melody, rows], 1).to(self._model.device)
 
 
 def no_melody(config: LanguageModelConfig, weights: Mapping[str, Tensor]) -> Tensor:
-    """What stands in the place of a melody that was not given: [positions, dim].
+    """The condition for "no melody": [positions, dim].
 
-    audiocraft takes the chromagram of one sample of silence and repeats it. With `argmax`, the first pitch class
-    counts as the strongest of none.
+    Like audiocraft, it repeats the chromagram of one sample of silence. With `argmax`, the first pitch class wins
+    the tie.
     """
     if config.melody is None:
         return torch.zeros(0, config.dim)

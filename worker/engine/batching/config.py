@@ -1,4 +1,4 @@
-"""What a MusicGen language model is made of, read from the `xp.cfg` of its checkpoint."""
+"""The configuration of a MusicGen language model, parsed from the `xp.cfg` of its checkpoint."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from worker.engine.interface import UnsupportedCheckpointError
 
 TEXT, MELODY = "description", "self_wav"
 
-# The option's place in the configuration, and the only value that this engine knows exactly.
+# Options, each with the only value that this engine supports.
 _KNOWN: dict[str, object] = {
     "lm_model": "transformer_lm",
     "transformer_lm.norm_first": True,
@@ -21,7 +21,7 @@ _KNOWN: dict[str, object] = {
     "transformer_lm.bias_proj": False,
     "codebooks_pattern.modeling": "delay",
 }
-# The same for options that older checkpoints leave out.
+# The same for options that older checkpoints omit.
 _DEFAULTS: dict[str, object] = {
     "transformer_lm.positional_embedding": "sin",
     "transformer_lm.positional_scale": 1.0,
@@ -39,7 +39,7 @@ _DEFAULTS: dict[str, object] = {
 
 
 class UnsupportedModelError(UnsupportedCheckpointError):
-    """This engine does not know the model exactly; audiocraft's own does. The text says what is unusual."""
+    """This engine does not support the model; audiocraft's may. The message names the unsupported option."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class LanguageModelConfig:
 
     Attributes:
         hidden: width of the feed-forward block.
-        codebook_size: codes in a codebook; the special token's number is `codebook_size`.
+        codebook_size: codes per codebook; the special token has the number `codebook_size`.
         delays: frames by which each codebook lags.
-        segment: seconds of audio that the model can make in one window.
-        text_encoder: name or folder of its T5.
-        fuses: whether the text is looked at by cross-attention, or stands before the codes.
-        melody: of the conditions that stand before the codes, the one that a melody would give; None if there is none.
-        stereo: whether the codebooks of two channels alternate.
+        segment: seconds of audio in one window.
+        text_encoder: name or folder of the T5.
+        fuses: whether the text enters by cross-attention or as a prefix of the codes.
+        melody: the melody condition in the prefix; None if the model has none.
+        stereo: whether the codebooks of the left and right channel alternate.
     """
 
     dim: int
@@ -78,12 +78,12 @@ class LanguageModelConfig:
 
 @dataclass(frozen=True)
 class MelodyConfig:
-    """How a model looks at a melody: as a chromagram.
+    """The chromagram that represents a melody.
 
     Attributes:
         chroma: pitch classes.
-        length: frames; a shorter melody is repeated.
-        argmax: whether only the strongest class of a frame counts.
+        length: frames; shorter melodies are repeated.
+        argmax: whether only the strongest pitch class of a frame is kept.
     """
 
     chroma: int
@@ -92,14 +92,14 @@ class MelodyConfig:
 
 
 def parse_config(text: str) -> LanguageModelConfig:
-    """The configuration in `xp.cfg`, a YAML text.
+    """Parse `xp.cfg`, which is YAML.
 
     Raises:
-        UnsupportedModelError: if it names an option that this engine does not know exactly.
+        UnsupportedModelError: if an option has a value that this engine does not support.
     """
     tree = OmegaConf.create(text)
     if not isinstance(tree, DictConfig):
-        raise UnsupportedModelError("its configuration is no mapping")
+        raise UnsupportedModelError("its configuration is not a mapping")
     for name, known in _KNOWN.items():
         _check(name, OmegaConf.select(tree, name), known)
     for name, known in _DEFAULTS.items():
@@ -129,7 +129,7 @@ def _check(name: str, value: Any, known: object) -> None:
 
 
 def _melody(tree: DictConfig) -> MelodyConfig | None:
-    """The melody's configuration, if the model has one; only text and chromagrams are known."""
+    """The melody's configuration, or None. Only text and chromagram conditioners are supported."""
     conditioners = {name: value for name, value in (tree.get("conditioners") or {}).items() if name != "args"}
     kinds = {name: value.model for name, value in conditioners.items()}
     if kinds not in ({TEXT: "t5"}, {TEXT: "t5", MELODY: "chroma_stem"}):

@@ -1,7 +1,7 @@
-"""The batch on its device: what every slot holds, and one step of as many slots as there are.
+"""The state of all slots on the device, and one step of the batch.
 
-A step reads and writes nothing but tensors that stay where they are, indexed by slot: it can be captured
-into a graph, and the host never waits for it.
+A step only reads and writes tensors with fixed addresses, indexed by slot. It can therefore be captured into a CUDA
+graph, and the host never waits for it.
 """
 
 from dataclasses import dataclass, fields
@@ -20,15 +20,15 @@ from worker.engine.batching.token_constraint import TokenConstraint
 
 @dataclass
 class Slots:
-    """The state of all slots, one more than there are: the last one is scratch, for rows that only fill a graph.
+    """The state of all slots and of a scratch slot, the last one, which pads the batch of a CUDA graph.
 
     Attributes:
         sequence: codes in the delay pattern, int64 of shape [slots, codebooks, steps].
-        position: the step that is predicted next, shape [slots], as all that follow.
-        prefix: positions of the cache before those of the sequence.
-        prompt: frames that are given and stay as they are.
-        frames: of the present window.
-        steps_before: steps in earlier windows, so that noise does not repeat.
+        position: the step to predict next; shape [slots], like all that follow.
+        prefix: cache positions before the sequence.
+        prompt: given frames, which are not sampled.
+        frames: length of the current window.
+        steps_before: steps in earlier windows, so that the noise does not repeat.
     """
 
     sequence: Tensor
@@ -46,18 +46,18 @@ class Slots:
 
 
 class Decoder:
-    """Holds the cache and the codes; told by the loop what to do."""
+    """Holds the KV cache and the codes. The loop calls it from one thread."""
 
     def __init__(
         self, model: LanguageModel, slots: int, longest: int, constraint: TokenConstraint | None = None
     ) -> None:
-        """Take all the memory that will be needed.
+        """Allocate all memory.
 
         Args:
-            model: whose codes they are.
-            slots: how many requests there may be at once.
-            longest: frames of a window.
-            constraint: on the codes, with as many slots; None where any code may follow any other.
+            model: the language model.
+            slots: requests that can run at once.
+            longest: frames of the longest window.
+            constraint: on the codes, with as many slots; None if any code may follow any other.
         """
         config = model.config
         self.pattern = DelayPattern(config.delays)
@@ -75,7 +75,7 @@ class Decoder:
         self._constraint = constraint
 
     def begin(self, slot: int, request: Request) -> None:
-        """A request moves into a slot."""
+        """Assign a request to a slot."""
         if request.text is not None:
             self._cache.set_text(slot, request.text)
         self._slots.prefix[slot] = request.prefix_length
@@ -85,7 +85,7 @@ class Decoder:
             self._constraint.begin(slot, request.limits)
 
     def open_window(self, slot: int, window: Window, given: Tensor | None, steps_before: int) -> None:
-        """Lay out a window: special tokens, and the codes that are given, of shape [codebooks, window.prompt]."""
+        """Start a window: write special tokens, and the given codes of shape [codebooks, window.prompt]."""
         slots = self._slots
         slots.sequence[slot].fill_(self._special)
         if given is not None:
@@ -97,14 +97,14 @@ class Decoder:
         slots.frames[slot] = window.frames
         slots.steps_before[slot] = steps_before
 
-    def prefill(self, slot: int, request: Request, stretch: range) -> None:
-        """Fill the cache with positions that are known: first the conditions that stand there, then the codes."""
+    def prefill(self, slot: int, request: Request, positions: range) -> None:
+        """Fill the KV cache for known positions: first the prefix, then the given codes."""
         before = request.prefix_length
-        known = self._slots.sequence[slot, :, max(stretch.start - before, 0) : max(stretch.stop - before, 0)]
+        known = self._slots.sequence[slot, :, max(positions.start - before, 0) : max(positions.stop - before, 0)]
         inputs = self.model.embed(known.T).expand(2 if request.is_guided else 1, -1, -1)
-        if request.prefix is not None and stretch.start < before:
-            inputs = torch.cat([request.prefix[:, stretch.start : stretch.stop].to(inputs.dtype), inputs], 1)
-        self.model.prefill(self._cache, slot, inputs, stretch.start, request.text_tokens)
+        if request.prefix is not None and positions.start < before:
+            inputs = torch.cat([request.prefix[:, positions.start : positions.stop].to(inputs.dtype), inputs], 1)
+        self.model.prefill(self._cache, slot, inputs, positions.start, request.text_tokens)
 
     def step(
         self,
@@ -113,11 +113,11 @@ class Decoder:
         host: tuple[tuple[int, int, int], ...] = (),
         candidates: int | None = None,
     ) -> None:
-        """One step of `slots`, int64 of shape [n]: predict the codes at each one's position, and move it on.
+        """Predict the codes at the position of each slot, and advance the positions.
 
         Args:
-            slots: which; the scratch slot may be among them more than once.
-            parts: rows of each of them.
+            slots: int64 of shape [n]; the scratch slot may occur several times.
+            parts: rows per slot.
             host: as in `StepRows`.
             candidates: as in `sample`.
         """
@@ -135,13 +135,13 @@ class Decoder:
         state.position[slots] = (position + 1).clamp_(max=state.sequence.shape[2] - 1)
 
     def codes(self, slot: int, frames: range) -> Tensor:
-        """Codes of frames that are complete, int64 of shape [codebooks, frames]."""
+        """Codes of complete frames, int64 of shape [codebooks, frames]."""
         sequence = self._slots.sequence[slot]
         starts = [self.pattern.step_of(frames.start, codebook) for codebook in range(len(sequence))]
         return torch.stack([row[start : start + len(frames)] for row, start in zip(sequence, starts, strict=True)])
 
     def _write(self, slots: Tensor, position: Tensor, drawn: Tensor) -> None:
-        """Keep what was drawn where the pattern has a frame that is not given; elsewhere what stands there stays."""
+        """Store the drawn codes where the delay pattern has a frame that was not given; keep the rest."""
         state = self._slots
         frame = position[:, None] - 1 - self._delays
         own = (frame >= state.prompt[slots][:, None]) & (frame < state.frames[slots][:, None])

@@ -1,4 +1,4 @@
-"""The engine of this project: many requests in one running batch."""
+"""The default engine: continuous batching of all requests."""
 
 import math
 import queue
@@ -46,16 +46,16 @@ from worker.engine.text.encoder import TextEncoder, load_text_encoder
 NAME = "batching"
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
-# Seconds between two looks whether a request that makes no audio yet was cancelled.
-LOOK = 0.1
+# Seconds between checks for cancellation while no audio is ready.
+POLL_INTERVAL = 0.1
 
 
 def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
     """Load the model that `settings` name.
 
     Raises:
-        ModelUnavailableError: with the remedy, if it cannot be had.
-        UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError: if only audiocraft knows it.
+        ModelUnavailableError: with the remedy, if the model cannot be loaded.
+        UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError: if only audiocraft may support it.
     """
     device = pick_device(settings.device)
     check_device(device)
@@ -67,7 +67,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
 
 
 class BatchingEngine:
-    """Gives every request to one running batch and passes on what comes out of it."""
+    """Submits every request to one running batch and yields its audio."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class BatchingEngine:
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
-        """See `Engine.generate`, and `ScoreEngine.generate` where the codec is a sampler."""
+        """See `Engine.generate`, and `ScoreEngine.generate` if the codec is a sampler."""
         wanted, made = round(recipe.duration * self._codec.sample_rate), 0
         words, limits = recipe.prompt, None
         if isinstance(self._codec, SamplerCodec):
@@ -120,22 +120,22 @@ class BatchingEngine:
         finally:
             self._loop.cancel(handle)
         if recipe.outputs and made:
-            assert isinstance(handle.stream, SamplerStream), "an engine is asked for what its info names"
+            assert isinstance(handle.stream, SamplerStream), "only a sampler's info names outputs"
             look = _looker(handle, on_step)
             for output in make_outputs(handle.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
                 on_output(output)
 
     def close(self) -> None:
-        """End the loop."""
+        """Stop the loop."""
         self._loop.close()
 
     def _frames(self, seconds: float) -> int:
-        """How many may be needed."""
+        """Frames for this much audio, including the codec's lead-in."""
         return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
     def _request(self, recipe: Recipe, words: str, limits: Limits | None) -> Request:
-        """Encode the words here, in the caller's thread, while others' steps go on."""
+        """Encode the prompt in the caller's thread, while the batch continues."""
         set_threads(1)
         text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)
         return Request(
@@ -153,11 +153,11 @@ class BatchingEngine:
 
 
 def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:
-    """What comes out, as [frames, channels]; `on_step` is called in between."""
+    """Yield the audio as [frames, channels], calling `on_step` in between."""
     while True:
         on_step(handle.done, handle.total)
         try:
-            item = handle.output.get(timeout=LOOK)
+            item = handle.output.get(timeout=POLL_INTERVAL)
         except queue.Empty:
             continue
         if item is None:
@@ -168,7 +168,7 @@ def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:
 
 
 def _looker(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
-    """Tells while outputs are made that they are still wanted; that a person keeps what was made changes nothing."""
+    """A callback for `make_outputs` that raises if the job was cancelled; keeping it does not stop the outputs."""
 
     def look() -> None:
         with suppress(KeptGenerationError):
@@ -180,7 +180,7 @@ def _looker(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:
     weights = checkpoint.weights
     tuned = any(name.startswith(f"{TEXT_CONDITIONER}.t5.") for name in weights)
-    # It stays on the CPU: a text is encoded once, beside the steps of the others.
+    # It stays on the CPU: each prompt is encoded only once, in parallel with the batch.
     return load_text_encoder(
         checkpoint.text_encoder(),
         weights[f"{TEXT_CONDITIONER}.output_proj.weight"],

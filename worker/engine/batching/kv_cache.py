@@ -1,4 +1,4 @@
-"""Keys and values of all slots, in memory that is taken once and never moves."""
+"""Keys and values of all slots in statically allocated memory, and how many slots fit."""
 
 import psutil
 import torch
@@ -6,18 +6,18 @@ from torch import Tensor
 
 from worker.engine.batching.config import LanguageModelConfig
 
-# A prompt has at most 500 characters, and no character makes more than one token.
+# A prompt has at most 500 characters, and a character makes at most one token.
 TEXT_TOKENS = 512
 
-# With guidance a slot has two rows: with the text, and without it.
+# With guidance a slot has two rows: conditional (with the text) and unconditional.
 CONDITIONAL, PARTS = 0, 2
 
-# Of what is free once the model is there: the rest is for decoding to audio, for texts and for graphs.
+# Share of the memory that is free after loading the model. The rest is for the codec, texts and CUDA graphs.
 SHARE = {"cuda": 0.85, "mps": 0.5, "cpu": 0.6}
 
 
 def longest_prefix(config: LanguageModelConfig) -> int:
-    """Positions that conditions can take before the codes."""
+    """The most positions that conditions take before the codes."""
     if config.fuses == "cross":
         return 0
     return TEXT_TOKENS + (config.melody.length if config.melody else 0)
@@ -28,7 +28,7 @@ class KvCache:
 
     Attributes:
         past: of self-attention, shape [layers, slots, parts, 2, heads, positions, head_dim].
-        text: of cross-attention, of the row with the text alone, shape [layers, slots, 2, heads, tokens, head_dim].
+        text: of cross-attention, for the conditional row only; shape [layers, slots, 2, heads, tokens, head_dim].
         text_lengths: tokens in `text` by slot, int32.
     """
 
@@ -41,13 +41,13 @@ class KvCache:
         self._text_views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self.past = torch.empty(past, dtype=dtype, device=device)
         self.text = torch.empty(text, dtype=dtype, device=device)
-        # Nobody is ever without any text: attention to nothing is not a number.
+        # At least one text token per slot: attention over no keys is NaN.
         self.text_lengths = torch.ones(slots, dtype=torch.int32, device=device)
 
     def past_of(self, layer: int, slot: int, parts: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One slot's part of `past`, [parts, 2, heads, positions, head_dim], and its keys and its values.
+        """One slot's part of `past`, [parts, 2, heads, positions, head_dim], then its keys and its values.
 
-        Views are kept: a step asks for hundreds of them, and making them takes longer than what is done with them.
+        Views are cached: a step needs hundreds, and creating one takes longer than using it.
         """
         views = self._past_views.get((layer, slot, parts))
         if views is None:
@@ -64,13 +64,13 @@ class KvCache:
         return views
 
     def clear(self) -> None:
-        """Make everything a number. A CPU takes memory when it is first written: then all of it."""
+        """Zero everything. On a CPU this also commits all of the memory."""
         self.past.zero_()
         self.text.zero_()
 
     @staticmethod
     def bytes_per_slot(config: LanguageModelConfig, positions: int, dtype: torch.dtype) -> int:
-        """What one slot takes."""
+        """Memory of one slot."""
         return 2 * config.layers * config.dim * dtype.itemsize * (PARTS * positions + TEXT_TOKENS)
 
     def set_text(self, slot: int, projected: Tensor) -> None:
@@ -81,17 +81,17 @@ class KvCache:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that the device has left for slots."""
-    on_gpu = device.type == "cuda"  # Apple's GPUs share the memory of the CPU
+    """Bytes available for slots on the device."""
+    on_gpu = device.type == "cuda"  # Apple GPUs share the CPU's memory
     free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
     return int(free * SHARE[device.type])
 
 
 def count_slots(free: int, bytes_per_slot: int, wanted: int) -> int:
-    """As many as fit, at most `wanted`. One slot beyond them is scratch.
+    """The number of slots that fit, at most `wanted`, with room for the scratch slot.
 
     Raises:
-        MemoryError: if there is no room for a single one.
+        MemoryError: if not even one slot fits.
     """
     slots = min(free // bytes_per_slot - 1, wanted)
     if slots < 1:

@@ -1,8 +1,8 @@
-"""MusicGen's transformer for decoding: the weights of audiocraft's `LMModel`, and a forward of our own.
+"""MusicGen's transformer for incremental decoding, with the weights of audiocraft's `LMModel`.
 
 Pre-norm layers of self-attention, cross-attention to the text and a feed-forward block (Copet et al. 2023).
-No projection has a bias, so that the row without text gets exactly nothing from cross-attention: it skips it.
-Melody models have no cross-attention; their conditions stand before the codes instead.
+No projection has a bias, so cross-attention contributes exactly zero to the unconditional row, which skips it.
+Melody models have no cross-attention; their conditions are a prefix of the codes.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Norm:
 
 
 class CrossAttention:
-    """The part of a layer that looks at the text. Keys and values are projected at admission only."""
+    """Cross-attention to the text. Its keys and values are projected once per request."""
 
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
         projections = weights[f"{name}.cross_attention.in_proj_weight"]
@@ -43,7 +43,7 @@ class CrossAttention:
 
 
 class DecoderLayer:
-    """One transformer layer's weights; `text` is None where conditions stand before the codes."""
+    """The weights of one transformer layer. `text` is None if conditions are a prefix of the codes."""
 
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
         dtype = DTYPES[precision]
@@ -62,7 +62,7 @@ class DecoderLayer:
 
 
 class LanguageModel:
-    """The weights on one device, and the two ways through them: `step` and `prefill`."""
+    """The model on one device. `prefill` processes known positions, `step` one new position per slot."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class LanguageModel:
         self._heads = make_linear(heads, precision, device)
 
     def project_text(self, text: Tensor) -> Tensor:
-        """Keys and values of a text for every layer, made once for all steps.
+        """Project a text to the keys and values of every layer, once per request.
 
-        Takes [tokens, dim]; returns [layers, 2, heads, tokens, head_dim]. May run beside the steps of others.
+        Takes [tokens, dim]; returns [layers, 2, heads, tokens, head_dim]. Safe to call while other threads step.
         """
         config, text = self.config, text.to(self.device, self.dtype)
         shape = (len(text), 2, config.heads, config.head_dim)
@@ -99,12 +99,12 @@ class LanguageModel:
         return torch.stack([projected.view(shape).permute(1, 2, 0, 3) for projected in projections])
 
     def step(self, cache: KvCache, rows: StepRows, codes: Tensor) -> Tensor:
-        """One position of every slot.
+        """Process one position of each slot.
 
         Args:
             cache: read up to each slot's position, and written there.
-            rows: which slots, and where each of them is.
-            codes: int64 of shape [n, codebooks], what stands at those positions.
+            rows: the slots and their positions.
+            codes: int64 of shape [n, codebooks], the inputs at those positions.
 
         Returns:
             Logits, float32 of shape [parts, n, codebooks, codebook_size].
@@ -124,14 +124,14 @@ class LanguageModel:
         return logits.view(rows.parts, n, config.codebooks, config.codebook_size)
 
     def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
-        """Fill the cache of one slot with a stretch of positions that is known already.
+        """Fill the cache of one slot for consecutive known positions.
 
         Args:
-            cache: filled before `first` already.
-            slot: whose.
-            inputs: of shape [parts, length, dim], without their positions' embedding.
-            first: position of the first of them.
-            tokens: in its text.
+            cache: already filled before `first`.
+            slot: index of the slot.
+            inputs: of shape [parts, length, dim], without positional embeddings.
+            first: position of the first input.
+            tokens: length of the slot's text.
         """
         parts, length, _ = inputs.shape
         stop = first + length
@@ -156,16 +156,16 @@ class LanguageModel:
         return self._embedding[codes + self._first_row].sum(1)
 
     def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """[rows, length, parts × dim] → as many of [rows, heads, length, head_dim]."""
+        """[rows, length, parts × dim] → `parts` tensors of [rows, heads, length, head_dim]."""
         rows, length, _ = projected.shape
         split = projected.view(rows, length, parts, self.config.heads, self.config.head_dim)
         return split.permute(2, 0, 3, 1, 4).unbind(0)
 
 
 def sinusoid(positions: int, dim: int, max_period: float) -> Tensor:
-    """The positions' embedding, float32 of shape [positions, dim]: cosines, then sines, as audiocraft has it.
+    """Positional embeddings, float32 of shape [positions, dim]: cosines, then sines, as in audiocraft.
 
-    Always float32: half precision counts positions exactly only up to 2048, bfloat16 only up to 256.
+    Always float32: float16 represents positions exactly only up to 2048, bfloat16 only up to 256.
     """
     half = dim // 2
     exponents = torch.arange(half, dtype=torch.float32) / (half - 1)
@@ -174,5 +174,5 @@ def sinusoid(positions: int, dim: int, max_period: float) -> Tensor:
 
 
 def _plain(precision: Precision) -> Precision:
-    """Projecting the text happens once: nothing is gained by rounding it."""
+    """The text is projected only once, so int8 would gain nothing."""
     return "float32" if precision == "int8" else precision

@@ -1,8 +1,11 @@
-"""Where the codes of a piece stand: in windows of the model's length, and in the delay pattern of each window."""
+"""The layout of a piece's codes: windows of at most the model's length, each in the delay pattern.
+
+A piece longer than one window is generated as in audiocraft: each window begins with the end of the previous one.
+"""
 
 from dataclasses import dataclass
 
-# How far the window moves: 18 of 30 seconds, as in audiocraft.
+# How far the window advances, as a share of its length: 18 of 30 seconds, as in audiocraft.
 STRIDE_SHARE = 0.6
 
 
@@ -11,8 +14,8 @@ class Window:
     """One run of the language model.
 
     Attributes:
-        prompt: frames that it is given; its own come after them.
-        frames: all of them.
+        prompt: given frames at the start.
+        frames: all frames, including the prompt.
     """
 
     prompt: int
@@ -24,12 +27,12 @@ class Window:
 
 
 def plan_windows(frames: int, longest: int, prompt: int = 0) -> list[Window]:
-    """The windows that make a piece of `frames`, the first `prompt` of which are given.
+    """Split a piece into windows.
 
     Args:
-        frames: of the whole piece, the given ones included.
-        longest: frames that the model can hold.
-        prompt: frames that are there already; fewer than `frames`.
+        frames: length of the piece, including the prompt.
+        longest: frames of the longest window.
+        prompt: given frames at the start; fewer than `frames`.
     """
     stride = int(STRIDE_SHARE * longest)
     windows: list[Window] = []
@@ -46,7 +49,7 @@ def plan_windows(frames: int, longest: int, prompt: int = 0) -> list[Window]:
 class DelayPattern:
     """MusicGen's delay pattern (Copet et al. 2023, section 2.2): codebook k lags by `delays[k]` frames.
 
-    A sequence has one step more than that: step 0 holds the special token only; step s holds frame
+    Step 0 holds the special token only; step s holds frame
     s − 1 − delays[k] of codebook k. Steps without a frame hold the special token too.
     """
 
@@ -57,13 +60,13 @@ class DelayPattern:
         return max(self.delays)
 
     def steps(self, frames: int) -> int:
-        """Length of the sequence that holds `frames`; its last step is the last one to predict."""
+        """Length of the sequence for `frames`, including step 0."""
         return frames + self.longest + 1
 
     def step_of(self, frame: int, codebook: int) -> int:
-        """The step that holds a frame's code of one codebook."""
+        """The step of a frame's code in one codebook."""
         return frame + 1 + self.delays[codebook]
 
     def complete_frames(self, position: int, frames: int) -> int:
-        """How many of `frames` are known in every codebook when all steps before `position` are."""
+        """How many of `frames` are known in every codebook once all steps before `position` are done."""
         return max(min(position - 1 - self.longest, frames), 0)

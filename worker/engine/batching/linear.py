@@ -1,4 +1,4 @@
-"""Matrix products without bias, in the precision that suits the device."""
+"""Linear layers without bias, in the precision that suits the device."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -12,21 +12,21 @@ Precision = Literal["float32", "float16", "bfloat16", "int8"]
 # [..., in] → [..., out]
 Linear = Callable[[Tensor], Tensor]
 
-# Keeps a row of zeros from dividing by zero.
+# Avoids division by zero for a row of zeros.
 _TINY = 1e-12
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.float32}
 
 
 def make_linear(weight: Tensor, precision: Precision, device: torch.device) -> Linear:
-    """The product with `weight` of shape [out, in]."""
+    """A linear layer with `weight` of shape [out, in]."""
     if precision == "int8":
         return Int8Linear(weight)
     return FloatLinear(weight.to(device, DTYPES[precision]))
 
 
 class FloatLinear:
-    """In the precision of the weight itself."""
+    """Computes in the dtype of the weight."""
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight
@@ -36,11 +36,11 @@ class FloatLinear:
 
 
 class Int8Linear:
-    """Eight bits on a CPU: weights with a scale for each output, activations with one for each row.
+    """Dynamic int8 quantization on a CPU: one scale per output for weights, one per row for activations.
 
-    The scale of a row comes from that row alone, and integer sums are exact, so that a row's result does not
-    depend on who shares the batch. Without VNNI the instruction that adds two products saturates at 16 bits:
-    activations then get seven bits. The operator is the one that PyTorch's own compiler emits for oneDNN.
+    A row's scale depends on that row alone and integer sums are exact, so a row's result does not depend on the
+    rest of the batch. Without VNNI the multiply-add instruction saturates at 16 bits; activations then use seven
+    bits. The operator is the one that PyTorch's compiler emits for oneDNN.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -51,7 +51,7 @@ class Int8Linear:
         self._zero_points = torch.zeros(len(weight), dtype=torch.int32)
         self._tiny = torch.tensor(_TINY)
         self._levels = 127 if torch.cpu._is_vnni_supported() else 63
-        # Truncation after adding a half rounds: what is converted is never negative.
+        # Adding a half before truncation rounds, because the values are never negative.
         self._middle = torch.tensor(self._levels + 1.5)
         self._product = torch.ops.onednn.qlinear_pointwise.default
 
@@ -66,7 +66,7 @@ class Int8Linear:
 
 
 def can_int8() -> bool:
-    """Whether this CPU and this build of PyTorch have the integer kernels, and they give what they should."""
+    """Whether int8 kernels exist on this CPU and in this build of PyTorch, and compute correctly."""
     with torch.inference_mode():
         weight, x = torch.linspace(-1, 1, 64 * 32).view(32, 64), torch.linspace(-1, 1, 3 * 64).view(3, 64)
         try:

@@ -1,4 +1,4 @@
-"""The running batch: one thread that admits, runs a step of all slots, and hands out what is finished."""
+"""The decode loop: one thread that admits requests, runs steps of the batch and delivers audio."""
 
 import contextlib
 import queue
@@ -19,7 +19,7 @@ from worker.engine.batching.tuning import set_threads
 from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.interface import EngineBrokenError
 
-# The first chunk comes as soon as it is worth hearing, the others once a second: each costs some context twice.
+# Seconds of audio per chunk. The first chunk is short for a quick start; every chunk decodes some context again.
 FIRST_CHUNK = 0.25
 CHUNK = 1.0
 
@@ -28,16 +28,16 @@ OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 @dataclass(eq=False)
 class RequestHandle:
-    """A request in the loop, as its caller sees it.
+    """The caller's handle of a request.
 
     Attributes:
-        entry: as the scheduler sees it.
-        stream: decodes its codes.
-        total: turns until it is complete.
-        decoded: frames of the present window that went to the codec, or were decoded in the one before.
-        steps_before: in earlier windows.
-        samples: that went out.
-        output: chunks of audio, float32 of shape [channels, samples]; then None, or what went wrong.
+        entry: the scheduler's entry.
+        stream: decodes its codes to audio.
+        total: steps that the whole request takes.
+        decoded: frames of the current window already passed to the codec, in this window or the previous one.
+        steps_before: steps in earlier windows.
+        samples: samples delivered so far.
+        output: chunks of audio, float32 of shape [channels, samples]; then None, or an exception.
     """
 
     entry: ScheduledRequest[Request]
@@ -50,32 +50,32 @@ class RequestHandle:
 
     @property
     def done(self) -> int:
-        """How many of `total` turns were made, or as many as the audio that is there would take."""
+        """Steps done out of `total`, or the share of audio already delivered if that is more."""
         wanted = self.entry.request.samples
         return max(self.entry.steps, self.total * self.samples // wanted if wanted else 0)
 
     @property
     def has_all(self) -> bool:
-        """Whether all the audio that is wanted went out."""
+        """Whether all requested audio was delivered."""
         wanted = self.entry.request.samples
         return wanted is not None and self.samples >= wanted
 
 
 class Loop:
-    """Runs requests until closed. `submit`, `cancel` and `close` may be called from any thread."""
+    """Runs requests until closed. `submit`, `cancel` and `close` are thread-safe."""
 
     def __init__(
         self, decoder: Decoder, runner: StepRunner, codec: Codec, slots: int, longest: int, threads: int = 1
     ) -> None:
-        """Start it.
+        """Start the thread.
 
         Args:
-            decoder: holds the batch.
-            runner: runs a step of it.
-            codec: makes audio of its codes.
-            slots: of the decoder.
-            longest: frames of a window.
-            threads: that each operation is spread over.
+            decoder: the state of the batch.
+            runner: runs its steps.
+            codec: decodes its codes.
+            slots: slots of the decoder.
+            longest: frames of the longest window.
+            threads: threads per operation.
         """
         self._decoder = decoder
         self._runner = runner
@@ -94,23 +94,23 @@ class Loop:
         """Queue a request.
 
         Raises:
-            EngineBrokenError: if the loop broke earlier.
+            EngineBrokenError: if the loop failed earlier.
         """
         if self._error is not None:
             raise EngineBrokenError(str(self._error)) from self._error
         given = 0 if request.given is None else request.given.shape[1]
         windows = plan_windows(request.frames, self._longest, given)
         entry = ScheduledRequest(request, windows, request.is_guided, request.prefix_length)
-        handle = RequestHandle(entry, self._codec.stream(request.samples), total=self._scheduler.turns(entry))
+        handle = RequestHandle(entry, self._codec.stream(request.samples), total=self._scheduler.total_steps(entry))
         self._commands.put(lambda: self._add(handle))
         return handle
 
     def cancel(self, handle: RequestHandle) -> None:
-        """Take a request out of the batch at the next step; if it is finished nothing happens."""
+        """Remove a request before the next step. No effect if it is finished."""
         self._commands.put(lambda: self._remove(handle))
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread and wait for it."""
         self._commands.put(None)
         self._thread.join()
 
@@ -119,21 +119,21 @@ class Loop:
             set_threads(self._threads)
             with torch.inference_mode():
                 while self._take_commands():
-                    self._turn()
+                    self._iterate()
         except Exception as error:
             sys.excepthook(type(error), error, error.__traceback__)
             self._error = error
             for handle in self._handles.values():
                 handle.output.put(EngineBrokenError(f"{type(error).__name__}: {error}"))
 
-    def _turn(self) -> None:
-        """Schedule, run, deliver."""
+    def _iterate(self) -> None:
+        """Schedule, run, deliver: one iteration of the loop."""
         self._admit()
         plan = self._scheduler.schedule()
         try:
             self._run(plan)
         except OUT_OF_MEMORY as error:
-            self._sacrifice(plan, error)
+            self._fail_newest(plan, error)
             return
         finished = self._scheduler.advance(plan)
         for entry in plan.decode:
@@ -142,7 +142,7 @@ class Loop:
 
     def _run(self, plan: StepPlan[Request]) -> None:
         if plan.prefill is not None:
-            self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.stretch)
+            self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.positions)
         for guided in (True, False):
             batch = [entry for entry in plan.decode if entry.guided is guided]
             if batch:
@@ -150,7 +150,7 @@ class Loop:
         self._transfer.pace()
 
     def _take_commands(self) -> bool:
-        """Carry out what callers want; waits while there is nothing else to do. False at the end."""
+        """Execute the callers' commands; wait for one while idle. Returns False once closed."""
         with contextlib.suppress(queue.Empty):
             while True:
                 idle = self._scheduler.is_idle
@@ -175,17 +175,17 @@ class Loop:
             entry = self._scheduler.admit()
             try:
                 self._decoder.begin(entry.slot, entry.request)
-                self._decoder.open_window(entry.slot, entry.present, entry.request.given, steps_before=0)
+                self._decoder.open_window(entry.slot, entry.current_window, entry.request.given, steps_before=0)
             except OUT_OF_MEMORY as error:
                 release_memory()
                 if len(self._scheduler.running) > 1:
-                    self._scheduler.put_back(entry)  # another one's end makes room
+                    self._scheduler.put_back(entry)  # until another request frees memory
                 else:
                     self._fail(self._handles[entry], error)
                 return
 
     def _deliver(self, handle: RequestHandle, window_ended: bool) -> None:
-        """Decode what became complete, if it is enough for a chunk; then go on to the next window, or leave."""
+        """Decode complete frames if they fill a chunk; then start the next window or finish the request."""
         ended = window_ended and handle.entry.is_last_window
         try:
             self._decode(handle, window_ended, ended)
@@ -201,7 +201,7 @@ class Loop:
 
     def _decode(self, handle: RequestHandle, window_ended: bool, ended: bool) -> None:
         entry = handle.entry
-        known = self._decoder.pattern.complete_frames(entry.position, entry.present.frames)
+        known = self._decoder.pattern.complete_frames(entry.position, entry.current_window.frames)
         if known - handle.decoded < self._wanted(handle) and not window_ended:
             return
         codes = self._decoder.codes(entry.slot, range(handle.decoded, known))
@@ -217,15 +217,15 @@ class Loop:
         return self._codec.lead_in + int(FIRST_CHUNK * self._codec.frame_rate) + self._codec.lookahead
 
     def _next_window(self, handle: RequestHandle) -> None:
-        entry, ended = handle.entry, handle.entry.present
+        entry, ended = handle.entry, handle.entry.current_window
         handle.steps_before += self._decoder.pattern.steps(ended.frames)
         prompt = handle.decoded = entry.windows[entry.window + 1].prompt
         given = self._decoder.codes(entry.slot, range(ended.frames - prompt, ended.frames))
         self._scheduler.next_window(entry)
-        self._decoder.open_window(entry.slot, entry.present, given, handle.steps_before)
+        self._decoder.open_window(entry.slot, entry.current_window, given, handle.steps_before)
 
-    def _sacrifice(self, plan: StepPlan[Request], error: Exception) -> None:
-        """Memory ran out in a step: the one that came last goes, the others repeat the step."""
+    def _fail_newest(self, plan: StepPlan[Request], error: Exception) -> None:
+        """After running out of memory in a step: fail the newest request; the others repeat the step."""
         release_memory()
         batch = {*plan.decode, plan.prefill}
         self._fail(next(handle for handle in reversed(self._handles.values()) if handle.entry in batch), error)
@@ -236,6 +236,6 @@ class Loop:
 
 
 def release_memory() -> None:
-    """Give what PyTorch keeps for later back to the device."""
+    """Return PyTorch's cached memory to the device."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

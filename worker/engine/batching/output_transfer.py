@@ -1,4 +1,4 @@
-"""From the device to the callers, in order, and without making the host wait."""
+"""Transfer of audio from the device to the callers, in order, without blocking the host."""
 
 import queue
 from collections import deque
@@ -10,32 +10,32 @@ from torch import Tensor
 Item = Tensor | Exception | None
 OutputQueue = queue.SimpleQueue[Item]
 
-# Steps that the host may be ahead of the device: enough to keep it busy, few enough to stop soon.
+# Steps that the host may be ahead of the device: enough to keep it busy, few enough to cancel quickly.
 STEPS_AHEAD = 2
 
 
 class OutputTransfer(Protocol):
-    """Where chunks leave the loop."""
+    """Delivers the loop's output to the callers' queues."""
 
     def put(self, item: Item, output: OutputQueue) -> None:
-        """Hand out a chunk, an end or an error, after all that came before."""
+        """Deliver a chunk, the end (None) or an error, after everything before it."""
         ...
 
     def poll(self) -> None:
-        """Hand out what has arrived on the host."""
+        """Deliver the items whose copies are complete."""
         ...
 
     def flush(self) -> None:
-        """Wait for everything."""
+        """Wait until everything is delivered."""
         ...
 
     def pace(self) -> None:
-        """Called after every step: waits while the host is too far ahead."""
+        """Wait while the host is too far ahead of the device. Called after every step."""
         ...
 
 
 class DirectTransfer:
-    """Where a tensor is finished when the call returns."""
+    """For devices whose operations are complete when the call returns."""
 
     def put(self, item: Item, output: OutputQueue) -> None:
         output.put(item.cpu() if isinstance(item, Tensor) else item)
@@ -51,7 +51,7 @@ class DirectTransfer:
 
 
 class CudaTransfer:
-    """Copies into pinned memory beside the next steps; an event tells when a copy is complete."""
+    """Copies into pinned memory in parallel with the next steps; a CUDA event marks each copy's end."""
 
     def __init__(self) -> None:
         self._pending: deque[tuple[torch.cuda.Event, Item, OutputQueue]] = deque()
@@ -65,19 +65,19 @@ class CudaTransfer:
 
     def poll(self) -> None:
         while self._pending and self._pending[0][0].query():  # type: ignore[no-untyped-call]
-            self._hand_out()
+            self._deliver()
 
     def flush(self) -> None:
         while self._pending:
             self._pending[0][0].synchronize()
-            self._hand_out()
+            self._deliver()
 
     def pace(self) -> None:
         self._steps.append(_event())
         if len(self._steps) > STEPS_AHEAD:
             self._steps.popleft().synchronize()
 
-    def _hand_out(self) -> None:
+    def _deliver(self) -> None:
         _, item, output = self._pending.popleft()
         output.put(item)
 
@@ -89,5 +89,5 @@ def _event() -> torch.cuda.Event:
 
 
 def make_transfer(device: torch.device) -> OutputTransfer:
-    """The one that fits the device."""
+    """The transfer for this device."""
     return CudaTransfer() if device.type == "cuda" else DirectTransfer()

@@ -1,4 +1,4 @@
-"""What the running batch is asked for."""
+"""A request to the running batch."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One piece to make.
+    """One piece to generate.
 
     Attributes:
-        text: its prompt, projected for cross-attention: [layers, 2, heads, tokens, head_dim]; or None.
-        prefix: conditions that stand before the codes: [parts, positions, dim]; or None.
-        frames: of the whole piece, the given ones included.
-        temperature: 0 takes the likeliest code at each step.
+        text: the prompt, projected for cross-attention: [layers, 2, heads, tokens, head_dim]; or None.
+        prefix: conditions before the codes: [parts, positions, dim]; or None.
+        frames: length of the piece, including given frames.
+        temperature: 0 always takes the most likely code.
         top_k: 0 is off.
         top_p: 0 is off; else it overrides top_k.
-        cfg_scale: of classifier-free guidance; 1 needs no second row.
+        cfg_scale: scale of classifier-free guidance; 1 needs no unconditional row.
         seed: of the noise.
-        samples: of audio that are wanted; what the codec makes beyond them is not needed, nor are frames for it.
-        given: codes to go on from, int64 of shape [codebooks, frames].
-        limits: of the decoder's grammar, if it has one: see `TokenConstraint.begin`.
+        samples: requested samples of audio; generation stops as soon as the codec has made them.
+        given: codes to continue, int64 of shape [codebooks, frames].
+        limits: for the decoder's constraint: see `TokenConstraint.begin`.
     """
 
     text: Tensor | None
@@ -37,12 +37,12 @@ class Request:
 
     @property
     def text_tokens(self) -> int:
-        """Length of the text in cross-attention."""
+        """Tokens of the text in cross-attention."""
         return 0 if self.text is None else self.text.shape[3]
 
     @property
     def prefix_length(self) -> int:
-        """Positions before those of the codes."""
+        """Positions before the codes."""
         return 0 if self.prefix is None else self.prefix.shape[1]
 
     @property

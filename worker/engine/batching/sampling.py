@@ -1,7 +1,7 @@
-"""Drawing the next codes, by audiocraft's rules: top-p overrides top-k, and ties at the k-th logit stay.
+"""Sampling of the next codes by audiocraft's rules: top-p overrides top-k, and ties at the k-th logit are kept.
 
-The draw is the Gumbel-max trick: argmax(logits / temperature + noise) follows the softmax. The noise is a
-function of the request's seed, the step, the codebook and the code, never of the slot or of other requests.
+It uses the Gumbel-max trick: argmax(logits / temperature + noise) follows the softmax. The noise depends only on the
+request's seed, the step, the codebook and the code, not on the slot or other requests.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _SHIFTS = (30, 27, 31)
 
 @dataclass
 class SamplingState:
-    """What each slot draws with; every tensor has the shape [slots].
+    """The sampling parameters of each slot; every tensor has the shape [slots].
 
     Attributes:
-        temperature: 0 takes the likeliest code.
+        temperature: 0 always takes the most likely code.
         top_k: 0 is off.
         top_p: 0 is off.
-        cfg_scale: of classifier-free guidance.
+        cfg_scale: scale of classifier-free guidance.
         seed: of the noise.
     """
 
@@ -44,7 +44,7 @@ class SamplingState:
         )
 
     def of(self, slots: Tensor) -> "SamplingState":
-        """The rows of `slots`, an index tensor."""
+        """The parameters of `slots`, an index tensor."""
         return SamplingState(
             self.temperature[slots], self.top_k[slots], self.top_p[slots], self.cfg_scale[slots], self.seed[slots]
         )
@@ -56,13 +56,13 @@ def guide(conditional: Tensor, unconditional: Tensor, cfg_scale: Tensor) -> Tens
 
 
 def sample(logits: Tensor, state: SamplingState, step: Tensor, candidates: int | None = None) -> Tensor:
-    """One code for each codebook: int64 of shape [slots, codebooks].
+    """Sample one code per codebook: int64 of shape [slots, codebooks].
 
     Args:
         logits: float32 of shape [slots, codebooks, codebook_size].
         state: for these slots.
-        step: int64 of shape [slots], a number that differs for every step of a request.
-        candidates: no slot wants more than so many of the likeliest codes, nor top-p; None if that is not known.
+        step: int64 of shape [slots], unique among the steps of a request.
+        candidates: the largest top_k, if no slot uses top-p or disables top-k; else None.
     """
     keep = _kept(logits, state, candidates)
     greedy = (state.temperature == 0)[:, None, None]
@@ -84,7 +84,7 @@ def _kept(logits: Tensor, state: SamplingState, candidates: int | None) -> Tenso
 
 
 def _nucleus(best: Tensor, state: SamplingState) -> Tensor:
-    """Which of the sorted logits come before the mass of top-p is reached."""
+    """Which of the sorted logits precede the point where their mass reaches top-p."""
     temperature = torch.where(state.temperature == 0, 1.0, state.temperature)[:, None, None]
     probabilities = torch.softmax(best / temperature, -1)
     before = probabilities.cumsum(-1) - probabilities
@@ -94,7 +94,7 @@ def _nucleus(best: Tensor, state: SamplingState) -> Tensor:
 def gumbel(seed: Tensor, step: Tensor, codebooks: int, codebook_size: int) -> Tensor:
     """Standard Gumbel noise, float32 of shape [slots, codebooks, codebook_size].
 
-    23 bits for each number: the half added to them is still exact in float32, so that none is 0 or 1.
+    Each number has 23 random bits: adding a half is then exact in float32, so none is 0 or 1.
     """
     codes = torch.arange(codebooks * codebook_size, device=seed.device).view(codebooks, codebook_size)
     key = _mix(seed * _GOLDEN + _GOLDEN) + step
@@ -110,5 +110,5 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
-    """A logical shift to the right: PyTorch's own repeats the sign."""
+    """Logical right shift; PyTorch's operator is arithmetic."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,4 +1,4 @@
-"""Which requests run next. Knows no torch and does no I/O: it counts steps and hands out slots."""
+"""Iteration-level scheduling: which requests run in the next step, and in which slots. Pure bookkeeping."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Generic, TypeVar
 
 from worker.engine.batching.layout import DelayPattern, Window
 
-# Positions of one request that are prefilled between two steps of the others.
+# Chunked prefill: positions of one request per step of the batch, so that the others keep going.
 PREFILL_CHUNK = 64
 
 T = TypeVar("T")
 
 
 class Phase(StrEnum):
-    """Where a request is."""
+    """The state of a request."""
 
     WAITING = "waiting"
     PREFILL = "prefill"
@@ -25,17 +25,17 @@ class Phase(StrEnum):
 
 @dataclass(eq=False)
 class ScheduledRequest(Generic[T]):
-    """A request on its way through the batch.
+    """A request and its progress.
 
     Attributes:
-        request: what the caller knows it by.
-        windows: what is to be made, in order.
-        guided: whether it takes a second row, without the text, for guidance.
-        prefix: positions before the sequence's, for conditions that stand there.
-        slot: while it has one.
-        window: index of the present one.
-        position: the step of the sequence that is predicted next; in a prefill, the next position to fill.
-        steps: turns in which it took part.
+        request: the request itself; the scheduler does not read it.
+        windows: the windows to generate, in order.
+        guided: whether it uses guidance, and so needs an unconditional row.
+        prefix: positions of conditions before the codes.
+        slot: its slot, or -1.
+        window: index of the current window.
+        position: the step to predict next; during prefill, the next position to fill.
+        steps: steps done so far, in all windows.
     """
 
     request: T
@@ -49,13 +49,13 @@ class ScheduledRequest(Generic[T]):
     steps: int = 0
 
     @property
-    def present(self) -> Window:
+    def current_window(self) -> Window:
         return self.windows[self.window]
 
     @property
-    def known(self) -> int:
-        """Positions that are prefilled before the present window's first step."""
-        return self.prefix + self.present.prompt
+    def prefill_length(self) -> int:
+        """Positions to prefill before the first step of the current window."""
+        return self.prefix + self.current_window.prompt
 
     @property
     def is_last_window(self) -> bool:
@@ -64,15 +64,15 @@ class ScheduledRequest(Generic[T]):
 
 @dataclass
 class StepPlan(Generic[T]):
-    """The work of one turn: a stretch of one prefill, and one step of everybody else."""
+    """The work of one iteration: some positions of one prefill, and one step of all decoding requests."""
 
     prefill: ScheduledRequest[T] | None = None
-    stretch: range = range(0)
+    positions: range = range(0)
     decode: list[ScheduledRequest[T]] = field(default_factory=list)
 
 
 class Scheduler(Generic[T]):
-    """First come, first served; a freed slot is taken at the next turn."""
+    """First come, first served. A freed slot is reused in the next iteration."""
 
     def __init__(self, slots: int, pattern: DelayPattern) -> None:
         self._pattern = pattern
@@ -87,15 +87,15 @@ class Scheduler(Generic[T]):
 
     @property
     def running(self) -> list[ScheduledRequest[T]]:
-        """Everybody who has a slot."""
+        """All requests that have a slot."""
         return [*self._prefilling, *self._decoding]
 
     @property
     def can_admit(self) -> bool:
         return bool(self._waiting and self._free)
 
-    def turns(self, entry: ScheduledRequest[T]) -> int:
-        """How often a request takes part before it is complete."""
+    def total_steps(self, entry: ScheduledRequest[T]) -> int:
+        """Steps that the whole request takes."""
         return sum(
             ceil((entry.prefix + window.prompt) / PREFILL_CHUNK) + window.new + self._pattern.longest
             for window in entry.windows
@@ -106,7 +106,7 @@ class Scheduler(Generic[T]):
         self._waiting.append(entry)
 
     def admit(self) -> ScheduledRequest[T]:
-        """Give the next one the lowest free slot."""
+        """Give the next request the lowest free slot."""
         entry = self._waiting.popleft()
         entry.slot = min(self._free)
         self._free.remove(entry.slot)
@@ -114,13 +114,13 @@ class Scheduler(Generic[T]):
         return entry
 
     def put_back(self, entry: ScheduledRequest[T]) -> None:
-        """There was no memory for it: first in the queue again."""
+        """Return a request that found no memory to the head of the queue."""
         self._leave(entry)
         entry.phase = Phase.WAITING
         self._waiting.appendleft(entry)
 
     def remove(self, entry: ScheduledRequest[T]) -> None:
-        """It is finished or cancelled, wherever it was; doing it again is fine."""
+        """Remove a finished or cancelled request in any state. Idempotent."""
         if entry.phase is Phase.WAITING:
             self._waiting.remove(entry)
         elif entry.phase is not Phase.DONE:
@@ -128,46 +128,46 @@ class Scheduler(Generic[T]):
         entry.phase = Phase.DONE
 
     def schedule(self) -> StepPlan[T]:
-        """What to do in this turn. Prefills take turns among themselves, in stretches short enough to stall nobody."""
+        """Plan the next iteration. Concurrent prefills alternate, one chunk per iteration."""
         plan = StepPlan[T](decode=sorted(self._decoding, key=lambda entry: entry.slot))
         if self._prefilling:
             plan.prefill = entry = self._prefilling[0]
-            plan.stretch = range(entry.position, min(entry.position + PREFILL_CHUNK, entry.known))
+            plan.positions = range(entry.position, min(entry.position + PREFILL_CHUNK, entry.prefill_length))
             self._prefilling.rotate(-1)
         return plan
 
     def advance(self, plan: StepPlan[T]) -> list[ScheduledRequest[T]]:
-        """The plan was carried out. Returns those whose window is complete."""
+        """Record that the plan was executed. Returns the requests whose window is complete."""
         for entry in plan.decode:
             entry.position += 1
             entry.steps += 1
         if plan.prefill is not None and plan.prefill.phase is Phase.PREFILL:
-            self._advance_prefill(plan.prefill, plan.stretch)
-        return [entry for entry in plan.decode if entry.position == self._pattern.steps(entry.present.frames)]
+            self._advance_prefill(plan.prefill, plan.positions)
+        return [entry for entry in plan.decode if entry.position == self._pattern.steps(entry.current_window.frames)]
 
     def next_window(self, entry: ScheduledRequest[T]) -> None:
-        """Go on with the following window, in the same slot."""
+        """Continue with the next window, in the same slot."""
         self._decoding.remove(entry)
         entry.window += 1
         self._begin(entry)
 
     def _begin(self, entry: ScheduledRequest[T]) -> None:
-        if entry.known:
+        if entry.prefill_length:
             entry.phase, entry.position = Phase.PREFILL, 0
             self._prefilling.append(entry)
         else:
             self._start_decoding(entry)
 
-    def _advance_prefill(self, entry: ScheduledRequest[T], stretch: range) -> None:
-        entry.position = stretch.stop
+    def _advance_prefill(self, entry: ScheduledRequest[T], positions: range) -> None:
+        entry.position = positions.stop
         entry.steps += 1
-        if entry.position == entry.known:
+        if entry.position == entry.prefill_length:
             self._prefilling.remove(entry)
             self._start_decoding(entry)
 
     def _start_decoding(self, entry: ScheduledRequest[T]) -> None:
-        # The inputs before step `prompt` are in the cache; that step is the input that predicts the next one.
-        entry.phase, entry.position = Phase.DECODE, entry.present.prompt + 1
+        # Prefill cached the inputs before step `prompt`; that step is the input that predicts the next one.
+        entry.phase, entry.position = Phase.DECODE, entry.current_window.prompt + 1
         self._decoding.append(entry)
 
     def _leave(self, entry: ScheduledRequest[T]) -> None:

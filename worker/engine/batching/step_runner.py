@@ -1,4 +1,4 @@
-"""How a step is run: as it is, or replayed from a graph that was captured once."""
+"""Run a step eagerly, or replay it from a CUDA graph."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -16,13 +16,13 @@ Capture = Callable[[Replay], Replay]
 
 
 class StepRunner(Protocol):
-    """Runs one step of a batch, whose requests are all guided or all not."""
+    """Runs one step of a batch. Either all of its requests use guidance or none does."""
 
     def __call__(self, batch: list[ScheduledRequest[Request]]) -> None: ...
 
 
 class EagerRunner:
-    """As it is. The host knows every position, so that attention can be cut to it."""
+    """Runs the operations directly. The host knows every position, so attention can be limited to it."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -38,17 +38,17 @@ class EagerRunner:
 
 
 def _candidates(batch: list[ScheduledRequest[Request]]) -> int | None:
-    """How many of the likeliest codes sampling must look at; None for all of them."""
+    """The largest top_k of the batch; None if a request uses top-p or disables top-k."""
     if any(entry.request.top_p > 0 or entry.request.top_k == 0 for entry in batch):
         return None
     return max(entry.request.top_k for entry in batch)
 
 
 class GraphRunner:
-    """Replayed from one graph for each size of the batch, so that a step costs the host one launch.
+    """Replays one graph per batch size, so that a step costs the host one launch.
 
-    A batch that lies between two sizes is filled up with the scratch slot. With a single size, a request's numbers
-    do not depend on how many others there are: matrix products of other shapes are rounded otherwise.
+    The scratch slot pads a batch to the next size. With a single size, a request's numbers do not depend on the
+    number of other requests: matrix products of different shapes round differently.
     """
 
     def __init__(self, decoder: Decoder, capture: Capture, sizes: list[int]) -> None:
@@ -57,7 +57,7 @@ class GraphRunner:
         self._inputs: dict[tuple[int, int], Tensor] = {}
         self._replays: dict[tuple[int, int], Replay] = {}
         self._members: dict[tuple[int, int], list[int]] = {}
-        # Largest first: the smaller ones find their memory in the pool.
+        # Largest first: the smaller ones reuse its memory from the pool.
         for size in reversed(self._sizes):
             for parts in (2, 1):
                 self._capture(decoder, capture, size, parts)
@@ -78,19 +78,19 @@ class GraphRunner:
 
 
 def bucket_sizes(slots: int) -> list[int]:
-    """Powers of two up to the number of slots, and that number itself."""
+    """The powers of two below the number of slots, and that number."""
     sizes = [1 << power for power in range(slots.bit_length())]
     return sizes if sizes[-1] == slots else [*sizes, slots]
 
 
 class CudaCapture:
-    """Captures into CUDA graphs that share one memory pool."""
+    """Captures CUDA graphs that share one memory pool."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Replay) -> Replay:
-        # A first run outside of the graph lets libraries choose and load their kernels.
+        # A warm-up run outside the graph lets libraries choose and load their kernels.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -1,4 +1,4 @@
-"""What a codec knows beforehand about the codes of a piece: those that make no sense are not drawn."""
+"""The interface of a constraint on sampled codes. `sampler/score_grammar.py` implements it for scores."""
 
 from typing import Protocol
 
@@ -6,34 +6,34 @@ from torch import Tensor
 
 
 class TokenConstraint(Protocol):
-    """Follows the codes of every slot. All its state lies in tensors that never move, so that graphs replay it."""
+    """Tracks the codes of every slot. Its state is in tensors with fixed addresses, so CUDA graphs can replay it."""
 
     def begin(self, slot: int, limits: Tensor | None) -> None:
-        """A request moves into a slot.
+        """Start a request in a slot.
 
         Args:
-            slot: which.
-            limits: what else must not be drawn, as the codec made it for the request; None for no more than usual.
+            slot: its index.
+            limits: further restrictions of this request, in the constraint's own format; None for none.
         """
         ...
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
-        """Set the logits of codes that cannot come next to minus infinity; at least one of each codebook stays.
+        """Set the logits of impossible codes to minus infinity. At least one code of each codebook remains.
 
         Args:
             slots: int64 of shape [n].
-            logits: float32 of shape [n, codebooks, codebook_size], changed in place.
+            logits: float32 of shape [n, codebooks, codebook_size], modified in place.
         """
         ...
 
     def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
-        """Go on by a step; returns the codes that are to stand there, mostly those that were drawn.
+        """Advance by one step. Returns the codes to store: the drawn ones, possibly corrected.
 
         Args:
             slots: int64 of shape [n].
             drawn: int64 of shape [n, codebooks].
-            kept: whether each code is part of the piece, bool of shape [n, codebooks]; the others are passed over.
-            sequence: of all slots, int64 of shape [slots, codebooks, steps], in the delay pattern.
-            position: the step of each of `slots` in it, int64 of shape [n].
+            kept: whether each code will be stored, bool of shape [n, codebooks]; ignore the others.
+            sequence: codes of all slots in the delay pattern, int64 of shape [slots, codebooks, steps].
+            position: the current step of each of `slots`, int64 of shape [n].
         """
         ...

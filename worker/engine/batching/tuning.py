@@ -1,4 +1,4 @@
-"""Which of the engine's optimisations are on. Each has a switch, for comparison and for where one misbehaves."""
+"""Choose the engine's optimisations. Each has a switch, for comparison and in case it causes trouble."""
 
 import logging
 from dataclasses import replace
@@ -14,15 +14,15 @@ from worker.engine.interface import OnLoading, Tuning
 
 log = logging.getLogger(__name__)
 
-# Narrower models are fast enough in float32, and rounding costs them more; on several threads they would spend most
-# of their time waiting for each other, the more so on a busy machine.
+# Narrower models are fast enough in float32 and lose more by rounding; with several threads they would spend most of
+# the time synchronizing, especially on a busy machine.
 WIDE = 512
 
 REMEDY = "Triton needs a C compiler (gcc), the headers of the C library and of Python, and a home folder to write to"
 
 
 def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelConfig) -> Precision:
-    """What the linears are computed in."""
+    """The precision of the linear layers."""
     if tuning.precision != "auto":
         if tuning.precision == "int8" and device.type != "cpu":
             raise ModelUnavailableError(
@@ -38,20 +38,20 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
 
 
 def pick_threads(device: torch.device, config: LanguageModelConfig) -> int:
-    """How many threads a step is spread over: on a CPU one for each core, but a narrow model is faster on one."""
+    """Threads per operation: one per CPU core, but a single one for narrow models and on GPUs."""
     return torch.get_num_threads() if device.type == "cpu" and config.dim >= WIDE else 1
 
 
 def pick_attention(
     tuning: Tuning, device: torch.device, config: LanguageModelConfig, dtype: torch.dtype, on_loading: OnLoading
 ) -> StepAttention:
-    """The way that suits the device, unless another one is asked for.
+    """The attention for this device, unless `tuning` names one.
 
-    `auto` takes the kernel only where it runs: Triton compiles it at the first call, for which it needs a GPU that it
-    knows, a C compiler and a cache that can be written.
+    `auto` takes the kernel only if a trial succeeds: Triton compiles it at the first call and needs a supported GPU,
+    a C compiler and a writable cache.
 
     Raises:
-        ModelUnavailableError: if the kernel is asked for and does not run.
+        ModelUnavailableError: if `tuning` names the kernel and it does not run.
     """
     choice = tuning.attention
     if choice == "auto" and device.type == "cpu":
@@ -59,7 +59,7 @@ def pick_attention(
     if choice == "masked" or (choice == "auto" and device.type != "cuda"):
         return MaskedAttention()
     try:
-        from worker.engine.batching.attention_kernel import TritonAttention  # needs Triton, which only Linux has
+        from worker.engine.batching.attention_kernel import TritonAttention  # Triton exists on Linux only
 
         attention = TritonAttention()
         try_out(attention, config, dtype, device)
@@ -79,10 +79,10 @@ def pick_attention(
 
 
 def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.dtype, device: torch.device) -> None:
-    """Have attention done once for one slot of this model, so that what must be compiled is compiled.
+    """Run the attention once for one slot of this model, which compiles it.
 
     Raises:
-        Exception: whatever the compiler, its cache or the driver raises.
+        Exception: any error of the compiler, its cache or the driver.
     """
     cache = KvCache(replace(config, layers=1), 1, 1, dtype, device)
     cache.clear()
@@ -90,17 +90,17 @@ def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.
     rows = StepRows(zero, zero, PARTS, ((0, 0, 1),))
     query = torch.zeros(PARTS, 1, config.heads, config.head_dim, dtype=dtype, device=device)
     new = torch.zeros(PARTS, 1, 2, config.heads, config.head_dim, dtype=dtype, device=device)
-    # A kernel's error comes only when its result is waited for.
+    # A kernel's errors surface only when its result is read.
     attention.to_past(cache, 0, rows, query, new).cpu()
     attention.to_text(cache, 0, rows, query[:1]).cpu()
 
 
 def set_threads(threads: int) -> None:
-    """Spread the operations of the calling thread over `threads`.
+    """Set how many threads PyTorch uses for operations of the calling thread.
 
-    OpenMP keeps a pool of threads for every thread that ever computed in parallel, and they get in each other's way.
-    So in a process that computes on a CPU one thread alone, the decode loop's, spreads its work.
+    OpenMP keeps a thread pool for every thread that ever computed in parallel, and the pools compete for the cores.
+    So on a CPU only the decode loop's thread uses more than one.
     """
     torch.set_num_threads(threads)
-    # PyTorch takes over the last number that any thread set when a thread computes for the first time: that is now.
+    # A thread adopts the last number set by any thread when it first computes; this call makes that happen now.
     torch.get_num_threads()

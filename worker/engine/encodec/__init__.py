@@ -1,1 +1,1 @@
-"""The codec: tokens become audio, chunk by chunk, while the rest is still being generated."""
+"""EnCodec: decodes codes to audio, chunk by chunk, during generation."""

@@ -1,4 +1,4 @@
-"""The shape of an EnCodec decoder, whichever format it came in."""
+"""The architecture of an EnCodec decoder, independent of its file format."""
 
 import math
 from typing import Annotated
@@ -12,21 +12,22 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Architecture(msgspec.Struct, frozen=True, kw_only=True):
-    """SEANet's decoder and the codebooks before it; not causal, activated by ELU.
+    """The codebooks and SEANet's decoder, which is not causal and uses ELU.
 
     Attributes:
         sample_rate: in hertz.
-        channels: of the audio.
-        dimension: of the codebooks' vectors.
-        filters: channels before the last convolution; each upsampling halves them until there.
-        ratios: what each upsampling multiplies the rate by.
+        channels: channels of the audio.
+        dimension: dimension of the codebooks' vectors.
+        filters: channels before the last convolution; each upsampling halves the channels.
+        ratios: upsampling factors.
         residual_layers: residual units after each upsampling.
-        dilation_base: by what their dilation grows.
-        compress: by what the channels inside them shrink.
-        convolutional_shortcut: whether a convolution, and not the input itself, goes around them.
+        dilation_base: growth factor of their dilation.
+        compress: reduction factor of their inner channels.
+        convolutional_shortcut: whether their shortcut is a convolution rather than the identity.
         lstm_layers: 0 for none.
-        pad_mode: what lies beyond both ends of a convolution's input.
-        codebooks: how many of `codebook_size` entries each.
+        pad_mode: padding at both ends of a convolution's input.
+        codebooks: number of codebooks.
+        codebook_size: entries per codebook.
     """
 
     sample_rate: int

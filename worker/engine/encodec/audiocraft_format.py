@@ -1,4 +1,4 @@
-"""The codec as audiocraft saves it: the configuration of its training as YAML, and a state dict."""
+"""EnCodec in audiocraft's format: the training configuration as YAML, and a state dict."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -64,10 +64,10 @@ class _Configuration(msgspec.Struct):
 
 
 def read_architecture(text: str) -> Architecture:
-    """The architecture that a checkpoint's `xp.cfg` describes.
+    """Read the architecture from a checkpoint's `xp.cfg`.
 
     Raises:
-        UnsupportedCodecError: if it asks for what this code does not know.
+        UnsupportedCodecError: if it needs a feature that this code does not support.
     """
     try:
         configuration = msgspec.convert(_sections(text), _Configuration)
@@ -96,12 +96,12 @@ def read_architecture(text: str) -> Architecture:
 
 
 def _sections(text: str) -> dict[str, Any]:
-    """Only these are resolved: elsewhere the configuration of a training may point to what exists only there."""
+    """Resolve only these sections; others may refer to things that exist only where the model was trained."""
     whole = OmegaConf.create(text)
     sections = {name: _resolved(whole, name) for name in ("compression_model", "encodec", "seanet", "rvq")}
     seanet = sections["seanet"]
     if isinstance(seanet, dict):
-        # Audiocraft lets both halves override what they share.
+        # In audiocraft, encoder and decoder can override the shared settings.
         seanet.pop("encoder", None)
         seanet.update(seanet.pop("decoder", None) or {})
     return sections

@@ -1,4 +1,4 @@
-"""EnCodec's decoder: codebooks, a convolution, an LSTM, and upsampling down to samples."""
+"""EnCodec's decoder: codebooks, then a convolution, an LSTM and upsampling to samples."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,30 @@ from worker.engine.encodec.layers import StreamingLayer
 
 
 class Codebooks:
-    """The entries of all codebooks of one channel."""
+    """Residual vector quantisation: the codebooks of one channel."""
 
     def __init__(self, entries: Sequence[Tensor]) -> None:
-        """Take the entries of each codebook, float32 of shape [codebook_size, dimension]."""
+        """Take the vectors of each codebook, float32 of shape [codebook_size, dimension]."""
         self.count = len(entries)
         self.codebook_size = len(entries[0])
         self._entries = torch.cat(tuple(entries))
         self._first = torch.arange(self.count, device=self._entries.device)[:, None] * self.codebook_size
 
     def dequantise(self, codes: Tensor, channels: int) -> Tensor:
-        """The vectors of codes [codebooks × channels, frames] as [channels, frames, dimension].
+        """Sum the vectors of codes [codebooks × channels, frames]: [channels, frames, dimension].
 
-        Stereo's codebooks alternate: left, right, left and so on (audiocraft's `InterleaveStereoCompressionModel`).
+        Stereo codebooks alternate between left and right (audiocraft's `InterleaveStereoCompressionModel`).
         """
         rows = codes.to(self._entries.device).reshape(self.count, channels, codes.shape[1]).transpose(0, 1)
         return functional.embedding(rows + self._first, self._entries).sum(1)
 
 
-# The last layers hold about half a megabyte for each frame: more than this at once would only take memory.
+# Frames decoded at once. The last layers need about half a megabyte per frame, and more frames would gain nothing.
 MOST_FRAMES = 100
 
 
 class EncodecCodec:
-    """A decoder on its device. See `Codec`."""
+    """An EnCodec decoder. See `Codec`."""
 
     def __init__(
         self,
@@ -45,15 +45,15 @@ class EncodecCodec:
         channels: int,
         runs: int,
     ) -> None:
-        """Put it together.
+        """Take the parts.
 
         Args:
-            codebooks: of one run.
-            layers: from vectors of the codebooks' dimension to samples.
+            codebooks: codebooks of one run.
+            layers: from the codebooks' vectors to samples.
             sample_rate: in hertz.
-            samples_per_frame: what the layers make of a vector.
-            channels: of the layers' last one.
-            runs: 2 if left and right go through a mono decoder side by side, else 1.
+            samples_per_frame: samples that the layers make of one vector.
+            channels: output channels of the last layer.
+            runs: 2 if left and right pass through a mono decoder as a batch, else 1.
         """
         self._codebooks = codebooks
         self._layers = layers
@@ -74,7 +74,7 @@ class EncodecCodec:
         return EncodecStream(self._codebooks, self._layers, self.channels, self._runs)
 
     def _lookahead(self) -> int:
-        """The first frame waits longest: what pads the begin may depend on more inputs than a frame later on."""
+        """Measured at the first frame, which waits longest: mirrored padding needs additional inputs."""
         frames = 1
         while self._final(frames) < self.samples_per_frame:
             frames += 1
@@ -88,7 +88,7 @@ class EncodecCodec:
 
 
 class EncodecStream:
-    """One piece on its way through the decoder. See `CodecStream`."""
+    """Decodes one piece. See `CodecStream`."""
 
     def __init__(self, codebooks: Codebooks, layers: Sequence[StreamingLayer], channels: int, runs: int) -> None:
         self._codebooks = codebooks
@@ -101,7 +101,7 @@ class EncodecStream:
     @torch.inference_mode()
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         if self._ended:
-            raise ValueError("The piece has ended: nothing can follow.")
+            raise ValueError("The piece has ended: start a new stream.")
         self._ended = last
         parts = torch.split(codes, MOST_FRAMES, 1)
         return torch.cat([self._push(part, last and part is parts[-1]) for part in parts], 1)
@@ -110,7 +110,7 @@ class EncodecStream:
         x = self._codebooks.dequantise(codes, self._runs)
         self._begun = self._begun or codes.shape[1] > 0
         if not self._begun:
-            # A piece that never had a frame has no end to pad either.
+            # A piece without frames has no end to pad.
             return x.new_empty(self._channels, 0)
         for layer in self._layers:
             x = layer.push(x, last)

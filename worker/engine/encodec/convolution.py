@@ -11,20 +11,20 @@ from worker.engine.encodec.packing import PackedConvolution, can_pack
 
 
 class Convolution:
-    """Weights and bias, laid out for vectors in time order.
+    """A convolution over vectors in time order.
 
-    To PyTorch it is a two-dimensional convolution over images one pixel high whose channels lie innermost: that is
-    the layout in which its libraries multiply without rearranging the audio.
+    PyTorch sees a two-dimensional convolution over images one pixel high in channels-last layout, which its libraries
+    compute without rearranging the audio.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, dilation: int = 1) -> None:
-        """Take weight [out, in, taps] and bias [out], both float32 on the device to compute on."""
+        """Take weight [out, in, taps] and bias [out], both float32, on the device."""
         self.width = len(bias)
         self.reach = (weight.shape[2] - 1) * dilation
         self._run = _prepare(weight[:, :, None].contiguous(memory_format=torch.channels_last), bias, dilation)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The outputs of x [batch, time, in] as [batch, time - reach, out], none if time is too short."""
+        """The outputs of x [batch, time, in] as [batch, time - reach, out]; empty if time is too short."""
         if x.shape[1] <= self.reach:
             return x.new_empty(len(x), 0, self.width)
         image = x[:, None].permute(0, 3, 1, 2)
@@ -39,9 +39,9 @@ def _prepare(weight: Tensor, bias: Tensor, dilation: int) -> Callable[[Tensor], 
 
 
 class NarrowConvolution:
-    """See `Convolution`. One product for all taps, whose results are then added where they meet.
+    """A `Convolution` with very few output channels: one matrix product for all taps, then a shifted sum.
 
-    A matrix product that makes one number of each row leaves most of a vector unit idle; one for each tap does not.
+    A product with a single output per row would leave most of a vector unit idle.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:

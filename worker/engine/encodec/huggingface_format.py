@@ -1,4 +1,4 @@
-"""The codec as transformers saves it: what Meta's MusicGen checkpoints name instead of holding one."""
+"""EnCodec in transformers' format. Meta's MusicGen checkpoints refer to such a codec."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ NAMES = Names("decoder.layers.", "quantizer.layers.", ".codebook.embed")
 
 
 class _Configuration(msgspec.Struct):
-    """The fields that decoding needs, under the names and defaults of transformers' `EncodecConfig`."""
+    """The fields that decoding needs, with the names and defaults of transformers' `EncodecConfig`."""
 
     model_type: Literal["encodec"]
     target_bandwidths: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0)
@@ -42,16 +42,16 @@ class _Configuration(msgspec.Struct):
     codebook_size: Size = 1024
     codebook_dim: int | None = None
     use_conv_shortcut: bool = True
-    # Quantized weights are other numbers than the tensors' names say.
+    # Quantized weights are not supported.
     quantization_config: None = None
 
 
 def read_architecture(file: Path) -> Architecture:
-    """The architecture that a config.json describes.
+    """Read the architecture from a config.json.
 
     Raises:
-        UnsupportedCodecError: if it asks for what this code does not know.
-        OSError: if it cannot be read.
+        UnsupportedCodecError: if it needs a feature that this code does not support.
+        OSError: if the file cannot be read.
     """
     try:
         configuration = msgspec.json.decode(file.read_bytes(), type=_Configuration)
@@ -79,7 +79,7 @@ def read_architecture(file: Path) -> Architecture:
 
 
 def _codebooks(configuration: _Configuration) -> int:
-    """As many as the highest bandwidth (kilobits a second) has room for: audiocraft's `HFEncodecCompressionModel`."""
+    """As many as the highest bandwidth (kbit/s) allows, as in audiocraft's `HFEncodecCompressionModel`."""
     frame_rate = configuration.sampling_rate / math.prod(configuration.upsampling_ratios)
     return int(max(configuration.target_bandwidths) * 1000 / (frame_rate * math.log2(configuration.codebook_size)))
 

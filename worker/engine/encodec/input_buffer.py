@@ -1,4 +1,4 @@
-"""The inputs that a convolution still needs, with the padding of the piece's two ends."""
+"""The input buffer of a streaming convolution, which also pads both ends of a piece."""
 
 from typing import Literal
 
@@ -10,16 +10,16 @@ PadMode = Literal["constant", "reflect"]
 
 
 class InputBuffer:
-    """Joins chunks so that a convolution without padding over each window gives every output exactly once."""
+    """Joins chunks so that an unpadded convolution over each result yields every output exactly once."""
 
     def __init__(self, before: int, after: int, reach: int, mode: PadMode) -> None:
-        """Begin a piece.
+        """Start a piece.
 
         Args:
-            before: inputs that pad its begin.
-            after: inputs that pad its end.
-            reach: inputs that an output needs besides its own.
-            mode: what the padding holds: zeros, or the inputs mirrored.
+            before: padding at its start.
+            after: padding at its end.
+            reach: inputs that an output needs in addition to its own.
+            mode: pads with zeros or with mirrored inputs.
         """
         self._before = before
         self._after = after
@@ -29,14 +29,14 @@ class InputBuffer:
         self._begun = False
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        """What the next outputs depend on.
+        """Add inputs and return those that the next outputs depend on.
 
         Args:
-            x: [batch, time, channels] that follows.
-            last: whether the piece ends with it.
+            x: the next inputs, [batch, time, channels].
+            last: whether they end the piece.
 
         Returns:
-            [batch, outputs + reach, channels], or less than that where there is no output yet.
+            [batch, outputs + reach, channels]; shorter while there is no output yet.
         """
         held = x if self._held is None else torch.cat((self._held, x), 1)
         if self._begun:
@@ -47,20 +47,20 @@ class InputBuffer:
         else:
             self._held = held
             return held[:, :0]
-        # A copy, because a view would keep the whole window in memory.
+        # A copy: a view would keep the whole window in memory.
         self._held = window[:, max(window.shape[1] - self._reach, 0) :].clone()
         return window
 
 
 def final_outputs(length: int, before: int, after: int, mode: PadMode) -> int:
-    """How many outputs are final once `length` inputs are there: those that do not reach into the end's padding."""
+    """How many outputs are final after `length` inputs: those that do not reach into the padding at the end."""
     return max(length - after, 0) if _can_pad(length, before, mode) else 0
 
 
 def pad(x: Tensor, before: int, after: int, mode: PadMode) -> Tensor:
-    """Pad the time of x [batch, time, channels]: audiocraft's `pad1d` (modules/conv.py), in this layout.
+    """Pad the time axis of x [batch, time, channels], like audiocraft's `pad1d` (modules/conv.py).
 
-    Like there, what is too short to be mirrored is mirrored together with zeros that follow it.
+    As there, an input too short to be mirrored is first extended with zeros.
     """
     if mode == "constant":
         return functional.pad(x, (0, 0, before, after))

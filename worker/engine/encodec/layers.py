@@ -1,7 +1,7 @@
-"""What the decoder network is made of: layers that work on a stream of vectors, a chunk at a time.
+"""Streaming layers of EnCodec's decoder, which process a piece chunk by chunk.
 
-Vectors lie in time order, [batch, time, channels]: a convolution is then a matrix product, and a transposed one
-writes its samples where they belong.
+Tensors are [batch, time, channels]: a convolution is then a matrix product, and a transposed convolution writes its
+outputs in order.
 """
 
 import math
@@ -16,30 +16,30 @@ from worker.engine.encodec.input_buffer import InputBuffer, PadMode, final_outpu
 
 
 class LayerStream(Protocol):
-    """One piece on its way through a layer."""
+    """Processes one piece in a layer."""
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        """The outputs that follow from all inputs so far and were not returned yet.
+        """Add inputs and return the outputs that became final.
 
         Args:
-            x: float32 of shape [batch, time, channels], perhaps without any time. The layer may overwrite it.
-            last: whether the piece ends with it.
+            x: float32 of shape [batch, time, channels], possibly with time 0. The layer may overwrite it.
+            last: whether it ends the piece.
 
         Returns:
-            float32 of shape [batch, time, channels], perhaps without any time; the caller's to keep.
+            float32 of shape [batch, time, channels], possibly with time 0; the caller owns it.
         """
         ...
 
 
 class StreamingLayer(Protocol):
-    """A layer with its weights, shared by all streams."""
+    """A layer whose weights all streams share."""
 
     def stream(self) -> LayerStream:
-        """Begin a piece."""
+        """Start a piece."""
         ...
 
     def final(self, length: int) -> int:
-        """How many outputs no further input can change, once `length` inputs are there and more will come."""
+        """How many outputs are final after `length` inputs if more follow."""
         ...
 
 
@@ -49,7 +49,7 @@ _LOG2_E = math.log2(math.e)
 def elu(x: Tensor) -> Tensor:
     """max(x, exp(min(x, 0)) - 1), which is x where it is positive (Clevert et al., 2016).
 
-    On a CPU by powers of two: PyTorch's exp2 takes a sixth of the time of its elu.
+    On a CPU it uses exp2, which takes a sixth of the time of PyTorch's elu.
     """
     if x.device.type != "cpu":
         return functional.elu(x)
@@ -58,7 +58,7 @@ def elu(x: Tensor) -> Tensor:
 
 
 def elu_(x: Tensor) -> Tensor:
-    """`elu`, written over x."""
+    """`elu` in place."""
     if x.device.type != "cpu":
         return functional.elu_(x)
     return torch.maximum(x, _below_zero(x), out=x)
@@ -69,7 +69,7 @@ def _below_zero(x: Tensor) -> Tensor:
 
 
 class PaddedConvolution:
-    """As many outputs as inputs: audiocraft's `StreamableConv1d` without a stride, perhaps after an ELU."""
+    """A convolution that keeps the length, optionally after an ELU: audiocraft's `StreamableConv1d` with stride 1."""
 
     def __init__(self, convolution: Convolution | NarrowConvolution, mode: PadMode, *, activated: bool) -> None:
         self.convolution = convolution
@@ -86,7 +86,7 @@ class PaddedConvolution:
 
 
 class PaddedConvolutionStream:
-    """One piece on its way through a padded convolution."""
+    """See `LayerStream`."""
 
     def __init__(self, layer: PaddedConvolution) -> None:
         self._layer = layer
@@ -102,7 +102,7 @@ class ResidualUnit:
     """x + pointwise(ELU(wide(ELU(x)))): audiocraft's `SEANetResnetBlock`."""
 
     def __init__(self, wide: Convolution, pointwise: Convolution, shortcut: Convolution | None, mode: PadMode) -> None:
-        """Take the convolution that looks around, the one that does not, and what replaces x in the sum, if any."""
+        """Take the wide and the pointwise convolution, and one that replaces x in the sum, if any."""
         self.wide = wide
         self.pointwise = pointwise
         self.shortcut = shortcut
@@ -118,7 +118,7 @@ class ResidualUnit:
 
 
 class ResidualStream:
-    """One piece on its way through a residual unit."""
+    """See `LayerStream`."""
 
     def __init__(self, unit: ResidualUnit) -> None:
         self._unit = unit
@@ -136,8 +136,8 @@ class ResidualStream:
 class Upsampling:
     """An ELU and a transposed convolution twice as long as its stride: audiocraft's `StreamableConvTranspose1d`.
 
-    Every run of `stride` outputs is a product of the two inputs that reach it. Computed as a convolution over pairs
-    of inputs with stride × out channels, its outputs lie in memory in the order in which they follow each other.
+    Each block of `stride` outputs depends on two inputs. A convolution over pairs of inputs with stride × out channels
+    therefore computes the outputs in memory order.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
@@ -148,7 +148,7 @@ class Upsampling:
         self.convolution = Convolution(pairs, bias.repeat(stride))
         self.width = outputs
         self.stride = stride
-        # Audiocraft cuts `stride` samples off: the odd one at the begin.
+        # audiocraft trims `stride` samples in total; an odd one at the start.
         self.cut_after = stride // 2
         self.cut_before = stride - self.cut_after
 
@@ -160,7 +160,7 @@ class Upsampling:
 
 
 class UpsamplingStream:
-    """One piece on its way through an upsampling."""
+    """See `LayerStream`."""
 
     def __init__(self, layer: Upsampling) -> None:
         self._layer = layer

@@ -1,4 +1,4 @@
-"""The recurrence: it runs forward only, so that each frame passes it once and its state is all that is carried."""
+"""Forward LSTMs with a skip connection. Their state is all that is carried between chunks."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from worker.engine.encodec.packing import PackedLinear
 
 
 class Lstm:
-    """A stack of LSTM layers with a skip around it: audiocraft's `StreamableLSTM`."""
+    """Stacked LSTM layers with a skip connection: audiocraft's `StreamableLSTM`."""
 
     def __init__(self, weights: Mapping[str, Tensor], layers: int) -> None:
-        """Take the tensors of an `nn.LSTM` with `layers` layers that are as wide as their input."""
+        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input."""
         width = weights["weight_hh_l0"].shape[1]
         with torch.device("meta"):
             self.module = nn.LSTM(width, width, layers)
@@ -27,7 +27,7 @@ class Lstm:
 
 
 class LstmStream:
-    """One piece on its way through the recurrence."""
+    """See `LayerStream`."""
 
     def __init__(self, layer: Lstm) -> None:
         self._module = layer.module
@@ -42,10 +42,10 @@ class LstmStream:
 
 
 class PackedLstm:
-    """See `Lstm`. One layer after the other takes a whole chunk, so that its weights stay in the cache."""
+    """`Lstm` for CPUs. Each layer processes a whole chunk before the next layer, so its weights stay cached."""
 
     def __init__(self, weights: Mapping[str, Tensor], layers: int) -> None:
-        """Take the tensors of an `nn.LSTM` with `layers` layers that are as wide as their input."""
+        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input."""
         self.cells = [PackedCell(weights, layer) for layer in range(layers)]
 
     def stream(self) -> "PackedLstmStream":
@@ -56,7 +56,7 @@ class PackedLstm:
 
 
 class PackedLstmStream:
-    """One piece on its way through the recurrence."""
+    """See `LayerStream`."""
 
     def __init__(self, layer: PackedLstm) -> None:
         self._cells = layer.cells
@@ -72,7 +72,7 @@ class PackedLstmStream:
 
 
 class PackedCell:
-    """One layer of an LSTM, in the formulas of `nn.LSTM`."""
+    """One LSTM layer with the formulas of `nn.LSTM`."""
 
     def __init__(self, weights: Mapping[str, Tensor], layer: int) -> None:
         from_input, from_state = weights[f"weight_ih_l{layer}"], weights[f"weight_hh_l{layer}"]
@@ -82,9 +82,9 @@ class PackedCell:
         self._from_state = PackedLinear(_gates_in_order(from_state))
 
     def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The outputs [time, batch, width] of x [time, batch, width], and the state after them: hidden and cell.
+        """Run x [time, batch, width]. Returns outputs of that shape and the new state: hidden and cell.
 
-        The state before them is overwritten.
+        Overwrites `state`.
         """
         hidden, cell = state or (x.new_zeros(x.shape[1:]), x.new_zeros(x.shape[1:]))
         outputs = torch.empty_like(x)
@@ -94,11 +94,11 @@ class PackedCell:
             keep, write, show = gates[:, : 3 * self.width].sigmoid_().chunk(3, 1)
             cell.mul_(keep).addcmul_(write, candidate)
             hidden = torch.mul(cell.tanh(), show, out=output)
-        # A copy, because a view would keep all outputs in memory.
+        # A copy: a view would keep all outputs in memory.
         return outputs, (hidden.clone(), cell)
 
 
 def _gates_in_order(tensor: Tensor) -> Tensor:
-    """From PyTorch's input, forget, candidate, output: the three that share an activation stand together."""
+    """Reorder PyTorch's input, forget, candidate, output, so that the three sigmoid gates are adjacent."""
     write, keep, candidate, show = tensor.chunk(4)
     return torch.cat((keep, write, show, candidate))

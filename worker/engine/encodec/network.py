@@ -1,4 +1,4 @@
-"""Builds the decoder's layers from its weights."""
+"""Build the layers of EnCodec's decoder from its weights."""
 
 from itertools import count
 
@@ -9,21 +9,21 @@ from worker.engine.encodec.lstm import Lstm, PackedLstm
 from worker.engine.encodec.packing import can_pack
 from worker.engine.encodec.weights import DecoderWeights
 
-# Outputs up to which one product for all taps is faster: the channels of audio, not of vectors.
+# `NarrowConvolution` is faster up to this many output channels.
 NARROW = 2
 
 
 def build_layers(architecture: Architecture, weights: DecoderWeights) -> list[StreamingLayer]:
-    """The layers from the codebooks' vectors to samples, in the order of audiocraft's `SEANetDecoder`.
+    """Build the layers from the codebooks' vectors to samples, in the order of audiocraft's `SEANetDecoder`.
 
     Raises:
-        UnsupportedCodecError: if the weights are not those of this architecture.
+        UnsupportedCodecError: if the weights do not match the architecture.
     """
     return _Builder(architecture, weights).build()
 
 
 class _Builder:
-    """Counts the positions that audiocraft's and transformers' module lists give the layers."""
+    """Counts the positions of layers in the module lists of audiocraft and transformers."""
 
     def __init__(self, architecture: Architecture, weights: DecoderWeights) -> None:
         self._architecture = architecture
@@ -45,7 +45,7 @@ class _Builder:
         return layers
 
     def _position(self, *, activated: bool) -> str:
-        """An activation has a position of its own."""
+        """The next layer's position; an activation before it takes one too."""
         if activated:
             next(self._positions)
         return str(next(self._positions))

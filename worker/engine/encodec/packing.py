@@ -1,7 +1,7 @@
-"""Weights packed once for oneDNN, which PyTorch's public functions would rearrange in every call.
+"""Weights packed once for oneDNN; PyTorch's public functions would repack them in every call.
 
-The operators are the ones that PyTorch's own compiler emits. On two cores of an AMD EPYC 9005 they multiply twice as
-fast as its BLAS, and packing saves more than the product itself where few frames meet many weights.
+The operators are those that PyTorch's compiler emits. On two cores of an AMD EPYC 9005 they are twice as fast as its
+BLAS, and with few frames and many weights packing costs more than the product itself.
 """
 
 import platform
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether these weights are on a processor for which this was measured to pay."""
+    """Whether the weights are on a processor on which packing was measured to be faster."""
     return (
         weight.device.type == "cpu"
         and platform.machine() in ("x86_64", "AMD64")
@@ -21,7 +21,7 @@ def can_pack(weight: Tensor) -> bool:
 
 
 class PackedConvolution:
-    """A convolution over images one pixel high, without padding."""
+    """An unpadded convolution over images one pixel high."""
 
     def __init__(self, weight: Tensor, bias: Tensor, dilation: int) -> None:
         """Take weight [out, in, 1, taps] and bias [out]."""
@@ -37,7 +37,7 @@ class PackedConvolution:
 
 
 class PackedLinear:
-    """A matrix product, perhaps with a bias."""
+    """A linear layer with an optional bias."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         """Take weight [out, in] and bias [out]."""

@@ -1,4 +1,4 @@
-"""The tensors of a decoder, handed out one by one with their shapes checked and their weight norm folded in."""
+"""The tensors of an EnCodec decoder: checks shapes and folds weight norm."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,17 +8,17 @@ from torch import Tensor
 
 from worker.engine.codec_interface import UnsupportedCodecError
 
-# What `DecoderWeights` calls the codebooks, followed by their number.
+# The name of a codebook in `DecoderWeights`, followed by a dot and its number.
 CODEBOOK = "codebook"
 
-# What audiocraft and transformers put between a layer's position and its tensor.
+# Parts of tensor names that audiocraft and transformers insert after a layer's position.
 _WRAPPERS = frozenset({"conv", "convtr", "lstm"})
-# PyTorch's newer weight norm, and what its older one calls the same two tensors.
+# Tensor names of PyTorch's newer weight norm, and the older names of the same tensors.
 _WEIGHT_NORM = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 
 
 class Names(NamedTuple):
-    """How a format begins the names of the decoder's tensors, and what follows their number in the codebooks'."""
+    """Prefixes of tensor names in a file format, and the suffix after a codebook's number."""
 
     decoder: str
     codebooks: str
@@ -26,10 +26,10 @@ class Names(NamedTuple):
 
 
 class DecoderWeights:
-    """Tensors by the position of their layer in the decoder, float32 and on one device."""
+    """Tensors by the position of their layer in the decoder."""
 
     def __init__(self, tensors: Mapping[str, Tensor], names: Names, device: torch.device) -> None:
-        """Keep the decoder's and the codebooks' tensors of a codec; `device` is where `take` puts them."""
+        """Select the tensors of decoder and codebooks; `take` moves them to `device`."""
         self._left: dict[str, Tensor] = {}
         self._device = device
         for name, tensor in tensors.items():
@@ -40,10 +40,10 @@ class DecoderWeights:
                 self._left[f"{CODEBOOK}.{number}"] = tensor
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """The tensor `name` of exactly this shape, which is then no longer left over.
+        """Remove and return the tensor `name`, as float32.
 
         Raises:
-            UnsupportedCodecError: if it is missing, of another shape, or holds no floats.
+            UnsupportedCodecError: if it is missing, has another shape, or does not hold floats.
         """
         tensor = self._left.pop(name, None)
         if tensor is None:
@@ -55,10 +55,10 @@ class DecoderWeights:
         return tensor.detach().to(self._device, torch.float32)
 
     def take_weight(self, layer: str, *shape: int) -> Tensor:
-        """The weight of a convolution, in its own right or as direction and length (Salimans and Kingma, 2016).
+        """Remove and return the weight of a convolution, with weight norm (Salimans and Kingma, 2016) folded in.
 
         Raises:
-            UnsupportedCodecError: if it is missing or of another shape.
+            UnsupportedCodecError: as in `take`.
         """
         if f"{layer}.weight_g" not in self._left:
             return self.take(f"{layer}.weight", *shape)
@@ -67,7 +67,7 @@ class DecoderWeights:
         return torch._weight_norm(direction, length, 0)
 
     def check_nothing_left(self) -> None:
-        """Raises UnsupportedCodecError if one of the decoder was never taken: it would change what comes out."""
+        """Raises UnsupportedCodecError if a tensor of the decoder was not taken: it would change the output."""
         unknown = [name for name in self._left if not name.startswith(CODEBOOK)]
         if unknown:
             raise UnsupportedCodecError(f"The decoder has an unknown tensor {min(unknown)}.")

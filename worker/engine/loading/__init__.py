@@ -1,1 +1,1 @@
-"""Finds a model's checkpoint, loads its codec, and explains what went wrong."""
+"""Find a model's checkpoint, load its codec, and explain load errors."""

@@ -1,4 +1,4 @@
-"""Where a model's checkpoint is: on the hub, in a folder, or beside this file."""
+"""Find and identify checkpoints: on the hub, in a folder, or shipped with the package."""
 
 import hashlib
 import os
@@ -11,17 +11,17 @@ from worker.engine.checksums import check_files
 # Written by training/export.py.
 STARTER_FOLDER = Path(__file__).parents[1] / "starter_model"
 
-# Bytes at either end of a file that are looked at to tell it from another one.
+# Bytes at each end of a file that `identify` reads.
 SAMPLE = 64 * 1024
 
 LANGUAGE_MODEL_FILE, CODEC_FILE = FILES = ("state_dict.bin", "compression_state_dict.bin")
 
 
 def find_checkpoint(reference: str) -> str:
-    """What audiocraft's loaders take, a folder's path or a repository's name, for a model's name or a folder.
+    """Resolve a model's name or a folder to a folder's path or a hub repository, as audiocraft's loaders expect.
 
     Raises:
-        ModelUnavailableError: if the folder is no checkpoint, or one of its files is damaged.
+        ModelUnavailableError: if the folder is not a checkpoint, or one of its files is damaged.
     """
     if is_folder(reference):
         return _folder(Path(reference).expanduser().resolve())
@@ -34,7 +34,7 @@ def _folder(folder: Path) -> str:
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise ModelUnavailableError(
-            f"{folder} is no checkpoint: it lacks {' and '.join(missing)}.",
+            f"{folder} is not a checkpoint: it lacks {' and '.join(missing)}.",
             "Point MUSICGEN_MODEL_SIZE to a folder in audiocraft's format, or use a model's name.",
         )
     check_files(folder)
@@ -42,9 +42,10 @@ def _folder(folder: Path) -> str:
 
 
 def identify(reference: str) -> str | None:
-    """What tells a checkpoint folder from another one, within milliseconds; None for the hub, where none changes.
+    """A fingerprint of a checkpoint folder, computed within milliseconds; None for the hub, whose models never change.
 
-    Of each file its name, its size and both ends: PyTorch's are zip archives, whose end has a checksum of each tensor.
+    It covers each file's name, size and both ends. PyTorch files are zip archives, whose end has a checksum of each
+    tensor.
     """
     folder = Path(reference)
     if not folder.is_dir():
@@ -61,15 +62,15 @@ def identify(reference: str) -> str | None:
 
 
 def fetch_file(reference: Path | str, name: str) -> Path:
-    """The file `name` of a checkpoint folder, or of a repository on the hub, from where it is downloaded first.
+    """The path of a file in a checkpoint folder, or of a file on the hub, downloaded if necessary.
 
     Raises:
-        OSError: if it cannot be had; huggingface_hub's own errors are such.
+        OSError: if it cannot be downloaded; huggingface_hub's errors are OSErrors.
     """
     if Path(reference).is_dir():
         return Path(reference) / name
-    from huggingface_hub import hf_hub_download  # half a second to import, and only needed here
+    from huggingface_hub import hf_hub_download  # the import takes half a second
 
-    # Audiocraft keeps what is in its own format in a cache of its own, if told to.
+    # audiocraft may be configured to use a separate cache for files in its own format.
     cache = os.environ.get("AUDIOCRAFT_CACHE_DIR") if name == CODEC_FILE else None
     return Path(hf_hub_download(str(reference), name, cache_dir=cache))

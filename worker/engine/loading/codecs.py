@@ -1,4 +1,4 @@
-"""Loads the codec of a MusicGen checkpoint, without audiocraft or transformers: they take seconds to import."""
+"""Load the codec of a MusicGen checkpoint without audiocraft or transformers, which take seconds to import."""
 
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,16 @@ _PICKLE_FILE = "pytorch_model.bin"
 
 
 def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Codec:
-    """The codec of a MusicGen checkpoint.
+    """Load the codec of a MusicGen checkpoint.
 
     Args:
         folder: the checkpoint's folder, or a repository on the hub.
-        device: where it computes, and where its audio is.
-        stereo: whether the language model alternates the codebooks of left and right. How it does so is written in
-            its own configuration: per codebook, not per time step, is what this codec knows.
+        device: where it computes and returns its audio.
+        stereo: whether the codebooks of left and right alternate, per codebook and not per time step.
 
     Raises:
-        UnsupportedCodecError: if it is none that this code knows exactly.
-        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if it cannot be had or read.
+        UnsupportedCodecError: if this code does not support it.
+        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if it cannot be found or read.
     """
     package = torch.load(fetch_file(folder, CODEC_FILE), map_location="cpu", weights_only=True)
     if "pretrained" in package:
@@ -52,19 +51,19 @@ def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool
 
 def _load_sampler(stereo: bool) -> Codec:
     if stereo:
-        raise UnsupportedCodecError("A sampler is no codec of one channel: its streams cannot alternate.")
-    from worker.engine.sampler.codec import SamplerCodec  # with its bank of samples
+        raise UnsupportedCodecError("A sampler has no mono codec whose codebooks could alternate for stereo.")
+    from worker.engine.sampler.codec import SamplerCodec  # loads its sample bank
 
     return SamplerCodec()
 
 
 def is_sampler(text: str) -> bool:
-    """Whether the codec of an `xp.cfg` is a sampler of scores."""
+    """Whether an `xp.cfg` names the sampler as its codec."""
     return bool(OmegaConf.select(OmegaConf.create(text), "compression_model") == "sampler")
 
 
 def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:
-    """What audiocraft's `CompressionModel.get_pretrained` loads, but for DAC and its model for debugging."""
+    """Load what audiocraft's `CompressionModel.get_pretrained` loads, except DAC and its debugging model."""
     if (Path(name) / CODEC_FILE).is_file():
         return load_codec(name, device, stereo=stereo)
     if not Path(name).is_dir() and "/" not in name:
@@ -81,7 +80,7 @@ def _read_tensors(reference: Path | str) -> dict[str, Tensor]:
         reference: a folder, or a repository on the hub.
 
     Raises:
-        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if they cannot be had or read.
+        OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError: if they cannot be found or read.
     """
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -96,7 +95,7 @@ def _read_tensors(reference: Path | str) -> dict[str, Tensor]:
 
 def _build(architecture: Architecture, weights: DecoderWeights, stereo: bool) -> Codec:
     if stereo and architecture.channels != 1:
-        raise UnsupportedCodecError(f"Stereo out of a codec with {architecture.channels} channels is unknown.")
+        raise UnsupportedCodecError(f"Stereo from a codec with {architecture.channels} channels is not supported.")
     entries = [
         weights.take(f"{CODEBOOK}.{index}", architecture.codebook_size, architecture.dimension)
         for index in range(architecture.codebooks)

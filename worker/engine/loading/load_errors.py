@@ -1,4 +1,4 @@
-"""Why a model could not be loaded, in words that say what to do."""
+"""Check the device, and turn load errors into messages with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from worker.engine.interface import UnsupportedCheckpointError
 
 @contextmanager
 def explained(model: str, reference: str) -> Iterator[None]:
-    """Turn what loading raises into a `ModelUnavailableError`, but for what another engine may know.
+    """Turn any error of loading into a `ModelUnavailableError`, except `UnsupportedCheckpointError`.
 
-    Whatever it is: a damaged file makes YAML, OmegaConf, torch and our own code raise almost anything.
+    A damaged file can make YAML, OmegaConf, torch and this package raise almost anything.
 
     Args:
-        model: its name, as the person gave it.
-        reference: the folder or the hub's repository that is read.
+        model: name of the model as the user gave it.
+        reference: the folder or hub repository being loaded.
     """
     try:
         yield
@@ -31,12 +31,12 @@ def explained(model: str, reference: str) -> Iterator[None]:
     except Exception as error:
         raise _of_hub(reference, error) or ModelUnavailableError(
             f"{reference} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
-            "Check that the files are whole (disk space, an interrupted download) and in audiocraft's format.",
+            "Check that the files are complete (disk space, an interrupted download) and in audiocraft's format.",
         ) from error
 
 
 def _of_hub(reference: str, error: Exception) -> ModelUnavailableError | None:
-    """If it was the hub: all of its errors are OSErrors. Imported late: most starts never meet one."""
+    """Explain an error of the hub; None for other errors. The import is late because it is slow and rarely needed."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     if isinstance(error, RepositoryNotFoundError):
@@ -53,7 +53,7 @@ def _of_hub(reference: str, error: Exception) -> ModelUnavailableError | None:
 
 
 def check_device(device: str) -> None:
-    """Raises ModelUnavailableError if `device` is a GPU that is not there."""
+    """Raises ModelUnavailableError if `device` is cuda and there is no GPU."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelUnavailableError(
             "MUSICGEN_DEVICE is cuda, but PyTorch sees no GPU here.",
@@ -62,7 +62,7 @@ def check_device(device: str) -> None:
 
 
 def pick_device(wanted: str) -> str:
-    """`auto` is the first of cuda, mps and cpu that is there."""
+    """Resolve `auto` to the first available of cuda, mps and cpu."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

@@ -1,1 +1,1 @@
-"""The text encoder: a prompt becomes the vectors that the language model looks at, without importing transformers."""
+"""The text encoder of a prompt, without importing transformers."""

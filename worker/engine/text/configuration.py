@@ -1,4 +1,4 @@
-"""The shape of a T5 encoder, as its config.json tells it."""
+"""The configuration of a T5 encoder, from its config.json."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,22 +9,19 @@ from worker.engine.interface import UnsupportedCheckpointError
 
 
 class UnsupportedTextEncoderError(UnsupportedCheckpointError):
-    """The text encoder holds something that this code does not know exactly.
-
-    It may well be a good one: the reference engine, with transformers' own code, can load it.
-    """
+    """The text encoder has a feature that this code does not support; the reference engine may."""
 
 
 Size = Annotated[int, msgspec.Meta(gt=0)]
 
-# transformers derives these from feed_forward_proj, and lets the file's own value win where it has one.
+# transformers derives these from feed_forward_proj, unless the file sets them.
 _ACTIVATIONS = {"relu": "relu", "gated-gelu": "gelu_new"}
 
 
 class T5Configuration(msgspec.Struct, frozen=True):
-    """The fields of config.json that the encoder needs, under the names and defaults of transformers' `T5Config`.
+    """The fields of config.json that the encoder needs, with the names and defaults of transformers' `T5Config`.
 
-    What tells nothing about the encoder (the decoder's fields, training, generation) is not read.
+    Fields about the decoder, training or generation are ignored.
     """
 
     model_type: Literal["t5"]
@@ -40,20 +37,20 @@ class T5Configuration(msgspec.Struct, frozen=True):
     feed_forward_proj: Literal["relu", "gated-gelu"] = "relu"
     dense_act_fn: str | None = None
     is_gated_act: bool | None = None
-    # Quantized weights are other numbers than the tensors' names say.
+    # Quantized weights are not supported.
     quantization_config: None = None
 
     @property
     def gated(self) -> bool:
-        """Whether the feed-forward has a gate (T5 v1.1, flan-t5) or is the first T5's."""
+        """Whether the feed-forward block is gated (T5 v1.1, flan-t5), unlike the original T5."""
         return self.feed_forward_proj == "gated-gelu"
 
 
 def read_configuration(folder: Path) -> T5Configuration:
-    """The configuration of the T5 in `folder`.
+    """Read the configuration of the T5 in `folder`.
 
     Raises:
-        UnsupportedTextEncoderError: if there is none or it asks for what this code does not know.
+        UnsupportedTextEncoderError: if it is missing or needs a feature that this code does not support.
         OSError: if the file cannot be read.
     """
     file = folder / "config.json"
@@ -62,7 +59,7 @@ def read_configuration(folder: Path) -> T5Configuration:
     try:
         configuration = msgspec.json.decode(file.read_bytes(), type=T5Configuration)
     except msgspec.DecodeError as error:
-        raise UnsupportedTextEncoderError(f"{file} is no configuration of a known T5: {error}") from error
+        raise UnsupportedTextEncoderError(f"{file} is not the configuration of a supported T5: {error}") from error
     _check_activation(configuration, file)
     if configuration.relative_attention_max_distance <= configuration.relative_attention_num_buckets // 4:
         raise UnsupportedTextEncoderError(f"{file}: relative_attention_max_distance leaves no room for far buckets.")

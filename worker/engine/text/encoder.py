@@ -1,6 +1,6 @@
-"""MusicGen's text encoder: tokens, T5, and the projection to the language model's dimension.
+"""MusicGen's text encoder: tokenizer, T5, and the projection to the language model's dimension.
 
-Equals audiocraft's `T5Conditioner` for a batch of one (audiocraft/modules/conditioners.py), in float32.
+It equals audiocraft's `T5Conditioner` for a batch of one (audiocraft/modules/conditioners.py), in float32.
 """
 
 import threading
@@ -21,15 +21,15 @@ from worker.engine.text.weights import PICKLE_FILE, SAFETENSORS_FILE, EncoderWei
 MAX_TOKENS = 512
 
 CACHE_ENTRIES = 256
-# Prompts have some 40 tokens. With the largest model's 2048 numbers a token this is 128 MB at most, where 256 of the
-# longest prompts would be a gigabyte of a GPU's memory.
+# Prompts have about 40 tokens. With the largest model (2048 numbers per token) this limits the cache to 128 MB, while
+# 256 prompts of the maximum length would take a gigabyte.
 CACHE_TOKENS = 16_384
 
 _SMALL_FILES = ["config.json", TOKENIZER_FILE, CONFIGURATION_FILE, LEGACY_FILE, "added_tokens.json"]
 
 
 class EmbeddingCache:
-    """Least recently used first out, bounded in entries and in tokens. Safe to use from several threads."""
+    """An LRU cache of embeddings, bounded by entries and by tokens. Thread-safe."""
 
     def __init__(self, max_entries: int = CACHE_ENTRIES, max_tokens: int = CACHE_TOKENS) -> None:
         self._max_entries = max_entries
@@ -42,14 +42,14 @@ class EmbeddingCache:
         return len(self._entries)
 
     def get(self, text: str) -> Tensor | None:
-        """The vectors [tokens, dim] of `text` if they are kept."""
+        """The vectors [tokens, dim] of `text`, or None."""
         with self._lock:
             if text in self._entries:
                 self._entries.move_to_end(text)
             return self._entries.get(text)
 
     def put(self, text: str, embedding: Tensor) -> None:
-        """Keep the vectors [tokens, dim] of `text`, and drop what that leaves no room for."""
+        """Store the vectors [tokens, dim] of `text`, evicting others as needed."""
         with self._lock:
             replaced = self._entries.pop(text, None)
             self._tokens += len(embedding) - (0 if replaced is None else len(replaced))
@@ -59,7 +59,7 @@ class EmbeddingCache:
 
 
 class TextEncoder:
-    """Safe to use from several threads at once: one of them computes, and a text is computed once while it is kept."""
+    """Encodes prompts, with a cache. Thread-safe: one thread computes at a time."""
 
     def __init__(
         self,
@@ -68,16 +68,16 @@ class TextEncoder:
         output_proj_weight: Tensor,
         output_proj_bias: Tensor,
     ) -> None:
-        """Put the parts together.
+        """Take the parts.
 
         Args:
-            tokenizer: whose ids `t5` understands.
-            t5: on the device on which everything is computed.
+            tokenizer: the tokenizer of `t5`.
+            t5: its device is used for everything.
             output_proj_weight: [dim, d_model], of any precision.
             output_proj_bias: [dim].
 
         Raises:
-            UnsupportedTextEncoderError: if the projection does not fit to `t5`.
+            UnsupportedTextEncoderError: if the projection does not fit `t5`.
         """
         d_model = t5.configuration.d_model
         if output_proj_weight.dim() != 2 or output_proj_weight.shape[1] != d_model:
@@ -94,21 +94,21 @@ class TextEncoder:
 
     @property
     def dim(self) -> int:
-        """Numbers per token, as many as the language model's."""
+        """The dimension of the result: the language model's."""
         return len(self._bias)
 
     @property
     def device(self) -> torch.device:
-        """Where `encode` puts its results."""
+        """The device of the result of `encode`."""
         return self._t5.device
 
     def encode(self, text: str) -> Tensor:
-        """The vectors of `text`: float32 [tokens, dim]. They are shared through the cache: do not write to them.
+        """The vectors of `text`: float32 [tokens, dim]. The cache shares them: do not modify them.
 
         The empty text is the null condition of classifier-free guidance: zeros [1, dim]. A text of spaces is not.
 
         Raises:
-            ValueError: if `text` makes more than MAX_TOKENS tokens or is no valid Unicode.
+            ValueError: if `text` has more than MAX_TOKENS tokens or is not valid Unicode.
         """
         kept = self._cache.get(text)
         if kept is not None:
@@ -124,13 +124,11 @@ class TextEncoder:
         tokens = self._tokenizer.encode(text)
         if len(tokens) > MAX_TOKENS:
             raise ValueError(
-                f"The prompt makes {len(tokens)} tokens, and the text encoder takes {MAX_TOKENS}: shorten it."
+                f"The prompt has {len(tokens)} tokens, and the text encoder takes {MAX_TOKENS}: shorten it."
             )
         if max(tokens) >= self._t5.configuration.vocab_size:
-            # On a GPU the look-up would take the whole process down.
-            raise ValueError(
-                "The prompt holds a token that the text encoder has no vector for: leave out <extra_id_…>."
-            )
+            # On a GPU the look-up would crash the process.
+            raise ValueError("The prompt has a token that the text encoder has no vector for: leave out <extra_id_…>.")
         return tokens
 
     @torch.no_grad()
@@ -149,20 +147,20 @@ def load_text_encoder(
     device: str | torch.device,
     state: Mapping[str, Tensor] | None = None,
 ) -> TextEncoder:
-    """The text encoder that a checkpoint's T5 conditioner names.
+    """Load the text encoder that a checkpoint's T5 conditioner names.
 
     Args:
         name_or_folder: a local folder, or a name on the hub such as t5-base.
         output_proj_weight: [dim, d_model], from the language model's checkpoint.
         output_proj_bias: [dim].
         device: where to compute.
-        state: a fine-tuned T5's tensors, used in place of the weights file: a MusicGen checkpoint's own, or only
-            the T5's under the names of transformers' `T5EncoderModel`.
+        state: tensors of a fine-tuned T5, used instead of the weights file: those of a MusicGen checkpoint, or the
+            T5's alone with the names of transformers' `T5EncoderModel`.
 
     Raises:
-        UnsupportedTextEncoderError: if this code does not know it exactly; transformers may.
+        UnsupportedTextEncoderError: if this code does not support it; transformers may.
         OSError, huggingface_hub.errors.HfHubHTTPError, safetensors.SafetensorError, pickle.UnpicklingError: if a file
-            cannot be had or read.
+            cannot be found or read.
     """
     folder = locate(name_or_folder, with_weights=state is None)
     weights = EncoderWeights(read_weights(folder) if state is None else state, device)
@@ -171,17 +169,17 @@ def load_text_encoder(
 
 
 def locate(name_or_folder: str, *, with_weights: bool) -> Path:
-    """The folder with the files of a text encoder; only those that are needed are downloaded.
+    """The folder with the files of a text encoder. Downloads only the files that are needed.
 
     Raises:
-        OSError, huggingface_hub.errors.HfHubHTTPError: if the hub has no such name or cannot be reached, and its
-            cache holds nothing.
+        OSError, huggingface_hub.errors.HfHubHTTPError: if the hub has no such name, or cannot be reached and nothing
+            is cached.
     """
     folder = Path(name_or_folder)
     if folder.is_dir():
         return folder
     folder = _download(name_or_folder, _SMALL_FILES + [SAFETENSORS_FILE] * with_weights)
-    # A repository may hold the same weights in five formats: the second best is fetched only for want of the best.
+    # A repository may have the same weights in five formats: fetch the second choice only if the first is missing.
     fallbacks = []
     if with_weights and not (folder / SAFETENSORS_FILE).is_file():
         fallbacks.append(PICKLE_FILE)
@@ -191,7 +189,6 @@ def locate(name_or_folder: str, *, with_weights: bool) -> Path:
 
 
 def _download(name: str, files: list[str]) -> Path:
-    # Its import takes a third of a second, and a folder needs none of it.
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # the import takes a third of a second
 
     return Path(snapshot_download(name, allow_patterns=files))

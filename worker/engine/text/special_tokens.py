@@ -1,7 +1,7 @@
-"""Which strings of a prompt are one token of their own, such as "</s>" and "<extra_id_0>".
+"""Special tokens of a T5 tokenizer, such as "</s>" and "<extra_id_0>".
 
 Follows transformers 5: `PreTrainedTokenizerBase._from_pretrained`, `T5Tokenizer.__init__` and
-`TokenizersBackend.__init__`, for the files that T5's tokenizers have.
+`TokenizersBackend.__init__`, for the files of T5 tokenizers.
 """
 
 import json
@@ -27,11 +27,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """What a tokenizer's files add to its vocabulary.
+    """The special tokens of a tokenizer.
 
     Attributes:
-        added: in the order in which they get ids where the vocabulary has none for them.
-        end: the token that ends every sequence.
+        added: all of them, in the order in which those missing from the vocabulary get ids.
+        end: the end-of-sequence token.
     """
 
     added: list[AddedToken]
@@ -39,10 +39,10 @@ class SpecialTokens:
 
 
 def read_tokenizer_config(folder: Path) -> Json:
-    """What tokenizer_config.json says; empty where there is none.
+    """Read tokenizer_config.json; empty if there is none.
 
     Raises:
-        UnsupportedTextEncoderError: if it asks for what this code does not know.
+        UnsupportedTextEncoderError: if it needs a feature that this code does not support.
         OSError: if it cannot be read.
     """
     configuration = _read_json(folder / CONFIGURATION_FILE)
@@ -56,26 +56,26 @@ def read_tokenizer_config(folder: Path) -> Json:
 
 
 def extra_ids(configuration: Json) -> list[str]:
-    """T5's sentinels in the order of their numbers."""
+    """T5's sentinel tokens in ascending order."""
     return [f"<extra_id_{number}>" for number in range(configuration.get("extra_ids", _EXTRA_IDS))]
 
 
 def read_special_tokens(
     folder: Path, configuration: Json, declared: Sequence[Json], controls: Sequence[str]
 ) -> SpecialTokens:
-    """The special tokens of the tokenizer in `folder`.
+    """Read the special tokens of the tokenizer in `folder`.
 
     Args:
-        folder: of the tokenizer's files.
-        configuration: what tokenizer_config.json says.
+        folder: the tokenizer's folder.
+        configuration: content of tokenizer_config.json.
         declared: the `added_tokens` of tokenizer.json.
         controls: the control pieces of a sentencepiece model.
 
     Raises:
-        UnsupportedTextEncoderError: if the files ask for what this code does not know.
+        UnsupportedTextEncoderError: if the files need a feature that this code does not support.
         OSError: if a file cannot be read.
     """
-    # Newer files list all of them; then neither tokenizer.json nor the older file counts.
+    # A newer tokenizer_config.json lists all tokens; tokenizer.json and the legacy file are then ignored.
     listed = configuration.get("added_tokens_decoder")
     legacy: Json = {}
     if listed is None:
@@ -94,7 +94,7 @@ def read_special_tokens(
 
 
 def _extra_tokens(configuration: Json, legacy: Json, controls: Sequence[str]) -> list[str | Json]:
-    """What is special beyond the tokens that have a name: T5's sentinels, unless the files say otherwise."""
+    """Special tokens without a role: T5's sentinels, unless the files list others."""
     given = [configuration[name] for name in _LISTS if name in configuration]
     chosen: list[str | Json]
     if given:
@@ -104,7 +104,7 @@ def _extra_tokens(configuration: Json, legacy: Json, controls: Sequence[str]) ->
         if not any("<extra_id_" in str(each) for each in chosen):
             chosen += extra_ids(configuration)
     if not isinstance(chosen, list) or "extra_special_tokens" in legacy:
-        raise UnsupportedTextEncoderError("The tokenizer's extra special tokens are no list.")
+        raise UnsupportedTextEncoderError("The tokenizer's extra special tokens are not a list.")
     return chosen
 
 
@@ -124,7 +124,7 @@ def _read_json(file: Path) -> Json:
     try:
         content = json.loads(file.read_bytes())
     except ValueError as error:
-        raise UnsupportedTextEncoderError(f"{file} is no JSON: {error}") from error
+        raise UnsupportedTextEncoderError(f"{file} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise UnsupportedTextEncoderError(f"{file} holds no JSON object.")
     return content

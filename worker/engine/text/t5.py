@@ -1,7 +1,7 @@
-"""The encoder of T5 in plain PyTorch, for inference on one sequence at a time.
+"""T5's encoder in plain PyTorch, for inference on one sequence at a time.
 
-Source: Raffel et al., "Exploring the Limits of Transfer Learning", 2020; the gate is that of Shazeer, "GLU Variants
-Improve Transformer", 2020. The tensors' names are those of transformers' `T5EncoderModel`.
+Sources: Raffel et al., "Exploring the Limits of Transfer Learning", 2020; for the gated feed-forward block Shazeer,
+"GLU Variants Improve Transformer", 2020. The tensors' names are those of transformers' `T5EncoderModel`.
 """
 
 import math
@@ -17,11 +17,11 @@ from worker.engine.text.weights import EncoderWeights
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One layer's tensors.
+    """The tensors of one layer.
 
     Attributes:
         attention_norm, feed_forward_norm: [d_model].
-        query_key_value: [3 * heads * d_kv, d_model], so that one product makes all three.
+        query_key_value: [3 * heads * d_kv, d_model], computed with one product.
         attention_output: [d_model, heads * d_kv].
         feed_forward_input: [d_ff, d_model]; with a gate [2 * d_ff, d_model], the gate first.
         feed_forward_output: [d_model, d_ff].
@@ -36,19 +36,19 @@ class Block:
 
 
 class T5Encoder:
-    """Token ids in, one vector per token out."""
+    """Maps token ids to one vector per token."""
 
     def __init__(self, configuration: T5Configuration, weights: EncoderWeights) -> None:
         """Take all of `weights`.
 
         Raises:
-            UnsupportedTextEncoderError: if the weights are not those of this configuration.
+            UnsupportedTextEncoderError: if the weights do not match the configuration.
         """
         self.configuration = configuration
         buckets, heads = configuration.relative_attention_num_buckets, configuration.num_heads
         self._embedding = weights.take("shared.weight", configuration.vocab_size, configuration.d_model)
         self._blocks = [_take_block(configuration, weights, layer) for layer in range(configuration.num_layers)]
-        # Only the first block has a table: its bias is added in every block.
+        # Only the first block has a table; all blocks use its bias.
         table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         self._bias_table = weights.take(table, buckets, heads)
         self._final_norm = weights.take("encoder.final_layer_norm.weight", configuration.d_model)
@@ -56,12 +56,12 @@ class T5Encoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are and the tokens must be."""
+        """The device of the weights; the tokens must be on it."""
         return self._embedding.device
 
     @torch.no_grad()
     def __call__(self, tokens: Tensor) -> Tensor:
-        """The vectors [tokens, d_model], float32, of the token ids [tokens], which are all below vocab_size."""
+        """The vectors, float32 [tokens, d_model], of token ids [tokens], all below vocab_size."""
         bias = position_bias(self._bias_table, len(tokens), self.configuration.relative_attention_max_distance)
         hidden = functional.embedding(tokens, self._embedding)
         for block in self._blocks:
@@ -76,7 +76,7 @@ class T5Encoder:
         projected = functional.linear(hidden, block.query_key_value)
         split = projected.view(len(hidden), 3, self.configuration.num_heads, self.configuration.d_kv)
         query, key, value = split.permute(1, 2, 0, 3)
-        # T5 does not divide by the square root of d_kv: its initialisation does.
+        # T5 does not divide by the square root of d_kv; its initialisation accounts for that.
         shares = torch.baddbmm(bias, query, key.transpose(1, 2)).softmax(dim=-1)
         mixed = torch.bmm(shares, value).transpose(0, 1).reshape(len(hidden), -1)
         return functional.linear(mixed, block.attention_output)
@@ -111,12 +111,15 @@ def _take_block(configuration: T5Configuration, weights: EncoderWeights, layer: 
 
 
 def position_bias(table: Tensor, tokens: int, max_distance: int) -> Tensor:
-    """The bias [heads, tokens, tokens] to add to the attention scores of query i and key j.
+    """T5's relative position bias [heads, tokens, tokens], added to the attention scores of query i and key j.
+
+    Source: Raffel et al. 2020, section 2.1; bucket borders as in mesh_tensorflow/transformer/transformer_layers.py,
+    `_relative_position_bucket`.
 
     Args:
         table: [buckets, heads], learned.
         tokens: length of the sequence.
-        max_distance: in tokens; from there on all distances share a bucket.
+        max_distance: in tokens; all distances from there on share a bucket.
     """
     positions = torch.arange(tokens, device=table.device)
     distance = positions[None, :] - positions[:, None]
@@ -126,13 +129,13 @@ def position_bias(table: Tensor, tokens: int, max_distance: int) -> Tensor:
 def position_bucket(distance: Tensor, buckets: int, max_distance: int) -> Tensor:
     """The bucket, 0 to `buckets` - 1, of each signed distance (key minus query), of the same shape.
 
-    Half of the buckets are for keys behind the query. Of each half, half are for one distance each and the rest grow
-    logarithmically up to `max_distance`.
+    Half of the buckets are for keys after the query. In each half, half of the buckets hold one distance each; the rest
+    grow logarithmically up to `max_distance`.
     """
     side = buckets // 2
     exact = side // 2
     far = distance.abs()
-    # The clamp only keeps log(0) away; those distances take the exact branch.
+    # The clamp avoids log(0); those distances use the exact branch.
     ratio = torch.log(far.clamp(min=1).float() / exact) / math.log(max_distance / exact)
     logarithmic = (exact + (ratio * (side - exact)).long()).clamp(max=side - 1)
     return (distance > 0).long() * side + torch.where(far < exact, far, logarithmic)

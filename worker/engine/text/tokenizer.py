@@ -1,4 +1,9 @@
-"""Cuts a prompt into T5's tokens exactly as transformers 5's `T5Tokenizer` does, without importing it."""
+"""Tokenize prompts exactly like transformers 5's `T5Tokenizer`, without importing it.
+
+The vocabulary comes from tokenizer.json (tokenizers' format) or from a sentencepiece model (sentencepiece_model.proto).
+As in transformers' `TokenizersBackend.convert_to_native_format`, only a file's vocabulary and character map are used:
+`T5Tokenizer` sets everything else itself.
+"""
 
 import base64
 import binascii
@@ -26,20 +31,20 @@ SENTENCEPIECE_FILE = "spiece.model"
 _CONTROL, _USER_DEFINED = 3, 4
 _UNIGRAM = 1
 
-_UNKNOWN_ID = 2  # T5Tokenizer builds its model with this id whatever the file says.
-# Beyond this, transformers looks for and repairs a mistake of Mistral's tokenizers.
+_UNKNOWN_ID = 2  # T5Tokenizer always uses this id and ignores the file's.
+# For larger vocabularies, transformers checks for and repairs a mistake of Mistral's tokenizers.
 _MAX_PIECES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class UnigramVocabulary:
-    """A unigram model.
+    """The vocabulary of a unigram model.
 
     Attributes:
-        pieces: with their log probabilities; a piece's place is its id.
-        character_map: sentencepiece's compiled normalisation, None where text stays as it is.
-        added_tokens: of tokenizer.json, as they stand there.
-        controls: a sentencepiece model's control pieces.
+        pieces: pieces with their log probabilities, in the order of their ids.
+        character_map: sentencepiece's compiled normalisation; None for no normalisation.
+        added_tokens: the `added_tokens` of tokenizer.json.
+        controls: control pieces of a sentencepiece model.
     """
 
     pieces: list[tuple[str, float]]
@@ -49,22 +54,22 @@ class UnigramVocabulary:
 
 
 def read_tokenizer_json(file: Path) -> UnigramVocabulary:
-    """The vocabulary in a tokenizer.json.
+    """Read the vocabulary of a tokenizer.json.
 
     Raises:
-        UnsupportedTextEncoderError: if it is no unigram model.
+        UnsupportedTextEncoderError: if it is not a unigram model.
         OSError: if it cannot be read.
     """
     try:
         content = json.loads(file.read_bytes())
         if content["model"].get("type", "Unigram") != "Unigram":
-            raise UnsupportedTextEncoderError(f"{file} holds no unigram model but {content['model']['type']}.")
+            raise UnsupportedTextEncoderError(f"{file} holds a model of type {content['model']['type']}, not Unigram.")
         pieces = [(str(piece), float(score)) for piece, score in content["model"]["vocab"]]
         return UnigramVocabulary(
             pieces, _character_map(content.get("normalizer")), content.get("added_tokens") or [], []
         )
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        raise UnsupportedTextEncoderError(f"{file} is no tokenizer of a known form: {error!r}") from error
+        raise UnsupportedTextEncoderError(f"{file} is not a tokenizer of a known form: {error!r}") from error
 
 
 def _character_map(normalizer: dict[str, Any] | None) -> bytes | None:
@@ -75,40 +80,40 @@ def _character_map(normalizer: dict[str, Any] | None) -> bytes | None:
 
 
 def read_sentencepiece(file: Path, extra_ids: list[str]) -> UnigramVocabulary:
-    """The vocabulary in a sentencepiece model, which T5's sentinels follow with the last number first.
+    """Read the vocabulary of a sentencepiece model and append T5's sentinels in descending order.
 
     Raises:
-        UnsupportedTextEncoderError: if it is no unigram model.
+        UnsupportedTextEncoderError: if it is not a unigram model.
         OSError: if it cannot be read.
     """
-    # Only old folders need it, and protobuf's classes take a while to import.
+    # Only old checkpoints need it, and protobuf is slow to import.
     protocol: Any = importlib.import_module("sentencepiece.sentencepiece_model_pb2")
     model = protocol.ModelProto()
     try:
         model.ParseFromString(file.read_bytes())
     except importlib.import_module("google.protobuf.message").DecodeError as error:
-        raise UnsupportedTextEncoderError(f"{file} is no sentencepiece model: {error}") from error
+        raise UnsupportedTextEncoderError(f"{file} is not a sentencepiece model: {error}") from error
     if model.trainer_spec.model_type != _UNIGRAM or not model.pieces:
         raise UnsupportedTextEncoderError(f"{file} holds no unigram model.")
     pieces = [(piece.piece, piece.score) for piece in model.pieces]
     pieces += [(token, 0.0) for token in reversed(extra_ids)]
     if any(piece.type == _USER_DEFINED for piece in model.pieces):
-        raise UnsupportedTextEncoderError(f"{file} has user defined pieces.")
+        raise UnsupportedTextEncoderError(f"{file} has user-defined pieces, which are not supported.")
     controls = [piece.piece for piece in model.pieces if piece.type == _CONTROL]
     return UnigramVocabulary(pieces, model.normalizer_spec.precompiled_charsmap or None, [], controls)
 
 
 class TextTokenizer:
-    """Safe to use from several threads at once."""
+    """A T5 tokenizer. Thread-safe."""
 
     def __init__(self, vocabulary: UnigramVocabulary, special: SpecialTokens) -> None:
-        """Build it as `T5Tokenizer.__init__` does.
+        """Build the tokenizer like `T5Tokenizer.__init__`.
 
         Raises:
-            UnsupportedTextEncoderError: if the library takes no such vocabulary.
+            UnsupportedTextEncoderError: if the vocabulary is too small or too large, or lacks the end token.
         """
         if not _UNKNOWN_ID < len(vocabulary.pieces) <= _MAX_PIECES:
-            raise UnsupportedTextEncoderError(f"A tokenizer of {len(vocabulary.pieces)} pieces is none of T5's.")
+            raise UnsupportedTextEncoderError(f"A tokenizer of {len(vocabulary.pieces)} pieces is not T5's.")
         self._tokenizer = Tokenizer(Unigram(vocabulary.pieces, unk_id=_UNKNOWN_ID, byte_fallback=False))
         if vocabulary.character_map is not None:
             self._tokenizer.normalizer = normalizers.Precompiled(vocabulary.character_map)
@@ -121,23 +126,23 @@ class TextTokenizer:
         self._end = end
 
     def encode(self, text: str) -> list[int]:
-        """The token ids of `text`, the end of sequence last; for an empty text only that one.
+        """The token ids of `text`, followed by the end of sequence.
 
         Raises:
-            ValueError: if `text` has half of a surrogate pair, which no UTF-8 can hold.
+            ValueError: if `text` has half of a surrogate pair, which UTF-8 cannot encode.
         """
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise ValueError("The prompt is no valid Unicode: it has half of a surrogate pair.") from error
+            raise ValueError("The prompt is not valid Unicode: it has half of a surrogate pair.") from error
         return [*self._tokenizer.encode(text, add_special_tokens=False).ids, self._end]
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
-    """The tokenizer in `folder`: from tokenizer.json, or from spiece.model where that is all there is.
+    """Load the tokenizer in `folder` from tokenizer.json, or else from spiece.model.
 
     Raises:
-        UnsupportedTextEncoderError: if there is none, or it asks for what this code does not know.
+        UnsupportedTextEncoderError: if there is none, or it needs a feature that this code does not support.
         OSError: if a file cannot be read.
     """
     configuration = read_tokenizer_config(folder)

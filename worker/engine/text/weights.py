@@ -1,4 +1,4 @@
-"""The tensors of a T5 encoder: read from its folder, then handed out one by one with their shapes checked."""
+"""Read the tensors of a T5 encoder, and check their shapes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 SAFETENSORS_FILE = "model.safetensors"
 PICKLE_FILE = "pytorch_model.bin"
-# What a fine-tuned T5's tensors are called inside a MusicGen checkpoint.
+# Prefix of a fine-tuned T5's tensors in a MusicGen checkpoint.
 CHECKPOINT_PREFIX = "condition_provider.conditioners.description.t5."
 
 _EMBEDDING = "shared.weight"
@@ -19,17 +19,17 @@ _TIED_EMBEDDING = "encoder.embed_tokens.weight"
 
 
 class EncoderWeights:
-    """Tensors by the names that transformers' `T5EncoderModel` gives them, float32 and on one device."""
+    """Tensors with the names of transformers' `T5EncoderModel`."""
 
     def __init__(self, tensors: Mapping[str, Tensor], device: str | torch.device) -> None:
-        """Keep the encoder's tensors of `tensors`.
+        """Select the encoder's tensors.
 
         Args:
-            tensors: those of a T5, with its decoder or without, or of a whole MusicGen checkpoint with a fine-tuned T5.
-            device: where `take` puts them.
+            tensors: tensors of a T5, with or without its decoder, or of a MusicGen checkpoint with a fine-tuned T5.
+            device: where `take` moves them.
 
         Raises:
-            UnsupportedTextEncoderError: if it has two different embeddings.
+            UnsupportedTextEncoderError: if there are two different embeddings.
         """
         fine_tuned = {
             name.removeprefix(CHECKPOINT_PREFIX): tensor
@@ -43,10 +43,10 @@ class EncoderWeights:
             raise UnsupportedTextEncoderError(f"{_EMBEDDING} and {_TIED_EMBEDDING} differ.")
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """The tensor `name` of exactly this shape, which is then no longer left over.
+        """Remove and return the tensor `name`, as float32.
 
         Raises:
-            UnsupportedTextEncoderError: if it is missing, of another shape, or holds no floats.
+            UnsupportedTextEncoderError: if it is missing, has another shape, or does not hold floats.
         """
         tensor = self._left.pop(name, None)
         if tensor is None:
@@ -58,26 +58,26 @@ class EncoderWeights:
         return tensor.detach().to(self._device, torch.float32)
 
     def check_nothing_left(self) -> None:
-        """Raises UnsupportedTextEncoderError if a tensor was never taken: it would change what comes out."""
+        """Raises UnsupportedTextEncoderError if a tensor was not taken: it would change the output."""
         if self._left:
             raise UnsupportedTextEncoderError(f"The text encoder has an unknown tensor {min(self._left)}.")
 
 
 def is_encoder_tensor(name: str) -> bool:
-    """Whether the encoder needs it: files of whole T5s hold a decoder too."""
+    """Whether the tensor belongs to the encoder; files of a whole T5 also hold its decoder."""
     return name == _EMBEDDING or name.startswith("encoder.")
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors in `folder` that belong to the encoder, on the CPU, in the file's own precision.
+    """Read the encoder's tensors in `folder`, on the CPU and in the file's precision.
 
     Raises:
-        UnsupportedTextEncoderError: if no file is there that this code reads.
+        UnsupportedTextEncoderError: if there is no weights file.
         OSError, safetensors.SafetensorError, pickle.UnpicklingError: if the file cannot be read.
     """
     if (folder / SAFETENSORS_FILE).is_file():
         with safe_open(folder / SAFETENSORS_FILE, framework="pt") as file:
-            # Reading one by one leaves a decoder on the disk.
+            # Reading tensors one by one skips the decoder.
             return {name: file.get_tensor(name) for name in file.keys() if is_encoder_tensor(name)}  # noqa: SIM118
     if (folder / PICKLE_FILE).is_file():
         tensors = torch.load(folder / PICKLE_FILE, map_location="cpu", weights_only=True)

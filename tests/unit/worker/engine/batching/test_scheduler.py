@@ -42,7 +42,7 @@ def test_a_request_takes_one_forward_a_step_and_three_for_the_delay() -> None:
     entry = run_of("a", frames=10)
     scheduler.add(entry)
     finish(scheduler)
-    assert entry.steps == 10 + 3 == scheduler.turns(entry)
+    assert entry.steps == 10 + 3 == scheduler.total_steps(entry)
 
 
 def test_nobody_waits_for_another_to_end_while_a_slot_is_free() -> None:
@@ -75,7 +75,7 @@ def test_a_prefill_comes_in_stretches_between_the_steps_of_the_others() -> None:
     for entry in (decoding, first, second):
         scheduler.add(entry)
     plans = [turn(scheduler)[0] for _ in range(5)]
-    assert [(plan.prefill.request, len(plan.stretch)) for plan in plans if plan.prefill] == [
+    assert [(plan.prefill.request, len(plan.positions)) for plan in plans if plan.prefill] == [
         ("p", PREFILL_CHUNK), ("q", PREFILL_CHUNK), ("p", PREFILL_CHUNK), ("p", 5),
     ]  # fmt: skip
     assert all(decoding in plan.decode for plan in plans)
@@ -93,7 +93,7 @@ def test_a_window_that_follows_keeps_its_slot() -> None:
     assert (entry.phase, entry.slot, entry.position) == (Phase.PREFILL, 0, 0)
     assert waiting.phase is Phase.WAITING
     assert finish(scheduler) == ["a", "b"]
-    assert entry.steps == scheduler.turns(entry)
+    assert entry.steps == scheduler.total_steps(entry)
 
 
 @pytest.mark.parametrize("phase", list(Phase))

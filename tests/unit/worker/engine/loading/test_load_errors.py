@@ -18,7 +18,7 @@ def test_whatever_a_damaged_file_causes_is_told_with_a_remedy(error: Exception) 
         explained("mine", "models/mine"),
     ):
         raise error
-    assert "Check that the files are whole" in found.value.remedy
+    assert "Check that the files are complete" in found.value.remedy
 
 
 @pytest.mark.parametrize("text", ["? :", "a: [", "\0"])

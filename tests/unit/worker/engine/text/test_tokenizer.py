@@ -137,11 +137,11 @@ def test_half_a_surrogate_pair_is_no_text(starter: Path) -> None:
         ("tokenizer.json", [], "known form"),
         ("tokenizer_config.json", {"split_special_tokens": True}, "split_special_tokens"),
         ("tokenizer_config.json", {"image_token": "<image>"}, "image_token"),
-        ("tokenizer_config.json", {"extra_special_tokens": {"image_token": "<image>"}}, "no list"),
+        ("tokenizer_config.json", {"extra_special_tokens": {"image_token": "<image>"}}, "not a list"),
         ("tokenizer_config.json", {"eos_token": None}, "tokenizer has"),
         ("tokenizer_config.json", {"eos_token": 7}, "unknown form"),
         ("tokenizer_config.json", [1], "no JSON object"),
-        ("special_tokens_map.json", {"extra_special_tokens": ["a"]}, "no list"),
+        ("special_tokens_map.json", {"extra_special_tokens": ["a"]}, "not a list"),
         ("added_tokens.json", {"<new>": 500}, "added_tokens.json"),
     ],
 )
@@ -168,12 +168,12 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_sentencepiece_model_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "spiece.model").write_bytes(content)
-    with pytest.raises(UnsupportedTextEncoderError, match=r"no sentencepiece|no unigram|user defined"):
+    with pytest.raises(UnsupportedTextEncoderError, match=r"not a sentencepiece|no unigram|user-defined"):
         load_tokenizer(tmp_path)
 
 
 def test_broken_json_is_refused(starter: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((starter / "tokenizer.json").read_bytes())
     (tmp_path / "tokenizer_config.json").write_text("{")
-    with pytest.raises(UnsupportedTextEncoderError, match="no JSON"):
+    with pytest.raises(UnsupportedTextEncoderError, match="not JSON"):
         load_tokenizer(tmp_path)
