@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
-from msgspec.structs import replace
+import msgspec
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
@@ -26,15 +26,41 @@ from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus
 from shared.publisher import ensure_announced
 from shared.records import Entry
-from shared.transitions import answered, as_follower, promoted
+from shared.transitions import answered, promoted
 
 log = get_logger(__name__)
 
-# What a request may be answered with: only new audio, a stored take of its seed, or one of whatever seed.
+# Which stored audio may answer a request: none, of the same seed, or of any seed.
 Reuse = Literal["none", "same", "any"]
 
 # Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
 ANNOUNCE_WINDOW = timedelta(minutes=30)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The stored audio of `source` answers the job."""
+
+    source: JobRecord
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """The job waits for the equal job `leader`."""
+
+    leader: str
+
+
+class Enqueue(msgspec.Struct, frozen=True):
+    """A worker has to run the job.
+
+    Attributes:
+        is_shareable: whether the job may share audio with equal jobs. Its record then begins as a follower, so that
+            of equal jobs that arrive at several gateways at once only the first is queued.
+    """
+
+    is_shareable: bool = True
+
+
+Decision = Stored | Follow | Enqueue
 
 
 class ResultCache:
@@ -61,21 +87,25 @@ class ResultCache:
         self._beginning: set[Key] = set()
         self._unannounced: dict[str, datetime] = {}
 
-    def has(self, record: JobRecord, reuse: Reuse) -> bool:
-        """Whether a new job can be answered with stored audio, as far as this gateway knows."""
-        return reuse != "none" and self._stored(record, reuse) is not None
+    def decide(self, record: JobRecord, reuse: Reuse) -> Decision:
+        """How a new job gets its audio, as far as this gateway knows.
 
-    def needs_queue(self, record: JobRecord, reuse: Reuse) -> bool:
-        """Whether a new job has to be queued: nobody has made its audio, or is making it."""
-        return reuse == "none" or not (self.has(record, reuse) or self._by_recipe.active(recipe_key(record)))
-
-    def prepared(self, record: JobRecord, reuse: Reuse) -> JobRecord:
-        """The record of a new job, as it is to be created."""
+        `begin` decides again once the job has a record, because other gateways may have accepted equal jobs.
+        """
         if reuse == "none":
-            return record
-        if reuse == "any" and (take := self._stored(record, reuse)):
-            record = replace(record, recipe=take.recipe)
-        return as_follower(record)
+            return Enqueue(is_shareable=False)
+        if reuse == "any":
+            jobs = self._by_recipe.completed_any_seed(recipe_key(record, any_seed=True))
+            if source := self._usable(jobs, record.recipe.model):
+                return Stored(source)
+        return self._decide(recipe_key(record), record.recipe.model)
+
+    def _decide(self, key: Key, model: str) -> Decision:
+        if source := self._usable(self._by_recipe.completed(key), model):
+            return Stored(source)
+        if leader := self._by_recipe.active(key):
+            return Follow(leader)
+        return Enqueue()
 
     async def begin(self, entry: Entry) -> JobRecord:
         """Answer a new job that follows, have it made, or let it wait; returns its record as that left it.
@@ -145,17 +175,21 @@ class ResultCache:
         """
         await self._see_all(key)
         while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
-            source = self._usable(self._by_recipe.completed(key), following[0].record.recipe.model)
-            if source is None:
-                if self._by_recipe.active(key) is None:
+            match self._decide(key, following[0].record.recipe.model):
+                case Stored(source):
+                    await self._answer(following, source)
+                case Follow():
+                    return
+                case Enqueue():
                     await self._promote(self._entries(key)[0])
-                return
-            if not await self._usage.touch(source):
-                self._index.discard(source.job_id)  # it is gone, and the news of that is on its way
-                continue
-            if await self._is_lost(source):
-                continue
-            for entry in following:
+                    return
+
+    async def _answer(self, followers: list[Entry], source: JobRecord) -> None:
+        """Complete the followers, unless the audio of `source` turns out to be gone: the index then says so."""
+        if not await self._usage.touch(source):
+            self._index.discard(source.job_id)  # the feed has not brought the change yet
+        elif not await self._is_lost(source):
+            for entry in followers:
                 await self._complete(entry, source)
 
     async def _is_lost(self, source: JobRecord) -> bool:
@@ -180,13 +214,6 @@ class ResultCache:
         following = self._entries(key)
         if following:
             await self._index.wait_for(following[-1].revision)
-
-    def _stored(self, record: JobRecord, reuse: Reuse) -> JobRecord | None:
-        any_seed = reuse == "any"
-        key = recipe_key(record, any_seed=any_seed)
-        return self._usable(
-            self._by_recipe.completed_any_seed(key) if any_seed else self._by_recipe.completed(key), record.recipe.model
-        )
 
     def _entries(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._by_recipe.followers(key) if (entry := self._index.entry(job_id))]

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.result_cache import ResultCache, Reuse
+from gateway.jobs.result_cache import Decision, Enqueue, Follow, ResultCache, Stored
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
 from shared.bus import Bus
@@ -23,7 +24,7 @@ from shared.messages import JobRecord, JobStatus, Recipe, now
 from shared.publisher import ensure_announced
 from shared.records import Entry, Records
 from shared.topology import HOUR, MAX_RECORDS
-from shared.transitions import accepted, cancelled, stopping
+from shared.transitions import accepted, as_follower, cancelled, stopping
 
 log = get_logger(__name__)
 
@@ -125,26 +126,26 @@ class Jobs:
                 return None
             raise  # it is put back in a moment
 
-    async def submit(self, record: JobRecord, reuse: Reuse) -> JobRecord:
-        """Accept a new job, or find the one that the same idempotency key made: when this returns, it is safe.
+    async def submit(self, record: JobRecord, decision: Decision) -> JobRecord:
+        """Accept a new job, or find the one that the same idempotency key made. When this returns, the job is durable.
 
         Args:
             record: of the new job.
-            reuse: what the job may be answered with.
+            decision: how the job gets its audio.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
             Problem: 422 if the key was used for another request.
         """
         records, recipe = self._record_store.require(), record.recipe
-        if self._index.count(None) >= MAX_RECORDS and not await records.get(record.job_id):
+        if self._index.count(None) >= MAX_RECORDS and not await self._record_store.fetch(record.job_id):
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
-        if self._result_cache.needs_queue(record, reuse) and self._index.known(record.job_id) is None:
+        if isinstance(decision, Enqueue) and record.job_id not in self._index:
             await self._queue.check_room()
         try:
-            entry = await records.create(self._result_cache.prepared(record, reuse))
+            entry = await records.create(_prepared(record, decision))
         except ConflictError:
-            return await self._repeat(records, record)
+            return await self._repeat(record)
         failpoint("gateway.after_record")
         try:
             record = await self._begin(entry)
@@ -171,9 +172,9 @@ class Jobs:
         await self._queue.enqueue(entry)
         return entry.record
 
-    async def _repeat(self, records: Records, record: JobRecord) -> JobRecord:
+    async def _repeat(self, record: JobRecord) -> JobRecord:
         """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
-        entry = await records.get(record.job_id)
+        entry = await self._record_store.fetch(record.job_id)
         if entry is None:
             raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
         known = entry.record
@@ -228,6 +229,17 @@ class Jobs:
             metrics.cancelled(record.recipe.model)
         log.info("job cancelled", job_id=record.job_id, was=before.status.value, keep=record.keep_requested)
         return await self._queue.announce(entry, None if record.status.is_terminal else "progress")
+
+
+def _prepared(record: JobRecord, decision: Decision) -> JobRecord:
+    """The record as it is created. Jobs that may share audio begin as followers; see `ResultCache.begin`."""
+    match decision:
+        case Stored(source):
+            return as_follower(replace(record, recipe=source.recipe))
+        case Follow() | Enqueue(is_shareable=True):
+            return as_follower(record)
+        case Enqueue():
+            return record
 
 
 def _stopped(record: JobRecord, keep: bool) -> JobRecord:

@@ -11,7 +11,7 @@ from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
 from gateway.jobs.recipes import make_recipe
-from gateway.jobs.result_cache import Reuse
+from gateway.jobs.result_cache import Reuse, Stored
 from gateway.jobs.submission import draft_record
 from gateway.problems import FieldError, invalid
 from gateway.schemas import GenerateRequest, JobAccepted
@@ -45,11 +45,11 @@ async def generate(request: web.Request) -> web.Response:
 
 async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
     await services.quotas.check_records(draft)
-    # Stored audio costs no GPU: it counts as a request, which was counted at the door, and as a record.
-    if services.result_cache.has(draft, reuse):
-        return await services.jobs.submit(draft, reuse)
+    decision = services.result_cache.decide(draft, reuse)
+    if isinstance(decision, Stored):  # costs no worker time: only the record and the request count
+        return await services.jobs.submit(draft, decision)
     async with services.quotas.admitted(draft):
-        return await services.jobs.submit(draft, reuse)
+        return await services.jobs.submit(draft, decision)
 
 
 def _reuse_policy(body: GenerateRequest) -> Reuse:
