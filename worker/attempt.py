@@ -18,8 +18,9 @@ from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
 from worker.claim import close_finished, look_again
 from worker.delivery.audio_publisher import AudioFeed
-from worker.delivery.delivery import Delivery, Result
-from worker.delivery.spool import Files, Spool
+from worker.delivery.encoded_files import EncodedFiles
+from worker.delivery.spool import Spool
+from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.generation import EngineDiedError, Generation, GenerationFailedError
 from worker.engine.interface import ModelInfo
@@ -66,13 +67,13 @@ class Attempt:
         self.lease = lease
         self._host = host
         self._storage = storage
-        self._delivery = Delivery(lease, storage, spool, host.info.sample_rate)
+        self._uploader = Uploader(lease, storage, spool, host.info.sample_rate)
         self._release_slot = release_slot
         self._info: ModelInfo = host.info
         self._feed = AudioFeed(bus, lease, host.info)
         self._generation = Generation(self._feed.add)
         self._exclusive = AsyncExitStack()
-        self._files: Files | None = None
+        self._files: EncodedFiles | None = None
         self._is_whole = False
         self._result: Result | None = None
         self.stopping = False
@@ -112,7 +113,7 @@ class Attempt:
     async def _generate_and_store(self) -> Result:
         record = self.lease.record
         self._check_outputs()
-        self._files = await self._delivery.find()
+        self._files = await self._uploader.find()
         if self._files is None:
             log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
             result = await self._generate_streaming()
@@ -200,9 +201,9 @@ class Attempt:
     async def _encode_and_store(self) -> Result | None:
         """Encode and upload the audio, each once; None if there is no audio."""
         if self._files is None and self._generation.chunks:
-            self._files = await self._delivery.encode(self._generation)
+            self._files = await self._uploader.encode(self._generation)
         if self._result is None and self._files is not None:
-            self._result = await self._delivery.store(self._files, self._patience, whole=self._is_whole)
+            self._result = await self._uploader.store(self._files, self._patience, whole=self._is_whole)
         return self._result
 
     async def _complete(self, result: Result) -> None:
@@ -244,7 +245,7 @@ class Attempt:
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
         await patiently(self.lease.announce, self._patience)
         failpoint("worker.after_event")
-        await self._delivery.forget()
+        await self._uploader.forget()
         if audio is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
@@ -311,7 +312,7 @@ class Attempt:
         entry = await self.lease.current()
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
-            await self._delivery.forget()
+            await self._uploader.forget()
             if await is_announced(self._bus.js, entry):
                 await close_finished(self._bus.js, self.lease.message, entry, self._storage)
             else:

@@ -14,7 +14,7 @@ from tests.fuzz.files import FOLDER, RECIPE
 from tests.fuzz.target import Target
 from tests.sampler_checkpoint import HEADER, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.songs import POP, song
-from worker.delivery.audio_file import make_audio_file
+from worker.delivery.encoded_files import make_audio_file
 from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.batching.config import parse_config
 from worker.engine.interface import UnsupportedCheckpointError

@@ -5,14 +5,12 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Recipe
-from worker.delivery.audio_file import AudioFile
-from worker.delivery.output_files import OutputFile
+from worker.delivery.encoded_files import EncodedFiles
 
 log = get_logger(__name__)
 
@@ -20,19 +18,9 @@ log = get_logger(__name__)
 FORGOTTEN = 24 * 3600.0
 
 
-class Files(NamedTuple):
-    """All that a job is to store, the seconds that it took to make it, and the engine's warnings."""
-
-    audio: AudioFile
-    outputs: list[OutputFile]
-    generating: float
-    encoding: float
-    warnings: tuple[str, ...] = ()
-
-
 class _Kept(msgspec.Struct):
     recipe: Recipe
-    files: Files
+    files: EncodedFiles
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,12 +36,12 @@ class Spool:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder).expanduser() if folder else None
 
-    async def keep(self, job_id: str, recipe: Recipe, files: Files) -> None:
+    async def keep(self, job_id: str, recipe: Recipe, files: EncodedFiles) -> None:
         """Write what a job has made, whole or not at all."""
         if self._folder is not None:
             await asyncio.to_thread(self._write, self._folder, job_id, _Kept(recipe, files))
 
-    async def find(self, job_id: str, recipe: Recipe) -> Files | None:
+    async def find(self, job_id: str, recipe: Recipe) -> EncodedFiles | None:
         """What an earlier attempt at the same job has made here."""
         if self._folder is None:
             return None
@@ -82,7 +70,7 @@ class Spool:
             _unlink(draft)
 
     @staticmethod
-    def _read(file: Path, recipe: Recipe) -> Files | None:
+    def _read(file: Path, recipe: Recipe) -> EncodedFiles | None:
         try:
             kept = _decode(file.read_bytes())
         except FileNotFoundError:

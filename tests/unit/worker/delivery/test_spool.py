@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from shared.files import Output
 from shared.messages import Recipe
-from worker.delivery.audio_file import make_audio_file
-from worker.delivery.output_files import OutputFile
-from worker.delivery.spool import FORGOTTEN, Files, Spool
+from worker.delivery.encoded_files import EncodedFiles, OutputFile, make_audio_file
+from worker.delivery.spool import FORGOTTEN, Spool
 
 JOB = "gen_000000000000"
 RECIPE = Recipe(model="starter", prompt="tone", duration=0.1, outputs=("midi",))
 MIDI = OutputFile(Output(kind="midi", name="audio.mid", key="k", size=4, sha256="0"), b"MThd", {"generator": "test"})
-FILES = Files(make_audio_file([np.zeros((3200, 1), np.float32)], 32_000, RECIPE), [MIDI], 1.5, 0.25)
+FILES = EncodedFiles(make_audio_file([np.zeros((3200, 1), np.float32)], 32_000, RECIPE), [MIDI], 1.5, 0.25)
 
 
 async def test_what_was_kept_is_found_whole_until_it_is_removed(tmp_path: Path) -> None:

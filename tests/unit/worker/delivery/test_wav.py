@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from shared.messages import Recipe
-from worker.delivery.audio_file import make_audio_file
+from worker.delivery.encoded_files import make_audio_file
 from worker.delivery.wav import encode_wav
 from worker.engine.interface import Samples
 

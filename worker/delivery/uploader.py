@@ -9,9 +9,8 @@ from typing import NamedTuple, TypeVar
 from shared.files import Audio, Output
 from shared.messages import Timings
 from shared.storage import Storage
-from worker.delivery.audio_file import AudioFile, make_audio_file
-from worker.delivery.output_files import OutputFile, make_output_files
-from worker.delivery.spool import Files, Spool
+from worker.delivery.encoded_files import AudioFile, EncodedFiles, OutputFile, make_audio_file, make_output_files
+from worker.delivery.spool import Spool
 from worker.engine.host.generation import Generation, GenerationFailedError
 from worker.lease import Lease, LeaseLostError
 from worker.retry import patiently
@@ -27,7 +26,7 @@ class Result(NamedTuple):
     timings: Timings
 
 
-class Delivery:
+class Uploader:
     """Encodes and uploads what the job of one lease made. `sample_rate` is the engine's, in hertz."""
 
     def __init__(self, lease: Lease, storage: Storage, spool: Spool, sample_rate: int) -> None:
@@ -37,13 +36,13 @@ class Delivery:
         self._sample_rate = sample_rate
         self._kept = False
 
-    async def find(self) -> Files | None:
+    async def find(self) -> EncodedFiles | None:
         """What an earlier attempt made on this machine and could not store."""
         files = await self._spool.find(self._lease.record.job_id, self._lease.record.recipe)
         self._kept = files is not None
         return files
 
-    async def encode(self, generation: Generation) -> Files:
+    async def encode(self, generation: Generation) -> EncodedFiles:
         """Make the files of what there is.
 
         Raises:
@@ -53,9 +52,9 @@ class Delivery:
         audio, outputs = await self._encode(generation)
         generating = round(generated - (generation.began or generated), 3)
         encoding = round(time.perf_counter() - generated, 3)
-        return Files(audio, outputs, generating, encoding, tuple(generation.warnings))
+        return EncodedFiles(audio, outputs, generating, encoding, tuple(generation.warnings))
 
-    async def store(self, files: Files, patience: float, *, whole: bool) -> Result:
+    async def store(self, files: EncodedFiles, patience: float, *, whole: bool) -> Result:
         """Store the audio and the outputs.
 
         Args:

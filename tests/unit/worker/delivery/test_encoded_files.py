@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from shared.messages import Recipe
-from worker.delivery.audio_file import METADATA_LIMIT, recipe_metadata
+from worker.delivery.encoded_files import METADATA_LIMIT, recipe_metadata
 
 
 def test_the_whole_recipe_is_on_the_object() -> None:

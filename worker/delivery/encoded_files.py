@@ -1,4 +1,4 @@
-"""A job's samples as the file that is stored, with what describes it."""
+"""Encodes what a job generated as the files that are stored, with their metadata."""
 
 import hashlib
 import json
@@ -7,11 +7,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from shared.files import Audio
+from shared.files import Audio, Output, output_key
 from shared.messages import Recipe
 from shared.storage import Upload
 from shared.version import VERSION
 from worker.delivery.wav import encode_wav
+from worker.engine.host.generation import Generation
 from worker.engine.interface import Samples
 
 # Object metadata is limited to 2 KB in all.
@@ -41,6 +42,24 @@ class AudioFile(NamedTuple):
         )
 
 
+class OutputFile(NamedTuple):
+    """A file in memory, and its description in the job's record."""
+
+    output: Output
+    data: bytes
+    metadata: dict[str, str]
+
+
+class EncodedFiles(NamedTuple):
+    """All files of a job, the seconds that it took to make them, and the engine's warnings."""
+
+    audio: AudioFile
+    outputs: list[OutputFile]
+    generating: float
+    encoding: float
+    warnings: tuple[str, ...] = ()
+
+
 def make_audio_file(chunks: list[Samples], sample_rate: int, recipe: Recipe) -> AudioFile:
     """Encode a job's audio.
 
@@ -57,6 +76,33 @@ def make_audio_file(chunks: list[Samples], sample_rate: int, recipe: Recipe) -> 
     checksum = hashlib.sha256(data).hexdigest()
     metadata = recipe_metadata(recipe) | {"sha256": checksum}
     return AudioFile(data, metadata, checksum, len(samples), sample_rate, samples.shape[1])
+
+
+def make_output_files(job_id: str, generation: Generation, sample_rate: int, recipe: Recipe) -> list[OutputFile]:
+    """Encode a job's outputs: MIDI as it came, stems as the audio.
+
+    Args:
+        job_id: whose they are.
+        generation: has all that it will have.
+        sample_rate: of the stems, in hertz.
+        recipe: what was asked for.
+
+    Raises:
+        ValueError: if a sample is not a finite number.
+    """
+    files = [] if generation.midi is None else [_midi_file(job_id, generation.midi, recipe)]
+    for stem, chunks in generation.stems.items():
+        name, file = f"{stem}.wav", make_audio_file(chunks, sample_rate, recipe)
+        key = output_key(job_id, name)
+        output = Output(kind="stem", name=name, key=key, size=len(file.data), sha256=file.sha256)
+        files.append(OutputFile(output, file.data, file.metadata))
+    return files
+
+
+def _midi_file(job_id: str, data: bytes, recipe: Recipe) -> OutputFile:
+    name, checksum = "audio.mid", hashlib.sha256(data).hexdigest()
+    output = Output(kind="midi", name=name, key=output_key(job_id, name), size=len(data), sha256=checksum)
+    return OutputFile(output, data, recipe_metadata(recipe) | {"sha256": checksum})
 
 
 def recipe_metadata(recipe: Recipe) -> dict[str, str]:
