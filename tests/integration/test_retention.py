@@ -14,11 +14,11 @@ from shared.lifecycle import end
 from shared.messages import JobStatus
 from shared.records import Entry, Records
 from shared.storage import Storage, StoredObject
-from shared.topology import RECORDS, TURNS
+from shared.topology import LEADER_LEASES, RECORDS
 from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored
 from tests.integration.system import Api, System, eventually
-from worker.retention.expiry import Expiring
-from worker.retention.retention import Known, Retention
+from worker.retention.expiry import Expiry
+from worker.retention.retention import RecordSummary, Retention
 
 FAILED: dict[str, Any] = {
     "status": JobStatus.FAILED,
@@ -95,9 +95,9 @@ async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_st
     foreign = "jobs/foreign/file.txt"
     await storage._put(foreign, b"text", "text/plain", {})
     await retention.clean(later(timedelta()))
-    assert await still_stored(system, *orphans, failed, kept, "somebody") == [*orphans, failed, kept, "somebody"]
+    assert await still_stored(system, *orphans, failed, kept, "foreign") == [*orphans, failed, kept, "foreign"]
     await retention.clean(later(2 * HOUR))
-    assert await still_stored(system, *orphans, failed, kept, "somebody") == [kept, "somebody"]
+    assert await still_stored(system, *orphans, failed, kept, "foreign") == [kept, "foreign"]
     await asyncio.to_thread(storage._client.remove_object, storage.bucket, foreign)
 
 
@@ -111,9 +111,9 @@ async def test_a_record_that_cannot_be_read_keeps_its_files(system: System) -> N
 class Hesitant(Retention):
     """Downloads come between its decision and its deed."""
 
-    async def _expire(self, records: Records, known: dict[str, Known], expired: Expiring) -> None:
-        assert await download_status(self.api, expired.job_id) == 200
-        await super()._expire(records, known, expired)
+    async def _expire(self, records: Records, known: dict[str, RecordSummary], expiry: Expiry) -> None:
+        assert await download_status(self.api, expiry.job_id) == 200
+        await super()._expire(records, known, expiry)
 
     api: Api
 
@@ -171,20 +171,20 @@ async def test_files_that_could_not_be_removed_go_in_the_next_turn(
 
 
 async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TURNS, "ttl", 0.5)
+    monkeypatch.setattr(LEADER_LEASES, "ttl", 0.5)
     first, second = await system.retention(), await system.retention()
-    taken = await asyncio.gather(first.take_turn(), second.take_turn())
+    taken = await asyncio.gather(first.acquire_leader_lease(), second.acquire_leader_lease())
     assert [moment is None for moment in sorted(taken, key=str)] == [False, True]
-    moment = await eventually(second.take_turn, "the next turn")
+    moment = await eventually(second.acquire_leader_lease, "the next turn")
     assert abs(moment - datetime.now(UTC)) < HOUR
 
 
 async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.retention.retention.LOOK", 0.01)
-    monkeypatch.setattr("worker.retention.retention.GRACE", -HOUR)
-    monkeypatch.setattr(TURNS, "ttl", 0.1)
+    monkeypatch.setattr("worker.retention.retention.POLL_INTERVAL", 0.01)
+    monkeypatch.setattr("worker.retention.retention.UNREFERENCED_GRACE", -HOUR)
+    monkeypatch.setattr(LEADER_LEASES, "ttl", 0.1)
     retention, orphan = await system.retention(), new_job_id()
     await system.storage().put_audio(orphan, b"RIFF", {})
     look, refusals = Storage.page, [UnavailableError("S3 is away")]

@@ -1,1 +1,1 @@
-"""Removes audio that has expired, surplus records, and files that no record refers to."""
+"""Removes expired audio, excess records, and files that no record references."""

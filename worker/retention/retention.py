@@ -1,11 +1,12 @@
-"""Removes audio that has expired, and objects that belong to no job. One worker at a time does it.
+"""Removes expired audio, excess records, and files that no record references. One worker at a time does it.
 
-It is the workers' to do because they may write to the store anyway: the gateway, which strangers can reach, has a key
-that only reads. And what is stored grows only while a worker runs.
+Workers do it because they may write to the store: the gateway, which is exposed to the network, can only read. And the
+store grows only while a worker runs.
 """
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,108 +14,119 @@ import nats.js.errors
 
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
+from shared.files import ALL_JOBS_PREFIX, job_prefix
+from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import JobRecord
 from shared.record_feed import read_records
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import LOST_KEPT, Storage
-from shared.topology import DAY, MAX_RECORDS, TURNS, ensure_streams, ensure_turns
-from shared.transitions import expired as expired_record
+from shared.topology import DAY, LEADER_LEASES, MAX_RECORDS, ensure_leader_leases, ensure_streams
+from shared.transitions import expired
 from worker import metrics
-from worker.retention.expiry import Expiring, Used, expiring, surplus
-from worker.retention.stored_jobs import StoredJob, stored_jobs
+from worker.retention.expiry import Expiry, LastUse, select_excess, select_expired
 
 log = get_logger(__name__)
 
-# Seconds between two looks whether there is a turn to take.
-LOOK = 20.0
-# The records are brought down to this number. Gateways begin earlier, with records that keep no audio
+# Seconds between two attempts to acquire the leader lease.
+POLL_INTERVAL = 20.0
+# Records above this number are removed. Gateways begin earlier, with records that keep no audio
 # (gateway/jobs/trimmer.py).
 KEPT_RECORDS = MAX_RECORDS * 19 // 20
-# … and those of one API key to this share of its limit.
-SHARE = 0.9
-# What a key asked for within a day counts for its limit of that day, so its record stays for as long.
-COUNTED = timedelta(days=1)
-# What lies in the store and is nobody's is left alone for this long.
-GRACE = timedelta(hours=1)
+# An API key's records above this share of its limit are removed.
+KEY_RECORDS_SHARE = 0.9
+# A key's daily quota is computed from its records, so each one is kept for a day.
+QUOTA_WINDOW = timedelta(days=1)
+# Unreferenced files are kept for this long, because an upload precedes its record.
+UNREFERENCED_GRACE = timedelta(hours=1)
 
 
-class Known(NamedTuple):
-    """What is remembered of a record during a turn, of which there may be many."""
+class RecordSummary(NamedTuple):
+    """The few fields of a record that are kept in memory during one pass, since there may be many records."""
 
     revision: int
-    used: Used
-    is_over: bool
+    last_use: LastUse
+    is_finished: bool
     keeps_audio: bool
     is_lost: bool
     owner: str | None
     source: str | None
 
 
+class StoredJob(NamedTuple):
+    """A job that has files in the store; `stored_at` is the time of the newest one."""
+
+    job_id: str
+    stored_at: datetime
+
+
 class Retention:
-    """One worker's part in it, with the limits of its settings."""
+    """Applies the limits of one worker's settings while this worker holds the leader lease."""
 
     def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
         self._max_age = timedelta(days=settings.max_audio_days)
         self._max_bytes = settings.max_audio_bytes
-        self._key_records = int(settings.key_records * SHARE)
+        self._key_records = int(settings.key_records * KEY_RECORDS_SHARE)
         self._replicas = settings.nats_replicas
         self._bus = bus
         self._storage = storage
 
     async def run(self) -> None:
-        """Take a turn whenever there is one to take, until cancelled."""
+        """Do a pass whenever the leader lease can be acquired, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
             try:
-                moment = await self.take_turn()
+                moment = await self.acquire_leader_lease()
                 if moment is not None:
                     await self.clean(moment)
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 log.warning("removing what has expired later", error=repr(error))
 
-    async def take_turn(self) -> datetime | None:
-        """The present by the broker's clock, or None if somebody has taken this turn already.
+    async def acquire_leader_lease(self) -> datetime | None:
+        """The current time by the broker's clock, or None if another worker holds the lease.
+
+        The lease ends when the broker expires its key, so it depends on no worker's clock, and a worker that dies does
+        not block the next one.
 
         Raises:
             UnavailableError, nats.js.errors.APIError, one of AWAY: while NATS is away.
         """
         js = self._bus.require()
-        turns = await ensure_turns(js, self._replicas)
+        leases = await ensure_leader_leases(js, self._replicas)
         try:
-            revision = await turns.create("retention", b"")
+            revision = await leases.create("retention", b"")
         except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
-            return None  # not found: somebody's turn ended just now, and the next look takes one
-        return (await js.get_msg(f"KV_{TURNS.bucket}", seq=revision)).time
+            return None  # not found: a lease expired during the call; the next poll acquires it
+        return (await js.get_msg(f"KV_{LEADER_LEASES.bucket}", seq=revision)).time
 
     async def clean(self, moment: datetime) -> None:
-        """Give up the audio that has expired, and remove what no record keeps. Two may do it at a time.
+        """Expire audio, and remove excess records and unreferenced files. Two workers may do it at the same time.
 
         Args:
-            moment: the present, by the broker's clock.
+            moment: the current time by the broker's clock.
 
         Raises:
-            UnavailableError: while NATS or S3 is away; another turn does the rest.
+            UnavailableError: while NATS or S3 is away; the next pass does the rest.
         """
         records = Records(await ensure_streams(self._bus.require(), self._replicas))
-        await self._compare_lifetimes(records)
-        known = await self._known()
-        kept = [each.used for each in known.values() if each.keeps_audio]
-        for each in expiring(kept, moment, self._max_age, self._max_bytes):
+        await self._warn_about_lifetimes(records)
+        known = await self._summarize_records()
+        stored = [each.last_use for each in known.values() if each.keeps_audio]
+        for each in select_expired(stored, moment, self._max_age, self._max_bytes):
             await self._expire(records, known, each)
-        await self._forget_surplus(records, known, moment)
-        metrics.STORED.set(sum(each.used.size for each in known.values() if each.keeps_audio))
-        await self._sweep(records, known, moment)
+        await self._remove_excess_records(records, known, moment)
+        metrics.STORED.set(sum(each.last_use.size for each in known.values() if each.keeps_audio))
+        await self._remove_unreferenced_files(records, known, moment)
 
-    async def _known(self) -> dict[str, Known]:
-        known: dict[str, Known] = {}
+    async def _summarize_records(self) -> dict[str, RecordSummary]:
+        known: dict[str, RecordSummary] = {}
         async for (record, revision), changed_at in read_records(self._bus.client):
-            known[record.job_id] = _known(record, revision, changed_at)
+            known[record.job_id] = _summary(record, revision, changed_at)
         return known
 
-    async def _compare_lifetimes(self, records: Records) -> None:
-        """Without its record nothing tells that audio has expired; how long records live is the operator's to say."""
+    async def _warn_about_lifetimes(self, records: Records) -> None:
+        """Audio expires by its record, so records must live longer; the operator sets for how long they do."""
         lifetime = (await records.bucket.status()).ttl
         if lifetime and lifetime <= self._max_age.total_seconds():
             log.warning(
@@ -123,42 +135,44 @@ class Retention:
                 max_audio_days=self._max_age / timedelta(days=1),
             )
 
-    async def _expire(self, records: Records, known: dict[str, Known], expired: Expiring) -> None:
-        """Give the audio up in its record, which decides; the files go in the same turn or another one.
+    async def _expire(self, records: Records, known: dict[str, RecordSummary], expiry: Expiry) -> None:
+        """Mark the audio as expired in its record; the files are removed in this pass or a later one.
 
-        A gateway that is about to serve it changes the record too, so that one of the two loses.
+        A gateway that is about to serve the audio changes the record too, so that one of the two writes fails.
         """
-        job_id, reason = expired
+        job_id, reason = expiry
         entry = await records.get(job_id)
         if entry is None or entry.revision != known[job_id].revision:
             return
         try:
-            await records.update(entry, expired_record(*entry))
+            await records.update(entry, expired(*entry))
         except ConflictError:
             return
         log.info("audio expired", job_id=job_id, reason=reason)
         metrics.EXPIRED.labels(reason).inc()
         del known[job_id]
 
-    async def _forget_surplus(self, records: Records, known: dict[str, Known], moment: datetime) -> None:
-        """The oldest records of each key that has too many, then of all: first those that keep no audio.
+    async def _remove_excess_records(self, records: Records, known: dict[str, RecordSummary], moment: datetime) -> None:
+        """Remove the oldest records of each key above its limit, then of all: first those that keep no audio.
 
-        Audio that other records share stays for its key.
+        A key's record stays while other records share its audio.
         """
         owned = Counter(each.owner for each in known.values() if each.owner is not None)
         shared = {each.source for each in known.values()}
         for owner, count in owned.items():
             if count > self._key_records:
-                own = [each.used for each in known.values() if each.owner == owner and each.is_over]
-                spare = [used for used in own if used.job_id not in shared]
-                for job_id in surplus(spare, moment, count - self._key_records, COUNTED):
-                    await self._forget(records, known, job_id)
+                own = [each.last_use for each in known.values() if each.owner == owner and each.is_finished]
+                removable = [last_use for last_use in own if last_use.job_id not in shared]
+                for job_id in select_excess(removable, moment, count - self._key_records, QUOTA_WINDOW):
+                    await self._remove_record(records, known, job_id)
         for keeps_audio in (False, True):
-            finished = [each.used for each in known.values() if each.is_over and each.keeps_audio is keeps_audio]
-            for job_id in surplus(finished, moment, len(known) - KEPT_RECORDS):
-                await self._forget(records, known, job_id)
+            finished = [
+                each.last_use for each in known.values() if each.is_finished and each.keeps_audio is keeps_audio
+            ]
+            for job_id in select_excess(finished, moment, len(known) - KEPT_RECORDS):
+                await self._remove_record(records, known, job_id)
 
-    async def _forget(self, records: Records, known: dict[str, Known], job_id: str) -> None:
+    async def _remove_record(self, records: Records, known: dict[str, RecordSummary], job_id: str) -> None:
         entry = await records.get(job_id)
         if entry is None or entry.revision != known[job_id].revision:
             return
@@ -167,29 +181,30 @@ class Retention:
         except ConflictError:
             return
         log.info("record removed to make room", job_id=job_id)
-        metrics.FORGOTTEN.inc()
+        metrics.RECORDS_REMOVED.inc()
         del known[job_id]
 
-    async def _sweep(self, records: Records, known: dict[str, Known], moment: datetime) -> None:
-        """Remove the files that no record keeps. Each record is read anew after its files were seen."""
+    async def _remove_unreferenced_files(
+        self, records: Records, known: dict[str, RecordSummary], moment: datetime
+    ) -> None:
         async for job in stored_jobs(self._storage):
             seen = known.get(job.job_id)
-            if seen is not None and (seen.keeps_audio or not seen.is_over):
+            if seen is not None and (seen.keeps_audio or not seen.is_finished):
                 continue
-            if seen is not None and seen.is_lost and moment - seen.used.at <= LOST_KEPT:
+            if seen is not None and seen.is_lost and moment - seen.last_use.at <= LOST_KEPT:
                 continue
-            if await _is_waste(records, job, moment):
+            # The record is read again, because it may have changed since the summary.
+            if await _is_unreferenced(records, job, moment):
                 await self._storage.remove_job(job.job_id)
                 log.info("files removed", job_id=job.job_id)
-                metrics.SWEPT.inc()
+                metrics.FILES_REMOVED.inc()
 
 
-def _known(record: JobRecord, revision: int, changed_at: datetime) -> Known:
-    used = Used(changed_at, record.job_id, _size(record) if record.keeps_audio else 0)
-    return Known(
+def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSummary:
+    return RecordSummary(
         revision=revision,
-        used=used,
-        is_over=record.status.is_terminal,
+        last_use=LastUse(changed_at, record.job_id, _size(record) if record.keeps_audio else 0),
+        is_finished=record.status.is_terminal,
         keeps_audio=record.keeps_audio,
         is_lost=bool(record.lost),
         owner=record.owner,
@@ -202,8 +217,8 @@ def _size(record: JobRecord) -> int:
     return audio + sum(output.size for output in record.outputs)
 
 
-async def _is_waste(records: Records, job: StoredJob, moment: datetime) -> bool:
-    """Whether nobody wants the files: what is still being made, or cannot be told, is wanted."""
+async def _is_unreferenced(records: Records, job: StoredJob, moment: datetime) -> bool:
+    """Whether no record references the files; in-progress and unreadable records count as references."""
     try:
         entry = await records.get(job.job_id)
     except DamagedRecordError as error:
@@ -211,5 +226,33 @@ async def _is_waste(records: Records, job: StoredJob, moment: datetime) -> bool:
         return False
     if entry is not None and (entry.record.keeps_audio or not entry.record.status.is_terminal):
         return False
-    given_up = entry is not None and entry.record.expired_at is not None
-    return given_up or moment - job.stored_at > GRACE
+    is_expired = entry is not None and entry.record.expired_at is not None
+    return is_expired or moment - job.stored_at > UNREFERENCED_GRACE
+
+
+async def stored_jobs(storage: Storage) -> AsyncIterator[StoredJob]:
+    """Every job that has files in the store, ordered by id; at most a thousand objects are in memory at a time.
+
+    Raises:
+        UnavailableError: while S3 is away.
+    """
+    job: StoredJob | None = None
+    after = ""
+    while page := await storage.page(after):
+        for item in page:
+            job_id = _job_of(item.key)
+            if job is not None and job.job_id == job_id:
+                job = StoredJob(job_id, max(job.stored_at, item.stored_at))
+            else:
+                if job is not None:
+                    yield job
+                job = StoredJob(job_id, item.stored_at) if job_id else None
+        after = page[-1].key
+    if job is not None:
+        yield job
+
+
+def _job_of(key: str) -> str:
+    """The job that an object belongs to; empty for other keys, whose objects are left alone."""
+    job_id = key.removeprefix(ALL_JOBS_PREFIX).partition("/")[0]
+    return job_id if is_job_id(job_id) and key.startswith(job_prefix(job_id)) else ""
