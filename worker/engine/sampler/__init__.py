@@ -1,1 +1,1 @@
-"""The sampler: a codec whose codebooks are the instruments of a score, and whose frames are sixteenth notes."""
+"""The sampler: a codec whose codebooks are the streams of a score and whose frames are sixteenth notes."""

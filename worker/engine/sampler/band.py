@@ -1,4 +1,4 @@
-"""All players and their conductor: a column of codes in, a sixteenth of every stream out."""
+"""All players and the conductor: takes a column of codes, returns a sixteenth note of every stream."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from worker.engine.sampler.score import Stop
 Floats = NDArray[np.float32]
 
 PLAYED = tuple(Stream)[1:]
-# Seconds in which a piece's last notes are gone.
+# Release in seconds of a piece's last notes.
 LAST_RELEASE = 1.5
-# Samples that are heard after a piece's last step.
+# Samples rendered after a piece's last step.
 RING_OUT = 2 * SAMPLE_RATE
 
 
@@ -31,13 +31,13 @@ class Band:
         self._now = 0
 
     def play(self, column: Codes) -> Floats:
-        """Go on by a sixteenth.
+        """Play the next sixteenth note.
 
         Args:
-            column: integers of shape [8]. Those that cannot be read are nothing new.
+            column: integers of shape [8]; invalid codes count as "no event".
 
         Returns:
-            float32 of shape [7, 2, samples]: every stream but the conductor's, dry. No samples while he counts in.
+            float32 of shape [7, 2, samples]: every stream but the conductor's, dry. No samples during the count-in.
         """
         was_over = self._conductor.is_over
         self._conductor.read(int(column[Stream.CONDUCTOR]))
@@ -51,7 +51,7 @@ class Band:
         return self.ring(end - begin)
 
     def ring(self, samples: int) -> Floats:
-        """Nobody begins anything, for so many samples; what sounds is heard. Shaped like `play`'s."""
+        """Render this many samples of the sounding notes without new events. Returns the shape of `play`."""
         out = np.zeros((len(PLAYED), 2, samples), np.float32)
         for row, player in enumerate(self._players.values()):
             player.mix(out[row], self._now)
@@ -59,14 +59,14 @@ class Band:
         return out
 
     def stop(self) -> None:
-        """Everybody releases what sounds, slowly."""
+        """Release all notes slowly."""
         for player in self._players.values():
             player.stop(self._now, LAST_RELEASE)
 
     def _begin(self, column: Codes, at: int, key: int) -> None:
         player = self._conductor.player
         events = {stream: event_of(stream, int(column[stream]), player(stream), key) for stream in PLAYED}
-        # If all stop at once that is the end: its section is declared three steps later.
+        # If all streams stop at once, the piece is over; its section `END` is declared three steps later.
         if self._conductor.is_over or all(isinstance(event, Stop) for event in events.values()):
             self.stop()
         for stream, event in events.items():

@@ -18,28 +18,28 @@ from worker.engine.checksums import check_files
 
 Floats = NDArray[np.float32]
 
-# Over so many samples the loop's end becomes what is before its beginning.
+# Length in samples of the crossfade that closes a loop.
 OVERLAP = 1600
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A mono sound.
+    """A mono sound at one pitch, ready to be mixed.
 
     Attributes:
         audio: float32 of shape [samples].
-        loop: the sample after the last is this one; None if the sound ends there.
+        loop: the sample where the loop begins; None if the sound does not loop.
     """
 
     audio: Floats
     loop: int | None
 
     def read(self, begin: int, count: int) -> Floats:
-        """So many samples from one on; fewer where the sound ends.
+        """Read `count` samples, or fewer where the sound ends.
 
         Args:
-            begin: samples since the sound began, however often it went round.
-            count: how many are wanted.
+            begin: samples since the sound began, including all rounds of the loop.
+            count: the number of samples.
         """
         if self.loop is None or begin + count <= len(self.audio):
             return self.audio[begin : begin + count]
@@ -49,7 +49,7 @@ class Rendering:
 
 
 def shift(audio: Floats, semitones: float) -> Floats:
-    """Play faster or slower, interpolated by Catmull and Rom's cubic."""
+    """Change the pitch by resampling with a Catmull-Rom spline."""
     if semitones == 0:
         return audio
     places = np.arange(0, len(audio) - 1, 2 ** (semitones / 12))
@@ -64,12 +64,12 @@ def shift(audio: Floats, semitones: float) -> Floats:
 
 
 def close_loop(audio: Floats, first: int, end: int) -> Rendering:
-    """Fade the loop's end into what comes before its beginning, as loud as both are.
+    """Crossfade the loop's end into the audio before its beginning, at constant power.
 
     Args:
         audio: float32 of shape [samples].
         first: the loop's first sample.
-        end: the one after its last.
+        end: the sample after its last.
     """
     end = min(end, len(audio))
     overlap = min(OVERLAP, first, end - first)
@@ -77,7 +77,7 @@ def close_loop(audio: Floats, first: int, end: int) -> Rendering:
     tail, head = looped[end - overlap :], audio[first - overlap : first]
     likeness = float(np.dot(tail, head) / np.sqrt(np.dot(tail, tail) * np.dot(head, head) + 1e-12))
     part = np.linspace(0, 1, overlap, endpoint=False, dtype=np.float32)
-    # The power of a sum of two sounds that are alike by so much.
+    # The power of the sum of two signals with this correlation.
     power = part**2 + (1 - part) ** 2 + 2 * part * (1 - part) * max(likeness, 0.0)
     looped[end - overlap :] = (tail * (1 - part) + head * part) / np.sqrt(power)
     return Rendering(looped, first)
@@ -89,15 +89,15 @@ MOST_RENDERINGS = 400
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A line of the index.
+    """A sample's entry in the index.
 
     Attributes:
         file: its name in the zip.
-        gain: what the file's samples are multiplied with, so that all instruments are as loud as each other.
-        loop: its first sample and the one after its last, if the sound can go on for ever.
-        root: the MIDI key that was recorded.
-        layer: 0 is the softest.
-        cents: by which it is higher than its root.
+        gain: a factor that makes all instruments equally loud.
+        loop: the loop's first sample and the sample after its last; None if the sound does not loop.
+        root: the recorded MIDI key.
+        layer: velocity layer; 0 is the softest.
+        cents: how much the recording is sharp of its root.
     """
 
     file: str
@@ -113,9 +113,9 @@ class Index(msgspec.Struct, frozen=True):
 
     Attributes:
         sample_rate: of all files, in hertz.
-        licence: of the sounds.
-        notes: by the name of a sound.
-        hits: by kit ("drums/acoustic"), then by piece.
+        licence: the licence of the sounds.
+        notes: samples by the name of a sound.
+        hits: samples by kit ("drums/acoustic"), then by kit piece.
     """
 
     sample_rate: int
@@ -125,15 +125,15 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Bank:
-    """Sounds at any pitch. They are read and rendered when first wanted, and kept; any threads may ask."""
+    """Sounds at any pitch, rendered on first use and cached. Thread-safe."""
 
     def __init__(self, path: Path = BANK) -> None:
         """Open a bank.
 
         Raises:
-            OSError: if there is none.
-            zipfile.BadZipFile: if it is broken.
-            msgspec.ValidationError: if its index is.
+            OSError: if the file cannot be read.
+            zipfile.BadZipFile: if it is not a zip.
+            msgspec.ValidationError: if its index is invalid.
         """
         self._zip = zipfile.ZipFile(path)
         self._index = msgspec.json.decode(self._zip.read("index.json"), type=Index)
@@ -142,16 +142,16 @@ class Bank:
 
     @property
     def licence(self) -> str:
-        """Under which terms the sounds may be used."""
+        """The licence of the sounds."""
         return self._index.licence
 
     def note(self, sound: str, pitch: int, layer: int) -> Rendering:
-        """A pitch of a sound, recorded at the nearest root.
+        """A sound at a pitch, rendered from the sample with the nearest root.
 
         Args:
             sound: one of the index's `notes`.
             pitch: a MIDI key.
-            layer: 0 is the softest; past the hardest there is, that one.
+            layer: velocity layer; 0 is the softest. Values above the hardest layer select it.
 
         Raises:
             KeyError: if the bank has no such sound.
@@ -159,10 +159,10 @@ class Bank:
         return self._keep((sound, pitch, layer), lambda: self._render_note(sound, pitch, layer))
 
     def hit(self, kit: str, piece: str) -> Rendering:
-        """A piece of a kit.
+        """A kit piece.
 
         Raises:
-            KeyError: if the bank has no such piece.
+            KeyError: if the bank has no such kit piece.
         """
         return self._keep((kit, piece), lambda: self._render(self._index.hits[kit][piece], 0))
 
@@ -192,10 +192,10 @@ class Bank:
 
 @functools.cache
 def default_bank() -> Bank:
-    """The one that lies beside this file.
+    """The bank in this package.
 
     Raises:
-        ModelUnavailableError: if it is damaged.
+        ModelUnavailableError: if the file is damaged.
     """
     check_files(BANK.parent)
     return Bank(BANK)

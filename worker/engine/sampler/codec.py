@@ -1,4 +1,4 @@
-"""The sampler as a codec: what the decode engine makes audio with when the model writes scores."""
+"""The sampler as a codec: renders the scores that a model writes to audio."""
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 
 
 class SamplerCodec:
-    """See `Codec`. A frame is a sixteenth, so how long it is depends on the tempo that the codes declare.
+    """See `Codec`. A frame is a sixteenth note, so its length depends on the tempo that the codes declare.
 
-    `frame_rate` is the most frames that a second can take, and `samples_per_frame` the fewest samples of one.
+    `frame_rate` is the maximum number of frames a second, `samples_per_frame` the minimum length of a frame.
     """
 
     sample_rate = SAMPLE_RATE
@@ -34,13 +34,13 @@ class SamplerCodec:
     lead_in = COUNT_IN
 
     def __init__(self, bank: Bank | None = None) -> None:
-        """Open it.
+        """Open the bank.
 
         Args:
-            bank: of samples; the one that is part of this package if it is None.
+            bank: the bank of samples; None opens the one in this package.
 
         Raises:
-            OSError: if there is none.
+            OSError: if the bank does not exist.
         """
         self._bank = default_bank() if bank is None else bank
 
@@ -52,14 +52,14 @@ class SamplerCodec:
         """Begin a piece.
 
         Args:
-            total_samples: how long it shall be: it fades out in the 0.4 s before, and nothing comes after. None leaves
-                that to the codes.
+            total_samples: its length. The last 0.4 s fade out, and later samples are dropped. None: as long as the
+                codes.
         """
         return SamplerStream(self._bank, total_samples)
 
 
 class SamplerStream:
-    """See `CodecStream`: samples are counted, not frames, since frames have no fixed length. Slips are corrected."""
+    """See `CodecStream`. Counts samples, because frames have no fixed length. Corrects the model's slips."""
 
     def __init__(self, bank: Bank, total_samples: int | None) -> None:
         self._proofreader = Proofreader()
@@ -72,22 +72,22 @@ class SamplerStream:
 
     @property
     def samples_left(self) -> int | None:
-        """How many samples are still wanted: at 0 no more codes are needed. None if the length was left open."""
+        """Samples until the piece's length is reached; at 0 no more codes are needed. None without a length."""
         return self._fade_out.left
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
-        """Take the codes that follow; see `CodecStream.push`.
+        """Render the next codes; see `CodecStream.push`.
 
         Args:
-            codes: integers of shape [8, frames]; any that cannot be read are nothing new.
-            last: whether the piece ends with them.
+            codes: integers of shape [8, frames]; invalid codes count as "no event".
+            last: whether these are the piece's last codes.
 
         Returns:
-            float32 of shape [2, samples], on the CPU. With `last` what rings out comes too, up to 2 s; or, if the
-            length was given, exactly what is missing, silence at last.
+            float32 of shape [2, samples], on the CPU. With `last` this includes up to 2 s of release and reverb; if a
+            length was given, exactly the missing samples, padded with silence.
 
         Raises:
-            ValueError: if the piece has ended before, or there are not 8 rows of codes.
+            ValueError: if the piece has already ended, or `codes` does not have 8 rows.
         """
         if self._ended:
             raise ValueError("The piece has ended")
@@ -101,7 +101,7 @@ class SamplerStream:
         return torch.from_numpy(np.concatenate([np.zeros((2, 0), np.float32), *sound], axis=1))
 
     def score(self) -> Codes:
-        """The codes that were pushed until now, as they were played: int64 of shape [8, steps]. For any thread."""
+        """All codes pushed so far, after correction: int64 of shape [8, steps]. Thread-safe."""
         return np.concatenate(tuple(self._pushed), axis=1)
 
     def _step(self, column: NDArray[np.int64]) -> Floats:
@@ -113,7 +113,7 @@ class SamplerStream:
         return self._fade_out.push(self._bus.push(sound))
 
     def _last(self) -> list[Floats]:
-        """What was released rings out, and silence fills a length that was wanted."""
+        """Let the released notes ring out, then pad with silence up to the piece's length."""
         self._ended = True
         self._band.stop()
         rest = mix(self._band.ring(RING_OUT), self._reverb)

@@ -1,13 +1,13 @@
-"""The numbers of a score: what a model reads and writes, one row a stream and one column a sixteenth.
+"""The codes of a score, which a model reads and writes: one row per stream, one column per sixteenth note.
 
-In every stream 0 says nothing new. In all but the conductor's 1 is a stop, and from 2 on follow the events:
+Code 0 means "no event" in every stream. In all streams but the conductor's, 1 is a stop and codes from 2 on are events:
 
     note     2 + velocity * 60 + (pitch - 24 - shift) mod 60
     chord    2 + velocity * 72 + (root - key) mod 12 * 6 + quality
     hits     2 + accent * 2 ** pieces + the pieces' bits
 
-Who plays them, and in which key, says the conductor (worker/engine/sampler/conductor.py): pieces that differ in
-nothing else have the same events. `shift` is the key, from -5 to 6. The first bar of codes is counted in.
+The conductor (worker/engine/sampler/conductor.py) declares the instruments and the key, so pieces that differ only in
+those have the same events. `shift` is the key, from -5 to 6. The first bar of codes is the count-in.
 """
 
 from collections.abc import Sequence
@@ -48,18 +48,18 @@ NOTHING, STOP, FIRST = 0, 1, 2
 PITCHES = HIGHEST_PITCH - LOWEST_PITCH + 1
 QUALITIES = len(Quality)
 CHORDS = 12 * QUALITIES
-# A code more than the largest: all drums at once, hard.
+# One more than the largest code, which is all drums at once with the hardest accent.
 CODEBOOK_SIZE = FIRST + (3 << len(PIECES[Stream.DRUMS]))
 
 Codes = NDArray[np.int64]
 
 
 def encode(score: Score) -> Codes:
-    """The codes of a score, int64 of shape [8, a bar and the score's steps]."""
+    """Encode a score as int64 of shape [8, steps of one bar + steps of the score]."""
     header, played = score.header, score.steps
     codes = np.zeros((len(Stream), header.steps + played), np.int64)
     rosters = _rosters(score)
-    # The first bar is counted in as the section that it begins with.
+    # The count-in declares the first bar's section.
     for bar, section in enumerate((*score.sections, Section.VERSE)[:1] + score.sections):
         start = bar * header.steps
         row = bar_codes(header, section, rosters[min(bar, len(rosters) - 1)])
@@ -73,7 +73,7 @@ def encode(score: Score) -> Codes:
 
 
 def _rosters(score: Score) -> list[Players]:
-    """Who plays in each bar: in one without events who played before, or, at the beginning, who plays first."""
+    """The players of each bar. A bar without events keeps the previous player, or has the first one to come."""
     columns = []
     for stream in PLAYERS:
         names: list[str | None] = [None] * len(score.sections)
@@ -86,9 +86,9 @@ def _rosters(score: Score) -> list[Players]:
 
 
 def decode(codes: Codes) -> Score:
-    """The score of some codes: the inverse of `encode`, and for a model's slips the score nearest to them.
+    """Decode codes to a score: the inverse of `encode`, tolerant of invalid codes.
 
-    The first bar's tempo, meter and key hold for all; what cannot be read is nothing new.
+    Tempo, meter and key of the first bar hold for all bars; invalid codes count as "no event".
 
     Args:
         codes: integers of shape [8, steps], of any values.
@@ -103,7 +103,7 @@ def decode(codes: Codes) -> Score:
 
 
 def _decode(codes: Codes, header: Header, conductor: Conductor) -> Score:
-    """After the conductor has counted in, and begun the first bar."""
+    """Decode from the first bar on. `conductor` has read its first code."""
     sections: list[Section] = []
     events: dict[Stream, dict[int, Event]] = {stream: {} for stream in PLAYERS}
     section, players, steps = conductor.section, conductor.players, 0
@@ -125,7 +125,7 @@ def _decode(codes: Codes, header: Header, conductor: Conductor) -> Score:
 def _read_events(
     bar: Codes, start: int, players: Players, key: int, events: dict[Stream, dict[int, Event]], *, at_end: bool = False
 ) -> None:
-    """Add a bar's events; stops at the end are not told."""
+    """Add a bar's events to `events`, but no stops at the piece's end."""
     for stream in PLAYERS:
         name = name_of(stream, players)
         for step in np.flatnonzero(bar[stream]):
@@ -135,10 +135,10 @@ def _read_events(
 
 
 def event_code(stream: Stream, event: Event, key: int) -> int:
-    """The code of an event in a stream, in a piece whose tonic is `key`.
+    """Encode an event of a stream, in a piece whose tonic is `key`.
 
     Raises:
-        ValueError: if the stream cannot play it.
+        ValueError: if the stream cannot play the event.
     """
     check_event(stream, event)
     match event:
@@ -154,12 +154,12 @@ def event_code(stream: Stream, event: Event, key: int) -> int:
 
 
 def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event | None:
-    """The event of a code, or None where it says nothing new, or nothing that can be read, or nobody plays.
+    """Decode a code. None for "no event", for invalid codes, and for streams without a player.
 
     Args:
-        stream: which one.
+        stream: the code's stream.
         code: any number.
-        player: who plays in it now.
+        player: the stream's current instrument or kit.
         key: the piece's tonic.
     """
     if code == STOP:
@@ -177,12 +177,14 @@ def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event |
 
 
 def readable() -> NDArray[np.bool_]:
-    """Which codes mean something in each stream but the conductor's: bool of shape [7, codes]."""
+    """Which codes are valid in each stream but the conductor's: bool of shape [7, codes]."""
     table = np.zeros((len(PLAYERS), CODEBOOK_SIZE), np.bool_)
     for row, stream in zip(table, PLAYERS, strict=True):
         row[: FIRST + _events(stream)] = True
         if stream in PIECES:
-            row[FIRST :: 1 << len(PIECES[stream])] = stream is Stream.PERCUSSION  # no piece at all is crackle's end
+            row[FIRST :: 1 << len(PIECES[stream])] = (
+                stream is Stream.PERCUSSION
+            )  # no kit piece switches the crackle off
             row[FIRST + _events(stream) :] = False
     return table
 

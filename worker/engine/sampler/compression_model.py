@@ -1,4 +1,4 @@
-"""The sampler where audiocraft expects a codec: the only file of this package that imports it."""
+"""The sampler as audiocraft's codec interface. No other file of this package imports audiocraft."""
 
 import torch
 from audiocraft.models.encodec import CompressionModel
@@ -8,14 +8,16 @@ from worker.engine.codec_interface import Codec
 
 
 class AudioInputError(ValueError):
-    """Somebody wants a score of a recording."""
+    """The caller asked to encode audio, which the sampler cannot do."""
 
     def __init__(self) -> None:
-        super().__init__("This model writes scores and cannot hear: use one with EnCodec to go on from a recording.")
+        super().__init__(
+            "This model writes scores and cannot encode audio: use an EnCodec model to continue a recording."
+        )
 
 
 class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
-    """Decodes scores. There is no way from audio to a score: `encode` raises AudioInputError."""
+    """Decodes scores. `encode` and `forward` raise AudioInputError."""
 
     def __init__(self, codec: Codec) -> None:
         super().__init__()
@@ -28,9 +30,9 @@ class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
         raise AudioInputError
 
     def decode(self, codes: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Play pieces: integers of shape [pieces, 8, frames] become float32 of shape [pieces, 2, samples].
+        """Render integers of shape [pieces, 8, frames] to float32 of shape [pieces, 2, samples].
 
-        Short ones (they may differ in tempo) end with silence.
+        Pieces may differ in tempo and so in length; shorter ones are padded with silence.
         """
         pieces = [self._codec.stream().push(piece, last=True) for piece in codes]
         longest = max(piece.shape[1] for piece in pieces)
@@ -41,10 +43,10 @@ class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
         raise ValueError("A score has no latent form: decode it.")
 
     def set_num_codebooks(self, n: int) -> None:
-        """Refuse anything but all of them.
+        """Accept only the number of streams that the score has.
 
         Raises:
-            ValueError: if it is not the number there is.
+            ValueError: for any other number.
         """
         if n != self.num_codebooks:
             raise ValueError(f"A score has {self.num_codebooks} streams, not {n}")
@@ -63,7 +65,7 @@ class SamplerCompressionModel(CompressionModel):  # type: ignore[misc]
 
     @property
     def lead_in(self) -> int:
-        """See `Codec.lead_in`; audiocraft's own models have none."""
+        """See `Codec.lead_in`; audiocraft's models have none."""
         return self._codec.lead_in
 
     @property

@@ -1,15 +1,15 @@
-"""The conductor's stream: what a bar is and who plays in the next one, one code a sixteenth.
+"""The conductor's stream declares each bar, and the next bar's players, with one code per sixteenth note.
 
     place 0          tempo:    2 + bpm - 40
     place 1          meter:    163 + (beats - 3) * 3 + swing
     place 2          key:      169 + 2 * tonic + minor
     place 3          section:  193 + section
-    places 4 to 10   player of a stream from the next bar on: 209 + 16 * (stream - 1) + player; 0 is nobody
+    places 4 to 10   player of a stream from the next bar on: 209 + 16 * (stream - 1) + player; 0 is no player
     place 11         mood:     337 + mood; 0 is none
-    from then on     place:    321 + place
+    later places     place:    321 + place
 
-0 says nothing new. The first bar is counted in: it takes no time and nobody plays, so that all is known before the
-first note.
+Code 0 means "no event". The first bar is the count-in: it has no duration and no notes, so that tempo, key and players
+are known before the first note.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ PLAYER = SECTION + 16
 PLACE = PLAYER + 16 * len(PLAYERS)
 MOOD = PLACE + 16
 
-# For each stream but the conductor's who plays: 1 is the first of its `PLAYERS`.
+# The player of each stream but the conductor's: 1 is the first of its `PLAYERS`, 0 is no player.
 Players = tuple[int, ...]
 NO_PLAYER = 0
 EMPTY: Players = (NO_PLAYER,) * len(PLAYERS)
 
-# For each place of a bar whose codes are not always the same, the first of them and the one after the last.
+# The first code and the end of the range for each place with more than one code.
 OPENING = (
     (TEMPO, METER),
     (METER, KEY),
@@ -42,12 +42,12 @@ OPENING = (
 )
 METER_PLACE, SECTION_PLACE = 1, 3
 PLAYER_PLACES = range(SECTION_PLACE + 1, SECTION_PLACE + 1 + len(PLAYERS))
-# Columns that are counted in, at the most.
+# Maximum steps of the count-in.
 COUNT_IN = Header().steps
 
 
 def bar_codes(header: Header, section: Section, following: Players = EMPTY) -> list[int]:
-    """The codes of a bar, one a step; `following` are the next bar's players."""
+    """The codes of a bar, one per step; `following` are the next bar's players."""
     opening = [
         TEMPO + header.bpm - SLOWEST,
         METER + (header.beats - 3) * 3 + header.swing,
@@ -60,7 +60,7 @@ def bar_codes(header: Header, section: Section, following: Players = EMPTY) -> l
 
 
 def read_header(code: int, header: Header) -> Header:
-    """The header with the tempo, meter, key or mood that a code declares; unchanged if it declares none."""
+    """Apply the tempo, meter, key or mood that a code declares; other codes return the header unchanged."""
     if TEMPO <= code < METER:
         return replace(header, bpm=code - TEMPO + SLOWEST)
     if METER <= code < KEY:
@@ -75,12 +75,12 @@ def read_header(code: int, header: Header) -> Header:
 
 
 def read_section(code: int) -> Section | None:
-    """The section that a code declares, if it declares one."""
+    """The section that a code declares; None for other codes."""
     return Section(code - SECTION) if SECTION <= code < SECTION + len(Section) else None
 
 
 def read_players(code: int, players: Players) -> Players:
-    """The players with the one whom a code declares; unchanged if it declares none."""
+    """Apply the player that a code declares; other codes return the players unchanged."""
     row, player = divmod(code - PLAYER, 16)
     if not 0 <= row < len(players) or code >= OPENING[PLAYER_PLACES[row]][1]:
         return players
@@ -88,14 +88,14 @@ def read_players(code: int, players: Players) -> Players:
 
 
 class Conductor:
-    """Follows the codes step by step, as a model makes them. A tempo begins a bar wherever it comes.
+    """Follows the conductor's codes step by step. A tempo code always begins a bar.
 
     Attributes:
-        header: what holds now.
-        section: the bar's; from `END` on the piece is over.
-        players: those of the bar.
+        header: the current header.
+        section: the bar's section; the piece is over from `END` on.
+        players: the bar's players.
         place: steps since the bar began.
-        bar: bars before this one; -1 is the one that is counted in.
+        bar: index of the bar; -1 is the count-in.
     """
 
     def __init__(self) -> None:
@@ -107,20 +107,20 @@ class Conductor:
 
     @property
     def is_over(self) -> bool:
-        """Whether the end was declared."""
+        """Whether the section `END` has been declared."""
         return self.section is Section.END
 
     @property
     def counts_in(self) -> bool:
-        """Whether this step takes no time."""
+        """Whether this step belongs to the count-in, which has no duration."""
         return self.bar < 0
 
     def player(self, stream: Stream) -> str | None:
-        """Who plays in a stream."""
+        """The stream's current instrument or kit; None without a player."""
         return name_of(stream, self.players)
 
     def read(self, code: int) -> None:
-        """Go on by one step. A code that cannot be read changes nothing."""
+        """Advance by one step. Invalid codes change nothing."""
         self.place = 0 if TEMPO <= code < METER else (self.place + 1) % self.header.steps
         if self.place == 0:
             self.bar += 1
@@ -132,12 +132,12 @@ class Conductor:
 
 
 def name_of(stream: Stream, players: Players) -> str | None:
-    """Who of some players plays in a stream; None if nobody does."""
+    """The name of a stream's player; None without one."""
     player = players[stream - 1]
     return PLAYERS[stream][player - 1] if player else None
 
 
 def players_of(names: Sequence[str | None]) -> Players:
-    """The numbers of players, one for each stream but the conductor's."""
+    """The numbers of named players, one for each stream but the conductor's."""
     rows = zip(PLAYERS.values(), names, strict=True)
     return tuple(NO_PLAYER if name is None else 1 + known.index(name) for known, name in rows)

@@ -1,4 +1,4 @@
-"""What the counted-in bar declares where a prompt states it, and what of the prompt no score can have."""
+"""Restricts the count-in to what a prompt states, and warns about what a score cannot do."""
 
 from fractions import Fraction
 
@@ -8,14 +8,14 @@ from worker.engine.sampler.score import FASTEST, SLOWEST
 from worker.engine.sampler.score_grammar import LAST_TO_JOIN, Limits, every_code
 
 TEMPO_PLACE, KEY_PLACE = 0, 2
-# Meters that a score lacks become one whose bars are as long, or as long as most of them: beats a bar.
+# Quarter notes a bar for each meter. Meters that a score lacks map to bars of the same or a similar length.
 BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "3/2": 3, "6/4": 3}
-# Meters whose bars sound the same as those they become.
+# Meters that sound the same after the mapping, so they need no warning.
 SAME = ("3/4", "4/4", "2/2", "2/4")
 
 
 def declare(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
-    """The codes that may be drawn, and a sentence for everything that is not as the prompt states it."""
+    """The codes that may be sampled, and a warning for each statement of the prompt that the score cannot follow."""
     limits, warnings = every_code(), []
     if reading.tempo is not None:
         slow, fast, warning = _playable(*reading.tempo)
@@ -40,7 +40,7 @@ def declare(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
 
 
 def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, list[str]]:
-    """Whole tempos between two; where there are none, the nearest, an octave away if need be."""
+    """The playable range of whole tempos within a range; without one the nearest tempo, doubled or halved if needed."""
     lowest, highest = max(-(-slow // 1), SLOWEST), min(fast // 1, FASTEST)
     if lowest <= highest:
         return lowest, highest, []
@@ -55,7 +55,7 @@ def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, list[str]]:
 
 
 def _tempo_warning(wanted: Fraction, given: int) -> str | None:
-    """None where the difference is too small to write."""
+    """The warning about a changed tempo; None if both print the same."""
     name = f"{float(wanted):.10g}"
     if name == str(given):
         return None

@@ -1,13 +1,13 @@
-"""Who plays in which stream. Names are the words of gateway/prompts/vocabulary.json; an index in a list is a code.
+"""The instruments and kits of each stream. Names are words of gateway/prompts/vocabulary.json; indices are codes.
 
-The lists are part of every trained model: their order must not change.
+Trained models depend on the lists: their order must not change.
 """
 
 from enum import IntEnum
 
 
 class Stream(IntEnum):
-    """A codebook."""
+    """A stream of the score. Each is one codebook."""
 
     CONDUCTOR = 0
     BASS = 1
@@ -46,16 +46,17 @@ INSTRUMENTS: dict[Stream, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Sets of things to hit. All but "electronic" (the word is "drum machine") are "drums".
+# The vocabulary calls the electronic kit "drum machine", and all other drum kits "drums".
 KITS: dict[Stream, tuple[str, ...]] = {
     Stream.DRUMS: ("acoustic", "electronic", "brushes", "hard", "lofi"),
     Stream.PERCUSSION: ("percussion", "tambourine", "congas", "timpani", "cinematic", "electronic", "vinyl crackle"),
 }
 
-# The players of every stream but the conductor's, in the streams' order.
+# The instruments or kits of every stream but the conductor's, in the streams' order.
 PLAYERS: dict[Stream, tuple[str, ...]] = {stream: {**INSTRUMENTS, **KITS}[stream] for stream in list(Stream)[1:]}
 
-# Bit by bit, the lowest first. In "tambourine" the shaker is one; in "timpani" and "cinematic" toms are big drums.
+# The kit pieces, lowest bit first. In "tambourine" the shaker is a tambourine; in "timpani" and "cinematic" the toms
+# are big drums.
 PIECES: dict[Stream, tuple[str, ...]] = {
     Stream.DRUMS: ("kick", "snare", "clap_or_rim", "closed_hat", "open_hat", "ride", "crash"),
     Stream.PERCUSSION: ("high_tom", "low_tom", "shaker_or_tambourine", "high_conga", "low_conga", "timpani"),

@@ -1,4 +1,4 @@
-"""Finds the key that a text names, in the usual spellings of English and German."""
+"""Finds the key that a text names, in the usual English and German spellings."""
 
 import re
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ _GERMAN = {
     "ges": 6, "g": 7, "gis": 8, "as": 8, "a": 9, "ais": 10, "b": 10, "h": 11, "his": 0,
 }  # fmt: skip
 
-# No letter of a word, of another name, or of an abbreviation such as I'd.
+# Not inside a word, another name, or an abbreviation such as I'd.
 _START = r"(?<![\w#♯♭'’.&-])"
 _SIGN = r"(?:[#♯♭]|b(?![a-z]*lues)|[ -]?(?:sharp|flat))"
-# After a chord's name comes what kind it is.
+# A chord's name continues with its quality, so the match is not a key.
 _NO_CHORD = r"(?![\w#♯♭])(?![ -]?(?:(?:6|7|9|11|13)(?![\d/]|\.\d| ?bpm)|chord|triad|third|sixth|seventh|ninth))"
 _GAP = r"(?: ?[-–(] ?| )?"
 _KIND = r"(?:(?:harmonic|melodic|natural)[ -])?"
-# "C♯/D♭" are the same; "D/F♯" is a chord and its bass.
+# "C♯/D♭" is one tonic in two spellings; "D/F♯" is a chord with its bass note.
 _SAME = rf"(?:(?<=[#♯♭bpt]) ?/ ?[A-G]{_SIGN}(?!\w))?+"
-# No part of a sign is left to what follows.
+# The possessive quantifier keeps "E flat" from matching as "E".
 _TONIC = rf"([A-G])({_SIGN})?+{_SAME}"
-# A tonic alone is a major key's: never one that a mode follows, in any case of letters.
+# A tonic alone means a major key, so no mode may follow.
 _MODE = (
     rf"(?!{_GAP}{_KIND}(?i:major|minor|maj|min|mineur|menor|minore|moll|dur"
     r"|dorian|phrygian|lydian|mixolydian|locrian|aeolian|ionian)\b)"
@@ -28,24 +28,24 @@ _MODE = (
 
 _WRITTEN = re.compile(rf"{_START}{_TONIC}{_GAP}{_KIND}(major|minor|maj|min)\b\.?{_NO_CHORD}", re.IGNORECASE)
 _COMPACT = re.compile(rf"{_START}(?:([A-G])([#♯♭b]?)|([a-g])([#♯♭]))m{_NO_CHORD}(?!['’])")
-# Not "low-key G-funk".
+# Excludes "low-key G-funk".
 _NAMED = re.compile(
     rf"(?<![\w-])(?<!low )(?<!off )(?<!high )key(?P<sure>(?: is)? of |: ?| ?= ?)?(?: is | )?(?:the )?"
     rf"(?<![\w-]){_TONIC}(?![\w#♯♭'’]|[-–]\w){_MODE}",
     re.IGNORECASE,
 )
-# Not "saxophone in E♭": that is how the instrument is built.
+# Excludes "saxophone in E♭", which is the instrument's transposition.
 _BUILT_IN = "".join(rf"(?<!{name} )" for name in ("clarinet", "trumpet", "saxophone", "sax", "horn"))
 _IN_TONIC = re.compile(
     rf"{_BUILT_IN}\b(?:[Ii]n|IN) ([A-G])([#♯♭b]|(?<!A)[ -](?i:sharp|flat)(?![\w-])){_SAME}"
     rf"{_NO_CHORD}{_MODE}"
 )
-# A phrase of its own: "guitar in e flat", "E flat, slow".
+# A separate phrase: "guitar in e flat", "E flat, slow".
 _SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|flat))(?= ?(?:$|[,.;]))", re.IGNORECASE)
 _DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s)?)[ -]?(dur|moll)\b", re.IGNORECASE)
 _CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
 
-# "a minor setback": where A may be the article, the key's name ends its phrase or begins one that names no thing.
+# "a minor setback": where "a" may be the article, the key must end its phrase or precede one of these words.
 _PHRASE_ENDS = re.compile(
     r" ?(?:$|[,.;:!?()/|\]–—]|- |(?:and|with|at|for|featuring|on|using|but|then|scale|key|tonality|pentatonic)\b)"
 )
@@ -58,7 +58,7 @@ class Key:
 
     Attributes:
         tonic: its pitch class, 0 is C.
-        minor: whether it is minor. A tonic alone ("in E♭") is that of a major key.
+        minor: whether the key is minor. A tonic alone ("in E♭") means major.
     """
 
     tonic: int
@@ -66,7 +66,7 @@ class Key:
 
 
 def read_key(text: str) -> Key | None:
-    """The first key that a text names for certain."""
+    """The first key that a text names unambiguously."""
     found = [
         *((match.start(), _key(match[1], match[2], match[3])) for match in _WRITTEN.finditer(text) if _is_meant(match)),
         *((match.start(), _key(match[1] or match[3], match[2] or match[4], "min")) for match in _single_chords(text)),
@@ -91,7 +91,7 @@ def _german(match: re.Match[str]) -> Key | None:
 
 
 def _is_meant(match: re.Match[str]) -> bool:
-    """Whether "a minor" names a key; of all other letters it does."""
+    """Whether "a minor" names a key. Any other letter always does."""
     text = match.string
     before, after = text[: match.start()], text[match.end() :]
     if match[1] not in "aA" or match[2]:
@@ -101,20 +101,20 @@ def _is_meant(match: re.Match[str]) -> bool:
         return True
     if not _PHRASE_ENDS.match(after):
         return False
-    # "in a minor key" says no more than the mode.
+    # "in a minor key" states only the mode.
     of_a_key = re.match(r" (?:key|scale|tonality)\b", after) is not None
     return bool(_IN.search(before)) and not (of_a_key and match[1] == "a")
 
 
 def _is_named(match: re.Match[str]) -> bool:
-    """Whether the letter after "key" is a key: not in "the key of a love song", nor in "the key is a strong beat"."""
+    """Whether the letter after "key" is a tonic; it is not in "the key of a love song" or "the key is a strong beat"."""
     article = match[2] in "aA" and (match[3] or " flat").strip(" -").lower() in ("sharp", "flat")
     sure = match["sure"] is not None and not article
     return sure or _PHRASE_ENDS.match(match.string, match.end()) is not None
 
 
 def _single_chords(text: str) -> list[re.Match[str]]:
-    """Names such as Am that are no part of a progression, and not a word: "Am I dreaming"."""
+    """Names such as Am outside of chord progressions, and not the verb: "Am I dreaming"."""
     return [
         match
         for match in _COMPACT.finditer(text)

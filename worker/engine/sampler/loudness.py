@@ -1,4 +1,4 @@
-"""How loud something is, in LUFS, after ITU-R BS.1770-4: a weighted spectrum, and the power of all channels."""
+"""Loudness in LUFS after ITU-R BS.1770-4: the power of the K-weighted spectrum, summed over channels."""
 
 import functools
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SAMPLE_RATE = 32000
-# The recommendation's two filters, in its tables 1 and 2, are for 48 kHz.
+# The two filters in tables 1 and 2 of the recommendation, for 48 kHz.
 TABLE_RATE = 48000
 SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
 HIGH_PASS = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
@@ -17,10 +17,10 @@ OFFSET = -0.691
 
 @functools.cache
 def weights(size: int) -> Floats:
-    """What each bin of a real spectrum counts in the mean power of a Hann window.
+    """The weight of each bin of a real spectrum in the mean power of a Hann window.
 
     Args:
-        size: samples in the window.
+        size: the window's length in samples.
 
     Returns:
         float32 of shape [size // 2 + 1]: the sum of `weights * abs(spectrum) ** 2` is a power.
@@ -47,5 +47,5 @@ def power(audio: Floats) -> float:
 
 
 def lufs(mean_power: float) -> float:
-    """The loudness that a weighted power is; -120 for silence."""
+    """Convert a weighted power to LUFS; -120 for silence."""
     return OFFSET + 10 * float(np.log10(max(mean_power, 1e-12)))

@@ -1,4 +1,4 @@
-"""What the mix passes through: loudness levelling, a limiter and the fade-out at the end."""
+"""Mastering: the leveller and limiter of the master bus, and the fade-out."""
 
 from collections import deque
 
@@ -10,24 +10,20 @@ from worker.engine.sampler.loudness import lufs, power
 Floats = NDArray[np.float32]
 
 CEILING = np.float32(0.97)
-# Samples that it looks ahead, in which the gain moves from one value to another; and for how long it stays.
+# Lookahead in samples, over which the gain changes, and the hold time in samples.
 AHEAD = 128
 WINDOW = 1024
 
 
 class Limiter:
-    """One piece's. What comes out is `AHEAD` samples later than what goes in."""
+    """A lookahead limiter: no sample exceeds `CEILING`. Delays the audio by `AHEAD` samples."""
 
     def __init__(self) -> None:
         self._sound = np.zeros((2, AHEAD), np.float32)
         self._wanted = np.ones(WINDOW + AHEAD - 2, np.float32)
 
     def push(self, sound: Floats) -> Floats:
-        """As many samples as go in.
-
-        Args:
-            sound: float32 of shape [2, samples].
-        """
+        """Limit float32 of shape [2, samples]; returns the same number of samples."""
         count = sound.shape[1]
         peaks = np.maximum(np.max(np.abs(sound), axis=0), CEILING)
         self._wanted = np.concatenate((self._wanted[-(WINDOW + AHEAD - 2) :], CEILING / peaks))
@@ -39,7 +35,7 @@ class Limiter:
 
 
 def _sliding_minimum(values: Floats) -> Floats:
-    """The least of each `WINDOW` values, a power of two."""
+    """The minimum of each `WINDOW` values; `WINDOW` is a power of two."""
     width = 1
     while width < WINDOW:
         values = np.minimum(values[width:], values[:-width])
@@ -47,32 +43,30 @@ def _sliding_minimum(values: Floats) -> Floats:
     return values
 
 
-# LUFS: what streaming services play at (-14), which pieces come near to from below and above; and what counts as
-# silence before any gain.
+# Target loudness in LUFS, near the -14 of streaming services, and the loudness before gain that counts as silence.
 TARGET = -14.3
 SILENCE = -48.0
-# Blocks of which loudness is the mean, 0.4 s, gaps between notes among them; and by how many dB they may be softer than
-# what was heard before and still count (BS.1770-4 has 10, but of the whole piece).
+# Blocks per loudness measurement, 0.4 s, and the relative gate in dB (BS.1770-4 has 10, but over the whole piece).
 MOMENT = 12
 GATE = 14.0
-# For so many blocks the piece's first sound is believed to be typical of it.
+# Weight in blocks of the first loudness estimate.
 BELIEF = 12
-# A piece begins on a strong beat: the power of all that follows is less.
+# A piece begins on a strong beat, so its average power is lower than that of its first step.
 FIRST_BEAT = 0.65
-# Decibels, while nothing was heard but what counts as silence.
+# Gain in decibels before the first sound.
 TYPICAL = 10.0
-# Blocks that the mean remembers, and the part of the way to the wanted gain that one block goes.
+# Time constant of the mean in blocks, and the share of the gain's error that one block corrects.
 MEMORY = 120
 SPEED = 0.12
 LEAST, MOST = -12.0, 25.0
-# A block this much (dB) above the target is compressed, by this share; it lets go by so much a block.
+# Compression starts this many dB above the target, with this ratio; the reduction decays by this factor per block.
 KNEE = 3.5
 RATIO = 0.5
 RECOVERY = 0.85
 
 
 class Leveller:
-    """One gain for each block of a piece."""
+    """Brings a piece to the target loudness, one gain per block, slowly enough to keep its dynamics."""
 
     def __init__(self) -> None:
         self._moment: deque[float] = deque(maxlen=MOMENT)
@@ -83,24 +77,24 @@ class Leveller:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything was heard."""
+        """Whether a block has counted."""
         return self._blocks > 0
 
     def begin(self, power: float) -> None:
-        """Take a first guess, so that the first note is no louder or softer than the others.
+        """Set a first estimate, so that the first note is as loud as the others.
 
         Args:
-            power: of as much as is known of the piece's beginning; of silence it is not taken.
+            power: the weighted power of the piece's beginning; silence sets no estimate.
         """
         if lufs(power) > SILENCE:
             self._mean, self._blocks = power * FIRST_BEAT, BELIEF
             self._decibels = self._wanted()
 
     def push(self, power: float) -> float:
-        """The factor for a block.
+        """The gain factor for a block.
 
         Args:
-            power: its weighted power before any gain; see `loudness.power`.
+            power: the block's weighted power before any gain; see `loudness.power`.
         """
         over = max(0.0, lufs(power) + self._decibels - TARGET - KNEE)
         self._reduction = max(RATIO * over, RECOVERY * self._reduction)
@@ -122,12 +116,12 @@ class Leveller:
 
 
 BLOCK = 1024
-# So many samples are kept back until later ones are known.
+# Samples that are held back until later ones are known.
 DELAY = BLOCK + AHEAD
 
 
 class MasterBus:
-    """One piece's. The grid makes its result the same however the piece is cut into chunks."""
+    """The leveller and the limiter, in blocks on a fixed grid, so that the result does not depend on the chunks."""
 
     def __init__(self) -> None:
         self._leveller = Leveller()
@@ -138,9 +132,9 @@ class MasterBus:
         self._skip = AHEAD
 
     def push(self, sound: Floats) -> Floats:
-        """Take float32 of shape [2, samples]; returns what is final now, shaped like it.
+        """Take float32 of shape [2, samples]; returns the samples that are final, in the same layout.
 
-        The first sound is best a whole step, for the first guess at the piece's loudness is made of it.
+        The first call should be a whole step, since it sets the first estimate of the piece's loudness.
         """
         if not self._leveller.has_begun:
             self._leveller.begin(_mean_power(sound))
@@ -151,7 +145,7 @@ class MasterBus:
         return np.concatenate([np.zeros((2, 0), np.float32), *blocks], axis=1)
 
     def finish(self) -> Floats:
-        """All that is left."""
+        """Return the remaining samples."""
         left = self._waiting.shape[1] + AHEAD - self._skip
         return self.push(np.zeros((2, DELAY + BLOCK), np.float32))[:, :left]
 
@@ -166,7 +160,7 @@ class MasterBus:
 
 
 def _mean_power(sound: Floats) -> float:
-    """The mean of the windows that a sound has; its end, if it is no whole one, is left out."""
+    """The mean power of all whole windows."""
     windows = [power(sound[:, at : at + BLOCK]) for at in range(0, sound.shape[1] - BLOCK + 1, BLOCK // 2)]
     return float(np.mean(windows)) if windows else 0.0
 
@@ -175,24 +169,24 @@ FADE = 12800
 
 
 class FadeOut:
-    """The last thing a piece goes through. Without a length it changes nothing."""
+    """Cuts a piece to its length and fades its last 0.4 s out. Without a length it changes nothing."""
 
     def __init__(self, total: int | None) -> None:
-        """Prepare it.
+        """Begin a piece.
 
         Args:
-            total: samples that the piece shall have, or None.
+            total: its length in samples, or None.
         """
         self._total = total
         self._done = 0
 
     @property
     def left(self) -> int | None:
-        """Samples that are still wanted; None if any number is."""
+        """Samples until the piece's length is reached; None without a length."""
         return None if self._total is None else self._total - self._done
 
     def push(self, sound: Floats) -> Floats:
-        """What is wanted of float32 of shape [2, samples]; its last 0.4 s fade."""
+        """Cut and fade float32 of shape [2, samples]."""
         if self._total is None:
             return sound
         sound = sound[:, : self._total - self._done]
@@ -204,5 +198,5 @@ class FadeOut:
 
 
 def faded(shares: NDArray[np.float64]) -> Floats:
-    """Gains from the shares of a fade that are left: 1 at 1 and above, 0 at 0, a half cosine between."""
+    """A half-cosine fade: gains for the remaining shares of the fade, from 0 at 0 to 1 at 1 and above."""
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(shares, 0, 1)), np.float32)

@@ -1,4 +1,7 @@
-"""A piece as a standard MIDI file: a track a stream, on ticks that a DAW's grid has too."""
+"""A score as a standard MIDI file: one track per stream, on the grid of a DAW.
+
+Programs and drum keys are those of General MIDI 2 (RP-024), from 0.
+"""
 
 from dataclasses import dataclass, field
 
@@ -31,7 +34,7 @@ PROGRAMS: dict[str, int] = {
     "synthesizer": 81, "pads": 89, "banjo": 105, "fiddle": 110,
 }  # fmt: skip
 
-# A variation where a synthesizer has it: the mandolin is one of the steel guitar.
+# Bank numbers of variations: General MIDI 2 has the mandolin as a variation of the steel guitar.
 BANKS: dict[str, int] = {"mandolin": 16}
 
 DRUM_PROGRAMS: dict[str, int] = {"acoustic": 0, "electronic": 25, "brushes": 40, "hard": 16, "lofi": 32}
@@ -49,12 +52,12 @@ CHORD_VELOCITIES = (64, 96)
 
 
 def midi(codes: Codes) -> bytes:
-    """Write a file of format 1: first a track of tempos, signatures and sections, then one for each stream that plays.
+    """Write a file of format 1: a conductor track (tempo, signatures, sections), then one for each stream that plays.
 
-    Swing is in the ticks; vinyl crackle is no note and left out. Timpani among percussion are an octave's C.
+    Swing is in the ticks. Vinyl crackle has no note and is left out. The timpani of the percussion are always a C.
 
     Args:
-        codes: integers of shape [8, steps]; any that cannot be read are nothing new.
+        codes: integers of shape [8, steps]; invalid codes count as "no event".
     """
     tracks = {stream: _Track(stream) for stream in list(Stream)[1:]}
     conductor, header = Conductor(), None
@@ -82,7 +85,7 @@ def midi(codes: Codes) -> bytes:
 
 
 def _signs(tick: int, before: Header | None, now: Header) -> list[Message]:
-    """What changed of tempo, time and key."""
+    """Messages for a changed tempo, time signature or key signature."""
     signs: list[Message] = []
     if before is None or before.bpm != now.bpm:
         signs.append((tick, tempo(now.bpm)))
@@ -94,7 +97,7 @@ def _signs(tick: int, before: Header | None, now: Header) -> list[Message]:
 
 
 def _sections(step: int, conductor: Conductor, before: Section | None) -> list[Message]:
-    """A marker at the bar's beginning; but for the first bar's, the code comes three steps later."""
+    """A marker at the beginning of the bar that changes the section; the section's code comes three steps later."""
     if conductor.section is before:
         return []
     return [((step - conductor.place) * TICKS, marker(conductor.section.name.lower()))]
@@ -102,7 +105,7 @@ def _sections(step: int, conductor: Conductor, before: Section | None) -> list[M
 
 @dataclass
 class _Track:
-    """Collects a stream's messages; its channel is the stream's number, or the drums'."""
+    """Collects a stream's messages. Its channel is the stream's number, or the drum channel."""
 
     stream: Stream
     messages: list[Message] = field(default_factory=list)
@@ -117,7 +120,7 @@ class _Track:
         return DRUM_CHANNEL if self.stream in HIT_STREAMS else self.stream - 1
 
     def take(self, event: Event, tick: int) -> None:
-        """Go on at a tick."""
+        """Add an event at a tick."""
         self.messages += [(tick, note_off(self._channel, pitch)) for pitch in self._sounding]
         self._sounding = ()
         match event:

@@ -1,34 +1,34 @@
-"""Bytes of a standard MIDI file, format 1 (The Complete MIDI 1.0 Detailed Specification, RP-001)."""
+"""The bytes of a standard MIDI file, format 1 (The Complete MIDI 1.0 Detailed Specification, RP-001)."""
 
 import struct
 from collections.abc import Iterable, Sequence
 
-# Ticks a quarter note: a sixteenth is 120, and every swing and triplet a whole number.
+# Ticks per quarter note. A sixteenth is 120 ticks, so swing and triplets are whole numbers.
 DIVISION = 480
 DRUM_CHANNEL = 9
 
-# When (ticks since the beginning), and what.
+# The tick since the beginning, and the message's bytes.
 Message = tuple[int, bytes]
 
 
 def file_bytes(tracks: Sequence[Iterable[Message]]) -> bytes:
-    """A file of several tracks. A track's messages need no order; at one tick they keep the one they have."""
+    """A file of several tracks. Messages are sorted by tick; those at the same tick keep their order."""
     header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), DIVISION)
     return header + b"".join(_track(messages) for messages in tracks)
 
 
 def tempo(bpm: int) -> bytes:
-    """Quarter notes a minute; the file has them as whole microseconds a quarter note."""
+    """Set the tempo, rounded to whole microseconds per quarter note."""
     return b"\xff\x51\x03" + round(60_000_000 / bpm).to_bytes(3, "big")
 
 
 def time_signature(beats: int) -> bytes:
-    """So many quarter notes a bar; the metronome ticks each quarter note."""
+    """Set this many quarter notes per bar, with a metronome click on each."""
     return bytes((0xFF, 0x58, 4, beats, 2, 24, 8))
 
 
 def key_signature(key: int, minor: bool) -> bytes:
-    """The sharps of a tonic's pitch class (flats are negative), from -5 to 6."""
+    """Set the key signature of a tonic's pitch class: -5 to 6 sharps, flats being negative."""
     relative = (key + 3) % 12 if minor else key
     sharps = (relative * 7 + 5) % 12 - 5
     return b"\xff\x59\x02" + struct.pack(">bB", sharps, minor)
@@ -43,7 +43,7 @@ def marker(text: str) -> bytes:
 
 
 def program(channel: int, number: int, bank: int = 0) -> list[bytes]:
-    """Choose an instrument: its bank, then General MIDI's number of it, from 0."""
+    """Select an instrument: its bank, then its General MIDI program, from 0."""
     return [bytes((0xB0 | channel, 0, bank)), bytes((0xC0 | channel, number))]
 
 
@@ -65,7 +65,7 @@ def _track(messages: Iterable[Message]) -> bytes:
 
 
 def _length(value: int) -> bytes:
-    """Seven bits a byte, the highest first; all but the last have the eighth set."""
+    """A variable-length quantity: seven bits per byte, highest first; all but the last byte have bit 8 set."""
     found = [value & 0x7F]
     while value := value >> 7:
         found.append(value & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""What a score gives beside the audio: a MIDI file and stems, of just what the audio holds."""
+"""A score's additional outputs: a MIDI file and stems, which cover exactly the audio."""
 
 from collections.abc import Callable, Collection, Iterator
 
@@ -21,16 +21,15 @@ Floats = NDArray[np.float32]
 
 
 def stems(codes: Codes, bank: Bank | None = None, look: Callable[[], None] = lambda: None) -> dict[str, Floats]:
-    """Play every stream alone: neither levelled nor limited, so that they add up to what the mix is before that.
+    """Render every stream alone. Stems are not mastered, so they sum to the mix before the master bus.
 
     Args:
-        codes: integers of shape [8, steps]; any that cannot be read are nothing new.
-        bank: of samples; the one that is part of this package if it is None.
-        look: called at every step; what it raises ends the work.
+        codes: integers of shape [8, steps]; invalid codes count as "no event".
+        bank: the bank of samples; None is the one in this package.
+        look: called at every step; exceptions it raises abort the work.
 
     Returns:
-        By the stream's name in lower case, float32 of shape [2, samples], with 2 s to ring out: all of them, even if
-        they are silent.
+        float32 of shape [2, samples] by the stream's name in lower case, silent streams included, with 2 s to ring out.
     """
     reverbs = [Reverb() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
@@ -38,7 +37,7 @@ def stems(codes: Codes, bank: Bank | None = None, look: Callable[[], None] = lam
         look()
         for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
             part.append(sound + reverb.push(send * sound))
-    # One at a time: two minutes of all of them are 200 MB.
+    # Concatenate one at a time, because two minutes of all stems are 200 MB.
     return {stream.name.lower(): np.concatenate(parts.pop(0), axis=1) for stream in PLAYED}
 
 
@@ -52,16 +51,16 @@ def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
 def make_outputs(
     codes: Codes, wanted: Collection[OutputKind], samples: int, *, whole: bool, look: Callable[[], None]
 ) -> Iterator[Midi | Stem]:
-    """Give each as soon as it is ready; stems that are silent are left out.
+    """Yield each output as soon as it is ready, without silent stems.
 
-    Stems that exceed full scale are turned down, all by the same factor, so that they still add up.
+    If a stem exceeds full scale, all stems are scaled by the same factor, so that they still sum to the mix.
 
     Args:
-        codes: of the score, integers of shape [8, steps]; those of what is not in the audio are cut off.
-        wanted: what to make.
-        samples: of the audio.
-        whole: whether the audio is as long as was asked for, so that it fades out; or was stopped before.
-        look: called at every step; what it raises ends the work.
+        codes: the score, integers of shape [8, steps]; steps after the end of the audio are ignored.
+        wanted: the outputs to make.
+        samples: length of the audio.
+        whole: True if the audio has the requested length and so fades out; False if it was stopped early.
+        look: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples)
     if "midi" in wanted:
@@ -89,7 +88,7 @@ def cut(codes: Codes, samples: int) -> Codes:
 
 
 def _fitted(sound: Floats, samples: int, whole: bool) -> Floats:
-    """Float32 of shape [2, samples], faded as the audio is, with silence after the piece's own end."""
+    """Pad with silence or cut to float32 of shape [2, samples], with the audio's fade-out."""
     missing = max(samples - sound.shape[1], 0)
     sound = np.pad(sound, ((0, 0), (0, missing)))[:, :samples]
     return FadeOut(samples).push(sound) if whole else sound

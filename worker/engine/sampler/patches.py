@@ -1,4 +1,4 @@
-"""How each instrument is played and where it stands: what a mixing engineer would have written down."""
+"""The mix: level, pan, release and voicing of each instrument, levels and reverb sends of the streams."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from worker.engine.sampler.instruments import Stream
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """An instrument in a stream.
+    """How an instrument is played in a stream.
 
     Attributes:
-        sound: of the bank.
-        decibels: beside the others.
+        sound: its name in the bank.
+        decibels: its gain.
         pan: -1 is left, 1 is right.
         release: seconds until a released note has fallen by 60 dB.
         strum: seconds from one note of a chord to the next.
-        centre: the MIDI key that chords lie around.
-        spread: how far apart a chord's notes stand, 1 is from left to right.
+        centre: the MIDI key that chords are voiced around.
+        spread: stereo width of a chord; 1 is from left to right.
     """
 
     sound: str
@@ -60,10 +60,10 @@ PATCHES: dict[str, Patch] = {
     "timpani": Patch("timpani", 0.0, 0.1, 1.2),
 }
 
-# Strings that play a figure pluck it.
+# Strings play arpeggios pizzicato.
 OTHER_SOUNDS = {("strings", Stream.ARPEGGIO): "pizzicato"}
 
-# Decibels of the streams in the mix, and how much of each the room hears.
+# Gains of the streams in decibels, and their reverb sends as factors.
 LEVELS: dict[Stream, float] = {
     Stream.BASS: -3.0, Stream.CHORDS: -7.5, Stream.PAD: -10.5, Stream.ARPEGGIO: -4.0,
     Stream.LEAD: 0.0, Stream.DRUMS: -1.0, Stream.PERCUSSION: -5.5,
@@ -73,7 +73,7 @@ SENDS: dict[Stream, float] = {
     Stream.LEAD: 0.24, Stream.DRUMS: 0.07, Stream.PERCUSSION: 0.16,
 }  # fmt: skip
 
-# Decibels and place of a kit's pieces, as the audience sees them.
+# Gains in decibels and pans of the kit pieces, from the audience's side.
 PIECE_LEVELS: dict[str, float] = {
     "kick": 0.0, "snare": -2.0, "clap_or_rim": -4.0, "closed_hat": -11.0, "open_hat": -11.0, "ride": -12.0,
     "crash": -8.0, "high_tom": -3.0, "low_tom": -2.0, "shaker_or_tambourine": -9.0, "high_conga": -5.0,
@@ -93,10 +93,10 @@ CHORD_DECIBELS = (-5.0, -1.0)
 
 
 def patch_of(instrument: str, stream: Stream) -> Patch:
-    """How an instrument is played in a stream."""
+    """The patch of an instrument in a stream."""
     return PATCHES[OTHER_SOUNDS.get((instrument, stream), instrument)]
 
 
 def gain(decibels: float) -> float:
-    """The factor of an amplitude."""
+    """Convert decibels to an amplitude factor."""
     return float(10 ** (decibels / 20))

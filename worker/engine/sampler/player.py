@@ -1,4 +1,4 @@
-"""One stream's musician: turns its events into voices."""
+"""Plays one stream: turns its events into voices."""
 
 import functools
 
@@ -25,28 +25,28 @@ from worker.engine.sampler.voicing import voice_chord
 
 Floats = NDArray[np.float32]
 
-# A release ends where it is 60 dB down.
+# A release ends at -60 dB.
 FALL = float(np.log(1000.0))
 
 
 class Voice:
-    """One note or hit, from its begin to its end.
+    """One sounding note or hit.
 
     Attributes:
         begin: its first sample.
-        release: seconds until it is gone once it is released.
-        is_over: whether nothing more will come of it.
+        release: seconds from the release to silence.
+        is_over: whether it has fallen silent.
     """
 
     def __init__(self, rendering: Rendering, begin: int, gain: float, pan: float, release: float) -> None:
-        """Make one.
+        """Begin a voice.
 
         Args:
             rendering: the sound.
-            begin: the sample it begins at.
+            begin: its first sample.
             gain: a factor.
-            pan: -1 is left, 1 is right; the power is the same everywhere.
-            release: see above.
+            pan: -1 is left, 1 is right, with constant power.
+            release: seconds from the release to silence.
         """
         angle = (pan + 1) * np.pi / 4
         self._rendering = rendering
@@ -61,17 +61,17 @@ class Voice:
         return self._end is not None
 
     def stop(self, at: int, release: float | None = None) -> None:
-        """Release it at a sample; what was released before goes on falling as it does."""
+        """Release the voice at a sample. A voice that is already released keeps its release."""
         if self._end is None:
             self._end = max(at, self.begin)
             self.release = self.release if release is None else release
 
     def add_to(self, out: Floats, start: int) -> None:
-        """Mix what is heard of it into a stretch of time.
+        """Add the voice to a block of audio.
 
         Args:
             out: float32 of shape [2, samples].
-            start: the sample that the stretch begins with; stretches follow each other.
+            start: the block's first sample; blocks must be consecutive.
         """
         skipped = max(0, self.begin - start)
         count = out.shape[1] - skipped
@@ -98,23 +98,23 @@ class Voice:
 
 @functools.lru_cache(maxsize=64)
 def fall(count: int) -> Floats:
-    """An exponential fall by 60 dB, bent so that it ends at nothing; float32 of shape [count]."""
+    """An exponential decay by 60 dB, scaled to end at 0; float32 of shape [count]."""
     share = np.arange(count) / count
     return (np.exp(-FALL * share) * (1 - share)).astype(np.float32)
 
 
-# Samples by which a note may be late, and decibels by which it may be louder or softer.
+# Humanising: the maximum delay of a note in samples, and the maximum change of its level in decibels.
 LATEST = 192
 LOUDER = 1.0
 
 
 def _lateness(stream: int, step: int) -> int:
-    """Samples from 0 to 6 ms: late only, since nobody plays before the code is known."""
+    """A delay of 0 to 6 ms in samples, the same in every rendering. A note cannot sound before its code is known."""
     return _hash(stream, step) % (LATEST + 1)
 
 
 def _level_offset(stream: int, step: int) -> float:
-    """From -1 to 1."""
+    """A change of level of -1 to 1 dB, the same in every rendering."""
     return LOUDER * ((_hash(stream + 8, step) % 2001) / 1000 - 1)
 
 
@@ -126,16 +126,16 @@ def _hash(stream: int, step: int) -> int:
     return value ^ value >> 31
 
 
-# Seconds in which a stroke fades that another one cuts off.
+# Release in seconds of a hit that another hit cuts off.
 CHOKE = 0.06
 CRACKLE_RELEASE = 0.5
-# Cymbals of a fast piece would add up for ever.
+# Limits the cymbals of a fast piece, which ring for seconds.
 MOST_VOICES = 24
 TIMPANI_LOWEST = 36
 
 
 class Player:
-    """Plays one stream. Events must come in the order of time."""
+    """Plays one stream. Events must be in chronological order."""
 
     def __init__(self, stream: Stream, bank: Bank) -> None:
         self._stream = stream
@@ -149,10 +149,10 @@ class Player:
         """Begin an event.
 
         Args:
-            event: what is new.
-            at: its sample; the player may be a little late.
-            step: sixteenths since the piece began: what irregularities depend on.
-            key: the tonic's pitch class; timpani are tuned to it.
+            event: the event.
+            at: its sample. Humanising may delay it a little.
+            step: sixteenth notes since the piece began; seeds the humanising.
+            key: the tonic's pitch class, to which timpani are tuned.
         """
         loudness = self._level + _level_offset(self._stream, step)
         match event:
@@ -166,13 +166,13 @@ class Player:
                 self._strike(event, at, loudness, key)
 
     def stop(self, at: int, release: float = 0.0) -> None:
-        """Release everything, in so many seconds if that is longer; what was struck rings."""
+        """Release all notes, in `release` seconds if that is longer than their own release. Hits keep ringing."""
         for sounding in self._voices if self._stream < Stream.DRUMS else []:
             sounding.stop(at, max(release, sounding.release))
         self._switch_crackle(None, at)
 
     def mix(self, out: Floats, start: int) -> None:
-        """Add what is heard to a stretch of time. See `Voice.add_to`."""
+        """Add all voices to a block of audio; see `Voice.add_to`."""
         for sounding in self._voices:
             sounding.add_to(out, start)
         self._voices = [sounding for sounding in self._voices if not sounding.is_over]
@@ -213,7 +213,7 @@ class Player:
             self._add(struck)
 
     def _choke(self, piece: str, struck: Voice, at: int) -> None:
-        """A hi-hat is one thing: closed, it does not ring any more."""
+        """A hit on the hi-hat, open or closed, cuts off the ringing open hi-hat."""
         if piece not in ("closed_hat", "open_hat"):
             return
         if self._open_hat is not None:

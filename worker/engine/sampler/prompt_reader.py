@@ -1,6 +1,6 @@
-"""Reads from a prompt what a score can be given for certain: tempo, key and meter. What is in doubt is not read.
+"""Reads tempo, key, meter and "no drums" from a prompt. Ambiguous statements are ignored.
 
-A number is a tempo only where it stands with "bpm" or a word that means the same: 808, 80s and 320kbps never are.
+A number is a tempo only next to "bpm" or a synonym: 808, 80s and 320kbps never are.
 """
 
 import re
@@ -11,11 +11,11 @@ from fractions import Fraction
 
 from worker.engine.sampler.key_reader import Key, read_key
 
-# Beats a minute that music has, and what no beat is as fast as.
+# The usual range of tempos in BPM, and an upper bound for any tempo.
 LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
-# Meters that need no word such as "time" beside them.
+# Meters that count without a word such as "time" next to them.
 METERS = {"2/2", "3/2"} | {f"{count}/{unit}" for unit in (4, 8, 16) for count in range(2, 22)}
-# With such a word: all but "1/2 time", which is half time.
+# Meters that count with such a word: all but "1/2 time", which is half time.
 NAMED_METERS = {f"{count}/{unit}" for unit in (1, 2, 4, 8, 16, 32) for count in range(1, 33)} - {"1/2"}
 
 _DIGITS = r"(\d+(?:[.,]\d+)?)"
@@ -25,14 +25,14 @@ _BPM = rf"(?:b\.?p\.?m(?:\b|(?=s\b))|bmp\b|{_BEATS})"
 _GAP = r"(?:-?ish)?\)?[ ]?-?[ ]?\(?"
 _TO = r"[ ]?(?:-|–|—|to|bis)[ ]?"
 _IS = r"(?:[ ]?(?:[:=~]|-(?= )|of|is|at|to|range|roughly|approx(?:imately|\.)?|around|about|\bca?\.?))*[ ]?\(?"
-# Not "mid-tempo", which is a kind of music.
+# Excludes "mid-tempo", which is a style.
 _WORD = r"(?<![\w-])(?<!up )(?<!mid )(?<!down )tempo"
-# The number is no other thing's: 70's, 2x, 50%, 12 string.
+# The number must not belong to another word: 70's, 2x, 50%, 12 string.
 _ENDS = (
     r"(?![\w%/]|[.,]\d|[-–]\w|['’]\w|[ ]?[-–]?[ ]?"
     r"(?:bits?|steps?|strings?|bars?|keys?|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
 )
-# From the surest on.
+# The most certain patterns first.
 _TEMPOS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -43,7 +43,7 @@ _TEMPOS = [
         rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
     )
 ]
-# Tempos only where music has them.
+# These count as a tempo only within the usual range.
 _LIKELY_TEMPOS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -67,7 +67,7 @@ _WORDED_METERS = [
         r"\b(?:meter|metre|time signature)(?: of| is| ?[:=])? ?(\d{1,2}) ?[/⁄:] ?(\d{1,2})(?![\w/:])",
     )
 ]
-# Not of a part of them, nor for a part of the piece: "no drum solo", "no drums in the intro".
+# Excludes parts of drums and parts of the piece: "no drum solo", "no drums in the intro".
 _NO_DRUMS = re.compile(
     r"\b(?:no|without|zero)(?: \w+,| any)* "
     r"(?:(?:drum|beat)(?![-'’&\w]| ?&| (?!(?:kits?|sets?|tracks?|parts?|sounds?|or|at all|please|whatsoever)\b)\w)"
@@ -86,12 +86,13 @@ class Reading:
     """What a prompt states; None where it states nothing.
 
     Attributes:
-        tempo: the slowest and the fastest that is meant, in quarter notes a minute; mostly the same.
-        impossible_tempo: the number that is called a tempo and cannot be one, such as 0, where there is no other.
+        tempo: the slowest and the fastest tempo in quarter notes a minute; usually equal.
+        impossible_tempo: a number that the prompt calls a tempo but cannot be one, such as 0; None if the prompt also
+            has a valid tempo.
         key: see `Key`.
         meter: such as 3/4.
-        no_drums: whether drums are refused.
-        words: the prompt for a model to which every number is a tempo: without 808, 80s and 320kbps.
+        no_drums: whether the prompt refuses drums.
+        words: the prompt without numbers that are not tempos (808, 80s, 320kbps); the model takes every number for one.
     """
 
     tempo: tuple[Fraction, Fraction] | None = None
@@ -103,7 +104,7 @@ class Reading:
 
 
 def read_prompt(prompt: str) -> Reading:
-    """What a prompt says of tempo, key and meter; of several the first."""
+    """Read tempo, key, meter and "no drums" from a prompt; the first statement of each wins."""
     text = _plain(prompt)
     tempos = [match for form in _TEMPOS for match in form.finditer(text)]
     likely = [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(_range(match))]
@@ -123,7 +124,7 @@ def read_prompt(prompt: str) -> Reading:
 
 
 def _plain(prompt: str) -> str:
-    """A prompt in the usual characters: "120½" is 120.5, and a raised digit is a footnote's."""
+    """Normalise a prompt's characters: "120½" becomes 120.5; superscript digits (footnotes) are removed."""
     text = re.sub(
         r"(?<=\d) ?([¼½¾⅐-⅞])", lambda match: f"{unicodedata.numeric(match[1]):.9f}".lstrip("0").rstrip("0"), prompt
     )
@@ -141,7 +142,7 @@ def _is_raised(character: str) -> bool:
 
 
 def _tempo(sure: Sequence[re.Match[str]], likely: Sequence[re.Match[str]]) -> tuple[Fraction, Fraction] | None:
-    """The first one that music has; a stranger one only if there is no other."""
+    """The first tempo in the usual range, else the first tempo at all."""
     found = [pair for match in sure if 0 < (pair := _range(match))[0] <= pair[1] < TOO_FAST]
     usual = [pair for pair in found + [_range(match) for match in likely] if _is_usual(pair)]
     return next(iter(usual + found), None)
@@ -152,7 +153,7 @@ def _is_usual(pair: tuple[Fraction, Fraction]) -> bool:
 
 
 def _range(match: re.Match[str]) -> tuple[Fraction, Fraction]:
-    # "1,200" has no decimals. More than 40 digits make no tempo another.
+    # "1,200" has no decimals. Digits beyond the 40th do not change a tempo.
     plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in match.groups() if number]
     numbers = [Fraction(number[:40].rstrip(".")) for number in plain]
     return min(numbers), max(numbers)
@@ -164,7 +165,13 @@ def _meter(match: re.Match[str]) -> str:
 
 
 def _without_numbers(prompt: str, text: str, kept: Sequence[re.Match[str]]) -> str:
-    """A prompt without numbers but those of some matches in its normalised text; as it is if that leaves nothing."""
+    """The prompt without words that contain digits, except those in `kept`; unchanged if no words would remain.
+
+    Args:
+        prompt: as the client sent it.
+        text: the prompt after `_plain`.
+        kept: matches in `text`.
+    """
 
     def drop(match: re.Match[str]) -> str:
         return match[0] if any(match.start() < known.end() and known.start() < match.end() for known in kept) else ""

@@ -1,7 +1,7 @@
-"""Corrects the slips of models before anybody plays them: pieces keep tempo, grid and players.
+"""Corrects invalid codes before they are played, so that a piece keeps its tempo, grid and players.
 
-A model draws every code by chance, some thousand a minute. One tempo drawn wrongly would take the rest of a take off
-its grid; one player drawn wrongly would let a stranger play.
+A model samples some thousand codes a minute. A single wrong tempo would shift the rest of the piece off its grid; a
+single wrong player would bring in an undeclared instrument.
 """
 
 import numpy as np
@@ -20,12 +20,12 @@ from worker.engine.sampler.conductor import (
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.score import Header, Section, Stop
 
-# Bars after which what still sounds is released: nobody writes longer notes.
+# Bars after which a sounding note is released; the training data has no longer notes.
 LONGEST = 4
 
 
 class Proofreader:
-    """One piece's, from its beginning."""
+    """Corrects one piece from its beginning."""
 
     def __init__(self) -> None:
         self._bars = _Bars()
@@ -33,7 +33,7 @@ class Proofreader:
         self._parts = [_Part(stream) for stream in PLAYERS]
 
     def correct(self, codes: Codes) -> Codes:
-        """The codes that follow as they were meant. The bar that is counted in comes when it is complete.
+        """Correct the next codes. The count-in is returned once it is complete.
 
         Args:
             codes: int64 of shape [8, steps], of any values.
@@ -51,10 +51,10 @@ class Proofreader:
 
 
 class _Bars:
-    """All bars are whole. What the first one declares holds, but for sections, and players who take turns.
+    """Keeps bars whole, and the count-in's declarations constant, except sections and players that take turns.
 
-    Every code tells by itself which place it is meant for. Until something was declared, it may come at any place, so
-    that a counted-in bar that is out of step loses nothing.
+    A code's value determines its place. Until a place is declared, its code is accepted anywhere, so that a count-in
+    that is out of step loses nothing.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class _Bars:
         self._counts_in = True
 
     def correct(self, code: int) -> list[int]:
-        """What a code was meant to be; it is the next one. Nothing while it is counted in, and then all of that bar."""
+        """Correct the next code. Returns no codes during the count-in, and the whole bar at its end."""
         meant_for = next((place for place, (first, end) in enumerate(OPENING) if first <= code < end), None)
         if meant_for is not None and self._may_be(meant_for, code):
             self._codes[meant_for] = code
@@ -88,14 +88,14 @@ class _Bars:
 
 
 class _Part:
-    """Nobody plays who was not announced, and no note sounds for ever."""
+    """Drops events of streams without a player, and releases notes that sound too long."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self._sounding = 0
 
     def correct(self, code: int, conductor: Conductor) -> int:
-        """What a code was meant to be, at the conductor's step."""
+        """Correct a code at the conductor's current step."""
         player = conductor.player(self.stream)
         if conductor.counts_in or player is None:
             return NOTHING

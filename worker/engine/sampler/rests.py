@@ -1,7 +1,7 @@
-"""Music begins with its first bar, and no break lasts longer than two: then the bars before it come again.
+"""Limits silence: a piece starts with its first bar, and a break of more than a bar is filled by repeating bars.
 
-They come again in the model's own context, so that it goes on from there. If every stream would let the first step
-pass, the last one that draws its code for it plays.
+The repeated bars replace the model's codes in its context, so that it continues from them. If no stream plays on the
+first step, the last stream to sample its code for that step must play.
 """
 
 from typing import NamedTuple
@@ -13,22 +13,22 @@ from worker.engine.sampler.codes import FIRST, STOP
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.proofreader import LONGEST
 
-# How many bars come again.
+# Number of bars to repeat.
 PHRASE = 4
 NEVER = -1_000_000
 
 
 class RestState(NamedTuple):
-    """Where a piece is, each int64 of shape [slots]. Frames are counted from its beginning, the count-in included.
+    """A piece's progress, each int64 of shape [slots]. Frames count from the piece's beginning, count-in included.
 
     Attributes:
-        frame: the conductor's next one.
-        offset: by how much it exceeds the position in the present window.
-        start: the first one that is played; negative while it is counted in.
-        leader: the stream that begins if no other does.
-        again: the first frame of what comes again.
-        end: the one after its last.
-        back: how many frames back it comes from.
+        frame: the conductor's next frame.
+        offset: `frame` minus the position in the current window.
+        start: the first frame after the count-in; negative during the count-in.
+        leader: the stream that must begin if no other does.
+        again: the first frame of the repetition.
+        end: the frame after the repetition.
+        back: the distance in frames to the repeated bars.
     """
 
     frame: Tensor
@@ -41,12 +41,12 @@ class RestState(NamedTuple):
 
 
 class DrawnStep(NamedTuple):
-    """What is known of a step; see `Grammar.revise`.
+    """One sampled step; see `Grammar.revise` for the first five fields.
 
     Attributes:
-        steps: of each slot's bars, int64 of shape [n].
+        steps: steps a bar for each slot, int64 of shape [n].
         plays: which streams have a player, bool of shape [n, 7].
-        begins: whether a bar that is played begins, bool of shape [n].
+        begins: whether a bar after the count-in begins, bool of shape [n].
     """
 
     slots: Tensor
@@ -65,20 +65,20 @@ class RestLimiter:
     def __init__(self, slots: int, device: torch.device) -> None:
         self._fresh = torch.tensor([0, 0, NEVER, 0, 0, 0, 0], device=device)
         self._state = self._fresh.repeat(slots + 1, 1)
-        # Where what each stream plays is over.
+        # The frame at which each stream falls silent.
         self._over = torch.full((slots + 1, len(PLAYERS)), NEVER, dtype=torch.int64, device=device)
         self._lag = torch.arange(1 + len(PLAYERS), device=device)
         self._holds = torch.tensor([stream not in HIT_STREAMS for stream in PLAYERS], device=device)
-        # The last one to draw leads, but for percussion, which may be mere crackle.
+        # The last stream to sample leads. Percussion comes last, because it may be only crackle.
         self._ranks = torch.tensor([stream % Stream.PERCUSSION + 1 for stream in PLAYERS], device=device)
 
     def begin(self, slot: int) -> None:
-        """A request moves into a slot."""
+        """Reset a slot for a new request."""
         self._state[slot] = self._fresh
         self._over[slot] = NEVER
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
-        """Where nothing sounds yet, the leader neither stops nor passes the first step; see `Grammar.restrict`."""
+        """If no other stream plays on the first step, the leader must; see `Grammar.restrict`."""
         state = self._read(slots)
         late = (state.start >= 0) & (self._over[slots].amax(1) <= state.start)
         first = state.frame - state.start == state.leader
@@ -89,7 +89,7 @@ class RestLimiter:
         """See `Grammar.revise`."""
         state, over = self._read(step.slots), self._over[step.slots]
         told = step.kept[:, Stream.CONDUCTOR]
-        # At a window's end the conductor is ahead of the other streams, and waits.
+        # At a window's end the conductor, which is ahead of the other streams, waits for them.
         state = state._replace(offset=torch.where(told, state.frame - step.position, state.offset))
         begins = step.begins & told
         first = begins & (state.start < 0)
@@ -108,8 +108,8 @@ class RestLimiter:
         return RestState(*self._state[slots].unbind(1))
 
     def _plan(self, state: RestState, over: Tensor, step: DrawnStep, begins: Tensor) -> RestState:
-        """At a bar's beginning, after more than a bar of silence: let the bars before it come again."""
-        # Bars from here back to the last one that is heard, and to the first one that comes again: the window has it.
+        """Plan a repetition where a bar begins after more than a bar of silence."""
+        # Distances back to the last bar with sound, and to the first bar to repeat, which must be in the window.
         silent = state.frame - over
         distance = silent // step.steps + 1
         held = torch.minimum(state.frame - state.start, (step.position - 1) // step.steps * step.steps)
@@ -129,7 +129,7 @@ class RestLimiter:
         return torch.where(again, step.sequence[step.slots[:, None], self._lag, source.clamp(min=0)], step.drawn)
 
     def _listen(self, state: RestState, over: Tensor, step: DrawnStep, codes: Tensor, frames: Tensor) -> Tensor:
-        """Until when each stream sounds: a hit for its step, a note until it is stopped or released."""
+        """The frame until which each stream sounds: a hit lasts one step, a note until it is stopped or released."""
         heard = step.kept[:, 1:] & step.plays & (frames >= state.start[:, None]) & (state.start >= 0)[:, None]
         length = torch.where(self._holds, LONGEST * step.steps[:, None], 1)
         sounding = torch.where(heard & (codes >= FIRST), frames + length, over)

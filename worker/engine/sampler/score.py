@@ -1,4 +1,4 @@
-"""A piece of music as the sampler plays it: a header, a section for each bar, and events on a grid of sixteenths."""
+"""A score as the sampler plays it: a header, a section for each bar, and events on a grid of sixteenth notes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from worker.engine.sampler.instruments import (
 SLOWEST, FASTEST = 40, 200
 STEPS_PER_BEAT = 4
 LOWEST_PITCH, HIGHEST_PITCH = 24, 83
-# Codes count them: names may be added at the end only.
+# A mood's index is its code: add names at the end only.
 MOODS = (
     "energetic", "happy", "uplifting", "playful", "romantic", "dreamy", "peaceful", "relaxed", "nostalgic",
     "melancholic", "sad", "mysterious", "dark", "tense", "aggressive", "epic", "triumphant", "hopeful",
@@ -26,7 +26,7 @@ MOODS = (
 
 
 class Section(IntEnum):
-    """What a bar is in the piece. After `END` at a bar's beginning the piece is over."""
+    """The section that a bar belongs to. The piece ends where a bar `END` begins."""
 
     INTRO = 0
     VERSE = 1
@@ -39,7 +39,7 @@ class Section(IntEnum):
 
 
 class Quality(IntEnum):
-    """Which notes a chord has above its root."""
+    """A chord's quality, that is, its intervals above the root."""
 
     MAJOR = 0
     MINOR = 1
@@ -51,18 +51,18 @@ class Quality(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What holds for a whole bar.
+    """Tempo, meter, swing, key and mood of a bar.
 
     Attributes:
         bpm: quarter notes a minute, 40 to 200.
         beats: quarter notes a bar, 3 or 4.
         swing: 0 is straight; 1 and 2 delay every second sixteenth, a little and much.
         key: the tonic's pitch class, 0 is C.
-        minor: whether the key is.
-        mood: one of `MOODS`, or None. It is not heard itself: the music is written in it.
+        minor: whether the key is minor.
+        mood: one of `MOODS`, or None. The sampler ignores it; the model writes the other streams to fit it.
 
     Raises:
-        ValueError: if something is out of range.
+        ValueError: if a value is out of range.
     """
 
     bpm: int = 120
@@ -88,12 +88,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What sounds in the stream is released."""
+    """Releases the stream's sounding notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One pitch, which sounds until the stream's next event. For bass, arpeggio and lead.
+    """One note, which sounds until the stream's next event. For bass, arpeggio and lead.
 
     Attributes:
         instrument: one of the stream's `INSTRUMENTS`.
@@ -116,8 +116,8 @@ class Chord:
 
     Attributes:
         instrument: one of the stream's `INSTRUMENTS`.
-        root: its pitch class, 0 is C.
-        quality: its kind.
+        root: the root's pitch class, 0 is C.
+        quality: see `Quality`.
         velocity: 0 (soft) or 1 (hard).
     """
 
@@ -133,11 +133,11 @@ class Chord:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What is struck at once. For drums and percussion.
+    """Kit pieces that are struck together. For drums and percussion.
 
     Attributes:
-        kit: one of the stream's `KITS`. Vinyl crackle is switched on by any pieces, and off by none.
-        pieces: some of the stream's `PIECES`; at least one, but for vinyl crackle.
+        kit: one of the stream's `KITS`. For vinyl crackle, any pieces switch it on and no pieces switch it off.
+        pieces: some of the stream's `PIECES`; at least one, except for vinyl crackle.
         accent: 0 (soft) to 2 (hard).
     """
 
@@ -160,14 +160,14 @@ class Score:
 
     Attributes:
         header: holds for every bar.
-        sections: one for each bar, the last one perhaps cut short. `END` may only be the last: then all streams
-            stop at that bar's first step without being told (a `Stop` there is left out; a final note may be there).
-        events: by stream, then by step (from 0): all but the conductor's. A stream without events may be absent.
+        sections: one for each bar; the last bar may be cut short. `END` may only be the last: all streams stop at
+            that bar's first step, without a `Stop` there. A final note may begin on that step.
+        events: by stream (without the conductor's), then by step from 0. A stream without events may be absent.
             Within a bar a stream has one player.
-        steps: sixteenths in all.
+        steps: number of sixteenth notes.
 
     Raises:
-        ValueError: if something does not fit together.
+        ValueError: if the parts contradict each other.
     """
 
     header: Header
@@ -199,14 +199,14 @@ class Score:
 
     @property
     def end_step(self) -> int | None:
-        """The first step of the bar `END`, if there is one."""
+        """The first step of the bar `END`; None without such a bar."""
         if self.sections and self.sections[-1] is Section.END:
             return (len(self.sections) - 1) * self.header.steps
         return None
 
 
 def player_of(event: Event) -> str | None:
-    """Who plays an event: its instrument or kit; None for a stop."""
+    """The instrument or kit that plays an event; None for a stop."""
     match event:
         case Stop():
             return None
@@ -217,7 +217,7 @@ def player_of(event: Event) -> str | None:
 
 
 def check_event(stream: Stream, event: Event) -> None:
-    """See whether a stream can play an event.
+    """Check that a stream can play an event.
 
     Raises:
         ValueError: if it cannot.

@@ -1,8 +1,7 @@
-"""What a score can say at each place of a bar: a model draws from nothing else, so that no slip moves the grid.
+"""The codes that are valid at each place of a bar. Sampling is restricted to them, so no slip can shift the grid.
 
-The counted-in bar declares tempo, meter, key, mood and who plays, and all of them hold: the following bars may say
-other sections, and other players where one was declared. At least one stream has a player. No bar is the end: how long
-a piece is decides its request.
+The count-in declares tempo, meter, key, mood and players for the whole piece. Later bars may change the section, and
+may replace a player by another one. At least one stream has a player. No bar is `END`: the request decides the length.
 """
 
 import torch
@@ -25,14 +24,14 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import DrawnStep, RestLimiter
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 
-# What `ScoreGrammar.begin` takes: bool of shape [places, codes].
+# The conductor's allowed codes, an argument of `ScoreGrammar.begin`: bool of shape [places, codes].
 Limits = Tensor
-# Drums begin alone if the model would let all be silent; who refuses them has the lead instead.
+# The place whose stream must have a player if no other stream has one: drums, or the lead if the prompt refuses drums.
 LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
 
 
 def every_code() -> Limits:
-    """All that the conductor can say at each place of a bar. Callers narrow the rows of what they know."""
+    """All codes of the conductor at each place of a bar. The caller narrows the rows that the prompt states."""
     table = torch.zeros(COUNT_IN, CODEBOOK_SIZE, dtype=torch.bool)
     for place in range(COUNT_IN):
         first, end = OPENING[place] if place < len(OPENING) else (PLACE + place, PLACE + place + 1)
@@ -42,7 +41,7 @@ def every_code() -> Limits:
 
 
 class ScoreGrammar:
-    """See `Grammar`. One more slot than there are is scratch."""
+    """See `Grammar`. The state has one extra slot for scratch."""
 
     def __init__(self, slots: int, device: torch.device) -> None:
         self._every = every_code().to(device)
@@ -60,7 +59,7 @@ class ScoreGrammar:
         self._plays = torch.zeros(slots + 1, len(PLAYER_PLACES), dtype=torch.bool, device=device)
 
     def begin(self, slot: int, limits: Limits | None) -> None:
-        """See `Grammar.begin`. Limits leave at least one code at each place."""
+        """See `Grammar.begin`. `limits` must leave at least one code at each place."""
         self._allowed[slot] = self._every if limits is None else limits.to(self._every.device)
         self._place[slot], self._steps[slot] = 0, COUNT_IN
         drumless = limits is not None and not bool((_names() & limits[LAST_TO_JOIN]).any())
@@ -97,7 +96,7 @@ class ScoreGrammar:
 
 
 def _kinds() -> Tensor:
-    """For each code the first of those that may take its turn in later bars: int64 of shape [codes]."""
+    """For each code, the first code of the group that may replace it in later bars: int64 of shape [codes]."""
     kinds = torch.arange(CODEBOOK_SIZE)
     kinds[SECTION : SECTION + len(Section)] = SECTION
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
@@ -106,7 +105,7 @@ def _kinds() -> Tensor:
 
 
 def _beats() -> Tensor:
-    """For each code the beats of the meter that it declares; 4 where it declares none: int64 of shape [codes]."""
+    """For each code, the beats of the meter it declares, or 4 if it declares none: int64 of shape [codes]."""
     beats = torch.full((CODEBOOK_SIZE,), 4)
     beats[METER:KEY] = 3 + (torch.arange(METER, KEY) - METER) // 3
     return beats

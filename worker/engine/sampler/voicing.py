@@ -1,4 +1,4 @@
-"""Which notes a chord becomes: in close position, in the inversion that lies nearest to a fixed centre."""
+"""Voices chords in close position, in the inversion nearest to a fixed centre."""
 
 from worker.engine.sampler.score import Quality
 
@@ -13,15 +13,15 @@ INTERVALS: dict[Quality, tuple[int, ...]] = {
 
 
 def voice_chord(root: int, quality: Quality, centre: float) -> tuple[int, ...]:
-    """The pitches of a chord, MIDI keys from low to high.
+    """The MIDI keys of a chord, from low to high.
 
-    A fixed centre makes every change smooth: the notes of all chords lie within the same octave or so. A power chord
-    is not inverted, or it would be a fourth.
+    The fixed centre gives smooth voice leading, since all chords lie within about the same octave. A power chord is not
+    inverted, because its inversion is a fourth.
 
     Args:
         root: the root's pitch class.
-        quality: of the chord.
-        centre: where the notes' mean should be, a MIDI key.
+        quality: the chord's quality.
+        centre: the wanted mean of the notes, a MIDI key.
     """
     classes = [root + interval for interval in INTERVALS[quality]]
     inversions = 1 if quality is Quality.POWER else len(classes)
