@@ -1,1 +1,1 @@
-"""Training of the starter, the small model that the service brings along."""
+"""Training of the starter, the small model that ships with the service."""

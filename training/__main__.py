@@ -1,9 +1,9 @@
-"""The whole recipe, from the sound font to the table of measurements.
+"""Runs the whole recipe, from the sound font to the evaluation table.
 
     python -m training --folder FOLDER [--pieces 160000] [--steps 16800] [options of training.evaluate]
 
-What is in the folder already is gone on with: stop it whenever you like, and start it again. The bank of samples is
-made only where it is missing.
+Continues from what the folder already holds, so it can be interrupted and restarted at any time. The bank of samples
+is made only if it is missing.
 """
 
 import argparse
@@ -18,7 +18,7 @@ PIECES, STEPS = 160_000, 16_800
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make what is missing, train, export, measure."""
+    """Make the data, train, export and evaluate."""
     parser = argparse.ArgumentParser(prog="python -m training", description="Make the starter, and measure it.")
     parser.add_argument("--folder", type=Path, required=True, help="for pieces, checkpoint and model")
     parser.add_argument("--pieces", type=int, default=PIECES)

@@ -1,4 +1,4 @@
-"""All pieces in memory, in batches of whatever comes."""
+"""Holds all pieces in memory, and draws batches of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from training.data import read_shards
 from training.model import OPENING, Shape, delayed
 from training.text_encoder import UNKNOWN, lower_case, strange_words
 
-# Guidance needs a model that was sometimes told nothing (Ho and Salimans 2022).
+# Classifier-free guidance needs some training without captions (Ho and Salimans 2022).
 WITHOUT_TEXT = 0.15
-# TrainingPieces that begin in the middle teach the windows that follow the first one.
+# Excerpts from the middle of pieces train the windows after the first.
 FROM_THE_MIDDLE = 0.15
 FRAMES = 4096
-# People use words that no caption here has. So many captions get one that means nothing: else a model takes what it
-# does not know for a mood that is spelt wrongly, the only strange word that it has seen.
+# Users write words that no caption has. This share of captions gets an invented word; otherwise the model takes unknown
+# words for misspelt moods, the only unknown words in the captions.
 STRANGE = 0.35
 STRANGERS = 20_000
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Some pieces.
+    """A batch of excerpts.
 
     Attributes:
-        sequence: in the delay pattern, int64 of shape [batch, codebooks, steps].
-        tokens: of their captions, int64 of shape [batch, tokens]; 0 is padding.
-        opens: whether a piece is there from its beginning, bool of shape [batch].
+        sequence: codes in the delay pattern, int64 of shape [batch, codebooks, steps].
+        tokens: tokens of the captions, int64 of shape [batch, tokens]; 0 is padding.
+        opens: whether an excerpt begins at its piece's beginning, bool of shape [batch].
     """
 
     sequence: Tensor
@@ -42,17 +42,17 @@ class TrainingBatch:
 
 
 class TrainingPieces:
-    """See above.
+    """The training pieces.
 
-    Not in batches of similar length: pieces last about as long, so those with as many steps share a tempo, and from
-    neighbours that agree nothing is learnt of what a caption changes.
+    Batches mix pieces of all lengths. All pieces last about as long, so pieces with as many steps have the same tempo,
+    and a batch of them would teach nothing about the caption's tempo.
     """
 
     def __init__(self, folder: Path, tokenizer: T5Tokenizer, shape: Shape) -> None:
-        """Read them.
+        """Read the shards.
 
         Raises:
-            ValueError: if the tokenizer cannot read a caption.
+            ValueError: if the tokenizer does not know a character of a caption.
         """
         self._shape = shape
         self._codes: list[NDArray[np.int16]] = []
@@ -65,7 +65,7 @@ class TrainingPieces:
         unread = next((text for text, ids in zip(captions, self._tokens, strict=True) if UNKNOWN in ids), None)
         if unread is not None:
             raise ValueError(
-                f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text.py"
+                f"The tokenizer cannot read the caption {unread!r}: add its characters in training/text_encoder.py"
             )
         self._tokens = [[lower[token] for token in tokens] for tokens in self._tokens]
         self._strangers = strange_words(tokenizer, STRANGERS, np.random.default_rng(0))
@@ -109,7 +109,7 @@ class TrainingPieces:
         return TrainingBatch(delayed(torch.from_numpy(padded), self._shape.card), ids, torch.tensor(starts) == 0)
 
     def _told(self, tokens: list[int], rng: np.random.Generator) -> list[int]:
-        """A caption, perhaps with a strange word between two others or before the end."""
+        """A caption, perhaps with an invented word between two words or at the end."""
         if rng.random() >= STRANGE:
             return tokens
         places = [place for place, token in enumerate(tokens) if place and self._begins[token]]

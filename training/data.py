@@ -1,4 +1,4 @@
-"""Pieces on disk: codes and captions in shards, made once by as many processes as there are cores.
+"""Makes the training data: shards of codes and captions, written in parallel.
 
 python -m training.data --folder FOLDER --pieces 50000
 """
@@ -21,7 +21,7 @@ ENDINGS = (Section.OUTRO, Section.END)
 
 
 def make_shard(job: tuple[Path, int, int]) -> Path:
-    """Write the pieces of the seeds from the first to before the last, whole or not at all."""
+    """Write the pieces of a range of seeds atomically; an existing shard is kept."""
     folder, first, last = job
     file = folder / f"pieces-{first:07d}.npz"
     if file.exists():
@@ -41,18 +41,18 @@ def make_shard(job: tuple[Path, int, int]) -> Path:
 
 
 def learnt_codes(score: Score) -> Codes:
-    """Those of a score up to the outro.
+    """The codes of a score up to its outro.
 
-    How long a piece shall be is not known to the model: one that had learnt to end would fall silent long before. So
-    it learns to go on, and the sampler fades out when the time has come.
+    The model does not know a request's duration: one trained on endings would fall silent too early. So it learns to
+    continue, and the sampler fades out at the requested duration.
     """
     bars = next((bar for bar, section in enumerate(score.sections) if section in ENDINGS), len(score.sections))
-    # One bar more: it is counted in.
+    # One bar more for the count-in.
     return encode(score)[:, : (1 + bars) * score.header.steps]
 
 
 def read_shards(folder: Path) -> Iterator[tuple[Codes, str]]:
-    """Every piece: its score's codes, and its caption."""
+    """The codes and the caption of every piece."""
     for file in sorted(folder.glob("pieces-*.npz")):
         with np.load(file) as shard:
             ends = np.cumsum(shard["lengths"])

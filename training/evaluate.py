@@ -1,9 +1,9 @@
-"""How well a checkpoint does what captions ask for: a table, and a line of JSON at its end.
+"""Measures how well a checkpoint follows its captions. Prints a table, and a line of JSON.
 
     python -m training.evaluate --model FOLDER [--captions 200] [--data FOLDER] [--spectrograms FOLDER]
 
-Captions are of the test split, whose wordings no training piece has. The decode engine plays them, several at once,
-with the service's defaults. `ceiling` is what the generator's own pieces for the same captions reach in these measures.
+Captions are from the test split, whose wordings are not in the training data. The decode engine plays them, several at
+once, with the service's defaults. `ceiling` is the figure of the generator's own pieces for the same captions.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     if options.losses:
         draw_losses(*read_losses(options.losses), options.losses.with_suffix(".png"))
-    # Half as many captions name a tempo, and a quarter each ask for any other thing.
+    # At least half as many captions name a tempo, and a quarter as many name each other property.
     wanted = dict.fromkeys(("drums", "solo", "instruments", "key", "genre", "mood"), options.captions // 4)
     cases = draw_cases(options.captions, {"tempo": options.captions // 2, **wanted})
     measures = Measures(options.seconds, options.read, options.listened)
@@ -69,14 +69,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _speed(player: CheckpointPlayer, piece: Piece, seconds: float) -> Figures:
-    """One piece alone, in a warm engine."""
+    """The speed of one piece alone, in a warm engine."""
     player.time(piece.caption, WARM_UP)
     pace = player.time(piece.caption, seconds)
     return {"speed, audio by time": pace.audio / pace.whole, "first chunk": pace.first}
 
 
 def _ceiling(cases: list[Piece], options: Any, measures: Measures) -> tuple[Tally, list[list[int]]]:
-    """What the generator's own pieces for these captions reach, and their bars."""
+    """The figures of the generator's own pieces for these captions, and the hashes of their bars."""
     found, written = Tally(), []
     for performance in on_all_cores(partial(play_own, seconds=options.seconds), cases):
         found.add(measures(performance))

@@ -1,4 +1,4 @@
-"""Writes the starter's checkpoint: MusicGen's on-disk format, with a sampler in the codec's place.
+"""Writes the starter's checkpoint: MusicGen's on-disk format, with the sampler as its codec.
 
 python -m training.export --run FOLDER --out worker/engine/starter_model
 """
@@ -19,12 +19,12 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
 
 TEXT_ENCODER = "t5"
-# What a request's temperature of 1 shall be. A small model's least likely codes are its mistakes; the conductor's are
-# what a caption asked for and does not get.
+# The temperatures for a request's temperature of 1. A small model's unlikely codes are mostly mistakes; those of
+# the conductor contradict the caption.
 TEMPERATURE, CONDUCTOR_TEMPERATURE = 0.6, 0.2
-# The most frames a second of audio can take: sixteenths at the fastest tempo.
+# Maximum frames per second: sixteenth notes at the fastest tempo.
 FRAME_RATE = FASTEST * STEPS_PER_BEAT / 60
-# What says that scores are played, where MusicGen's checkpoints have EnCodec.
+# Marks the codec as a sampler, where MusicGen's checkpoints have EnCodec.
 CODEC_CONFIG = {"compression_model": "sampler"}
 
 
@@ -58,11 +58,11 @@ def language_model_config(shape: Shape) -> dict[str, Any]:
 def language_model_weights(
     model: StarterModel, temperature: float = 1.0, conductor_temperature: float = 1.0
 ) -> dict[str, Tensor]:
-    """Under audiocraft's names, in half precision: the file is for the disk, engines choose their own.
+    """The model's weights under audiocraft's names, in float16 to save space; engines choose their own precision.
 
     Args:
-        model: as it was trained.
-        temperature: what a request's temperature of 1 shall be. It is in the heads' weights, which have no bias.
+        model: the trained model.
+        temperature: the temperature for a request's temperature of 1, folded into the weights of the heads.
         conductor_temperature: the same for the conductor's head.
     """
     state = {name: value.half() for name, value in model.state_dict().items()}
@@ -100,8 +100,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the starter's checkpoint.")
     for name in ("run", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="what a request's 1 shall be")
-    parser.add_argument("--conductor-temperature", type=float, default=CONDUCTOR_TEMPERATURE, help="the same for him")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="for a request's temperature of 1")
+    parser.add_argument("--conductor-temperature", type=float, default=CONDUCTOR_TEMPERATURE, help="of its head")
     options = parser.parse_args(arguments)
     export(options.run, options.out, options.temperature, options.conductor_temperature)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())

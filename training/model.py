@@ -1,7 +1,7 @@
-"""The starter's language model in training: MusicGen's transformer, with the parameter names of audiocraft's.
+"""The starter's language model for training: MusicGen's transformer, with audiocraft's parameter names.
 
-audiocraft's own class would do the same, but it lets padding of short captions take part in cross-attention; here
-captions of different length share a batch, and each is attended to as if it were alone, as it is when it is played.
+audiocraft's own class attends to the padding of short captions. Here captions of different length share a batch, so
+padding is masked, and each caption gives the same result as in inference.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,17 +13,17 @@ from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_
 from worker.engine.sampler import conductor
 
 MAX_PERIOD = 10_000.0
-# Steps of the bar that is counted in, of the first one, and the delay of the last codebook.
+# Steps of the count-in, of the first bar, and the delay of the last codebook.
 OPENING = 40
-# Codes of the conductor's with which every bar begins; see `Emphasis`.
+# Number of the conductor's codes at the beginning of each bar; see `Emphasis`.
 HEADER = len(conductor.OPENING)
-# The target that is not learnt.
+# Targets with this value do not count in the loss.
 IGNORED = -100
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of the model. `text_dim` is the width of the text encoder, `segment` frames make one window."""
+    """The size of the model. `text_dim` is the width of the text encoder, `segment` the frames in a window."""
 
     card: int
     dim: int = 256
@@ -34,7 +34,7 @@ class Shape:
     segment: int = 512
 
     def as_dict(self) -> dict[str, int]:
-        """For a checkpoint."""
+        """The fields of a checkpoint."""
         return asdict(self)
 
 
@@ -56,7 +56,7 @@ class Attention(nn.Module):
         return self._merge(scaled_dot_product_attention(query, key, value, is_causal=True))
 
     def to_text(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """Cross-attention to `text`, of which `mask` says what is there: [batch, 1, 1, tokens]."""
+        """Cross-attention to `text`, masked by `mask` of shape [batch, 1, 1, tokens]."""
         dim = x.shape[-1]
         query = self._split(linear(x, self.in_proj_weight[:dim]))
         key, value = map(self._split, linear(text, self.in_proj_weight[dim:]).chunk(2, -1))
@@ -95,13 +95,12 @@ class StarterModel(nn.Module):
         self.out_norm = nn.LayerNorm(shape.dim)
         self.linears = nn.ModuleList(nn.Linear(shape.dim, shape.card, bias=False) for _ in range(shape.codebooks))
         self.output_proj = nn.Linear(shape.text_dim, shape.dim)
-        # As loud as the positions, which are cosines: smaller codes drown in them, and the model hears neither what
-        # it played nor what it was told.
+        # The same power as the sinusoidal positions. With less, the positions drown both the codes and the captions.
         for parameter in self.emb.parameters():
             nn.init.normal_(parameter, std=shape.codebooks**-0.5)
         nn.init.normal_(self.output_proj.weight, std=shape.text_dim**-0.5)
         for layer in self._layers:
-            # Deep residual sums start small (GPT-2, section 2.3).
+            # Small initial weights in deep residual sums (GPT-2, section 2.3).
             for last in (layer.self_attn.out_proj, layer.cross_attention.out_proj, layer.linear2):
                 nn.init.normal_(last.weight, std=last.weight.shape[1] ** -0.5 * (2 * shape.layers) ** -0.5)
 
@@ -110,16 +109,16 @@ class StarterModel(nn.Module):
 
         Args:
             sequence: codes in the delay pattern, int64 of shape [batch, codebooks, steps].
-            text: of the text encoder, [batch, tokens, text_dim]; zeros are the null condition.
-            mask: which tokens are there, bool of shape [batch, tokens].
+            text: output of the text encoder, [batch, tokens, text_dim]; zeros are the null condition.
+            mask: which tokens are not padding, bool of shape [batch, tokens].
 
         Returns:
-            Float of shape [batch, codebooks, steps, card]: what follows each step.
+            Float of shape [batch, codebooks, steps, card]: the prediction after each step.
         """
         steps = sequence.shape[2]
         x = torch.stack([embed(sequence[:, k]) for k, embed in enumerate(self.emb)]).sum(0)
         x = x + sinusoid(steps, self.shape.dim, x.device)
-        # The null condition is zeros after the projection, as audiocraft's mask makes it.
+        # The null condition is zeros after the projection, as in audiocraft.
         given = mask.any(1)[:, None, None]
         projected = self.output_proj(text) * given
         seen = (mask | ~given[:, :, 0])[:, None, None]
@@ -130,7 +129,7 @@ class StarterModel(nn.Module):
 
 
 def sinusoid(steps: int, dim: int, device: torch.device) -> Tensor:
-    """Positions as audiocraft embeds them: cosines, then sines."""
+    """Sinusoidal positions as in audiocraft: cosines, then sines."""
     half = dim // 2
     phase = torch.arange(steps, device=device)[:, None] / MAX_PERIOD ** (torch.arange(half, device=device) / (half - 1))
     return torch.cat([phase.cos(), phase.sin()], -1)
@@ -147,14 +146,14 @@ def delayed(codes: Tensor, special: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Emphasis:
-    """How often some codes count, where others count once.
+    """Loss weights; all other codes have weight 1.
 
-    A piece goes on as it began, so captions are needed for its beginning alone: without emphasis that is a hundredth
-    of all codes, and they are learnt late.
+    A piece continues as it began, so only its beginning depends on the caption. Without weights that is a hundredth of
+    all codes, and captions are learnt late.
 
     Attributes:
-        opening: all codes of the first `OPENING` steps.
-        header: the conductor's first `HEADER` codes, which are tempo, meter, key, section, players and mood.
+        opening: weight of the codes in the first `OPENING` steps.
+        header: weight of the conductor's first `HEADER` codes: tempo, meter, key, section, players and mood.
     """
 
     opening: float = 1.0
@@ -164,14 +163,14 @@ class Emphasis:
 def losses(
     logits: Tensor, sequence: Tensor, special: int, emphasis: Emphasis | None = None, opens: Tensor | None = None
 ) -> Tensor:
-    """Cross-entropy of each codebook, in nats a code: [codebooks]. Special tokens are not learnt.
+    """Cross-entropy of each codebook, in nats per code: [codebooks]. Special tokens do not count.
 
     Args:
-        logits: what `StarterModel` makes of the sequences.
-        sequence: see there.
+        logits: output of `StarterModel`.
+        sequence: input of `StarterModel`.
         special: the special token.
-        emphasis: how often codes count; all once if it is None.
-        opens: which sequences have their piece's beginning, bool of shape [batch]; all if it is None.
+        emphasis: weights of the codes; all 1 if None.
+        opens: which sequences contain their piece's beginning, bool of shape [batch]; all if None.
     """
     targets = sequence[:, :, 1:].masked_fill(sequence[:, :, 1:] == special, IGNORED)
     weights = _weights(targets, emphasis or Emphasis())
@@ -185,7 +184,7 @@ def losses(
 
 
 def _weights(targets: Tensor, emphasis: Emphasis) -> Tensor:
-    """Of each target, float of their shape."""
+    """The weight of each target, in the shape of `targets`."""
     step = torch.arange(targets.shape[2], device=targets.device)
     weights = torch.where(step < OPENING, emphasis.opening, 1.0).expand(targets.shape).clone()
     weights[:, 0, :HEADER] = emphasis.header

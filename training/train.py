@@ -1,10 +1,10 @@
-"""Trains the starter, and goes on where it stopped.
+"""Trains the starter, and resumes an interrupted run.
 
     python -m training.train --data FOLDER --out FOLDER --steps 5000
 
-Writes `checkpoint.pt` every few minutes and `losses.csv` as it goes: stop it whenever you like, on any machine. The
-learning rate falls over the last third of all steps only (Hu et al. 2024, MiniCPM), so a run may be made longer or
-shorter while it runs: stop it, and go on with another number of steps.
+Writes `checkpoint.pt` and a line of `losses.csv` every few minutes, so it can be interrupted at any time and resumed on
+another machine. The learning rate decays only over the last third of all steps (Hu et al. 2024, MiniCPM), so a run can
+be resumed with a different number of steps.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from training.text_encoder import make_encoder, make_tokenizer, silence_unused
 from worker.engine.sampler.codes import CODEBOOK_SIZE
 from worker.engine.sampler.instruments import Stream
 
-# Steps of a piece that a batch has, and how many batches of a hundred have so many. Few see a piece to its end, since
-# it goes on as it began; many see beginnings only, of many pieces, since there the caption is needed.
+# The lengths of excerpts in steps, and the percentage of batches of each. Most batches hold only beginnings, of many
+# pieces, since the rest of a piece follows from its beginning and needs no caption.
 BARS, WHOLE = 256, Shape.segment
 LENGTHS = {OPENING: 60, BARS: 28, WHOLE: 12}
 WARM_UP = 100
 COOL_DOWN = 0.35
 EMPHASIS = Emphasis(opening=6.0, header=60.0)
-# Against AdamW's rate; Muon's steps are scaled to AdamW's size.
+# Factor on AdamW's rate; Muon's steps are scaled to the size of AdamW's.
 MUON_RATE = 3.0
 PATIENT_RATE = 0.1
 SAVE_EVERY = 180.0
@@ -43,7 +43,7 @@ HELD_OUT = 256
 
 
 class Trainer:
-    """Model, text encoder and optimizer, and their state on disk."""
+    """The model, the text encoder and the optimizers, and their state on disk."""
 
     def __init__(self, shape: Shape, tokenizer: T5Tokenizer, rate: float) -> None:
         self.shape = shape
@@ -56,10 +56,10 @@ class Trainer:
         self.seconds = 0.0
 
     def losses(self, batch: TrainingBatch, emphasis: Emphasis | None = None) -> Tensor:
-        """Of each codebook, in nats a code; see `training.model.losses`."""
+        """The loss of each codebook, in nats per code; see `training.model.losses`."""
         mask = batch.tokens != 0
         with torch.autocast("cpu", torch.bfloat16):
-            # A row without any text would be no number in T5: it sees one token and is zeroed afterwards.
+            # T5 returns NaN for a row without tokens, so each row has at least one; the model zeroes it afterwards.
             seen = mask.clone()
             seen[:, 0] = True
             text = self.encoder(input_ids=batch.tokens, attention_mask=seen.long()).last_hidden_state
@@ -67,7 +67,7 @@ class Trainer:
             return losses(logits, batch.sequence, self.shape.card, emphasis, batch.opens)
 
     def train(self, batch: TrainingBatch, steps: int) -> Tensor:
-        """One step of so many in all. Returns the losses."""
+        """Do one step; `steps` is the total for the schedule. Returns the losses."""
         found = self.losses(batch, EMPHASIS)
         found.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
@@ -81,7 +81,7 @@ class Trainer:
         return found.detach()
 
     def save(self, file: Path) -> None:
-        """Everything, whole or not at all."""
+        """Write the state atomically."""
         draft = file.with_suffix(".draft")
         state = {
             "shape": self.shape.as_dict(), "model": self.model.state_dict(), "encoder": self.encoder.state_dict(),
@@ -92,7 +92,7 @@ class Trainer:
         draft.rename(file)
 
     def load(self, file: Path) -> None:
-        """What `save` wrote."""
+        """Read the state that `save` wrote."""
         state = torch.load(file, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.encoder.load_state_dict(state["encoder"])
@@ -102,10 +102,10 @@ class Trainer:
 
 
 def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> list[Optimizer]:
-    """Muon for the language model's inner matrices, AdamW for codes, words, heads and norms (Jordan et al. 2024).
+    """Muon for the language model's inner matrices, AdamW for embeddings, heads and norms (Jordan et al. 2024).
 
-    The text encoder's matrices learn slowly: both optimizers take steps of full size where there is nothing to learn
-    yet, and an encoder that has wandered about says the same of every word.
+    The text encoder's matrices have a low rate. Both optimizers take full-size steps even without a useful gradient,
+    and an encoder that drifts early gives all words the same embedding.
     """
     words = list(encoder.shared.parameters())
     patient = [parameter for parameter in encoder.parameters() if all(parameter is not word for word in words)]
@@ -127,7 +127,7 @@ def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> li
 
 
 def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, TrainingPieces]:
-    """Tokenizer, trainer and data; what exists in `out` is gone on with."""
+    """Make the tokenizer, trainer and data, or resume from those in `out`."""
     folder = out / "tokenizer"
     if not folder.exists():
         make_tokenizer(caption for _, caption in read_shards(data)).save_pretrained(folder)
@@ -142,14 +142,14 @@ def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, TrainingPiece
 
 
 def evaluate(trainer: Trainer, pieces: TrainingPieces) -> Tensor:
-    """Losses on the pieces that are held out."""
+    """The losses on the held-out pieces."""
     with torch.no_grad():
         batches = pieces.batches(np.random.default_rng(0), {BARS: 1}, len(pieces) - HELD_OUT)
         return torch.stack([trainer.losses(batch).float() for batch in batches]).mean(0)
 
 
 def run(trainer: Trainer, pieces: TrainingPieces, out: Path, steps: int) -> None:
-    """Train until so many steps are done in all."""
+    """Train up to this total number of steps."""
     rng = np.random.default_rng(trainer.step)
     started = saved = time.monotonic()
     before, recent = trainer.seconds, []
@@ -170,7 +170,7 @@ def run(trainer: Trainer, pieces: TrainingPieces, out: Path, steps: int) -> None
 
 
 def report(trainer: Trainer, table: Any, recent: list[Tensor], held_out: Tensor) -> None:
-    """A line: step, seconds, mean loss, and the loss of each codebook on held out pieces."""
+    """Write a line: step, seconds, mean loss, and the held-out loss of each codebook."""
     mean = float(torch.stack(recent).mean()) if recent else math.nan
     row = [trainer.step, round(trainer.seconds), round(mean, 4), *(round(float(each), 4) for each in held_out)]
     table.writerow(row)

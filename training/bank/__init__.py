@@ -1,1 +1,1 @@
-"""Makes worker/engine/sampler/bank.zip: run `python -m training.bank.make`."""
+"""Makes worker/engine/sampler/bank.zip with `python -m training.bank.make`."""

@@ -1,4 +1,4 @@
-"""What a recording tells of itself: where it can be looped, and how far it is out of tune."""
+"""Analyses recorded notes: finds loop points and the deviation from the pitch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +7,18 @@ from training.bank.soundfont import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
 
-# What is compared, and what the sampler fades from one place into the other.
+# Length of the compared passages, which the sampler crossfades.
 OVERLAP = round(0.06 * SAMPLE_RATE)
 SHORTEST = 0.35
-# The sound's beginning is not for the loop: shares of its length.
+# Range of the loop, as shares of the sound's length; the attack is excluded.
 EARLIEST, LATEST = 0.3, 0.97
 
 
 def find_loop(audio: Audio) -> tuple[int, int, float]:
-    """The best loop of a mono sound.
+    """Find the best loop of a mono sound: two distant passages that sound the same.
 
     Returns:
-        Its first sample, the one after its last, and how alike the sound before both is: a correlation, at best 1.
+        The loop's first sample, the sample after its last, and the correlation of the audio before both, at best 1.
     """
     end = round(LATEST * len(audio))
     tail = audio[end - OVERLAP : end]
@@ -32,20 +32,22 @@ def find_loop(audio: Audio) -> tuple[int, int, float]:
 
 
 PARTIALS = 4
-# Semitones around a partial in which it is looked for, and samples of the padded window.
+# Search range around a partial in semitones, and length of the padded window in samples.
 NEAR = 0.9
 SIZE = 1 << 19
-# Less is left as it is, because players and piano tuners mean it; more is no fault of tuning, but of this ear.
+# Deviations to correct, in cents. Smaller ones are intentional (stretched tuning); larger ones are measuring errors.
 LEAST, MOST = 6.0, 45.0
 BEGIN, COUNT = round(0.1 * SAMPLE_RATE), round(1.2 * SAMPLE_RATE)
 
 
 def find_cents(audio: Audio, pitch: int) -> float:
-    """Cents that a note is too high, by the strongest of its first partials; 0 where that is nothing to correct.
+    """How many cents a note is sharp, by the strongest of its first partials; 0 if it needs no correction.
+
+    Some notes of the sound font are off by a quarter of a semitone.
 
     Args:
         audio: mono, float32.
-        pitch: the MIDI key that it should be.
+        pitch: the intended MIDI key.
     """
     part = audio[BEGIN : BEGIN + COUNT]
     spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), SIZE))
@@ -56,7 +58,7 @@ def find_cents(audio: Audio, pitch: int) -> float:
 
 
 def _peak(spectrum: NDArray[np.float64], hertz: float) -> tuple[float, float]:
-    """The strength of the strongest peak near a frequency, and its distance in cents."""
+    """The magnitude of the strongest peak near a frequency, and its distance in cents."""
     low, high = (round(hertz * 2 ** (side * NEAR / 12) * SIZE / SAMPLE_RATE) for side in (-1, 1))
     if high >= len(spectrum):
         return 0.0, 0.0

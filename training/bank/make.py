@@ -1,4 +1,4 @@
-"""Records every instrument and writes the bank: a zip of Ogg Vorbis files and an index.
+"""Records all instruments and writes the bank: a zip of Ogg Vorbis files and an index.
 
 apt-get install -y fluidr3mono-gm-soundfont fluidsynth
 python -m training.bank.make
@@ -24,7 +24,7 @@ from worker.engine.sampler.loudness import power
 
 BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
 PEAK = 0.9
-# So loud are notes when they are played at their gain: their loudest 64 ms have this root mean square.
+# The root mean square of a note's loudest 64 ms, after its gain.
 LEVEL = 0.1
 WINDOW = 2048
 STRIKE_VELOCITY = 110
@@ -36,7 +36,7 @@ Audio = NDArray[np.float32]
 
 
 class Writer:
-    """Collects samples, then writes the zip."""
+    """Collects samples and writes the zip."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ class Writer:
     def add_note(
         self, name: str, root: int, layer: int, audio: Audio, *, sustained: bool = True, tuned: bool = False
     ) -> None:
-        """Take a note; a sustained one gets its loop, and one that is not tuned is."""
+        """Add a note. Finds the loop of sustained notes, and the tuning unless the note is `tuned`."""
         audio = trim(clean(audio))
         loop = find_loop(audio) if sustained else None
         if loop is not None and loop[2] < 0.7:
@@ -63,7 +63,7 @@ class Writer:
         self.notes.setdefault(name, []).append(entry)
 
     def add_hit(self, kit: str, piece: str, audio: Audio, loops: bool = False) -> None:
-        """Take a hit; its peak is 1 when it is played."""
+        """Add a hit. Its gain makes its peak 1."""
         entry = self._store(f"{kit}/{piece}.ogg", audio if loops else fade(trim(clean(audio)), 0.05))
         entry["gain"] = round(entry["gain"] / float(np.max(np.abs(audio))), 5)
         self.hits.setdefault(kit, {})[piece] = entry | {"loop": [SAMPLE_RATE, len(audio)] if loops else None}
@@ -86,19 +86,19 @@ class Writer:
 
 
 def clean(audio: Audio) -> Audio:
-    """Without what is too low to be heard, which a room would keep."""
+    """Remove inaudible low frequencies, which the reverb would keep."""
     low_cut = butter(2, 26, "high", fs=SAMPLE_RATE, output="sos")
     return np.asarray(sosfilt(low_cut, audio), np.float32)
 
 
 def trim(audio: Audio) -> Audio:
-    """Without the silence before and after."""
+    """Remove the silence before and after the sound."""
     heard = np.flatnonzero(np.abs(audio) > 0.001 * np.max(np.abs(audio)))
     return audio[max(0, heard[0] - 8) : heard[-1] + 1].copy()
 
 
 def fade(audio: Audio, seconds: float) -> Audio:
-    """The end fades to nothing."""
+    """Fade the end out."""
     count = min(len(audio), round(seconds * SAMPLE_RATE))
     audio = audio.copy()
     audio[len(audio) - count :] *= np.linspace(1, 0, count, dtype=np.float32) ** 2
@@ -106,7 +106,7 @@ def fade(audio: Audio, seconds: float) -> Audio:
 
 
 def loudest(audio: Audio) -> float:
-    """The weighted root mean square of the loudest window."""
+    """The K-weighted root mean square of the loudest window."""
     starts = range(0, max(1, len(audio) - WINDOW), WINDOW // 2)
     padded = np.pad(audio, (0, WINDOW))
     return float(np.sqrt(max(power(padded[start : start + WINDOW]) for start in starts)))

@@ -1,4 +1,4 @@
-"""What is taken from the sound font: presets, their range, and the keys of its drum kits."""
+"""The presets and drum keys that are recorded from the sound font."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ class Preset:
     """A melodic instrument.
 
     Attributes:
-        program: General MIDI's number, from 0.
-        lowest: the first root, a MIDI key; the others follow every `interval` semitones.
-        highest: no root is above.
-        seconds: how long a sample is.
-        sustained: whether it is looped; the others die away within their seconds.
+        program: General MIDI program, from 0.
+        lowest: the lowest root, a MIDI key; the others follow every `interval` semitones.
+        highest: upper bound of the roots.
+        seconds: length of a sample.
+        sustained: whether samples are looped; others decay within `seconds`.
         velocities: MIDI velocities of the layers, soft first.
-        bank: of the sound font.
-        interval: semitones from root to root.
+        bank: bank number in the sound font.
+        interval: semitones between roots.
     """
 
     program: int
@@ -32,7 +32,7 @@ class Preset:
         return range(self.lowest, self.highest + 1, self.interval)
 
 
-# The presets share a name where the lowest keys of an instrument come from another one.
+# Two presets share a name if an instrument's lowest keys come from another preset.
 PRESETS: dict[str, tuple[Preset, ...]] = {
     "piano": (Preset(0, 24, 94, 4.5, velocities=(64, 108)),),
     "electric piano": (Preset(4, 28, 88, 4.0, velocities=(60, 108)),),
@@ -65,13 +65,13 @@ PRESETS: dict[str, tuple[Preset, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A thing that is hit.
+    """A kit piece.
 
     Attributes:
-        program: of the kit, or of the melodic preset if `bank` says so.
-        key: the MIDI key it lies on.
-        seconds: how long it rings at most.
-        bank: 128 is the kits'.
+        program: the kit, or a melodic preset if `bank` is not 128.
+        key: its MIDI key.
+        seconds: its maximum length.
+        bank: 128 is the bank of the drum kits.
     """
 
     program: int
@@ -92,7 +92,7 @@ def _kit(program: int, clap_or_rim: int = 37) -> dict[str, Strike]:
     }
 
 
-# The electronic kit and vinyl crackle are synthesised: training/bank/electronic.py. Timpani are a `Preset`.
+# The electronic drum kit and vinyl crackle are in training/bank/synthesis.py. Timpani are a `Preset`.
 STRIKES: dict[str, dict[str, Strike]] = {
     "drums/acoustic": _kit(0),
     "drums/brushes": _kit(40),

@@ -1,4 +1,4 @@
-"""Plays keys of a sound font one by one, with FluidSynth (https://www.fluidsynth.org)."""
+"""Records single keys of a sound font with FluidSynth (https://www.fluidsynth.org)."""
 
 import subprocess
 import tempfile
@@ -22,7 +22,7 @@ from worker.engine.sampler.midi_file import (
 )
 
 SAMPLE_RATE = 32000
-# Of the Debian package fluidr3mono-gm-soundfont; licensed under the MIT licence.
+# From the Debian package fluidr3mono-gm-soundfont, under the MIT licence.
 SOUNDFONT = Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3")
 LICENCE = Path("/usr/share/doc/fluidr3mono-gm-soundfont/copyright")
 BEATS_PER_SECOND = 2
@@ -34,7 +34,7 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key that is held for some seconds at a MIDI velocity. See `Preset` for `bank` and `program`."""
+    """A key held for some seconds at a MIDI velocity. See `Preset` for `bank` and `program`."""
 
     bank: int
     program: int
@@ -44,11 +44,11 @@ class HeldKey:
 
 
 def record(keys: Sequence[HeldKey]) -> list[Audio]:
-    """Hear each key alone: mono, float32, as many seconds as it is held.
+    """Record each key: mono, float32, for as long as it is held.
 
     Raises:
         subprocess.CalledProcessError: if FluidSynth fails.
-        FileNotFoundError: if it, or the sound font, is not installed.
+        FileNotFoundError: if FluidSynth is not installed.
     """
     starts = np.cumsum([0.0] + [np.ceil(key.seconds) + TAIL for key in keys])
     with tempfile.TemporaryDirectory() as folder:

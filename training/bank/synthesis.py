@@ -1,4 +1,4 @@
-"""The instruments that are synthesised: synthesizers, a drum machine and vinyl crackle."""
+"""The synthesized instruments: synthesizers (additive, so without aliasing), a drum machine and vinyl crackle."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from training.bank.soundfont import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
 Sound = NDArray[np.float64]
-# The amplitude of a partial: of its number and its frequency in hertz.
+# The amplitude of a partial, as a function of its number and its frequency in hertz.
 Spectrum = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 HIGHEST = 14000.0
 
 
 def synthesizer(pitch: int) -> Audio:
-    """Three saws a few cents apart, bright at first: a lead that is a pluck too."""
+    """Three saws a few cents apart with a bright attack, for leads and plucks."""
     hertz, time = _hertz(pitch), _time(3.0)
     bright = _voices(hertz, time, (-8, 0, 7), _saw(max(9000.0, 6 * hertz)))
     dark = _voices(hertz, time, (-8, 0, 7), _saw(max(1800.0, 3 * hertz)))
@@ -25,7 +25,7 @@ def synthesizer(pitch: int) -> Audio:
 
 
 def pads(pitch: int) -> Audio:
-    """Five soft saws wide apart, and an octave above; they swell."""
+    """Five soft, widely detuned saws and an octave above, with a slow attack."""
     hertz, time = _hertz(pitch), _time(4.2)
     body = _voices(hertz, time, (-14, -6, 0, 5, 13), _saw(max(1100.0, 2.5 * hertz)))
     air = _voices(2 * hertz, time, (-9, 10), _saw(max(2600.0, 3 * hertz)))
@@ -33,7 +33,7 @@ def pads(pitch: int) -> Audio:
 
 
 def synth_bass(pitch: int) -> Audio:
-    """A saw and a square below a filter that closes, over a sine."""
+    """Two saws behind a closing filter, over a sine."""
     hertz, time = _hertz(pitch), _time(2.4)
     open_saw = _voices(hertz, time, (-5, 4), _saw(max(3200.0, 8 * hertz)))
     closed = _voices(hertz, time, (-5, 4), _saw(max(500.0, 4 * hertz)))
@@ -42,7 +42,7 @@ def synth_bass(pitch: int) -> Audio:
 
 
 def _saw(cutoff: float) -> Spectrum:
-    """A saw behind a low pass of two poles."""
+    """A saw behind a two-pole low-pass filter."""
     return lambda number, hertz: 1 / number / (1 + (hertz / cutoff) ** 4) ** 0.5
 
 
@@ -68,7 +68,7 @@ def _hertz(pitch: int) -> float:
 
 
 def electronic_kit() -> dict[str, Audio]:
-    """The pieces of a drum machine: float32, mono."""
+    """The kit pieces of a drum machine: float32, mono."""
     pieces = {
         "kick": _kick(),
         "snare": _snare(),
@@ -82,7 +82,7 @@ def electronic_kit() -> dict[str, Audio]:
 
 
 def crackle(seconds: float = 6.0) -> Audio:
-    """Dust on a record: few clicks, many faint ones, and the hiss below; it may go round."""
+    """Vinyl crackle: few loud clicks, many faint ones, and hiss. It can be looped."""
     random = np.random.default_rng(78)
     count = round(seconds * SAMPLE_RATE)
     clicks = np.zeros(count)
@@ -94,7 +94,7 @@ def crackle(seconds: float = 6.0) -> Audio:
 
 
 def worn(sound: Audio) -> Audio:
-    """As a drum sounds from an old record: nothing bright, and a little too loud for the tape."""
+    """A lo-fi version of a drum: low-passed and slightly saturated."""
     soft = sosfilt(butter(2, 5200, "low", fs=SAMPLE_RATE, output="sos"), sound / np.max(np.abs(sound)))
     return np.asarray(np.tanh(1.8 * soft), np.float32)
 
@@ -122,7 +122,7 @@ def _clap() -> Sound:
 
 
 def _metal(seconds: float, decay: float, lowest: float) -> Sound:
-    """Six squares that fit no scale, as in the machines of 1980, and noise; only what is high is left."""
+    """Six inharmonic squares, as in drum machines of 1980, with noise and a high band-pass."""
     time = _time(seconds)
     squares = sum(np.sign(np.sin(2 * np.pi * hertz * time)) for hertz in (205.3, 304.4, 369.6, 522.7, 800.0, 1204.0))
     sound = _band(np.asarray(squares) / 6 + 0.6 * _noise(len(time)), lowest, 14500)

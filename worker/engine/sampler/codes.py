@@ -184,7 +184,7 @@ def readable() -> NDArray[np.bool_]:
         if stream in PIECES:
             row[FIRST :: 1 << len(PIECES[stream])] = (
                 stream is Stream.PERCUSSION
-            )  # no kit piece switches the crackle off
+            )  # crackle off
             row[FIRST + _events(stream) :] = False
     return table
 

@@ -12,7 +12,7 @@ class AudioInputError(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This model writes scores and cannot encode audio: use an EnCodec model to continue a recording."
+            "This model writes scores and cannot encode audio. To continue a recording, use an EnCodec model."
         )
 
 

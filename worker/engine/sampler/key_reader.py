@@ -107,7 +107,7 @@ def _is_meant(match: re.Match[str]) -> bool:
 
 
 def _is_named(match: re.Match[str]) -> bool:
-    """Whether the letter after "key" is a tonic; it is not in "the key of a love song" or "the key is a strong beat"."""
+    """Whether the letter after "key" is a tonic: not in "the key of a love song" or "the key is a strong beat"."""
     article = match[2] in "aA" and (match[3] or " flat").strip(" -").lower() in ("sharp", "flat")
     sure = match["sure"] is not None and not article
     return sure or _PHRASE_ENDS.match(match.string, match.end()) is not None
