@@ -1,4 +1,4 @@
-"""Endless captioned pieces to train the starter on: music by rule, words by template."""
+"""Generates captioned pieces to train the starter on: the music by rules, the captions from templates."""
 
 from training.music.captions import Split
 from training.music.piece import Piece, make_piece

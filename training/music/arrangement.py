@@ -1,4 +1,4 @@
-"""Who plays in which section. Arrangements are data: data/arrangements.json, with a letter for each stream."""
+"""Chooses the streams of each section, from data/arrangements.json, which has a letter for each stream."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from worker.engine.sampler.score import Section
 LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
 _HARMONIC = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
 _FULL = (Section.VERSE, Section.CHORUS)
-# Sections that need no chords: a beat alone carries them.
+# Sections that need no chords, since a beat is enough.
 _BARE = (Section.INTRO, Section.BREAK, Section.OUTRO)
 
 
@@ -31,9 +31,9 @@ def arrange(
     featured: Streams,
     source: random.Random,
 ) -> list[Streams]:
-    """The streams of each section; sections of a kind are played alike, and everybody plays somewhere.
+    """The streams of each section. Sections of the same kind have the same streams, and each stream plays somewhere.
 
-    Those who are `featured` play from the first verse on, so that a short clip has them too.
+    `featured` streams play in all verses and choruses, so that a short excerpt has them too.
     """
     chosen: dict[Section, Streams] = {}
     for section in sorted({section for section, _ in form}):
@@ -51,7 +51,7 @@ def _of(name: str, section: Section, parts: dict[Stream, tuple[str, ...]], sourc
 
 
 def _one_hand(streams: Streams, section: Section, parts: dict[Stream, tuple[str, ...]]) -> Streams:
-    """A player who has both chords and arpeggios picks in the quiet sections and strums in the others."""
+    """An instrument with both chords and arpeggios plays arpeggios in quiet sections, chords in the others."""
     if parts.get(Stream.CHORDS) != parts.get(Stream.ARPEGGIO) or not {Stream.CHORDS, Stream.ARPEGGIO} & streams:
         return streams
     loud = section in (Section.CHORUS, Section.BRIDGE)
@@ -59,7 +59,7 @@ def _one_hand(streams: Streams, section: Section, parts: dict[Stream, tuple[str,
 
 
 def _with_carrier(streams: Streams, section: Section, parts: dict[Stream, tuple[str, ...]]) -> Streams:
-    """No section is left to those who pause within it, and none that matters is without its chords."""
+    """Add a stream if a section would have no chords, or only streams that pause within it."""
     harmonic = [stream for stream in _HARMONIC if stream in parts]
     if streams & set(harmonic) or (Stream.DRUMS in streams and (section in _BARE or not harmonic)):
         return streams

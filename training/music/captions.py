@@ -1,4 +1,7 @@
-"""Captions as people write them: a sentence, tags, or what the prompt builder makes of its fields."""
+"""Writes captions: a sentence, tags, or the prompt builder's output.
+
+Words are data. Names and their synonyms are common to both splits; the wordings around them are not.
+"""
 
 import random
 import re
@@ -16,7 +19,7 @@ Split = Literal["train", "test"]
 
 
 class Synonyms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What people call the vocabulary's words; a word that is listed twice is used twice as often."""
+    """Synonyms of the vocabulary's words; a word listed twice is used twice as often."""
 
     genres: dict[str, tuple[str, ...]]
     moods: dict[str, tuple[str, ...]]
@@ -25,10 +28,11 @@ class Synonyms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Phrases for each part of a caption, and frames that say which part stands where.
+    """Phrases for each part of a caption, and frames that order the parts.
 
     Attributes:
-        tags: how many captions are a list of phrases; `builder`: how many are the prompt builder's own sentence.
+        tags: share of captions that are a list of phrases.
+        builder: share of captions that are the prompt builder's output.
     """
 
     frames: tuple[str, ...]
@@ -86,14 +90,14 @@ _MODES = {False: ("major", "major", "major", "maj"), True: ("minor", "minor", "m
 _SLOT = re.compile(r"\{(\w+)\}")
 _LOWER, _UPPER, _TYPO, _FLOURISH = 0.3, 0.03, 0.04, 0.25
 _AHEAD = 0.7
-# Wordings of a solo that stand before a noun; the others follow it.
+# Wordings of a solo that precede the noun; the others follow it.
 _SOLO_AHEAD = re.compile(r"^(solo|unaccompanied|a cappella|a lone) | solo$")
 _PLAYED = ("beat", "beats")
 _SLOW = ("very slow", "slow")
 
 
 def write_caption(spec: Spec, split: Split, source: random.Random) -> str:
-    """A caption that says all of a spec, and nothing else about the music."""
+    """Write a caption that states exactly what a spec holds."""
     words = wording(split)
     draw = source.random()
     if draw < words.builder and not spec.solo:
@@ -106,12 +110,12 @@ def write_caption(spec: Spec, split: Split, source: random.Random) -> str:
 
 
 def _built(spec: Spec, words: Wording, source: random.Random) -> str:
-    """The prompt builder's sentence; what it has no field for is free text."""
+    """The prompt builder's sentence; properties without a field become free text."""
     rest = [
         part for part in (_key(spec, words, source), _meter(spec, words, source), *_buts(spec, words, source)) if part
     ]
     if not (spec.genre or spec.tempo_word or spec.bpm or spec.mood or spec.instruments or rest):
-        raise ValueError("A spec that asks for nothing")
+        raise ValueError("The spec is empty: it must state at least one property")
     tempo = spec.tempo_word or (f"{spec.bpm} BPM" if spec.bpm else None)
     components = PromptComponents(
         genre=spec.genre, tempo=tempo, mood=spec.mood, instruments=spec.instruments, custom_text=", ".join(rest)
@@ -137,7 +141,7 @@ def _tags(spec: Spec, words: Wording, source: random.Random) -> str:
 
 
 def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
-    """A frame, its slots filled; those that the spec says nothing for close up."""
+    """A frame with its slots filled; empty slots are closed up."""
     tempo_ahead = bool(spec.tempo_word) and source.random() < _AHEAD
     mood_ahead = source.random() < _AHEAD
     waltz = spec.beats == 3 and source.random() < 0.4
@@ -169,7 +173,7 @@ def _adjectives(spec: Spec, tempo_ahead: bool, mood_ahead: bool, source: random.
 
 
 def _noun(spec: Spec, words: Wording, waltz: bool, source: random.Random) -> list[str]:
-    """What it is called; a genre can stand alone, and no beat is asked for where drums are refused."""
+    """The noun for the music. A genre needs none, and "beat" is excluded without drums."""
     if waltz:
         return [source.choice(words.waltz)]
     if spec.genre and source.random() < 0.15:
@@ -203,7 +207,7 @@ def _key(spec: Spec, words: Wording, source: random.Random) -> str:
 
 
 def key_name(key: int, minor: bool, source: random.Random) -> str:
-    """`F# minor`, or another way to write it."""
+    """A key's name, such as `F# minor`, in a random spelling."""
     return f"{source.choice(KEY_NAMES[key])} {source.choice(_MODES[minor])}"
 
 
@@ -218,7 +222,7 @@ def _names(spec: Spec, source: random.Random) -> list[str]:
 
 
 def _with(spec: Spec, words: Wording, source: random.Random) -> str:
-    """The instruments, as a list with its last comma replaced."""
+    """The instruments as a list, with a conjunction before the last."""
     if not spec.instruments:
         return ""
     *others, last = _names(spec, source)
@@ -233,7 +237,7 @@ def _solo(spec: Spec, words: Wording, source: random.Random) -> str:
 
 
 def _buts(spec: Spec, words: Wording, source: random.Random) -> list[str]:
-    """What is asked for or refused beside the list of instruments."""
+    """Requests and refusals of drums and bass."""
     named = set(spec.instruments)
     parts = []
     if spec.drums is not None and not named & set(KIT_WORDS):

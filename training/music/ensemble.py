@@ -1,4 +1,4 @@
-"""Who plays what: from a caption's instruments, or a genre's usual ones, to the streams of a score."""
+"""Assigns a caption's instruments, or a genre's usual ones, to the streams of a score."""
 
 import random
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SETS = ("percussion", "congas", "timpani", "vinyl crackle")
 BASSES = ("bass guitar", "synth bass", "double bass")
 _USUAL = {genre.name: genre.instruments for genre in VOCABULARY.genres}
 
-# Where an instrument is put first, next, ...; a style's `roles` come before.
+# The preferred streams of each instrument, in order; a style's `roles` come before.
 _PREFERRED: dict[str, tuple[Stream, ...]] = {
     "piano": (C, L, A, B, P),
     "electric piano": (C, A, P, B),
@@ -44,12 +44,12 @@ _LOW_PLAYERS = ("piano", "cello", "strings", "organ", "electric piano", "brass")
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The players.
+    """The instruments of a piece.
 
     Attributes:
-        parts: the instruments of each stream, which take turns; of drums and percussion the kits.
-        guests: instruments that the caption does not name although it names one.
-        featured: the streams of those that it names, and of a beat or a bass that it asks for.
+        parts: the instruments or kits of each stream, which take turns.
+        guests: instruments that accompany those that the caption names.
+        featured: the streams of the named instruments, and of requested drums or bass.
     """
 
     parts: dict[Stream, tuple[str, ...]]
@@ -58,7 +58,7 @@ class Ensemble:
 
 
 def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
-    """The players of a piece. What is named plays; one that is named alone, and not solo, has up to two guests."""
+    """Choose the instruments of a piece: all named ones, and up to two guests for a single one that is not solo."""
     members = list(spec.instruments) or _usual(spec, style, source)
     guests = _guests(spec, style, source) if spec.instruments and not spec.solo else []
     parts = _seats(members + guests, style, bass=spec.bass is not False)
@@ -70,7 +70,7 @@ def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
 
 
 def _usual(spec: Spec, style: Style, source: random.Random) -> list[str]:
-    """The genre's own, and what is asked for beside them."""
+    """The genre's instruments, and requested drums or bass."""
     extras = [name for name, chance in style.extras.items() if source.random() < chance]
     members = [name for name in [*_USUAL[style.name], *extras] if _welcome(name, spec)]
     return [*members, *_asked(members, spec, style)]
@@ -83,7 +83,7 @@ def _welcome(name: str, spec: Spec) -> bool:
 
 
 def _asked(members: list[str], spec: Spec, style: Style) -> list[str]:
-    """Drums and a bass that the caption wants and nobody plays yet."""
+    """Requested drums and bass that no instrument in `members` covers."""
     asked = []
     if spec.drums and not set(KIT_WORDS) & set(members):
         asked.append("drum machine" if style.kits[0] == "electronic" else "drums")
@@ -97,7 +97,7 @@ def _bass_of(style: Style) -> str:
 
 
 def _guests(spec: Spec, style: Style, source: random.Random) -> list[str]:
-    """Company for an instrument that is named alone: chords if it has none, then a bass or drums."""
+    """Guests for a single named instrument: chords if it plays none, then a bass or drums."""
     asked = _asked(list(spec.instruments), spec, style)
     if len(spec.instruments) > 1:
         return asked
@@ -115,7 +115,7 @@ def _guests(spec: Spec, style: Style, source: random.Random) -> list[str]:
 
 
 def _seats(members: list[str], style: Style, *, bass: bool) -> dict[Stream, tuple[str, ...]]:
-    """One stream for each melodic instrument, the least flexible first; who finds none free takes turns."""
+    """Assign a stream to each melodic instrument, the least flexible first. Instruments may share a stream."""
     seats: dict[Stream, tuple[str, ...]] = {}
     melodic = [name for name in members if name in _PREFERRED]
     for name in sorted(melodic, key=lambda name: len(_wishes(name, style, bass=bass))):
@@ -132,7 +132,7 @@ def _wishes(name: str, style: Style, *, bass: bool) -> tuple[Stream, ...]:
 
 
 def _double(parts: dict[Stream, tuple[str, ...]], members: list[str], spec: Spec, source: random.Random) -> None:
-    """Players who can take a second part do, where one is missing: a pianist's left hand, a guitarist's solo."""
+    """Fill missing parts with instruments that can play a second one, such as a piano's left hand."""
     melodic = [name for name in members if name in _PREFERRED]
     most = 3 if len(melodic) == 1 else 2
     for stream in (C, P, A, L, B):
@@ -147,14 +147,14 @@ def _double(parts: dict[Stream, tuple[str, ...]], members: list[str], spec: Spec
 
 
 def _can_double(name: str, stream: Stream) -> bool:
-    """Bows and horns have one voice, so that they hold no chords; a low part needs a low instrument."""
+    """Whether an instrument can play a stream: monophonic ones hold no chords, and the bass needs a low register."""
     if stream is P:
         return P in _PREFERRED[name] and name != "cello"
     return name in INSTRUMENTS[stream] and (stream is not B or name in _LOW_PLAYERS)
 
 
 def _second_voice(parts: dict[Stream, tuple[str, ...]]) -> None:
-    """Where only melody instruments play, the last of them accompanies the others."""
+    """If only melody instruments play, the last of them accompanies the others."""
     *first, last = parts.get(L, ("",))
     if first and last in INSTRUMENTS[P]:
         parts[L], parts[P] = tuple(first), (last,)
@@ -165,7 +165,7 @@ def _load(parts: dict[Stream, tuple[str, ...]], name: str) -> int:
 
 
 def _kits(members: list[str], style: Style, source: random.Random) -> dict[Stream, tuple[str, ...]]:
-    """Kits for the words: a drum machine is the electronic kit, drums are any other."""
+    """The kits for the vocabulary's words: "drum machine" is the electronic kit, "drums" any other."""
     kits: dict[Stream, tuple[str, ...]] = {}
     acoustic = [kit for kit in style.kits if kit != "electronic"] or ["hard"]
     drums = {"drums": source.choice(acoustic), "drum machine": "electronic"}

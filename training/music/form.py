@@ -1,4 +1,4 @@
-"""The bars of a piece: their sections, chords, energy, and who plays in them."""
+"""The bars of a piece: their sections, chords, energy and streams."""
 
 import random
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Bar:
 
     Attributes:
         index: from 0; `start` is its first step.
-        section: what part of the piece it is in.
-        place: its place in the section of `length` bars.
-        theme: whose material it has: 0 of verses, 1 of choruses, 2 of bridges.
-        level: energy, 0 to 2.
-        chords: by the step within the bar on which they begin.
-        streams: who plays.
+        section: the section that it belongs to.
+        place: its index in the section, which has `length` bars.
+        theme: index of its theme: 0 for verses, 1 for choruses, 2 for bridges.
+        level: energy level, 0 to 2.
+        chords: the chords, each with the step of the bar on which it begins.
+        streams: the streams that play.
     """
 
     index: int
@@ -40,18 +40,18 @@ class Bar:
 
     @property
     def is_last(self) -> bool:
-        """Whether the section ends with it."""
+        """Whether it is the section's last bar."""
         return self.place == self.length - 1
 
     @property
     def fill(self) -> bool:
-        """Whether drums end the section with a fill."""
+        """Whether the drums play a fill."""
         drums = Stream.DRUMS in self.streams
         return self.is_last and drums and self.length >= 4 and self.section is not Section.OUTRO
 
     @property
     def arrives(self) -> bool:
-        """Whether a new section begins with weight."""
+        """Whether a verse or chorus begins, so that the drums play a crash."""
         return self.place == 0 and self.index > 0 and self.section in (Section.VERSE, Section.CHORUS)
 
     def chord_at(self, step: int) -> Degree:
@@ -66,7 +66,7 @@ def _forms() -> dict[str, list[str]]:
 
 
 def choose_form(name: str, source: random.Random) -> list[tuple[Section, int]]:
-    """Sections and their lengths in bars."""
+    """Draw a form: sections and their lengths in bars."""
     words = source.choice(_forms()[name]).split()
     return [
         (Section[word.rstrip("0123456789").upper()], int(word.lstrip("abcdefghijklmnopqrstuvwxyz"))) for word in words

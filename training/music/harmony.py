@@ -1,4 +1,4 @@
-"""Chords by their degree of the scale, as musicians write them: `I`, `ii7`, `bVII`, `Imaj7`, `i5`."""
+"""Chords as Roman numerals: `I`, `ii7`, `bVII`, `Imaj7`, `i5`."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ BLUES = (0, 3, 5, 6, 7, 10)
 
 @dataclass(frozen=True, slots=True)
 class Degree:
-    """A chord relative to the tonic: `semitones` above it stands its root."""
+    """A chord relative to the tonic; its root is `semitones` above it."""
 
     semitones: int
     quality: Quality
@@ -43,10 +43,10 @@ class Degree:
 
 @cache
 def degree(numeral: str) -> Degree:
-    """Read a numeral; degrees count from the major scale in minor keys too, so that C minor's E flat is `bIII`.
+    """Parse a Roman numeral. Degrees refer to the major scale in minor keys too: C minor's E flat is `bIII`.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if the numeral is invalid.
     """
     match = _NUMERAL.match(numeral)
     if not match:
@@ -59,16 +59,16 @@ def degree(numeral: str) -> Degree:
 
 @cache
 def progression(text: str) -> tuple[tuple[Degree, ...], ...]:
-    """Bars of chords: spaces part bars, a comma parts the two halves of one."""
+    """Parse a progression: spaces separate bars, a comma the two halves of a bar."""
     return tuple(tuple(degree(numeral) for numeral in bar.split(",")) for bar in text.split())
 
 
 @cache
 def chord_scale(chord: Degree, minor: bool) -> tuple[int, ...]:
-    """What can be sung over a chord: the key's scale, bent where the chord leaves it.
+    """The scale over a chord: the key's scale, adapted to chord tones outside of it.
 
-    A major third that is not in the scale is a leading tone, so the note below it gives way; all else that is not
-    in it is a flattened note, and the one above gives way.
+    A major third outside of the scale is a leading tone and replaces the note below; any other chord tone outside of
+    the scale is a flattened note and replaces the note above.
     """
     tones, scale = chord.tones, set(MINOR_SCALE if minor else MAJOR_SCALE)
     for index, tone in enumerate(tones):

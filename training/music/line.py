@@ -1,4 +1,4 @@
-"""The events of one stream while they are written."""
+"""Collects the events of one stream."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from worker.engine.sampler.score import Event, Stop
 
 
 class Line:
-    """Events by step, written in order. Only what sounds is stopped."""
+    """Events by step, added in order. A stop without a sounding note is ignored."""
 
     def __init__(self) -> None:
         self.events: dict[int, Event] = {}
@@ -24,16 +24,16 @@ class Line:
             self._sounds = False
 
     def stop_within(self, step: int) -> None:
-        """Stop what was played before this step, even if later notes are written already."""
+        """Add a stop before later notes that exist already."""
         self.events.setdefault(step, Stop())
 
 
 def each_bar(
     bars: Sequence[Bar], stream: Stream, names: tuple[str, ...], line: Line
 ) -> Iterator[tuple[Bar, str, Bar | None]]:
-    """The bars in which a stream plays, who plays it there, and the bar after; where it pauses, it is stopped.
+    """Yield each bar in which a stream plays, its instrument there, and the next bar. Stops the line where it pauses.
 
-    Several players take turns, four bars each.
+    Several instruments take turns, four bars each.
     """
     turn, group = -1, -1
     for bar, following in zip(bars, [*bars[1:], None], strict=True):

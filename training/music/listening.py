@@ -1,16 +1,16 @@
-"""What is heard in a score, in the vocabulary's words."""
+"""Lists the instruments of a score in the vocabulary's words."""
 
 from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.score import Chord, Event, Hits, Note, Score
 
 _TOMS = {"high_tom", "low_tom"}
-# The sets that a drummer's toms are taken from.
+# The percussion kits that a drum kit's toms come from.
 _TOM_SETS = ("percussion", "electronic")
 _OWN_WORD = ("congas", "timpani", CRACKLE)
 
 
 def heard(score: Score) -> frozenset[str]:
-    """The instruments that sound in a score. Toms beside drums belong to the drums."""
+    """The instruments that sound in a score. Toms next to drums count as drums."""
     drums = bool(score.events.get(Stream.DRUMS))
     words = (_word(stream, event, drums) for stream, row in score.events.items() for event in row.values())
     return frozenset(word for word in words if word)

@@ -1,7 +1,7 @@
-"""Rows of sixteenths as text, one letter a step, for one bar or two.
+"""Patterns: rows of sixteenth notes as text, one letter per step, for one or two bars.
 
-`-` goes on, `.` is silence. A bass has its letters in players/bass.py; chords are struck by `X` (hard), `x` and `o`
-(soft); arpeggios name notes of the chord, `0` is the lowest; drums are `X`, `x` and `g` (a ghost).
+`-` holds, `.` is silence. players/bass.py explains the letters of the bass. Chords have `X` (hard), `x` and `o` (soft);
+arpeggios have the index of the chord's note, `0` is the lowest; drums have `X`, `x` and `g` (ghost note).
 """
 
 import random
@@ -17,7 +17,7 @@ _STEPS = 16
 
 
 def bar_of(row: str, place: int, steps: int) -> str:
-    """The bar of a pattern that is due; a waltz leaves out the last beat of a pattern that was not made for it."""
+    """The bar of a pattern at a place of the section. A waltz drops the last beat of a pattern for four beats."""
     own = steps if len(row) % steps == 0 and len(row) <= 2 * steps else _STEPS
     bars = len(row) // own
     start = place % bars * own
@@ -25,13 +25,13 @@ def bar_of(row: str, place: int, steps: int) -> str:
 
 
 def made_for(pattern: str | Rows, steps: int) -> bool:
-    """Whether a pattern has bars of so many steps."""
+    """Whether a pattern has bars of this many steps."""
     row = pattern if isinstance(pattern, str) else next(iter(pattern.values()))
     return len(row) in (steps, 2 * steps)
 
 
 class Repertoire:
-    """The patterns of a part in one piece: for each level one to repeat, and another for every fourth bar."""
+    """The patterns of a part in one piece: for each energy level one to repeat, and one for every fourth bar."""
 
     def __init__(self, levels: Sequence[Sequence[T]], steps: int, source: random.Random) -> None:
         self._steps, self._source = steps, source
@@ -47,20 +47,20 @@ class Repertoire:
         return self._levels[min(level, len(self._levels) - 1)]
 
     def due(self, bar: Bar, *, wander: bool = False) -> str | Rows:
-        """The pattern of a bar, whole."""
+        """The whole pattern for a bar; with `wander` a random one."""
         patterns = self._at_level(bar.level)
         if wander:
             return self._source.choice(patterns)
         return patterns[min(1, len(patterns) - 1)] if bar.place % 4 == 3 else patterns[0]
 
     def row(self, bar: Bar, *, wander: bool = False) -> str:
-        """The bar of a pattern of one row."""
+        """The row for a bar, from a pattern with one row."""
         pattern = self.due(bar, wander=wander)
         assert isinstance(pattern, str)
         return bar_of(pattern, bar.place, self._steps)
 
     def rows(self, bar: Bar) -> Rows:
-        """The bar of a groove."""
+        """The rows for a bar, from a groove."""
         pattern = self.due(bar)
         assert not isinstance(pattern, str)
         return {piece: bar_of(row, bar.place, self._steps) for piece, row in pattern.items()}

@@ -1,4 +1,4 @@
-"""A captioned piece, and the score that is written from its plan."""
+"""Makes captioned pieces, and writes the score of a plan."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from worker.engine.sampler.score import Event, Score, Section
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What was asked for, in words and in fields, and the music."""
+    """A caption, its fields and the music."""
 
     caption: str
     spec: Spec
@@ -28,16 +28,16 @@ class Piece:
 
 
 def make_piece(seed: int, split: Split = "train") -> Piece:
-    """The piece of a seed, the same everywhere. The splits word their captions differently, and share no piece."""
+    """Make the piece of a seed, deterministically. The splits share no pieces, and word their captions differently."""
     source = random.Random(2 * seed + (split == "test"))  # noqa: S311
     spec = draw_spec(source)
-    # Other words for the same music change the caption alone.
+    # A separate source, so that a change in the wordings does not change the music.
     caption = write_caption(spec, split, random.Random(f"{split} {seed}"))  # noqa: S311
     return Piece(caption, spec, write_score(make_plan(spec, source), source))
 
 
 def _play_low(plan: PiecePlan, source: random.Random) -> Line:
-    """A cello that has nobody to accompany has the melody."""
+    """A cello without other melodic instruments plays the melody."""
     melodic = set(plan.ensemble.parts) - {Stream.DRUMS, Stream.PERCUSSION}
     if melodic == {Stream.BASS} and plan.ensemble.parts[Stream.BASS] == ("cello",):
         return play_lead(plan, source, Stream.BASS)
@@ -55,7 +55,7 @@ _PLAYERS: dict[Stream, Callable[[PiecePlan, random.Random], Line]] = {
 
 
 def write_score(plan: PiecePlan, source: random.Random) -> Score:
-    """Every part of a plan, and the bar `END` after it."""
+    """Write all parts of a plan, and the bar `END` after them."""
     parts = plan.ensemble.parts
     events: dict[Stream, dict[int, Event]] = {
         stream: play(plan, source).events for stream, play in _PLAYERS.items() if stream in parts

@@ -89,7 +89,7 @@ def _header(spec: Spec, style: Style, mood: Mood | None, source: random.Random) 
 
 
 def _bpm(word: str | None, style: Style, mood: Mood | None, source: random.Random) -> int:
-    """A tempo of the style's where the word allows it."""
+    """A tempo in the style's range, restricted to that of the tempo word."""
     low, high = style.bpm
     if word:
         slowest, fastest = _TEMPOS[word]
@@ -102,7 +102,7 @@ def _bpm(word: str | None, style: Style, mood: Mood | None, source: random.Rando
 
 
 def _progressions(style: Style, mood: Mood | None, header: Header, source: random.Random) -> list[str]:
-    """For verses, choruses and bridges."""
+    """The chord progressions of verses, choruses and bridges."""
     own = list(style.in_minor if header.minor else style.major)
     source.shuffle(own)
     chosen = [own[index % len(own)] for index in range(3)]
@@ -113,7 +113,7 @@ def _progressions(style: Style, mood: Mood | None, header: Header, source: rando
 
 
 def _tonic(progressions: Sequence[str]) -> Degree:
-    """The chord to end on, as the piece plays it."""
+    """The final chord: the tonic as the piece plays it."""
     chords = [chord for text in progressions for bar in progression(text) for chord in bar]
     minor = any(numeral.startswith("i") for numeral in " ".join(progressions).split())
     return next((chord for chord in chords if chord.semitones == 0), degree("i" if minor else "I"))
@@ -122,7 +122,7 @@ def _tonic(progressions: Sequence[str]) -> Degree:
 def _bars(
     style: Style, mood: Mood | None, header: Header, ensemble: Ensemble, source: random.Random
 ) -> tuple[tuple[Bar, ...], Degree]:
-    """The form filled with chords, and the chord to end on."""
+    """The bars of the form with their chords, and the final chord."""
     form = choose_form(style.forms, source)
     streams = arrange(style.arrangement, form, ensemble.parts, ensemble.featured, source)
     progressions = _progressions(style, mood, header, source)

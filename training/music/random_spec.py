@@ -1,4 +1,4 @@
-"""What people ask for: any subset of genre, mood, tempo, key, meter and instruments."""
+"""Draws random specs: any subset of genre, mood, tempo, key, meter and instruments."""
 
 import random
 
@@ -13,7 +13,7 @@ _SOLO, _BEATS_ALONE, _PLAYERS_ONLY = 0.1, 0.015, 0.05
 
 
 def draw_spec(source: random.Random) -> Spec:
-    """A request; at least one thing is asked for."""
+    """Draw a spec that states at least one property."""
     while True:
         spec = _draw(source)
         if spec != Spec():
@@ -43,14 +43,14 @@ def _draw(source: random.Random) -> Spec:
 
 
 def _solo(source: random.Random) -> tuple[str, ...]:
-    """Pianists and guitarists play alone more often than others; so do drums."""
+    """A solo instrument; piano, guitar, drums and choir are more likely than others."""
     return (
         source.choice((*_SOLOISTS, "piano", "piano", "piano", "acoustic guitar", "acoustic guitar", "drums", "choir")),
     )
 
 
 def _instruments(usual: tuple[str, ...], source: random.Random) -> tuple[str, ...]:
-    """Up to four, most of them usual ones of the genre."""
+    """Up to four instruments, mostly from the genre's usual ones."""
     if source.random() < 0.45:
         return ()
     count = source.choices((1, 2, 3, 4), (25, 40, 25, 10))[0]
@@ -64,12 +64,12 @@ def _instruments(usual: tuple[str, ...], source: random.Random) -> tuple[str, ..
 
 
 def _clashes(name: str, chosen: list[str]) -> bool:
-    """Two basses, kits or percussion sets are asked for by nobody."""
+    """Whether the spec would have two basses, two drum kits or two percussion kits."""
     return any(name in group and set(group) & set(chosen) for group in (BASSES, KIT_WORDS, SETS))
 
 
 def _bpm(genre: str | None, source: random.Random) -> int:
-    """Mostly a tempo that the genre knows; any other may be asked for."""
+    """A tempo, usually in the genre's range."""
     if genre and source.random() < 0.65:
         return source.randint(*styles()[genre].bpm)
     return source.randint(40, 200)

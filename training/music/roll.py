@@ -1,4 +1,4 @@
-"""A score as text: a row for each stream, a column for each sixteenth."""
+"""Prints a score as a piano roll: a row for each stream, a column for each sixteenth note."""
 
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord, Event, Hits, Note, Quality, Score
@@ -31,7 +31,7 @@ _WIDTH = 4
 
 
 def print_roll(score: Score, first: int = 0, bars: int = 4) -> str:
-    """Some bars; `·` is nothing new, `|` a stop."""
+    """Format some bars; `·` is no event, `|` a stop."""
     header = score.header
     mode = "minor" if header.minor else "major"
     lines = [f"{header.bpm} bpm, {header.beats}/4, swing {header.swing}, {_NOTES[header.key]} {mode}"]

@@ -1,4 +1,4 @@
-"""How a genre is played, and what a mood changes. Both are data: data/genres and data/moods.json."""
+"""The style of each genre, and the changes that a mood makes, from data/genres and data/moods.json."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,29 +7,29 @@ from typing import Literal
 import msgspec
 
 Rows = dict[str, str]
-"""A groove: a row of sixteenths for each piece that is hit, by the piece's letter."""
+"""A groove: a row of sixteenth notes for each kit piece, by its letter."""
 
 Levels = tuple[tuple[str, ...], ...]
-"""Patterns for little, medium and high energy; a missing level is played as the one below it."""
+"""Patterns for low, medium and high energy; a missing level uses the one below it."""
 
 
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A genre's idioms; the letters of patterns are explained in training/music/pattern.py.
+    """A genre's idioms. training/music/pattern.py explains the letters of patterns.
 
     Attributes:
-        bpm: the usual tempos, both ends included.
-        minor: how often its pieces are in minor.
-        energy: its level when no mood changes it, 0 to 2.
-        waltz: how often its pieces have three beats.
+        bpm: the range of usual tempos, inclusive.
+        minor: probability of a minor key.
+        energy: energy level without a mood, 0 to 2.
+        waltz: probability of three beats a bar.
         swing: weights of the three swings.
-        major: progressions of its pieces in major, likewise `in_minor`.
-        colored: whether a mood may bring its own progressions.
+        major: chord progressions in major; `in_minor` are those in minor.
+        colored: whether a mood may replace progressions.
         melody: the scale of its melodies, as in `harmony.melody_scale`.
-        phrases: orders of a melody's bars, as in training/music/players/lead.py.
-        roles: where an instrument plays first here, by instrument: letters of streams, as in arrangement.py.
-        extras: what else may join the genre's usual instruments, and how often.
-        percussion: the set that plays "percussion" here.
-        wander: whether the bass takes another pattern in each bar, as walking basses do.
+        phrases: orders of a melody's motifs, as in training/music/players/lead.py.
+        roles: preferred streams by instrument: letters as in arrangement.py.
+        extras: probability of each additional instrument.
+        percussion: the kit for "percussion".
+        wander: whether the bass changes its pattern in each bar, as walking basses do.
     """
 
     name: str
@@ -65,23 +65,23 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def styles() -> dict[str, Style]:
-    """All styles by the genre's name."""
+    """All styles by genre."""
     folder = files("training.music").joinpath("data/genres")
     found = [msgspec.json.decode(file.read_bytes(), type=Style) for file in folder.iterdir()]
     return {style.name: style for style in sorted(found, key=lambda style: style.name)}
 
 
 class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to a style.
+    """A mood's changes to a style.
 
     Attributes:
-        energy: levels more or less than the style's own.
-        minor: how often in minor.
-        tempo: where in the style's range of tempos, 0 is its slow end and 1 its fast one.
-        register: the melody's place, -1 is lower, 1 higher.
+        energy: added to the style's energy level.
+        minor: probability of a minor key.
+        tempo: position in the style's range of tempos, from 0 (slow) to 1 (fast).
+        register: of the melody; -1 is lower, 1 higher.
         velocity: -1 is softer, 1 harder.
         articulation: how long notes are held.
-        color: progressions that have the mood, in major and in minor.
+        major: chord progressions with the mood in major; `in_minor` are those in minor.
     """
 
     name: str

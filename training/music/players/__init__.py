@@ -1,1 +1,1 @@
-"""Players: each writes the events of one stream from a plan."""
+"""Writes the events of each stream from a plan."""

@@ -1,4 +1,4 @@
-"""Arpeggios: the style's figure over the notes of the chord."""
+"""Arpeggios: the style's pattern on the notes of each chord."""
 
 import random
 
@@ -9,7 +9,7 @@ from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import HIGHEST_PITCH, Note
 
-# The lowest root of each instrument; a figure reaches at most two octaves above it.
+# The lowest root of each instrument; a pattern reaches at most two octaves above it.
 _LOWEST = {"acoustic guitar": 45, "electric guitar": 48, "piano": 52, "electric piano": 52, "harp": 50, "bells": 62}
 _OTHERS = 55
 
@@ -31,7 +31,7 @@ def play_arpeggio(plan: PiecePlan, source: random.Random) -> Line:
 
 
 def _pitch(index: int, chord: Degree, plan: PiecePlan, name: str) -> int:
-    """The chord's note of an index: 0 is the root, 3 the octave or the seventh, and so on upwards."""
+    """The chord's note with an index: 0 is the root, 3 the octave or the seventh, and so on."""
     lowest = _LOWEST.get(name, _OTHERS)
     tones = TONES[chord.quality]
     octave, tone = divmod(index, len(tones))

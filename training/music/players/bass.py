@@ -14,14 +14,14 @@ from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 
-# The lowest root of each instrument; the others of the octave are above it.
+# The lowest root of each instrument; all roots are within the octave above it.
 _LOWEST = {"bass guitar": 28, "double bass": 28, "synth bass": 26, "cello": 36, "timpani": 36, "distorted guitar": 28}
 _OTHERS = 31
 _LIMIT = 55
 
 
 def play_bass(plan: PiecePlan, source: random.Random) -> Line:
-    """A root on every change of chord, and the style's pattern between."""
+    """The style's pattern, with the root on every chord change."""
     line = Line()
     repertoire = Repertoire(plan.style.bass, plan.header.steps, source)
     loudness = max(0, min(2, 1 + plan.velocity))
@@ -41,7 +41,7 @@ def play_bass(plan: PiecePlan, source: random.Random) -> Line:
 
 
 def _rooted(bar: Bar, pattern: str) -> str:
-    """A change of chord within the bar is heard, whatever the pattern has there."""
+    """Put the root on chord changes within the bar."""
     letters = list(pattern)
     for step, _ in bar.chords[1:]:
         letters[step] = "R" if letters[step] != "." else "."

@@ -1,4 +1,4 @@
-"""Chords: comping in the rhythm of the style, and pads that lie under it."""
+"""Chords: comping in the style's rhythm, and pads."""
 
 import random
 
@@ -26,7 +26,7 @@ def play_comping(plan: PiecePlan, source: random.Random) -> Line:
 
 
 def play_pad(plan: PiecePlan, _source: random.Random) -> Line:
-    """Each chord held; alone it moves in half notes, as a choir does."""
+    """Held chords; without other pitched streams in half notes, like a choir."""
     line = Line()
     alone = set(plan.ensemble.parts) <= {Stream.PAD, Stream.DRUMS, Stream.PERCUSSION}
     sounding: Degree | None = None
@@ -40,7 +40,7 @@ def play_pad(plan: PiecePlan, _source: random.Random) -> Line:
 
 
 def _halves(bar: Bar, plan: PiecePlan) -> list[tuple[int, Degree]]:
-    """In the last bar of a phrase the chord is only held, so that singers breathe."""
+    """The bar's chords on each half note; held in the last bar of a phrase."""
     if bar.place % 4 == 3:
         return list(bar.chords)
     beats = (0, 8) if plan.header.beats == 4 else (0, 4, 8)
@@ -48,7 +48,7 @@ def _halves(bar: Bar, plan: PiecePlan) -> list[tuple[int, Degree]]:
 
 
 def _with_changes(bar: Bar, pattern: str) -> str:
-    """A change of chord within the bar is struck where the pattern would hold the old one."""
+    """Strike chord changes within the bar where the pattern would hold the previous chord."""
     letters = list(pattern)
     for step, _ in bar.chords[1:]:
         letters[step] = "x" if letters[step] == "-" else letters[step]

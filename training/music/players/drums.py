@@ -1,4 +1,4 @@
-"""Drums: the style's groove, a crash where a section arrives, a fill where one ends; and percussion beside them."""
+"""Drums: the style's groove, a crash where a section begins and a fill where it ends; and percussion."""
 
 import random
 from dataclasses import replace
@@ -36,7 +36,7 @@ _SOFT_KITS = ("brushes", "lofi")
 
 
 class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows for the end of a bar, as long as they are; `t` and `T` are toms."""
+    """Rows that replace the end of a bar; `t` and `T` are toms."""
 
     rows: Rows
 
@@ -52,14 +52,14 @@ def _fills() -> dict[str, tuple[Fill, ...]]:
 
 
 def play_drums(plan: PiecePlan, source: random.Random) -> tuple[Line, Line]:
-    """The drums, and the toms of their fills, which are another stream's."""
+    """The drums, and the toms of their fills, which belong to the percussion stream."""
     line, toms = Line(), Line()
     repertoire = Repertoire(plan.style.drums, plan.header.steps, source)
     fill = source.choice(_fills()[plan.style.fills])
     shift = max(-1, min(1, plan.velocity))
     asked = Stream.DRUMS in plan.ensemble.featured
     for bar, kit, _ in each_bar(plan.bars, Stream.DRUMS, plan.ensemble.parts[Stream.DRUMS], line):
-        # Who asks for drums wants to hear them: a stroke here and there is for those who do not.
+        # Requested drums play at least at medium energy; the lowest level has only a few hits.
         rows = dict(repertoire.rows(replace(bar, level=max(bar.level, 1)) if asked else bar))
         if bar.fill:
             rows = _filled(rows, fill, plan.header.steps)
@@ -81,7 +81,7 @@ def play_drums(plan: PiecePlan, source: random.Random) -> tuple[Line, Line]:
 
 
 def _filled(rows: Rows, fill: Fill, steps: int) -> Rows:
-    """The groove up to where the fill begins."""
+    """The groove, replaced by the fill from where it begins."""
     kept = max(0, steps - fill.steps)
     found = {piece: row[:kept] + "." * (steps - kept) for piece, row in rows.items()}
     for piece, row in fill.rows.items():
@@ -91,7 +91,7 @@ def _filled(rows: Rows, fill: Fill, steps: int) -> Rows:
 
 
 def play_percussion(plan: PiecePlan, source: random.Random) -> Line:
-    """The set's own pattern; crackle is switched on where sections begin."""
+    """The kit's pattern; vinyl crackle is switched on where sections begin."""
     line = Line()
     style = plan.style
     (kit,) = plan.ensemble.parts[Stream.PERCUSSION]

@@ -1,4 +1,4 @@
-"""Melodies: themes of two motifs and a close, bent to each bar's chord. Strong beats have notes of the chord."""
+"""Melodies: themes of two motifs and a closing one, adapted to each chord. Strong beats have chord tones."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 
-# Steps along the scale from note to note, repeated as long as there are notes.
+# Intervals in steps of the scale from note to note, repeated to the end of the motif.
 _SHAPES = (
     (1, 1, -1),
     (-1, -1, 1),
@@ -23,7 +23,7 @@ _SHAPES = (
     (1, 1, 1, -2),
     (-1, 1, 2, -1),
 )
-# Busy bars run up and down.
+# Shapes of motifs with many notes: runs.
 _RUNS = (
     (1, 1, 1, 1, -1, -1, -1, -1),
     (-1, -1, -1, -1, 1, 1, 1, 1),
@@ -33,7 +33,7 @@ _RUNS = (
     (1, 1, 1, -3),
 )
 _BUSY = 7
-# How a phrase of four bars rises and falls, in steps of the scale.
+# Transpositions of the four bars of a phrase, in steps of the scale.
 _ARCS = ((0, 0, 0, 0), (0, 1, 2, 0), (0, -1, -2, 0), (0, 0, 2, 0), (0, 2, 1, 0))
 _STARTS = (0, 0, 2, -2, 4)
 _CADENCES = ("x---x---x-------", "x-x-x---x-------", "x---x-----------", "x-x-x-x-x-------")
@@ -42,7 +42,7 @@ _WALTZ_CADENCES = ("x---x---x---", "x-------x---", "x-x-x-------", "x-----------
 
 @dataclass(frozen=True, slots=True)
 class Motif:
-    """One bar of melody: its rhythm, where it starts relative to the middle of the register, and how it moves."""
+    """One bar of melody: its rhythm, its start relative to the middle of the register, and its intervals."""
 
     rhythm: str
     start: int
@@ -51,21 +51,21 @@ class Motif:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Three motifs: `a`, `b`, and `c`, which closes; the order they come in, `.` is a rest; and the phrase's arc."""
+    """The motifs `a`, `b` and `c` (which closes), their order (`.` is a rest), and the phrase's transpositions."""
 
     motifs: dict[str, Motif]
     phrase: str
     arc: tuple[int, ...]
 
     def at(self, place: int, *, closing: bool) -> Motif | None:
-        """The motif of a bar of a section; sections close with `c`."""
+        """The motif of a section's bar; the last bar has `c`."""
         letter = "c" if closing else self.phrase[place % len(self.phrase)]
         motif = self.motifs.get(letter)
         return motif and replace(motif, start=motif.start + self.arc[place % len(self.arc)])
 
 
 def draw_theme(rhythms: Sequence[str], phrases: Sequence[str], steps: int, lift: int, source: random.Random) -> Theme:
-    """A theme of a style; `lift` sets it higher."""
+    """Draw a theme; `lift` transposes it, in steps of the scale."""
     made = [row for row in rhythms if made_for(row, steps)] or list(rhythms)
     first, second = source.choice(made), source.choice(made)
     closing = source.choice(_CADENCES if steps == 16 else _WALTZ_CADENCES)
@@ -101,7 +101,7 @@ _LIFT = {0: 0, 1: 2, 2: -1}
 
 
 def play_lead(plan: PiecePlan, source: random.Random, stream: Stream = Stream.LEAD) -> Line:
-    """A theme for each kind of section. Where nothing else sounds, the melody has no rests of a bar."""
+    """A theme for each kind of section. Without harmonic streams the melody has no rests of a bar."""
     line = Line()
     alone = plan.spec.solo or not _HARMONIC & set(plan.ensemble.parts)
     themes = [_theme(plan, theme, alone, source) for theme in range(3)]
@@ -127,7 +127,7 @@ def _theme(plan: PiecePlan, index: int, alone: bool, source: random.Random) -> T
 
 
 class _Melody:
-    """Where the melody is, and how it goes on."""
+    """Writes the notes of motifs, from the current pitch."""
 
     def __init__(self, plan: PiecePlan, line: Line) -> None:
         self._plan, self._line = plan, line
@@ -136,7 +136,7 @@ class _Melody:
         self.loudness = max(0, min(2, 1 + plan.velocity))
 
     def write(self, bar: Bar, name: str, motif: Motif, *, final: bool) -> None:
-        """One bar; a final one ends on the tonic if the chord has it."""
+        """Write one bar; a final one ends on the tonic if the chord contains it."""
         onsets = [step for step, letter in enumerate(motif.rhythm) if letter == "x"]
         self._pitch = self._middle(name)
         for number, step in enumerate(onsets):
@@ -153,20 +153,20 @@ class _Melody:
         self._articulate(bar, motif.rhythm, onsets)
 
     def _moved(self, name: str, chord: Degree, move: int) -> int:
-        """So many steps along the scale; what would leave the register turns back."""
+        """Move some steps along the scale, in the opposite direction if the note would leave the register."""
         ladder = self._ladder(name, melody_scale(chord, self._plan.header.minor, self._plan.style.melody))
         here = _closest(ladder, self._pitch)
         place = here + move if 0 <= here + move < len(ladder) else here - move
         return ladder[max(0, min(len(ladder) - 1, place))]
 
     def _strong(self, name: str, chord: Degree, move: int) -> int:
-        """The chord's note nearest to where the move leads; a melody that moves does not stay."""
+        """The chord tone nearest to the target of the move; it differs from the current pitch unless the move is 0."""
         wanted, ladder = self._moved(name, chord, move), self._ladder(name, chord.tones)
         others = [pitch for pitch in ladder if pitch != self._pitch or move == 0]
         return min(others, key=lambda pitch: abs(pitch - wanted))
 
     def nearest(self, name: str, degrees: Sequence[int]) -> int:
-        """The nearest pitch of some degrees (semitones above the key's tonic)."""
+        """The nearest pitch with one of these degrees (semitones above the key's tonic)."""
         ladder = self._ladder(name, degrees)
         return ladder[_closest(ladder, self._pitch or self._middle(name))]
 
@@ -180,7 +180,7 @@ class _Melody:
         return [pitch for pitch in range(low, high + 1) if (pitch - self._plan.header.key) % 12 in degrees]
 
     def _articulate(self, bar: Bar, rhythm: str, onsets: list[int]) -> None:
-        """Legato holds every note to the next one, staccato lets none ring longer than an eighth."""
+        """Legato holds each note until the next, staccato for at most an eighth note."""
         if self._hold == "legato":
             return
         for step, following in zip(onsets, [*onsets[1:], len(rhythm)], strict=True):
