@@ -182,9 +182,7 @@ def readable() -> NDArray[np.bool_]:
     for row, stream in zip(table, PLAYERS, strict=True):
         row[: FIRST + _events(stream)] = True
         if stream in PIECES:
-            row[FIRST :: 1 << len(PIECES[stream])] = (
-                stream is Stream.PERCUSSION
-            )  # crackle off
+            row[FIRST :: 1 << len(PIECES[stream])] = stream is Stream.PERCUSSION  # crackle off
             row[FIRST + _events(stream) :] = False
     return table
 
