@@ -1,4 +1,4 @@
-"""Passwords and keys of the embedded servers: made at first start, kept in one file of mode 0600."""
+"""Passwords and keys of the embedded servers, generated at the first start and kept in a file of mode 0600."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class S3Keys(msgspec.Struct, frozen=True):
-    """An access key and its secret."""
+    """An access key and its secret key."""
 
     access_key: str
     secret_key: str
@@ -33,11 +33,11 @@ class Credentials(msgspec.Struct, frozen=True):
     s3_keys: dict[str, S3Keys]
 
     def nats_environment(self) -> dict[str, str]:
-        """The variables that `nats.conf` refers to."""
+        """Return the variables that `nats.conf` refers to."""
         return {f"NATS_{role.upper()}_PASSWORD": password for role, password in self.nats_passwords.items()}
 
     def s3_configuration(self, bucket: str) -> str:
-        """SeaweedFS' identities: the worker writes, the gateway reads, the operator may do anything."""
+        """Return SeaweedFS identities: the worker reads and writes, the gateway reads, the operator may do anything."""
         actions = {
             "worker": [f"{verb}:{bucket}" for verb in ("Read", "Write", "List", "Tagging")],
             "gateway": [f"{verb}:{bucket}" for verb in ("Read", "List")],
@@ -55,10 +55,10 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 def load_credentials(data_dir: Path) -> Credentials:
-    """The credentials of this data directory, made if there are none yet.
+    """Return the credentials of this data folder; generate them at the first call.
 
     Raises:
-        MusicgenError: if the file is damaged.
+        MusicgenError: if the file is unreadable or damaged.
     """
     file = data_dir / CREDENTIALS_FILE
     if not file.exists():
@@ -70,13 +70,13 @@ def load_credentials(data_dir: Path) -> Credentials:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Credentials)
     except OSError as error:
-        raise MusicgenError(f"{file} cannot be read: {error.strerror}. Run this as its owner.") from error
+        raise MusicgenError(f"{file} cannot be read: {error.strerror}. Run this command as its owner.") from error
     except UNDECODABLE as error:
-        raise MusicgenError(f"{file} is damaged: {error}. Remove it, and the next start makes a new one.") from error
+        raise MusicgenError(f"{file} is damaged: {error}. Delete it; the next start generates a new one.") from error
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically that only its owner can read."""
     draft = file.with_suffix(".tmp")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
@@ -85,11 +85,11 @@ def write_private(file: Path, text: str) -> None:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header that an API key is sent in; none without a key."""
+    """Return the Authorization header for an API key; no header without a key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _secret(length: int = 40) -> str:
-    """Letters and digits, a letter first: nats-server would read other values as numbers."""
+    """Return letters and digits that start with a letter; nats-server could read other values as numbers."""
     first = secrets.choice(string.ascii_letters)
     return first + "".join(secrets.choice(_ALPHABET) for _ in range(length - 1))

@@ -19,14 +19,14 @@ from shared.messages import UNDECODABLE
 RUN_FILE = "run.json"
 LOCK_FILE = "lock"
 LOG_FOLDER = "logs"
-# The folders that the parts of an `up` write into.
+# The subfolders that the processes of an `up` write to.
 PART_FOLDERS = (LOG_FOLDER, "nats", "s3", "spool")
-# A path may have 4096 bytes; the servers keep theirs some folders further down.
+# Linux limits paths to 4096 bytes, and the servers add several levels of their own files.
 LONGEST_PATH = 3000
 
 
 class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. `started` is its creation time: with the pid it names the process for good."""
+    """One process. `started` is its creation time, which together with the pid identifies it uniquely."""
 
     role: str
     pid: Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -35,7 +35,7 @@ class RunningProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default_data_dir() -> Path:
-    """Where `up` keeps its data unless told otherwise.
+    """Return the default data folder of `up`.
 
     Raises:
         MusicgenError: if the user has no home folder.
@@ -47,14 +47,14 @@ def default_data_dir() -> Path:
 
 
 def write_run_file(data_dir: Path, processes: list[RunningProcess]) -> None:
-    """Replace `run.json`, whole or not at all."""
+    """Replace `run.json` atomically."""
     draft = data_dir / f"{RUN_FILE}.tmp"
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(processes)) + b"\n")
     draft.replace(data_dir / RUN_FILE)
 
 
 def read_run_file(data_dir: Path) -> list[RunningProcess]:
-    """The processes of the last `up` there, running or not; empty without a readable file."""
+    """Return the processes of the last `up`, running or not; an empty list without a readable file."""
     try:
         return msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=list[RunningProcess])
     except (OSError, *UNDECODABLE):
@@ -62,7 +62,7 @@ def read_run_file(data_dir: Path) -> list[RunningProcess]:
 
 
 def find_process(process: RunningProcess) -> psutil.Process | None:
-    """The process if it still runs, and is no other one that got its pid."""
+    """Return the process if it still runs; None if it ended or its pid was reused."""
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(process.pid)
         if abs(found.create_time() - process.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE:
@@ -72,16 +72,16 @@ def find_process(process: RunningProcess) -> psutil.Process | None:
 
 @contextmanager
 def lock_data_folder(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory: one `up` at a time.
+    """Lock the data folder, so that only one `up` uses it at a time.
 
     Raises:
-        MusicgenError: if another one holds it, or it cannot be used.
+        MusicgenError: if another `up` holds the lock, or the folder is unusable.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (data_dir / LOCK_FILE).open("w")
     except OSError as error:
-        raise MusicgenError(f"{data_dir} cannot hold the data: {error.strerror}. Give another --data-dir.") from error
+        raise MusicgenError(f"{data_dir} cannot be used: {error.strerror}. Give another --data-dir.") from error
     with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,7 +95,7 @@ def lock_data_folder(data_dir: Path) -> Iterator[None]:
 
 
 def stop_leftovers(data_dir: Path) -> list[str]:
-    """End what an `up` that was killed has left running; returns the roles. Call with the lock held."""
+    """Stop processes left running by a killed `up`; return their roles. Call this with the lock held."""
     leftovers = [(each, found) for each in read_run_file(data_dir) if (found := find_process(each))]
     for _, process in leftovers:
         with suppress(psutil.NoSuchProcess):
@@ -110,10 +110,10 @@ def stop_leftovers(data_dir: Path) -> list[str]:
 
 
 def check_writable(data_dir: Path) -> None:
-    """Make the folder of the logs, and write into every folder that is there.
+    """Create the log folder, and check that every existing subfolder is writable.
 
     Raises:
-        MusicgenError: if one cannot be written, or the name of the data folder is too long.
+        MusicgenError: if one is not writable, or the path of the data folder is too long.
     """
     length = len(os.fsencode(data_dir))
     if length > LONGEST_PATH:
@@ -128,5 +128,5 @@ def check_writable(data_dir: Path) -> None:
                     pass
         except OSError as error:
             raise MusicgenError(
-                f"{folder} cannot be written: {error.strerror}. Give it to this user, or give another --data-dir."
+                f"{folder} cannot be written: {error.strerror}. Change its owner, or give another --data-dir."
             ) from error

@@ -1,4 +1,4 @@
-"""The embedded servers: real nats-server and SeaweedFS, on loopback, with credentials of their own."""
+"""Specs of the embedded servers: nats-server and SeaweedFS, on loopback, with generated credentials."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from shared.errors import MusicgenError, UnavailableError
 from shared.settings import Settings
 from shared.storage import Storage
 
-# SeaweedFS' parts find each other's gRPC port by adding this to the HTTP one, whatever the options say.
+# SeaweedFS components compute each other's gRPC port as the HTTP port plus this, whatever the options say.
 GRPC_PORT_OFFSET = 10_000
 S3_CONFIG_FILE = "s3.json"
 
@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpec:
-    """nats-server with the repository's `nats.conf`. Its store is named from its working directory: see `ChildSpec`."""
+    """Return nats-server with the repository's `nats.conf` and a store path relative to `cwd` (see `ChildSpec`)."""
 
     async def is_ready() -> bool:
         try:
@@ -52,7 +52,7 @@ def nats_server(data_dir: Path, port: int, credentials: Credentials) -> ChildSpe
 
 
 def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Settings) -> ChildSpec:
-    """SeaweedFS in one process. It opens many ports: each is set, and all stay on loopback."""
+    """Return SeaweedFS in one process. All of its many ports are set explicitly and bound to loopback."""
     endpoint, parts = f"http://{LOOPBACK}:{port}", _part_ports()
     (data_dir / "s3").mkdir(exist_ok=True)
     write_private(data_dir / S3_CONFIG_FILE, credentials.s3_configuration(settings.s3_bucket))
@@ -70,9 +70,9 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
             f"-s3.config={S3_CONFIG_FILE}",
             f"-bucket={settings.s3_bucket}",
             "-s3.autoCreateBucket=false",
-            # The filer would serve every object over HTTP without a password.
+            # Otherwise the filer serves every object over HTTP without a password.
             "-disableHttp",
-            # It tells other servers to stop using this one; there are none.
+            # Time for other servers to stop using this one; there are none.
             "-volume.preStopSeconds=0",
             "-webdav=false",
             "-admin.ui=false",
@@ -86,9 +86,8 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
         urls=[endpoint],
         is_ready=_bucket_check(replace(settings, s3_endpoint=endpoint)),
         cwd=data_dir,
-        # Asked to stop it does so in 1.3 s, or waits up to minutes: for connections that its parts opened to each
-        # other and never used, and for its maintenance. By then it serves nobody, and a kill loses nothing,
-        # because it acknowledges only what the kernel has.
+        # It stops in 1.3 s, or takes minutes to wait for idle internal connections and maintenance. By then it has
+        # stopped serving, and a kill loses nothing, because it acknowledges only what the kernel has.
         grace=2.0,
         ports=(port, *parts.values()),
         with_other_ports=lambda: s3_server(data_dir, free_ports(1)[0], credentials, settings),
@@ -96,9 +95,9 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
 
 
 def _part_ports() -> dict[str, int]:
-    """A port of its own for each of SeaweedFS's parts, by the name of its option."""
-    parts = ("master", "volume", "filer", "admin")
-    pairs = dict(zip(parts, free_port_pairs(len(parts), GRPC_PORT_OFFSET), strict=True))
+    """Allocate a port for each SeaweedFS component; return them by option name."""
+    components = ("master", "volume", "filer", "admin")
+    pairs = dict(zip(components, free_port_pairs(len(components), GRPC_PORT_OFFSET), strict=True))
     ports = {f"{part}.port": http for part, (http, _) in pairs.items()}
     ports |= {f"{part}.port.grpc": grpc for part, (_, grpc) in pairs.items()}
     return ports | {"s3.port.grpc": free_ports(1)[0]}
@@ -118,26 +117,26 @@ def _bucket_check(settings: Settings) -> Callable[[], Awaitable[bool]]:
 
 
 def _environment() -> dict[str, str]:
-    """What a foreign program needs of our environment: no settings and no secrets."""
+    """Return the variables that a third-party program needs: no settings, no secrets."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 
 
 def find_program(name: str) -> str:
-    """The path of a program that comes with the environment.
+    """Return the path of a program that is installed with the package.
 
     Raises:
         MusicgenError: if it is not installed.
     """
-    beside = Path(sys.executable).parent / name
-    found = beside if beside.exists() else shutil.which(name)
+    bundled = Path(sys.executable).parent / name
+    found = bundled if bundled.exists() else shutil.which(name)
     if found is None:
         raise MusicgenError(f"The program {name} is missing. Run `uv sync`, which installs it.")
-    return str(Path(found).absolute())  # it may run in another folder
+    return str(Path(found).absolute())  # the child may run in another folder
 
 
 def _nats_conf() -> Path:
-    """Beside the packages in a checkout; inside this one when installed from a wheel."""
+    """Return nats.conf: from the repository root in a checkout, from this package in a wheel."""
     for file in (_ROOT / "nats.conf", _ROOT / "deploy" / "nats.conf"):
         if file.is_file():
             return file
-    raise MusicgenError("nats.conf is missing from the installation. Install the package again.")
+    raise MusicgenError("nats.conf is missing from the installation. Reinstall the package.")

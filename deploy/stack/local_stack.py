@@ -1,4 +1,4 @@
-"""Starts the parts of the local stack in the order in which they need each other."""
+"""The local stack: NATS and S3 first, then workers and gateway, then the wait for a model."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ from shared.settings import http_url, load_settings
 NATS_PORT = 4222
 S3_PORT = 8333
 
-# A server that listens on every address is reached on loopback.
+# A server that listens on all addresses is reachable on loopback.
 REACHABLE_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 
 EXAMPLE_REQUEST = (
@@ -39,7 +39,7 @@ EXAMPLE_REQUEST = (
 
 @dataclass(frozen=True)
 class StackOptions:
-    """The command line of `up`. `port` None means the default one, or a free one if that is taken."""
+    """The options of `up`. `port` None means the default port, or a free one if that is taken."""
 
     data_dir: Path
     port: int | None
@@ -48,7 +48,7 @@ class StackOptions:
 
 
 class LocalStack:
-    """Starts the parts in the order in which they need each other."""
+    """Chooses ports and credentials, and starts every process that is not configured to run elsewhere."""
 
     def __init__(self, options: StackOptions, supervisor: Supervisor, console: Console) -> None:
         self._options = options
@@ -58,36 +58,36 @@ class LocalStack:
         self._environ = dict(os.environ)
         if options.model:
             self._environ["MUSICGEN_MODEL_SIZE"] = _absolute_checkpoint(options.model)
-        # What is wrong with the request stops the start before anything runs.
+        # Invalid settings stop the start before any process runs.
         settings = load_settings(self._environ)
         check_binding(settings, load_keys(settings))
         pairs = read_pairs(settings)
         self._authorization = bearer(pairs[0][1] if pairs else "")
-        # Bound last, claimed first: the other parts choose among what is left.
+        # The gateway binds its port last, so allocate it first.
         self._gateway_port = self._choose_gateway_port()
 
     async def start(self) -> None:
-        """Start all; returns when the first worker is ready or says why it cannot be."""
+        """Start everything; return when the first worker is ready or has failed."""
         nats_url = await self._nats()
         s3_environment = await self._s3()
         numbers = range(1, self._options.workers + 1)
         workers = [self._worker(number, nats_url("worker"), s3_environment("worker")) for number in numbers]
         gateway = self._gateway(nats_url("gateway"), s3_environment("gateway"))
-        # Together: a gateway that comes later would not hear a quick worker get ready until it says so again.
+        # Together: a gateway started later would miss the first announcement of a fast worker.
         *_, gateway = await self._supervisor.start(*workers, gateway)
         (url,) = gateway.urls
         loaded = bool(workers) and await wait_for_model(url, self._authorization, self._console)
-        self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model: jobs wait for one)'}")
+        self._console.print(f"\n[bold green]ready[/]  {url}{'' if loaded else '  (no model yet: jobs stay queued)'}")
         key = "-H 'Authorization: Bearer KEY' " if self._authorization else ""
         example = EXAMPLE_REQUEST.replace("{url}", url).replace("{key}", key)
         self._console.print(example, markup=False, highlight=False, soft_wrap=True)
-        self._console.print("[dim]Ctrl-C stops everything; what is queued goes on at the next start.[/]\n")
+        self._console.print("[dim]Ctrl-C stops everything; queued jobs continue at the next start.[/]\n")
 
     async def _nats(self) -> Callable[[str], str]:
-        own = self._environ.get("NATS_URL")
-        if own:
-            self._console.print("  [green]✓[/] nats      your own, from NATS_URL")
-            return lambda role: own
+        external = self._environ.get("NATS_URL")
+        if external:
+            self._console.print("  [green]✓[/] nats      external, from NATS_URL")
+            return lambda role: external
         port = self._choose_port("NATS", NATS_PORT)
         (spec,) = await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
         server = spec.urls[0].removeprefix("nats://")
@@ -95,7 +95,7 @@ class LocalStack:
 
     async def _s3(self) -> Callable[[str], dict[str, str]]:
         if self._environ.get("S3_ENDPOINT"):
-            self._console.print("  [green]✓[/] s3        your own, from S3_ENDPOINT")
+            self._console.print("  [green]✓[/] s3        external, from S3_ENDPOINT")
             return lambda role: {}
 
         def keys(role: str) -> dict[str, str]:
@@ -120,7 +120,7 @@ class LocalStack:
             env=_without_keys(self._environ) | environment,
             urls=[metrics],
             is_ready=_http_check(metrics),
-            # It waits for running jobs, then hands back, then gives a stuck engine the rest.
+            # The worker waits for running jobs, hands back the rest, and then waits for a stuck engine.
             grace=2 * grace + 10,
             ports=(port,),
             with_other_ports=lambda: self._worker(number, nats_url, s3),
@@ -154,7 +154,7 @@ class LocalStack:
         if port is None:
             return self._choose_port("gateway", load_settings(self._environ).gateway_port)
         if not allocate(port):
-            raise MusicgenError(f"Port {port} is taken by another program. Stop it, or give another --port.")
+            raise MusicgenError(f"Port {port} is taken by another program. Stop that program, or give another --port.")
         return port
 
     def _choose_port(self, what: str, default: int) -> int:
@@ -166,12 +166,12 @@ class LocalStack:
 
 
 def _absolute_checkpoint(model: str) -> str:
-    """A checkpoint folder by its whole path: children may run elsewhere."""
+    """Return a checkpoint folder as an absolute path, because children may run in another folder."""
     return str(Path(model).expanduser().resolve()) if is_folder(model) else model
 
 
 def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a worker gets: API keys are for the gateway and for clients."""
+    """Return the environment without API keys, which only the gateway and clients need."""
     return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", API_KEY_VARIABLE))}
 
 
@@ -194,12 +194,12 @@ def _http_check(url: str) -> Callable[[], Awaitable[bool]]:
 
 
 async def wait_for_model(url: str, headers: Mapping[str, str], console: Console) -> bool:
-    """Show what the workers say until one is ready, or none can be; returns whether one is.
+    """Show the workers' progress until one is ready or all have failed; return whether one is ready.
 
     Args:
-        url: of the gateway, which hears the workers.
-        headers: that the gateway wants with each request.
-        console: where it is shown.
+        url: URL of the gateway, whose `/health` lists the workers.
+        headers: headers of each request, with the API key if needed.
+        console: where progress is printed.
     """
     started, shown = time.monotonic(), ""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), headers=headers) as session:
@@ -227,7 +227,7 @@ async def _read_workers(session: aiohttp.ClientSession, url: str) -> list[dict[s
             workers: list[dict[str, Any]] = (await response.json())["workers"]
             return workers
     except (aiohttp.ClientError, TimeoutError):
-        return []  # the gateway is being restarted
+        return []  # the gateway is restarting
 
 
 def _describe_ready(workers: list[dict[str, Any]]) -> str:

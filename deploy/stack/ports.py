@@ -1,4 +1,4 @@
-"""Free ports on loopback, none of them promised twice by one process."""
+"""Allocates free ports on loopback, each one only once per process."""
 
 import random
 import socket
@@ -7,14 +7,14 @@ from itertools import islice
 LOOPBACK = "127.0.0.1"
 PORT_RANGE = range(12_000, 22_000)
 
-# A port is bound long after it was chosen: until then only this tells that it is spoken for.
+# Ports are bound long after they are chosen; until then only this set marks them as used.
 _allocated: set[int] = set()
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on `port` now."""
+    """Return whether a server could listen on `port` now."""
     with socket.socket() as probe:
-        # As servers do: a port in TIME_WAIT after a restart is free.
+        # As servers do, so that a port in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -24,14 +24,14 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def has_listener(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a program has_listener on `port`. Unlike `is_free`, this does not bind it, even for a moment."""
+    """Return whether a program listens on `port`. Unlike `is_free`, this never binds the port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((host, port)) == 0
 
 
 def allocate(*ports: int) -> bool:
-    """Promise these ports to the caller, if all are free and nobody in this process has one; returns whether."""
+    """Allocate these ports to the caller if all are free and not yet allocated; return whether it did."""
     wanted = set(ports)
     if wanted & _allocated or not all(map(is_free, wanted)):
         return False
@@ -40,14 +40,14 @@ def allocate(*ports: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """As many different free ports."""
+    """Allocate `count` distinct free ports."""
     return [port for port, _ in free_port_pairs(count, 0)]
 
 
 def free_port_pairs(count: int, distance: int) -> list[tuple[int, int]]:
-    """As many different pairs of free ports that lie `distance` apart.
+    """Allocate `count` distinct pairs of free ports that are `distance` apart.
 
-    They are below the ephemeral range, where any outgoing connection could take one before it is listened on.
+    They are below the ephemeral range, where an outgoing connection could take a port before the server binds it.
     """
     pairs = ((port, port + distance) for port in random.sample(PORT_RANGE, len(PORT_RANGE)))
     return list(islice((pair for pair in pairs if allocate(*pair)), count))

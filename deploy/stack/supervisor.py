@@ -1,4 +1,4 @@
-"""Runs children in order, restarts those that die, and stops all in the reverse order."""
+"""Starts children in order, restarts those that die or hang, and stops all in reverse order."""
 
 import asyncio
 import time
@@ -11,15 +11,15 @@ from deploy.stack.data_folder import LOG_FOLDER, RUN_FILE, write_run_file
 from deploy.terminal import NEWLINE, literal, plain
 from shared.lifecycle import end
 
-# Seconds before the next start after a death; the last one repeats. A child that lived for STABLE_AFTER starts anew.
+# Seconds to wait before each restart; the last value repeats. After STABLE_AFTER seconds of life the count is reset.
 RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE_AFTER = 60.0
-# How often a child may find a port taken that was free when it was chosen.
+# How often a child may be moved to other ports because another program took one.
 PORT_TRIES = 5
 
 
 class Supervisor:
-    """The children of one `up`. `console` gets a line for each thing that a person should know."""
+    """The children of one `up`. Starts, failures and restarts are printed on `console`."""
 
     def __init__(self, data_dir: Path, console: Console) -> None:
         self._data_dir = data_dir
@@ -31,13 +31,13 @@ class Supervisor:
         self.force = asyncio.Event()
 
     async def start(self, *specs: ChildSpec) -> list[ChildSpec]:
-        """Start children that do not need each other, wait until all answer, and keep them running from then on.
+        """Start children that do not depend on each other, wait until all are ready, and keep them running.
 
         Returns:
-            The specs that they run by: a port that was taken in the meantime is another one there.
+            The final specs, in which ports that were taken in the meantime are replaced.
 
         Raises:
-            ChildFailedError: if one does not get ready.
+            ChildFailedError: if one does not become ready.
         """
         started = time.monotonic()
         children = [await self._spawn(spec) for spec in specs]
@@ -51,15 +51,15 @@ class Supervisor:
         return [child.spec for child in children]
 
     async def _wait_until_ready(self, child: Child) -> None:
-        """Wait until a child is ready, on other ports if another program took one of its own first."""
+        """Wait until a child is ready; move it to other ports if another program took one of them."""
         for _ in range(PORT_TRIES):
             try:
                 await child.wait_until_ready()
             except PortTakenError as error:
                 if child.spec.with_other_ports is None:
                     raise
-                said = f"  ! {str(error).splitlines()[0]}; it starts on another one"
-                self._console.print(said, markup=False, soft_wrap=True)
+                line = f"  ! {str(error).splitlines()[0]}; trying another one"
+                self._console.print(line, markup=False, soft_wrap=True)
                 await child.stop(force=self.force)
                 child.spec = child.spec.with_other_ports()
                 await child.start()
@@ -77,7 +77,7 @@ class Supervisor:
         return child
 
     async def stop(self) -> None:
-        """End all children, the last one started first: nobody loses what it still needs."""
+        """Stop all children in reverse order, so that each keeps the servers that it depends on."""
         await end(self._watching)
         for child in reversed(self._children):
             killed = await child.stop(force=self.force)
@@ -87,13 +87,13 @@ class Supervisor:
     async def _keep_running(self, child: Child) -> None:
         deaths = 0
         while True:
-            born = time.monotonic()
-            why = await self._wait_until_down(child)
-            deaths = 0 if time.monotonic() - born > STABLE_AFTER else deaths
+            started = time.monotonic()
+            reason = await self._wait_until_down(child)
+            deaths = 0 if time.monotonic() - started > STABLE_AFTER else deaths
             delay = RESTART_DELAYS[min(deaths, len(RESTART_DELAYS) - 1)]
             deaths += 1
             self._console.print(
-                f"  [yellow]![/] {child.spec.name} {why}; it starts again in {delay:g} s. "
+                f"  [yellow]![/] {child.spec.name} {reason}; it starts again in {delay:g} s. "
                 f"Log: {literal(child.log_file)}",
                 soft_wrap=True,
             )
@@ -102,17 +102,17 @@ class Supervisor:
             await self._restart(child)
 
     async def _wait_until_down(self, child: Child) -> str:
-        """Return when a child has ended, by itself or because it hung; says why."""
-        over = asyncio.create_task(child.wait()), asyncio.create_task(child.wait_until_hung())
+        """Wait until a child has exited, or was stopped because it hung; return the reason."""
+        down = asyncio.create_task(child.wait()), asyncio.create_task(child.wait_until_hung())
         try:
-            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(down, return_when=asyncio.FIRST_COMPLETED)
             if child.exit_code is not None:
                 return f"ended ({_describe_exit(child.exit_code)})"
             self._console.print(f"  [yellow]![/] {child.spec.name} does not answer and is being stopped")
             killed = await child.stop(force=self.force)
             return "hung and was killed" if killed else "hung and was stopped"
         finally:
-            await end(over)
+            await end(down)
 
     async def _restart(self, child: Child) -> None:
         try:
@@ -121,7 +121,7 @@ class Supervisor:
             await child.wait_until_ready()
         except (ChildFailedError, OSError) as error:
             self._console.print(f"  ✗ {plain(str(error), keep=NEWLINE)}", markup=False, soft_wrap=True)
-            # Alive without answering helps nobody: its end starts it again.
+            # Its end triggers the next restart.
             await child.stop(force=self.force)
         else:
             self._console.print(f"  [green]✓[/] {child.spec.name} is back")

@@ -62,7 +62,7 @@ async def test_nats_starts_on_another_port(
         await client.close()
     assert spec.ports != wanted.ports
     assert said.getvalue().count("\n") == 2
-    assert f"! nats cannot have port {port}: another program has taken it; it starts on another one" in said.getvalue()
+    assert f"! nats cannot use port {port}: another program has taken it; trying another one" in said.getvalue()
 
 
 async def test_another_nats_server_is_not_mistaken_for_the_child(
@@ -94,4 +94,4 @@ async def test_a_fixed_port_that_is_taken_is_one_line(
     (port,) = free_ports(1)
     with occupied(port), pytest.raises(ChildFailedError) as caught:
         await supervisor.start(dataclasses.replace(nats_server(tmp_path, port, credentials), with_other_ports=None))
-    assert str(caught.value) == f"nats cannot have port {port}: another program has taken it"
+    assert str(caught.value) == f"nats cannot use port {port}: another program has taken it"

@@ -1,4 +1,4 @@
-"""Tiny programs in place of servers, and a spec that runs them."""
+"""Tiny programs in place of servers, and specs that run them."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy.stack.child import ChildSpec
 
-# Each says in a file that it is there; the file's name is its first argument.
+# Each one creates the file named by its first argument once it is ready.
 HEAD = "import os, pathlib, signal, sys, time\nready = pathlib.Path(sys.argv[1])\n"
 SLEEP = HEAD + "ready.write_text(str(os.getpid()))\ntime.sleep(60)"
 DEAF = HEAD + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nready.write_text('x')\ntime.sleep(60)"
@@ -17,14 +17,14 @@ FAIL = HEAD + "print('first line')\nprint('no such port', file=sys.stderr)\nsys.
 
 
 def appears(file: Path) -> Callable[[], Awaitable[bool]]:
-    async def is_there() -> bool:
+    async def exists() -> bool:
         return file.exists() and file.read_text() != ""
 
-    return is_there
+    return exists
 
 
 def spec(folder: Path, program: str, *, name: str = "tiny", **fields: Any) -> ChildSpec:
-    """A child that is ready when its file is there."""
+    """Return a child that is ready once its file exists."""
     file = folder / f"{name}.ready"
     values: dict[str, Any] = {
         "name": name,

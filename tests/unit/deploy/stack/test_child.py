@@ -1,4 +1,4 @@
-"""One child process, as a real process."""
+"""One child, run as a real process."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 async def children() -> AsyncIterator[list[Child]]:
-    """Children that end with the test, whatever becomes of it."""
+    """Children that are stopped at the end of the test."""
     started: list[Child] = []
     yield started
     force = asyncio.Event()
@@ -78,7 +78,7 @@ exit status 1
         (GO.format("not available"), "filer.go:300 listen tcp 127.0.0.1:18000: bind: address not available"),
         ("[1] [INF] Starting\n[1] [FTL] Cannot create store\n[1] [INF] bye\n", "[1] [FTL] Cannot create store"),
         ("Traceback (most recent call last):\n  File\nOSError: no such port\n\n", "OSError: no such port"),
-        ("", "it said nothing"),
+        ("", "it logged nothing"),
     ],
 )
 async def test_a_failure_quotes_one_line_of_the_log(
@@ -91,23 +91,23 @@ async def test_a_failure_quotes_one_line_of_the_log(
     first, second = str(caught.value).splitlines()
     assert first.startswith("tiny ended with 1: ")
     assert first.endswith(reason)
-    assert second == f"  The whole log: {child.log_file}"
+    assert second == f"  Full log: {child.log_file}"
 
 
 async def test_only_the_log_of_the_current_start_is_read(tmp_path: Path, children: list[Child]) -> None:
-    child = await run(children, spec(tmp_path, "print('[FTL] of yesterday')"), tmp_path)
+    child = await run(children, spec(tmp_path, "print('[FTL] previous start')"), tmp_path)
     await child.wait()
-    child.spec = spec(tmp_path, "print('of today')")
+    child.spec = spec(tmp_path, "print('this start')")
     await child.start()
     await child.wait()
-    assert child.failure_reason() == "of today"
+    assert child.failure_reason() == "this start"
 
 
 async def test_another_program_on_the_port_does_not_count_as_the_child(tmp_path: Path, children: list[Child]) -> None:
     with socket.create_server((LOOPBACK, 0)) as other:
         port = other.getsockname()[1]
         child = await run(children, spec(tmp_path, SLEEP, ports=(port,)), tmp_path)
-        with pytest.raises(PortTakenError, match=f"tiny cannot have port {port}"):
+        with pytest.raises(PortTakenError, match=f"tiny cannot use port {port}"):
             await child.wait_until_ready()
 
 
@@ -198,7 +198,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of the parent")
 async def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT)
     try:
@@ -217,7 +217,7 @@ async def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path) -> None:
 async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
     tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a worker does for every user but root: the system refuses to list them."""
+    """A worker hides its sockets from every user but root: listing them raises AccessDenied."""
 
     def refuse(self: psutil.Process, kind: str) -> None:
         raise psutil.AccessDenied(self.pid)
@@ -230,13 +230,13 @@ async def test_a_child_that_hides_its_sockets_is_ready_when_it_answers(
 def test_a_child_that_starts_listening_during_the_check_has_its_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked: list[int] = []
+    checked: list[int] = []
 
     def has_listener(port: int) -> bool:
-        looked.append(port)
+        checked.append(port)
         return True
 
     monkeypatch.setattr("deploy.stack.child.has_listener", has_listener)
-    monkeypatch.setattr(Child, "_own_ports", lambda self: {1} if looked else set())
+    monkeypatch.setattr(Child, "_own_ports", lambda self: {1} if checked else set())
     Child(replace(spec(tmp_path, SLEEP), ports=(1,)), tmp_path)._check_ports()
-    assert looked == [1]
+    assert checked == [1]

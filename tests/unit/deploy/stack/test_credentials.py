@@ -1,4 +1,4 @@
-"""Passwords and keys."""
+"""Generated passwords and keys, and the file that holds them."""
 
 import json
 import os
@@ -42,9 +42,9 @@ def test_only_the_owner_can_read_the_file_whatever_the_umask(tmp_path: Path) -> 
 
 def test_a_readable_file_is_replaced_by_a_private_one(tmp_path: Path) -> None:
     file = tmp_path / "s3.json"
-    for open_one in (file, tmp_path / "s3.tmp"):
-        open_one.write_text("old")
-        open_one.chmod(0o644)
+    for readable in (file, tmp_path / "s3.tmp"):
+        readable.write_text("old")
+        readable.chmod(0o644)
     write_private(file, "new")
     assert file.read_text() == "new"
     assert file.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""What a data folder must allow."""
+"""Checks of the data folder."""
 
 import os
 import tempfile
@@ -13,25 +13,25 @@ from deploy.stack.credentials import load_credentials
 from deploy.stack.data_folder import LONGEST_PATH, PART_FOLDERS, check_writable
 from shared.errors import MusicgenError
 
-STRANGER = 65534
+OTHER_UID = 65534
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that other users reach too."""
+    """A folder that other users can reach too."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         yield Path(name)
 
 
 @contextmanager
 def without_rights(folder: Path) -> Iterator[None]:
-    """Have the process lose its right to write into a folder; the administrator has it everywhere, as whom CI runs."""
+    """Make a folder read-only for this process, and drop root, which CI runs as and which ignores modes."""
     folder.chmod(0o555)
     if os.geteuid() != 0:
         yield
         folder.chmod(0o755)
         return
-    os.seteuid(STRANGER)
+    os.seteuid(OTHER_UID)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""When a child counts as hanging, and when not."""
+"""When a child counts as hung."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from deploy.stack.ports import LOOPBACK, free_ports
 
 
 class Time:
-    """Passes only by sleeping, and by what a test adds."""
+    """A clock that only advances by sleeping, or when a test advances it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
@@ -31,27 +31,27 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 async def checks_until_hung(time: Time, answers: str, oversleeps: Iterator[float]) -> int:
-    """How many looks it takes, with `+` for an answer and `-` for none."""
+    """Return the number of checks until the hang, with `+` for an answer and `-` for none."""
     count = 0
 
-    async def look() -> bool:
+    async def check() -> bool:
         nonlocal count
         count += 1
         time.now += next(oversleeps)
         return answers[count - 1] == "+"
 
-    await wait_until_unresponsive(look, time)
+    await wait_until_unresponsive(check, time)
     return count
 
 
-@pytest.mark.parametrize(("answers", "looks"), [("---", 3), ("+---", 4), ("--+--+---", 9), ("-+-+---", 7)])
-async def test_a_child_hangs_after_three_misses_in_a_row(time: Time, answers: str, looks: int) -> None:
-    assert await checks_until_hung(time, answers, iter([0.0] * looks)) == looks
-    assert time.now == looks * HANG_CHECK_INTERVAL
+@pytest.mark.parametrize(("answers", "checks"), [("---", 3), ("+---", 4), ("--+--+---", 9), ("-+-+---", 7)])
+async def test_a_child_hangs_after_three_misses_in_a_row(time: Time, answers: str, checks: int) -> None:
+    assert await checks_until_hung(time, answers, iter([0.0] * checks)) == checks
+    assert time.now == checks * HANG_CHECK_INTERVAL
 
 
 async def test_checks_missed_while_the_machine_slept_do_not_count(time: Time) -> None:
-    """The supervisor was stopped for an hour in each of its first looks; the child's silence began at the fourth."""
+    """The supervisor was suspended for an hour in each of the first three checks, which therefore do not count."""
     oversleeps = iter([3600.0] * MAX_MISSES + [0.0] * MAX_MISSES)
     assert await checks_until_hung(time, "-" * 2 * MAX_MISSES, oversleeps) == 2 * MAX_MISSES
 
@@ -74,6 +74,6 @@ async def test_a_server_that_answers_or_disconnects_is_responsive() -> None:
 
 async def test_a_silent_port_is_not_responsive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "HANG_CHECK_TIMEOUT", 0.2)
-    with socket.create_server((LOOPBACK, 0)) as frozen:  # as of a process that was stopped: the kernel accepts for it
+    with socket.create_server((LOOPBACK, 0)) as frozen:  # like a stopped process, for which the kernel accepts
         assert not await is_responsive(f"http://{LOOPBACK}:{frozen.getsockname()[1]}")
     assert not await is_responsive(f"http://{LOOPBACK}:{free_ports(1)[0]}")

@@ -1,4 +1,4 @@
-"""What `up` settles before it runs anything."""
+"""What the local stack decides before it starts a process."""
 
 import io
 import socket
@@ -21,7 +21,7 @@ def stack(folder: Path, port: int | None) -> LocalStack:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
-    """The only port that there is, chosen by another process."""
+    """The only port in the range; another process may have allocated it."""
     (port,) = free_ports(1)
     monkeypatch.setattr(ports, "_allocated", set())
     monkeypatch.setattr(ports, "PORT_RANGE", [port])

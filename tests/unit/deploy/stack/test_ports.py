@@ -1,4 +1,4 @@
-"""Free ports."""
+"""Allocation of free ports."""
 
 import socket
 
@@ -22,7 +22,7 @@ def test_a_port_in_time_wait_is_free() -> None:
         port = server.getsockname()[1]
         client = socket.create_connection((LOOPBACK, port))
         accepted, _ = server.accept()
-        accepted.close()  # the side that closes first keeps the port in TIME_WAIT
+        accepted.close()  # the side that closes first leaves the port in TIME_WAIT
         client.close()
     assert is_free(port)
 

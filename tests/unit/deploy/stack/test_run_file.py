@@ -1,4 +1,4 @@
-"""Which processes an `up` has."""
+"""`run.json`, the lock of the data folder, and leftover processes."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from deploy.stack.data_folder import (
 )
 from shared.errors import MusicgenError
 
-HERE = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_the_lock_holds_across_processes_and_ends_with_its_owner(tmp_path: Path)
         "import sys, time\nfrom pathlib import Path\nfrom deploy.stack.data_folder import lock_data_folder\n"
         "with lock_data_folder(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"

@@ -1,4 +1,4 @@
-"""Children in order, kept running, and stopped in the reverse order."""
+"""Starting, restarting and stopping children."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ from tests.unit.deploy.stack.programs import DEAF, FAIL, HEAD, SLEEP, spec
 
 @asynccontextmanager
 async def supervised(folder: Path) -> AsyncIterator[tuple[Supervisor, io.StringIO]]:
-    """A supervisor and what it says; its children end with the block."""
+    """A supervisor and its output; its children are stopped at the end."""
     said = io.StringIO()
     supervisor = Supervisor(folder, Console(file=said, width=200))
     try:
@@ -143,7 +143,7 @@ async def test_force_stops_all_children_at_once(tmp_path: Path) -> None:
 async def test_a_start_truncates_the_log(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     log = tmp_path / "logs" / "tiny.log"
-    log.write_text("of yesterday\n")
+    log.write_text("previous start\n")
     async with supervised(tmp_path) as (supervisor, _):
         await supervisor.start(spec(tmp_path, SLEEP))
         assert log.read_text() == ""
@@ -158,7 +158,7 @@ SERVER = HEAD + (
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks that take a tenth of a second in place of ten."""
+    """Check for hangs every tenth of a second instead of every ten."""
     monkeypatch.setattr(child_module, "HANG_CHECK_INTERVAL", 0.1)
     monkeypatch.setattr(child_module, "HANG_CHECK_TIMEOUT", 1.0)
 
