@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: which servers to run on, and where they are."""
+"""Fixtures for all tests: the servers to run on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def _nats_container(in_containers: bool) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def nats_urls(in_containers: bool, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """The URL by role of a broker that holds nothing yet."""
+    """The URLs of an empty NATS, by role."""
     if not in_containers:
         request.getfixturevalue("nats_process")
         yield request.getfixturevalue("nats_process")[1]
@@ -56,9 +56,9 @@ def nats_urls(in_containers: bool, request: pytest.FixtureRequest) -> Iterator[d
 
 @pytest.fixture
 def nats_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, dict[str, str]]]:
-    """An embedded nats-server of this test alone, to be killed and frozen, and its URLs."""
+    """An embedded nats-server for one test, which may kill or freeze it, and its URLs."""
     if in_containers:
-        pytest.skip("needs a broker that the test can kill")
+        pytest.skip("needs a NATS that the test can kill")
     server, urls = embedded_nats(tmp_path / "nats")
     server.start()
     yield server, urls
@@ -69,7 +69,7 @@ def nats_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, 
 def s3_environment(
     in_containers: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, dict[str, str]]]:
-    """The settings by role that reach a store which all tests share: keys come from job ids."""
+    """The connection settings of the S3 store, by role. All tests share it, because keys contain unique job ids."""
     if in_containers:
         from tests.containers import s3_container
 
@@ -84,9 +84,9 @@ def s3_environment(
 
 @pytest.fixture
 def s3_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, dict[str, dict[str, str]]]]:
-    """An embedded S3 of this test alone, to be killed, and the settings by role."""
+    """An embedded S3 for one test, which may kill it, and its settings by role."""
     if in_containers:
-        pytest.skip("needs a store that the test can kill")
+        pytest.skip("needs an S3 that the test can kill")
     server, settings = embedded_s3(tmp_path / "s3")
     server.start()
     yield server, settings

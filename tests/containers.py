@@ -1,4 +1,4 @@
-"""The same servers as containers, for `--stack=containers`: NATS and MinIO, as compose.yaml runs them."""
+"""The servers as containers, for `--stack=containers`: NATS and MinIO as in compose.yaml."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ PASSWORD = "secret"
 
 @contextmanager
 def nats_container(conf: Path) -> Iterator[dict[str, str]]:
-    """A nats-server with the repository's configuration; yields its URL by role."""
+    """Run a nats-server with nats.conf; yield its URL by role."""
     container = DockerContainer(NATS_IMAGE).with_exposed_ports(4222).with_command("-c /etc/nats/nats.conf")
     container = container.with_volume_mapping(str(conf), "/etc/nats/nats.conf").with_env("NATS_STORE_DIR", "/data")
     for role in ROLES:
@@ -29,7 +29,7 @@ def nats_container(conf: Path) -> Iterator[dict[str, str]]:
 
 
 async def empty_nats(url: str) -> None:
-    """Remove what a test left, because the container serves all of them."""
+    """Delete all streams of a test, because all tests share the container."""
     client = await nats.connect(url)
     js = client.jetstream()
     for stream in await js.streams_info():
@@ -39,7 +39,7 @@ async def empty_nats(url: str) -> None:
 
 @contextmanager
 def s3_container(bucket: str) -> Iterator[dict[str, dict[str, str]]]:
-    """A MinIO with the bucket; yields the settings that reach it by role, all with the same keys."""
+    """Run MinIO with the bucket; yield its connection settings by role, all with the same keys."""
     wanted = MinioContainer(MINIO_IMAGE)
     wanted.with_env("MINIO_ROOT_USER", wanted.access_key).with_env("MINIO_ROOT_PASSWORD", wanted.secret_key)
     with wanted as container:

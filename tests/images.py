@@ -1,4 +1,4 @@
-"""Builds an image without a container engine: copies and steps of its Dockerfile, done in a folder."""
+"""Builds an image without a container engine, by executing its Dockerfile in a folder."""
 
 import json
 import os
@@ -17,18 +17,18 @@ from dockerfile_parse import DockerfileParser
 
 from tests.conftest import ROOT
 
-# The cache is on the same file system here, and a test needs no bytecode: seconds in place of minutes.
+# The cache is on the same file system, and tests need no bytecode; this saves minutes.
 QUICK = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
 
-# The image's own Python is the one that runs this, and the first that is found.
+# Puts the Python that runs the tests first, in place of the one of the image.
 PATH = os.pathsep.join((str(Path(sys.base_prefix) / "bin"), os.environ["PATH"]))
 
-# Steps of a system that is not here: they need root and Debian. Every other step runs.
-OF_THE_SYSTEM = ("useradd ", "apt-get ")
+# Skipped steps, which need root and Debian. All others run.
+SKIPPED_COMMANDS = ("useradd ", "apt-get ")
 
 
 def build_context(root: Path) -> list[str]:
-    """The files that Docker sends to a build: what `.dockerignore` leaves, relative to `root`."""
+    """Return the files of the build context, relative to `root`: those that `.dockerignore` does not exclude."""
     patterns = [line for line in (root / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     return sorted(path for path in exclude_paths(str(root), patterns) if (root / path).is_file())
 
@@ -39,20 +39,20 @@ class BuildFailedError(Exception):
 
 @dataclass
 class Stage:
-    """One stage of a build; `root` stands for its file system."""
+    """One stage of a build, with `root` as its file system."""
 
     root: Path
     workdir: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
 
     def path(self, inside: str | Path) -> Path:
-        """Where a path of the image is on this machine."""
+        """Return the local path for a path in the image."""
         return self.root / os.path.normpath(Path(self.workdir, inside)).lstrip("/")
 
 
 @dataclass
 class Image:
-    """What a build has made: the environment is that of the last stage."""
+    """The result of a build, with the environment of the last stage."""
 
     prefix: Path
     environment: dict[str, str]
@@ -60,7 +60,7 @@ class Image:
     healthcheck: list[str]
 
     def start(self, *command: str, **environment: str) -> "subprocess.Popen[str]":
-        """Run a command as the container does, with nothing of this environment but what names its own folders."""
+        """Start a command in the environment of the image, with its paths mapped to local ones."""
         program, *arguments = command
         return subprocess.Popen(
             [str(self.prefix / "bin" / program), *arguments],
@@ -72,7 +72,7 @@ class Image:
         )
 
     def run(self, *command: str, **environment: str) -> str:
-        """What a command prints; an error if it fails."""
+        """Run a command and return its output; fail if the command fails."""
         with self.start(*command, **environment) as process:
             output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
@@ -93,10 +93,10 @@ class Build:
             self._steps = [(step["instruction"], step["value"]) for step in DockerfileParser(fileobj=file).structure]
 
     def run(self) -> Image:
-        """Do every step.
+        """Execute every instruction.
 
         Raises:
-            BuildFailedError: at the first one that fails.
+            BuildFailedError: if one fails.
         """
         for instruction, value in self._steps:
             match instruction:
@@ -133,17 +133,17 @@ class Build:
             for source in sources:
                 self._copy_from_context(source, destination)
         elif origin == "uv":
-            pass  # the uv of this machine does
+            pass  # use the local uv
         elif sources != [destination] or not self._stages[origin].path(destination).exists():
-            # A virtual environment holds its own path: elsewhere its commands would not start.
-            raise BuildFailedError(f"COPY {words}: {sources} of stage {origin} is not there, or is moved")
+            # The commands of a virtual environment contain its path, so it must not move.
+            raise BuildFailedError(f"COPY {words}: {sources} is missing in stage {origin}, or moves")
 
     def _copy_from_context(self, source: str, destination: str) -> None:
         files = [file for file in self._context if file == source or file.startswith(f"{source}/")]
         if not files:
             raise BuildFailedError(f"COPY {source}: there is no such file in the build context")
         for file in files:
-            # A folder's content goes into the destination, a file into the folder that ends with a slash.
+            # As Docker does: copy the contents of a folder, and copy a file into a destination that ends with a slash.
             name = os.path.relpath(file, source) if file != source else Path(file).name
             to_folder = file != source or destination.endswith("/")
             target = self._stage.path(Path(destination, name) if to_folder else destination)
@@ -152,7 +152,7 @@ class Build:
 
     def _execute(self, value: str) -> None:
         command = re.sub(r"^(--\S+\s+)*", "", value)
-        if command.startswith(OF_THE_SYSTEM):
+        if command.startswith(SKIPPED_COMMANDS):
             return
         ours = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
         ours["PATH"] = PATH
@@ -169,9 +169,9 @@ class Build:
 
 
 def build_image(dockerfile: Path, folder: Path) -> Image:
-    """Build an image from uv's cache if that has all of it, and from the package index otherwise."""
+    """Build an image from uv's cache alone if possible, otherwise with the package index."""
     if shutil.which("uv") is None:
-        pytest.fail("uv is missing: the images are built with it. See https://docs.astral.sh/uv/.")
+        pytest.fail("uv is missing, and the image builds need it. Install it: https://docs.astral.sh/uv/.")
     try:
         return Build(dockerfile, folder / "offline", offline=True).run()
     except BuildFailedError:

@@ -16,7 +16,7 @@ from shared.settings import load_settings
 
 
 class Server:
-    """A server process that a test may kill, freeze and start again."""
+    """A server process that a test can kill, freeze and restart."""
 
     def __init__(self, spec: ChildSpec, log_dir: Path) -> None:
         self._spec = spec
@@ -24,14 +24,14 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
-        """Start it, ready or not."""
+        """Start it without waiting until it is ready."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self._spec.argv, env=self._spec.env, cwd=self._spec.cwd, stdout=log, stderr=log
             )
 
     def start(self) -> None:
-        """Start it, and return when it is ready."""
+        """Start it and wait until it is ready."""
         self.launch()
         assert self._process is not None
         deadline = time.monotonic() + 60
@@ -41,7 +41,7 @@ class Server:
             time.sleep(0.02)
 
     async def start_again(self) -> None:
-        """`start`, from within a running event loop."""
+        """Call `start` from a running event loop."""
         await asyncio.to_thread(self.start)
 
     def kill(self) -> None:
@@ -50,11 +50,11 @@ class Server:
         self._process.wait()
 
     def terminate(self) -> None:
-        """Ask it to stop; `until_ended` waits for that."""
+        """Send SIGTERM; `until_ended` waits for the exit."""
         self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Stop it where it is, and return when it stands."""
+        """Send SIGSTOP and wait until it is stopped."""
         self._signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
@@ -72,13 +72,13 @@ class Server:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs. Negative for the number of a signal."""
+        """The exit code; None while it runs, negative for a signal."""
         assert self._process is not None
         return self._process.poll()
 
     @property
     def environment(self) -> dict[str, str]:
-        """What it was started with."""
+        """The environment that it was started with."""
         return self._spec.env
 
     @property
@@ -87,7 +87,7 @@ class Server:
         return self._process.pid
 
     async def until_ended(self, timeout: float = 30.0) -> int:
-        """The exit code, as soon as there is one."""
+        """Wait for its exit and return the exit code."""
         async with asyncio.timeout(timeout):
             while (code := self.exit_code) is None:
                 await asyncio.sleep(0.02)
@@ -106,7 +106,7 @@ class Server:
 
 
 def embedded_nats(folder: Path) -> tuple[Server, dict[str, str]]:
-    """A nats-server that was not started yet, and its URL by role."""
+    """Return a nats-server that is not started yet, and its URL by role."""
     folder.mkdir(parents=True, exist_ok=True)
     credentials, (port,) = load_credentials(folder), free_ports(1)
     urls = {
@@ -116,7 +116,7 @@ def embedded_nats(folder: Path) -> tuple[Server, dict[str, str]]:
 
 
 def embedded_nats_cluster(folder: Path, count: int = 3) -> tuple[list[Server], dict[str, list[str]]]:
-    """The servers of a cluster that were not started yet, and by role the URL of each."""
+    """Return the servers of a cluster that are not started yet, and their URLs by role."""
     folder.mkdir(parents=True, exist_ok=True)
     credentials, ports, routes = load_credentials(folder), free_ports(count), free_ports(count)
     others = ",".join(f"nats://{LOOPBACK}:{route}" for route in routes)
@@ -135,7 +135,7 @@ def embedded_nats_cluster(folder: Path, count: int = 3) -> tuple[list[Server], d
 
 
 def embedded_s3(folder: Path) -> tuple[Server, dict[str, dict[str, str]]]:
-    """A SeaweedFS that was not started yet, and the settings that reach it by role."""
+    """Return a SeaweedFS that is not started yet, and its connection settings by role."""
     folder.mkdir(parents=True, exist_ok=True)
     credentials, (port,) = load_credentials(folder), free_ports(1)
     settings = {role: _s3_settings(credentials, port, role) for role in credentials.s3_keys}

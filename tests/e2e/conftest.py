@@ -1,4 +1,4 @@
-"""`musicgen up` for tests, with a tiny engine in place of the model unless the model is what is tested."""
+"""`musicgen up` for tests, with a tiny engine instead of the model unless a test needs the model."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ Start = Callable[..., Up]
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Start]:
-    """Makes runs of `musicgen up` on the test's own data directory; they end with the test."""
+    """Create runs of `musicgen up` on the data folder of the test; they end with the test."""
     made: list[Up] = []
 
     def make(*arguments: str, engine: str = "tests.engines:load", **environment: str) -> Up:

@@ -1,4 +1,4 @@
-"""`musicgen up` as a process, driven from outside."""
+"""`musicgen up` as a process."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PATIENCE = 90.0
 def musicgen(
     *arguments: str, environment: dict[str, str] | None = None, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run a subcommand to its end."""
+    """Run a subcommand to completion."""
     return subprocess.run(
         [sys.executable, "-m", "deploy.cli.main", *arguments],
         env=os.environ | (environment or {}),
@@ -36,7 +36,7 @@ def musicgen(
 
 
 class Up:
-    """One run of `musicgen up`, and all processes that ever belonged to it."""
+    """One run of `musicgen up`, and every process that it ever started."""
 
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
@@ -49,7 +49,7 @@ class Up:
         self._family: dict[int, psutil.Process] = {}
 
     def start(self, until: str = "ready") -> "Up":
-        """Start, and wait for a line that begins with `until`."""
+        """Start it, and wait for an output line that starts with `until`."""
         command = ["up", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._arguments]
         with self.output_file.open("w") as output:
             self._process = subprocess.Popen(
@@ -73,7 +73,7 @@ class Up:
         return self.output_file.read_text()
 
     def wait_for(self, beginning: str) -> None:
-        """Wait for a line of output that begins so, leading blanks aside."""
+        """Wait for an output line that starts with `beginning`, ignoring leading blanks."""
         deadline = time.monotonic() + PATIENCE
         while not any(line.strip().startswith(beginning) for line in self.output.splitlines()):
             assert self._process is not None
@@ -89,7 +89,7 @@ class Up:
         return next(int(each["pid"]) for each in self.run_file() if each["role"] == role)
 
     def remember(self) -> list[psutil.Process]:
-        """Every descendant that runs now."""
+        """Record and return all current descendants."""
         assert self._process is not None
         found = psutil.Process(self._process.pid).children(recursive=True)
         self._family |= {each.pid: each for each in found}
@@ -100,7 +100,7 @@ class Up:
         self._process.send_signal(number)
 
     def environment(self) -> dict[str, str]:
-        """What `musicgen env` exports, as a shell understands it."""
+        """Return what `musicgen env` exports, as evaluated by a shell."""
         shown = musicgen("env", "--data-dir", str(self.data_dir))
         assert shown.returncode == 0, shown.stderr
         script = f"set -a; {shown.stdout}\nenv -0"
@@ -108,23 +108,23 @@ class Up:
         return dict(line.split("=", 1) for line in output.split("\0") if "=" in line)
 
     def wait(self) -> int:
-        """The exit code, at the end."""
+        """Wait for its end and return the exit code."""
         assert self._process is not None
         return self._process.wait(PATIENCE)
 
     def stop(self) -> int:
-        """As Ctrl-C does."""
+        """Stop it as Ctrl-C does; return the exit code."""
         self.remember()
         self.signal(signal.SIGINT)
         return self.wait()
 
     def survivors(self, patience: float = 15.0) -> list[str]:
-        """What still runs of all that ever belonged to it, after some time to end."""
+        """Return the command lines of its processes that still run after `timeout` seconds."""
         _, alive = psutil.wait_procs(list(self._family.values()), timeout=patience)
         return [" ".join(each.cmdline()) for each in alive]
 
     def close(self) -> None:
-        """End everything, whatever the test left."""
+        """Kill every process that still runs."""
         if self._process is not None and self._process.poll() is None:
             self.remember()
             self._process.kill()
@@ -135,7 +135,7 @@ class Up:
 
 
 def s3_client(settings: Settings) -> Minio:
-    """A client that gives up at the first error."""
+    """Return a client without retries."""
     return Minio(
         settings.s3_endpoint.removeprefix("http://"),
         settings.s3_access_key,

@@ -1,4 +1,4 @@
-"""`musicgen up` on a data folder whose name means something to a server, a shell, a URL or a terminal."""
+"""`musicgen up` on data folders with special names, and on copies of data folders."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def test_up_and_the_client_commands_accept_a_folder_of_any_name(tmp_path: Path) 
         assert "nothing to cancel" in musicgen("cancel", job_id, *folder).stderr
         assert "✓ workers" in musicgen("doctor", *folder).stdout
         assert stack.stop() == 0
-        # Into the data folder and nowhere else: `up` writes what it says to the file beside it.
+        # `up` writes only to the data folder; the other file is its captured output.
         assert {each.name for each in tmp_path.iterdir()} == {"stack", "music.wav"}
         assert {each.name for each in (tmp_path / "stack").iterdir()} == {NAME, stack.output_file.name}
     finally:

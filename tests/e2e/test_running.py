@@ -1,4 +1,4 @@
-"""What a running `musicgen up` shows, refuses and serves; none of it changes the run."""
+"""What a running `musicgen up` prints, refuses and serves."""
 
 import json
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One run for all tests that leave it as it is: a start and a stop take five seconds."""
+    """One run shared by tests that do not change it, because starting and stopping take five seconds."""
     stack = Up(tmp_path_factory.mktemp("running") / "data", MUSICGEN_ENGINE="tests.engines:load")
     try:
         yield stack.start()

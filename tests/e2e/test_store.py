@@ -1,4 +1,4 @@
-"""The embedded S3 store: it ends soon, and keeps what it acknowledged."""
+"""The embedded S3 store: it stops quickly and keeps acknowledged objects."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def test_s3_stops_quickly_and_keeps_acknowledged_objects(tmp_path: Path) -> None
 
 def _store_until_it_ends(settings: Settings, stored: dict[str, bytes]) -> None:
     client = s3_client(settings)
-    # Several chunks each: SeaweedFS opens connections to itself then, and waits for those at its end.
+    # Large enough for several chunks, for which SeaweedFS opens internal connections that delay its stop.
     while data := os.urandom(6_000_000):
         name = uuid4().hex
         client.put_object(settings.s3_bucket, name, io.BytesIO(data), len(data))

@@ -1,4 +1,4 @@
-"""Two of them at once, and parts that stand still."""
+"""Two stacks at once, and frozen processes."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from tests.e2e.test_up import post, until
 pytestmark = pytest.mark.e2e
 
 
-# As `musicgen`, with other default ports: the usual ones may be taken on this machine.
+# The `musicgen` command with other default ports, because the usual ones may be taken.
 PROGRAM = (
     "import sys; from deploy.cli.main import main; import deploy.stack.local_stack as stack; "
     "stack.NATS_PORT, stack.S3_PORT = {}, {}; sys.exit(main())"

@@ -1,4 +1,4 @@
-"""One command from nothing to a URL and back, whatever happens in between."""
+"""`musicgen up` from start to stop, through crashes, signals and restarts."""
 
 import os
 import re
@@ -96,7 +96,7 @@ async def test_a_second_ctrl_c_does_not_wait_for_the_job(up: Start) -> None:
     stack.remember()
     stack.signal(signal.SIGINT)
     stack.wait_for("Stopping")
-    # Two signals at once are one wish; a person who presses again is slower.
+    # Two signals at the same moment count as one, so wait before the second.
     time.sleep(2 * ONE_SIGNAL)
     stack.signal(signal.SIGINT)
     assert stack.wait() == 0
@@ -188,7 +188,7 @@ async def test_the_gateway_listens_on_the_ipv6_loopback(up: Start) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_each_process_has_its_own_secrets_and_no_others(up: Start) -> None:
-    """The servers get theirs by file or by variable; nothing stands on a command line."""
+    """Servers get their secrets by file or variable, never on the command line."""
     stack = up(API_KEYS=f"daw:{'k' * 40}", MUSICGEN_API_KEY="m" * 40, SMTP_PASSWORD="p" * 40).start()
     credentials = load_credentials(stack.data_dir)
     secrets = {f"nats {role}": password for role, password in credentials.nats_passwords.items()}

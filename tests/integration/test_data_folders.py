@@ -1,4 +1,4 @@
-"""Data folders with names that mean something to nats-server, SeaweedFS, a shell, a URL or a terminal."""
+"""Data folders with characters that are special to nats-server, SeaweedFS, a shell, a URL or a terminal."""
 
 import os
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_outside(tmp_path: Path, folder: Path) -> Iterator[None]:
-    """What the servers write is in the data folder, and nowhere beside it."""
-    way = {tmp_path, folder, *folder.parents}
+    """Check that the servers write only to the data folder."""
+    expected = {tmp_path, folder, *folder.parents}
     yield
-    beside = [each for each in tmp_path.rglob("*") if each not in way and not each.is_relative_to(folder)]
-    assert beside == []
+    outside = [each for each in tmp_path.rglob("*") if each not in expected and not each.is_relative_to(folder)]
+    assert outside == []
 
 
 async def test_nats_keeps_its_store_in_a_folder_of_any_name(folder: Path) -> None:
@@ -69,7 +69,7 @@ async def test_s3_keeps_its_objects_in_a_folder_of_any_name(folder: Path) -> Non
         key, _ = await storage.put_audio("gen_abc123456789", b"RIFF" * 4096, {})
         assert [each.key for each in await storage.page("")] == [key]
         assert list((folder / "s3").glob("*.dat"))
-        # Nothing but its log, which the test has it write, and what it was given.
+        # Only its log, written by the test harness, and its own files.
         assert {each.name for each in folder.iterdir()} == {"credentials.json", "s3", "s3.json", "s3.log"}
     finally:
         server.stop()

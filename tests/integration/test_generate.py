@@ -1,4 +1,4 @@
-"""From a POST to a playable file, seen from every side."""
+"""From a POST to a playable file, over REST, WebSocket, NATS and S3."""
 
 import asyncio
 import io
@@ -136,7 +136,7 @@ async def test_nats_subscribers_and_websocket_clients_see_the_same_events(system
         await system.worker()
         while not seen or seen[-1]["type"] != "completed":
             seen.append(json.loads((await socket.receive()).data))
-    # The socket begins with the present state, which was announced as `queued` before.
+    # The WebSocket starts with the current state, the `queued` event.
     assert seen == direct
     kinds = [event["type"] for event in seen]
     assert kinds[:2] == ["queued", "processing"]

@@ -1,4 +1,4 @@
-"""Both images are built as their Dockerfiles say, and what is in them is run."""
+"""Both images, built from their Dockerfiles and run without a container engine."""
 
 import ast
 import asyncio
@@ -25,7 +25,7 @@ AWAY = {
     "S3_SECRET_KEY": "secret",
 }
 
-# What the code reads beside itself.
+# Data files that the code reads.
 DATA = (
     "deploy/nats.conf",
     "gateway/http/static/index.html",
@@ -106,7 +106,7 @@ async def test_the_worker_image_becomes_healthy_and_loads_the_starter_model(work
 
 @contextmanager
 def running(image: Image, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
-    """The image's own command, with these settings, and what a health check of its container has in its environment."""
+    """Run the entrypoint of the image; yield the process and the environment for its health check."""
     environment = AWAY | settings
     with image.start(*image.entrypoint, **environment) as process:
         try:
@@ -122,7 +122,7 @@ def running(image: Image, **settings: str) -> Iterator[tuple["subprocess.Popen[s
 
 
 async def until_healthy(image: Image, process: "subprocess.Popen[str]", environment: dict[str, str]) -> None:
-    """Ask the image's own health check, until it is content."""
+    """Run the health check of the image until it succeeds."""
     async with asyncio.timeout(60):
         while True:
             assert process.poll() is None, process.communicate()[0]
@@ -134,7 +134,7 @@ async def until_healthy(image: Image, process: "subprocess.Popen[str]", environm
 
 
 def imported(*places: str) -> set[str]:
-    """The packages of others that these files import, wherever in them."""
+    """Return the third-party packages that these files import, at any level."""
     paths = [
         path for place in places for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     ]

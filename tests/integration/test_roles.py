@@ -1,4 +1,4 @@
-"""What each NATS role may do, and that it is enough."""
+"""The permissions of each NATS role: sufficient, and no broader than documented."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ FORBIDDEN = {
         "subscribe": ["_INBOX_gateway.>", "_INBOX_worker.>", "music.jobs.>", "music.cancel.*", "music.workers.*"],
     },
 }
-# For nobody but the operator.
+# For the operator only.
 PUBLISH = ["$JS.API.STREAM.DELETE.MUSIC_JOBS", "$JS.API.STREAM.PURGE.KV_music_jobs", "$JS.API.STREAM.UPDATE.MUSIC_JOBS"]
 SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>", "$JS.EVENT.>"]
 
@@ -62,11 +62,11 @@ SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>", "$JS.EV
 async def test_a_role_cannot_use_subjects_it_does_not_need(system: System, role: str) -> None:
     refused: list[str] = []
 
-    async def hear(error: Exception) -> None:
+    async def on_error(error: Exception) -> None:
         refused.append(str(error).lower())
 
     url = system.nats_urls[role]
-    client = await nats.connect(url, error_cb=hear, inbox_prefix=parse_servers(url).inbox_prefix)
+    client = await nats.connect(url, error_cb=on_error, inbox_prefix=parse_servers(url).inbox_prefix)
     wanted = []
     for subject in FORBIDDEN[role]["publish"] + PUBLISH:
         wanted.append(f'permissions violation for publish to "{subject}"')
@@ -75,21 +75,21 @@ async def test_a_role_cannot_use_subjects_it_does_not_need(system: System, role:
         wanted.append(f'permissions violation for subscription to "{subject}"')
         await client.subscribe(subject)
 
-    async def all_told() -> bool:
+    async def all_refused() -> bool:
         return len(refused) == len(wanted)
 
-    await eventually(all_told, "each is refused")
+    await eventually(all_refused, "every subject is refused")
     await client.close()
-    told = "\n".join(refused)
-    assert [each for each in wanted if each.lower() not in told] == []
+    errors = "\n".join(refused)
+    assert [each for each in wanted if each.lower() not in errors] == []
 
 
 async def test_gateway_and_worker_have_all_permissions_they_need(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The streams are made, jobs are run, heard, missed, cancelled, kept, handed back, missed and given up.
+    """Covers creating streams; running, following, cancelling, keeping, handing back, requeuing and failing jobs.
 
-    Audio is shared, renewed and removed.
+    Also sharing, renewing and deleting stored audio.
     """
     api, worker = await system.gateway(), await system.worker()
     jobs = [await api.generate("slow", duration=duration) for duration in (0.5, 20, 20)]
@@ -110,7 +110,7 @@ async def test_gateway_and_worker_have_all_permissions_they_need(
 
 
 async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job without a message gets one again; one that nobody takes is given up, and its message goes."""
+    """The reconciler requeues a job without a message, and fails an unserved one and deletes its message."""
     js = (await system.nats()).jetstream()
     await js.purge_stream(subjects.JOBS_STREAM)
     monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
@@ -124,7 +124,7 @@ async def _sweep(system: System, api: Api, queued: str, monkeypatch: pytest.Monk
 
 
 async def _share(system: System, api: Api, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Audio answers another request, and goes with a record that is one too many."""
+    """Serve a request from the result cache, then have retention delete the audio with an excess record."""
     seed = (await api.status(stored))["seed"]
     job_id = await api.generate("slow", duration=0.5, seed=seed)
     assert (await api.status(job_id))["cached"] is True
@@ -158,8 +158,8 @@ def test_each_role_has_its_own_inbox_prefix(url: str, prefix: str) -> None:
     assert parse_servers(url).inbox_prefix == prefix
 
 
-# The server checks what a client publishes. It does not check where it sends its own answers on a client's request.
-# Each of these is a subject that the role itself may not publish to.
+# NATS checks what a client publishes, but not the reply subject of a request. The role may not publish to any of these
+# subjects itself.
 OUT_OF_REACH = {
     "gateway": [f"music.audio.{JOB}", "music.workers.w1", "$KV.other.key", "_INBOX_worker.guessed"],
     "worker": [f"music.cancel.{JOB}", "$KV.other.key", "_INBOX_gateway.guessed"],
@@ -173,7 +173,7 @@ STORED_EVENT = f"$JS.API.DIRECT.GET.MUSIC_EVENTS.{EVENT}"
 
 @pytest.fixture
 async def broker(system: System) -> Client:
-    """An operator's connection to a broker with the streams, a consumer and one event."""
+    """An operator's connection to NATS, with the streams, a consumer and one event."""
     operator = await system.nats()
     await ensure_streams(operator.jetstream())
     await ensure_consumer(operator.jetstream(), "starter")
@@ -192,7 +192,7 @@ async def logged_in(system: System, role: str) -> AsyncIterator[Client]:
 
 
 async def push_events_to(client: Client, subject: str) -> None:
-    """Have a consumer made that sends all events to a subject."""
+    """Create a consumer that delivers all events to a subject."""
     config = ConsumerConfig(deliver_subject=subject, ack_policy=AckPolicy.NONE)
     await client.jetstream().add_consumer(subjects.EVENTS_STREAM, config)
 
@@ -201,7 +201,7 @@ async def push_events_to(client: Client, subject: str) -> None:
 async def test_nats_replies_to_subjects_that_the_requester_may_not_use(
     system: System, broker: Client, role: str
 ) -> None:
-    """SECURITY.md says so: it is not closed, because NATS has no permission for it."""
+    """Documented in SECURITY.md: NATS has no permission that prevents this."""
     async with logged_in(system, role) as client:
         for subject in OUT_OF_REACH[role]:
             heard = await broker.subscribe(subject)
@@ -237,7 +237,7 @@ async def test_nats_pushes_events_to_subjects_that_the_gateway_may_not_use(syste
 async def test_nats_executes_its_own_empty_reply_as_a_request(
     system: System, broker: Client, role: str, request_to: str, body: bytes
 ) -> None:
-    """SECURITY.md says so. "There is nothing" is an empty message, and an empty request deletes a stream."""
+    """Documented in SECURITY.md: the reply "no message" is empty, and an empty request deletes a stream."""
     js = broker.jetstream()
 
     async def is_gone() -> bool:
@@ -271,6 +271,6 @@ async def test_the_observer_cannot_make_nats_reply(system: System, broker: Clien
     async with logged_in(system, "observer") as client:
         await client.publish(STORED_EVENT, reply=f"music.cancel.{JOB}")
         await client.flush()
-    # What the observer might have caused would be here before this.
+    # Any message caused by the observer would arrive before this one.
     await broker.publish(f"music.cancel.{JOB}", b"last")
     assert (await heard.next_msg(timeout=5)).data == b"last"

@@ -1,4 +1,4 @@
-"""Another program takes a port after it was chosen and before the child listens on it."""
+"""Another program takes a port after it was chosen and before the child binds it."""
 
 import dataclasses
 import io
@@ -19,7 +19,7 @@ from deploy.stack.supervisor import Supervisor
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
 
-# What SeaweedFS listens on; the gRPC ports of its parts follow from the HTTP ports.
+# The options for the ports of SeaweedFS; other gRPC ports derive from the HTTP ports.
 S3_PORTS = ("s3.port", "s3.port.grpc", "master.port", "volume.port", "filer.port", "admin.port", "admin.port.grpc")
 
 

@@ -1,4 +1,4 @@
-"""NATS over TLS: passwords are told to whoever has the right certificate, and to nobody else."""
+"""NATS over TLS: the password is sent only to a server with a trusted certificate."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs o
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Of 127.0.0.1, signed by itself; the key lies beside it."""
+    """A self-signed certificate for 127.0.0.1, with its key in the same folder."""
     file = tmp_path / "server.pem"
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=nats"
     files = ("-addext", f"subjectAltName=IP:{LOOPBACK}", "-out", file, "-keyout", file.with_suffix(".key"))
@@ -35,7 +35,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def url(tmp_path: Path, certificate: Path) -> AsyncIterator[str]:
-    """Of a broker with nats.conf and the lines of docs/deployment.md."""
+    """The URL of a nats-server with nats.conf and the TLS lines of docs/deployment.md."""
     text = (ROOT / "docs" / "deployment.md").read_text()
     lines = next(line for line in text.splitlines() if line.startswith("tls {"))
     lines = lines.replace("/etc/nats", str(certificate.parent))
@@ -75,7 +75,7 @@ async def test_nats_with_a_trusted_certificate_is_used(
         async def ready() -> bool:
             return bus.is_ready
 
-        await eventually(ready, "the connection stands")
+        await eventually(ready, "the bus connects")
         assert (await bus.js.account_info()).streams == 0
 
 
@@ -85,32 +85,32 @@ async def test_nats_with_another_certificate_is_refused_with_the_reason(url: str
         async def refused() -> bool:
             return "certificate verify failed" in (bus.last_error or "")
 
-        await eventually(refused, "the reason is told")
+        await eventually(refused, "the reason is reported")
         assert not bus.is_ready
 
 
 async def test_nats_without_tls_never_gets_the_password_and_is_retried() -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
     greeting = set[asyncio.Task[None]]()
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """As somebody in between does who wants the password: no word of TLS."""
+        """Greet like a man in the middle that wants the password: without offering TLS."""
         writer.write(b"INFO " + json.dumps({"auth_required": True, "max_payload": 1 << 20}).encode() + b"\r\n")
-        heard.append(await reader.read(4096))
+        received.append(await reader.read(4096))
         writer.close()
         await writer.wait_closed()
 
-    async def heard_twice() -> bool:
-        return len(heard) >= 2
+    async def connected_twice() -> bool:
+        return len(received) >= 2
 
-    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def on_connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         greeting.add(asyncio.create_task(greet(reader, writer)))
 
-    server = await asyncio.start_server(take, LOOPBACK, 0)
+    server = await asyncio.start_server(on_connect, LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
     async with connecting(f"tls://gateway:s3cr3t@{LOOPBACK}:{port}"):
-        await eventually(heard_twice, "the gateway comes back")
+        await eventually(connected_twice, "the gateway reconnects")
     server.close()
     await asyncio.gather(*greeting, return_exceptions=True)
-    assert all(data.startswith(b"\x16") for data in filter(None, heard))  # a TLS handshake
-    assert b"s3cr3t" not in b"".join(heard)
+    assert all(data.startswith(b"\x16") for data in filter(None, received))  # a TLS handshake
+    assert b"s3cr3t" not in b"".join(received)

@@ -1,4 +1,4 @@
-"""Streams, consumer and bucket: made when they are missing, checked when they are there, never changed."""
+"""Streams, consumer and bucket: created if missing, checked if present, never changed."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def test_the_topology_is_created_once(system: System) -> None:
 
 
 async def test_all_parts_may_create_the_topology_at_once(system: System) -> None:
-    """As after a restart of the broker, which forgets the stream in memory: a second one would not fit beside it."""
+    """As after a restart of NATS, which loses the in-memory stream; memory has no room for a second one."""
     streams = [(await system.nats()).jetstream() for _ in range(6)]
     for _ in range(10):
         await asyncio.gather(*(ensure_streams(js) for js in streams))
@@ -66,7 +66,7 @@ async def test_a_missing_bucket_is_not_a_missing_record(system: System) -> None:
 
 
 async def test_records_are_read_from_the_leader(system: System) -> None:
-    """Any replica answers direct reads, and one may lag: here nothing answers them."""
+    """Direct reads may reach a lagging replica; with them disabled, reads must still work."""
     js = (await system.nats()).jetstream()
     bucket = await ensure_streams(js)
     config = (await js.stream_info(f"KV_{subjects.JOBS_BUCKET}")).config

@@ -1,4 +1,4 @@
-"""The audit of what is installed, against a database of our own, and the list of it."""
+"""The audit of dependencies, against a fake vulnerability database, and the bill of materials."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 
 @contextmanager
 def database(status: int, *, knows: bool) -> Iterator[str]:
-    """The URL of an OSV service that answers every question in the same way."""
+    """Run a fake OSV service that answers every query alike; yield its URL."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

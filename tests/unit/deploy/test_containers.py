@@ -1,4 +1,4 @@
-"""The container files are checked without a container engine: schema, pins, names of settings, lint."""
+"""Checks of the container files without a container engine: schema, pins, names of settings, lint."""
 
 import json
 import os
@@ -25,12 +25,12 @@ CONTAINERS = ROOT / "deploy" / "containers"
 COMPOSE_FILES = (ROOT / "compose.yaml", CONTAINERS / "compose.production.yaml")
 DOCKERFILES = tuple(sorted(CONTAINERS.glob("*.Dockerfile")))
 
-# Name, then a tag with a full version in it, then perhaps a digest.
+# A name, then a tag with a full version, then an optional digest; or a digest alone.
 PINNED = re.compile(r"[\w./-]+:[\w.-]*\d+(\.\d+){2}[\w.-]*|[\w./-]+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 
 
 class ComposeConstructor(SafeConstructor):
-    """Reads YAML as Compose does: `!reset` empties what the files below have set."""
+    """Reads YAML as Compose does: `!reset` clears a value of the base file."""
 
 
 def _reset(constructor: SafeConstructor, node: SequenceNode) -> list[Any]:
@@ -47,10 +47,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def tool(name: str) -> str:
-    """A program of this virtual environment, whether or not it is activated."""
+    """Return the path of a program of this virtual environment, activated or not."""
     found = shutil.which(name, path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
     if not found:
-        pytest.fail(f"{name} is missing: it comes with the dev dependencies (`uv sync`).")
+        pytest.fail(f"{name} is missing. Install the dev dependencies with `uv sync`.")
     return found
 
 
@@ -60,14 +60,14 @@ def run(*command: str) -> None:
 
 
 def environments() -> list[dict[str, str]]:
-    """What compose gives to gateways and workers, of both files."""
+    """Return the environments of gateways and workers in both compose files."""
     services = [service for path in COMPOSE_FILES for service in load(path)["services"].items()]
     return [service["environment"] for name, service in services if name.startswith(("gateway", "worker"))]
 
 
 @pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.name)
 def test_compose_file_follows_the_official_schema(path: Path, tmp_path: Path) -> None:
-    # The schema checker knows no `!reset`, so it gets the file as plain JSON.
+    # The schema checker does not know `!reset`, so pass the file as JSON.
     plain = tmp_path / "compose.json"
     plain.write_text(json.dumps(load(path)))
     run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(plain))
@@ -123,7 +123,7 @@ def test_production_publishes_only_the_proxy() -> None:
 
 
 def test_every_pruned_package_is_a_dependency_of_the_project() -> None:
-    # uv ignores a --prune of a name that it does not know, and torch would be back unnoticed.
+    # uv ignores --prune for unknown names, so a typo would bring torch back unnoticed.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]}
     pruned = set(re.findall(r"--prune (\S+)", (CONTAINERS / "gateway.Dockerfile").read_text()))
@@ -141,7 +141,7 @@ def test_the_gateway_runs_without_keys_only_behind_a_loopback_port() -> None:
 
 
 def gateway_settings(*files: Path, **given: str) -> Settings:
-    """What the gateway of these compose files reads, with `given` and the defaults in place of the variables."""
+    """Return the gateway settings of these compose files, with variables replaced by `given` or their defaults."""
     environment = {name: str(text) for path in files for name, text in gateway_environment(path).items()}
 
     def value(match: re.Match[str]) -> str:
@@ -187,7 +187,7 @@ def test_dockerfile_passes_hadolint(path: Path) -> None:
 
 
 def test_the_worker_image_has_the_compiler_that_triton_needs() -> None:
-    # Its `triton/runtime/build.py` looks for gcc, and the C file it compiles includes headers of the C library.
+    # `triton/runtime/build.py` calls gcc on a C file that includes headers of the C library.
     last_stage = (CONTAINERS / "worker.Dockerfile").read_text().rpartition("\nFROM ")[2]
     installed = re.search(r"apt-get install ([^&]+)", last_stage)
     assert installed is not None
