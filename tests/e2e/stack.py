@@ -17,7 +17,7 @@ from deploy.stack.ports import free_ports
 from shared.settings import Settings
 from tests.conftest import ROOT
 
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 def musicgen(
@@ -74,7 +74,7 @@ class Up:
 
     def wait_for(self, beginning: str) -> None:
         """Wait for an output line that starts with `beginning`, ignoring leading blanks."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not any(line.strip().startswith(beginning) for line in self.output.splitlines()):
             assert self._process is not None
             assert self._process.poll() is None, self.output
@@ -110,7 +110,7 @@ class Up:
     def wait(self) -> int:
         """Wait for its end and return the exit code."""
         assert self._process is not None
-        return self._process.wait(PATIENCE)
+        return self._process.wait(TIMEOUT)
 
     def stop(self) -> int:
         """Stop it as Ctrl-C does; return the exit code."""
@@ -118,9 +118,9 @@ class Up:
         self.signal(signal.SIGINT)
         return self.wait()
 
-    def survivors(self, patience: float = 15.0) -> list[str]:
+    def survivors(self, timeout: float = 15.0) -> list[str]:
         """Return the command lines of its processes that still run after `timeout` seconds."""
-        _, alive = psutil.wait_procs(list(self._family.values()), timeout=patience)
+        _, alive = psutil.wait_procs(list(self._family.values()), timeout=timeout)
         return [" ".join(each.cmdline()) for each in alive]
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ async def post(up: Up, prompt: str, duration: float) -> str:
         return str((await response.json())["job_id"])
 
 
-async def until(up: Up, job_id: str, *statuses: str, patience: float = 60) -> dict[str, object]:
+async def until(up: Up, job_id: str, *statuses: str, timeout: float = 60) -> dict[str, object]:
     async with aiohttp.ClientSession(up.url) as http:
 
         async def reached() -> dict[str, object] | None:
@@ -39,7 +39,7 @@ async def until(up: Up, job_id: str, *statuses: str, patience: float = 60) -> di
                 status: dict[str, object] = await response.json()
                 return status if status.get("status") in statuses else None
 
-        found: dict[str, object] = await eventually(reached, f"{job_id} gets {statuses}", patience)
+        found: dict[str, object] = await eventually(reached, f"{job_id} gets {statuses}", timeout)
         return found
 
 
@@ -68,7 +68,7 @@ async def test_a_dead_process_is_restarted_and_jobs_continue(up: Start, role: st
     stack.wait_for(f"! {role}-1 ended (signal 9)" if role == "worker" else f"! {role} ended (signal 9)")
     stack.wait_for(f"✓ {role}-1 is back" if role == "worker" else f"✓ {role} is back")
     assert stack.pid(role) != old
-    status = await until(stack, job_id, "completed", patience=90)
+    status = await until(stack, job_id, "completed", timeout=90)
     assert status["attempts"] == (2 if role == "worker" else 1)
     assert stack.stop() == 0
     assert stack.survivors() == []
@@ -110,9 +110,9 @@ async def test_kill_9_of_up_leaves_no_process_and_loses_nothing(up: Start) -> No
     stack.remember()
     stack.signal(signal.SIGKILL)
     stack.wait()
-    assert stack.survivors(patience=30) == []
+    assert stack.survivors(timeout=30) == []
     again = up().start()
-    await until(again, job_id, "completed", patience=90)
+    await until(again, job_id, "completed", timeout=90)
     assert again.stop() == 0
 
 
