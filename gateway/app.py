@@ -1,4 +1,4 @@
-"""Puts the gateway together: its parts, its routes, and what runs beside the requests."""
+"""Assembles the gateway: services, routes, middleware and background tasks."""
 
 import asyncio
 import time
@@ -48,21 +48,21 @@ from shared.topology import ensure_streams
 
 log = get_logger(__name__)
 
-# Seconds after which a part of the gateway that failed begins anew.
+# Seconds before a failed background task starts again.
 RESTART_DELAY = 10.0
 
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Everything that handlers use. NATS is connected by whoever runs `services.bus.run`."""
+    """Everything that handlers use. The caller connects NATS by running `services.bus.run`."""
     storage = Storage(settings)
     index = JobIndex(Estimator())
     workers = WorkerRegistry()
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus())
         http = await stack.enter_async_context(
-            # As many connections as there are downloads, which `server.py` bounds: slow ones must not make others wait.
-            # Each has a small buffer.
+            # No connection limit, or slow downloads would block others. `server.py` bounds their number,
+            # and the small buffer bounds the memory of each.
             ClientSession(
                 timeout=ClientTimeout(total=None, connect=3, sock_read=30),
                 connector=TCPConnector(limit=0),
@@ -114,7 +114,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         bucket = await ensure_streams(bus.js, services.settings.nats_replicas)
         await services.index.start_feed(bus.client)
         services.record_store.records = Records(bucket)
-        if subscribed:  # core subscriptions outlive a reconnection
+        if subscribed:  # core subscriptions survive a reconnect
             return
         await bus.client.subscribe(subjects.ALL_EVENTS, cb=services.hub.on_message)
         await bus.client.subscribe(subjects.ALL_WORKERS, cb=services.workers.on_message)
@@ -155,10 +155,10 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 
 async def keep_running(run: Callable[[], Awaitable[None]]) -> None:
-    """Run a part until cancelled. What it did not expect is logged, and costs a pause instead of the part."""
+    """Run a background task until cancelled. After an unexpected error, log it and start the task again."""
     while True:
         try:
             await run()
         except Exception:
-            log.exception("a part of the gateway failed and begins anew", part=run.__qualname__)
+            log.exception("background task failed and will restart", task=run.__qualname__)
         await asyncio.sleep(RESTART_DELAY)

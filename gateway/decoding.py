@@ -1,7 +1,7 @@
-"""JSON as clients write it: what can mean only one thing is accepted, in whichever spelling it comes.
+"""Lenient JSON decoding: accepts the unambiguous variants that clients send.
 
-A number without a fraction is an integer (`7.0`, `7e0`), as in JSON Schema; a byte order mark before the text is
-skipped; and null in a field that has a default means that the field is left out.
+A number without a fractional part is an integer (`7.0`, `7e0`), as in JSON Schema. A leading byte order mark is
+skipped. null in an optional field counts as absent.
 """
 
 import codecs
@@ -25,11 +25,11 @@ _parse = msgspec.json.Decoder(float_hook=_number).decode
 
 
 def decode_json(text: bytes, kind: Any) -> Any:
-    """`text` as a `kind`, which is a struct or a union of structs.
+    """Decode `text` as `kind`, a struct or a union of structs.
 
     Raises:
-        msgspec.ValidationError: for JSON that breaks a rule of `kind`.
-        msgspec.DecodeError: for text that is no JSON.
+        msgspec.ValidationError: if the JSON does not match `kind`.
+        msgspec.DecodeError: if the text is not JSON.
     """
     try:
         plain = _parse(text.removeprefix(codecs.BOM_UTF8))
@@ -39,7 +39,7 @@ def decode_json(text: bytes, kind: Any) -> Any:
 
 
 def _decode_error_reason(error: Exception, text: bytes) -> str:
-    # No JSON text has a NUL: UTF-16 and UTF-32 have one in every ASCII character.
+    # JSON contains no NUL, but every ASCII character in UTF-16 and UTF-32 does.
     if text.startswith(_UTF_16) or b"\x00" in text[:4]:
         return "it is UTF-16 or UTF-32; send UTF-8"
     if isinstance(error, UnicodeDecodeError):
@@ -50,12 +50,12 @@ def _decode_error_reason(error: Exception, text: bytes) -> str:
 
 
 def format_number(number: float) -> str:
-    """A number as a client writes it, to the last digit: 120, 120.0001."""
+    """A number without a trailing `.0`: 120, 120.0001."""
     return repr(float(number)).removesuffix(".0")
 
 
 def _without_nulls(value: Any, optional: dict[str, Any]) -> Any:
-    """`value` without optional fields that are null. An unknown field stays, and is refused."""
+    """`value` without optional fields that are null. Unknown fields stay, so that validation reports them."""
     if not (optional and isinstance(value, dict)):
         return value
     kept = {name: item for name, item in value.items() if item is not None or name not in optional}
@@ -64,7 +64,7 @@ def _without_nulls(value: Any, optional: dict[str, Any]) -> Any:
 
 @cache
 def _optional_fields(kind: Any) -> dict[str, Any]:
-    """The fields that may be left out, each with those of its own value."""
+    """The optional fields of `kind`, each mapped to the optional fields of its value."""
     return _fields_of(inspect.type_info(kind))
 
 

@@ -1,4 +1,4 @@
-"""`musicgen gateway`: runs until SIGTERM or Ctrl-C, then finishes what it is answering."""
+"""`musicgen gateway`: serves until SIGTERM or Ctrl-C, then finishes the open requests."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from shared.version import VERSION
 
 log = get_logger(__name__)
 
-# What the gateway opens beside its clients' connections: NATS, S3, logs.
+# Open files other than client connections: NATS, S3, logs.
 RESERVED_FILES = 200
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     """Run the gateway with the environment's settings.
 
     Raises:
-        MusicgenError: for what only a person can mend; the message says how.
+        MusicgenError: if an operator has to fix something; the message says what.
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "gateway")
@@ -39,20 +39,20 @@ def main() -> None:
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Whether a line of aiohttp's is worth logging: bytes that are no HTTP are answered 400 and no news."""
+    """Whether to log a record of aiohttp's. Malformed requests get a 400 and are not logged."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError))
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until SIGTERM, Ctrl-C, or an error of NATS that an operator has to fix."""
     async with open_services(settings) as services:
         connecting = asyncio.create_task(services.bus.run(settings.nats_url, "gateway"))
         stopped = asyncio.create_task(stop_signal())
         try:
-            # At its end: stop accepting, let requests finish, tell WebSocket clients to come back.
+            # On exit: stop accepting, let requests finish, tell WebSocket clients to reconnect.
             async with serving(create_app(services), settings):
                 log.info("listening", url=http_url(settings.gateway_host, settings.gateway_port), version=VERSION)
-                # The bus ends by itself only with an error that a person must mend.
+                # `bus.run` returns only by raising an error that an operator has to fix.
                 await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if connecting.done():
                     await connecting
@@ -62,11 +62,13 @@ async def serve(settings: Settings) -> None:
 
 
 def _raise_file_limit(wanted: int) -> None:
-    """Each connection is an open file, of which many systems allow a process a thousand unless it asks for more."""
+    """Raise the limit of open files: each connection is one, and the default is often 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + RESERVED_FILES
     if soft < needed and soft != resource.RLIM_INFINITY:
         allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         if allowed < needed:
-            log.warning("fewer files may be open than connections: raise `ulimit -Hn`", limit=hard, wanted=needed)
+            log.warning(
+                "the open file limit is below the connection limit: raise `ulimit -Hn`", limit=hard, wanted=needed
+            )

@@ -1,4 +1,4 @@
-"""A bound on the memory of all connections together, beside the bound that each one has."""
+"""One memory limit for all connections together. Each connection also has its own limit."""
 
 from typing import Protocol
 
@@ -6,30 +6,31 @@ from gateway import metrics
 
 
 class BufferOwner(Protocol):
-    """An owner of bytes, such as a connection."""
+    """An object that buffers bytes for one client, such as a connection."""
 
     def evict(self) -> None:
-        """Give the bytes up, and the client with them."""
+        """Free the buffer by disconnecting the client."""
 
 
 class MemoryBudget:
-    """How many bytes each holder keeps. Beyond `limit` bytes in all, the one with the most is cut.
+    """The bytes that each owner buffers. If the total exceeds `limit`, the largest owner is evicted.
 
-    So a thousand connections that hold what they may do not add up, and one with a short request is not their victim.
+    Each connection may stay within its own limit while a thousand of them exhaust the memory. Evicting the largest
+    one frees the most and spares clients with small requests.
     """
 
     def __init__(self, limit: int) -> None:
         self.total = 0
         self._limit = limit
-        self._held: dict[BufferOwner, int] = {}
+        self._usage: dict[BufferOwner, int] = {}
 
-    def set_usage(self, holder: BufferOwner, size: int) -> None:
-        """`holder` now keeps `size` bytes."""
-        self.total += size - self._held.pop(holder, 0)
+    def set_usage(self, owner: BufferOwner, size: int) -> None:
+        """Record that `owner` now buffers `size` bytes, then evict owners until the total fits."""
+        self.total += size - self._usage.pop(owner, 0)
         if size:
-            self._held[holder] = size
+            self._usage[owner] = size
         while self.total > self._limit:
-            largest = max(self._held, key=self._held.__getitem__)
-            self.total -= self._held.pop(largest)
+            largest = max(self._usage, key=self._usage.__getitem__)
+            self.total -= self._usage.pop(largest)
             metrics.EVICTED_CONNECTIONS.inc()
             largest.evict()

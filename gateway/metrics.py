@@ -1,4 +1,4 @@
-"""What Prometheus reads from the gateway. Workers have their own; see worker/metrics.py."""
+"""The gateway's Prometheus metrics. For the worker's, see worker/metrics.py."""
 
 from http import HTTPStatus
 
@@ -7,45 +7,43 @@ from prometheus_client import Counter, Gauge, Histogram
 _REQUESTS = Counter("musicgen_http_requests", "HTTP requests answered", ["method", "route", "status"])
 _REQUEST_SECONDS = Histogram(
     "musicgen_http_request_seconds",
-    "Time to the answer's head",
+    "Time to the response headers",
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 _ACCEPTED = Counter("musicgen_jobs_accepted", "Jobs accepted", ["model"])
 _CANCELLED = Counter("musicgen_jobs_cancelled", "Jobs cancelled by a client", ["model"])
 _CACHE = Counter(
-    "musicgen_cache", "Jobs that may be answered from the cache: stored, missed, or followed an equal one", ["outcome"]
+    "musicgen_cache", "Cacheable jobs by outcome: stored result, miss, or follower of an equal job", ["outcome"]
 )
-QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: waiting and running jobs")
-QUEUED_JOBS = Gauge("musicgen_queued_jobs", "Jobs that wait for a worker", ["model"])
-KEY_QUEUED_JOBS = Gauge("musicgen_key_queued_jobs", "Queued jobs of an API key, of the 20 keys with most", ["key"])
-KEY_RECORDS = Gauge("musicgen_key_records", "Jobs on record of an API key, of the 20 keys with most", ["key"])
-RECORDS = Gauge("musicgen_records", "Jobs on record")
-RECORDS_LIMIT = Gauge("musicgen_records_limit", "So many jobs on record, and no further one is accepted")
-RECORDS_DAMAGED = Gauge("musicgen_records_damaged", "Records that are damaged now")
-QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "How long the oldest queued job has waited")
-_REQUEUED = Counter("musicgen_jobs_requeued", "Jobs whose message was lost and that got another", ["model"])
-TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed because there were too many")
+QUEUE_DEPTH = Gauge("musicgen_queue_depth", "Messages in MUSIC_JOBS: queued and running jobs")
+QUEUED_JOBS = Gauge("musicgen_queued_jobs", "Queued jobs by model", ["model"])
+KEY_QUEUED_JOBS = Gauge("musicgen_key_queued_jobs", "Queued jobs by API key, for the 20 keys with most", ["key"])
+KEY_RECORDS = Gauge("musicgen_key_records", "Job records by API key, for the 20 keys with most", ["key"])
+RECORDS = Gauge("musicgen_records", "Job records")
+RECORDS_LIMIT = Gauge("musicgen_records_limit", "Job records at which new jobs are refused")
+RECORDS_DAMAGED = Gauge("musicgen_records_damaged", "Damaged job records")
+QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "Age of the oldest queued job")
+_REQUEUED = Counter("musicgen_jobs_requeued", "Jobs requeued because their message was lost", ["model"])
+TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed to stay below the limit")
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
 SLOTS = Gauge("musicgen_worker_slots", "Slots of ready workers", ["model"])
 BUSY = Gauge("musicgen_worker_slots_busy", "Slots in use", ["model"])
-LOST_FILES = Counter("musicgen_files_lost", "Files found to be missing from the store, or damaged")
-REJECTED_CONNECTIONS = Counter("musicgen_connections_turned_away", "Connections beyond a bound")
-EVICTED_CONNECTIONS = Counter(
-    "musicgen_connections_cut", "Connections cut because all together kept too much in memory"
-)
+LOST_FILES = Counter("musicgen_files_lost", "Stored files found missing or damaged")
+REJECTED_CONNECTIONS = Counter("musicgen_connections_turned_away", "Connections rejected at a connection limit")
+EVICTED_CONNECTIONS = Counter("musicgen_connections_cut", "Connections closed to free memory")
 WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
-COMPONENT_UP = Gauge("musicgen_component_up", "1 if a part answers", ["component"])
+COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", ["component"])
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 
 def observe_request(route: str, method: str, status: int, seconds: float) -> None:
-    """Count one request. `route` is the pattern, not the path: what a client invents makes no series of its own."""
+    """Count one request. `route` is the pattern, not the path, so clients cannot create new series."""
     method = method if method in _METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).inc()
-    if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a WebSocket lasts as long as its client stays
+    if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a WebSocket request lasts until the client leaves
         _REQUEST_SECONDS.labels(method, route).observe(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Looks at every part now and then, so that /health and /metrics answer at once, whatever is away."""
+"""Checks NATS and S3 periodically, so that /health and /metrics respond at once even during an outage."""
 
 import asyncio
 import time
@@ -28,36 +28,36 @@ from shared.topology import MAX_RECORDS
 log = get_logger(__name__)
 
 CHECK_INTERVAL = 2.0
-# Seconds between two trial writes that succeed; a failed one is repeated at the next look.
+# Seconds between successful trial writes; a failed one is repeated at the next check.
 TRIAL_WRITE_INTERVAL = 10.0
-# A part is unwell after so many bad looks in a row.
+# Consecutive failed checks before a healthy component counts as failed.
 FAILURE_THRESHOLD = 2
-# Without news of the records for longer than this, a gateway is not ready.
+# A gateway whose record feed is older than this is not ready.
 MAX_STALENESS = timedelta(seconds=10)
-# So many series a gauge has by key or model. The rest is one more.
+# Series per gauge; further keys or models are summed in one more.
 MAX_SERIES = 20
-# No key and no model is called so.
+# Neither a key nor a model can have these names.
 OTHERS, NO_KEY = "(others)", "(none)"
 _RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 _STREAMS = {
     "stream": subjects.JOBS_STREAM,
     "events": subjects.EVENTS_STREAM,
     "kv": _RECORDS_STREAM,
-    "audio": subjects.AUDIO_STREAM,  # last: while what was deleted is made again, the others are not looked at
+    "audio": subjects.AUDIO_STREAM,  # last: checks fail while the bus recreates a deleted stream
 }
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 
 
 class Component(msgspec.Struct, frozen=True):
-    """One part's state, and in words what is wrong with it."""
+    """The health of one component, and what is wrong with it."""
 
     status: Health
     message: str = ""
 
 
 class Probe:
-    """The last look at NATS, its streams and S3."""
+    """The latest health of NATS, its streams and S3."""
 
     def __init__(
         self, bus: Bus, storage: Storage, workers: WorkerRegistry, index: JobIndex, record_store: RecordStore
@@ -74,7 +74,7 @@ class Probe:
         self.queue_depth = 0
 
     async def run(self) -> None:
-        """Look at NATS every two seconds, until cancelled."""
+        """Check NATS every two seconds, until cancelled."""
         while True:
             await self._check_nats()
             self._set_gauges()
@@ -84,18 +84,18 @@ class Probe:
                     await self._wake.wait()
 
     async def run_s3(self) -> None:
-        """Look at S3 likewise. Nothing else waits for an S3 that hangs."""
+        """Check S3 every two seconds, in a task of its own: a hanging S3 must not delay the NATS checks."""
         while True:
             await self._check_s3()
             await asyncio.sleep(CHECK_INTERVAL)
 
     async def on_connect(self) -> None:
-        """NATS is back: look at once."""
+        """Check at once after a reconnect."""
         self._wake.set()
 
     @property
     def components(self) -> dict[str, Component]:
-        """Every part as it was seen last; of NATS itself the state is known at any time."""
+        """The health of each component at its last check. For the NATS connection: its health now."""
         if self._bus.client.is_connected:
             return self._observed | {"nats": Component("healthy")}
         away = Component("unhealthy", f"NATS is away ({self._bus.last_error}).")
@@ -103,16 +103,16 @@ class Probe:
 
     @property
     def s3(self) -> Component:
-        """S3 as it was seen last; taken for healthy before the first look."""
+        """The health of S3 at the last check; healthy before the first one."""
         return self._observed.get("s3", Component("healthy"))
 
     @property
     def not_ready_reason(self) -> str | None:
-        """Why jobs cannot be accepted now; None if they can."""
+        """Why the gateway cannot accept jobs, or None if it can."""
         if not self._bus.is_ready:
             return f"NATS is away ({self._bus.last_error})."
         if self._index.feed_outage() > MAX_STALENESS:
-            return "The job records cannot be followed; they are read again as soon as NATS lets them."
+            return "The job records cannot be followed. The gateway reads them again when NATS allows it."
         return next((each.message for each in self._observed.values() if each.status == "unhealthy"), None)
 
     async def _check_nats(self) -> None:
@@ -122,15 +122,14 @@ class Probe:
                 if stream == _RECORDS_STREAM:
                     await self._check_records(info)
             except nats.js.errors.NotFoundError:
-                # Without audio to hear, jobs are accepted all the same.
+                # Live audio is optional: jobs are accepted without it.
                 status: Health = "degraded" if stream == subjects.AUDIO_STREAM else "unhealthy"
-                self._observed[name] = Component(status, f"The stream {stream} was deleted; it is made again.")
+                self._observed[name] = Component(status, f"The stream {stream} was deleted. The gateway recreates it.")
                 self._bus.refresh()
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                is_told = isinstance(error, UnavailableError)
-                self._record_failure(
-                    name, str(error) if is_told else f"JetStream does not answer: {error or repr(error)}"
-                )
+                is_explained = isinstance(error, UnavailableError)
+                message = str(error) if is_explained else f"JetStream does not answer: {error or repr(error)}"
+                self._record_failure(name, message)
             else:
                 self._record_success(name)
                 if stream == subjects.JOBS_STREAM:
@@ -138,7 +137,7 @@ class Probe:
 
     async def _check_records(self, info: StreamInfo) -> None:
         self._index.forget_before(info.state.first_seq)
-        # A server whose disk is full answers every question and takes nothing in.
+        # A server with a full disk still answers requests, but stores nothing.
         if time.monotonic() - self._last_trial_write >= TRIAL_WRITE_INTERVAL:
             await self._record_store.require().prove_writable()
             self._last_trial_write = time.monotonic()
@@ -148,7 +147,7 @@ class Probe:
             await self._storage.check()
             self._record_success("s3")
         except BucketError as error:
-            # No waiting mends that, unlike an S3 that is away: the audio of each accepted job would be lost.
+            # A missing bucket does not come back by itself: the audio of each accepted job would be lost.
             self._record_failure("s3", str(error))
         except UnavailableError as error:
             self._record_failure("s3", str(error), "degraded")
@@ -158,7 +157,7 @@ class Probe:
         self._observed[name] = Component("healthy")
 
     def _record_failure(self, name: str, message: str, status: Health = "unhealthy") -> None:
-        """A part did not do what it should. One such look may be chance, and changes nothing that was well."""
+        """Count a failed check. A single failure does not change a known state; it may be transient."""
         self._failures[name] += 1
         if name not in self._observed or self._failures[name] >= FAILURE_THRESHOLD:
             self._observed[name] = Component(status, message)
@@ -179,7 +178,7 @@ class Probe:
 
 
 def set_index_gauges(index: JobIndex) -> None:
-    """Set them to what the index holds now."""
+    """Set the gauges of records and queues, by model and by API key."""
     metrics.RECORDS.set(index.count(None))
     metrics.RECORDS_LIMIT.set(MAX_RECORDS)
     metrics.RECORDS_DAMAGED.set(len(index.damaged))

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), each with a detail that a person can act on."""
+"""Errors as `application/problem+json` (RFC 9457). Each detail says what to do next."""
 
 import math
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request. Nested fields are written `components.tempo`."""
+    """An invalid field of a request. Nested fields are written `components.tempo`."""
 
     field: str
     message: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457, section 3.1, with `errors` for bad bodies and `request_id` to find it in the logs.
+    """RFC 9457, section 3.1, with `errors` for invalid fields and the `request_id` that the log has too.
 
-    `recipe` makes audio that has expired again: it is a body for POST /api/v1/generate.
+    `recipe` is a body for POST /api/v1/generate that makes expired or lost audio again.
     """
 
     type: str = "about:blank"
@@ -34,15 +34,15 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     recipe: Recipe | None = None
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's word
-    """Raised by handlers; the middleware turns it into the answer.
+class Problem(Exception):  # noqa: N818 - the RFC's term
+    """Raised by handlers; the middleware turns it into the response.
 
     Args:
         status: the HTTP status.
         detail: what is wrong and what to do next.
-        errors: the fields that are wrong, for a bad body or query.
-        headers: further headers, such as Retry-After in seconds.
-        recipe: of audio that is gone.
+        errors: the invalid fields of a body or query.
+        headers: additional headers, such as Retry-After.
+        recipe: how to make missing audio again.
     """
 
     def __init__(
@@ -63,25 +63,25 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
 
 
 def invalid(*errors: FieldError) -> Problem:
-    """422 for fields that break a rule; the detail repeats the first one."""
+    """422 for invalid fields; the detail repeats the first one."""
     first = errors[0]
     subject = f"{first.field}: " if first.field else ""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{subject}{first.message}", errors=list(errors))
 
 
 def unknown_job(job_id: str) -> Problem:
-    """404 for an id that no job has."""
+    """404 for an unknown job."""
     shown = job_id if len(job_id) <= 40 else f"{job_id[:40]}…"
-    return Problem(HTTPStatus.NOT_FOUND, f"There is no job {shown!r}. GET /api/v1/jobs lists the ones there are.")
+    return Problem(HTTPStatus.NOT_FOUND, f"There is no job {shown!r}. GET /api/v1/jobs lists the existing ones.")
 
 
 def audio_gone(record: JobRecord) -> Problem:
-    """410 for audio that was made and is no longer stored."""
+    """410 for audio that has expired."""
     return _gone(f"The audio of job {record.job_id} is no longer stored", record)
 
 
 def file_lost(record: JobRecord, name: str) -> Problem:
-    """410 for a file that the store has no longer, or not as it was made."""
+    """410 for a stored file that is missing or damaged."""
     return _gone(f"The file {name} of job {record.job_id} is lost: it is missing from the store or damaged", record)
 
 
@@ -91,23 +91,23 @@ def _gone(what: str, record: JobRecord) -> Problem:
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:
-    """503 for a part that is away and comes back by itself."""
+    """503 for a temporary outage. `retry_after` is in seconds."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
 
 
 def too_many(detail: str, retry_after: float) -> Problem:
-    """429 for a client that asks for more than it may; it may again after so many seconds."""
+    """429 for a client over a limit. `retry_after` is in seconds."""
     headers = {"Retry-After": str(max(math.ceil(retry_after), 1))}
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
 
 
 def internal_error(status: HTTPStatus) -> Problem:
-    """A fault of the gateway's own: the log has what must not be told."""
-    return Problem(status, "The gateway made a mistake. Please report it with the request_id; the log has the rest.")
+    """A generic error of the gateway. Details go to the log alone."""
+    return Problem(status, "The gateway failed to handle this request. Report the request_id; the log has the details.")
 
 
 def problem_response(problem: Problem, request_id: str) -> web.Response:
-    """The answer that tells of `problem`."""
+    """`problem` as a response."""
     details = ProblemDetails(
         title=problem.status.phrase,
         status=problem.status,
@@ -125,7 +125,7 @@ def problem_response(problem: Problem, request_id: str) -> web.Response:
 
 
 def raw_response(problem: Problem, *, has_body: bool = True) -> bytes:
-    """The whole answer to a request that was not read, after which the connection ends."""
+    """`problem` as bytes, for a request that aiohttp has not parsed. The caller closes the connection after it."""
     details = ProblemDetails(title=problem.status.phrase, status=problem.status, detail=problem.detail)
     body = msgspec.json.encode(details)
     headers = problem.headers | {

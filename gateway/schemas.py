@@ -1,4 +1,4 @@
-"""The bodies of the REST API. Field names and types are a contract: only ever add, with a default."""
+"""The bodies and queries of the REST API. They are a contract: only add fields, with defaults."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,14 +18,14 @@ Outputs = Annotated[
     tuple[OutputKind, ...],
     Meta(
         max_length=len(OUTPUT_KINDS),
-        description="What is wanted beside the audio; only models that write scores give it, such as starter",
+        description="Outputs besides the audio; only models that write scores have them, such as starter",
         extra_json_schema={"uniqueItems": True},
     ),
 ]
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /api/v1/generate. Either `prompt` or `components`."""
+    """The body of POST /api/v1/generate, with either `prompt` or `components`."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_schema={"pattern": r"\S"})] | None = (
         None
@@ -35,20 +35,20 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         None
     )
     temperature: Annotated[float, Meta(ge=0.1, le=2)] = 1.0
-    top_k: Annotated[int, Meta(ge=0, le=1000, description="0 is off")] = 250
-    top_p: Annotated[float, Meta(ge=0, le=1, description="Above 0 it takes the place of top_k")] = 0.0
+    top_k: Annotated[int, Meta(ge=0, le=1000, description="0 disables it")] = 250
+    top_p: Annotated[float, Meta(ge=0, le=1, description="Above 0 it replaces top_k")] = 0.0
     cfg_coef: Annotated[float, Meta(ge=1, le=10)] | None = None
-    seed: Annotated[Seed | None, Meta(description="null for a random one, which the status then tells")] = None
+    seed: Annotated[Seed | None, Meta(description="null for a random seed, which the status then shows")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"
-    # Unset rather than empty: what a client does not send must not change the fingerprint of its request.
+    # Unset rather than empty: an absent field must not change the fingerprint of the request.
     outputs: Outputs | UnsetType = UNSET
     cache: (
         Annotated[
             bool,
             Meta(
-                description="false has the music made anew; true takes a stored one of whatever seed if none is given. "
-                "Left out, music of the same seed is stored music if there is some"
+                description="false always generates; true also reuses a stored result of any seed if no seed is given. "
+                "By default, a stored result is reused only for the same seed"
             ),
         ]
         | UnsetType
@@ -56,7 +56,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to POST /api/v1/generate."""
+    """The response to POST /api/v1/generate."""
 
     job_id: str
     status: JobStatus
@@ -65,7 +65,7 @@ class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /api/v1/status/{job_id}, and each item of GET /api/v1/jobs."""
+    """A job, in GET /api/v1/status/{job_id} and GET /api/v1/jobs."""
 
     job_id: str
     status: JobStatus
@@ -104,7 +104,7 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=64,
-                description="The next_cursor of an earlier page; empty for the first one",
+                description="The next_cursor of the previous page; empty for the first page",
                 extra_json_schema={"pattern": r"^([0-9]{1,14}-gen_[a-z0-9]{12})?$"},
             ),
         ]
@@ -113,7 +113,7 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /api/v1/jobs: newest first. `total` counts all that match, `next_cursor` fetches the next page."""
+    """A page of jobs, newest first. `total` counts all matching jobs; `next_cursor` fetches the next page."""
 
     jobs: list[JobView]
     total: int
@@ -121,25 +121,25 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """An answer that only says that it was done."""
+    """A confirmation."""
 
     message: str
 
 
 class DownloadQuery(msgspec.Struct, frozen=True):
-    """The query of GET /api/v1/download/{job_id} and of what lies below it."""
+    """The query of GET /api/v1/download/{job_id} and /api/v1/download/{job_id}/{name}."""
 
     proxy: bool = False
 
 
 class CancelQuery(msgspec.Struct, frozen=True):
-    """The query of DELETE /api/v1/jobs/{job_id}. `keep` stores what a running job has made until now."""
+    """The query of DELETE /api/v1/jobs/{job_id}. `keep` stores the audio that a running job has generated so far."""
 
     keep: bool = False
 
 
 class SocketQuery(msgspec.Struct, frozen=True):
-    """The query of GET /ws: a subscription to begin with."""
+    """The query of GET /ws: an initial subscription."""
 
     job_id: str | None = None
     audio: bool = False
@@ -152,7 +152,7 @@ class RandomQuery(msgspec.Struct, frozen=True):
 
 
 class ServiceInfo(msgspec.Struct, frozen=True):
-    """GET / for programs."""
+    """The JSON description of GET /."""
 
     service: str
     version: str

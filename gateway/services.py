@@ -1,4 +1,4 @@
-"""Everything that handlers use, made once at start and reached through one typed key."""
+"""Everything that handlers use, created once at start and stored in the application under one typed key."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from shared.storage import Storage
 
 @dataclass
 class Services:
-    """The gateway's parts."""
+    """The gateway's services."""
 
     settings: Settings
     keys: ApiKeys
@@ -61,7 +61,7 @@ class Services:
     outbox_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(outbox.TOTAL_LIMIT))
 
     def models(self) -> set[str]:
-        """The models that a request may name: Meta's, the starter, and those that workers serve."""
+        """The models that a request may name: the published ones, the default, and those of live workers."""
         return {*MODEL_NAMES, self.settings.model, *(worker.model for worker in self.workers.live())}
 
 

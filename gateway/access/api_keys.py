@@ -1,4 +1,4 @@
-"""API keys: whose request it is. In memory there is only the SHA-256 of each, which is right for random keys."""
+"""API keys identify clients. Only the SHA-256 of each key is kept, which suffices for random keys."""
 
 import hashlib
 import hmac
@@ -12,19 +12,19 @@ from shared.settings import Settings
 MIN_KEY_LENGTH = 16
 MAX_KEY_LENGTH = 256
 
-# What an HTTP header and a WebSocket's subprotocol both may hold.
+# Characters that are valid in both an HTTP header and a WebSocket subprotocol.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(rf"[A-Za-z0-9._~-]{{{MIN_KEY_LENGTH},{MAX_KEY_LENGTH}}}")
 
-# Characters of a file of keys: some ten thousand of them.
+# Characters in a key file: enough for some ten thousand keys.
 MAX_FILE_SIZE = 1024 * 1024
 
 
 class ApiKeys:
-    """Who may use the gateway. Without any key it is open to everyone.
+    """The accepted API keys. Without any key the gateway is open to everyone.
 
     Args:
-        pairs: name and key. A name with two keys is for changing one without a pause.
+        pairs: name and key. A name may have two keys, so that a key can be rotated without downtime.
 
     Raises:
         ValueError: if two names have the same key.
@@ -40,7 +40,7 @@ class ApiKeys:
         return bool(self._names)
 
     def owner_of(self, key: str) -> str | None:
-        """The name that goes with a key, or None. Takes as long for a wrong key as for a right one."""
+        """The name of a key, or None. Constant time: valid and invalid keys take equally long."""
         digest, owner = _digest(key), None
         for known, name in self._names.items():
             if hmac.compare_digest(known, digest):
@@ -53,10 +53,10 @@ def _digest(key: str) -> bytes:
 
 
 def load_keys(settings: Settings) -> ApiKeys:
-    """The keys of API_KEYS and of the file that API_KEYS_FILE names.
+    """Load the keys of API_KEYS and API_KEYS_FILE.
 
     Raises:
-        SettingsError: that tells what is wrong, and no key.
+        SettingsError: if they are invalid. The message never contains a key.
     """
     try:
         return ApiKeys(read_pairs(settings))
@@ -65,7 +65,7 @@ def load_keys(settings: Settings) -> ApiKeys:
 
 
 def read_pairs(settings: Settings) -> list[tuple[str, str]]:
-    """Name and key of each; those of API_KEYS come first.
+    """The pairs of name and key; those of API_KEYS come first.
 
     Raises:
         SettingsError: as `load_keys`.
@@ -75,7 +75,7 @@ def read_pairs(settings: Settings) -> list[tuple[str, str]]:
         lines = _read(settings.api_keys_file).splitlines()
         texts = [text for line in lines for text in _split(line.partition("#")[0])]
         if not texts:
-            raise SettingsError(f"API_KEYS_FILE: {settings.api_keys_file} holds no key. Write NAME:KEY lines into it.")
+            raise SettingsError(f"API_KEYS_FILE: {settings.api_keys_file} has no keys. Write NAME:KEY lines into it.")
         found += [_pair("API_KEYS_FILE", text) for text in texts]
     return found
 
@@ -87,27 +87,27 @@ def _split(text: str) -> list[str]:
 def _read(file: str) -> str:
     try:
         with Path(file).open(encoding="ascii") as opened:
-            text = opened.read(MAX_FILE_SIZE + 1)  # it may be a device without an end
+            text = opened.read(MAX_FILE_SIZE + 1)  # the path may name an endless device
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
+        reason = error.strerror if isinstance(error, OSError) else "it contains characters other than ASCII"
         raise SettingsError(
             f"API_KEYS_FILE: {file} cannot be read: {reason}. Name a file of NAME:KEY lines."
         ) from error
     if len(text) > MAX_FILE_SIZE or "\0" in text:
-        raise SettingsError(f"API_KEYS_FILE: {file} is no file of NAME:KEY lines. Name one.")
+        raise SettingsError(f"API_KEYS_FILE: {file} is not a text file of NAME:KEY lines. Name one.")
     return text
 
 
 def _pair(variable: str, text: str) -> tuple[str, str]:
     name, colon, key = text.partition(":")
-    if not colon or not _NAME.fullmatch(name):  # without a colon it may be a key: do not show it
+    if not colon or not _NAME.fullmatch(name):  # without a colon the text may be a key: do not show it
         raise SettingsError(
-            f"{variable} must be NAME:KEY pairs with commas between them, such as daw:KEY. "
+            f"{variable} must be comma-separated NAME:KEY pairs, such as daw:KEY. "
             "A name has 1 to 32 letters, digits, - and _."
         )
     if not _KEY.fullmatch(key):
         raise SettingsError(
             f"{variable} must be NAME:KEY pairs; the key of {name} needs {MIN_KEY_LENGTH} to {MAX_KEY_LENGTH} letters, "
-            "digits and . _ ~ - drawn by chance. `openssl rand -hex 24` makes one."
+            "digits and . _ ~ - chosen at random. `openssl rand -hex 24` makes one."
         )
     return name, key

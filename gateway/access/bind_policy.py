@@ -1,4 +1,4 @@
-"""Bind policy: without API keys the gateway listens on loopback, and answers to names of its own only."""
+"""Bind policy: without API keys, the gateway listens on loopback and accepts only its own host names."""
 
 import ipaddress
 import re
@@ -14,41 +14,41 @@ log = get_logger(__name__)
 
 
 def check_binding(settings: Settings, keys: ApiKeys) -> None:
-    """Refuse to be open to others by accident.
+    """Refuse to expose an unauthenticated gateway to the network by accident.
 
     Raises:
-        SettingsError: if others reach the gateway, no key is asked for, and nobody said that this is meant.
+        SettingsError: if GATEWAY_HOST is not a loopback address, there are no API keys, and GATEWAY_ALLOW_OPEN is off.
     """
     host = settings.gateway_host
     if keys or is_loopback(host):
         return
     if not settings.gateway_allow_open:
         raise SettingsError(
-            f"GATEWAY_HOST is {host}, and without API_KEYS everyone who reaches it could use it. Set API_KEYS or "
-            "API_KEYS_FILE; or listen on 127.0.0.1; or, if something in front decides who comes, set "
+            f"GATEWAY_HOST is {host}, and without API_KEYS everyone on the network could use the gateway. Set API_KEYS "
+            "or API_KEYS_FILE; or listen on 127.0.0.1; or, if a proxy or firewall controls access, set "
             "GATEWAY_ALLOW_OPEN=1."
         )
     log.warning(
-        "THIS GATEWAY IS OPEN: whoever reaches it may use it, and sees every job. API_KEYS would ask who they are.",
+        "THIS GATEWAY IS OPEN: every client on the network can use it and see all jobs. Set API_KEYS to require keys.",
         host=host,
     )
 
 
 def check_host_header(host: str, settings: Settings, *, keyed: bool) -> None:
-    """Refuse a request whose `Host` is a name that is not the gateway's.
+    """Refuse a request whose `Host` header names another host, to prevent DNS rebinding.
 
-    A page of another site may have its own name lead here (DNS rebinding). Its browser then takes the gateway for that
-    site, and neither the same-origin policy nor the check of a WebSocket's origin stops the page. Such a request has
-    the page's own name in it, never an address, so addresses are allowed. Nor does it bring an API key: where keys are
-    needed, names are checked only if GATEWAY_HOSTNAMES lists some.
+    In a DNS rebinding attack, a malicious site points its own name at the gateway. The browser then treats the gateway
+    as that site, so neither the same-origin policy nor the WebSocket origin check stops the site's scripts. The request
+    carries the site's name, never an address, so addresses are allowed. It also carries no API key: a gateway with keys
+    checks names only if GATEWAY_HOSTNAMES is set.
 
     Args:
-        host: the header, empty if there is none.
-        settings: of the gateway.
-        keyed: whether the gateway asks for API keys.
+        host: the `Host` header; empty if missing.
+        settings: the gateway's settings.
+        keyed: whether the gateway requires API keys.
 
     Raises:
-        Problem: 403 that says how to serve under this name.
+        Problem: 403 that says how to allow the name.
     """
     allowed = settings.hostnames
     if "*" in allowed or (keyed and not allowed):
@@ -58,24 +58,24 @@ def check_host_header(host: str, settings: Settings, *, keyed: bool) -> None:
         return
     raise Problem(
         HTTPStatus.FORBIDDEN,
-        f"This gateway does not answer to the name {name[:253]!r}. To serve under it, add it to GATEWAY_HOSTNAMES."
+        f"This gateway does not accept the host name {name[:253]!r}. To allow it, add it to GATEWAY_HOSTNAMES."
         if name
-        else "The Host header is missing or malformed. Send the name or the address of the gateway in it.",
+        else "The Host header is missing or malformed. Send the gateway's name or address.",
     )
 
 
-# A name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+# A name, an IPv4 address, or an IPv6 address in brackets; then optionally a port.
 _HOST_HEADER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{0,5})?", re.ASCII)
 
 
 def _parse_host(host: str) -> str:
-    """The name or the address in a Host header, as it is compared; empty if it is malformed."""
+    """The normalised name or address in a Host header; empty if malformed."""
     match = _HOST_HEADER.fullmatch(host)
     return _without_dot(match[1].strip("[]")) if match else ""
 
 
 def _without_dot(name: str) -> str:
-    """Lower case, and without the dot that may end a complete name."""
+    """In lower case, without the trailing dot of a fully qualified name."""
     return name.lower().removesuffix(".")
 
 
@@ -88,7 +88,7 @@ def _is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address. Of a name other than localhost nobody knows."""
+    """Whether an address is loopback. Host names other than localhost count as non-loopback."""
     if host == "localhost":
         return True
     try:

@@ -1,6 +1,6 @@
-"""How many requests an API key may send: a token bucket for each.
+"""Rate limits: a token bucket per API key.
 
-A bucket holds `burst` tokens and gets `rate` a second; each request takes one.
+A bucket holds up to `burst` tokens and gains `rate` per second. Each request takes one.
 """
 
 import time
@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 
 class RateLimiter:
-    """The buckets, by the name of the key.
+    """The token buckets, by the name of the key.
 
     Args:
-        rate: requests a second that may go on for ever.
-        burst: requests that may come at once after a pause.
+        rate: sustained requests per second.
+        burst: requests at once after an idle period.
         clock: monotonic seconds.
     """
 
@@ -23,7 +23,7 @@ class RateLimiter:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, name: str) -> float:
-        """Take a token. Returns 0, or, if there is none, the seconds until there will be one."""
+        """Take a token and return 0. If there is none, return the seconds until the next one."""
         moment = self._clock()
         tokens, filled = self._buckets.get(name, (float(self._burst), moment))
         tokens = min(float(self._burst), tokens + (moment - filled) * self._rate)

@@ -1,1 +1,1 @@
-"""Everything that speaks HTTP: connections, middleware, the route table and its handlers."""
+"""HTTP: connections, middleware, the route table and its handlers."""

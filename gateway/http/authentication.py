@@ -1,4 +1,4 @@
-"""Whose request it is: an API key in a header, or, from browsers' WebSockets, in a subprotocol. Never in a URL."""
+"""Authentication by API key: in a header, or in a subprotocol for WebSockets in browsers. Never in a URL."""
 
 from http import HTTPStatus
 
@@ -10,7 +10,7 @@ from gateway.http.middleware import Handler
 from gateway.problems import Problem, too_many
 from gateway.services import SERVICES
 
-# Browsers let a page give a WebSocket no headers, but subprotocols: the first is spoken, the second is the key.
+# A page in a browser cannot set headers of a WebSocket, but it can offer subprotocols: the protocol and the key.
 SUBPROTOCOL = "musicgen"
 KEY_SUBPROTOCOL = "musicgen.key."
 
@@ -21,9 +21,9 @@ _OWNER = web.RequestKey("owner", str)
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Check the name that is asked for, then authenticate and rate-limit; public paths need no key."""
+    """Check the Host header, then authenticate and rate-limit; public paths are exempt from the last two."""
     keys = request.app[SERVICES].keys
-    # Not `request.host`, which makes a name up where the header is missing.
+    # Not `request.host`, which falls back to the local host name if the header is missing.
     check_host_header(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
     if keys and not _is_public(request):
         key = _extract_key(request)
@@ -33,17 +33,17 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         request[_OWNER] = owner
         structlog.contextvars.bind_contextvars(owner=owner)
         if wait := request.app[SERVICES].rate_limiter.take(owner):
-            raise too_many("This API key sends more requests than it may. Slow down.", wait)
+            raise too_many("This API key is over its request rate limit. Slow down.", wait)
     return await handler(request)
 
 
 def owner_of(request: web.Request) -> str | None:
-    """The name of the key that came with a request; None on a gateway that is open to everyone."""
+    """The name of the request's API key; None on a gateway without keys."""
     return request.get(_OWNER)
 
 
 def offered_protocols(request: web.Request) -> list[str]:
-    """The WebSocket subprotocols of a handshake."""
+    """The WebSocket subprotocols that the client offers."""
     return [protocol.strip() for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
 
 
@@ -61,13 +61,13 @@ def _extract_key(request: web.Request) -> str:
 
 
 def _unauthorized(key: str) -> Problem:
-    """401 as RFC 6750, section 3, has it."""
+    """401 according to RFC 6750, section 3."""
     detail = (
-        "An API key is needed: send it in the header Authorization: Bearer KEY, or, with a WebSocket from a browser, "
+        "An API key is required. Send the header Authorization: Bearer KEY, or, for a WebSocket in a browser, "
         f"offer the subprotocols {SUBPROTOCOL} and {KEY_SUBPROTOCOL}KEY."
     )
     challenge = 'Bearer realm="musicgen"'
     if key:
-        detail = "This API key is not known here. Ask whoever runs the gateway for one."
+        detail = "This API key is unknown. Ask the operator of this gateway for a key."
         challenge += ', error="invalid_token"'
     return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})

@@ -1,4 +1,4 @@
-"""What a request makes conditional, and which bytes it wants (RFC 9110, sections 13 and 14)."""
+"""Conditional requests and range requests (RFC 9110, sections 13 and 14)."""
 
 import re
 from datetime import datetime
@@ -13,12 +13,15 @@ _RANGE = re.compile(r"bytes=(\d{0,4000})-(\d{0,4000})", re.IGNORECASE | re.ASCII
 
 
 def evaluate_preconditions(request: web.Request, etag: str, modified: datetime) -> HTTPStatus | None:
-    """304 or 412 if the request is not to be answered with the content; section 13.2.2 has the order.
+    """Evaluate the preconditions in the order of section 13.2.2.
 
     Args:
-        request: a GET or HEAD.
-        etag: strong, without its quotes.
-        modified: in whole seconds.
+        request: a GET or HEAD request.
+        etag: the strong entity tag, without quotes.
+        modified: the modification time, in whole seconds.
+
+    Returns:
+        304 or 412, or None if the response is the content.
     """
     if request.if_match is not None:
         if not any(each.value in (etag, ETAG_ANY) and not each.is_weak for each in request.if_match):
@@ -34,24 +37,28 @@ def evaluate_preconditions(request: web.Request, etag: str, modified: datetime) 
 
 
 def requested_range(request: web.Request, etag: str, size: int) -> range | None:
-    """The bytes that are asked for; None for the whole: if none are, several ranges, or what cannot be understood.
+    """The requested bytes; None for the whole file: without a Range, or with several ranges or a malformed one.
 
     Raises:
-        Problem: 416 if the file has no such bytes.
+        Problem: 416 if the range lies outside the file.
     """
-    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    # A date is no strong validator: two files of the same second have the same one.
-    if request.method != "GET" or asked is None or request.headers.get("If-Range", f'"{etag}"').strip() != f'"{etag}"':
+    requested = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    # In If-Range, a date is not a strong validator: two files of the same second share it.
+    if (
+        request.method != "GET"
+        or requested is None
+        or request.headers.get("If-Range", f'"{etag}"').strip() != f'"{etag}"'
+    ):
         return None
-    first, last = asked.groups()
+    first, last = requested.groups()
     if not (first or last) or (first and last and int(last) < int(first)):
-        return None  # section 14.1.1: invalid, and ignored
+        return None  # section 14.1.1: an invalid range is ignored
     start = int(first) if first else max(size - int(last), 0)
-    found = range(size)[start : int(last) + 1 if first and last else size]
-    if not found:
+    selected = range(size)[start : int(last) + 1 if first and last else size]
+    if not selected:
         raise Problem(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-            f"The file has {size} bytes and not those that are asked for.",
+            f"The requested range lies outside the file, which has {size} bytes.",
             headers={"Content-Range": f"bytes */{size}"},
         )
-    return found
+    return selected

@@ -1,4 +1,4 @@
-"""One connection, as aiohttp serves it, with problem details for what fails before a handler or around it."""
+"""One HTTP connection: limits on buffered input and output, and problem details for malformed requests."""
 
 import asyncio
 import secrets
@@ -22,29 +22,29 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-# Bytes of a request's target, of a header with its name, and of everything before the body.
+# Bytes of a request target, of one header field, and of the request line with all headers.
 MAX_TARGET = 8 * 1024
 MAX_FIELD = 16 * 1024
 MAX_HEAD = 32 * 1024
-# Bytes of requests that wait behind the one that is answered: beyond this no more is read.
+# Bytes of pipelined requests that may wait; above this, reading pauses.
 MAX_PIPELINED = 64 * 1024
-# Bytes that one connection can keep of what was sent to it; a body that is read as it comes passes through.
+# Unprocessed bytes counted per connection at most; a body that a handler reads as it arrives is not buffered.
 MAX_UNREAD = 256 * 1024
-# So much is read at a time. All connections share the buffer: it is emptied before another one reads.
+# All connections share one read buffer: each read is copied before the next connection reads.
 _READ_BUFFER = memoryview(bytearray(16 * 1024))
-# WebSocket frames may be of six bytes, and are objects of 200 once they are read.
+# A WebSocket frame of six bytes becomes an object of about 200 bytes: read less at a time, and count more per byte.
 _WEBSOCKET_READ_BUFFER = _READ_BUFFER[:2048]
 _FRAME_OVERHEAD_FACTOR = 32
 
 
 class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
-    """aiohttp's protocol, which counts what it keeps and answers with problem details.
+    """aiohttp's protocol, extended by memory accounting and problem details.
 
     Args:
-        server: aiohttp's.
-        request_memory: what all connections keep of what was sent to them.
-        response_memory: what all connections keep of what their clients have not taken yet.
-        options: aiohttp's.
+        server: aiohttp's server.
+        request_memory: the unprocessed input of all connections together.
+        response_memory: the unsent output of all connections together.
+        options: for aiohttp's protocol.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
         )
         self._request_memory = request_memory
         self._response_memory = response_memory
-        self._pending = 0  # bytes since nothing was kept
-        self._head = 0  # of these, bytes of a head that has not ended
+        self._pending = 0  # bytes received but not processed
+        self._head = 0  # of these, bytes of incomplete headers
         self._body: StreamReader = EMPTY_PAYLOAD
         self._websocket_is_idle = False
         self._is_head_request = False  # a response to HEAD has no body, not even an error's
 
-    # ---- What comes in ----
+    # ---- Input ----
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _WEBSOCKET_READ_BUFFER if self._upgraded else _READ_BUFFER
@@ -75,7 +75,7 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
         self.data_received(bytes(_READ_BUFFER[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Parse a piece, and count it until it is done with. A head may be longer than `MAX_HEAD` by one piece."""
+        """Parse input, and count it until it is processed. Headers may exceed `MAX_HEAD` by one read."""
         if self._close or self._force_close:
             return
         requests, in_body = self._request_count, not self._body.is_eof()
@@ -91,19 +91,19 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
             self._head += len(data)
         self._set_pending(self._pending + len(data))
         if self._messages and self._pending > MAX_PIPELINED and not self._buffer_paused:
-            self._pause_reading_for_buffer()  # `start` resumes when it takes the next request
+            self._pause_reading_for_buffer()  # `start` resumes reading when it takes the next request
         if self._head > MAX_HEAD and not self._close:
-            self._reject(headers_too_large(f"The head of the request is longer than {MAX_HEAD} bytes."))
+            self._reject(headers_too_large(f"The request line and headers exceed {MAX_HEAD} bytes."))
 
     def websocket_idle(self) -> None:
-        """Every WebSocket frame that came was handled: what comes now is handled at once, or is part of a frame."""
+        """Called when all received WebSocket frames are handled: new frames need not wait in memory."""
         self._websocket_is_idle = True
         self._set_pending(0)
         if self._buffer_paused:
             self._resume_reading_for_buffer()
 
     def websocket_busy(self) -> None:
-        """A frame is being handled: what comes now has to wait."""
+        """Called when a WebSocket frame is being handled: new frames have to wait in memory."""
         self._websocket_is_idle = False
 
     def _count_frames(self, size: int) -> None:
@@ -111,14 +111,14 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
             return
         self._set_pending(self._pending + _FRAME_OVERHEAD_FACTOR * size)
         if (self._pending == MAX_UNREAD or self._payload_parser is None) and not self._buffer_paused:
-            self._pause_reading_for_buffer()  # until the handshake is answered, or all frames are handled
+            self._pause_reading_for_buffer()  # until the handshake is complete, or all frames are handled
 
     def _set_pending(self, size: int) -> None:
-        # An answer may fail after the connection is lost: nothing is kept then.
+        # A response may fail after the connection is lost: nothing is buffered then.
         self._pending = 0 if self.transport is None else min(size, MAX_UNREAD)
         self._request_memory.set_usage(self, self._pending)
 
-    # ---- What goes out ----
+    # ---- Output ----
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -134,14 +134,14 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
         self._request_memory.set_usage(self, 0)
         self._response_memory.set_usage(self, 0)
 
-    # ---- What goes wrong ----
+    # ---- Errors ----
 
     def evict(self) -> None:
-        """All connections together keep too much, and this one the most."""
-        self._reject(unavailable("All requests together are too large for this gateway's memory.", retry_after=5))
+        """Reject the request: this connection is the largest one over the shared memory budget."""
+        self._reject(unavailable("This gateway is out of memory for requests.", retry_after=5))
 
     def _reject(self, problem: Problem) -> None:
-        """Answer to a head that has not ended, and read no more. An answer that has begun breaks off."""
+        """Respond to a request with incomplete headers, then close. If a response is in progress, abort instead."""
         transport = self.transport
         if transport is None:
             return
@@ -152,7 +152,7 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
         self.close()
         transport.write(raw_response(problem, has_body=not self._is_head_request))
         transport.write_eof()
-        # A client that goes on sending would be told of a reset before it has read the answer.
+        # Lingering close: closing while the client still sends resets the connection, and the response is lost.
         self._loop.call_later(self._lingering_time, transport.abort)
 
     def handle_error(
@@ -162,9 +162,9 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to bytes that are no HTTP, and to what failed outside the middlewares. The connection ends."""
+        """Respond to a malformed request or an error outside the middleware, then close the connection."""
         if request.writer.output_size > 0:
-            raise ConnectionError("The answer is partly sent: nothing can be added to it")
+            raise ConnectionError("The response is partly sent: cannot send an error")
         if isinstance(exc, HttpProcessingError):
             problem = malformed_request(exc)
         else:
@@ -179,14 +179,14 @@ class HttpProtocol(web.RequestHandler, asyncio.BufferedProtocol):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer. An error of aiohttp's, such as 417, has passed no middleware."""
+        """Send a response. Some errors of aiohttp, such as 417, bypass the middleware: convert them here."""
         if isinstance(resp, web.HTTPException) and resp.status >= HTTPStatus.BAD_REQUEST:
             resp = _problem_response(from_aiohttp_error(request, resp))
         upgrading = self._upgraded
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            if upgrading and not self._upgraded and self._messages:  # what followed a declined upgrade is parsed now
+            if upgrading and not self._upgraded and self._messages:  # the bytes after a declined upgrade are parsed now
                 self._head, self._body = 0, self._messages[-1][1]
             if not self._messages:
                 self._set_pending(self._head)
@@ -201,30 +201,30 @@ def _problem_response(problem: Problem) -> web.Response:
 
 
 def malformed_request(error: HttpProcessingError) -> Problem:
-    """The problem with bytes that are no request, in words that tell what to send."""
+    """The problem for a malformed request; its detail says what to send instead."""
     match error:
         case LineTooLong(args=(_, limit, *_)) if limit == MAX_TARGET:
             return Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"The URL is longer than {MAX_TARGET} bytes. Shorten it.")
         case LineTooLong():
             return headers_too_large(f"A header is longer than {MAX_FIELD} bytes.")
         case BadHttpMethod(message=message) if "HTTPS" in message:
-            detail = "TLS does not begin here: use http://, or the address of the proxy that has a certificate."
+            detail = "This port does not speak TLS: use http://, or the address of the TLS proxy."
         case BadHttpMethod():
-            detail = "The request begins with no method of HTTP, such as GET or POST."
+            detail = "The request must begin with an HTTP method, such as GET or POST."
         case BadStatusLine():
-            detail = "The request line must be METHOD PATH HTTP/1.1; no other version is spoken here."
+            detail = "The request line must be METHOD PATH HTTP/1.1; other versions are not supported."
         case InvalidURLError():
-            detail = "The target of the request must be a path, such as /health/live, or a URL."
+            detail = "The request target must be a path, such as /health/live, or a URL."
         case HttpProcessingError(message=message) if "PRI" in message:
-            detail = "HTTP/2 is not spoken here: send HTTP/1.1."
+            detail = "HTTP/2 is not supported: send HTTP/1.1."
         case HttpProcessingError(message=message) if message.startswith("Too many headers"):
             return headers_too_large("There are more than 128 headers.")
         case _:
             reason = error.message.partition(":\n")[0].rstrip(".")
-            detail = f"The request cannot be read: {reason[:100]}. Nothing after it was read either."
+            detail = f"The request cannot be read: {reason[:100]}. Requests after it were not read."
     return Problem(HTTPStatus.BAD_REQUEST, detail)
 
 
 def headers_too_large(detail: str) -> Problem:
-    """431."""
-    return Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"{detail} Send less of cookies and other headers.")
+    """431 for too many or too large headers."""
+    return Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"{detail} Send fewer cookies and other headers.")

@@ -1,4 +1,4 @@
-"""Which other sites' pages may use the gateway from a browser: those in CORS_ORIGINS.
+"""CORS: lets pages of the origins in CORS_ORIGINS use the gateway from a browser.
 
 Protocol: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -22,7 +22,7 @@ _EXPOSED_HEADERS = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-A
 
 @web.middleware
 async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a browser that asks before it sends the real request. It brings no key yet."""
+    """Answer CORS preflight requests. They carry no API key, so this runs before authentication."""
     if (
         request.method == "OPTIONS"
         and "Access-Control-Request-Method" in request.headers
@@ -33,7 +33,7 @@ async def preflight(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Let the listed pages read an answer, errors included."""
+    """Let pages of the allowed origins read every response, errors included."""
     if not request.app[SERVICES].settings.allowed_origins:
         return
     response.headers.add("Vary", "Origin")
@@ -43,7 +43,7 @@ async def add_cors_headers(request: web.Request, response: web.StreamResponse) -
 
 
 def may_open_websocket(request: web.Request) -> bool:
-    """Whether a WebSocket may be opened. Browsers let any page do so and say which one it is; programs say nothing."""
+    """Whether the handshake's Origin is allowed: none (not a browser), the gateway's own, or one in CORS_ORIGINS."""
     origin = request.headers.get("Origin")
     return origin is None or _host_of(origin) == request.headers.get("Host") or _is_allowed_origin(request)
 

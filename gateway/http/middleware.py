@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a trace, a metric, and errors as problem details."""
+"""Middleware for every request: request id, W3C trace context, metrics, and errors as problem details."""
 
 import re
 import secrets
@@ -29,7 +29,7 @@ _REQUEST_ID_FORMAT = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 
 @web.middleware
 async def request_context(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id (the client's own if it is a sane one) and a trace, and return the id."""
+    """Assign a request id (the client's if valid) and a trace context, and count the request."""
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID_FORMAT.match(given) else secrets.token_hex(8)
     request[REQUEST_ID] = request_id
@@ -47,18 +47,18 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def add_common_headers(response: web.StreamResponse, request_id: str) -> None:
-    """The headers that every answer has."""
+    """Add the headers that every response has."""
     response.headers["X-Request-ID"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def new_traceparent() -> str:
-    """A new sampled trace."""
+    """A traceparent that starts a new, sampled trace."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def child_of(traceparent: str | None) -> str:
-    """The same trace with a span of our own; a new trace where there is none or it is malformed."""
+    """The same trace with a new span id; a new trace if `traceparent` is missing or malformed."""
     if traceparent is None or not _TRACEPARENT_FORMAT.fullmatch(traceparent):
         return new_traceparent()
     version, trace_id, _, flags = traceparent.split("-")
@@ -67,7 +67,7 @@ def child_of(traceparent: str | None) -> str:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into problem details; what nobody expected is logged whole and told briefly."""
+    """Convert errors to problem details. Unexpected errors: traceback in the log, a generic 500 to the client."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -79,7 +79,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         found = from_aiohttp_error(request, error)
     except ConnectionError:
-        raise  # the client went away: there is nobody to answer
+        raise  # the client disconnected: there is no response to send
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
         found = internal_error(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -87,12 +87,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def from_aiohttp_error(request: web.BaseRequest, error: web.HTTPException) -> Problem:
-    """An error that aiohttp raised, with what to do about it."""
+    """Convert an error of aiohttp to a problem that says what to do next."""
     hints = {
-        404: f"There is nothing at {escaped(request.path[:100])}. GET /openapi.json lists what there is.",
-        405: f"{request.method} does not go here. Allowed: {error.headers.get('Allow', '')}.",
-        417: "Of all expectations only Expect: 100-continue is met here. Leave the header out.",
-        413: "The body is larger than 64 KiB. No request needs that much.",
+        404: f"There is nothing at {escaped(request.path[:100])}. GET /openapi.json lists all paths.",
+        405: f"{request.method} is not allowed here. Allowed: {error.headers.get('Allow', '')}.",
+        417: "The only supported expectation is Expect: 100-continue. Remove the header.",
+        413: "The body exceeds 64 KiB. Send a smaller one.",
     }
     kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
     return Problem(HTTPStatus(error.status), hints.get(error.status, error.text or error.reason), headers=kept)

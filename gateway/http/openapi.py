@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and the structs that do the validation.
+"""The OpenAPI 3.1 document, generated from the route table and the structs that validate requests.
 
 Specification: https://spec.openapis.org/oas/v3.1.1
 """
@@ -18,16 +18,16 @@ Json = dict[str, Any]
 
 _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
-    "Range": "With proxy=1: the bytes wanted.",
-    "If-Range": "With proxy=1: the ETag of which Range wants a part; if the file has another one, it comes whole.",
-    "If-None-Match": "With proxy=1: ETags of what the client has; if the file has one of them, the answer is 304.",
-    "If-Match": "With proxy=1: ETags of which the file must have one; if it has not, the answer is 412.",
+    "Range": "With proxy=1: the requested bytes.",
+    "If-Range": "With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent.",
+    "If-None-Match": "With proxy=1: the client's cached ETags; if the file has one of them, the response is 304.",
+    "If-Match": "With proxy=1: accepted ETags; if the file has none of them, the response is 412.",
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
     **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
 }
-# Rules of a whole body, which its struct cannot tell.
+# Rules across the fields of a body, which msgspec cannot express.
 _RULES: dict[str, Json] = {
     "GenerateRequest": {
         "oneOf": [
@@ -41,10 +41,10 @@ _PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z]+\.(mid|wav)$"}
 
 
 def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
-    """The whole document as plain data."""
+    """Build the document as plain data."""
     structs = [ProblemDetails, *_structs(routes)]
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
-    # Defaults are as Python has them, such as tuples.
+    # A round trip through JSON turns Python defaults, such as tuples, into plain data.
     schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
     for body in {route.body for route in routes if route.body}:
         _allow_nulls(schemas[body.__name__])
@@ -57,7 +57,7 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
         "openapi": "3.1.0",
         "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": paths,
-        # A gateway without API_KEYS asks for none: so each operation goes without one, too.
+        # A key is optional: a gateway without API_KEYS requires none.
         "security": [{"apiKey": []}, {}],
         "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
     }
@@ -65,18 +65,22 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
 
 def _structs(routes: tuple[Route, ...]) -> list[Any]:
     bodies = [route.body for route in routes if route.body]
-    answers = [
-        kind for route in routes for answer in route.responses.values() for kind in _kinds(answer) if _is_struct(kind)
+    response_bodies = [
+        kind
+        for route in routes
+        for response in route.responses.values()
+        for kind in _kinds(response)
+        if _is_struct(kind)
     ]
-    return list(dict.fromkeys([*bodies, *answers]))
+    return list(dict.fromkeys([*bodies, *response_bodies]))
 
 
-def _is_struct(answer: object) -> bool:
-    return isinstance(answer, type) and issubclass(answer, msgspec.Struct)
+def _is_struct(response: object) -> bool:
+    return isinstance(response, type) and issubclass(response, msgspec.Struct)
 
 
 def _allow_nulls(schema: Json) -> None:
-    """In a body each optional field may be null, which means that it is left out."""
+    """Allow null in each optional field of a body: it counts as absent."""
     for name in schema["properties"].keys() - set(schema["required"]):
         field = schema["properties"][name]
         notes = {key: field.pop(key) for key in ("default", "description") if key in field}
@@ -90,7 +94,7 @@ def _operation(route: Route) -> Json:
         "summary": route.summary,
         "operationId": route.operation_id,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": {str(status): _answer(status, body) for status, body in route.responses.items()},
+        "responses": {str(status): _response(status, body) for status, body in route.responses.items()},
     }
     operation["responses"] |= {str(status): _problem(status) for status in route.all_problems}
     if route.is_public:
@@ -119,7 +123,7 @@ def _query_parameters(route: Route) -> list[Json]:
 
 
 def _inline(schema: Any, components: Json) -> Any:
-    """A parameter's schema stands by itself: what it refers to is put in place."""
+    """Replace references in a parameter's schema by the schemas themselves."""
     if isinstance(schema, dict):
         if "$ref" in schema:
             return _inline(components[schema["$ref"].removeprefix("#/")], components)
@@ -140,17 +144,17 @@ def _header_parameters(route: Route) -> list[Json]:
     ]
 
 
-def _answer(status: int, body: Any) -> Json:
-    answer: Json = {"description": HTTPStatus(status).phrase}
+def _response(status: int, body: Any) -> Json:
+    response: Json = {"description": HTTPStatus(status).phrase}
     if body is not None:
-        answer["content"] = dict(map(_content, _kinds(body)))
+        response["content"] = dict(map(_content, _kinds(body)))
     if status == HTTPStatus.FOUND:
-        answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
-    return answer
+        response["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    return response
 
 
 def _kinds(body: Any) -> tuple[Any, ...]:
-    """What an answer may be: the client's Accept picks one."""
+    """The alternatives of a response body; the client's Accept header selects one."""
     return body if isinstance(body, tuple) else (body,)
 
 

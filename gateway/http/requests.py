@@ -1,4 +1,4 @@
-"""Decoding what comes in: the body's bytes or the query become a struct, or a problem that names the field."""
+"""Decode a request's body or query into a struct, or raise a problem that names the invalid field."""
 
 import asyncio
 import re
@@ -22,15 +22,15 @@ _FRACTION = re.compile(r"Expected `int(?: \| null)?`, got `float`")
 
 
 async def read_body(request: web.Request, kind: type[T]) -> T:
-    """The request's JSON body as `kind`.
+    """Decode the request's JSON body as `kind`.
 
     Raises:
-        Problem: 415 for another content type, 400 for text that is no JSON, 422 for fields that break a rule.
+        Problem: 415 for a wrong content type, 400 for invalid JSON, 422 for invalid fields, 408 for a slow body.
     """
     if request.content_type != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with the header Content-Type: application/json.")
     if set(request.headers.getall("Content-Encoding", ["identity"])) != {"identity"}:
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed: it is small.")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed.")
     body = await _read(request)
     try:
         return cast(T, decode_json(body, kind))
@@ -47,22 +47,22 @@ async def _read(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT):
             return await request.read()
     except TimeoutError as error:
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was not whole after {BODY_TIMEOUT:g} seconds.") from error
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"The body was incomplete after {BODY_TIMEOUT:g} seconds.") from error
     except web.RequestPayloadError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {error}.") from error
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
-    """The request's query as `kind`. Other parameters, such as those against caches, mean nothing here.
+    """Decode the request's query as `kind`. Unknown parameters, such as cache busters, are ignored.
 
     Raises:
-        Problem: 422 that names the parameter which breaks a rule or comes twice.
+        Problem: 422 that names an invalid or repeated parameter.
     """
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     given = {name: request.query.getall(name) for name in names if name in request.query}
     for name, values in given.items():
         if len(values) > 1:
-            raise invalid(FieldError(name, "Give it once."))
+            raise invalid(FieldError(name, "Give it only once."))
     try:
         return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -70,7 +70,7 @@ def read_query(request: web.Request, kind: type[T]) -> T:
 
 
 def field_error(error: str) -> FieldError:
-    """The field and the message in a msgspec error, which has them only in its text."""
+    """Extract field and message from the text of a msgspec error, which has no attributes for them."""
     path = _PATH.search(error)
     named = _NAMED.search(error)
     message = _FRACTION.sub("Expected a whole number", _PATH.sub("", error))

@@ -1,4 +1,4 @@
-"""Every route of the gateway: one table, from which the router and /openapi.json are both made."""
+"""The route table. The router, /openapi.json and the endpoints of GET / are generated from it."""
 
 from http import HTTPStatus
 from typing import Any
@@ -28,10 +28,14 @@ from gateway.schemas import (
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One operation.
 
-    `operation_id` names the operation in /openapi.json, and so the methods of generated clients: it never changes.
-    `endpoint` is its key in the `endpoints` of GET /, or None to leave it out.
-    `responses` maps a status to the struct or the media type of its body, to a tuple of them where the client may
-    choose, or to None without one. `is_public` is what needs no API key.
+    Attributes:
+        operation_id: its name in /openapi.json and in generated clients. Never change it.
+        endpoint: its key in the `endpoints` of GET /, or None to omit it.
+        responses: status to the struct or media type of the body; a tuple if the Accept header selects one of several;
+            None without a body.
+        problems: the statuses of its problem details, besides those of authentication.
+        headers: the request headers that it evaluates.
+        is_public: whether it needs no API key.
     """
 
     method: str
@@ -53,7 +57,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_problems(self) -> tuple[int, ...]:
-        """`problems`, and those of the API keys."""
+        """`problems`, and those of authentication and rate limits."""
         return self.problems if self.is_public else tuple(sorted({*self.problems, 401, 429}))
 
 
@@ -76,7 +80,7 @@ ROUTES: tuple[Route, ...] = (
         handler=job_status.status,
         operation_id="jobs_status",
         endpoint="status",
-        summary="Where a job is",
+        summary="Get the status of a job",
         responses={200: JobView},
         problems=(404, 503),
     ),
@@ -86,7 +90,7 @@ ROUTES: tuple[Route, ...] = (
         handler=downloads.download,
         operation_id="download_download",
         endpoint="download",
-        summary="The audio of a finished job",
+        summary="Download the audio of a finished job",
         query=DownloadQuery,
         responses={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
@@ -98,7 +102,7 @@ ROUTES: tuple[Route, ...] = (
         handler=downloads.download_output,
         operation_id="download_download_output",
         endpoint="output",
-        summary="The MIDI file of a finished job, or one of its stems: the status lists their names",
+        summary="Download the MIDI file or a stem of a finished job; its status lists their names",
         query=DownloadQuery,
         responses={200: "audio/*", 206: "audio/*", 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
@@ -110,7 +114,7 @@ ROUTES: tuple[Route, ...] = (
         handler=job_status.cancel,
         operation_id="jobs_cancel",
         endpoint="cancel",
-        summary="Cancel a job; with keep=1, store what it has made until now",
+        summary="Cancel a job; with keep=1, store the audio generated so far",
         query=CancelQuery,
         responses={200: Message},
         problems=(404, 409, 422, 503),
@@ -121,7 +125,7 @@ ROUTES: tuple[Route, ...] = (
         handler=job_status.list_jobs,
         operation_id="jobs_list_jobs",
         endpoint="jobs",
-        summary="All jobs, newest first",
+        summary="List jobs, newest first",
         query=JobsQuery,
         responses={200: JobList},
         problems=(422,),
@@ -132,7 +136,7 @@ ROUTES: tuple[Route, ...] = (
         handler=prompts.build,
         operation_id="prompt_build",
         endpoint="build_prompt",
-        summary="One sentence from the fields of a form",
+        summary="Build a prompt from its components",
         body=PromptComponents,
         responses={200: BuiltPrompt},
         problems=(400, 408, 413, 415, 422),
@@ -143,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
         handler=prompts.random_prompt,
         operation_id="prompt_surprise",
         endpoint="random_prompt",
-        summary="A random prompt",
+        summary="Get a random prompt",
         query=RandomQuery,
         responses={200: BuiltPrompt},
         problems=(422,),
@@ -154,7 +158,7 @@ ROUTES: tuple[Route, ...] = (
         handler=prompts.vocabulary,
         operation_id="prompt_vocabulary",
         endpoint="vocabulary",
-        summary="Words for menus",
+        summary="Get the vocabulary of the prompt builder",
         responses={200: Vocabulary},
     ),
     Route(
@@ -163,7 +167,7 @@ ROUTES: tuple[Route, ...] = (
         handler=websocket,
         operation_id="websocket_websocket",
         endpoint="websocket",
-        summary="WebSocket: the events of jobs as JSON text frames, and their audio as binary frames",
+        summary="WebSocket: events of jobs as JSON text frames, live audio as binary frames",
         query=SocketQuery,
         responses={101: None},
         problems=(400, 403, 422, 426, 429, 503),
@@ -173,7 +177,7 @@ ROUTES: tuple[Route, ...] = (
         path="/",
         handler=pages.index,
         operation_id="index_index",
-        summary="A page for people; a description for Accept: application/json",
+        summary="Web page; with Accept: application/json, a description of the service",
         responses={200: (ServiceInfo, "text/html"), 304: None},
         is_public=True,
     ),
@@ -183,7 +187,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.health,
         operation_id="health_health",
         endpoint="health",
-        summary="Every part and its state",
+        summary="Get the health of every component",
         responses={200: health.HealthReport, 503: health.HealthReport},
     ),
     Route(
@@ -191,7 +195,7 @@ ROUTES: tuple[Route, ...] = (
         path="/health/ready",
         handler=health.ready,
         operation_id="health_ready",
-        summary="Whether jobs are accepted",
+        summary="Readiness: whether the gateway accepts jobs",
         responses={200: health.Liveness},
         problems=(503,),
         is_public=True,
@@ -201,7 +205,7 @@ ROUTES: tuple[Route, ...] = (
         path="/health/live",
         handler=health.live,
         operation_id="health_live",
-        summary="Whether the process answers",
+        summary="Liveness: whether the process responds",
         responses={200: health.Liveness},
         is_public=True,
     ),
@@ -211,7 +215,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.metrics,
         operation_id="health_metrics",
         endpoint="metrics",
-        summary="Numbers for Prometheus",
+        summary="Metrics in the Prometheus text format",
         responses={200: "text/plain"},
     ),
     Route(
@@ -220,7 +224,7 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.openapi_document,
         operation_id="openapi_document",
         endpoint="openapi",
-        summary="This description",
+        summary="Get this OpenAPI document",
         responses={200: "application/json", 304: None},
         is_public=True,
     ),
@@ -228,7 +232,7 @@ ROUTES: tuple[Route, ...] = (
 
 
 def list_endpoints() -> dict[str, str]:
-    """The `endpoints` of GET /: name to method and path, or to the path alone for the WebSocket."""
+    """The `endpoints` of GET /: names mapped to method and path; the WebSocket to its path alone."""
     return {
         route.endpoint: route.path if route.is_websocket else f"{route.method} {route.path}"
         for route in ROUTES
@@ -237,9 +241,9 @@ def list_endpoints() -> dict[str, str]:
 
 
 def add_routes(app: web.Application) -> None:
-    """Give the application every route of the table."""
+    """Register all routes with the application."""
     for route in ROUTES:
         if route.method == "GET" and not route.is_websocket:
-            app.router.add_get(route.path, route.handler)  # answers HEAD too
+            app.router.add_get(route.path, route.handler)  # also registers HEAD
         else:
             app.router.add_route(route.method, route.path, route.handler)

@@ -1,6 +1,6 @@
-"""The gateway's socket, and what a connection may cost: how many there are, how long they idle, how much they send.
+"""The listening socket, and limits on connections: their number, idle time and memory.
 
-gateway/http/connection.py and gateway/memory_budget.py bound the memory of each connection and of all together.
+gateway/http/connection.py limits the memory of one connection, gateway/memory_budget.py that of all together.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from gateway.problems import Problem, raw_response, too_many, unavailable
 from shared.errors import SettingsError
 from shared.settings import Settings
 
-# Seconds for reading what a client still sends after its answer, so that it gets to see that.
+# Seconds of a lingering close: the client may finish sending, so that it receives the response.
 LINGER_TIMEOUT = 2.0
-# Seconds after which one that was turned away may try again.
+# Retry-After of a rejected connection, in seconds.
 RETRY_AFTER = 5
-# So many of these are let finish their request at a time: closed before that, most would not get to see the answer.
+# Rejected connections that may linger at the same time; more are closed at once and may lose the response.
 MAX_LINGERING = 50
-# Bytes that all connections may keep: of requests, and of answers.
+# Bytes that all connections together may buffer: unprocessed input and unsent output.
 REQUEST_MEMORY = 32 * 1024 * 1024
 RESPONSE_MEMORY = 256 * 1024 * 1024
 
 
 @asynccontextmanager
 async def serving(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Serve `app` while the block runs. At its end no connection is taken, and requests get time to finish.
+    """Serve `app` while the block runs. On exit, stop accepting and give open requests time to finish.
 
     Raises:
-        SettingsError: if the address or the port cannot be had.
+        SettingsError: if the gateway cannot listen on the address or port.
     """
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
     await runner.setup()
@@ -61,10 +61,10 @@ async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
             request_memory,
             response_memory,
             access_log=None,
-            # Counts from the last answer, or from the beginning: a header that comes byte by byte does not prolong it.
+            # Counts from the last response or the connect: headers that trickle in do not extend it.
             keepalive_timeout=settings.gateway_idle_timeout,
             lingering_time=LINGER_TIMEOUT,
-            # A compressed body is refused; until it is read to its end it must not be unpacked either.
+            # Compressed bodies are refused, and must not be decompressed while the rest is drained.
             auto_decompress=False,
         )
 
@@ -82,7 +82,7 @@ async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
 
 
 class ConnectionAcceptor(asyncio.Protocol):
-    """Lets a new connection in to `server`, or turns it away. `lingering` are those that were and are still there."""
+    """Accepts new connections of `server`, or rejects them at a limit. `lingering` holds rejected ones still open."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class ConnectionAcceptor(asyncio.Protocol):
         self._lingering -= {each for each in self._lingering if each.is_closing()}
 
     def _reject(self, connection: asyncio.Transport, rejection: Problem) -> None:
-        metrics.REJECTED_CONNECTIONS.inc()  # no line in the log for each: they come by the thousand
+        metrics.REJECTED_CONNECTIONS.inc()  # not logged: there may be thousands
         connection.write(raw_response(rejection))
         if len(self._lingering) >= MAX_LINGERING:
             connection.close()
@@ -124,10 +124,10 @@ class ConnectionAcceptor(asyncio.Protocol):
         address = _address(connection.get_extra_info("peername"))
         addresses = [_address(handler.peername) for handler in self._server.connections]
         if len(addresses) >= self._settings.gateway_connections:
-            return unavailable("This gateway has as many connections as it may.", RETRY_AFTER)
+            return unavailable("This gateway has reached its connection limit.", RETRY_AFTER)
         if addresses.count(address) >= self._settings.gateway_connections_per_address:
             return too_many(
-                "Your address has as many connections as it may. Close some, or use them again.", RETRY_AFTER
+                "Your address has reached its connection limit. Close some connections, or reuse them.", RETRY_AFTER
             )
         return None
 
@@ -137,7 +137,7 @@ def _address(peername: object) -> str:
 
 
 def _set_user_timeout(connection: asyncio.Transport, seconds: float) -> None:
-    """Have the kernel cut a connection whose client takes nothing of what it is sent for so long, where it can."""
+    """Have the kernel close the connection if sent data stays unacknowledged for `seconds`, where supported."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         connection.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))

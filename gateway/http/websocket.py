@@ -1,4 +1,7 @@
-"""`/ws`: JSON text frames in and out, and audio out. Who does not read is closed and costs nobody else anything."""
+"""`/ws`: JSON text frames both ways, and audio to the client.
+
+Slow clients are disconnected and do not affect others.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -43,7 +46,7 @@ _CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
 class WebSocketSession:
-    """One client: its subscriptions, and the frames that wait for it."""
+    """One client's connection: its subscriptions and its outbox."""
 
     def __init__(self, services: Services, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._hub = services.hub
@@ -57,7 +60,7 @@ class WebSocketSession:
         self._subscriptions: dict[str, EventSubscription] = {}
 
     async def run(self, query: SocketQuery) -> None:
-        """Serve the client until it leaves, stops reading, or the gateway stops."""
+        """Serve the client until it disconnects, is too slow, or the gateway stops."""
         sender = asyncio.create_task(self._send())
         try:
             if query.job_id is not None:
@@ -67,12 +70,12 @@ class WebSocketSession:
                 if message.type is WSMsgType.TEXT:
                     await self._handle_text(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    self._reply(ErrorMessage("Send JSON text frames; binary ones mean nothing here."))
-                await asyncio.sleep(0)  # a flood of frames holds up no other client
+                    self._reply(ErrorMessage("Send JSON text frames; binary frames are not supported."))
+                await asyncio.sleep(0)  # yield, so that a flood of frames does not delay other clients
         finally:
             for subscription in self._subscriptions.values():
                 self._hub.unsubscribe(subscription)
-            self._audio.stop()  # before the first await: aiohttp cancels the handler of a client that left
+            self._audio.stop()  # before the first await: aiohttp cancels the handler of a disconnected client
             try:
                 await end((sender,))
                 await self._audio.close()
@@ -80,7 +83,7 @@ class WebSocketSession:
                 self._outbox.clear()
 
     async def _receive(self) -> WSMessage:
-        """The next frame. While it is awaited, none of those that were read is left to handle."""
+        """Wait for the next frame. If it has not arrived yet, tell the protocol that all earlier ones are handled."""
         protocol = self._request.protocol
         if not isinstance(protocol, HttpProtocol):
             return await self._socket.receive()
@@ -88,11 +91,11 @@ class WebSocketSession:
         try:
             return await self._socket.receive()
         finally:
-            idle.cancel()  # it has run if the frame did not come at once
+            idle.cancel()  # it has run already unless the frame was there at once
             protocol.websocket_busy()
 
     async def _throttle(self) -> None:
-        """A frame counts as a request. One too many waits, and with it all that the client sends behind it."""
+        """Each frame counts as a request. Over the rate limit, wait: the client's later frames queue up behind."""
         while self._viewer is not None:
             wait = self._rate_limiter.take(self._viewer)
             if not wait:
@@ -131,18 +134,18 @@ class WebSocketSession:
             await self._subscribe_audio(job_id)
 
     async def _subscribe_audio(self, job_id: str) -> None:
-        """Audio begins only when it is known whose job that is. A subscription that waits for NATS does not know it."""
+        """Start live audio if the client may see the job: a subscription made while NATS is away is not checked yet."""
         try:
             await self._jobs.find(job_id, self._viewer)
         except (UnavailableError, Problem) as error:
-            self._reply(ErrorMessage(f"It cannot be heard: {error} Subscribe again later.", job_id))
+            self._reply(ErrorMessage(f"No live audio: {error} Subscribe again later.", job_id))
             return
         if not self._audio.start(job_id):
-            complaint = (
-                f"At most {MAX_AUDIO_SUBSCRIPTIONS} jobs are heard at a time: unsubscribe one. "
-                "Its events come all the same."
+            detail = (
+                f"Live audio is limited to {MAX_AUDIO_SUBSCRIPTIONS} jobs per connection: unsubscribe from one. "
+                "This subscription delivers events only."
             )
-            self._reply(ErrorMessage(complaint, job_id))
+            self._reply(ErrorMessage(detail, job_id))
 
     async def _unsubscribe(self, job_id: str) -> None:
         subscription = self._subscriptions.pop(job_id, None)
@@ -154,53 +157,51 @@ class WebSocketSession:
         self._outbox.put(encode_message(frame))
 
     async def _send(self) -> None:
-        """Send what waits; when the client does not take it in time, cut the connection."""
+        """Send queued frames. If the client does not read them in time, abort the connection."""
         try:
             while True:
                 await self._send_frame(await self._outbox.get())
         except (TimeoutError, OutboxFullError):
-            log.info("websocket closed: the client does not read")
+            log.info("websocket closed: the client reads too slowly")
         except ConnectionError:
-            pass  # it left; the reading side notices by itself
-        # A closing handshake would wait for a client that does not read.
+            pass  # disconnected; the reading side notices as well
+        # A closing handshake would block on a client that does not read.
         if self._request.transport is not None:
             self._request.transport.abort()
 
     async def _send_frame(self, frame: bytes | AudioFrame) -> None:
-        """Send one frame. Where audio may be what is too much for the client, that goes first."""
-        hears = bool(self._audio.running())
-        audio_ends = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._shed_audio)
+        """Send one frame. If that takes too long, first drop live audio, and only then time out."""
+        has_audio = bool(self._audio.running())
+        audio_timer = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._shed_audio)
         try:
-            # One timeout for both: a write that is cancelled cannot be waited for again.
-            async with asyncio.timeout(2 * SEND_TIMEOUT if hears else SEND_TIMEOUT):
+            # One timeout for both steps: a cancelled write cannot be resumed.
+            async with asyncio.timeout(2 * SEND_TIMEOUT if has_audio else SEND_TIMEOUT):
                 if isinstance(frame, AudioFrame):
                     await self._socket.send_bytes(frame.data)
                 else:
                     await self._socket.send_str(frame.decode())
         finally:
-            audio_ends.cancel()
+            audio_timer.cancel()
 
     def _shed_audio(self) -> None:
         for job_id in self._audio.stop():
-            log.info("audio ended: the client reads too slowly", job_id=job_id)
-            self._reply(ErrorMessage("You read too slowly to hear this job. Download it when it is done.", job_id))
+            log.info("live audio dropped: the client reads too slowly", job_id=job_id)
+            detail = "Live audio stopped: you read too slowly. Download the job when it has completed."
+            self._reply(ErrorMessage(detail, job_id))
 
 
 async def websocket(request: web.Request) -> web.WebSocketResponse:
-    """GET /ws; with `job_id=…` to follow a job at once, and with `audio=1` to hear it too."""
+    """GET /ws; `job_id=…` subscribes to a job at once, and `audio=1` to its live audio too."""
     query = read_query(request, SocketQuery)
     services = request.app[SERVICES]
-    if len(services.websockets) >= MAX_CONNECTIONS:
-        raise unavailable(f"This gateway holds {MAX_CONNECTIONS} WebSocket connections already.", retry_after=10)
-    if not may_open_websocket(request):
-        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {request.headers['Origin'][:100]!a} may not connect here.")
-    _check_protocols(request)
-    # Events are too short to be worth compressing, and audio does not get smaller.
+    _check_handshake(request, services)
+    # No compression: events are short, and audio does not compress.
     socket = web.WebSocketResponse(
         heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False, protocols=(SUBPROTOCOL,)
     )
     if not socket.can_prepare(request).ok:
-        raise Problem(HTTPStatus.UPGRADE_REQUIRED, "Open a WebSocket here.", headers={"Upgrade": "websocket"})
+        headers = {"Upgrade": "websocket"}
+        raise Problem(HTTPStatus.UPGRADE_REQUIRED, "This path accepts WebSocket connections only.", headers=headers)
     with _per_client_limit(services, owner_of(request) or request.remote or ""):
         await socket.prepare(request)
         services.websockets.add(socket)
@@ -215,10 +216,13 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
 
 @contextmanager
 def _per_client_limit(services: Services, client: str) -> Iterator[None]:
-    """Count a connection of one client: the name of its key, or its address."""
-    most = services.settings.gateway_websockets_per_client
-    if services.websockets_by_client[client] >= most:
-        raise too_many(f"{client} has {most} WebSocket connections, and one follows many jobs. Close some.", 10)
+    """Enforce the connection limit of one client, identified by the name of its key or by its address."""
+    limit = services.settings.gateway_websockets_per_client
+    if services.websockets_by_client[client] >= limit:
+        detail = (
+            f"{client} has reached its limit of {limit} WebSocket connections: close some. One can follow many jobs."
+        )
+        raise too_many(detail, 10)
     services.websockets_by_client[client] += 1
     try:
         yield
@@ -228,16 +232,27 @@ def _per_client_limit(services: Services, client: str) -> Iterator[None]:
             del services.websockets_by_client[client]
 
 
-def _check_protocols(request: web.Request) -> None:
-    """A browser drops a connection on which none of its subprotocols is spoken, and a key is no answer."""
+def _check_handshake(request: web.Request, services: Services) -> None:
+    """Check the connection limit, the origin and the offered subprotocols.
+
+    Raises:
+        Problem: 503, 403 or 400.
+    """
+    if len(services.websockets) >= MAX_CONNECTIONS:
+        raise unavailable(f"This gateway has reached its limit of {MAX_CONNECTIONS} WebSocket connections.", 10)
+    if not may_open_websocket(request):
+        origin = request.headers["Origin"][:100]
+        raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin!a} may not connect. CORS_ORIGINS lists those that may.")
+    # The key is no subprotocol to select, and a browser fails a handshake that selects none of its offers.
     offered = offered_protocols(request)
     if SUBPROTOCOL not in offered and any(protocol.startswith(KEY_SUBPROTOCOL) for protocol in offered):
-        raise Problem(HTTPStatus.BAD_REQUEST, f"Offer the subprotocol {SUBPROTOCOL} beside the one with the key.")
+        detail = f"Offer the subprotocol {SUBPROTOCOL} in addition to the one with the key."
+        raise Problem(HTTPStatus.BAD_REQUEST, detail)
 
 
 async def close_websockets(app: web.Application) -> None:
-    """On shutdown: tell every client to come back later."""
+    """On shutdown, close all WebSockets with status 1001, going away."""
     for socket in list(app[SERVICES].websockets):
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(SEND_TIMEOUT):
-                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops; reconnect.")
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway is stopping; reconnect.")

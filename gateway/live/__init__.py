@@ -1,1 +1,1 @@
-"""Events and audio while a job runs, from NATS to one WebSocket client."""
+"""Live events and audio of jobs, from NATS to WebSocket clients."""

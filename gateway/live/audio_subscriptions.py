@@ -1,4 +1,4 @@
-"""A job's audio while it is generated, from the stream MUSIC_AUDIO to one WebSocket client."""
+"""Live audio of jobs, from the stream MUSIC_AUDIO to one WebSocket client."""
 
 import asyncio
 import secrets
@@ -23,21 +23,21 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-# Tracks that one connection may hear at a time.
+# Jobs whose audio one connection may receive at a time.
 MAX_AUDIO_SUBSCRIPTIONS = 32
-# Seconds between two tries while NATS or the stream is away.
+# Seconds between retries while NATS or the stream is away.
 RETRY = 0.5
-# Seconds without audio after which the subscription of a finished job ends: its last piece may be on its way.
+# Seconds without audio after which the subscription to a finished job ends: the last chunk may still be in flight.
 IDLE_TIMEOUT = 2.0
-# The broker removes the consumer of a gateway that died after this many seconds.
+# Seconds after which the broker removes the consumer of a crashed gateway.
 INACTIVE_THRESHOLD = 10.0
 
 
 class AudioSubscription:
-    """One client hears one job: what the stream still has of the latest attempt, then each piece as it comes.
+    """One client's subscription to one job: the chunks of the latest attempt in the stream, then new ones.
 
-    Every piece is asked for when the outbox has taken the one before: a slow client's audio waits in the stream.
-    The consumer exists only as long as the subscription, which ends by itself when the job has.
+    Backpressure: the next chunk is fetched once the outbox has accepted the previous one, so a slow client's audio
+    waits in the stream. The consumer lives as long as the subscription, which ends with the job.
     """
 
     def __init__(self, bus: Bus, index: JobIndex, job_id: str, outbox: Outbox) -> None:
@@ -54,17 +54,17 @@ class AudioSubscription:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no more audio will come."""
+        """Whether no more audio will follow."""
         return self._stopped or self._task.done()
 
     def stop(self) -> None:
-        """Send nothing more from this moment on."""
+        """Stop sending at once, and drop queued audio."""
         self._stopped = True  # nats-py may swallow the cancellation
         self._task.cancel()
         self._outbox.drop_audio(self._job_id)
 
     async def close(self) -> None:
-        """Stop, and wait until the consumer is gone."""
+        """Stop, and wait until the consumer is deleted."""
         self.stop()
         await end((self._task,))
 
@@ -73,7 +73,7 @@ class AudioSubscription:
             try:
                 await self._consume(self._bus.require())
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
-                log.debug("audio is asked for again", job_id=self._job_id, error=repr(error))
+                log.debug("retrying the audio subscription", job_id=self._job_id, error=repr(error))
                 await asyncio.sleep(RETRY)
             else:
                 return
@@ -89,7 +89,7 @@ class AudioSubscription:
                     return
 
     async def _reset_if_recreated(self, js: JetStreamContext) -> None:
-        """A stream that was made anew, by a broker that lost its memory, numbers its messages from 1 again."""
+        """Start at position 0 in a recreated stream: its sequence numbers start at 1 again."""
         created = (await js.stream_info(subjects.AUDIO_STREAM)).created
         if created != self._created:
             self._created, self._position = created, 0
@@ -103,12 +103,12 @@ class AudioSubscription:
         return message
 
     async def _forward(self, message: Msg) -> None:
-        """Give the client a piece as it is; what is none, or of an earlier attempt, it never sees."""
+        """Queue a chunk unchanged. Malformed chunks and those of earlier attempts are skipped."""
         self._position = message.metadata.sequence.stream
         try:
             header, _ = unpack_chunk(message.data)
         except ValueError as error:
-            log.warning("not a piece of audio", job_id=self._job_id, error=str(error))
+            log.warning("malformed audio chunk", job_id=self._job_id, error=str(error))
             return
         if header.job_id == self._job_id and header.attempt >= self._attempt and not self._stopped:
             await self._outbox.put_audio(AudioFrame(self._job_id, message.data))
@@ -119,7 +119,7 @@ class AudioSubscription:
 
 
 class AudioSubscriptions:
-    """The subscriptions of one connection, by job. At most MAX_AUDIO_SUBSCRIPTIONS of them run."""
+    """The audio subscriptions of one connection, by job. At most MAX_AUDIO_SUBSCRIPTIONS run."""
 
     def __init__(self, bus: Bus, index: JobIndex, outbox: Outbox) -> None:
         self._bus = bus
@@ -128,25 +128,25 @@ class AudioSubscriptions:
         self._subscriptions: dict[str, AudioSubscription] = {}
 
     def running(self) -> list[str]:
-        """The jobs that are being heard."""
+        """The jobs whose subscriptions have not ended."""
         return [job_id for job_id, subscription in self._subscriptions.items() if not subscription.has_ended]
 
     def start(self, job_id: str) -> bool:
-        """Hear a job from its beginning; False if that is one too many."""
+        """Subscribe to a job from its beginning. Returns False at the limit."""
         if len(self.running()) >= MAX_AUDIO_SUBSCRIPTIONS:
             return False
         self._subscriptions[job_id] = AudioSubscription(self._bus, self._index, job_id, self._outbox)
         return True
 
     def stop(self) -> list[str]:
-        """Send no more audio at all; returns the jobs that were being heard."""
+        """Stop all subscriptions at once. Returns their jobs."""
         stopped = self.running()
         for job_id in stopped:
             self._subscriptions[job_id].stop()
         return stopped
 
     async def close(self, job_id: str | None = None) -> None:
-        """Hear a job, or any, no longer; when this returns, the broker knows."""
+        """End the subscription to one job, or all of them, and wait until the consumers are deleted."""
         closing = [subscription for key, subscription in self._subscriptions.items() if job_id in (None, key)]
         await asyncio.gather(*(subscription.close() for subscription in closing))
         for key in [job_id] if job_id else list(self._subscriptions):
@@ -157,7 +157,7 @@ class AudioSubscriptions:
 async def _consumer(
     js: JetStreamContext, job_id: str, position: int
 ) -> AsyncIterator[JetStreamContext.PullSubscription]:
-    """A consumer of the job's audio behind `position` in the stream, for as long as the block runs."""
+    """An ephemeral consumer of the job's audio after `position` in the stream."""
     name = f"listener-{secrets.token_hex(8)}"
     config = ConsumerConfig(
         name=name,
@@ -174,7 +174,7 @@ async def _consumer(
         subscription = await js.pull_subscribe_bind(consumer=name, stream=subjects.AUDIO_STREAM)
         yield subscription
     finally:
-        # Where the broker does not answer it removes the consumer by itself.
+        # If the broker does not answer, it removes the inactive consumer later.
         with suppress(nats.errors.Error, ConnectionError):
             if subscription is not None:
                 await subscription.unsubscribe()

@@ -1,4 +1,4 @@
-"""Passes events from NATS on to the WebSocket clients that asked for their jobs."""
+"""Forwards events from NATS to the WebSocket clients that subscribed to their jobs."""
 
 import asyncio
 from collections import defaultdict
@@ -21,7 +21,7 @@ from shared.messages import LIFECYCLE, UNDECODABLE, Event, event_of
 
 log = get_logger(__name__)
 
-# Seconds between two tries to catch up while NATS is away.
+# Seconds between attempts to catch up while NATS is away.
 RETRY = 0.5
 REPLAY_BATCH = 64
 
@@ -29,12 +29,12 @@ _decode = msgspec.json.Decoder(Event).decode
 
 
 class EventSubscription:
-    """One client's interest in one job.
+    """One client's subscription to one job's events.
 
     Attributes:
         viewer: the name of the client's API key.
-        after_seq: the lifecycle events after this one are to be fetched first; None if none are.
-        last_seq: the newest event that the client was given.
+        after_seq: replay the stored lifecycle events after this one first; None for no replay.
+        last_seq: the newest event queued for the client.
     """
 
     def __init__(self, job_id: str, outbox: Outbox, after_seq: int | None = None, viewer: str | None = None) -> None:
@@ -46,30 +46,30 @@ class EventSubscription:
         self._held: list[tuple[Event, bytes]] | None = None
 
     def hold(self) -> None:
-        """Keep live events back while older ones are fetched."""
+        """Hold live events back while older ones are replayed."""
         self._held = []
 
     def release(self) -> None:
-        """Give out what was held back, and from now on every event as it comes."""
+        """Deliver the events held back, and from now on deliver events as they arrive."""
         held, self._held = self._held or [], None
         for event, frame in held:
             self.deliver(event, frame)
 
     def deliver(self, event: Event, frame: bytes) -> None:
-        """Give the client an event that is newer than what it has."""
+        """Queue a live event unless the client already has it or a newer one."""
         if self._held is not None:
             self._held.append((event, frame))
         elif event.seq > self.last_seq:
             self.send(event, frame)
 
     def send(self, event: Event, frame: bytes) -> None:
-        """Give the client an event in any case."""
+        """Queue an event unconditionally."""
         self.last_seq = max(self.last_seq, event.seq)
         self.outbox.put(frame, event.job_id if event.type == "progress" else None)
 
 
 class EventHub:
-    """All subscriptions of this gateway. `on_message` is fed by one NATS subscription to every event."""
+    """All event subscriptions of this gateway. One NATS subscription to all events calls `on_message`."""
 
     def __init__(self, bus: Bus, jobs: Jobs) -> None:
         self._bus = bus
@@ -79,7 +79,7 @@ class EventHub:
         self._wake = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
-        """Pass an event on. Without a listener it costs a dictionary look-up."""
+        """Forward an event to its subscribers. Without any, this costs one dictionary lookup."""
         job_id = message.subject.split(".")[2]
         subscriptions = self._by_job.get(job_id)
         if not subscriptions:
@@ -91,23 +91,23 @@ class EventHub:
     async def subscribe(
         self, job_id: str, outbox: Outbox, after_seq: int | None, viewer: str | None = None
     ) -> EventSubscription | None:
-        """Send the job's present state, then its events. With `after_seq`, the lifecycle events since then come first.
+        """Send the job's current state, then its events. With `after_seq`, first replay its later lifecycle events.
 
-        While NATS is away they come later. Returns None, after an error frame, if there is no such job, or none that
-        `viewer` may know of.
+        While NATS is away, they follow after the reconnect. Returns None, after an error message, if the job
+        does not exist or `viewer` may not see it.
         """
         subscription = EventSubscription(job_id, outbox, after_seq, viewer)
         subscription.hold()
-        # Listening comes before reading: an event in between is held, not missed.
+        # Subscribe before reading the record: an event in between is held, not missed.
         self._by_job[job_id].add(subscription)
         try:
             return subscription if await self._catch_up(subscription) else None
         except BaseException:
-            self.unsubscribe(subscription)  # the client left meanwhile: nobody else would
+            self.unsubscribe(subscription)  # the client left meanwhile, and the caller has no subscription to end
             raise
 
     def unsubscribe(self, subscription: EventSubscription) -> None:
-        """Stop; doing it again is fine."""
+        """End a subscription; idempotent."""
         self._lagging.discard(subscription)
         subscriptions = self._by_job.get(subscription.job_id)
         if subscriptions is not None:
@@ -116,7 +116,7 @@ class EventHub:
                 del self._by_job[subscription.job_id]
 
     async def on_connect(self) -> None:
-        """NATS was away: every subscription may have missed something."""
+        """Catch up after a reconnect: every subscription may have missed events."""
         for subscription in [each for subscriptions in self._by_job.values() for each in subscriptions]:
             if subscription not in self._lagging:
                 subscription.after_seq = subscription.last_seq
@@ -125,7 +125,7 @@ class EventHub:
         self._wake.set()
 
     async def run(self) -> None:
-        """Bring subscriptions that are behind up to date, until cancelled."""
+        """Bring lagging subscriptions up to date, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -137,7 +137,7 @@ class EventHub:
                 self._wake.set()
 
     async def _catch_up(self, subscription: EventSubscription) -> bool:
-        """Send what the client lacks; later, if NATS is away. False if there is no such job."""
+        """Send missed events, or retry later if NATS is away. Returns False if the job does not exist."""
         try:
             found = await self._replay(subscription)
         except UnavailableError as error:
@@ -154,7 +154,7 @@ class EventHub:
         job_id, viewer, after_seq = subscription.job_id, subscription.viewer, subscription.after_seq
         if after_seq is not None:
             if await self._jobs.fetch(job_id, viewer) is None:
-                return False  # before the first of its events
+                return False  # checked before any event is sent
             for event, frame in decode_events(await lifecycle_events(self._bus.require(), job_id)):
                 if event.seq > (subscription.after_seq or 0):
                     subscription.send(event, frame)
@@ -165,23 +165,23 @@ class EventHub:
         state = event_of(entry.record, entry.revision)
         if after_seq is None or state.seq != subscription.last_seq or state.seq == after_seq:
             subscription.send(state, encode_message(state))
-        # A number from the future must not silence what comes.
+        # If the client asked for events after a number not reached yet, it still gets the next ones.
         subscription.last_seq = state.seq
         subscription.release()
         return True
 
 
 def decode_events(frames: Iterable[bytes]) -> Iterator[tuple[Event, bytes]]:
-    """The frames that are events; anybody may publish on their subjects."""
+    """Decode events; skip malformed messages."""
     for frame in frames:
         try:
             yield _decode(frame), frame
         except UNDECODABLE as error:
-            log.warning("not an event", error=str(error))
+            log.warning("malformed event", error=str(error))
 
 
 async def lifecycle_events(js: JetStreamContext, job_id: str) -> list[bytes]:
-    """Every lifecycle event of a job that the stream still has, oldest first, as published.
+    """The stored lifecycle events of a job, oldest first, as published.
 
     Raises:
         UnavailableError: if the broker does not answer.

@@ -1,7 +1,7 @@
-"""What goes over the WebSocket besides events: the client's requests, and the answers that are no events.
+"""WebSocket messages besides events: client messages, and the server messages pong and error.
 
-Text frames are JSON. Binary frames are audio while it is generated, as `shared/audio_chunk.py` lays it out; they come
-in order, but a text frame may overtake them.
+Text frames are JSON. Binary frames are live audio in the format of `shared/audio_chunk.py`. Binary frames keep their
+order, but text frames may overtake them.
 """
 
 from typing import Annotated
@@ -16,10 +16,10 @@ JobId = Annotated[str, Meta(max_length=64)]
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fields=True):
-    """Follow a job, in place of an earlier subscription to it.
+    """Subscribe to a job's events. Replaces an earlier subscription to the same job.
 
-    `after_seq` asks for the lifecycle events that came after it, `audio` for what is heard of the job, from the
-    latest attempt's beginning.
+    `after_seq` requests the lifecycle events after that number. `audio` requests live audio from the beginning of the
+    latest attempt.
     """
 
     job_id: JobId
@@ -28,21 +28,21 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fie
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe", forbid_unknown_fields=True):
-    """Follow a job no longer."""
+    """Unsubscribe from a job."""
 
     job_id: JobId
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
-    """Answered by a pong."""
+    """The server replies with a pong."""
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """The answer to a ping."""
+    """The reply to a ping."""
 
 
 class ErrorMessage(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
-    """What was wrong with a frame; the connection goes on."""
+    """What was wrong with a client message. The connection stays open."""
 
     detail: str
     job_id: str | None = None
@@ -52,9 +52,13 @@ ClientMessage = Subscribe | Unsubscribe | Ping
 
 
 def decode_client_message(text: str | bytes) -> ClientMessage:
-    """The request in a frame. Raises: msgspec.DecodeError, as `decode_json` does."""
-    request: ClientMessage = decode_json(text.encode() if isinstance(text, str) else text, ClientMessage)
-    return request
+    """Decode a text frame.
+
+    Raises:
+        msgspec.DecodeError: as `decode_json` does.
+    """
+    message: ClientMessage = decode_json(text.encode() if isinstance(text, str) else text, ClientMessage)
+    return message
 
 
 encode_message = encode

@@ -1,4 +1,4 @@
-"""What waits to be sent to one WebSocket client: bounded, with progress coalesced and audio after everything else."""
+"""The send queue of one WebSocket client: bounded, with progress events coalesced and audio sent last."""
 
 import asyncio
 from collections import deque
@@ -6,33 +6,32 @@ from typing import NamedTuple
 
 from gateway.memory_budget import MemoryBudget
 
-# Lifecycle events are few; a client that leaves this many unread has stopped reading.
+# Text frames. Lifecycle events are few: a client with this many unread ones has stopped reading.
 MAX_FRAMES = 2048
-# Bytes of audio that may wait here: eight seconds of one track. The rest waits in the stream, which costs nothing.
+# Queued bytes of audio: about eight seconds of one track. The rest stays in the stream.
 MAX_AUDIO_BYTES = 1024 * 1024
-
-
-# Bytes that may wait in all outboxes together, and what a frame takes beside its text.
+# Bytes queued in all outboxes together.
 TOTAL_LIMIT = 64 * 1024 * 1024
+# Bytes of memory per queued frame in addition to its text.
 FRAME_OVERHEAD = 200
 
 
 class OutboxFullError(Exception):
-    """The client reads too slowly to be told everything it must know."""
+    """The client reads too slowly, and events were dropped."""
 
 
 class AudioFrame(NamedTuple):
-    """Audio of one job, to be sent as a binary frame."""
+    """A binary frame with audio of one job."""
 
     job_id: str
     data: bytes
 
 
 class Outbox:
-    """Frames in order. A newer progress of a job takes the place of one that was not sent yet.
+    """Queued frames in order. A new progress event of a job replaces a queued one.
 
     Args:
-        budget: counts what waits in every one of them.
+        budget: the memory of all outboxes together.
     """
 
     def __init__(self, budget: MemoryBudget) -> None:
@@ -46,11 +45,11 @@ class Outbox:
         self._full = False
 
     def put(self, frame: bytes, coalesce: str | None = None) -> None:
-        """Add a frame. One too many is for the reading side to notice: whoever fills the box goes on.
+        """Queue a text frame. If the outbox is full, the next `get` raises; the caller of `put` is not affected.
 
         Args:
             frame: the JSON text.
-            coalesce: what it makes obsolete, such as the earlier progress of the same job.
+            coalesce: replace a queued frame with the same key, such as an earlier progress event of the job.
         """
         if self._full:
             return
@@ -65,7 +64,7 @@ class Outbox:
         self._report_usage()
 
     async def put_audio(self, frame: AudioFrame) -> None:
-        """Add audio as soon as there is room for it; a frame beyond the limit goes alone."""
+        """Queue audio, and wait for space first. A frame larger than the limit is queued alone."""
         while self._audio and self._audio_size + len(frame.data) > MAX_AUDIO_BYTES:
             self._room.clear()
             await self._room.wait()
@@ -75,30 +74,30 @@ class Outbox:
         self._report_usage()
 
     def drop_audio(self, job_id: str) -> None:
-        """Take back what waits of a job's audio."""
+        """Remove the queued audio of a job."""
         self._audio = deque(frame for frame in self._audio if frame.job_id != job_id)
         self._audio_size = sum(len(frame.data) for frame in self._audio)
         self._room.set()
         self._update()
 
     def evict(self) -> None:
-        """Drop everything: all outboxes together hold too much, and this one the most. The sender learns of it."""
+        """Drop all frames because this is the largest outbox over the shared budget. The next `get` raises."""
         self._full = True
         self.clear()
         self._filled.set()
 
     def clear(self) -> None:
-        """Drop what waits, because the client is gone."""
+        """Drop all frames of a client that has left."""
         self._frames.clear()
         self._audio.clear()
         self._frames_size = self._audio_size = 0
         self._report_usage()
 
     async def get(self) -> bytes | AudioFrame:
-        """The next frame, as soon as there is one: JSON text before audio, so that a track never hides an event.
+        """Wait for the next frame. Text comes before audio, so that audio never delays an event.
 
         Raises:
-            OutboxFullError: if a frame had to be left out.
+            OutboxFullError: if a frame was dropped.
         """
         await self._filled.wait()
         if self._full:

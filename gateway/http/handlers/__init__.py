@@ -1,1 +1,1 @@
-"""One file for each noun of the REST API. Handlers validate, call one service, and shape the answer."""
+"""One module per resource of the REST API. Handlers validate, call one service, and build the response."""

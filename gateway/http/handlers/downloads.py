@@ -1,4 +1,4 @@
-"""GET /api/v1/download/{job_id} and what lies below it: a redirect to storage, or the bytes through the gateway."""
+"""GET /api/v1/download/{job_id} and its outputs: a redirect to S3, or the file through the gateway."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,7 +27,7 @@ Response = TypeVar("Response", bound=web.StreamResponse)
 
 
 class DownloadableFile(NamedTuple):
-    """A file of a job, and how a client saves it."""
+    """A stored file of a job, and the headers to send it with."""
 
     stored: Audio | Output
     content_type: str
@@ -44,20 +44,20 @@ class DownloadableFile(NamedTuple):
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """The audio of a job; see `_respond`."""
+    """GET the audio of a job; see `_respond`."""
     return await _respond(request, audio_file)
 
 
 async def download_output(request: web.Request) -> web.StreamResponse:
-    """A file that was made beside the audio; see `_respond`."""
+    """GET an output of a job, such as a stem; see `_respond`."""
     return await _respond(request, lambda record: output_file(record, request.match_info["name"]))
 
 
 async def _respond(request: web.Request, choose: Callable[[JobRecord], DownloadableFile]) -> web.StreamResponse:
-    """302 to a presigned URL; with `proxy=1` the file itself. HEAD tells the size without either.
+    """Redirect to a presigned URL (302), or send the file with `proxy=1`. HEAD returns the size and headers.
 
     Raises:
-        Problem: of `choose`; 410 if the file has expired or is lost; 503 if S3 is away.
+        Problem: those of `choose`; 410 if the file has expired or is lost; 503 if S3 is unavailable.
     """
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
@@ -67,53 +67,52 @@ async def _respond(request: web.Request, choose: Callable[[JobRecord], Downloada
         raise file_lost(record, file.name)
     if services.index.has_expired(record):
         raise audio_gone(record)
-    asked = DownloadRequest(request, services, record, file)
+    download = DownloadRequest(request, services, record, file)
     try:
-        return await (asked.proxy() if query.proxy else asked.redirect())
+        return await (download.proxy() if query.proxy else download.redirect())
     except LostError as error:
-        await asked.record_loss(error)
+        await download.record_loss(error)
         raise file_lost(record, file.name) from error
 
 
 def audio_file(record: JobRecord) -> DownloadableFile:
-    """A finished job's audio. Nothing but audio is ever served with 200.
+    """The audio of a finished job.
 
     Raises:
-        Problem: 409 that says what became of the job.
+        Problem: 409 with the job's state if there is none, so that a 200 always is audio.
     """
     if record.status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and record.audio is not None:
         return _file(record, record.audio, "audio/wav", f"{record.job_id}.wav")
     reasons = {
         JobStatus.FAILED: f"failed: {record.error_message}",
-        JobStatus.CANCELLED: "was cancelled, and nothing was kept (DELETE with ?keep=1 keeps what was made)",
+        JobStatus.CANCELLED: "was cancelled without keeping its audio (DELETE with ?keep=1 keeps it)",
     }
     reason = reasons.get(record.status, f"is still {record.status.value}; wait until it has completed")
     raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} has no audio: it {reason}.")
 
 
 def output_file(record: JobRecord, name: str) -> DownloadableFile:
-    """What a finished job made beside its audio.
+    """An output of a finished job.
 
     Raises:
-        Problem: 409 as for the audio; 404 that says what there is.
+        Problem: 409 as for the audio; 404 that lists the existing outputs.
     """
     audio_file(record)
     for output in record.outputs:
         if output.name == name:
             return _file(record, output, output.content_type, f"{record.job_id}-{name}")
-    names = ", ".join(output.name for output in record.outputs) or 'nothing; POST with "outputs" asks for it'
-    raise Problem(HTTPStatus.NOT_FOUND, f"Job {record.job_id} has no such file. Beside its audio it has {names}.")
+    names = ", ".join(output.name for output in record.outputs) or 'none; POST with "outputs" requests them'
+    raise Problem(HTTPStatus.NOT_FOUND, f"Job {record.job_id} has no file of this name. Its outputs: {names}.")
 
 
 def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: str) -> DownloadableFile:
-    modified = record.completed_at or record.updated_at
-    return DownloadableFile(
-        stored, content_type, name, modified.replace(microsecond=0)
-    )  # HTTP's dates have whole seconds
+    # HTTP dates have whole seconds.
+    modified = (record.completed_at or record.updated_at).replace(microsecond=0)
+    return DownloadableFile(stored, content_type, name, modified)
 
 
 class DownloadRequest(NamedTuple):
-    """A request of a file that the job's record names. Before the head of an answer is out, LostError ends it."""
+    """A request for a stored file of a job. Raises LostError if the file turns out lost before the headers are sent."""
 
     request: web.Request
     services: Services
@@ -121,27 +120,25 @@ class DownloadRequest(NamedTuple):
     file: DownloadableFile
 
     async def redirect(self) -> web.Response:
-        """A redirect, after a look whether that leads to the file."""
+        """Redirect to S3, after a check that the file exists there."""
         stored, probe = self.file.stored, self.services.probe
         if probe.s3.status != "healthy":
             raise unavailable(probe.s3.message, retry_after=5)
         await self.services.stored_files.check(stored)
-        if self.request.method == "HEAD":  # a presigned URL is signed for GET alone
+        if self.request.method == "HEAD":  # a presigned URL is valid for GET only
             return web.Response(headers=self.file.headers | {"Content-Length": str(stored.size)})
         await self._renew_or_refuse()
         url = self.services.storage.presigned_url(stored.key, self.file.name)
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
     async def proxy(self) -> web.StreamResponse:
-        """The file, or what the request's conditions make of it."""
+        """Send the file, a range of it, or the result of the preconditions."""
         request, stored = self.request, self.file.stored
         condition = evaluate_preconditions(request, stored.sha256, self.file.modified)
         if condition or request.method == "HEAD":
             await self.services.stored_files.check(stored)
             if condition is HTTPStatus.PRECONDITION_FAILED:
-                raise Problem(
-                    condition, "The stored file is another one than If-Match or If-Unmodified-Since asks for."
-                )
+                raise Problem(condition, "The stored file does not match If-Match or If-Unmodified-Since.")
             headers = self.file.headers | {"Content-Length": str(stored.size)}
             return self._add_validators(web.Response(status=condition or HTTPStatus.OK, headers=headers))
         part = requested_range(request, stored.sha256, stored.size)
@@ -154,13 +151,13 @@ class DownloadRequest(NamedTuple):
         return response
 
     async def record_loss(self, error: LostError) -> None:
-        """Have the job's record learn it. Without NATS the next download tries again."""
-        log.warning("a file is lost", job_id=self.record.job_id, error=str(error))
+        """Mark the file as lost in the job's record. If NATS is away, the next download tries again."""
+        log.warning("stored file lost", job_id=self.record.job_id, error=str(error))
         metrics.LOST_FILES.inc()
         try:
             await self.services.record_store.mark_lost(self.record.job_id, self.file.stored)
         except UnavailableError as away:
-            log.info("the record learns of that later", error=str(away))
+            log.info("loss not recorded yet", error=str(away))
 
     def _add_validators(self, response: Response) -> Response:
         response.etag, response.last_modified = self.file.stored.sha256, self.file.modified
@@ -174,7 +171,7 @@ class DownloadRequest(NamedTuple):
         async with self.services.stored_files.opened(self.file.stored, part) as pieces:
             await self._renew_or_refuse()
             try:
-                first = await anext(pieces, b"")  # before the head: a short file that is damaged gets its 410
+                first = await anext(pieces, b"")  # before the headers, so that a damaged short file gets a 410
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise UnavailableError(f"S3 is away: {error!r}") from error
             try:
@@ -182,15 +179,15 @@ class DownloadRequest(NamedTuple):
                 await response.write(first)
                 async for piece in pieces:
                     await response.write(piece)
-                    await self.services.usage.touch(self.record)  # however slowly the client reads
+                    await self.services.usage.touch(self.record)  # so that it does not expire under a slow client
                 await response.write_eof()
             except (TimeoutError, aiohttp.ClientError, LostError) as error:
-                # What is written after the head is taken for audio: the client sees that the file ends too early.
+                # The headers are sent: abort, so that the client detects the truncated body.
                 self._abort(error)
                 if isinstance(error, LostError):
                     await self.record_loss(error)
 
     def _abort(self, error: Exception) -> None:
-        log.warning("download broken off", key=self.file.stored.key, error=repr(error))
+        log.warning("download aborted", key=self.file.stored.key, error=repr(error))
         if self.request.transport is not None:
             self.request.transport.abort()

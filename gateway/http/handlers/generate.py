@@ -1,4 +1,4 @@
-"""POST /api/v1/generate: a validated request becomes an accepted job."""
+"""POST /api/v1/generate: validates a request and submits a job."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ _KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 
 async def generate(request: web.Request) -> web.Response:
-    """Accept a job, or return the one that the same Idempotency-Key made before."""
+    """Accept a job, or return the earlier job with the same Idempotency-Key."""
     services = request.app[SERVICES]
     body = await read_body(request, GenerateRequest)
     recipe = make_recipe(
@@ -31,7 +31,7 @@ async def generate(request: web.Request) -> web.Response:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    # A client that leaves now cancels the handler, but a job is accepted whole or not at all.
+    # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], owner_of(request))
     record = await asyncio.shield(_accept(services, draft, _reuse_policy(body)))
     accepted = JobAccepted(
@@ -53,7 +53,7 @@ async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobReco
 
 
 def _reuse_policy(body: GenerateRequest) -> Reuse:
-    """Without a seed, music is asked for that nobody has heard yet."""
+    """Which results may be reused. By default, a request without a seed generates new music."""
     if body.cache is UNSET:
         return "none" if body.seed is None else "same"
     if not body.cache:

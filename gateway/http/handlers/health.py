@@ -1,4 +1,4 @@
-"""Is it well, is it ready, is it alive, and the numbers for Prometheus."""
+"""Health, readiness, liveness and Prometheus metrics."""
 
 import platform
 import time
@@ -19,7 +19,7 @@ from shared.version import VERSION
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /health. `uptime` is in seconds."""
+    """The body of GET /health. `uptime` is in seconds."""
 
     status: Health
     version: str
@@ -32,13 +32,13 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Liveness(msgspec.Struct, frozen=True):
-    """GET /health/live and /health/ready."""
+    """The body of GET /health/live and /health/ready."""
 
     status: str
 
 
 async def health(request: web.Request) -> web.Response:
-    """Every part and its state: 503 only when nothing can be accepted."""
+    """GET /health: all components; 503 only if no job can be accepted."""
     services = request.app[SERVICES]
     report = _report(services)
     status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "unhealthy" else HTTPStatus.OK
@@ -46,20 +46,20 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """200 as soon as jobs are accepted."""
+    """GET /health/ready: 200 if the gateway accepts jobs."""
     services = request.app[SERVICES]
-    if not_ready_reason := services.probe.not_ready_reason:
-        raise unavailable(f"Not ready: {not_ready_reason}")
+    if reason := services.probe.not_ready_reason:
+        raise unavailable(f"Not ready: {reason}")
     return json_response(Liveness("ready"))
 
 
 async def live(request: web.Request) -> web.Response:
-    """200 as long as the process answers at all."""
+    """GET /health/live: 200 if the process responds."""
     return json_response(Liveness("alive"))
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """The Prometheus text format."""
+    """GET /metrics: the Prometheus text format."""
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -89,13 +89,13 @@ def _workers_component(workers: list[WorkerInfo]) -> Component:
     if any(worker.state is WorkerState.READY for worker in workers):
         return Component("healthy")
     if not workers:
-        return Component("degraded", "No worker is there: jobs wait until one is started with `musicgen worker`.")
+        return Component("degraded", "No worker is running: jobs wait. Start one with `musicgen worker`.")
     worker = workers[0]
     return Component("degraded", " ".join(filter(None, [worker.message, worker.remedy])))
 
 
 def _overall(components: dict[str, Component]) -> Health:
-    """S3 and workers may be away: jobs wait for them. Without NATS, or without the bucket, nothing can be accepted."""
+    """The worst state. Jobs wait for S3 and workers (degraded); they need NATS and the bucket (unhealthy)."""
     states = {component.status for component in components.values()}
     return "unhealthy" if "unhealthy" in states else "degraded" if "degraded" in states else "healthy"
 

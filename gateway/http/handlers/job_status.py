@@ -1,4 +1,4 @@
-"""A job's status, the list of jobs, and cancelling one."""
+"""Job status, job list and cancellation."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def status(request: web.Request) -> web.Response:
-    """GET /api/v1/status/{job_id}: from memory."""
+    """GET /api/v1/status/{job_id}, served from memory."""
     services = request.app[SERVICES]
     record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
     return json_response(services.views.of(record))
@@ -30,7 +30,7 @@ async def list_jobs(request: web.Request) -> web.Response:
     services, owner = request.app[SERVICES], owner_of(request)
     query = read_query(request, JobsQuery)
     before = _decode_cursor(query.cursor) if query.cursor else None
-    # One more than asked for tells whether there is a next page.
+    # One more than requested, to see whether there is a next page.
     found = services.index.newest(query.limit + 1, query.status, before, owner)
     page = found[: query.limit]
     body = JobList(
@@ -42,7 +42,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """DELETE /api/v1/jobs/{job_id}; with keep=1 the answer comes before the worker has stored what it has."""
+    """DELETE /api/v1/jobs/{job_id}. With keep=1, the response precedes the upload of the kept audio."""
     query = read_query(request, CancelQuery)
     jobs = request.app[SERVICES].jobs
     await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, owner_of(request)))
@@ -56,7 +56,7 @@ def _encode_cursor(record: JobRecord) -> str:
 
 def _decode_cursor(cursor: str) -> Position:
     milliseconds, _, job_id = cursor.partition("-")
-    # 14 digits reach beyond the year 5000; more would overflow a date.
+    # 14 digits of milliseconds reach beyond the year 5000; more would overflow a datetime.
     if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= 14 and is_job_id(job_id)):
-        raise invalid(FieldError("cursor", "Not a next_cursor of an earlier page."))
+        raise invalid(FieldError("cursor", "This is not the next_cursor of an earlier page."))
     return Position(_EPOCH + timedelta(milliseconds=int(milliseconds)), job_id)

@@ -1,4 +1,4 @@
-"""GET /: a page for people, a description for programs. And the OpenAPI document."""
+"""GET /, the web page or a JSON description, and GET /openapi.json."""
 
 from importlib.resources import files
 
@@ -15,7 +15,7 @@ ENDPOINTS = web.AppKey("endpoints", dict)
 
 _PAGE = files("gateway.http.static").joinpath("index.html").read_bytes()
 
-# The page loads nothing from elsewhere; audio may come from the S3 endpoint after a redirect.
+# The page is self-contained, but audio may come from the S3 endpoint after a redirect.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self' ws: wss: http: https:; media-src 'self' blob: http: https:; img-src 'self' data:; "
@@ -24,7 +24,7 @@ _POLICY = (
 
 
 async def index(request: web.Request) -> web.Response:
-    """JSON for a client that asks for it by name, the page for everybody else."""
+    """GET /: JSON if the client accepts application/json explicitly, else the web page."""
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
         answer = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))

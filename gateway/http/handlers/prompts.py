@@ -1,4 +1,4 @@
-"""The prompt builder: fields to a sentence, a random one, and the words for menus."""
+"""The prompt builder: prompts from components, random prompts, and the vocabulary."""
 
 import random
 

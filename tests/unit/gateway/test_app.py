@@ -1,4 +1,4 @@
-"""What runs beside the requests."""
+"""Background tasks of the gateway."""
 
 import asyncio
 import hashlib
@@ -14,8 +14,8 @@ from tests.unit.gateway.conftest import KEYS
 from tests.unit.gateway.samples import AUDIO, completed, entry, job_id
 
 
-class Part:
-    """Fails at first."""
+class FailingTask:
+    """A background task that fails twice."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -24,26 +24,26 @@ class Part:
     async def run(self) -> None:
         self.runs += 1
         if self.runs < 3:
-            raise ValueError("nobody thought of this")
+            raise ValueError("unexpected")
         self.went_on.set()
         await asyncio.Event().wait()
 
 
-async def test_a_part_that_fails_begins_anew_and_says_so(
+async def test_a_failed_background_task_is_logged_and_restarted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("gateway.app.RESTART_DELAY", 0.0)
-    part = Part()
-    task = asyncio.create_task(keep_running(part.run))
+    task_body = FailingTask()
+    task = asyncio.create_task(keep_running(task_body.run))
     async with asyncio.timeout(5):
-        await part.went_on.wait()
+        await task_body.went_on.wait()
     await end((task,))
-    assert part.runs == 3
-    assert caplog.text.count("begins anew") == 2
+    assert task_body.runs == 3
+    assert caplog.text.count("will restart") == 2
 
 
-async def test_downloads_that_hang_make_no_other_one_wait() -> None:
-    """More of them than an aiohttp session has connections by default."""
+async def test_hanging_downloads_do_not_block_others() -> None:
+    """With more downloads than an aiohttp session allows connections by default."""
     reached, hanging = asyncio.Semaphore(0), 110
 
     async def hang(request: web.Request) -> web.Response:

@@ -52,7 +52,7 @@ UNREADABLE = [
     (POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "Transfer-Encoding"),
     (POST + b"Content-Length: -1\r\n\r\n", 400, "Content-Length"),
     (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414, "Shorten"),
-    (LIVE + b"X: " + b"x" * 17_000 + b"\r\n\r\n", 431, "Send less"),
+    (LIVE + b"X: " + b"x" * 17_000 + b"\r\n\r\n", 431, "Send fewer"),
     (LIVE + b"X: 1\r\n" * 200 + b"\r\n", 431, "128"),
     (LIVE + (b"X: " + b"x" * 8000 + b"\r\n") * 100, 431, "32768"),
 ]

@@ -63,10 +63,10 @@ def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, conten
 
 
 def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
-    with pytest.raises(Problem, match=r"it has audio\.mid, bass\.wav\.") as caught:
+    with pytest.raises(Problem, match=r"outputs: audio\.mid, bass\.wav\.") as caught:
         output_file(completed(1, outputs=outputs(1)), "lead.wav")
     assert caught.value.status == 404
-    with pytest.raises(Problem, match='"outputs" asks for it'):
+    with pytest.raises(Problem, match='"outputs" requests them'):
         output_file(completed(1), "audio.mid")
 
 
