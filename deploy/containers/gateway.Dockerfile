@@ -7,8 +7,8 @@ FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
 FROM python:3.11.17-slim-bookworm AS build
 COPY --from=uv /uv /usr/local/bin/
-# The image's own Python, in a fixed place; copies, because the cache mount is another file system;
-# bytecode now, because the running container cannot write any.
+# Use the image's Python, in a fixed place; copy, because the cache mount is another file system; compile bytecode now,
+# because the running container cannot write any.
 ENV UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
     UV_COMPILE_BYTECODE=1 \
@@ -16,8 +16,8 @@ ENV UV_PYTHON_DOWNLOADS=never \
 WORKDIR /src
 
 # Dependencies first: this layer is rebuilt only when pyproject.toml changes.
-# The project has one dependency list, so that `uv run musicgen up` installs everything. Pruned
-# is what only the worker and the private servers need, with all that hangs on it (CUDA, spaCy, …).
+# The project has one dependency list, so that `uv run musicgen up` installs everything. This image leaves out what only
+# the worker and the private servers need, with its dependencies (CUDA, spaCy, …).
 COPY pyproject.toml ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv export --no-dev --no-emit-project --no-hashes --output-file requirements.txt \
@@ -39,9 +39,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM python:3.11.17-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
 COPY --from=build /opt/musicgen /opt/musicgen
-# Inside the container it must listen on every interface; which of the host's it is published on is
-# decided where it is run. There it needs API_KEYS, or GATEWAY_ALLOW_OPEN=1 if only trusted programs reach it,
-# and GATEWAY_HOSTNAMES if it is reached under a name. Unbuffered, so that the last log lines before a crash are kept.
+# Inside the container the gateway must listen on every interface; `docker run` decides where it is published. It then
+# needs API_KEYS, or GATEWAY_ALLOW_OPEN=1 if only trusted programs reach it, and GATEWAY_HOSTNAMES if clients use a name.
+# Output is unbuffered, so that the last log lines before a crash are kept.
 ENV PATH=/opt/musicgen/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
@@ -49,7 +49,7 @@ ENV PATH=/opt/musicgen/bin:$PATH \
 USER 10001:10001
 WORKDIR /var/lib/musicgen
 EXPOSE 8000
-# Live, not ready: a NATS that is away must not get the gateway restarted. Slim images have no curl.
+# Checks live, not ready: the gateway must not be restarted because NATS is away. Slim images have no curl.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['GATEWAY_PORT'] + '/health/live', timeout=4)"]
 ENTRYPOINT ["musicgen", "gateway"]

