@@ -16,7 +16,7 @@ from shared.publisher import is_announced
 from shared.storage import Storage
 from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
-from worker.claim import close_finished, look_again
+from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioFeed
 from worker.delivery.encoded_files import EncodedFiles
 from worker.delivery.spool import Spool
@@ -316,7 +316,7 @@ class Attempt:
             if await is_announced(self._bus.js, entry):
                 await close_finished(self._bus.js, self.lease.message, entry, self._storage)
             else:
-                await look_again(self.lease.message)
+                await redeliver_later(self.lease.message)
 
     def _check_keep(self) -> None:
         if self.lease.keep.is_set():

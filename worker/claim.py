@@ -1,6 +1,7 @@
-"""From a delivered message to a lease, or to the end of a job that must not run."""
+"""Claims the job of a delivered message, or closes a job that must not run."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 from nats.aio.client import Client
@@ -9,6 +10,7 @@ from nats.js import JetStreamContext
 
 from shared import subjects
 from shared.advisories import refusal
+from shared.bounded import BoundedDict
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, TransitionError
 from shared.failpoint import failpoint
@@ -27,28 +29,50 @@ from worker.lease import Lease, acknowledge
 
 log = get_logger(__name__)
 
-# Seconds between two looks at a job that somebody else may still be working on.
+# Seconds before the broker redelivers a job that another process may still be working on.
 TAKEOVER_DELAY = 2.0
-# A job whose record is damaged fails at so many looks: in the meantime a gateway can put the record back.
-DAMAGED_LOOKS = 4
-# So many first looks are remembered.
+# Deliveries after which a job with a damaged record fails; until then, a gateway can restore the record.
+DAMAGED_DELIVERIES = 4
+# Deliveries that are remembered, of jobs whose next delivery may go to another worker.
 REMEMBERED = 1000
 
 _decode = msgspec.json.Decoder(Job).decode
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """This worker now holds the job."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True)
+class AlreadyFinished:
+    """The job is in a terminal state; its message is still in the queue."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class NothingToDo:
+    """The message was dealt with: terminated, adopted by a running attempt, or to be redelivered later."""
+
+
+ClaimResult = Claimed | AlreadyFinished | NothingToDo
+
+
 async def terminate(client: Client, message: Msg, reason: str) -> None:
-    """Take a message that can never work from the queue; the reason shows in the broker's advisory."""
+    """Remove a message that can never be processed; the broker's advisory contains the reason."""
     log.error("message refused", subject=message.subject, reason=reason)
     # nats-py's term() has no reason; the protocol does.
     await client.publish(message.reply, f"+TERM {reason}".encode())
 
 
 async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, storage: Storage) -> None:
-    """Take the message of a job that somebody else ended from the queue, and leave no audio of a job without a result.
+    """Acknowledge the message of a finished job, after publishing its event and removing files without a result.
 
     Raises:
-        UnavailableError: if NATS or S3 is away; the message comes again.
+        UnavailableError: if NATS or S3 is away; the broker redelivers the message.
     """
     record = entry.record
     await ensure_announced(js, entry)
@@ -57,11 +81,11 @@ async def close_finished(js: JetStreamContext, message: Msg, entry: Entry, stora
     await acknowledge(message)
 
 
-async def look_again(message: Msg) -> None:
-    """Have a job's message delivered again in a moment: somebody else may just be at work on it.
+async def redeliver_later(message: Msg) -> None:
+    """Have the broker redeliver a message in a moment, because another process may be working on the job.
 
-    That goes for an end that was not told yet, too. Two who tell it are stored as one, and yet heard twice by those who
-    listen on NATS: whoever ended the job has the time until the next look.
+    This includes publishing its terminal event: if two processes publish it, the stream stores one, but subscribers on
+    core NATS receive both. So its author gets until the next delivery to publish it.
     """
     await message.nak(delay=TAKEOVER_DELAY)
 
@@ -69,111 +93,89 @@ async def look_again(message: Msg) -> None:
 class Claims:
     """Claims jobs for one worker.
 
-    `adopt` is given the message of a job and says whether that job runs in this worker already.
+    `adopt` receives a job's id and message; it returns whether the job already runs in this worker.
     """
 
     def __init__(self, bus: Bus, worker_id: str, adopt: Callable[[str, Msg], bool]) -> None:
         self._bus = bus
         self._worker_id = worker_id
         self._adopt = adopt
-        self._seen: dict[str, int] = {}
-        self._damaged: dict[str, tuple[int, int]] = {}
+        self._seen: BoundedDict[str, int] = BoundedDict(REMEMBERED)
+        self._damaged: BoundedDict[str, tuple[int, int]] = BoundedDict(REMEMBERED)
         self._claiming: set[str] = set()
 
-    async def claim(self, records: Records, message: Msg) -> Lease | Entry | None:
-        """Make the job ours.
-
-        Returns:
-            The lease; or the entry of a job that is finished already; or None if there is nothing to do.
+    async def claim(self, records: Records, message: Msg) -> ClaimResult:
+        """Claim the job of a message.
 
         Raises:
-            UnavailableError: if NATS is away; the message comes again.
+            UnavailableError: if NATS is away; the broker redelivers the message.
         """
         try:
             job = _decode(message.data)
         except UNDECODABLE as error:
-            await terminate(self._bus.client, message, _refusal(message, f"not a job: {error}"))
-            return None
-        job_id = job.job_id
-        if not is_job_id(job_id):
-            await terminate(self._bus.client, message, _refusal(message, "not a job: its id is malformed"))
-            return None
-        if job_id in self._claiming:
-            # Two messages of one job at a time: the record would not keep a worker from itself.
-            await look_again(message)
-            return None
-        self._claiming.add(job_id)
+            return await self._terminated(message, _refusal(message, f"not a job: {error}"))
+        if not is_job_id(job.job_id):
+            return await self._terminated(message, _refusal(message, "not a job: its id is malformed"))
+        if job.job_id in self._claiming:
+            # Two messages of one job: the record cannot tell two claims of the same worker apart.
+            return await self._postponed(message)
+        self._claiming.add(job.job_id)
         try:
             return await self._claim(records, message, job)
         except DamagedRecordError as damage:
             return await self._fail_damaged(records, message, job, damage)
         finally:
-            self._claiming.discard(job_id)
+            self._claiming.discard(job.job_id)
 
-    async def _fail_damaged(
-        self, records: Records, message: Msg, job: Job, damage: DamagedRecordError
-    ) -> Lease | Entry | None:
-        """End a job whose record is damaged, if neither its worker nor a gateway puts the record back."""
-        job_id, js = job.job_id, self._bus.require()
-        if self._adopt(job_id, message):
-            return None
-        revision, looks = self._damaged.pop(job_id, (damage.revision, 0))
-        looks = looks + 1 if revision == damage.revision else 1
-        if looks < DAMAGED_LOOKS:
-            self._damaged[job_id] = damage.revision, looks
-            if len(self._damaged) > REMEMBERED:
-                del self._damaged[next(iter(self._damaged))]
-            await look_again(message)
-            return None
-        log.error("damaged record", job_id=job_id, error=str(damage))
-        if await has_ended(js, job_id):
-            DAMAGED.labels("left").inc()
-            await terminate(self._bus.client, message, f"{job_id} has ended, and its record is damaged")
-            return None
-        try:
-            entry = await records.mend(failed_from_message(job), damage.revision)
-        except ConflictError:
-            await look_again(message)
-            return None
-        DAMAGED.labels("failed").inc()
-        return entry
-
-    async def _claim(self, records: Records, message: Msg, job: Job) -> Lease | Entry | None:
-        js, job_id = self._bus.require(), job.job_id
+    async def _claim(self, records: Records, message: Msg, job: Job) -> ClaimResult:
+        js = self._bus.require()
         while True:
-            entry = await records.get(job_id) or await self._restored(records, message, job)
+            entry = await records.get(job.job_id) or await self._restored(records, message, job)
             if entry is None:
-                await terminate(self._bus.client, message, f"{job_id} has no record")
-                return None
+                return await self._terminated(message, f"{job.job_id} has no record")
             if entry.record.status.is_terminal:
-                if not await is_announced(js, entry) and self._is_first_look(entry):
-                    await look_again(message)
-                    return None
-                return entry
-            if self._adopt(job_id, message):
-                return None
+                if not await is_announced(js, entry) and self._is_first_delivery(entry):
+                    return await self._postponed(message)
+                return AlreadyFinished(entry)
+            if self._adopt(job.job_id, message):
+                return NothingToDo()
             if self._is_alive_elsewhere(entry):
-                await look_again(message)
-                return None
-            if not entry.record.is_follower:
-                # Whoever wrote this state may have died before telling: what is found is announced first.
-                await ensure_announced(js, entry)
-            following = self._next(entry.record)
-            try:
-                entry = await records.update(entry, following)
-            except ConflictError:
-                continue  # cancelled in between, or claimed: look again
-            except TransitionError as error:
-                # An edit that made a record of which nothing can come, such as a queued job with an error.
-                raise DamagedRecordError(job_id, entry.revision, encode_record(entry.record), str(error)) from error
-            if entry.record.status is JobStatus.QUEUED:
-                continue  # to be told, and claimed then
-            failpoint("worker.after_claim")
-            await publish_event(js, entry)
-            return _outcome(js, records, message, entry)
+                return await self._postponed(message)
+            written = await self._advance(js, records, entry)
+            if written is not None:
+                return _result(js, records, message, written)
+
+    async def _advance(self, js: JetStreamContext, records: Records, entry: Entry) -> Entry | None:
+        """Write and announce the job's next state; None if the record must be read again first."""
+        if not entry.record.is_follower:
+            # The author of this state may have crashed before announcing it.
+            await ensure_announced(js, entry)
+        try:
+            written = await records.update(entry, self._next(entry.record))
+        except ConflictError:
+            return None  # cancelled in between, or claimed by another worker
+        except TransitionError as error:
+            # The record was edited so that no change of it is valid, such as a queued job with an error.
+            data = encode_record(entry.record)
+            raise DamagedRecordError(entry.record.job_id, entry.revision, data, str(error)) from error
+        if written.record.status is JobStatus.QUEUED:
+            return None  # a promoted follower is announced and claimed in the next round
+        failpoint("worker.after_claim")
+        await publish_event(js, written)
+        return written
+
+    def _next(self, record: JobRecord) -> JobRecord:
+        if record.is_follower:
+            return promoted(record)  # its gateway queued it, and had yet to write that
+        if record.keep_requested:
+            message = "Job cancelled; what was made is lost, because its worker died"
+            return cancelled(record, message, keep_requested=True)
+        if record.attempts >= MAX_ATTEMPTS and not record.awaiting_engine:
+            return failed(record, f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.")
+        return claimed(record, self._worker_id)
 
     async def _restored(self, records: Records, message: Msg, job: Job) -> Entry | None:
-        """A new record for a job whose own one expired while its message waited; None if that is not why it is gone."""
+        """A new record for a job whose record expired while its message waited; None if there was no record."""
         bucket = await read_stream(self._bus.client, STREAM)
         if bucket.lifetime is None or bucket.ts - message.metadata.timestamp < bucket.lifetime:
             return None
@@ -184,55 +186,63 @@ class Claims:
         log.warning("the record had expired and is made again", job_id=job.job_id)
         return entry
 
-    def _next(self, record: JobRecord) -> JobRecord:
-        if record.is_follower:
-            return promoted(record)  # its gateway was about to
-        if record.keep_requested:
-            return _lost(record)
-        if record.attempts >= MAX_ATTEMPTS and not record.awaiting_engine:
-            return _exhausted(record)
-        return claimed(record, self._worker_id)
+    async def _fail_damaged(self, records: Records, message: Msg, job: Job, damage: DamagedRecordError) -> ClaimResult:
+        """Fail a job whose record is damaged, if neither its worker nor a gateway restores the record in time."""
+        if self._adopt(job.job_id, message):
+            return NothingToDo()
+        revision, deliveries = self._damaged.pop(job.job_id, (damage.revision, 0))
+        deliveries = deliveries + 1 if revision == damage.revision else 1
+        if deliveries < DAMAGED_DELIVERIES:
+            self._damaged[job.job_id] = damage.revision, deliveries
+            return await self._postponed(message)
+        log.error("damaged record", job_id=job.job_id, error=str(damage))
+        if await has_ended(self._bus.require(), job.job_id):
+            DAMAGED.labels("left").inc()
+            return await self._terminated(message, f"{job.job_id} has ended, and its record is damaged")
+        try:
+            entry = await records.mend(failed_from_message(job), damage.revision)
+        except ConflictError:
+            return await self._postponed(message)
+        DAMAGED.labels("failed").inc()
+        return AlreadyFinished(entry)
 
     def _is_alive_elsewhere(self, entry: Entry) -> bool:
-        """Whether another worker's record moves: it reports many times in the time between two looks.
+        """Whether another worker may be running the job: its record changes many times between two deliveries.
 
-        A broker that crashed delivers jobs again that are being worked on. No clock is asked: clocks differ.
+        A broker that crashed redelivers jobs that are running. Clocks are not compared, because they differ.
         """
         record = entry.record
         if record.status is not JobStatus.PROCESSING or record.worker_id == self._worker_id:
             return False
-        return self._is_first_look(entry)
+        return self._is_first_delivery(entry)
 
-    def _is_first_look(self, entry: Entry) -> bool:
+    def _is_first_delivery(self, entry: Entry) -> bool:
+        """Whether this worker sees the record at this revision for the first time."""
         if self._seen.pop(entry.record.job_id, None) == entry.revision:
             return False
         self._seen[entry.record.job_id] = entry.revision
-        if len(self._seen) > REMEMBERED:  # another worker had the second look at most of them
-            del self._seen[next(iter(self._seen))]
         return True
+
+    async def _terminated(self, message: Msg, reason: str) -> NothingToDo:
+        await terminate(self._bus.client, message, reason)
+        return NothingToDo()
+
+    async def _postponed(self, message: Msg) -> NothingToDo:
+        await redeliver_later(message)
+        return NothingToDo()
 
 
 def _refusal(message: Msg, why: str) -> str:
-    """The reason to refuse a message that cannot be read with. Its header may tell which job it was to bring."""
+    """The reason for refusing an unreadable message, with the job's id if the message header has it."""
     job_id = (message.headers or {}).get(subjects.MSG_ID, "").split(".")[0]
     return refusal(job_id, why) if is_job_id(job_id) else why
 
 
-def _outcome(js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> Lease | Entry:
+def _result(js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> ClaimResult:
     record = entry.record
     if record.status.is_terminal:
         metrics.JOBS.labels(record.recipe.model, record.status.value, "attempts").inc()
-        return entry
+        return AlreadyFinished(entry)
     if record.attempts == 1:
         metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
-    return Lease(js, records, message, entry)
-
-
-def _exhausted(record: JobRecord) -> JobRecord:
-    return failed(record, f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.")
-
-
-def _lost(record: JobRecord) -> JobRecord:
-    """The end of a job that a client stopped, and whose worker died before it could store the audio made so far."""
-    message = "Job cancelled; what was made is lost, because its worker died"
-    return cancelled(record, message, keep_requested=True)
+    return Claimed(Lease(js, records, message, entry))

@@ -17,7 +17,7 @@ from shared.bus import AWAY, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import WorkerInfo, WorkerState, now
-from shared.records import Entry, Records
+from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.topology import ensure_consumer, ensure_streams
@@ -25,10 +25,11 @@ from shared.version import VERSION
 from worker import metrics
 from worker.announcer import Announcer
 from worker.attempt import Attempt
-from worker.claim import Claims, close_finished
+from worker.claim import AlreadyFinished, Claimed, Claims, NothingToDo, close_finished
 from worker.delivery.spool import Spool
 from worker.engine.host.engine_host import CANCEL_PATIENCE, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
+from worker.lease import Lease
 
 log = get_logger(__name__)
 
@@ -199,15 +200,18 @@ class Worker:
 
     async def _process(self, message: Msg, release_slot: Callable[[], None]) -> None:
         assert self._records is not None
-        claimed = await self._claims.claim(self._records, message)
-        if claimed is None:
-            return
-        if isinstance(claimed, Entry):
-            await self._spool.remove(claimed.record.job_id)
-            await close_finished(self._bus.js, message, claimed, self._storage)
-            return
-        structlog.contextvars.bind_contextvars(job_id=claimed.record.job_id)
-        attempt = Attempt(self._bus, claimed, self.host, self._storage, self._spool, release_slot)
+        match await self._claims.claim(self._records, message):
+            case NothingToDo():
+                pass
+            case AlreadyFinished(entry):
+                await self._spool.remove(entry.record.job_id)
+                await close_finished(self._bus.js, message, entry, self._storage)
+            case Claimed(lease):
+                await self._run(lease, release_slot)
+
+    async def _run(self, lease: Lease, release_slot: Callable[[], None]) -> None:
+        structlog.contextvars.bind_contextvars(job_id=lease.record.job_id)
+        attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, release_slot)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt

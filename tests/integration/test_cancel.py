@@ -16,7 +16,7 @@ from shared.publisher import publish_event, publish_job
 from shared.storage import Storage, Upload
 from tests.integration.listener import listen
 from tests.integration.system import System, eventually
-from worker.claim import look_again
+from worker.claim import redeliver_later
 
 
 async def test_a_queued_job_is_cancelled_and_never_runs(system: System) -> None:
@@ -168,11 +168,11 @@ async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
 
     async def look(message: Msg) -> None:
         looked.set()
-        await look_again(message)
+        await redeliver_later(message)
 
     job_id = await api.generate()
     monkeypatch.setattr("gateway.jobs.job_queue.publish_event", tell_slowly)
-    monkeypatch.setattr("worker.claim.look_again", look)
+    monkeypatch.setattr("worker.claim.redeliver_later", look)
     cancelling = asyncio.create_task(api.delete(job_id))
     await telling.wait()
     worker = await system.worker()
