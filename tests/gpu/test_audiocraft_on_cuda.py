@@ -1,4 +1,4 @@
-"""The reference engine on a GPU. Skipped where there is none."""
+"""The reference engine on a GPU. Skipped without one."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def gpus() -> int:
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(gpus() == 0, reason="no NVIDIA GPU")]
 
 
-async def test_the_same_recipe_gives_the_same_sound_on_the_gpu() -> None:
+async def test_same_recipe_gives_the_same_audio_on_the_gpu() -> None:
     settled = asyncio.Event()
 
     def on_change() -> None:

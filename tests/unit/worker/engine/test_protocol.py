@@ -51,7 +51,7 @@ FROM_ENGINE: list[FromEngine] = [
 
 
 @pytest.mark.parametrize("message", TO_ENGINE)
-def test_the_engine_reads_what_the_worker_wrote(message: ToEngine) -> None:
+def test_engine_decodes_messages_of_the_worker(message: ToEngine) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(pack(message))
@@ -59,7 +59,7 @@ def test_the_engine_reads_what_the_worker_wrote(message: ToEngine) -> None:
 
 
 @pytest.mark.parametrize("message", FROM_ENGINE)
-async def test_the_worker_reads_what_the_engine_wrote(message: FromEngine) -> None:
+async def test_worker_decodes_messages_of_the_engine(message: FromEngine) -> None:
     stream = asyncio.StreamReader()
     data = pack(message)
     for start in range(0, len(data), 7_001):
@@ -67,7 +67,7 @@ async def test_the_worker_reads_what_the_engine_wrote(message: FromEngine) -> No
     assert await read_from_engine(stream) == message
 
 
-def test_the_engine_learns_that_the_worker_is_gone() -> None:
+def test_engine_detects_that_the_worker_is_gone() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.sendall(pack(Cancel("gen_000000000000"))[:5])
@@ -75,7 +75,7 @@ def test_the_engine_learns_that_the_worker_is_gone() -> None:
         assert read_to_engine(theirs) is None
 
 
-async def test_the_worker_learns_that_the_engine_is_gone() -> None:
+async def test_worker_detects_that_the_engine_is_gone() -> None:
     stream = asyncio.StreamReader()
     stream.feed_data(pack(Loading("…"))[:6])
     stream.feed_eof()

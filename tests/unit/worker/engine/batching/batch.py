@@ -1,4 +1,4 @@
-"""A running batch over a tiny model, as the engine builds it over a real one."""
+"""A running batch with a tiny model, built as the engine builds it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import EagerRunner
 
 CPU = torch.device("cpu")
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def make_model(
@@ -28,7 +28,7 @@ def make_model(
 
 @contextmanager
 def running_batch(tiny: Tiny, slots: int = 3, longest: int = 60) -> Iterator[tuple[LanguageModel, Loop]]:
-    """A loop whose audio is the codes."""
+    """A loop whose codec returns the codes as audio."""
     model = make_model(tiny)
     decoder = Decoder(model, slots, longest)
     loop = Loop(decoder, EagerRunner(decoder), CodesCodec(tiny.codebooks, tiny.codebook_size), slots, longest)
@@ -43,9 +43,9 @@ def request(model: LanguageModel, text: Tensor, frames: int, **options: object) 
 
 
 def result(handle: RequestHandle) -> Tensor:
-    """All codes of a request, when it is complete: int64 of shape [codebooks, frames]."""
+    """Wait for a request and return its codes: int64 of shape [codebooks, frames]."""
     chunks = []
-    while (item := handle.output.get(timeout=PATIENCE)) is not None:
+    while (item := handle.output.get(timeout=TIMEOUT)) is not None:
         if isinstance(item, Exception):
             raise item
         chunks.append(item)

@@ -1,11 +1,11 @@
-"""A codec that gives the codes themselves back, to see what the language model made."""
+"""A codec that returns the codes as audio, so that tests can inspect them."""
 
 import torch
 from torch import Tensor
 
 
 class CodesStream:
-    """Holds the newest frames back, as a codec does that needs to know what follows."""
+    """Holds back the newest frames, like a codec with lookahead."""
 
     def __init__(self, lookahead: int) -> None:
         self._lookahead = lookahead
@@ -19,7 +19,7 @@ class CodesStream:
 
 
 class CodesCodec:
-    """One sample a frame, one channel a codebook."""
+    """One sample per frame, one channel per codebook."""
 
     samples_per_frame = 1
     lookahead = 2

@@ -1,4 +1,4 @@
-"""What all tests of the decode engine share."""
+"""Shared fixtures of the batching engine's tests."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Networks this small spend most of their time waiting for threads, more so on a busy machine."""
+    """With several threads, networks this small would spend most of their time synchronizing."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Tiny MusicGen models with seeded random weights, in audiocraft's own classes and on disk in its own format."""
+"""Tiny MusicGen models with seeded random weights, as audiocraft models and as checkpoints."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +21,7 @@ CHROMA = {"sample_rate": 32_000, "n_chroma": 12, "radix2_exp": 14, "argmax": Tru
 
 @dataclass(frozen=True)
 class Tiny:
-    """What differs between the models under test; the rest is as in MusicGen."""
+    """Parameters of a model under test; everything else is as in MusicGen."""
 
     dim: int = 32
     heads: int = 4
@@ -50,9 +50,9 @@ class Tiny:
 
 @cache
 def language_model(tiny: Tiny) -> LMModel:
-    """audiocraft's own model; large weights, so that the likeliest code is far ahead of the next one."""
+    """audiocraft's model, with weights so large that the most likely code is far ahead of the next."""
     tree = OmegaConf.create(tiny.yaml())
-    tree.conditioners = {}  # its T5 is not needed: the tests make texts themselves
+    tree.conditioners = {}  # no T5: the tests create text embeddings themselves
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(tiny.seed)
         model = builders.get_lm_model(tree)
@@ -71,14 +71,14 @@ def weights(tiny: Tiny) -> dict[str, Tensor]:
 
 
 def random_text(tiny: Tiny, tokens: int, seed: int) -> Tensor:
-    """What a text encoder might give: [tokens, dim]."""
+    """A random text embedding: [tokens, dim]."""
     return torch.randn(tokens, tiny.dim, generator=torch.Generator().manual_seed(seed))
 
 
 def audiocraft_codes(
     tiny: Tiny, text: Tensor, frames: int, cfg_scale: float, given: Tensor | None = None, melody: Tensor | None = None
 ) -> Tensor:
-    """audiocraft's own greedy generation, as it goes for a batch of one: [codebooks, frames]."""
+    """Greedy generation by audiocraft for a batch of one: [codebooks, frames]."""
     model = language_model(tiny)
     conditions = {"description": torch.stack([text, torch.zeros_like(text)])}
     if melody is not None:
@@ -97,7 +97,7 @@ def audiocraft_codes(
 def audiocraft_windows(
     tiny: Tiny, text: Tensor, frames: int, longest: int, cfg_scale: float, given: Tensor | None = None
 ) -> Tensor:
-    """Windows of at most `longest` frames, strung together as audiocraft's `MusicGen._generate_tokens` does."""
+    """Greedy generation in windows of at most `longest` frames, like audiocraft's `MusicGen._generate_tokens`."""
     stride, offset = int(0.6 * longest), 0
     parts = [] if given is None else [given]
     start = 0 if given is None else given.shape[1]
@@ -113,7 +113,7 @@ def audiocraft_windows(
 
 
 class _Fixed(torch.nn.Module):
-    """A condition provider that knows one text and the null condition."""
+    """A condition provider with one text and the null condition."""
 
     def __init__(self, conditions: dict[str, Tensor]) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class _Fixed(torch.nn.Module):
 
 
 def write_checkpoint(folder: Path, tiny: Tiny) -> None:
-    """The language model's file alone."""
+    """Write a checkpoint with a language model only."""
     folder.mkdir(parents=True, exist_ok=True)
     state = weights(tiny) | {"condition_provider.conditioners.description.output_proj.weight": torch.zeros(1, 1)}
     torch.save({"xp.cfg": tiny.yaml(), "best_state": state}, folder / "state_dict.bin")

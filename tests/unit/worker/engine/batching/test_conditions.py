@@ -1,4 +1,4 @@
-"""What stands in the place of a melody is what audiocraft puts there."""
+"""The condition for "no melody" equals audiocraft's."""
 
 import pytest
 import torch
@@ -18,18 +18,18 @@ def melody_model(argmax: bool) -> LanguageModelConfig:
 
 @pytest.mark.parametrize("argmax", [True, False])
 @pytest.mark.filterwarnings("ignore")  # librosa's, about its filters
-def test_silence_has_the_chromagram_that_audiocraft_gives_it(argmax: bool) -> None:
+def test_no_melody_equals_audiocrafts_chromagram_of_silence(argmax: bool) -> None:
     model = melody_model(argmax)
     weight, bias = torch.randn(model.dim, 12), torch.randn(model.dim)
     name = "condition_provider.conditioners.self_wav.output_proj"
     extractor = ChromaExtractor(RATE, 12, WINDOW_EXPONENT, argmax=argmax)
     length = extractor(torch.zeros(1, 30 * RATE)).shape[1]
-    # One sample of silence, repeated to the length of the model's segment, as ChromaStemConditioner does.
+    # Like ChromaStemConditioner: one sample of silence, repeated to the length of the model's segment.
     silence = extractor(torch.zeros(1, 1))
     repeated = silence.repeat(1, -(-length // silence.shape[1]), 1)[0, :length]
     expected = torch.nn.functional.linear(repeated, weight, bias)
     torch.testing.assert_close(no_melody(model, {f"{name}.weight": weight, f"{name}.bias": bias}), expected)
 
 
-def test_a_model_without_melodies_has_nothing_there() -> None:
+def test_no_melody_is_empty_without_a_melody_condition() -> None:
     assert no_melody(config(Tiny()), {}).shape == (0, Tiny().dim)

@@ -1,4 +1,4 @@
-"""What the running batch takes, and what it leaves to audiocraft, with the reason."""
+"""Which checkpoints the batching engine supports, and how it rejects others."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.batching.config import MelodyConfig, UnsupportedModelError, parse_config
 
 
-def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
+def test_configuration_is_parsed() -> None:
     config = parse_config(Tiny(dim=48, heads=3, layers=5, codebooks=8, codebook_size=17, stereo=True).yaml())
     assert (config.dim, config.heads, config.head_dim, config.layers, config.hidden) == (48, 3, 16, 5, 192)
     assert (config.codebooks, config.codebook_size, config.stereo, config.segment) == (8, 17, True, 30.0)
@@ -19,7 +19,7 @@ def test_the_shape_of_a_model_is_read_from_its_configuration() -> None:
     assert (config.fuses, config.melody) == ("cross", None)
 
 
-def test_a_melody_model_has_its_conditions_before_the_codes() -> None:
+def test_melody_model_has_a_prefix() -> None:
     config = parse_config(Tiny(melody=True).yaml())
     assert (config.fuses, config.melody) == ("prepend", MelodyConfig(chroma=12, length=235, argmax=True))
 
@@ -40,12 +40,12 @@ def test_a_melody_model_has_its_conditions_before_the_codes() -> None:
         ("conditioners.description.t5.normalize_text", True, "text normalization is True"),
     ],
 )
-def test_an_option_that_is_not_known_exactly_is_refused_by_name(option: str, value: Any, reason: str) -> None:
+def test_unsupported_option_is_rejected_by_name(option: str, value: Any, reason: str) -> None:
     with pytest.raises(UnsupportedModelError, match=reason):
         parse_config(Tiny(options=((option, value),)).yaml())
 
 
-def test_a_checkpoint_is_read_without_running_code_in_it(tmp_path: Path) -> None:
+def test_reading_a_checkpoint_does_not_execute_code(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, Tiny())
     checkpoint = read_checkpoint(str(tmp_path))
     assert checkpoint.config.dim == Tiny().dim
@@ -55,13 +55,13 @@ def test_a_checkpoint_is_read_without_running_code_in_it(tmp_path: Path) -> None
 
 
 class Evil:
-    """A pickle that would run code."""
+    """A pickle that executes code when loaded."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (exec, ("raise SystemExit",))
 
 
-def test_weights_of_another_layout_are_refused(tmp_path: Path) -> None:
+def test_weights_with_another_layout_are_rejected(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, Tiny())
     package = torch.load(tmp_path / "state_dict.bin", weights_only=True)
     del package["best_state"]["out_norm.weight"]

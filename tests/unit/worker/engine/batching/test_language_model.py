@@ -1,4 +1,4 @@
-"""How far the fast paths are from plain float32, and that they agree with each other."""
+"""Optimised paths agree with each other, and stay close to float32."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ from worker.engine.batching.linear import FloatLinear, Int8Linear, Precision, ca
 from worker.engine.batching.scheduler import ScheduledRequest
 from worker.engine.batching.step_runner import EagerRunner, GraphRunner, StepRunner, bucket_sizes
 
-# As deep as MusicGen-small, so that rounding adds up as it does there.
+# As deep as MusicGen-small, so that rounding errors accumulate as they do there.
 DEEP = Tiny(dim=128, heads=4, layers=24, codebook_size=64, seed=5)
 
 needs_int8 = pytest.mark.skipif(not can_int8(), reason="this CPU or this PyTorch has no int8 kernels")
 
 
 def step_logits(precision: Precision, tiny: Tiny = DEEP, steps: int = 12) -> Tensor:
-    """Logits of every step of one request on codes that are given: [steps, parts, codebooks, codebook_size]."""
+    """Logits of every step of one request on given codes: [steps, parts, codebooks, codebook_size]."""
     model = make_model(tiny, precision=precision)
     cache = KvCache(config(tiny), 1, 32, model.dtype, CPU)
     codes = torch.randint(0, tiny.codebook_size, (steps, 1, tiny.codebooks), generator=torch.Generator().manual_seed(1))
@@ -42,15 +42,15 @@ def step_logits(precision: Precision, tiny: Tiny = DEEP, steps: int = 12) -> Ten
 @pytest.mark.parametrize(
     ("precision", "bound"), [pytest.param("int8", 0.12, marks=needs_int8), ("bfloat16", 0.12), ("float16", 0.02)]
 )
-def test_the_divergence_of_the_logits_from_float32_is_bounded(precision: Precision, bound: float) -> None:
+def test_reduced_precision_changes_logits_within_bounds(precision: Precision, bound: float) -> None:
     exact, rounded = step_logits("float32"), step_logits(precision)
     error = ((rounded - exact).norm() / exact.norm()).item()
     assert error < bound
-    assert error > 0, "then the precision was not used"
+    assert error > 0, "the precision was not used"
 
 
 @needs_int8
-def test_int8_rows_do_not_depend_on_their_neighbours() -> None:
+def test_int8_rows_are_independent_of_each_other() -> None:
     weight = torch.randn(96, 64, generator=torch.Generator().manual_seed(1))
     rows = torch.randn(33, 64, generator=torch.Generator().manual_seed(2)) * torch.logspace(-3, 3, 33)[:, None]
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_int8_rows_do_not_depend_on_their_neighbours() -> None:
 
 
 @needs_int8
-def test_int8_is_near_the_exact_product_whatever_the_scale_of_a_row() -> None:
+def test_int8_is_close_to_the_exact_product_at_any_scale() -> None:
     weight = torch.randn(96, 64, generator=torch.Generator().manual_seed(1))
     rows = torch.randn(7, 64, generator=torch.Generator().manual_seed(2)) * torch.logspace(-6, 6, 7)[:, None]
     rows[3] = 0
@@ -71,7 +71,7 @@ def test_int8_is_near_the_exact_product_whatever_the_scale_of_a_row() -> None:
 
 
 def runs_of(decoder: Decoder, count: int, guided: bool) -> list[ScheduledRequest]:  # type: ignore[type-arg]
-    """Requests in the first slots, each at another step, as after some time."""
+    """Requests in the first slots, each at a different step."""
     model, runs = decoder.model, []
     for slot in range(count):
         tiny = Tiny()
@@ -90,7 +90,7 @@ def runs_of(decoder: Decoder, count: int, guided: bool) -> list[ScheduledRequest
 @pytest.mark.parametrize("sizes", [bucket_sizes(5), [5]])
 @pytest.mark.parametrize("guided", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guided: bool, sizes: list[int]) -> None:
+def test_graph_replay_equals_eager_steps_for_every_batch_size(count: int, guided: bool, sizes: list[int]) -> None:
     replays = 0
 
     def capture(work):  # type: ignore[no-untyped-def]
@@ -118,7 +118,7 @@ def test_replayed_steps_agree_with_eager_ones_for_every_bucket(count: int, guide
         assert mine.equal(other)
 
 
-def test_buckets_are_powers_of_two_and_the_number_of_slots() -> None:
+def test_bucket_sizes_are_powers_of_two_and_the_number_of_slots() -> None:
     assert [bucket_sizes(slots) for slots in (1, 5, 8)] == [[1], [1, 2, 4, 5], [1, 2, 4, 8]]
 
 
@@ -133,7 +133,7 @@ for mine, exact in zip(attention_results(TritonAttention()), attention_results(P
 
 
 def attention_results(attention) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
-    """Both kinds of attention of three of five slots at the limits of the kernel's blocks, and the cache after it."""
+    """Self- and cross-attention of three of five slots, at block boundaries of the kernel; and the cache afterwards."""
     torch.manual_seed(0)
     tiny = Tiny(dim=48, heads=4)
     cache = KvCache(config(tiny), 5, 300, torch.float32, CPU)
@@ -148,12 +148,12 @@ def attention_results(attention) -> tuple[Tensor, Tensor, Tensor]:  # type: igno
     return past, attention.to_text(cache, 1, rows, query[:1]), cache.past
 
 
-def test_masked_attention_agrees_with_attention_slot_by_slot() -> None:
+def test_masked_attention_agrees_with_per_slot_attention() -> None:
     for mine, exact in zip(attention_results(MaskedAttention()), attention_results(PerSlotAttention()), strict=True):
         torch.testing.assert_close(mine, exact, rtol=1e-5, atol=1e-5)
 
 
-def test_the_kernel_agrees_with_attention_slot_by_slot() -> None:
+def test_triton_attention_agrees_with_per_slot_attention() -> None:
     pytest.importorskip("triton")
-    # Triton decides at its import whether it interprets.
+    # Triton reads TRITON_INTERPRET at import.
     subprocess.run([sys.executable, "-c", KERNEL], check=True, env=os.environ | {"TRITON_INTERPRET": "1"}, timeout=100)

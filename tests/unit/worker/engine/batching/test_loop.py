@@ -1,4 +1,4 @@
-"""The running batch beside its happy path: cancels, memory that batch out, and an end."""
+"""The decode loop: independence of requests, cancellation, out of memory, and failure."""
 
 import threading
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.unit.worker.engine.batching.batch import PATIENCE, make_model, request, result, running_batch
+from tests.unit.worker.engine.batching.batch import TIMEOUT, make_model, request, result, running_batch
 from tests.unit.worker.engine.batching.codes import CodesCodec
 from tests.unit.worker.engine.batching.models import Tiny, random_text
 from worker.engine.batching.decoder import Decoder
@@ -24,7 +24,7 @@ def text(seed: int = 0) -> Tensor:
     return random_text(TINY, 4, seed)
 
 
-def test_the_same_seed_gives_the_same_codes_in_any_slot_beside_any_neighbours() -> None:
+def test_codes_depend_only_on_the_request_and_not_on_slot_or_batch() -> None:
     with running_batch(TINY, slots=4) as (model, loop):
         alone = result(loop.submit(request(model, text(), 50, seed=11, top_k=20)))
         neighbours = [
@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_codes_in_any_slot_beside_any_neighbours() 
         assert not result(loop.submit(request(model, text(), 50, seed=12, top_k=20))).equal(alone)
 
 
-def test_a_request_ends_when_the_audio_that_is_wanted_is_there() -> None:
+def test_request_ends_once_its_samples_are_delivered() -> None:
     with running_batch(TINY) as (model, loop):
         handle = loop.submit(request(model, text(), FOREVER, samples=100))
         assert result(handle).shape[1] >= 100
@@ -50,22 +50,22 @@ def test_a_request_ends_when_the_audio_that_is_wanted_is_there() -> None:
         assert handle.done >= handle.total
 
 
-def test_chunks_come_while_the_rest_is_being_made() -> None:
+def test_chunks_are_delivered_during_generation() -> None:
     with running_batch(TINY) as (model, loop):
         handle = loop.submit(request(model, text(), FOREVER))
-        first = handle.output.get(timeout=PATIENCE)
+        first = handle.output.get(timeout=TIMEOUT)
         assert isinstance(first, Tensor)
         assert first.shape == (TINY.codebooks, 12)
         assert handle.done < handle.total
         loop.cancel(handle)
 
 
-def test_a_cancelled_request_makes_room_at_once() -> None:
+def test_cancelled_request_frees_its_slot() -> None:
     with running_batch(TINY, slots=1) as (model, loop):
         running = loop.submit(request(model, text(), FOREVER))
         waiting = loop.submit(request(model, text(), FOREVER))
         last = loop.submit(request(model, text(), 10))
-        running.output.get(timeout=PATIENCE)
+        running.output.get(timeout=TIMEOUT)
         loop.cancel(waiting)
         loop.cancel(running)
         loop.cancel(running)
@@ -73,7 +73,7 @@ def test_a_cancelled_request_makes_room_at_once() -> None:
 
 
 class Scarce(EagerRunner):
-    """Memory for so many requests in a step."""
+    """Runs out of memory in a step with more than `room` requests."""
 
     room = 2
 
@@ -83,7 +83,7 @@ class Scarce(EagerRunner):
         super().__call__(batch)
 
 
-def test_when_memory_runs_out_in_a_step_the_last_one_that_came_fails_alone() -> None:
+def test_out_of_memory_in_a_step_fails_only_the_newest_request() -> None:
     decoder = Decoder(make_model(TINY), 3, 60)
     loop = Loop(decoder, Scarce(decoder), CodesCodec(4, TINY.codebook_size), 3, 60)
     try:
@@ -98,7 +98,7 @@ def test_when_memory_runs_out_in_a_step_the_last_one_that_came_fails_alone() -> 
 
 
 class Crowded(Decoder):
-    """Memory for so many requests at admission."""
+    """Runs out of memory when admitting more than `room` requests."""
 
     room = 1
 
@@ -108,7 +108,7 @@ class Crowded(Decoder):
         super().begin(slot, request)
 
 
-def test_who_finds_no_memory_at_admission_waits_for_the_end_of_another() -> None:
+def test_request_without_memory_at_admission_waits_for_another_to_end() -> None:
     decoder = Crowded(make_model(TINY), 3, 60)
     loop = Loop(decoder, EagerRunner(decoder), CodesCodec(4, TINY.codebook_size), 3, 60)
     try:
@@ -127,14 +127,14 @@ class Broken(EagerRunner):
         raise RuntimeError("the device is gone")
 
 
-def test_when_a_step_breaks_everybody_learns_it_and_nobody_else_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = threading.Event()
-    monkeypatch.setattr("sys.excepthook", lambda *_: told.set())
+def test_failed_step_fails_all_requests_and_rejects_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported = threading.Event()
+    monkeypatch.setattr("sys.excepthook", lambda *_: reported.set())
     decoder = Decoder(make_model(TINY), 3, 60)
     loop = Loop(decoder, Broken(decoder), CodesCodec(4, TINY.codebook_size), 3, 60)
     with pytest.raises(EngineBrokenError, match="the device is gone"):
         result(loop.submit(request(decoder.model, text(), 30)))
-    assert told.is_set()
+    assert reported.is_set()
     loop.close()
     with pytest.raises(EngineBrokenError):
         loop.submit(request(decoder.model, text(), 30))

@@ -37,7 +37,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchingEngine]
 
 
 class Made:
-    """The audio of a recipe and what came beside it. `stop` is raised at the first step after the second chunk."""
+    """The audio and outputs of a recipe. `stop` is raised at the first step after the second chunk."""
 
     def __init__(self, engine: BatchingEngine, recipe: Recipe, stop: type[Exception] | None = None) -> None:
         self.chunks: list[Samples] = []
@@ -64,11 +64,11 @@ class Made:
         return {each.name: each.samples for each in self.outputs if isinstance(each, Stem)}
 
 
-def test_it_says_what_it_gives(engine: BatchingEngine) -> None:
+def test_info_names_the_outputs(engine: BatchingEngine) -> None:
     assert engine.info.outputs == ("midi", "stems")
 
 
-def test_outputs_follow_the_audio_and_line_up_with_it(engine: BatchingEngine) -> None:
+def test_outputs_follow_the_audio_and_align_with_it(engine: BatchingEngine) -> None:
     made = Made(engine, RECIPE)
     assert made.audio.shape == (6 * RATE, 2)
     (midi,) = made.midi
@@ -76,39 +76,39 @@ def test_outputs_follow_the_audio_and_line_up_with_it(engine: BatchingEngine) ->
     assert list(made.stems) == STREAMS
     together = np.sum(list(made.stems.values()), axis=0)
     assert all(stem.shape == made.audio.shape for stem in made.stems.values())
-    # The mix is levelled and limited, so it is the same sound at a gain that moves slowly.
+    # The mix is normalised and limited, so it is the sum of the stems with a slowly varying gain.
     for second in range(5):
         window = slice(second * RATE, (second + 1) * RATE)
         assert np.corrcoef(made.audio[window, 0], together[window, 0])[0, 1] > 0.9
 
 
-def test_outputs_change_nothing_of_the_audio(engine: BatchingEngine) -> None:
+def test_outputs_do_not_change_the_audio(engine: BatchingEngine) -> None:
     assert np.array_equal(Made(engine, RECIPE).audio, Made(engine, replace(RECIPE, outputs=())).audio)
 
 
 @pytest.mark.parametrize("outputs", [(), ("midi",), ("stems",)])
-def test_only_what_is_asked_for_is_made(engine: BatchingEngine, outputs: tuple[str, ...]) -> None:
+def test_only_requested_outputs_are_made(engine: BatchingEngine, outputs: tuple[str, ...]) -> None:
     made = Made(engine, replace(RECIPE, duration=1.0, outputs=outputs))
     assert (bool(made.midi), bool(made.stems)) == ("midi" in outputs, "stems" in outputs)
 
 
-def test_the_bar_that_is_counted_in_takes_nothing_from_a_short_piece(engine: BatchingEngine) -> None:
+def test_count_in_does_not_shorten_a_short_piece(engine: BatchingEngine) -> None:
     (midi,) = Made(engine, replace(RECIPE, duration=2.0)).midi
     struck = [tick for track in read(midi.file) for tick, message in track if message[0] & 0xF0 == 0x90 and message[2]]
-    # Two seconds at 126 beats a minute, of 480 ticks each, and there are notes in all eighths of the song.
+    # Two seconds at 126 BPM with 480 ticks per beat; the song has a note on every eighth.
     end = 2 / 60 * 126 * 480
     assert end - 480 <= max(struck) <= end
 
 
-def test_a_piece_longer_than_the_window_has_all_of_its_notes_once(engine: BatchingEngine) -> None:
+def test_piece_longer_than_the_window_has_every_note_once(engine: BatchingEngine) -> None:
     made = Made(engine, replace(RECIPE, duration=25.0))
     assert all(len(stem) == 25 * RATE for stem in made.stems.values())
-    # 25 seconds at 126 beats a minute, of 480 ticks each; at 120 until the random model happens to say so.
+    # 25 seconds with 480 ticks per beat, at 120 BPM until the random model sets 126 BPM.
     last = max(tick for track in read(made.midi[0].file) for tick, _ in track)
     assert 25 / 60 * 120 * 480 < last <= 25 / 60 * 126 * 480 + 120
 
 
-def test_of_what_a_person_keeps_there_are_outputs(engine: BatchingEngine) -> None:
+def test_kept_job_has_outputs_of_its_audio(engine: BatchingEngine) -> None:
     kept = Made(engine, replace(RECIPE, duration=20.0), KeptGenerationError)
     length = len(kept.audio)
     assert length < 10 * RATE
@@ -118,12 +118,12 @@ def test_of_what_a_person_keeps_there_are_outputs(engine: BatchingEngine) -> Non
     assert np.corrcoef(kept.audio[-RATE // 2 :, 0], together[-RATE // 2 :, 0])[0, 1] > 0.95
 
 
-def test_of_what_nobody_wants_there_are_none(engine: BatchingEngine) -> None:
+def test_cancelled_job_has_no_outputs(engine: BatchingEngine) -> None:
     with pytest.raises(CancelledGenerationError):
         Made(engine, RECIPE, CancelledGenerationError)
 
 
-def test_nobody_who_left_while_stems_are_made_is_waited_for(engine: BatchingEngine) -> None:
+def test_cancelling_stops_the_rendering_of_stems(engine: BatchingEngine) -> None:
     outputs: list[Midi | Stem | Warn] = []
 
     def on_step(done: int, total: int) -> None:
@@ -135,21 +135,23 @@ def test_nobody_who_left_while_stems_are_made_is_waited_for(engine: BatchingEngi
     assert [type(each) for each in outputs] == [Midi]
 
 
-def test_what_a_score_cannot_have_is_told_before_the_audio(engine: BatchingEngine) -> None:
-    told: list[Midi | Stem | Warn] = []
-    chunks = engine.generate(replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, told.append)
+def test_warnings_come_before_the_audio(engine: BatchingEngine) -> None:
+    outputs: list[Midi | Stem | Warn] = []
+    chunks = engine.generate(
+        replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, outputs.append
+    )
     for _ in chunks:
-        assert told == [Warn("This model cannot play in 5/4: the music is in 4/4.")]
+        assert outputs == [Warn("This model cannot play in 5/4: the music is in 4/4.")]
 
 
-def test_what_a_prompt_states_is_played_whoever_shares_the_batch(engine: BatchingEngine) -> None:
+def test_prompt_sets_the_tempo_in_a_shared_batch(engine: BatchingEngine) -> None:
     prompts = "808, 90 bpm", "61 BPM in Bm, 3/4"
     recipes = [replace(RECIPE, prompt=prompt, duration=3.0, outputs=("midi",)) for prompt in prompts]
     alone = [Made(engine, recipe) for recipe in recipes]
     with ThreadPoolExecutor() as pool:
         together = list(pool.map(lambda recipe: Made(engine, recipe), recipes))
-    for one, beside, bpm in zip(alone, together, (90, 61), strict=True):
-        assert np.array_equal(one.audio, beside.audio)
+    for one, shared, bpm in zip(alone, together, (90, 61), strict=True):
+        assert np.array_equal(one.audio, shared.audio)
         (midi,) = one.midi
         tempos = [message[3:] for _, message in read(midi.file)[0] if message[:2] == b"\xff\x51"]
         assert [int.from_bytes(tempo) for tempo in tempos] == [round(60_000_000 / bpm)]

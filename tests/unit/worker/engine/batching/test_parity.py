@@ -1,4 +1,4 @@
-"""Greedy codes are audiocraft's own, whatever the request and whoever else is in the batch."""
+"""Greedy codes equal audiocraft's, for any request and in any batch."""
 
 import threading
 
@@ -24,17 +24,17 @@ def random_codes(tiny: Tiny, frames: int, seed: int) -> Tensor:
 
 @pytest.mark.parametrize("tiny", [MONO, STEREO, Tiny(dim=48, heads=3, layers=3, codebooks=2, codebook_size=17, seed=3)])
 @pytest.mark.parametrize("cfg_scale", [3.0, 1.0])
-def test_text_alone_gives_the_codes_of_audiocraft(tiny: Tiny, cfg_scale: float) -> None:
+def test_text_only_request_equals_audiocraft(tiny: Tiny, cfg_scale: float) -> None:
     text = random_text(tiny, 9, 3)
     with running_batch(tiny) as (model, loop):
         codes = result(loop.submit(request(model, text, 40, temperature=0.0, cfg_scale=cfg_scale)))
     assert codes.equal(audiocraft_codes(tiny, text, 40, cfg_scale))
-    assert len(set(codes.flatten().tolist())) > 4, "a model that repeats itself tests nothing"
+    assert len(set(codes.flatten().tolist())) > 4, "a model that repeats one code tests nothing"
 
 
 @pytest.mark.parametrize("frames", [1, 5, 30, 39])
 @pytest.mark.parametrize("tiny", [MONO, STEREO])
-def test_a_continuation_gives_the_codes_of_audiocraft(tiny: Tiny, frames: int) -> None:
+def test_continuation_equals_audiocraft(tiny: Tiny, frames: int) -> None:
     text, start = random_text(tiny, 5, 4), random_codes(tiny, frames, 5)
     with running_batch(tiny) as (model, loop):
         codes = result(loop.submit(request(model, text, 40, temperature=0.0, given=start)))
@@ -43,7 +43,7 @@ def test_a_continuation_gives_the_codes_of_audiocraft(tiny: Tiny, frames: int) -
 
 @pytest.mark.parametrize("frames", [61, 100, 200])
 @pytest.mark.parametrize("tiny", [MONO, STEREO])
-def test_a_piece_beyond_the_window_gives_the_codes_of_audiocraft(tiny: Tiny, frames: int) -> None:
+def test_piece_longer_than_the_window_equals_audiocraft(tiny: Tiny, frames: int) -> None:
     text = random_text(tiny, 5, 4)
     with running_batch(tiny, longest=LONGEST) as (model, loop):
         codes = result(loop.submit(request(model, text, frames, temperature=0.0)))
@@ -52,7 +52,7 @@ def test_a_piece_beyond_the_window_gives_the_codes_of_audiocraft(tiny: Tiny, fra
 
 @pytest.mark.parametrize("cfg_scale", [3.0, 1.0])
 @pytest.mark.parametrize(("codebooks", "start"), [(4, 0), (4, 11), (8, 0)])
-def test_conditions_before_the_codes_give_the_codes_of_audiocraft(codebooks: int, start: int, cfg_scale: float) -> None:
+def test_prefix_conditions_equal_audiocraft(codebooks: int, start: int, cfg_scale: float) -> None:
     tiny = Tiny(codebooks=codebooks, stereo=codebooks == 8, melody=True, seed=4)
     text, melody = random_text(tiny, 5, 4), random_text(tiny, 150, 5)
     given_codes = random_codes(tiny, start, 5) if start else None
@@ -69,7 +69,7 @@ def test_conditions_before_the_codes_give_the_codes_of_audiocraft(codebooks: int
 
 @st.composite
 def mixtures(draw: st.DrawFn) -> list[tuple[int, int, float, int, int]]:
-    """Requests: (text tokens, frames, guidance, frames given, when it joins or is cancelled)."""
+    """Requests: (text tokens, frames, cfg scale, given frames, step of the first request at which it joins)."""
     one = st.tuples(
         st.integers(1, 12),
         st.integers(2, 130),
@@ -82,7 +82,7 @@ def mixtures(draw: st.DrawFn) -> list[tuple[int, int, float, int, int]]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mixture=mixtures(), leaving=st.sets(st.integers(0, 6)))
-def test_a_mixed_batch_gives_everybody_the_codes_of_a_batch_of_one(
+def test_mixed_batch_gives_each_request_the_codes_of_a_batch_of_one(
     mixture: list[tuple[int, int, float, int, int]], leaving: set[int]
 ) -> None:
     handles: list[RequestHandle] = []
@@ -106,7 +106,7 @@ def test_a_mixed_batch_gives_everybody_the_codes_of_a_batch_of_one(
 
 
 def wait_for_step(handle: RequestHandle, step: int) -> None:
-    """Until the request got so far, or is complete."""
+    """Wait until the request reaches `step` or is complete."""
     pause = threading.Event()
     while handle.done < min(step, handle.total):
         pause.wait(0.0005)

@@ -1,4 +1,4 @@
-"""Drawn codes follow audiocraft's distribution, and only the request decides them."""
+"""Sampled codes follow audiocraft's distribution and depend only on the request."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def state(slots: int, temperature: float = 1.0, top_k: int = 0, top_p: float = 0
 
 
 def audiocraft_probabilities(values: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
-    """By audiocraft's own functions, with its last draw replaced by a look at what it draws from."""
+    """The distribution that audiocraft's functions sample from, captured instead of drawn."""
     seen: list[Tensor] = []
 
     def look(probabilities: Tensor, num_samples: int, **_: object) -> Tensor:
@@ -55,7 +55,7 @@ def audiocraft_probabilities(values: Tensor, temperature: float, top_k: int, top
 @pytest.mark.parametrize(
     ("temperature", "top_k"), [(1.0, 0), (0.5, 0), (2.0, 5), (1.0, 1), (1.0, CODEBOOK_SIZE), (0.7, 3)]
 )
-def test_top_k_draws_follow_audiocraft(temperature: float, top_k: int, ties: bool, candidates: int | None) -> None:
+def test_top_k_follows_audiocraft(temperature: float, top_k: int, ties: bool, candidates: int | None) -> None:
     check_distribution(logits(ties), temperature, top_k, 0.0, candidates)
 
 
@@ -81,7 +81,7 @@ def test_noise_has_the_gumbel_distribution() -> None:
     assert noise.var().item() == pytest.approx(torch.pi**2 / 6, abs=0.01)
 
 
-def test_noise_of_neighbouring_seeds_steps_and_codebooks_is_unrelated() -> None:
+def test_noise_is_uncorrelated_across_seeds_steps_and_codebooks() -> None:
     seeds = gumbel(torch.arange(64), torch.full((64,), 5), 4, 512).flatten(1)
     steps = gumbel(torch.full((64,), 7), torch.arange(64), 4, 512).flatten(1)
     for noise in (seeds, steps, steps.view(256, 512)):
@@ -89,7 +89,7 @@ def test_noise_of_neighbouring_seeds_steps_and_codebooks_is_unrelated() -> None:
         assert correlation.abs().max() < 6 / noise.shape[1] ** 0.5
 
 
-def test_a_request_draws_the_same_in_any_slot_beside_any_neighbours() -> None:
+def test_sampling_is_independent_of_slot_and_batch() -> None:
     values = torch.randn(1, 4, 64)
     alone = sample(values, state(1, 0.9, 20, seed=77), torch.tensor([31]), 20)
     crowd = state(5, 1.3, 0, 0.5, seed=500)
@@ -100,12 +100,12 @@ def test_a_request_draws_the_same_in_any_slot_beside_any_neighbours() -> None:
     assert sample(many, crowd, steps)[3].equal(alone[0])
 
 
-def test_temperature_zero_takes_the_likeliest() -> None:
+def test_temperature_zero_takes_the_most_likely_code() -> None:
     values = torch.randn(3, 4, 64)
     assert sample(values, state(3, 0.0, 10), torch.arange(3)).equal(values.argmax(-1))
 
 
-def test_guidance_moves_away_from_the_row_without_text() -> None:
+def test_guidance_scales_the_difference_from_the_unconditional_row() -> None:
     conditional, unconditional = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
     guided = guide(conditional, unconditional, torch.tensor([1.0, 3.0]))
     torch.testing.assert_close(guided[0], conditional[0])

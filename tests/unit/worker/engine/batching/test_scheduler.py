@@ -1,4 +1,4 @@
-"""Fairness, cancellation at every state, and no slot that is ever lost."""
+"""Fairness, cancellation in every state, and no lost slots."""
 
 import random
 
@@ -14,8 +14,8 @@ def run_of(name: str, frames: int = 10, prompt: int = 0, windows: int = 1) -> Sc
     return ScheduledRequest(name, [Window(prompt, frames)] * windows, guided=True)
 
 
-def turn(scheduler: Scheduler[str]) -> tuple[StepPlan[str], list[ScheduledRequest[str]]]:
-    """What the loop does, without a model."""
+def iterate(scheduler: Scheduler[str]) -> tuple[StepPlan[str], list[ScheduledRequest[str]]]:
+    """One iteration of the loop, without a model."""
     while scheduler.can_admit:
         scheduler.admit()
     plan = scheduler.schedule()
@@ -29,15 +29,15 @@ def turn(scheduler: Scheduler[str]) -> tuple[StepPlan[str], list[ScheduledReques
 
 
 def finish(scheduler: Scheduler[str]) -> list[str]:
-    """The names, in the order in which they end."""
+    """Run to the end; the names in the order in which they finish."""
     order: list[str] = []
     while not scheduler.is_idle:
-        _, ended = turn(scheduler)
+        _, ended = iterate(scheduler)
         order += [entry.request for entry in ended if entry.phase is Phase.DONE]
     return order
 
 
-def test_a_request_takes_one_forward_a_step_and_three_for_the_delay() -> None:
+def test_request_takes_one_step_per_frame_plus_the_delay() -> None:
     scheduler = Scheduler[str](1, PATTERN)
     entry = run_of("a", frames=10)
     scheduler.add(entry)
@@ -45,36 +45,36 @@ def test_a_request_takes_one_forward_a_step_and_three_for_the_delay() -> None:
     assert entry.steps == 10 + 3 == scheduler.total_steps(entry)
 
 
-def test_nobody_waits_for_another_to_end_while_a_slot_is_free() -> None:
+def test_request_joins_at_once_while_a_slot_is_free() -> None:
     scheduler = Scheduler[str](2, PATTERN)
     long, short = run_of("long", 50), run_of("short", 5)
     scheduler.add(long)
-    turn(scheduler)
+    iterate(scheduler)
     scheduler.add(short)
-    plan, _ = turn(scheduler)
+    plan, _ = iterate(scheduler)
     assert plan.decode == [long, short]
     assert finish(scheduler) == ["short", "long"]
 
 
-def test_slots_are_given_in_the_order_of_arrival_and_a_freed_one_at_once() -> None:
+def test_slots_are_assigned_in_order_and_reused_at_once() -> None:
     scheduler = Scheduler[str](2, PATTERN)
     batch = [run_of(name, frames) for name, frames in (("a", 5), ("b", 9), ("c", 5), ("d", 5))]
     for entry in batch:
         scheduler.add(entry)
     while batch[0].phase is not Phase.DONE:
-        turn(scheduler)
-    plan, _ = turn(scheduler)
+        iterate(scheduler)
+    plan, _ = iterate(scheduler)
     assert batch[2] in plan.decode
     assert batch[2].slot == 0
     assert batch[3].phase is Phase.WAITING
 
 
-def test_a_prefill_comes_in_stretches_between_the_steps_of_the_others() -> None:
+def test_prefill_is_chunked_between_steps_of_other_requests() -> None:
     scheduler = Scheduler[str](3, PATTERN)
     decoding, first, second = run_of("d", 100), run_of("p", 300, 2 * PREFILL_CHUNK + 5), run_of("q", 300, PREFILL_CHUNK)
     for entry in (decoding, first, second):
         scheduler.add(entry)
-    plans = [turn(scheduler)[0] for _ in range(5)]
+    plans = [iterate(scheduler)[0] for _ in range(5)]
     assert [(plan.prefill.request, len(plan.positions)) for plan in plans if plan.prefill] == [
         ("p", PREFILL_CHUNK), ("q", PREFILL_CHUNK), ("p", PREFILL_CHUNK), ("p", 5),
     ]  # fmt: skip
@@ -83,13 +83,13 @@ def test_a_prefill_comes_in_stretches_between_the_steps_of_the_others() -> None:
     assert first.position == 2 * PREFILL_CHUNK + 5 + 2
 
 
-def test_a_window_that_follows_keeps_its_slot() -> None:
+def test_next_window_keeps_the_slot() -> None:
     scheduler = Scheduler[str](1, PATTERN)
     entry, waiting = ScheduledRequest("a", plan_windows(100, 60), guided=True), run_of("b")
     scheduler.add(entry)
     scheduler.add(waiting)
     while entry.window == 0:
-        turn(scheduler)
+        iterate(scheduler)
     assert (entry.phase, entry.slot, entry.position) == (Phase.PREFILL, 0, 0)
     assert waiting.phase is Phase.WAITING
     assert finish(scheduler) == ["a", "b"]
@@ -97,12 +97,12 @@ def test_a_window_that_follows_keeps_its_slot() -> None:
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_cancelling_frees_the_slot_whatever_the_request_does(phase: Phase) -> None:
+def test_removing_frees_the_slot_in_every_phase(phase: Phase) -> None:
     scheduler = Scheduler[str](1, PATTERN)
     entry = run_of("a", 200, 2 * PREFILL_CHUNK if phase is Phase.PREFILL else 0)
     scheduler.add(entry)
     if phase is not Phase.WAITING:
-        turn(scheduler)
+        iterate(scheduler)
     if phase is Phase.DONE:
         finish(scheduler)
     assert entry.phase is phase
@@ -114,7 +114,7 @@ def test_cancelling_frees_the_slot_whatever_the_request_does(phase: Phase) -> No
     assert scheduler.admit().slot == 0
 
 
-def test_who_is_put_back_is_the_first_to_come_again() -> None:
+def test_request_put_back_is_admitted_first() -> None:
     scheduler = Scheduler[str](2, PATTERN)
     first, second = run_of("a"), run_of("b")
     scheduler.add(first)
@@ -140,7 +140,7 @@ def test_no_slot_is_lost_in_ten_thousand_random_events(seed: int) -> None:
         elif what < 0.09 and scheduler.can_admit:
             scheduler.put_back(scheduler.admit())
         else:
-            turn(scheduler)
+            iterate(scheduler)
         running = [entry.slot for entry in scheduler.running]
         assert len(set(running)) == len(running) <= slots
         assert all(0 <= slot < slots for slot in running)

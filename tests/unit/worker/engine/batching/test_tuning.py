@@ -1,4 +1,4 @@
-"""Which attention a worker takes, and that it says so where the kernel does not run."""
+"""The choice of attention, and its report if the kernel does not run."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from worker.engine.interface import Tuning
 
 CUDA = torch.device("cuda")
 
-# Each is what Triton raises when it meets one of the obstacles to a kernel's first run.
+# What Triton raises in each situation.
 OBSTACLES = {
     "no compiler": RuntimeError("Failed to find C compiler. Please specify via CC environment variable."),
     "no headers": subprocess.CalledProcessError(1, ["gcc", "main.c"]),
@@ -30,9 +30,9 @@ OBSTACLES = {
 }
 
 
-def pick(attention: str, device: torch.device, said: list[str]) -> StepAttention:
+def pick(attention: str, device: torch.device, reported: list[str]) -> StepAttention:
     chosen = Tuning(attention=attention)  # type: ignore[arg-type]
-    return pick_attention(chosen, device, config(Tiny(dim=48, heads=4)), torch.float16, said.append)
+    return pick_attention(chosen, device, config(Tiny(dim=48, heads=4)), torch.float16, reported.append)
 
 
 @pytest.fixture(params=OBSTACLES)
@@ -46,12 +46,12 @@ def obstacle(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return error
 
 
-def test_auto_falls_back_to_masked_attention_and_says_why(
+def test_auto_falls_back_to_masked_attention_and_reports_why(
     obstacle: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
-    assert isinstance(pick("auto", CUDA, said), MaskedAttention)
-    (line,) = said
+    reported: list[str] = []
+    assert isinstance(pick("auto", CUDA, reported), MaskedAttention)
+    (line,) = reported
     for part in (type(obstacle).__name__, str(obstacle), "PyTorch's own attention is used", "gcc"):
         assert part in line
     (record,) = caplog.records
@@ -60,18 +60,18 @@ def test_auto_falls_back_to_masked_attention_and_says_why(
     assert record.exc_info[1] is obstacle
 
 
-def test_the_kernel_that_was_asked_for_is_not_replaced(obstacle: Exception) -> None:
-    said: list[str] = []
+def test_explicitly_chosen_kernel_is_not_replaced(obstacle: Exception) -> None:
+    reported: list[str] = []
     with pytest.raises(ModelUnavailableError) as refused:
-        pick("kernel", CUDA, said)
-    assert said == []
+        pick("kernel", CUDA, reported)
+    assert reported == []
     assert str(obstacle) in str(refused.value)
     assert refused.value.__cause__ is obstacle
     assert "MUSICGEN_ATTENTION=auto" in refused.value.remedy
 
 
 @pytest.mark.parametrize("attention", ["auto", "kernel"])
-def test_a_full_gpu_is_no_fault_of_the_kernel(attention: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_is_not_blamed_on_the_kernel(attention: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError
 
@@ -81,13 +81,13 @@ def test_a_full_gpu_is_no_fault_of_the_kernel(attention: str, monkeypatch: pytes
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_auto_falls_back_when_the_real_driver_finds_no_gpu() -> None:
-    said: list[str] = []
-    assert isinstance(pick("auto", CUDA, said), MaskedAttention)
-    assert len(said) == 1
+def test_auto_falls_back_without_a_gpu() -> None:
+    reported: list[str] = []
+    assert isinstance(pick("auto", CUDA, reported), MaskedAttention)
+    assert len(reported) == 1
 
 
-def test_triton_itself_refuses_the_cpu_and_that_is_told() -> None:
+def test_kernel_on_a_cpu_is_rejected() -> None:
     pytest.importorskip("triton")
     with pytest.raises(ModelUnavailableError, match="The attention kernel does not run here"):
         pick("kernel", CPU, [])
@@ -102,9 +102,7 @@ def test_triton_itself_refuses_the_cpu_and_that_is_told() -> None:
         ("masked", "cpu", MaskedAttention),
     ],
 )
-def test_without_the_kernel_nothing_is_tried(
-    attention: str, device: str, kind: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_trial_without_the_kernel(attention: str, device: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "try_out", None)
     assert isinstance(pick(attention, torch.device(device), []), kind)
 
@@ -115,9 +113,9 @@ print(type(pick("kernel", CPU, [])).__name__)
 """
 
 
-def test_the_kernel_that_runs_is_taken() -> None:
+def test_working_kernel_is_used() -> None:
     pytest.importorskip("triton")
-    # Triton decides at its import whether it interprets, which is how it runs on a CPU.
+    # Triton reads TRITON_INTERPRET at import; interpreted, it runs on a CPU.
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     done = subprocess.run(
         [sys.executable, "-c", KERNEL], env=environment, capture_output=True, text=True, timeout=100, check=False
@@ -127,5 +125,5 @@ def test_the_kernel_that_runs_is_taken() -> None:
 
 @pytest.mark.parametrize("attention", [PerSlotAttention(), MaskedAttention()])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_trying_out_does_what_a_step_does(attention: StepAttention, dtype: torch.dtype) -> None:
+def test_trial_runs_on_every_attention(attention: StepAttention, dtype: torch.dtype) -> None:
     try_out(attention, config(Tiny(dim=48, heads=4)), dtype, CPU)

@@ -1,4 +1,4 @@
-"""Small codecs with random weights, made by audiocraft itself."""
+"""Small codecs with random weights, built by audiocraft."""
 
 import warnings
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ _SEANET: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Reference:
-    """A codec's checkpoint and audiocraft's model of it."""
+    """A codec's checkpoint, and the same codec as an audiocraft model."""
 
     folder: Path
     model: Any
 
     def decode(self, codes: Tensor, stereo: bool = False) -> Tensor:
-        """The audio [channels, samples] that audiocraft makes of codes [codebooks, frames]."""
+        """Audio [channels, samples] that audiocraft decodes from codes [codebooks, frames]."""
         model = InterleaveStereoCompressionModel(self.model) if stereo else self.model
         with torch.no_grad():
             audio: Tensor = model.decode(codes[None])[0]
@@ -55,7 +55,7 @@ class Reference:
 
 
 def configuration(**seanet: Any) -> DictConfig:
-    """Audiocraft's configuration of a small codec, with these settings of its network changed."""
+    """audiocraft's configuration of a small codec, with the given settings of its network."""
     channels = seanet.get("channels", 1)
     return OmegaConf.create(
         {
@@ -78,9 +78,9 @@ def configuration(**seanet: Any) -> DictConfig:
 
 
 def write_checkpoint(folder: Path, settings: DictConfig) -> Reference:
-    """Build and save the codec of `settings`."""
+    """Build and save the codec that `settings` describe."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # Audiocraft folds its weights with what PyTorch deprecates.
+        # audiocraft uses a deprecated weight norm of PyTorch.
         warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(0)
         model = builders.get_compression_model(settings).eval()
@@ -90,7 +90,7 @@ def write_checkpoint(folder: Path, settings: DictConfig) -> Reference:
 
 
 def excite(model: nn.Module) -> None:
-    """Make the audio as loud as a trained codec's: as they are drawn, weights let almost nothing through."""
+    """Scale the weights so that the audio is as loud as a trained codec's; untrained, it is almost silent."""
     for name, tensor in model.state_dict().items():
         if name.endswith(("weight_g", "original0")):
             tensor.mul_(1.8)

@@ -1,4 +1,4 @@
-"""The codec that most tests decode with."""
+"""The codec that most tests use."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.unit.worker.engine.encodec.checkpoints import Reference, configuratio
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """Mono, with an LSTM and mirrored ends, as Meta's."""
+    """Mono, with an LSTM and mirrored padding, like Meta's."""
     return write_checkpoint(tmp_path_factory.mktemp("codec"), configuration(pad_mode="reflect"))

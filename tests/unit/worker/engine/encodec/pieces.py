@@ -1,4 +1,4 @@
-"""Decoding a whole piece in chunks."""
+"""Decode a whole piece in chunks."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from worker.engine.codec_interface import Codec
 
-# What two ways of adding the same float32 numbers may differ by, at audio of about ±1.
+# Allowed difference between two orders of float32 sums, for audio of about ±1.
 TOLERANCE = 1e-5
 
 
 def decode(codec: Codec, codes: Tensor, chunks: Sequence[int] = ()) -> Tensor:
-    """The audio of codes [codebooks, frames], pushed in `chunks` of so many frames and then the rest."""
+    """Decode codes [codebooks, frames], pushing chunks of the given numbers of frames and then the rest."""
     stream = codec.stream()
     sizes = (*chunks, codes.shape[1] - sum(chunks))
     parts = torch.split(codes, list(sizes), 1)
@@ -22,7 +22,7 @@ def decode(codec: Codec, codes: Tensor, chunks: Sequence[int] = ()) -> Tensor:
 
 @strategies.composite
 def pieces(draw: strategies.DrawFn, longest: int = 24) -> tuple[int, list[int]]:
-    """The frames of a piece, and how many come in each chunk before the last."""
+    """The frames of a piece, and the frames of each chunk before the last."""
     frames = draw(strategies.integers(1, longest))
     cuts = sorted(draw(strategies.lists(strategies.integers(0, frames), max_size=longest)))
     return frames, [end - begin for begin, end in zip([0, *cuts], cuts, strict=False)]

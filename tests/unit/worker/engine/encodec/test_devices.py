@@ -1,4 +1,4 @@
-"""The codec on other devices than an x86 processor, which has weights packed for it."""
+"""The codec on other devices than x86 processors, for which its weights are packed."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from tests.unit.worker.engine.encodec.checkpoints import Reference, draw_codes
 from tests.unit.worker.engine.encodec.pieces import TOLERANCE, decode
 from worker.engine.loading.codecs import load_codec
 
-# Its products of float32 round to ten bits unless told otherwise, in the reference too.
+# GPUs round float32 products to ten bits by default (TF32).
 GPU_TOLERANCE = 5e-3
 
 FRAMES = 130
@@ -15,7 +15,7 @@ FRAMES = 130
 
 @pytest.mark.parametrize("stereo", [False, True])
 @pytest.mark.parametrize("machine", ["x86_64", "arm64"])
-def test_processors_make_the_same_audio(
+def test_processors_decode_the_same_audio(
     reference: Reference, monkeypatch: pytest.MonkeyPatch, machine: str, stereo: bool
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
@@ -34,7 +34,7 @@ def test_processors_make_the_same_audio(
         pytest.param("mps", marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Apple GPU")),
     ],
 )
-def test_a_gpu_makes_the_same_audio_and_keeps_it(reference: Reference, device: str) -> None:
+def test_gpu_decodes_the_same_audio_and_returns_it_on_the_gpu(reference: Reference, device: str) -> None:
     codec = load_codec(reference.folder, torch.device(device), stereo=True)
     codes = draw_codes(FRAMES, codec.codebooks)
     audio = decode(codec, codes, [1, 0, 7, 40])

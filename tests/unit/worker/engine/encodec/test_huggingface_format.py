@@ -1,4 +1,4 @@
-"""The codec that Meta's checkpoints name is transformers' EncodecModel."""
+"""EnCodec in transformers' format, to which Meta's checkpoints refer."""
 
 import json
 from pathlib import Path
@@ -53,24 +53,24 @@ def model() -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path, model: Any) -> Path:
-    """A checkpoint that names the codec, in another folder."""
+    """A checkpoint that refers to the codec in another folder."""
     model.save_pretrained(tmp_path / "encodec")
     save(tmp_path / "musicgen", {"pretrained": str(tmp_path / "encodec"), "exported": True, "version": "1.3.0"})
     return tmp_path / "musicgen"
 
 
-def test_it_is_described_as_meta_describes_it(folder: Path) -> None:
+def test_codec_describes_itself_like_metas(folder: Path) -> None:
     codec = load_codec(folder, CPU, stereo=False)
     assert (codec.sample_rate, codec.samples_per_frame, codec.frame_rate) == (32_000, 640, 50)
     assert (codec.codebooks, codec.codebook_size, codec.channels, codec.lookahead) == (4, CODEBOOK_SIZE, 1, 4)
 
 
 @pytest.mark.parametrize("chunks", [[], [1] * 20, [2, 0, 13]])
-def test_it_decodes_as_transformers_does(folder: Path, model: Any, chunks: list[int]) -> None:
+def test_decodes_like_transformers(folder: Path, model: Any, chunks: list[int]) -> None:
     assert_decodes_as(model, folder, chunks)
 
 
-def test_older_names_of_the_weight_norm_are_known(folder: Path, model: Any) -> None:
+def test_older_weight_norm_names_are_supported(folder: Path, model: Any) -> None:
     encodec = folder.parent / "encodec"
     (encodec / "model.safetensors").unlink()
     newer, older = "parametrizations.weight.original", ("weight_g", "weight_v")
@@ -106,7 +106,7 @@ def assert_decodes_as(model: Any, folder: Path, chunks: list[int]) -> None:
         ("quantization_config", {"load_in_8bit": True}),
     ],
 )
-def test_an_unknown_setting_is_refused_by_name(folder: Path, setting: str, value: object) -> None:
+def test_unsupported_setting_is_rejected_by_name(folder: Path, setting: str, value: object) -> None:
     file = folder.parent / "encodec" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), setting: value}))
     with pytest.raises(UnsupportedCodecError, match=setting):
@@ -114,7 +114,7 @@ def test_an_unknown_setting_is_refused_by_name(folder: Path, setting: str, value
 
 
 @pytest.mark.parametrize("name", ["dac_44khz", "debug_compression_model"])
-def test_other_pretrained_codecs_are_refused(tmp_path: Path, name: str) -> None:
+def test_other_pretrained_codecs_are_rejected(tmp_path: Path, name: str) -> None:
     save(tmp_path, {"pretrained": name})
     with pytest.raises(UnsupportedCodecError, match=name):
         load_codec(tmp_path, CPU, stereo=False)

@@ -1,4 +1,4 @@
-"""The codec room stands for itself: the libraries it replaces take more than ten seconds to import."""
+"""Loading a codec avoids the libraries that EnCodec usually needs; importing them takes over ten seconds."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The lookahead is exact: that many frames must follow a frame before its samples are final, and no more."""
+"""The lookahead is exact: the number of frames that must follow a frame before its samples are final."""
 
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,15 @@ def codec(request: pytest.FixtureRequest, tmp_path: Path) -> Codec:
     return loaded
 
 
-def test_a_code_beyond_the_lookahead_changes_nothing(codec: Codec) -> None:
+def test_code_beyond_the_lookahead_does_not_change_the_frame(codec: Codec) -> None:
     assert torch.equal(frame_after_change(codec, FRAME + codec.lookahead + 1), frame_after_change(codec, None))
 
 
-def test_a_code_within_the_lookahead_changes_the_frame(codec: Codec) -> None:
+def test_code_within_the_lookahead_changes_the_frame(codec: Codec) -> None:
     assert not torch.equal(frame_after_change(codec, FRAME + codec.lookahead), frame_after_change(codec, None))
 
 
-def test_a_frame_is_returned_as_soon_as_its_lookahead_is_there(codec: Codec) -> None:
+def test_frame_is_returned_once_its_lookahead_is_pushed(codec: Codec) -> None:
     stream = codec.stream()
     codes = draw_codes(FRAMES)
     returned = 0
@@ -49,7 +49,7 @@ def test_a_frame_is_returned_as_soon_as_its_lookahead_is_there(codec: Codec) -> 
 
 
 def frame_after_change(codec: Codec, changed: int | None) -> torch.Tensor:
-    """The samples of `FRAME`, after another code in the frame `changed`."""
+    """The samples of `FRAME` after changing the codes of the frame `changed`."""
     codes = draw_codes(FRAMES)
     if changed is not None:
         codes[:, changed] = (codes[:, changed] + 1) % codec.codebook_size

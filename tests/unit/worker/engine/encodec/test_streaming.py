@@ -1,4 +1,4 @@
-"""However a piece is cut into chunks, its audio is audiocraft's decode of the whole."""
+"""A piece decodes to audiocraft's audio, however it is split into chunks."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 @given(piece=pieces())
 @settings(deadline=None, max_examples=60)
-def test_any_chunks_make_the_audio_of_the_whole(reference: Reference, piece: tuple[int, list[int]]) -> None:
+def test_any_chunks_decode_like_the_whole(reference: Reference, piece: tuple[int, list[int]]) -> None:
     frames, chunks = piece
     codec = load_codec(reference.folder, CPU, stereo=False)
     codes = draw_codes(frames)
@@ -42,7 +42,7 @@ def test_any_chunks_make_the_audio_of_the_whole(reference: Reference, piece: tup
 
 @given(piece=pieces())
 @settings(deadline=None, max_examples=40)
-def test_any_chunks_make_the_audio_of_the_whole_in_stereo(reference: Reference, piece: tuple[int, list[int]]) -> None:
+def test_any_chunks_decode_like_the_whole_in_stereo(reference: Reference, piece: tuple[int, list[int]]) -> None:
     frames, chunks = piece
     codec = load_codec(reference.folder, CPU, stereo=True)
     codes = draw_codes(frames, codec.codebooks)
@@ -50,7 +50,7 @@ def test_any_chunks_make_the_audio_of_the_whole_in_stereo(reference: Reference, 
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_known_networks_decode_as_audiocraft_does(tmp_path: Path, network: str) -> None:
+def test_supported_networks_decode_like_audiocraft(tmp_path: Path, network: str) -> None:
     channels = NETWORKS[network].get("channels", 1)
     made = write_checkpoint(tmp_path, configuration(**NETWORKS[network]))
     codec = load_codec(tmp_path, CPU, stereo=False)
@@ -63,7 +63,7 @@ def test_known_networks_decode_as_audiocraft_does(tmp_path: Path, network: str) 
         assert_same(decode(codec, codes, [0, frames // 2, 0]), whole)
 
 
-def test_left_and_right_come_from_alternate_codebooks(reference: Reference) -> None:
+def test_left_and_right_use_alternating_codebooks(reference: Reference) -> None:
     stereo = load_codec(reference.folder, CPU, stereo=True)
     mono = load_codec(reference.folder, CPU, stereo=False)
     codes = draw_codes(9, stereo.codebooks)
@@ -72,7 +72,7 @@ def test_left_and_right_come_from_alternate_codebooks(reference: Reference) -> N
     assert_same(right[None], decode(mono, codes[1::2]))
 
 
-def test_streams_of_one_codec_do_not_disturb_each_other(reference: Reference) -> None:
+def test_streams_of_one_codec_are_independent(reference: Reference) -> None:
     codec = load_codec(reference.folder, CPU, stereo=False)
     first, second = codec.stream(), codec.stream()
     codes, others = draw_codes(12), draw_codes(12, seed=1)
@@ -83,12 +83,12 @@ def test_streams_of_one_codec_do_not_disturb_each_other(reference: Reference) ->
     assert_same(torch.cat(parts, 1), reference.decode(codes))
 
 
-def test_a_piece_without_frames_has_no_samples(reference: Reference) -> None:
+def test_piece_without_frames_has_no_samples(reference: Reference) -> None:
     codec = load_codec(reference.folder, CPU, stereo=True)
     assert codec.stream().push(draw_codes(0, codec.codebooks), last=True).shape == (2, 0)
 
 
-def test_an_ended_piece_takes_no_more_codes(reference: Reference) -> None:
+def test_push_after_the_end_is_rejected(reference: Reference) -> None:
     stream = load_codec(reference.folder, CPU, stereo=False).stream()
     stream.push(draw_codes(1), last=True)
     with pytest.raises(ValueError, match="ended"):

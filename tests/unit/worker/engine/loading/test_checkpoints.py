@@ -1,4 +1,4 @@
-"""Where a checkpoint is, and telling one from another."""
+"""Finding, verifying and identifying checkpoints."""
 
 import shutil
 import zipfile
@@ -25,25 +25,25 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, tensor: bytes) -> None:
-    """As PyTorch does: an archive that is not compressed."""
+    """Write a checkpoint like PyTorch: an uncompressed archive."""
     (folder / "t5").mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / "state_dict.bin", "w") as archive:
         archive.writestr("data/0", tensor)
     (folder / "t5" / "config.json").write_text("{}")
 
 
-def test_a_copy_is_the_same_checkpoint_whenever_it_was_made(checkpoint: Path, tmp_path: Path) -> None:
+def test_copy_has_the_same_identity(checkpoint: Path, tmp_path: Path) -> None:
     shutil.copytree(checkpoint, tmp_path / "copy", copy_function=shutil.copyfile)
     assert identify(str(tmp_path / "copy")) == identify(str(checkpoint))
 
 
-def test_one_number_in_the_middle_of_a_large_tensor_makes_it_another_one(checkpoint: Path) -> None:
+def test_changing_one_byte_of_a_tensor_changes_the_identity(checkpoint: Path) -> None:
     before = identify(str(checkpoint))
     write(checkpoint, bytes(2 * SAMPLE) + b"\x01" + bytes(2 * SAMPLE - 1))
     assert identify(str(checkpoint)) != before
 
 
-def test_so_does_another_file_or_another_name(checkpoint: Path) -> None:
+def test_new_or_renamed_file_changes_the_identity(checkpoint: Path) -> None:
     seen = {identify(str(checkpoint))}
     (checkpoint / "t5" / "config.json").rename(checkpoint / "t5" / "other.json")
     seen.add(identify(str(checkpoint)))
@@ -52,18 +52,18 @@ def test_so_does_another_file_or_another_name(checkpoint: Path) -> None:
     assert len(seen) == 3
 
 
-def test_of_a_repository_on_the_hub_nothing_is_told() -> None:
+def test_hub_repository_has_no_identity() -> None:
     assert identify("facebook/musicgen-small") is None
 
 
-def test_the_starter_is_beside_the_engine_and_small_enough_to_come_along() -> None:
+def test_starter_is_shipped_and_at_most_24_megabytes() -> None:
     assert find_checkpoint("starter") == str(STARTER_FOLDER)
     files = [file for file in STARTER_FOLDER.rglob("*") if file.is_file()]
     assert {file.name for file in files} >= {*FILES, "model.safetensors", "tokenizer.json"}
     assert sum(file.stat().st_size for file in [*files, BANK]) <= 24 * MEGABYTE
 
 
-def test_a_folder_without_a_checkpoint_says_what_is_missing(tmp_path: Path) -> None:
+def test_incomplete_folder_is_rejected_with_the_missing_file(tmp_path: Path) -> None:
     (tmp_path / FILES[0]).touch()
     with pytest.raises(ModelUnavailableError, match=FILES[1]):
         find_checkpoint(str(tmp_path))
@@ -74,7 +74,7 @@ def test_metas_models_come_from_the_hub() -> None:
 
 
 def flip(file: Path, count: int) -> None:
-    """Turn every bit of some bytes in the middle."""
+    """Invert all bits of `count` bytes in the middle."""
     data = bytearray(file.read_bytes())
     middle = len(data) // 2
     data[middle : middle + count] = bytes(byte ^ 0xFF for byte in data[middle : middle + count])
@@ -83,7 +83,7 @@ def flip(file: Path, count: int) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if (STARTER_FOLDER / name).is_file()])
 @pytest.mark.parametrize("count", [1, 4096])
-def test_a_damaged_file_of_the_starter_is_told_with_a_remedy(tmp_path: Path, name: str, count: int) -> None:
+def test_damaged_starter_file_is_reported_with_a_remedy(tmp_path: Path, name: str, count: int) -> None:
     folder = tmp_path / "starter"
     shutil.copytree(STARTER_FOLDER, folder)
     assert find_checkpoint(str(folder)) == str(folder)
@@ -97,7 +97,7 @@ def test_a_damaged_file_of_the_starter_is_told_with_a_remedy(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("count", [1, 4096])
-def test_a_damaged_bank_of_sounds_is_told_when_it_is_opened(
+def test_damaged_sample_bank_is_reported_when_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     for name in (BANK.name, CHECKSUMS_FILE):
@@ -109,5 +109,5 @@ def test_a_damaged_bank_of_sounds_is_told_when_it_is_opened(
         default_bank.__wrapped__()
 
 
-def test_a_folder_without_a_list_is_taken_as_it_is(checkpoint: Path) -> None:
+def test_folder_without_checksums_passes(checkpoint: Path) -> None:
     check_files(checkpoint)

@@ -1,4 +1,4 @@
-"""Why a model could not be loaded."""
+"""Explanations of load errors."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -12,7 +12,7 @@ from worker.engine.loading.load_errors import explained
     "error",
     [ValueError("no shape"), TypeError("None"), RecursionError("deep"), MemoryError()],
 )
-def test_whatever_a_damaged_file_causes_is_told_with_a_remedy(error: Exception) -> None:
+def test_any_error_of_a_damaged_file_is_reported_with_a_remedy(error: Exception) -> None:
     with (
         pytest.raises(ModelUnavailableError, match=r"models/mine cannot be loaded") as found,
         explained("mine", "models/mine"),
@@ -22,13 +22,13 @@ def test_whatever_a_damaged_file_causes_is_told_with_a_remedy(error: Exception) 
 
 
 @pytest.mark.parametrize("text", ["? :", "a: [", "\0"])
-def test_a_configuration_that_is_no_yaml_is_told(text: str) -> None:
+def test_configuration_that_is_not_yaml_is_reported(text: str) -> None:
     with pytest.raises(ModelUnavailableError), explained("mine", "models/mine"):
         OmegaConf.create(text)
 
 
 @pytest.mark.parametrize("error", [UnsupportedCheckpointError("new"), ModelUnavailableError("no room", "Make some.")])
-def test_what_was_told_already_stays_as_it_is(error: Exception) -> None:
+def test_explained_errors_pass_unchanged(error: Exception) -> None:
     with pytest.raises(type(error)) as found, explained("mine", "models/mine"):
         raise error
     assert found.value is error

@@ -1,4 +1,4 @@
-"""Small text encoders in the forms that folders in the wild have, written by transformers and sentencepiece."""
+"""Small text encoders in the file formats in use, written by transformers and sentencepiece."""
 
 import io
 from pathlib import Path
@@ -22,7 +22,7 @@ SENTENCES = [
 
 @pytest.fixture(scope="session")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of `bench.tiny`: tokenizer.json without a character map, and no sentinels."""
+    """The one of `bench.tiny`: tokenizer.json without a character map or sentinels."""
     folder = tmp_path_factory.mktemp("starter")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -32,7 +32,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Only spiece.model, trained with T5's options: normalisation nmt_nfkc and the ids pad 0, eos 1, unk 2."""
+    """Only spiece.model, trained with T5's options: normalisation nmt_nfkc, and ids pad 0, eos 1, unk 2."""
     folder = tmp_path_factory.mktemp("sentencepiece")
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -53,14 +53,14 @@ def bare_sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def with_sentinels(bare_sentencepiece: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What t5-base on the hub holds: tokenizer.json with a character map and 100 sentinels."""
+    """Like t5-base on the hub: tokenizer.json with a character map and 100 sentinels."""
     folder = tmp_path_factory.mktemp("sentinels")
     T5Tokenizer.from_pretrained(bare_sentencepiece).save_pretrained(folder)
     return folder
 
 
 def write_t5(folder: Path, **fields: Any) -> T5EncoderModel:
-    """A small T5 with random weights, also in its norms and its position bias, saved to `folder`."""
+    """Save a small T5 to `folder`; all weights are random, including norms and position bias."""
     sizes = {"vocab_size": 50, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_layers": 3, "num_heads": 4}
     torch.manual_seed(2)
     model = T5EncoderModel(T5Config(**{**sizes, **fields})).eval()

@@ -22,7 +22,7 @@ DIM = 48
 
 @pytest.fixture(scope="module")
 def folder(with_sentinels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole text encoder."""
+    """A complete text encoder."""
     folder = tmp_path_factory.mktemp("encoder")
     for file in with_sentinels.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
@@ -32,7 +32,7 @@ def folder(with_sentinels: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def reference(folder: Path) -> Iterator[Any]:
-    """Audiocraft's own."""
+    """audiocraft's text conditioner."""
     T5Conditioner.MODELS.append(str(folder))
     T5Conditioner.MODELS_DIMS[str(folder)] = 24
     torch.manual_seed(5)
@@ -49,7 +49,7 @@ def encoder(folder: Path) -> TextEncoder:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The length of every sequence that went through the T5."""
+    """The lengths of all sequences passed to T5."""
     seen: list[int] = []
     original = T5Encoder.__call__
 
@@ -73,8 +73,8 @@ def test_equals_audiocraft(text: str, folder: Path, reference: Any) -> None:
     assert float((result - expected[0]).abs().max()) < 1e-5
 
 
-def test_equals_audiocraft_beside_the_null_condition(folder: Path, reference: Any) -> None:
-    """As `MusicGen.generate` asks for them: padded to the same length."""
+def test_equals_audiocraft_in_a_batch_with_the_null_condition(folder: Path, reference: Any) -> None:
+    """As in `MusicGen.generate`, both are padded to the same length."""
     ours = load_text_encoder(str(folder), reference.output_proj.weight, reference.output_proj.bias, "cpu")
     with torch.no_grad():
         (prompt, null), mask = reference(reference.tokenize([SENTENCES[0], None]))
@@ -84,7 +84,7 @@ def test_equals_audiocraft_beside_the_null_condition(folder: Path, reference: An
     assert torch.equal(ours.encode(""), torch.zeros(1, DIM))
 
 
-def test_a_fine_tuned_t5_comes_from_the_checkpoint(folder: Path, tmp_path: Path, encoder: TextEncoder) -> None:
+def test_fine_tuned_t5_comes_from_the_checkpoint(folder: Path, tmp_path: Path, encoder: TextEncoder) -> None:
     model = write_t5(tmp_path, vocab_size=190)
     (tmp_path / "model.safetensors").unlink()
     (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
@@ -94,7 +94,7 @@ def test_a_fine_tuned_t5_comes_from_the_checkpoint(folder: Path, tmp_path: Path,
     assert torch.equal(tuned.encode("music"), encoder.encode("music"))
 
 
-def test_a_text_is_computed_once(encoder: TextEncoder, passes: list[int]) -> None:
+def test_text_is_computed_once(encoder: TextEncoder, passes: list[int]) -> None:
     first = encoder.encode("music")
     assert encoder.encode("music") is first
     encoder.encode("other music")
@@ -103,11 +103,11 @@ def test_a_text_is_computed_once(encoder: TextEncoder, passes: list[int]) -> Non
 
 
 def _without_cache(encoder: TextEncoder) -> TextEncoder:
-    """The same parts with an empty cache."""
+    """The same encoder with an empty cache."""
     return TextEncoder(encoder._tokenizer, encoder._t5, encoder._weight, encoder._bias)
 
 
-def test_many_threads_get_what_one_gets(encoder: TextEncoder, passes: list[int]) -> None:
+def test_concurrent_threads_get_the_same_vectors(encoder: TextEncoder, passes: list[int]) -> None:
     texts = [f"{text} {number}" for text in SENTENCES for number in range(4)]
     barrier = threading.Barrier(8)
 
@@ -126,13 +126,13 @@ def test_many_threads_get_what_one_gets(encoder: TextEncoder, passes: list[int])
         torch.testing.assert_close(alone.encode(text), encoder.encode(text), rtol=0, atol=1e-6)
 
 
-def test_too_many_tokens_are_refused_with_a_helpful_sentence(encoder: TextEncoder) -> None:
+def test_too_many_tokens_are_rejected_with_the_limit(encoder: TextEncoder) -> None:
     assert len(encoder.encode("a " * 511)) == 512
     with pytest.raises(ValueError, match=r"513 tokens.*takes 512: shorten it"):
         encoder.encode("a " * 512)
 
 
-def test_a_token_without_a_vector_is_refused(with_sentinels: Path, tmp_path: Path) -> None:
+def test_token_without_a_vector_is_rejected(with_sentinels: Path, tmp_path: Path) -> None:
     for file in with_sentinels.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     write_t5(tmp_path, vocab_size=100)
@@ -142,22 +142,22 @@ def test_a_token_without_a_vector_is_refused(with_sentinels: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("weight", "bias"), [((DIM, 25), DIM), ((DIM,), DIM), ((DIM, 24), DIM + 1)])
-def test_a_projection_that_does_not_fit_is_refused(weight: tuple[int, ...], bias: int, folder: Path) -> None:
+def test_projection_that_does_not_fit_is_rejected(weight: tuple[int, ...], bias: int, folder: Path) -> None:
     with pytest.raises(UnsupportedTextEncoderError, match="output_proj"):
         load_text_encoder(str(folder), torch.zeros(weight), torch.zeros(bias), "cpu")
 
 
 class Hub:
-    """Holds one repository and notes what was asked for."""
+    """A fake hub with one repository; records the requested patterns."""
 
     def __init__(self, repository: Path, cache: Path) -> None:
         self.repository = repository
         self.cache = cache
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
 
     def snapshot_download(self, name: str, *, allow_patterns: list[str]) -> str:
         assert name == "t5-tiny"
-        self.asked.append(allow_patterns)
+        self.requests.append(allow_patterns)
         for file in self.repository.iterdir():
             if file.name in allow_patterns:
                 (self.cache / file.name).write_bytes(file.read_bytes())
@@ -173,7 +173,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return hub
 
 
-def test_from_the_hub_the_best_files_alone_are_fetched(hub: Hub, folder: Path, encoder: TextEncoder) -> None:
+def test_hub_download_fetches_only_the_preferred_files(hub: Hub, folder: Path, encoder: TextEncoder) -> None:
     for file in folder.iterdir():
         (hub.repository / file.name).write_bytes(file.read_bytes())
     for unwanted in ("pytorch_model.bin", "tf_model.h5", "spiece.model", "README.md"):
@@ -182,10 +182,10 @@ def test_from_the_hub_the_best_files_alone_are_fetched(hub: Hub, folder: Path, e
     fetched = load_text_encoder("t5-tiny", torch.randn(DIM, 24), torch.randn(DIM), "cpu")
     assert torch.equal(fetched.encode("music"), encoder.encode("music"))
     assert {file.name for file in hub.cache.iterdir()} == {file.name for file in folder.iterdir()}
-    assert len(hub.asked) == 1
+    assert len(hub.requests) == 1
 
 
-def test_from_the_hub_older_files_do_as_well(hub: Hub, bare_sentencepiece: Path) -> None:
+def test_hub_download_falls_back_to_older_files(hub: Hub, bare_sentencepiece: Path) -> None:
     (hub.repository / "spiece.model").write_bytes((bare_sentencepiece / "spiece.model").read_bytes())
     model = write_t5(hub.repository, vocab_size=190)
     (hub.repository / "model.safetensors").unlink()
@@ -195,7 +195,7 @@ def test_from_the_hub_older_files_do_as_well(hub: Hub, bare_sentencepiece: Path)
     assert {file.name for file in hub.cache.iterdir()} == {"config.json", "spiece.model", "pytorch_model.bin"}
 
 
-def test_from_the_hub_no_weights_are_fetched_for_a_fine_tuned_t5(hub: Hub, folder: Path) -> None:
+def test_hub_download_skips_the_weights_of_a_fine_tuned_t5(hub: Hub, folder: Path) -> None:
     for file in folder.iterdir():
         (hub.repository / file.name).write_bytes(file.read_bytes())
     state = write_t5(hub.repository, vocab_size=190).state_dict()
@@ -203,7 +203,7 @@ def test_from_the_hub_no_weights_are_fetched_for_a_fine_tuned_t5(hub: Hub, folde
     assert "model.safetensors" not in {file.name for file in hub.cache.iterdir()}
 
 
-def test_the_cache_drops_what_was_used_longest_ago() -> None:
+def test_cache_evicts_the_least_recently_used() -> None:
     cache = EmbeddingCache(max_entries=2)
     for text in ("a", "b"):
         cache.put(text, torch.zeros(3, 1))
@@ -214,7 +214,7 @@ def test_the_cache_drops_what_was_used_longest_ago() -> None:
     assert len(cache) == 2
 
 
-def test_the_cache_is_bounded_in_tokens() -> None:
+def test_cache_is_bounded_in_tokens() -> None:
     cache = EmbeddingCache(max_tokens=10)
     for text, tokens in (("a", 4), ("b", 4), ("b", 2), ("c", 4), ("d", 4)):
         cache.put(text, torch.zeros(tokens, 1))
@@ -223,7 +223,7 @@ def test_the_cache_is_bounded_in_tokens() -> None:
     assert len(cache) == 0
 
 
-def test_the_import_takes_neither_transformers_nor_audiocraft() -> None:
+def test_import_avoids_transformers_and_audiocraft() -> None:
     code = (
         "import sys, time, torch; start = time.perf_counter(); import worker.engine.text.encoder;"
         "print(f'{time.perf_counter() - start:.2f} s beyond torch');"

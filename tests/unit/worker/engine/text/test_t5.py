@@ -52,7 +52,7 @@ def test_buckets_equal_those_of_transformers(buckets: int, max_distance: int) ->
     assert torch.equal(position_bucket(distance, buckets, max_distance), expected)
 
 
-def test_a_pickled_file_of_a_whole_t5(tmp_path: Path) -> None:
+def test_pickled_file_of_a_whole_t5_is_read(tmp_path: Path) -> None:
     encoder = write_t5(tmp_path)
     torch.manual_seed(4)
     whole = T5ForConditionalGeneration(T5Config(**encoder.config.to_dict() | {"is_encoder_decoder": True})).eval()
@@ -61,14 +61,14 @@ def test_a_pickled_file_of_a_whole_t5(tmp_path: Path) -> None:
     assert _difference(tmp_path, whole.get_encoder(), 30) < 1e-5
 
 
-def test_weights_in_half_precision_are_computed_in_single(tmp_path: Path) -> None:
+def test_half_precision_weights_are_computed_in_float32(tmp_path: Path) -> None:
     model = write_t5(tmp_path).half()
     halved = {name: tensor.half() for name, tensor in load_file(tmp_path / "model.safetensors").items()}
     save_file(halved, tmp_path / "model.safetensors")
     assert _difference(tmp_path, model.float(), 30) < 1e-5
 
 
-def test_the_tensors_of_a_fine_tuned_t5_inside_a_checkpoint(tmp_path: Path) -> None:
+def test_fine_tuned_t5_inside_a_checkpoint_is_read(tmp_path: Path) -> None:
     model = write_t5(tmp_path)
     state = {CHECKPOINT_PREFIX + name: tensor for name, tensor in model.state_dict().items()}
     state["condition_provider.conditioners.description.output_proj.weight"] = torch.ones(3)
@@ -95,7 +95,7 @@ def test_the_tensors_of_a_fine_tuned_t5_inside_a_checkpoint(tmp_path: Path) -> N
         ("num_layers", 4, "lack encoder.block.3"),
     ],
 )
-def test_an_unknown_configuration_is_refused(field: str, value: Any, reason: str, tmp_path: Path) -> None:
+def test_unsupported_configuration_is_rejected(field: str, value: Any, reason: str, tmp_path: Path) -> None:
     write_t5(tmp_path)
     configuration = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**configuration, field: value}))
@@ -112,7 +112,7 @@ def test_an_unknown_configuration_is_refused(field: str, value: Any, reason: str
         ("encoder.embed_tokens.weight", torch.zeros(50, 24), "differ"),
     ],
 )
-def test_unknown_weights_are_refused(name: str, tensor: torch.Tensor, reason: str, tmp_path: Path) -> None:
+def test_unexpected_weights_are_rejected(name: str, tensor: torch.Tensor, reason: str, tmp_path: Path) -> None:
     write_t5(tmp_path)
     save_file({**load_file(tmp_path / "model.safetensors"), name: tensor}, tmp_path / "model.safetensors")
     with pytest.raises(UnsupportedTextEncoderError, match=reason):
@@ -120,7 +120,7 @@ def test_unknown_weights_are_refused(name: str, tensor: torch.Tensor, reason: st
 
 
 @pytest.mark.parametrize(("missing", "reason"), [("config.json", "config.json"), ("model.safetensors", "neither")])
-def test_a_missing_file_is_refused(missing: str, reason: str, tmp_path: Path) -> None:
+def test_missing_file_is_rejected(missing: str, reason: str, tmp_path: Path) -> None:
     write_t5(tmp_path)
     (tmp_path / missing).unlink()
     with pytest.raises(UnsupportedTextEncoderError, match=reason):

@@ -46,7 +46,7 @@ def pairs(request: pytest.FixtureRequest) -> dict[str, tuple[TextTokenizer, Any]
 
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize("text", [*AWKWARD, *SENTENCES])
-def test_awkward_texts(name: str, text: str, pairs: dict[str, tuple[TextTokenizer, Any]]) -> None:
+def test_awkward_texts_equal_transformers(name: str, text: str, pairs: dict[str, tuple[TextTokenizer, Any]]) -> None:
     ours, theirs = pairs[name]
     assert ours.encode(text) == theirs([text], padding=True)["input_ids"][0]
 
@@ -54,7 +54,7 @@ def test_awkward_texts(name: str, text: str, pairs: dict[str, tuple[TextTokenize
 @pytest.mark.parametrize("name", FOLDERS)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS)
-def test_any_text(name: str, text: str, pairs: dict[str, tuple[TextTokenizer, Any]]) -> None:
+def test_any_text_equals_transformers(name: str, text: str, pairs: dict[str, tuple[TextTokenizer, Any]]) -> None:
     ours, theirs = pairs[name]
     assert ours.encode(text) == theirs([text], padding=True)["input_ids"][0]
 
@@ -68,7 +68,7 @@ STRIPPING = {
     "0": _added("<pad>"),
     "1": _added("</s>", single_word=True),
     "2": _added("<unk>"),
-    # As transformers 4's T5Tokenizer wrote them.
+    # As written by transformers 4's T5Tokenizer.
     **{str(179 - number): _added(f"<extra_id_{number}>", lstrip=True, rstrip=True) for number in range(100)},
 }
 SENTINELS = [f"<extra_id_{number}>" for number in range(100)]
@@ -92,7 +92,7 @@ SENTINELS = [f"<extra_id_{number}>" for number in range(100)]
     ],
 )
 @pytest.mark.parametrize("source", ["bare_sentencepiece", "with_sentinels"])
-def test_files_that_name_special_tokens(
+def test_configured_special_tokens_equal_transformers(
     source: str,
     configuration: dict[str, Any] | None,
     legacy: dict[str, Any] | None,
@@ -111,7 +111,7 @@ def test_files_that_name_special_tokens(
         assert ours.encode(text) == theirs([text], padding=True)["input_ids"][0], text
 
 
-def test_options_baked_into_the_file_do_not_shorten_or_fill(with_sentinels: Path, tmp_path: Path) -> None:
+def test_truncation_and_padding_in_the_file_are_ignored(with_sentinels: Path, tmp_path: Path) -> None:
     content = json.loads((with_sentinels / "tokenizer.json").read_text())
     content["truncation"] = {"max_length": 3, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
     content["pre_tokenizer"] = {"type": "Whitespace"}
@@ -122,7 +122,7 @@ def test_options_baked_into_the_file_do_not_shorten_or_fill(with_sentinels: Path
     assert load_tokenizer(tmp_path).encode(text) == theirs([text], padding=True)["input_ids"][0]
 
 
-def test_half_a_surrogate_pair_is_no_text(starter: Path) -> None:
+def test_half_a_surrogate_pair_is_rejected(starter: Path) -> None:
     with pytest.raises(ValueError, match="surrogate"):
         load_tokenizer(starter).encode("music \ud83c")
 
@@ -145,14 +145,14 @@ def test_half_a_surrogate_pair_is_no_text(starter: Path) -> None:
         ("added_tokens.json", {"<new>": 500}, "added_tokens.json"),
     ],
 )
-def test_what_is_unknown_is_refused(file: str, content: Any, reason: str, starter: Path, tmp_path: Path) -> None:
+def test_unsupported_tokenizer_is_rejected(file: str, content: Any, reason: str, starter: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((starter / "tokenizer.json").read_bytes())
     (tmp_path / file).write_text(json.dumps(content))
     with pytest.raises(UnsupportedTextEncoderError, match=reason):
         load_tokenizer(tmp_path)
 
 
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+def test_folder_without_a_tokenizer_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedTextEncoderError, match="neither"):
         load_tokenizer(tmp_path)
 
@@ -166,13 +166,13 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
         bytes([0x0A, 3, 0x0A, 1, 97, 0x12, 2, 0x18, 2]),  # trainer_spec.model_type BPE
     ],
 )
-def test_what_is_no_sentencepiece_model_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_invalid_sentencepiece_model_is_rejected(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "spiece.model").write_bytes(content)
     with pytest.raises(UnsupportedTextEncoderError, match=r"not a sentencepiece|no unigram|user-defined"):
         load_tokenizer(tmp_path)
 
 
-def test_broken_json_is_refused(starter: Path, tmp_path: Path) -> None:
+def test_broken_json_is_rejected(starter: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((starter / "tokenizer.json").read_bytes())
     (tmp_path / "tokenizer_config.json").write_text("{")
     with pytest.raises(UnsupportedTextEncoderError, match="not JSON"):
