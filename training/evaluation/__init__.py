@@ -1,1 +1,1 @@
-"""How well a checkpoint does what captions ask of it, measured on notes and on audio."""
+"""Measures how well a checkpoint follows its captions, in the notes and in the audio."""

@@ -1,4 +1,4 @@
-"""Which captions are played: some as people ask, and more until every row of the table has enough."""
+"""Chooses the captions to play: a random set, and more until each row of the table has enough."""
 
 from collections.abc import Callable
 from itertools import count
@@ -7,7 +7,7 @@ from training.music import Piece, Spec, make_piece
 
 SLOWEST, FASTEST = 60, 180
 
-# Who is asked in each row.
+# The captions that count in each row.
 ASKED: dict[str, Callable[[Spec], bool]] = {
     "tempo": lambda spec: asks_tempo(spec),
     "drums": lambda spec: spec.drums is not None,
@@ -20,16 +20,16 @@ ASKED: dict[str, Callable[[Spec], bool]] = {
 
 
 def asks_tempo(spec: Spec) -> bool:
-    """Whether a tempo is named in which beats can be counted."""
+    """Whether the caption names a tempo that can be measured in the audio."""
     return spec.bpm is not None and SLOWEST <= spec.bpm <= FASTEST
 
 
 def draw_cases(captions: int, at_least: dict[str, int]) -> list[Piece]:
-    """The first pieces of the test split, then those that help a row to as many as it needs.
+    """The first pieces of the test split, then more until each row has enough.
 
     Args:
-        captions: how many are taken as they come.
-        at_least: pieces that each row of `ASKED` needs.
+        captions: number of pieces to take unconditionally.
+        at_least: number of pieces that each row of `ASKED` needs.
     """
     chosen: list[Piece] = []
     missing = dict(at_least)

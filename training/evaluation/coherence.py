@@ -1,4 +1,4 @@
-"""Whether a piece holds together: bars come again, and change; nothing sticks, nothing is missing, and it ends."""
+"""Measures coherence: repetition, variation, stuck notes, silence and the ending; and constant tempo and key."""
 
 from itertools import pairwise
 
@@ -12,11 +12,11 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.score import Score
 
-# A note that is held for longer is stuck; and so many bars without any change are.
+# A longer note is stuck; this many equal bars are static.
 LONGEST_BARS, SAME_BARS = 4, 8
-# The least share of a stream's bars that must have come before; a piece of few bars has little to repeat.
+# The minimum share of bars whose rhythm occurred before, and the minimum number of bars for this measure.
 REPEATED, FEWEST_BARS = 0.2, 6
-# How much of the music is in its scale at least: blues and borrowed chords are not.
+# The minimum share of notes in the scale; blues notes and borrowed chords are outside.
 IN_SCALE = 0.65
 SILENT = 10 ** (-55 / 20)
 FRAME = SAMPLE_RATE // 20
@@ -24,7 +24,7 @@ QUIET_AT_END = 10 ** (-35 / 20)
 
 
 def coherence_figures(performance: Performance) -> Figures:
-    """Each of it, and all together."""
+    """Each figure, and whether all are met."""
     parts = {
         "bars come again": repeats(performance.bars),
         "bars change": not is_static(performance.bars),
@@ -36,7 +36,7 @@ def coherence_figures(performance: Performance) -> Figures:
 
 
 def repeats(bars: list[Codes]) -> bool:
-    """Whether streams take up what they played before."""
+    """Whether streams repeat rhythms that they played before."""
     if len(bars) < FEWEST_BARS:
         return True
     again = played = 0
@@ -67,7 +67,7 @@ def has_stuck_notes(performance: Performance) -> bool:
 
 
 def has_silence(performance: Performance) -> bool:
-    """Whether nothing is heard for longer than a bar."""
+    """Whether the audio is silent for longer than a bar."""
     frames = performance.audio[:, : performance.audio.shape[1] // FRAME * FRAME].reshape(2, -1, FRAME)
     silent = np.sqrt((frames**2).mean(axis=(0, 2))) < SILENT
     bar = 60 / performance.score.header.bpm * performance.score.header.beats
@@ -76,12 +76,12 @@ def has_silence(performance: Performance) -> bool:
 
 
 def ends_quietly(performance: Performance) -> bool:
-    """Whether the last 50 ms have faded."""
+    """Whether the last 50 ms are quiet."""
     return bool(np.sqrt((performance.audio[:, -FRAME:] ** 2).mean()) < QUIET_AT_END)
 
 
 def constancy_figures(performance: Performance) -> Figures:
-    """Whether a long piece is at its end where it was at its beginning."""
+    """Whether a long piece keeps its tempo and key."""
     parts = {"long: in tempo": stays_in_tempo(performance.codes), "long: in key": stays_in_key(performance.score)}
     return {**{name: float(held) for name, held in parts.items()}, "long: in tempo and key": float(all(parts.values()))}
 
@@ -93,7 +93,7 @@ def stays_in_tempo(codes: Codes) -> bool:
 
 
 def stays_in_key(score: Score) -> bool:
-    """Whether in each quarter enough of what sounds is in the scale of the key that was declared first."""
+    """Whether each quarter of the piece is mostly in the scale of the first declared key."""
     header = score.header
     scale = [(header.key + tone) % 12 for tone in (MINOR_SCALE if header.minor else MAJOR_SCALE)]
     marks = [score.steps * quarter // 4 for quarter in range(5)]

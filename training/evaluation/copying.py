@@ -1,4 +1,4 @@
-"""Whether music is new: the longest run of bars that is the same in a piece of the training data."""
+"""Detects copies: the longest run of bars that a piece of the training data also has."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +14,12 @@ _RANDOM = np.random.default_rng(0).integers(1, 2**63, (7, 16), dtype=np.uint64) 
 
 
 def bar_hashes(found: Iterable[Codes]) -> Hashes:
-    """One number for each bar, [7, steps]; of all its events, in their places."""
+    """A hash of each bar's codes, [7, steps]."""
     return [int((bar.astype(np.uint64) * _RANDOM[:, : bar.shape[1]]).sum()) for bar in found]
 
 
 def longest_runs(pieces: Sequence[Hashes], training: Iterable[Hashes]) -> NDArray[np.int64]:
-    """For each piece how many bars in a row, at most, are those of one training piece; silent bars count too."""
+    """For each piece, the longest run of bars that occurs in one training piece; silent bars count."""
     places: dict[int, list[tuple[int, int]]] = {}
     for piece, hashes in enumerate(pieces):
         for bar, found in enumerate(hashes):
@@ -36,7 +36,7 @@ def longest_runs(pieces: Sequence[Hashes], training: Iterable[Hashes]) -> NDArra
 
 
 def training_hashes(pieces: Iterable[tuple[Codes, str]]) -> Iterable[Hashes]:
-    """The bars of training pieces; the first one is counted in."""
+    """The hashes of the bars of training pieces, without the count-in."""
     for codes, _ in pieces:
         steps = read_header(int(codes[0, METER_PLACE]), Header()).steps
         yield bar_hashes(np.split(codes[1:], range(steps, codes.shape[1], steps), axis=1)[1:])

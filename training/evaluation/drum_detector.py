@@ -1,4 +1,4 @@
-"""Whether drums are heard in the sound, by a small network that knows pieces with them and the same without them."""
+"""Detects drums in the audio, with a small network trained on pieces with drums and the same pieces without them."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from training.evaluation.performance import Figures, Floats, Performance
 from worker.engine.sampler.clock import SAMPLE_RATE
 
 MELS, HOP = 64, 512
-# Powers of ten between a piece's loudest sound and what is taken for silence.
+# Dynamic range of the spectrogram, in powers of ten below its maximum.
 RANGE = 7.0
-# A piece has drums if so few moments of 64 ms sound like them: some have a dozen strokes in half a minute.
+# The number of most drum-like frames (64 ms) that decide; some pieces have only a dozen hits in half a minute.
 MOMENTS = 8
 CHANNELS, BATCH, EPOCHS, RATE = 48, 32, 20, 2e-3
 
@@ -22,14 +22,14 @@ _power = MelSpectrogram(SAMPLE_RATE, n_fft=2 * HOP, hop_length=HOP, n_mels=MELS,
 
 
 def log_mel(audio: Floats) -> Floats:
-    """What the network sees of [channels, samples]: float32 of shape [64, frames of 16 ms], around 0."""
+    """The log-mel spectrogram of [channels, samples]: float32 of shape [64, frames of 16 ms], with mean 0."""
     levels = _power(torch.from_numpy(audio.mean(0))).clamp(min=1e-9).log10()
     levels = levels.clamp(min=float(levels.max()) - RANGE)
     return np.asarray(levels - levels.mean())
 
 
 class _Network(nn.Module):
-    """Convolutions in time; then the most drum-like moments, and the mean of all."""
+    """Convolutions over time, then pooling: the most drum-like frames, and the mean of all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,15 +48,15 @@ class _Network(nn.Module):
 
 
 class DrumDetector:
-    """Hears drums in a performance whose caption asks for them, or for none."""
+    """Checks for drums in the audio if the caption asks for drums or for none."""
 
     def __init__(self, seen: Sequence[Floats], beats: Sequence[bool]) -> None:
-        """Learn it.
+        """Train the network.
 
         Args:
-            seen: what `log_mel` makes of each piece.
-            beats: whether drums or percussion play in it. Pieces should be there with and without them, so that nothing
-                is learnt of who else plays.
+            seen: `log_mel` of each piece.
+            beats: whether drums or percussion play in it. Each piece should occur with and without them, so that the
+                network does not learn from the other instruments.
         """
         targets = torch.tensor(beats, dtype=torch.float32)
         with torch.random.fork_rng():
@@ -66,7 +66,7 @@ class DrumDetector:
         self._network.eval()
 
     def _fit(self, seen: list[Tensor], targets: Tensor) -> None:
-        # Each answer counts as much as the other, however many pieces have it.
+        # Both classes have the same total weight.
         share = targets.mean().clamp(0.01, 0.99)
         weights = torch.where(targets > 0, 0.5 / share, 0.5 / (1 - share))
         optimizer = torch.optim.AdamW(self._network.parameters(), lr=RATE, weight_decay=0.05)
@@ -90,6 +90,6 @@ class DrumDetector:
 
 
 def _stacked(seen: Sequence[Tensor]) -> Tensor:
-    """Of one length: silence after those that are shorter."""
+    """Stack spectrograms, padded with silence to the same length."""
     longest = max(each.shape[1] for each in seen)
     return torch.stack([pad(each, (0, longest - each.shape[1]), value=float(each.min())) for each in seen])

@@ -1,4 +1,4 @@
-"""Who plays: those who are named, and nobody who was refused or would be too many."""
+"""Measures the instruments: named ones must play, refused ones must not, and not too many others may join."""
 
 from collections.abc import Iterable
 
@@ -8,13 +8,13 @@ from training.evaluation.performance import Figures, Performance
 from training.music.ensemble import KIT_WORDS
 from worker.engine.sampler.instruments import Stream
 
-# Who makes a beat. A caption without drums wants none of them; timpani and vinyl crackle make no beat.
+# The instruments that make a beat, which "no drums" excludes. Timpani and vinyl crackle do not.
 BEATS = frozenset((*KIT_WORDS, "percussion", "congas"))
 CROWD = 99
 
 
 class InstrumentationMeasure:
-    """Knows how many instruments the generator's own pieces have, by how many their captions name."""
+    """Checks the instruments, given how many the generator's pieces have for the same number of named ones."""
 
     def __init__(self, own: Iterable[Performance]) -> None:
         counts: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Key and mode, from the notes alone."""
+"""Finds key and mode from the notes."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord, Quality, Score
 
 BATCH = 64
-# A note that is held counts no more than one of so many sixteenths.
+# Maximum weight of a note, in sixteenth notes.
 LONGEST = 8
-# Bars in which something begins, when a listener expects the tonic.
+# Lengths of phrases in bars; phrases often begin with the tonic.
 PHRASES = (1, 2, 4, 8)
-# Rows of evidence: all notes, the bass, the melody, roots of chords by quality, and what begins phrases and the piece.
+# Rows of evidence: all notes, bass, melody, chord roots by quality, beginnings of phrases, beginning of the piece.
 NOTES_AND_ROOTS = 3 + len(Quality)
 ROWS = NOTES_AND_ROOTS + 2 * len(PHRASES) + 2
 UNPITCHED = frozenset((*KIT_WORDS, *SETS))
@@ -29,7 +29,7 @@ Evidence = NDArray[np.float32]
 
 
 def evidence(score: Score, first: int = 0, last: int | None = None) -> Evidence:
-    """How much of each kind speaks for each pitch class, between two steps: [ROWS, 12], the sum of a row is 1 or 0."""
+    """Weights of the pitch classes by kind of evidence, between two steps: [ROWS, 12], normalised per row."""
     found = np.zeros((ROWS, 12), np.float32)
     opened: set[Stream] = set()
     for sound in sounding_notes(score):
@@ -55,7 +55,7 @@ def _count_notes(found: Evidence, sound: SoundingNote) -> None:
 
 
 def _count_openings(found: Evidence, sound: SoundingNote, bar_steps: int, *, is_first: bool) -> None:
-    """Roots of chords and notes of the bass that begin a bar, or every second, fourth or eighth; or the piece."""
+    """Count chord roots and bass notes at the beginnings of phrases and of the piece."""
     chordal = isinstance(sound.event, Chord)
     root = sound.event.root if isinstance(sound.event, Chord) else sound.event.pitch % 12
     bar, place = divmod(sound.step, bar_steps)
@@ -65,9 +65,10 @@ def _count_openings(found: Evidence, sound: SoundingNote, bar_steps: int, *, is_
 
 
 class KeyFinder:
-    """Compares evidence with a profile of major and one of minor, at each of twelve tonics (Krumhansl 1990, chapter 4).
+    """Scores the evidence as major and minor at each of twelve tonics (after Krumhansl 1990, chapter 4).
 
-    The profiles are fitted to the generator's own pieces, as Temperley (2007, chapter 4) fitted his to a corpus.
+    The network in place of key profiles is fitted to the generator's pieces, as Temperley (2007, chapter 4) fitted his
+    profiles to a corpus.
     """
 
     def __init__(self, own: Sequence[Performance], hidden: int = 128, epochs: int = 50) -> None:
@@ -96,14 +97,14 @@ class KeyFinder:
                 schedule.step()
 
     def _likelihoods(self, found: Tensor) -> Tensor:
-        """Of 12 major keys, then 12 minor ones: [pieces, 24]."""
+        """The logits of 12 major keys, then 12 minor ones: [pieces, 24]."""
         rotated = torch.stack([found.roll(-tonic, 2) for tonic in range(12)], 1)
         likelihoods: Tensor = self._network(rotated.flatten(2)).transpose(1, 2).flatten(1)
         return likelihoods
 
     @torch.no_grad()
     def find(self, found: Evidence) -> tuple[int, bool]:
-        """Tonic, and whether it is minor."""
+        """The tonic, and whether the key is minor."""
         minor, tonic = divmod(int(self._likelihoods(torch.from_numpy(found)[None]).argmax()), 12)
         return tonic, bool(minor)
 

@@ -1,4 +1,4 @@
-"""All measures that look at one piece, calibrated on the generator's pieces of the train split."""
+"""All measures of a single piece, calibrated on the generator's pieces of the train split."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,13 +18,13 @@ from training.evaluation.style_classifier import StyleMeasure
 from training.evaluation.tempo import tempo_figures
 from training.music import Piece, make_piece
 
-# Pieces that are read, and how many of them are also listened to.
+# Number of pieces whose notes calibrate measures, and how many of them are also rendered.
 READ, LISTENED = 12_000, 400
 SILENCE = np.zeros((2, 0), np.float32)
 
 
 class _Impression(NamedTuple):
-    """What is kept of a rendering, which itself is large: what `audible` and `log_mel` say; are there beats?"""
+    """The features of a rendering (`audible`, `log_mel`), and whether it has a beat. The audio itself is too large."""
 
     levels: NDArray[np.float64]
     seen: NDArray[np.float32]
@@ -32,7 +32,7 @@ class _Impression(NamedTuple):
 
 
 def _listen(piece: Piece, seconds: float) -> list[_Impression]:
-    """A piece; and if it has a beat, the same without it."""
+    """The features of a piece, and, if it has a beat, of the same piece without it."""
     performances = [play_own(piece, seconds)]
     if performances[0].heard & BEATS:
         performances.append(play_without_beats(piece, seconds))
@@ -40,19 +40,19 @@ def _listen(piece: Piece, seconds: float) -> list[_Impression]:
 
 
 class Measures:
-    """Learns what the generator's pieces are like; then measures others.
+    """All measures, calibrated on the generator's pieces.
 
     Attributes:
-        keys: finds keys.
+        keys: the key finder.
     """
 
     def __init__(self, seconds: float, read: int = READ, listened: int = LISTENED) -> None:
-        """Learn it.
+        """Calibrate the measures.
 
         Args:
-            seconds: how much of each piece is looked at, as much as will be measured.
-            read: pieces whose notes are.
-            listened: pieces whose sound is.
+            seconds: length of each piece; the same as in the measurement.
+            read: number of pieces whose notes are used.
+            listened: number of pieces whose audio is used.
         """
         pieces = [make_piece(seed) for seed in range(read)]
         own = [Performance(piece.spec, own_codes(piece, seconds), SILENCE) for piece in pieces]
@@ -70,5 +70,5 @@ class Measures:
         )
 
     def __call__(self, performance: Performance) -> Figures:
-        """Every row that the caption asks for."""
+        """The figures of all rows that apply to the caption."""
         return {name: figure for measure in self._measures for name, figure in measure(performance).items()}

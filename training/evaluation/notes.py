@@ -1,4 +1,4 @@
-"""The sounding notes of a score, as measures count them."""
+"""Lists the notes of a score with their durations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SoundingNote:
 
 
 def sounding_notes(score: Score) -> Iterator[SoundingNote]:
-    """All that has pitch."""
+    """All notes and chords of a score."""
     for stream, events in score.events.items():
         if stream in HIT_STREAMS:
             continue

@@ -1,4 +1,4 @@
-"""One caption, played: what every measure looks at."""
+"""A rendered caption, which all measures take."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +16,16 @@ from worker.engine.sampler.score import Header, Score
 
 Floats = NDArray[np.float32]
 Figures = dict[str, float]
-"""What a measure finds, by row of the table: 1 where the piece does as it should, 0 where not. A row is absent where
-the caption does not ask for it."""
+"""A measure's figures by row of the table, from 0 (missed) to 1 (met); only rows that apply to the caption."""
 
 
 @dataclass(frozen=True)
 class Performance:
-    """A piece as it was played.
+    """A rendered piece.
 
     Attributes:
-        spec: what its caption asks for.
-        codes: of the score, integers of shape [8, steps]; no step begins after the audio ends.
+        spec: what its caption states.
+        codes: the score, integers of shape [8, steps]; no step begins after the audio ends.
         audio: float32 of shape [2, samples], at 32 kHz.
     """
 
@@ -40,17 +39,17 @@ class Performance:
 
     @cached_property
     def heard(self) -> frozenset[str]:
-        """The instruments that sound, in the vocabulary's words."""
+        """The instruments that play, in the vocabulary's words."""
         return heard(self.score)
 
     @cached_property
     def bars(self) -> list[Codes]:
-        """The codes of each whole bar, the conductor's left out: [7, steps of the bar]."""
+        """The codes of each whole bar without the conductor's: [7, steps of the bar]."""
         return bars(self.codes)
 
 
 def counted_in(codes: Codes) -> int:
-    """How many steps take no time."""
+    """The number of steps in the count-in."""
     conductor = Conductor()
     for step, code in enumerate(codes[Stream.CONDUCTOR]):
         conductor.read(int(code))
@@ -60,7 +59,7 @@ def counted_in(codes: Codes) -> int:
 
 
 def headers(codes: Codes) -> list[tuple[Header, int]]:
-    """What holds at each step that takes time, and the step's place in its bar."""
+    """The header at each step after the count-in, and the step's place in its bar."""
     conductor, found = Conductor(), []
     for code in codes[Stream.CONDUCTOR]:
         conductor.read(int(code))
@@ -70,7 +69,7 @@ def headers(codes: Codes) -> list[tuple[Header, int]]:
 
 
 def bars(codes: Codes) -> list[Codes]:
-    """See `Performance.bars`; a last bar that was cut is left out."""
+    """See `Performance.bars`; a cut last bar is left out."""
     followed, music = headers(codes), codes[1:, counted_in(codes) :]
     starts = [step for step, (_, place) in enumerate(followed) if place == 0]
     ends = [*starts[1:], starts[-1] + followed[starts[-1]][0].steps] if starts else []
@@ -78,7 +77,7 @@ def bars(codes: Codes) -> list[Codes]:
 
 
 def steps_within(codes: Codes, samples: int) -> int:
-    """How many steps begin before so many samples have passed."""
+    """The number of steps that begin within the first `samples`."""
     clock = Clock()
     for step, (header, _) in enumerate(headers(codes), counted_in(codes)):
         begin, _ = clock.advance(header)
@@ -88,7 +87,7 @@ def steps_within(codes: Codes, samples: int) -> int:
 
 
 def samples_of(codes: Codes) -> int:
-    """How long all steps are, in samples."""
+    """The length of all steps in samples."""
     clock = Clock()
     for header, _ in headers(codes):
         clock.advance(header)

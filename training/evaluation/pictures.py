@@ -1,4 +1,4 @@
-"""Pictures for the documentation: spectrograms, and the losses of a run."""
+"""Draws the documentation's images: spectrograms, and the losses of a run."""
 
 import csv
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ LOWEST, HIGHEST = 40.0, 15_000.0
 # Decibels from black to white.
 RANGE = 70.0
 WHITE, INK, GRID = (255, 255, 255), (60, 60, 60), (225, 225, 225)
-# Okabe and Ito's colours, which everybody can tell apart; grey instead of yellow.
+# Okabe and Ito's colour-blind safe palette, with grey instead of yellow.
 COLOURS = (
     (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (150, 150, 150),
     (0, 114, 178), (213, 94, 0), (204, 121, 167),
@@ -27,12 +27,12 @@ FONT = ImageFont.load_default(13)
 
 
 def draw_spectrogram(audio: Floats, title: str, file: Path) -> None:
-    """Write a grey PNG: time to the right, frequency upwards in octaves.
+    """Write a greyscale PNG: time to the right, frequency upwards on a logarithmic scale.
 
     Args:
         audio: float32 of shape [channels, samples], at 32 kHz.
-        title: one line above it.
-        file: what to write.
+        title: one line above the image.
+        file: the path to write.
     """
     levels = _levels(audio)
     grey = np.clip(1 - (levels.max() - levels) / RANGE, 0, 1)
@@ -53,7 +53,7 @@ def draw_spectrogram(audio: Floats, title: str, file: Path) -> None:
 
 
 def _levels(audio: Floats) -> NDArray[np.float64]:
-    """Decibels of each pixel, [HEIGHT, WIDTH], the highest frequency first."""
+    """The level of each pixel in decibels, [HEIGHT, WIDTH], the highest frequency first."""
     mono = np.pad(audio.mean(0), WINDOW // 2)
     starts = np.linspace(0, len(mono) - WINDOW, WIDTH).astype(int)
     frames = np.stack([mono[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW)
@@ -64,14 +64,14 @@ def _levels(audio: Floats) -> NDArray[np.float64]:
 
 
 def read_losses(file: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Steps, and the held-out loss of each codebook at each: [reports], [reports, 8]."""
+    """The steps, and the held-out loss of each codebook: [reports], [reports, 8]."""
     with file.open(newline="") as lines:
         table = np.array([[float(cell) for cell in row] for row in csv.reader(lines)])
     return table[:, 0], table[:, 3:]
 
 
 def draw_losses(steps: Sequence[float] | NDArray[np.float64], losses: NDArray[np.float64], file: Path) -> None:
-    """Write a PNG of the losses by step, in nats a code, a line for each codebook."""
+    """Write a PNG of the losses by step, in nats per code, with a line for each codebook."""
     page = Image.new("RGB", (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), WHITE)
     draw = ImageDraw.Draw(page)
     last, highest = max(float(np.max(steps)), 1.0), max(float(np.ceil(losses.max())), 1.0)

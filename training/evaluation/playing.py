@@ -1,4 +1,4 @@
-"""Plays captions: by a model in the decode engine, or as the generator of the training data wrote them."""
+"""Renders captions with a model in the decode engine, or the generator's own pieces with the sampler."""
 
 import threading
 import time
@@ -27,14 +27,14 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
 from worker.engine.sampler.codes import Codes, decode, encode
 
-# Starting processes takes as long as playing so many pieces.
+# With fewer pieces, starting processes takes longer than rendering.
 WORTH_PROCESSES = 24
 
 T = TypeVar("T")
 
 
 class PlayedScores:
-    """Remembers what a codec was asked to play last, by the thread that asked."""
+    """Wraps a codec and keeps the last stream that each thread opened."""
 
     def __init__(self, codec: SamplerCodec) -> None:
         self._own = threading.local()
@@ -48,14 +48,14 @@ class PlayedScores:
 
     @property
     def codes(self) -> Codes:
-        """The score of the piece that this thread began last, as far as it was played: [8, steps]."""
+        """The codes pushed to this thread's last stream: [8, steps]."""
         stream: SamplerStream = self._own.stream
         return stream.score()
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast one piece came: seconds until the first chunk, and until the last, of so many seconds of audio."""
+    """Seconds until a piece's first chunk and until its last, and its length in seconds."""
 
     first: float
     whole: float
@@ -63,10 +63,10 @@ class Pace:
 
 
 class CheckpointPlayer:
-    """The decode engine with a checkpoint in it."""
+    """The decode engine with a checkpoint."""
 
     def __init__(self, model: Path, slots: int, longest: float, sampling: Mapping[str, float]) -> None:
-        """Load it. What `sampling` does not say of a `Recipe` is the service's default."""
+        """Load the checkpoint. `sampling` overrides the service's default sampling parameters."""
         settings = EngineSettings(
             engine="batching", model=str(model), device="auto", max_slots=slots, max_duration=longest
         )
@@ -77,7 +77,7 @@ class CheckpointPlayer:
         self._sampling = sampling
 
     def play(self, pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:
-        """The captions of some pieces, as many at once as the engine has slots. The seed of each is its number."""
+        """Play the captions of pieces, as many at once as the engine has slots. A piece's seed is its index."""
         with ThreadPoolExecutor(self._engine.slots) as pool:
             yield from pool.map(partial(self._perform, seconds=seconds), pieces, count())
 
@@ -92,7 +92,7 @@ class CheckpointPlayer:
         return self._engine.generate(recipe, lambda done, total: None)
 
     def time(self, caption: str, seconds: float) -> Pace:
-        """One piece alone."""
+        """Time one piece alone."""
         began = time.perf_counter()
         chunks = self._chunks(caption, seconds, seed=0)
         next(chunks)
@@ -106,18 +106,18 @@ class CheckpointPlayer:
 
 
 def own_codes(piece: Piece, seconds: float) -> Codes:
-    """A piece of the generator's, as long as it has music, as the model learns it: without its ending."""
+    """The codes of a generator's piece without its ending, as in the training data, cut to a length."""
     codes = learnt_codes(piece.score)
     return codes[:, : steps_within(codes, round(seconds * SAMPLE_RATE))]
 
 
 def play_own(piece: Piece, seconds: float) -> Performance:
-    """The same with its sound, faded out where it stops."""
+    """Render a generator's piece, with a fade-out."""
     return _play(piece, own_codes(piece, seconds), seconds)
 
 
 def play_without_beats(piece: Piece, seconds: float) -> Performance:
-    """The same, but whoever makes a beat is silent."""
+    """Render a generator's piece without the streams that make a beat."""
     score = decode(own_codes(piece, seconds))
     events = {
         stream: row for stream, row in score.events.items() if not heard(replace(score, events={stream: row})) & BEATS
@@ -132,7 +132,7 @@ def _play(piece: Piece, codes: Codes, seconds: float) -> Performance:
 
 
 def on_all_cores(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Iterator[T]:
-    """What is made of each piece, by as many processes as there are cores if there are many pieces."""
+    """Map `work` over the pieces, in a process per core if there are many."""
     if len(pieces) < WORTH_PROCESSES:
         yield from map(work, pieces)
         return
@@ -142,5 +142,5 @@ def on_all_cores(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Iterato
 
 @cache
 def _sampler() -> SamplerCodec:
-    """This process's, with the bank of samples in it."""
+    """This process's sampler, with its bank."""
     return SamplerCodec()

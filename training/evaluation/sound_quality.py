@@ -1,4 +1,4 @@
-"""The sound: full scale, loudness and spectrum."""
+"""Measures the audio: clipping, loudness and spectrum."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,19 @@ from training.evaluation.performance import Figures, Floats, Performance
 from worker.engine.sampler.clock import SAMPLE_RATE
 
 WINDOW, HOP = 2048, 512
-# Hertz between octave bands; the lowest holds all below.
+# Edges of the octave bands in hertz; the lowest band includes all below.
 EDGES = (0, 88, 177, 354, 707, 1414, 2828, 5657, 11314, SAMPLE_RATE / 2 + 1)
 LOUDNESS, LOUDNESS_WITHIN = -14.0, 2.0
 FULL_SCALE = 1.0
-# Decibels by which a band may lie beyond the generator's own.
+# Tolerance in decibels beyond the range of the generator's pieces.
 WIDER = 3.0
-# A band that is softer is not heard beside the others, however soft it is.
+# Levels below this are inaudible and count as equal.
 INAUDIBLE = -60.0
 FLOOR = 1e-10
 
 
 def band_levels(audio: Floats) -> NDArray[np.float64]:
-    """Decibels of each octave band in each frame of 16 ms: [frames, 9], of audio [channels, samples]."""
+    """The level of each octave band per frame of 16 ms in decibels: [frames, 9], from audio [channels, samples]."""
     frames = np.lib.stride_tricks.sliding_window_view(audio.mean(0), WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))) ** 2
     bins = np.searchsorted(np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE), EDGES)
@@ -31,20 +31,20 @@ def band_levels(audio: Floats) -> NDArray[np.float64]:
 
 
 def spectrum(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each band's mean power, in decibels."""
+    """The mean power of each band, in decibels."""
     return np.asarray(10 * np.log10(np.mean(10 ** (levels / 10), axis=0)))
 
 
 def integrated_loudness(audio: Floats) -> float:
-    """Gated, in LUFS (ITU-R BS.1770-4)."""
+    """The gated loudness in LUFS (ITU-R BS.1770-4)."""
     return float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(audio.T.astype(np.float64)))
 
 
 class SoundMeasure:
-    """Knows the range of the generator's own renderings."""
+    """Checks the audio against the loudness target and the spectra of the generator's pieces."""
 
     def __init__(self, own: Sequence[NDArray[np.float64]]) -> None:
-        """Learn it of what `audible` says of each."""
+        """Take the range of spectra; `own` holds `audible` of each piece."""
         low, high = np.percentile(own, (1, 99), axis=0)
         self._low, self._high = low - WIDER, high + WIDER
 
@@ -60,5 +60,5 @@ class SoundMeasure:
 
 
 def audible(audio: Floats) -> NDArray[np.float64]:
-    """The level of each octave band, in decibels, as far as it can be heard."""
+    """The level of each octave band in decibels, at least `INAUDIBLE`."""
     return np.maximum(spectrum(band_levels(audio)), INAUDIBLE)

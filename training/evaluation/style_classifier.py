@@ -1,4 +1,4 @@
-"""Genre and mood, as a classifier hears them that knows the generator's own pieces."""
+"""Recognises genre and mood with a classifier that is trained on the generator's pieces."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -21,7 +21,7 @@ _PITCHED = [stream for stream in list(Stream)[1:] if stream not in HIT_STREAMS]
 
 
 def features(score: Score) -> Features:
-    """What a genre or a mood shows in: who plays, tempo, rhythm of each stream and piece, harmony, touch."""
+    """The classifier's features: instruments, tempo, rhythm of each stream and kit piece, harmony and dynamics."""
     header = score.header
     rhythm, players, touch = _rhythms(score), _players(score), _touch(score)
     harmony = np.roll(evidence(score)[:NOTES_AND_ROOTS], -header.key, axis=1)
@@ -33,7 +33,7 @@ def features(score: Score) -> Features:
 
 
 def _rhythms(score: Score) -> NDArray[np.float64]:
-    """How often something begins at each sixteenth of a bar: by pitched stream, and by piece of a kit."""
+    """The frequency of onsets at each sixteenth of a bar, by pitched stream and by kit piece."""
     rows = {stream: place for place, stream in enumerate(_PITCHED)}
     starts = accumulate((len(PIECES[stream]) for stream in HIT_STREAMS), initial=len(_PITCHED))
     first = dict(zip(HIT_STREAMS, starts, strict=False))
@@ -50,7 +50,7 @@ def _rhythms(score: Score) -> NDArray[np.float64]:
 
 
 def _players(score: Score) -> NDArray[np.float64]:
-    """Each instrument's share of its stream's events."""
+    """Each instrument's or kit's share of its stream's events."""
     found = []
     for stream in list(Stream)[1:]:
         names = KITS.get(stream) or INSTRUMENTS[stream]
@@ -64,7 +64,7 @@ def _events(score: Score, stream: Stream) -> Sequence[object]:
 
 
 def _touch(score: Score) -> NDArray[np.float64]:
-    """How loud, how high and how long notes are in each stream; and which qualities chords have."""
+    """Mean velocity, pitch and duration in each stream, and the shares of chord qualities."""
     found = []
     for stream in list(Stream)[1:]:
         loud = [getattr(event, "velocity", getattr(event, "accent", 0)) for event in _events(score, stream)]
@@ -81,7 +81,7 @@ def _touch(score: Score) -> NDArray[np.float64]:
 
 
 class Classifier:
-    """Logistic regression, with one hidden layer."""
+    """A multilayer perceptron with one hidden layer."""
 
     def __init__(self, found: Sequence[Features], labels: Sequence[str], hidden: int = 96, epochs: int = 60) -> None:
         inputs = torch.from_numpy(np.stack(found))
@@ -110,13 +110,13 @@ class Classifier:
 
     @torch.no_grad()
     def rank(self, found: Features) -> list[str]:
-        """All labels, the likeliest first."""
+        """All labels, the most likely first."""
         order = self._network(self._normal(torch.from_numpy(found)[None]))[0].argsort(descending=True)
         return [self._labels[int(place)] for place in order]
 
 
 class StyleMeasure:
-    """Whether genre and mood are recognised that were asked for."""
+    """Whether the classifier recognises the requested genre and mood."""
 
     def __init__(self, own: Sequence[Performance]) -> None:
         self._classifiers = {}

@@ -1,4 +1,4 @@
-"""The table: a row for each thing that a caption can ask for or a listener expects."""
+"""The evaluation table: a row for each property that a caption can state or a listener expects."""
 
 import math
 from collections import defaultdict
@@ -11,13 +11,14 @@ from training.evaluation.performance import Figures
 
 @dataclass(frozen=True)
 class Row:
-    """What is wanted of a figure.
+    """A row's target.
 
     Attributes:
-        name: of the figure.
-        target: the least (or, with `at_most`, the most) that is good; None if the row is there to be known.
-        relative: whether it is meant as a share of the ceiling.
-        unit: what it is given in; "" is a share of the cases.
+        name: the figure's name.
+        target: the minimum (with `at_most`, the maximum); None for rows without a target.
+        relative: whether the target is a share of the ceiling.
+        at_most: whether the target is a maximum.
+        unit: the figure's unit; "" is a share of the cases.
     """
 
     name: str
@@ -63,7 +64,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row as it came out: the mean figure over `n` cases, and what the generator's own pieces reach."""
+    """A row's result: the mean figure over `n` cases, and that of the generator's own pieces (`ceiling`)."""
 
     name: str
     n: int
@@ -74,7 +75,7 @@ class RowResult:
 
 
 class Tally:
-    """Figures of many pieces, by row."""
+    """Collects the figures of many pieces by row."""
 
     def __init__(self, found: Iterable[Figures] = ()) -> None:
         self._values: dict[str, list[float]] = defaultdict(list)
@@ -93,7 +94,7 @@ class Tally:
 
 
 def results(found: Tally, own: Tally) -> list[RowResult]:
-    """Every row that anything was found for."""
+    """The results of all rows with figures."""
     return [
         _result(row, found.n(row.name), found.mean(row.name), own.mean(row.name)) for row in ROWS if found.n(row.name)
     ]
@@ -109,7 +110,7 @@ def _result(row: Row, n: int, figure: float | None, ceiling: float | None) -> Ro
 
 
 def print_table(found: Sequence[RowResult]) -> None:
-    """For people."""
+    """Print the results as a table."""
     rows = {row.name: row for row in ROWS}
     print(f"{'':<29} {'n':>4} {'figure':>8} {'ceiling':>8} {'target':>12}")
     for result in found:
@@ -134,7 +135,7 @@ def _wanted(row: Row) -> str:
 
 
 def as_json(found: Sequence[RowResult]) -> list[dict[str, object]]:
-    """For programs; numbers that are none are null."""
+    """The results as JSON objects; NaN becomes null."""
     return [
         {
             name: None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Tempo: what the conductor declares, and, independently of it, what the onsets in the audio repeat at."""
+"""Measures the tempo: the one that the conductor declares, and the one of the onsets in the audio."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,14 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 
 WITHIN = 0.01
 WINDOW, HOP = 1024, 256
-# Candidates for the comb, one octave of them: quarter notes a minute, 0.1% apart.
+# The comb's candidate tempos in BPM: one octave, 0.1% apart.
 CANDIDATES = 80 * 2 ** np.arange(0, 1, np.log2(1.001))
-# What a beat is divided and multiplied by, in notes a beat; a bar of three or four beats has its own.
+# The comb's teeth, in notes per beat.
 TEETH = (0.5, 1.0, 2.0, 4.0)
 
 
 def tempo_figures(performance: Performance) -> Figures:
-    """Both tempos against the one that is asked for, within 1%."""
+    """Whether both tempos match the requested one within 1%."""
     if not asks_tempo(performance.spec):
         return {}
     asked = float(performance.spec.bpm or 0)
@@ -34,13 +34,13 @@ def _octaves_apart(first: float, second: float) -> bool:
 
 
 def onset_strength(audio: Floats) -> NDArray[np.float64]:
-    """Spectral flux (Dixon 2006, section 2.1): by how much each bin's logarithm grows, summed over bins.
+    """Spectral flux (Dixon 2006, section 2.1): the increase of each bin's log magnitude, summed over bins.
 
     Args:
         audio: float32 of shape [channels, samples].
 
     Returns:
-        One value for each 8 ms, with its mean over a second taken off.
+        One value for each 8 ms, minus its mean over a second.
     """
     mono = audio.mean(0)
     frames = np.lib.stride_tricks.sliding_window_view(mono, WINDOW)[::HOP] * np.hanning(WINDOW).astype(np.float32)
@@ -51,10 +51,10 @@ def onset_strength(audio: Floats) -> NDArray[np.float64]:
 
 
 def comb_tempo(audio: Floats) -> float:
-    """The tempo at which onsets recur, in an octave of 80 to 160 a minute.
+    """The tempo of the onsets, in the octave of 80 to 160 BPM.
 
-    Onsets on a grid add up in the Fourier transform of their strength at the grid's frequency and its multiples; the
-    tempo whose teeth catch most is the piece's.
+    Onsets on a grid add up in the Fourier transform of their strength at the grid's frequency and its multiples. The
+    result is the tempo whose comb has the largest sum.
     """
     strength = onset_strength(audio)
     times = np.arange(len(strength)) * HOP / SAMPLE_RATE
