@@ -1,1 +1,1 @@
-"""Measurements of the running system. Each module is a script: `uv run python -m bench.gateway`."""
+"""Benchmarks. Most modules are scripts: `uv run python -m bench.gateway`."""

@@ -1,15 +1,15 @@
-"""Kinds of command line arguments."""
+"""Types of command-line arguments."""
 
 import argparse
 
 
 def positive_int(text: str) -> int:
-    """A number of things of which there is at least one."""
+    """Parse an integer above 0."""
     return int(_positive(text, int(text)))
 
 
 def positive_float(text: str) -> float:
-    """An amount that is more than nothing."""
+    """Parse a number above 0."""
     return _positive(text, float(text))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the true sizes with random weights: how fast a model is does not depend on what it has learnt.
+"""Writes checkpoints of MusicGen's real sizes with random weights, which are as fast as trained ones.
 
 `uv run python -m bench.checkpoints small FOLDER` writes one, in audiocraft's format.
 """
@@ -17,7 +17,7 @@ from worker.engine.loading.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
 
 CODEBOOKS, CARD = 4, 2048
 SEED = 20240102
-# Weights so large that the likeliest code is mostly far ahead of the next one, as in a trained model.
+# Scale of the weights that gives peaked distributions, as in a trained model.
 GAIN = 2.0
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_checkpoint(folder: Path, size: Size) -> None:
-    """A checkpoint of this size, in half precision as Meta's are; its text encoder is that of `bench.tiny`.
+    """Write a checkpoint of this size in float16, as Meta's are, with the text encoder of `bench.tiny`.
 
     Raises:
         OSError: if it cannot be written.
@@ -66,7 +66,7 @@ def _write_language_model(file: Path, size: Size) -> None:
 
 
 def _weights(size: Size, text_dim: int) -> Iterator[tuple[str, Tensor]]:
-    """What audiocraft's `LMModel` of this size has, by its names."""
+    """The weights of audiocraft's `LMModel` of this size, by name."""
     output, dim = "condition_provider.conditioners.description.output_proj", size.dim
     yield f"{output}.weight", _random(dim, text_dim)
     yield f"{output}.bias", torch.zeros(dim)
@@ -98,8 +98,8 @@ def _random(outputs: int, inputs: int) -> Tensor:
 
 
 def _write_codec(file: Path) -> None:
-    """EnCodec for 32 kHz with four codebooks, both halves of it."""
-    from audiocraft.models import builders  # takes seconds to import, and only this needs it
+    """Write EnCodec for 32 kHz with four codebooks, encoder and decoder."""
+    from audiocraft.models import builders  # takes seconds to import
 
     configuration, _ = _read(file)
     configuration.seanet.update(ENCODEC)

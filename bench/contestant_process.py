@@ -1,6 +1,6 @@
-"""A process for each contestant: idle threads of one would slow the others down.
+"""Runs each contestant in its own process, since idle threads of one would slow the others down.
 
-libgomp's threads wait actively for each other only while the process has no more of them than the machine has cores.
+libgomp's threads spin while waiting only as long as the process has no more threads than the machine has cores.
 """
 
 import os
@@ -20,26 +20,26 @@ _contestants: list[Contestant] = []
 
 
 class ContestantError(Exception):
-    """There is no such contestant here. The text says why, and what to do."""
+    """A contestant cannot run here. The text says why, and what to do."""
 
 
 class ContestantProcess:
-    """One contestant in its process, which waits without working between the calls.
+    """One contestant in its process, which is idle between calls.
 
     Raises:
-        ContestantError: with the reason, if it cannot be made.
+        ContestantError: with the reason, if the contestant cannot be made.
     """
 
     def __init__(
         self, make: Callable[..., Contestant], *arguments: object, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Have `make` called with `arguments` in a process that has `environment` beside the present one."""
+        """Call `make` with `arguments` in a new process whose environment also has `environment`."""
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
-            # The pool starts its process with the first call.
+            # The pool starts its process at the first call.
             with patch.dict(os.environ, {**(environment or {}), **os.environ}):
-                seated = self._pool.submit(_sit_down, make, arguments)
-            seated.result()
+                made = self._pool.submit(_make, make, arguments)
+            made.result()
         except ContestantError:
             self.close()
             raise
@@ -50,7 +50,7 @@ class ContestantProcess:
         return timing
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """What a function, which is there in the other process too, returns when it is given the contestant."""
+        """Call a module-level function with the contestant and `arguments` in its process; returns the result."""
         return self._pool.submit(_call, function, arguments).result()
 
     def close(self) -> None:
@@ -58,8 +58,8 @@ class ContestantProcess:
         self._pool.shutdown()
 
 
-def _sit_down(make: Callable[..., Contestant], arguments: Sequence[object]) -> None:
-    """Its own errors have two arguments: they would not get through the pipe."""
+def _make(make: Callable[..., Contestant], arguments: Sequence[object]) -> None:
+    """Make the contestant. Converts errors with two arguments, which cannot be unpickled by the parent."""
     try:
         _contestants.append(make(*arguments))
     except ModelUnavailableError as error:

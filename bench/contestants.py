@@ -1,4 +1,4 @@
-"""What is measured side by side: our engine, audiocraft's `MusicGen` and transformers' MusicGen."""
+"""The contestants of the comparison: the decode engine, audiocraft's `MusicGen` and transformers' MusicGen."""
 
 import math
 import os
@@ -18,21 +18,21 @@ from worker.engine.interface import EngineSettings, Tuning
 
 TOP_K = 250
 GUIDANCE = 3.0
-# Threads that audiocraft and transformers get; our engine chooses itself.
+# Number of threads of audiocraft and transformers; the decode engine chooses its own.
 CORES = os.cpu_count() or 1
-# Tokens of a text, where text is only made up.
+# Number of tokens of a made-up text.
 TEXT = 12
 
 
 class Timing(NamedTuple):
-    """How long it took to make some pieces at once.
+    """The timing of some pieces made at once.
 
     Attributes:
         wall: seconds from the first call until all audio is on the host.
-        decoding: seconds of that in which tokens became audio.
-        first_chunk: seconds until every piece had some audio.
-        steps: of the language model, for one piece.
-        turn: seconds from one step of the full batch to the next, the median; 0 if that is not known.
+        decoding: seconds of `wall` spent decoding tokens to audio.
+        first_chunk: seconds until every piece had its first chunk.
+        steps: steps of the language model for one piece.
+        turn: median seconds between steps of the full batch; 0 if unknown.
     """
 
     wall: float
@@ -43,12 +43,12 @@ class Timing(NamedTuple):
 
     @property
     def step(self) -> float:
-        """Seconds for each step of all that is not decoding: text, language model, sampling, and what is around."""
+        """Seconds per step without decoding: text encoder, language model, sampling and overhead."""
         return (self.wall - self.decoding) / self.steps
 
 
 class Facts(NamedTuple):
-    """What our engine chose. `threads` is how many a step is spread over."""
+    """The decode engine's choices. `threads` is the number of threads per step."""
 
     name: str
     slots: int
@@ -56,15 +56,15 @@ class Facts(NamedTuple):
 
 
 class Contestant(Protocol):
-    """Who is measured."""
+    """An implementation to measure."""
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
-        """Make them all at once, each so long."""
+        """Make a piece of this length for each prompt, all at once."""
         ...
 
 
 class Batching:
-    """Our engine as a worker has it; each piece is asked for by a thread of its own."""
+    """The decode engine as a worker loads it; each piece is requested by a separate thread."""
 
     def __init__(self, reference: str, device: str, seconds: float, slots: int, tuning: Tuning) -> None:
         self.watch = Stopwatch(device)
@@ -75,7 +75,7 @@ class Batching:
         self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_runner)
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
-        """Make them all at once, each so long."""
+        """See `Contestant.run`."""
         self.watch.reset()
         synchronize(self.watch.device)
         started = time.perf_counter()
@@ -87,11 +87,11 @@ class Batching:
         return Timing(wall, self.watch.decoding, first, pieces[0][1], median(turns) if turns else 0.0)
 
     def facts(self) -> Facts:
-        """What it chose; the threads are known after a run."""
+        """The engine's choices; `threads` is known after a run."""
         return Facts(self._engine.info.engine, self._engine.slots, self.watch.threads)
 
     def make(self, prompt: str, seconds: float) -> tuple[float, int]:
-        """Make one; returns when its first chunk came, on the clock of `time.perf_counter`, and its steps."""
+        """Make one piece; returns the time of its first chunk (`time.perf_counter`) and its number of steps."""
         recipe = Recipe(model="bench", prompt=prompt, duration=seconds, top_k=TOP_K, cfg_coef=GUIDANCE)
         first, steps = math.inf, 0
 
@@ -105,7 +105,7 @@ class Batching:
 
 
 class Audiocraft:
-    """audiocraft's `MusicGen.generate`, in the precision that it chooses itself."""
+    """audiocraft's `MusicGen.generate`, in its default precision."""
 
     def __init__(self, reference: str, device: str) -> None:
         torch.set_num_threads(CORES)
@@ -118,7 +118,7 @@ class Audiocraft:
         self._steps = 0
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
-        """Make them all at once, as one static batch."""
+        """See `Contestant.run`; the pieces are one static batch."""
         set_pieces(self._model, seconds, top_k=TOP_K, cfg_coef=GUIDANCE)
         self._decoding, self._steps = 0.0, 0
         return _time(
@@ -137,7 +137,7 @@ class Audiocraft:
 
 
 class Transformers:
-    """transformers' `MusicgenForConditionalGeneration` of the same size, with weights of its own."""
+    """transformers' `MusicgenForConditionalGeneration` of the same size, with random weights."""
 
     def __init__(self, config: LanguageModelConfig, device: str) -> None:
         tell("Importing transformers' MusicGen")
@@ -152,7 +152,7 @@ class Transformers:
         self._steps = 0
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
-        """As many pieces at once; what the texts say plays no part."""
+        """See `Contestant.run`; only the number of prompts matters."""
         frames = math.ceil(seconds * self._model.config.audio_encoder.frame_rate - 1e-6)
         self._decoding, self._steps = 0.0, 0
         text = torch.ones(len(prompts), TEXT, dtype=torch.int64, device=self._device)
@@ -206,7 +206,7 @@ def _time(device: str, work: Callable[[], Any], parts: Callable[[], tuple[float,
 
 
 def _timed(device: str, work: Callable[[], Any]) -> tuple[Any, float]:
-    """What `work` returns, and its seconds."""
+    """The result of `work`, and its duration in seconds."""
     synchronize(device)
     started = time.perf_counter()
     result = work()

@@ -1,22 +1,22 @@
-"""How fast our engine decodes beside audiocraft and transformers, in turns.
+"""Compares the speed of the decode engine with audiocraft and transformers.
 
 `uv run python -m bench.decode --model small --batch 1 --seconds 4 --device cpu [--compare audiocraft,transformers]`
 
-Weights are random and of the true size, unless --checkpoint names real ones. Everybody has a process of its own,
-runs a second to warm up, then --repetitions times while the others wait; figures are medians. What they are:
+Weights are random and of the real size, unless --checkpoint is given. Each contestant has its own process, runs a
+second to warm up, then --repetitions times while the others are idle. Figures are medians:
 
-stock_ms_per_step, engine_ms_per_step, transformers_ms_per_step: wall time of everything but decoding to audio, by
-    steps of one piece. Stock audiocraft and transformers make one piece; our engine makes --batch pieces at once.
-ratio, ratio_transformers: time of the other for --batch pieces, one after another (--batch times that of one), by the
-    time of our engine for the same pieces, audio included. stock_batch_ms_per_step and ratio_stock_batch are
-    audiocraft with all pieces in one static batch, which all have to begin and end together.
-realtime_factor: seconds of a piece by the wall time until all pieces are audio on the host; aggregate_realtime: the
-    same for the seconds of all pieces.
+stock_ms_per_step, engine_ms_per_step, transformers_ms_per_step: wall time without decoding to audio, divided by the
+    steps of one piece. Stock audiocraft and transformers make one piece, the decode engine --batch pieces at once.
+ratio, ratio_transformers: the other's time for --batch pieces in sequence (--batch times that of one), divided by the
+    decode engine's time for the same pieces, audio included. stock_batch_ms_per_step and ratio_stock_batch: audiocraft
+    with all pieces in one static batch, in which all pieces begin and end together.
+realtime_factor: length of a piece divided by the wall time until all audio is on the host; aggregate_realtime: the same
+    for the total length of all pieces.
 first_chunk_s: seconds until every piece has its first chunk of audio.
-language_model_ms_per_step: from one step of our full batch to the next, the median. It holds no admission, no codec.
-codec_ms_per_audio_s: decoding a second of one piece to audio; stock_codec_ms_per_audio_s: the same by audiocraft.
-join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the
-    longest time from one step to the next around that.
+language_model_ms_per_step: median time between steps of the decode engine's full batch, without admission and codec.
+codec_ms_per_audio_s: time to decode a second of one piece to audio; stock_codec_ms_per_audio_s: audiocraft's.
+join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the longest
+    time between steps around the join.
 """
 
 import argparse
@@ -50,9 +50,9 @@ WARM_UP = 1.0
 OTHERS = ("audiocraft", "transformers")
 ENGINE, STOCK, STOCK_BATCH, TRANSFORMERS = "engine", "audiocraft", "audiocraft, static batch", "transformers"
 
-# By contestant, one for each repetition.
+# By contestant, one per repetition.
 Timings = dict[str, list[Timing]]
-# Makes pieces of so many seconds.
+# Makes pieces of the given length in seconds.
 Run = Callable[[float], Timing]
 
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -> None:
-    """Load everybody, let them run in turns, and report."""
+    """Load all contestants, let them run in turns, and report."""
     needed = options.batch + options.join
     tuning = Tuning(precision=options.precision, graphs=options.graphs)
     engine = ContestantProcess(
@@ -80,7 +80,7 @@ def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -
     processes.callback(engine.close)
     slots = engine.call(Batching.facts).slots
     if slots < needed:
-        raise ContestantError(f"Memory is enough for {slots} requests at once only: ask for a smaller --batch.")
+        raise ContestantError(f"Memory is enough for only {slots} requests at once: choose a smaller --batch.")
     runs = _contestants(options, reference, engine, processes)
     load = psutil.getloadavg()[0]
     timings = take_turns(runs, options.repetitions, options.seconds)
@@ -106,7 +106,7 @@ def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -
 
 
 def take_turns(runs: dict[str, Run], repetitions: int, seconds: float) -> Timings:
-    """Warm everybody up, then let one after another run, in the other direction every second time."""
+    """Warm all contestants up, then run them in turns, in reverse order every second time."""
     for name, run in runs.items():
         tell(f"Warming up: {name}")
         run(min(WARM_UP, seconds))
@@ -119,7 +119,7 @@ def take_turns(runs: dict[str, Run], repetitions: int, seconds: float) -> Timing
 
 
 def summarize(timings: Timings, batch: int, seconds: float) -> dict[str, float | None]:
-    """The figures of the JSON that come from the timings."""
+    """The figures of the JSON line that depend on the timings."""
     walls = [each.wall for each in timings[ENGINE]]
     return {
         "stock_ms_per_step": _median_ms(timings, STOCK, lambda each: each.step),
@@ -143,7 +143,7 @@ def _median_ms(timings: Timings, name: str, value: Callable[[Timing], float]) ->
 
 
 def _ratio(timings: Timings, name: str, times: int) -> float | None:
-    """The median over the repetitions: what ran at about the same time is compared."""
+    """The median ratio over the repetitions, which pairs runs of about the same time."""
     if name not in timings:
         return None
     pairs = zip(timings[name], timings[ENGINE], strict=True)
@@ -186,20 +186,20 @@ _numbers = count()
 
 
 def _prompts(number: int) -> list[str]:
-    """New ones each time: our engine keeps the vectors of texts that it knows."""
+    """New prompts each time, since the decode engine caches text embeddings."""
     return [f"upbeat electronic music with synthesizer at {next(_numbers)} BPM" for _ in range(number)]
 
 
 @contextmanager
 def _checkpoint(options: argparse.Namespace) -> Iterator[str]:
-    """The folder to load from."""
+    """The checkpoint's folder."""
     if options.checkpoint:
         yield find_checkpoint(str(options.checkpoint.resolve()))
     elif options.model == STARTER:
         yield find_checkpoint(STARTER)
     else:
         with TemporaryDirectory() as folder:
-            tell(f"Making random weights of the size of {options.model}")
+            tell(f"Writing random weights of the size of {options.model}")
             write_checkpoint(Path(folder), SIZES[options.model])
             yield folder
 
@@ -209,15 +209,15 @@ def _device_name(device: str) -> str:
 
 
 def _others(names: str) -> list[str]:
-    """What --compare names."""
+    """Parse --compare."""
     others = [name for name in names.split(",") if name not in ("", "none")]
     if set(others) - set(OTHERS):
-        raise argparse.ArgumentTypeError(f"it may be none or any of {', '.join(OTHERS)}, with commas in between")
+        raise argparse.ArgumentTypeError(f"choose none, or any of {', '.join(OTHERS)}, separated by commas")
     return others
 
 
 def _choices(switch: str) -> tuple[str, ...]:
-    """What a switch of `Tuning` may be."""
+    """The choices of a switch of `Tuning`."""
     return get_args(get_type_hints(Tuning)[switch])
 
 

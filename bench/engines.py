@@ -1,4 +1,4 @@
-"""The engines side by side: ours with its parts exchanged for ones that look on, and audiocraft's own model."""
+"""Loads the engines: the decode engine with instrumented parts, and audiocraft's own model."""
 
 import math
 import sys
@@ -16,7 +16,7 @@ from worker.engine.codec_interface import Codec
 from worker.engine.interface import EngineSettings, Tuning
 from worker.engine.loading.codecs import load_codec
 
-# Takes what the engine would use and returns what it uses in its place.
+# Takes the engine's part and returns its replacement.
 WrapCodec = Callable[[Codec], Codec]
 WrapRunner = Callable[[Decoder, StepRunner], StepRunner]
 
@@ -43,38 +43,38 @@ def load_batching(
 
 
 def load_audiocraft(reference: str, device: str, *, in_float32: bool = False) -> Any:
-    """The `MusicGen` of audiocraft: on a GPU in float16, as it chooses itself, unless it is told otherwise."""
+    """Load audiocraft's `MusicGen`, which uses float16 on a GPU unless `in_float32` is set."""
     tell("Importing audiocraft")
     from worker.engine.audiocraft_checkpoint import load_musicgen
 
     tell(f"Loading audiocraft's {reference} onto {device}")
     if not in_float32 or device == "cpu":
         return load_musicgen(reference, device)
-    model = load_musicgen(reference, "cpu")  # there it chooses float32
+    model = load_musicgen(reference, "cpu")  # on the CPU it uses float32
     _move(model, device)
     return model
 
 
 def set_pieces(model: Any, seconds: float, **options: Any) -> None:
-    """Let audiocraft's `model` make pieces of as many frames as ours, which rounds up where audiocraft rounds down."""
+    """Set audiocraft's duration so that its number of frames, rounded down, equals ours, rounded up."""
     exact = math.ceil(seconds * model.frame_rate - 1e-6) / model.frame_rate
     duration = exact if exact == model.max_duration else exact + 1e-6
     model.set_generation_params(duration=duration, extend_stride=STRIDE_SHARE * model.max_duration, **options)
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done what it was told; a CPU always has."""
+    """Wait until the device has finished its work; a no-op on a CPU."""
     if device != "cpu":
         torch.get_device_module(device).synchronize()
 
 
 def tell(sentence: str) -> None:
-    """Say what takes time now, beside the figures."""
+    """Print a progress message to standard error."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 def _move(model: Any, device: str) -> None:
-    """Its device is written in many places, and T5 is out of reach of `to`."""
+    """Move audiocraft's model. Many objects store the device, and `to` does not reach T5."""
     model.device = torch.device(device)
     model.lm.to(device)
     model.compression_model.to(device)

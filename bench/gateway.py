@@ -1,4 +1,4 @@
-"""How fast the gateway starts, accepts jobs and tells their status.
+"""Measures how fast the gateway starts, accepts jobs and answers status requests.
 
 `uv run python -m bench.gateway [--clients 20] [--requests 2000] [--url URL]`
 """
@@ -28,16 +28,16 @@ from deploy.stack.ports import LOOPBACK
 from gateway.schemas import JobAccepted
 
 COLD_STARTS = 5
-COLD_START_PATIENCE = 60.0
+COLD_START_TIMEOUT = 60.0
 WARM_UP = 100
-# The queue takes 1000 jobs and nobody runs them here: a round fills it no further, and the next one has a new queue.
+# The queue takes 1000 jobs, and no worker empties it: a round stays below that, and each round has a new queue.
 ROUND = 800
 STATUS_POLLS = 2  # of each job
 BODY = b'{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 8.0}'
 
 
 class Round(NamedTuple):
-    """What one queue's worth of requests gave."""
+    """The measurements of one round of requests."""
 
     posts: Measured
     polls: Measured
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure_round(load: LoadGenerator, url: str, requests: int) -> Round:
-    """Accept jobs with all clients at once, then poll every one of them."""
+    """Submit jobs from all clients at once, then poll each job."""
     generate = Call("/api/v1/generate", BODY)
     load.run(url, [generate] * WARM_UP)
     posts = load.run(url, [generate] * requests)
@@ -68,7 +68,7 @@ def measure_round(load: LoadGenerator, url: str, requests: int) -> Round:
 
 
 def measure_cold_start(data_dir: Path) -> float:
-    """Seconds from starting the process of a second gateway until it answers: the median of five."""
+    """Median seconds from starting the process of a second gateway until it answers."""
     environment = _gateway_environment(data_dir)
     return statistics.median(_cold_start(environment) for _ in range(COLD_STARTS))
 
@@ -103,7 +103,7 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def _gateway_environment(data_dir: Path) -> dict[str, str]:
-    """What `up` gives its own gateway, with another port."""
+    """The environment that `up` gives its gateway, with another port."""
     urls = {each.role: each.urls[0] for each in read_run_file(data_dir)}
     credentials = load_credentials(data_dir)
     keys = credentials.s3_keys["gateway"]
@@ -124,7 +124,7 @@ def _cold_start(environment: dict[str, str]) -> float:
     try:
         while not _is_alive(int(environment["GATEWAY_PORT"])):
             seconds = time.perf_counter() - started
-            if process.poll() is not None or seconds > COLD_START_PATIENCE:
+            if process.poll() is not None or seconds > COLD_START_TIMEOUT:
                 raise RuntimeError(f"The gateway did not answer within {seconds:.1f} s.")
             time.sleep(0.01)
         return time.perf_counter() - started

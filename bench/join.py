@@ -1,4 +1,4 @@
-"""What it costs those who run already when one more request joins them."""
+"""Measures how much a running batch slows down when one more request joins it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from bench.contestants import Batching
 
-# Share of the running pieces' length after which the newcomer comes, and the length of the newcomer itself.
+# When the new request joins, and its length, as shares of the running pieces' length.
 LATER, SHORTER = 0.4, 0.4
-PATIENCE = 600.0
+TIMEOUT = 600.0
 
 
 class Join(NamedTuple):
-    """Milliseconds from one step to the next: medians before and after it, and the longest of those around it."""
+    """Milliseconds between steps: medians before and after the join, and the maximum around it."""
 
     ms_per_step_before: float
     ms_per_step_after: float
@@ -21,14 +21,14 @@ class Join(NamedTuple):
 
 
 def measure_join(engine: Batching, prompts: list[str], seconds: float) -> Join:
-    """Let the last of `prompts` join all others when they are some way into their `seconds`."""
+    """Run all but the last prompt for `seconds`, and let the last one join later."""
     *running, newcomer = prompts
     watch = engine.watch
     watch.reset()
     alarm = watch.alarm_at(int(LATER * seconds * watch.frame_rate))
     with ThreadPoolExecutor(len(prompts)) as pool:
         futures = [pool.submit(engine.make, prompt, seconds) for prompt in running]
-        alarm.wait(PATIENCE)
+        alarm.wait(TIMEOUT)
         asked = len(watch.turns)
         futures.append(pool.submit(engine.make, newcomer, SHORTER * seconds))
     for future in futures:
@@ -37,7 +37,7 @@ def measure_join(engine: Batching, prompts: list[str], seconds: float) -> Join:
 
 
 def _join(engine: Batching, running: int, asked: int) -> Join:
-    """`asked` is how many turns there had been when the newcomer was told to come."""
+    """`asked` is the number of turns before the new request was submitted."""
     turns = engine.watch.turns
     joined = next(index for index, turn in enumerate(turns) if turn.running > running)
     around = turns[asked - 1 : joined + 2]

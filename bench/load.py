@@ -1,4 +1,4 @@
-"""The load generator: concurrent HTTP clients in a process of their own."""
+"""The load generator: concurrent HTTP clients in a separate process."""
 
 import asyncio
 import time
@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 import aiohttp
 
-REQUEST_PATIENCE = 30.0
-RUN_PATIENCE = 600.0
+REQUEST_TIMEOUT = 30.0
+RUN_TIMEOUT = 600.0
 
 
 class Call(NamedTuple):
-    """One request; with a body it is a POST."""
+    """One request: a POST with a body, a GET without."""
 
     path: str
     body: bytes | None = None
 
 
 class Measured(NamedTuple):
-    """Seconds that each call took to its last byte, what was answered, and seconds for all of them."""
+    """Seconds to the last byte of each call, the bodies of the responses, and seconds for all calls."""
 
     latencies: list[float]
     answers: list[bytes]
@@ -29,11 +29,11 @@ class Measured(NamedTuple):
 
 
 class LoadGenerator:
-    """Clients that each send their next request as soon as the last one is answered. Use it in a `with`."""
+    """Clients that each send the next request as soon as the last one is answered. A context manager."""
 
     def __init__(self, clients: int) -> None:
         self._clients = clients
-        # A fresh interpreter: it shares neither event loop nor memory with the one that reports.
+        # A spawned interpreter shares neither event loop nor memory with this process.
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
     def __enter__(self) -> "LoadGenerator":
@@ -46,8 +46,8 @@ class LoadGenerator:
         """Send all `calls` to the gateway at `url`.
 
         Raises:
-            RuntimeError: if an answer is not 200.
-            TimeoutError: if it takes longer than ten minutes.
+            RuntimeError: if a response is not 200.
+            TimeoutError: if all calls take longer than ten minutes.
         """
         return self._pool.submit(_run, url, list(calls), self._clients).result()
 
@@ -58,10 +58,10 @@ def _run(url: str, calls: list[Call], clients: int) -> Measured:
 
 async def _send_all(url: str, calls: list[Call], clients: int) -> Measured:
     connector = aiohttp.TCPConnector(limit=clients)
-    timeout = aiohttp.ClientTimeout(total=REQUEST_PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
     measured = Measured([], [], 0.0)
     session = aiohttp.ClientSession(url, connector=connector, timeout=timeout)
-    async with asyncio.timeout(RUN_PATIENCE), session:
+    async with asyncio.timeout(RUN_TIMEOUT), session:
         queue, started = iter(calls), time.perf_counter()
         await asyncio.gather(*(_client(session, queue, measured) for _ in range(clients)))
         return measured._replace(seconds=time.perf_counter() - started)

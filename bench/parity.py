@@ -1,11 +1,10 @@
-"""Whether our engine makes the same tokens as audiocraft, for a checkpoint on a device.
+"""Checks that the decode engine makes the same tokens as audiocraft, for a checkpoint on a device.
 
 `uv run python -m bench.parity --checkpoint DIR --prompts FILE --seconds 6 [--device cuda] [--slots 4]`
 
-Our engine makes all prompts in one running batch, which each joins when the one before has made its first quarter
-of a second; audiocraft's `MusicGen` makes them one by one. Both begin with the text and take the likeliest token
-at each step. Without --precision both compute in float32. The exit code is 0 if all tokens are the same, 1 if
-not, and 2 if nothing could be compared.
+The decode engine makes all prompts in one running batch; each joins when the previous one has its first chunk.
+audiocraft's `MusicGen` makes them one by one. Both take the most likely token at each step. Without --precision both
+compute in float32. The exit code is 0 if all tokens are the same, 1 if not, and 2 if nothing could be compared.
 """
 
 import argparse
@@ -35,19 +34,19 @@ from worker.engine.loading.load_errors import pick_device
 from worker.engine.text.configuration import UnsupportedTextEncoderError
 
 UNSUPPORTED = (UnsupportedModelError, UnsupportedCodecError, UnsupportedTextEncoderError)
-# Fewer than a long file has prompts: those that wait take over the slots of those that are finished.
+# With more prompts than slots, waiting requests take over the slots of finished ones.
 SLOTS = 8
 
 
 class Mismatch(NamedTuple):
-    """The first token that differs, in the order in which they are predicted."""
+    """The first token that differs, in the order of prediction."""
 
     codebook: int
     frame: int
 
 
 class Comparison(NamedTuple):
-    """What is compared, and where. `seconds` is the length of each piece."""
+    """The inputs of a comparison. `seconds` is the length of each piece."""
 
     reference: str
     prompts: list[str]
@@ -84,7 +83,7 @@ def read_prompts(file: Path) -> list[str]:
 
 
 def make_ours(comparison: Comparison, slots: int) -> list[CapturedTokens]:
-    """All prompts in one running batch, through the engine that a worker would load."""
+    """Make all prompts in one running batch, with the engine that a worker loads."""
     settings = EngineSettings(
         engine="batching",
         model=comparison.reference,
@@ -101,7 +100,7 @@ def make_ours(comparison: Comparison, slots: int) -> list[CapturedTokens]:
 
     engine = load_batching(settings, replace)
     tell(f"{len(comparison.prompts)} prompts in one batch of up to {engine.slots}: {engine.info.engine}")
-    # Whole frames: where there is no audio to cut, a part of one is nothing.
+    # Round up to whole frames, since the captured codes cannot be cut within a frame.
     duration = math.ceil(comparison.seconds * codecs[0].frame_rate - 1e-6) / codecs[0].frame_rate
     recipes = [
         Recipe(model="parity", prompt=prompt, duration=duration, temperature=0.0) for prompt in comparison.prompts
@@ -117,8 +116,8 @@ def _generate(engine: BatchingEngine, recipe: Recipe) -> Tensor:
 
 
 def load_reference(comparison: Comparison) -> Any:
-    """The `MusicGen` of audiocraft, set to the same pieces, whose audio is the tokens."""
-    torch.set_num_threads(os.cpu_count() or 1)  # our engine has left one to this thread
+    """Load audiocraft's `MusicGen` with the same settings; it returns tokens as audio."""
+    torch.set_num_threads(os.cpu_count() or 1)  # the decode engine has reduced it to one
     in_float32 = comparison.precision in ("float32", "int8")
     model = load_audiocraft(comparison.reference, comparison.device, in_float32=in_float32)
     set_pieces(model, comparison.seconds, use_sampling=False)
@@ -127,7 +126,7 @@ def load_reference(comparison: Comparison) -> Any:
 
 
 def report(prompts: Sequence[str], made: Sequence[CapturedTokens], reference: Any) -> int:
-    """Print a line for each prompt, then one of JSON; returns the exit code."""
+    """Print a line for each prompt, then a line of JSON; returns the exit code."""
     delays: list[int] = reference.lm.pattern_provider.delays
     first: dict[str, object] | None = None
     identical = 0
@@ -144,7 +143,7 @@ def report(prompts: Sequence[str], made: Sequence[CapturedTokens], reference: An
 
 
 def find_mismatch(ours: Tensor, reference: Tensor, delays: Sequence[int]) -> Mismatch | None:
-    """Where codes of shape [codebooks, frames] differ first, if each codebook lags by its delay."""
+    """The first difference of codes of shape [codebooks, frames], in the order of the delay pattern."""
     common = min(ours.shape[1], reference.shape[1])
     differing = (ours[:, :common] != reference[:, :common]).nonzero().tolist()
     if differing:

@@ -1,4 +1,4 @@
-"""What the pipeline adds to a job beyond the engine's own time, and how long the download takes.
+"""Measures the time that the pipeline adds to a job beyond the engine's, and the download.
 
 `uv run python -m bench.pipeline [--jobs 20] [--model starter]`
 """
@@ -17,12 +17,12 @@ from bench.report import machine, milliseconds, percentile, show
 from bench.stack import running_stack
 
 DURATION = 4.0
-JOB_PATIENCE = 300.0
+JOB_TIMEOUT = 300.0
 ENDED = {"completed", "failed", "cancelled", "error"}
 
 
 class JobTiming(NamedTuple):
-    """Seconds of one job: the engine's, what came on top until `completed`, and the download after that."""
+    """Seconds of one job: the engine's, the overhead until `completed`, and the download."""
 
     generating: float
     added: float
@@ -38,19 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def measure(url: str, jobs: int) -> list[JobTiming]:
-    """Run one job to warm up, then `jobs` jobs, one after another."""
+    """Run one job to warm up, then `jobs` jobs in sequence."""
     async with aiohttp.ClientSession(url) as session, session.ws_connect("/ws") as events:
         samples = [await measure_job(session, events) for _ in range(jobs + 1)]
         return samples[1:]
 
 
 async def measure_job(session: aiohttp.ClientSession, events: aiohttp.ClientWebSocketResponse) -> JobTiming:
-    """From before the POST to the `completed` event, then to the last byte of the file.
+    """Time one job from the POST to the `completed` event, and then to the file's last byte.
 
     Raises:
         TimeoutError: if the job takes longer than five minutes.
     """
-    async with asyncio.timeout(JOB_PATIENCE):
+    async with asyncio.timeout(JOB_TIMEOUT):
         started = time.perf_counter()
         job_id = await _generate(session)
         await events.send_json({"type": "subscribe", "job_id": job_id})
@@ -105,7 +105,7 @@ async def _download(session: aiohttp.ClientSession, job_id: str) -> None:
     async with session.get(f"/api/v1/download/{job_id}") as response:
         response.raise_for_status()
         if not (await response.read()).startswith(b"RIFF"):
-            raise RuntimeError(f"The file of {job_id} is no WAV file.")
+            raise RuntimeError(f"The file of {job_id} is not a WAV file.")
 
 
 async def _generating(session: aiohttp.ClientSession, job_id: str) -> float:

@@ -1,4 +1,4 @@
-"""How figures are shown: percentiles, a table for people, one line of JSON for programs."""
+"""Reports figures: percentiles, a table, and one line of JSON."""
 
 import math
 import os
@@ -17,17 +17,17 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def milliseconds(seconds: float) -> float:
-    """As a report shows it: to a hundredth of a millisecond."""
+    """Convert to milliseconds, rounded to two decimals."""
     return round(seconds * 1000, 2)
 
 
 def machine() -> str:
-    """What the figures were measured on."""
+    """Describe the machine."""
     return f"{os.cpu_count()} cores {_processor()}, {platform.system()}, Python {platform.python_version()}"
 
 
 def show(title: str, rows: Sequence[tuple[str, str, str]], figures: Mapping[str, object]) -> None:
-    """Print rows of what, figure and target, and as the last line the figures as JSON."""
+    """Print a table of the rows (what, measured, target), then the figures as one line of JSON."""
     table = Table("what", "measured", "target", title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
@@ -36,7 +36,7 @@ def show(title: str, rows: Sequence[tuple[str, str, str]], figures: Mapping[str,
 
 
 def _processor() -> str:
-    """Linux tells the name of the processor only here."""
+    """The processor's name; on Linux only /proc/cpuinfo has it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""Runs `musicgen up` for a measurement, and ends it afterwards."""
+"""Runs `musicgen up` for a benchmark, and stops it afterwards."""
 
 import os
 import subprocess
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from deploy.stack.ports import free_ports
 
-START_PATIENCE = 180.0
-STOP_PATIENCE = 60.0
-# The measured stack has servers of its own, whatever the caller's environment names.
+START_TIMEOUT = 180.0
+STOP_TIMEOUT = 60.0
+# The measured stack starts its own servers, so these variables of the caller are removed.
 FOREIGN = ("NATS_URL", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT")
 
 
 @contextmanager
 def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
-    """The URL of the gateway of a `musicgen up` in `data_dir`, given these further arguments.
+    """Run `musicgen up` in `data_dir` with these arguments; yields the gateway's URL.
 
     Raises:
-        RuntimeError: with what it printed, if it does not get ready.
+        RuntimeError: with its output, if it does not become ready.
     """
     log = data_dir / "up.log"
     own = ["--data-dir", str(data_dir), "--port", str(free_port())]
@@ -36,26 +36,26 @@ def running_stack(data_dir: Path, *arguments: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """One that `musicgen up` would choose, too."""
+    """A free port, chosen as `musicgen up` does."""
     (port,) = free_ports(1)
     return port
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and SIGKILL if that does not help."""
+    """Send SIGTERM, and SIGKILL after a timeout."""
     process.terminate()
     try:
-        process.wait(STOP_PATIENCE)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(STOP_PATIENCE)
+        process.wait(STOP_TIMEOUT)
 
 
 def _url_when_ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         for line in log.read_text(errors="replace").splitlines():
             if line.startswith("ready"):
                 return line.split()[1]
         time.sleep(0.1)
-    raise RuntimeError(f"`musicgen up` did not get ready:\n{log.read_text(errors='replace')}")
+    raise RuntimeError(f"`musicgen up` did not become ready:\n{log.read_text(errors='replace')}")

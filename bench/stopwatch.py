@@ -1,4 +1,4 @@
-"""Looks on while our engine works: when each step begins, and how long decoding to audio takes."""
+"""Times the decode engine: when each step begins, and how long decoding to audio takes."""
 
 import threading
 import time
@@ -17,20 +17,20 @@ from worker.engine.codec_interface import Codec, CodecStream
 
 
 class Turn(NamedTuple):
-    """A step of all who run. `began` is on the clock of `time.perf_counter`."""
+    """A step of all running requests. `began` is from `time.perf_counter`."""
 
     began: float
     running: int
 
 
 class Stopwatch:
-    """What the engine did since the last `reset`.
+    """The engine's timings since the last `reset`.
 
     Attributes:
-        turns: its steps; all requests have guidance, so that each turn of the loop has one.
+        turns: its steps. All requests have guidance, so each turn of the loop has one step.
         frame_rate: frames a second, once the engine is loaded.
-        threads: that PyTorch spread the last step over.
-        decoding: seconds that it decoded to audio; on a GPU its other work is waited for before and after.
+        threads: the number of PyTorch threads in the last step.
+        decoding: seconds spent decoding to audio, with a GPU synchronised before and after.
     """
 
     def __init__(self, device: str) -> None:
@@ -45,7 +45,7 @@ class Stopwatch:
         self.turns, self.decoding = [], 0.0
 
     def alarm_at(self, turns: int) -> threading.Event:
-        """What is set when there have been so many turns."""
+        """Return an event that is set after this many turns."""
         self._alarm = (turns, threading.Event())
         return self._alarm[1]
 
@@ -64,7 +64,7 @@ class Stopwatch:
         return _Runner(runner, self)
 
     def intervals(self, running: int) -> list[float]:
-        """Seconds between the beginnings of neighbouring steps that so many took part in."""
+        """Seconds between the beginnings of consecutive steps with this many running requests."""
         alike = (pair for pair in pairwise(self.turns) if all(turn.running == running for turn in pair))
         return [after.began - before.began for before, after in alike]
 

@@ -1,6 +1,6 @@
-"""A MusicGen checkpoint of 2 MB in Meta's on-disk format, EnCodec included, with seeded random weights: it makes noise.
+"""Writes a MusicGen checkpoint of 2 MB in Meta's on-disk format, with EnCodec and seeded random weights.
 
-For tests, and for measuring where the sound does not matter. `python -m bench.tiny FOLDER` writes one.
+For tests, and for benchmarks where the sound does not matter. `python -m bench.tiny FOLDER` writes one.
 """
 
 import string
@@ -132,7 +132,7 @@ def _save(file: Path, configuration: DictConfig, model: torch.nn.Module) -> None
 
 
 def write_text_encoder(folder: Path) -> None:
-    """A T5 of one layer, and a tokenizer that knows the prompt builder's words, in the hub's format."""
+    """Write a one-layer T5, and a tokenizer with the prompt builder's words, in the Hugging Face format."""
     vocabulary = _pieces()
     T5Tokenizer(vocab=vocabulary, extra_ids=0).save_pretrained(folder)
     configuration = T5Config(
@@ -142,7 +142,7 @@ def write_text_encoder(folder: Path) -> None:
 
 
 def _pieces() -> list[tuple[str, float]]:
-    """A unigram vocabulary: the prompt builder's words, and single characters for everything else."""
+    """A unigram vocabulary: the prompt builder's words, and single characters."""
     names = [genre.name for genre in VOCABULARY.genres] + [tempo.name for tempo in VOCABULARY.tempos]
     words = {word for name in (*names, *VOCABULARY.moods, *VOCABULARY.instruments) for word in name.split()}
     words |= {"music", "tempo", "mood", "featuring", "and", "with", "at", "BPM", "in", "the", "style", "of", "upbeat"}

@@ -1,4 +1,4 @@
-"""Tokens out of our running batch: a codec whose audio is the codes, and requests that join one after another."""
+"""Captures tokens from a running batch: a codec that returns codes as audio, and requests that join in turn."""
 
 import queue
 import threading
@@ -12,26 +12,26 @@ from torch import Tensor
 from shared.messages import Recipe
 from worker.engine.codec_interface import Codec
 
-# Seconds until a request that nobody lets go on goes on all the same.
-PATIENCE = 60.0
-# Seconds between two looks whether a request failed.
+# Seconds until a held request continues without permission.
+TIMEOUT = 60.0
+# Seconds between checks for a failed request.
 LOOK = 0.05
 
 
 class CapturedTokens(NamedTuple):
-    """A request's codes, int64 of shape [codebooks, frames]. `beside` is how many others ran when it joined."""
+    """A request's codes, int64 of shape [codebooks, frames]. `beside`: the others running when it joined."""
 
     codes: Tensor
     beside: int
 
 
 class CodesStream:
-    """One request's codes.
+    """Captures one request's codes.
 
     Attributes:
-        begun: set when its first chunk is there; then the whole batch stands still.
-        may_go_on: set it to let the batch go on.
-        ended: whether its last chunk is there.
+        begun: set at its first chunk, which blocks the whole batch.
+        may_go_on: set it to unblock the batch.
+        ended: whether it had its last chunk.
     """
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class CodesStream:
         self.ended = last
         if not self.begun.is_set():
             self.begun.set()
-            self.may_go_on.wait(PATIENCE)
-        # Codes are far below 2²⁴, up to which float32 counts exactly.
+            self.may_go_on.wait(TIMEOUT)
+        # Codes are far below 2²⁴, so float32 holds them exactly.
         return codes.to(torch.float32)
 
 
 class CodesCodec:
-    """One sample a frame, one channel a codebook. `opened` holds the new streams."""
+    """A codec with one sample per frame and one channel per codebook. `opened` queues the new streams."""
 
     samples_per_frame = 1
     lookahead = 0
@@ -71,12 +71,12 @@ class CodesCodec:
 def make_staggered(
     generate: Callable[[Recipe], Tensor], recipes: Sequence[Recipe], codec: CodesCodec
 ) -> list[CapturedTokens]:
-    """Make all of them in one batch; each joins when the one before has its first chunk.
+    """Make all recipes in one batch; each joins when the previous one has its first chunk.
 
     Args:
-        generate: makes one, of shape [frames, codebooks]; called from several threads.
-        recipes: what to make.
-        codec: the one that `generate` ends in.
+        generate: makes one recipe's codes, [frames, codebooks]; called from several threads.
+        recipes: the recipes.
+        codec: the codec that `generate` uses.
     """
     streams: list[CodesStream] = []
     running: list[Future[Tensor]] = []
@@ -99,7 +99,7 @@ def make_staggered(
 
 
 def _opened(codec: CodesCodec, future: Future[Tensor]) -> CodesStream:
-    """The stream of the request that was just submitted; raises what it raises."""
+    """The stream of the request that was just submitted; raises the request's exception if it fails."""
     while True:
         try:
             return codec.opened.get(timeout=LOOK)
