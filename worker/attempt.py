@@ -17,23 +17,23 @@ from shared.storage import Storage
 from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
 from worker.claim import close_finished, redeliver_later
-from worker.delivery.audio_publisher import AudioFeed
+from worker.delivery.audio_publisher import AudioPublisher
 from worker.delivery.encoded_files import EncodedFiles
 from worker.delivery.spool import Spool
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
-from worker.engine.host.generation import EngineDiedError, Generation, GenerationFailedError
+from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
-from worker.retry import patiently
+from worker.retry import retry_until_deadline
 
 log = get_logger(__name__)
 
 # How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
-PATIENCE = 900.0
-STOPPING_PATIENCE = 5.0
+STORE_TIMEOUT = 900.0
+STOPPING_TIMEOUT = 5.0
 # Seconds before the next attempt at a job whose audio could not be stored.
-STORAGE_RETRY = 30.0
+STORAGE_RETRY_DELAY = 30.0
 # Seconds between two progress reports; clients see progress at least every half second.
 REPORT_INTERVAL = 0.4
 
@@ -70,8 +70,8 @@ class Attempt:
         self._uploader = Uploader(lease, storage, spool, host.info.sample_rate)
         self._release_slot = release_slot
         self._info: ModelInfo = host.info
-        self._feed = AudioFeed(bus, lease, host.info)
-        self._generation = Generation(self._feed.add)
+        self._publisher = AudioPublisher(bus, lease, host.info)
+        self._engine_job = EngineJob(self._publisher.add)
         self._exclusive = AsyncExitStack()
         self._files: EncodedFiles | None = None
         self._is_whole = False
@@ -113,7 +113,7 @@ class Attempt:
     async def _generate_and_store(self) -> Result:
         record = self.lease.record
         self._check_outputs()
-        self._files = await self._uploader.find()
+        self._files = await self._uploader.find_spooled()
         if self._files is None:
             log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
             result = await self._generate_streaming()
@@ -128,21 +128,21 @@ class Attempt:
         return result
 
     async def _generate_streaming(self) -> Result | None:
-        async with self._feed.opened():
+        async with self._publisher.opened():
             await self._generate()
             self._release_slot()
-            self._feed.finish()
+            self._publisher.finish()
             self._is_whole = not self.lease.keep.is_set()
             self._check_sound()
             result = await self._encode_and_store()
-            await self._feed.drained()
+            await self._publisher.drained()
         return result
 
     async def _generate(self) -> None:
-        """Run the engine until the audio is complete or the client stops the job; the result is in `_generation`."""
+        """Run the engine until the audio is complete or the client stops the job; the result is in `_engine_job`."""
         record, lease = self.lease.record, self.lease
         enter = self._enter_exclusively if record.quarantined else None
-        work = asyncio.create_task(self._host.generate(record.job_id, record.recipe, self._generation, enter))
+        work = asyncio.create_task(self._host.generate(record.job_id, record.recipe, self._engine_job, enter))
         lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
         report = asyncio.create_task(self._report_progress())
         try:
@@ -154,7 +154,7 @@ class Attempt:
                 raise LeaseLostError(record.job_id)
         finally:
             # A worker that stops has no time for more than the audio.
-            self._generation.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
+            self._engine_job.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
             # Cancelled once: the task then waits until the engine has freed the slot.
             work.cancel()
             try:
@@ -165,18 +165,18 @@ class Attempt:
     async def _enter_exclusively(self, lock: AbstractAsyncContextManager[None]) -> None:
         """Hold the lock until the attempt ends: if another job crashes the engine next, this one is already stored."""
         await self._exclusive.enter_async_context(lock)
-        await patiently(self.lease.begin, math.inf)
+        await retry_until_deadline(self.lease.admit, math.inf)
 
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
             # 100% is for the finished job: encoding and uploading are still to come.
-            await self.lease.progress(round(self._generation.progress * 0.98, 4), self._phase())
+            await self.lease.report(round(self._engine_job.progress * 0.98, 4), self._phase())
 
     def _phase(self) -> str:
         if self.lease.keep.is_set():
             return self.lease.record.message  # written by the gateway
-        if self._generation.began is not None:
+        if self._engine_job.began is not None:
             return "Generating"
         if self.lease.record.quarantined:
             return "Waiting until the engine is free, because this job runs alone"
@@ -193,17 +193,17 @@ class Attempt:
 
     def _check_sound(self) -> None:
         """Refuse silence, unless the client stopped the job early."""
-        if self._is_whole and self._generation.is_silent:
+        if self._is_whole and self._engine_job.is_silent:
             raise GenerationFailedError(
                 "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
 
     async def _encode_and_store(self) -> Result | None:
         """Encode and upload the audio, each once; None if there is no audio."""
-        if self._files is None and self._generation.chunks:
-            self._files = await self._uploader.encode(self._generation)
+        if self._files is None and self._engine_job.chunks:
+            self._files = await self._uploader.encode(self._engine_job)
         if self._result is None and self._files is not None:
-            self._result = await self._uploader.store(self._files, self._patience, whole=self._is_whole)
+            self._result = await self._uploader.store(self._files, self._timeout, whole=self._is_whole)
         return self._result
 
     async def _complete(self, result: Result) -> None:
@@ -240,12 +240,12 @@ class Attempt:
             warnings=self._files.warnings if self._files else (),
             error_message=error_message,
         )
-        await patiently(lambda: self.lease.finish(record), self._patience)
+        await retry_until_deadline(lambda: self.lease.finish(record), self._timeout)
         failpoint("worker.after_record")
         metrics.JOBS.labels(record.recipe.model, status.value, reason).inc()
-        await patiently(self.lease.announce, self._patience)
+        await retry_until_deadline(self.lease.announce, self._timeout)
         failpoint("worker.after_event")
-        await self._uploader.forget()
+        await self._uploader.remove_spooled()
         if audio is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
@@ -272,7 +272,7 @@ class Attempt:
             await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
         else:
             message = f"The audio could not be stored, trying again: {error}"
-            await self._hand_back(message, STORAGE_RETRY, counted=not self.stopping)
+            await self._hand_back(message, STORAGE_RETRY_DELAY, counted=not self.stopping)
 
     async def _keep(self) -> None:
         """Finish a job that the client stopped, with the audio made so far."""
@@ -312,7 +312,7 @@ class Attempt:
         entry = await self.lease.current()
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
-            await self._uploader.forget()
+            await self._uploader.remove_spooled()
             if await is_announced(self._bus.js, entry):
                 await close_finished(self._bus.js, self.lease.message, entry, self._storage)
             else:
@@ -323,5 +323,5 @@ class Attempt:
             raise KeepRequestedError(self.lease.record.job_id)
 
     @property
-    def _patience(self) -> float:
-        return STOPPING_PATIENCE if self.stopping else PATIENCE
+    def _timeout(self) -> float:
+        return STOPPING_TIMEOUT if self.stopping else STORE_TIMEOUT

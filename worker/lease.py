@@ -1,7 +1,7 @@
-"""A worker's hold on one job: a message to keep alive, and a record that only its holder may change.
+"""A worker's hold on one job: a message to keep alive, and a record that only the holder may change.
 
-The message alone is no fence: a worker that was frozen can still acknowledge. The record is: every change
-is a compare-and-set on the revision of the last one, so whoever lost the job learns it at the next step.
+The message is no fence, because a worker that was frozen can still acknowledge it. The record is: every change is a
+compare-and-set on the revision of the last one, so a worker that lost the job notices at its next write.
 """
 
 import asyncio
@@ -25,31 +25,32 @@ from shared.transitions import admitted, handed_back, reported
 
 log = get_logger(__name__)
 
-# Seconds in which the record moves at least once, in encoding and uploading too: one that does not looks abandoned.
-PULSE = 0.8
+# Seconds within which the record changes at least once, also during encoding and uploading: to other workers, a job
+# whose record does not change looks abandoned.
+MAX_RECORD_IDLE = 0.8
 
 
 async def acknowledge(message: Msg) -> None:
-    """Take a job from the queue for good. If the broker does not answer, it comes again and is seen as done."""
+    """Remove a job from the queue. If the broker does not answer, it redelivers the finished job."""
     with suppress(nats.errors.Error):
         await message.ack_sync(timeout=2)
 
 
 class LeaseLostError(Exception):
-    """Somebody else changed the record: the job was cancelled, or another worker has it now."""
+    """Another process changed the record: the job was cancelled, or another worker claimed it."""
 
 
 class KeepRequestedError(Exception):
-    """A person stopped the job and keeps what was made. The lease has adopted that record: draft the change anew."""
+    """The client stopped the job and keeps the audio. The lease has read that record; rebuild the change from it."""
 
 
 class Lease:
-    """The job of `message`, whose record stands at `entry`. All writes to the record go through here, in turn.
+    """The job of `message`, with its record at `entry`. All writes to the record go through here, one at a time.
 
     Attributes:
         message: to be acknowledged when the job has ended.
-        lost: set when the job is no longer ours.
-        keep: set when it is to be ended with what was made until now.
+        lost: set when another process took the job over or ended it.
+        keep: set when the client stopped the job and keeps the audio made so far.
     """
 
     def __init__(self, js: JetStreamContext, records: Records, message: Msg, entry: Entry) -> None:
@@ -68,45 +69,44 @@ class Lease:
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
-        """While the block runs, the broker is told that the work goes on and the record is looked at."""
-        tasks = asyncio.create_task(self._keep_alive()), asyncio.create_task(self._pulse())
+        """During the block, send heartbeats to the broker, change the record regularly, and watch it."""
+        tasks = asyncio.create_task(self._keep_alive()), asyncio.create_task(self._touch_record())
         try:
             yield
         finally:
             await end(tasks)
 
     async def check(self) -> None:
-        """Look whether the job is still ours, and still wanted as a whole; `lost` and `keep` tell."""
-        # Not knowing is no reason to stop.
+        """Read the record, and set `lost` or `keep` if another process changed it so. No effect while NATS is away."""
         with suppress(UnavailableError):
             async with self._writing:
-                await self._look()
+                await self._refresh()
 
     async def write(self, record: JobRecord) -> None:
         """Replace the record. Writing the same one again after an error is safe.
 
         Raises:
-            LeaseLostError: if the job is no longer ours.
-            KeepRequestedError: if the record does not know yet that a person keeps what was made.
+            LeaseLostError: if another process changed the record.
+            KeepRequestedError: if `record` was built before the client asked to keep the audio.
             UnavailableError: if NATS is away.
         """
         async with self._writing:
             while self.record != record:
                 if self.lost.is_set() or self.record.status is not JobStatus.PROCESSING:
-                    # A stop that comes between this job's end and its acknowledgement must not queue it again, and
-                    # a last report must not take back a job that is queued again.
+                    # A stop between the job's end and its acknowledgement must not queue the job again, and a late
+                    # progress report must not take back a job that is queued again.
                     raise LeaseLostError(self.record.job_id)
                 if self.keep.is_set() and not record.keep_requested:
                     raise KeepRequestedError(self.record.job_id)
                 try:
                     self._entry = await self._records.update(self._entry, record)
                 except DamagedRecordError as damage:
-                    self._adopt(damage)
+                    self._replace_damaged(damage)
                 except ConflictError:
-                    await self._look()
+                    await self._refresh()
 
     async def finish(self, record: JobRecord) -> None:
-        """`write` the end of this attempt, after a report that is just being told: none is told after it.
+        """`write` the end of this attempt, after any report that is being published; no report follows it.
 
         Raises:
             LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
@@ -114,25 +114,25 @@ class Lease:
         async with self._reporting:
             await self.write(record)
 
-    async def _look(self) -> None:
-        """Adopt the record as it is now if it still tells of this attempt; otherwise the lease is lost."""
+    async def _refresh(self) -> None:
+        """Read the record; adopt it if it belongs to this attempt, otherwise the lease is lost."""
         try:
             current = await self._records.get(self.record.job_id)
         except DamagedRecordError as damage:
-            self._adopt(damage)
+            self._replace_damaged(damage)
             return
         if current is not None and current.revision <= self._entry.revision:
             return
         if current is None or not self._is_ours(current.record):
             self.lost.set()
             return
-        # The gateway's wish to keep, or a write of ours whose answer was lost.
+        # The gateway requested to keep the audio, or this is a write of ours whose answer was lost.
         self._entry = current
         if current.record.keep_requested:
             self.keep.set()
 
-    def _adopt(self, damage: DamagedRecordError) -> None:
-        """The next write puts this worker's copy in the place of a damaged record."""
+    def _replace_damaged(self, damage: DamagedRecordError) -> None:
+        """Have the next write replace a damaged record with this worker's copy."""
         if damage.revision == self._entry.revision:
             return
         log.warning("damaged record replaced", job_id=self.record.job_id, error=str(damage))
@@ -145,7 +145,7 @@ class Lease:
         return record.status is JobStatus.PROCESSING and holder == now_holder
 
     async def announce(self, kind: EventType | None = None) -> None:
-        """Publish what was written. Doing it again is safe.
+        """Publish the event of the last write. Publishing it again is safe.
 
         Raises:
             UnavailableError: if NATS is away.
@@ -155,8 +155,8 @@ class Lease:
         else:
             await publish_event(self._js, self._entry, kind)
 
-    async def begin(self) -> None:
-        """Note that a suspect is let into the engine, before it does anything there: from now on a death counts.
+    async def admit(self) -> None:
+        """Record that a quarantined job is about to enter the engine: from now on, a crash counts as its own.
 
         Raises:
             LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
@@ -165,37 +165,37 @@ class Lease:
             if self.record.awaiting_engine:
                 await self.write(admitted(self.record))
 
-    async def progress(self, fraction: float, message: str) -> None:
-        """Write and announce how far the work is; not while NATS is away, nor when `keep` comes in between.
+    async def report(self, progress: float, message: str) -> None:
+        """Write and publish the progress, from 0 to 1; skipped while NATS is away, or if `keep` was just requested.
 
         Raises:
-            LeaseLostError: if the job is no longer ours.
+            LeaseLostError: if another process changed the record.
         """
         async with self._reporting:
-            await self._report(fraction, message)
+            await self._report(progress, message)
 
-    async def _report(self, fraction: float, message: str) -> None:
+    async def _report(self, progress: float, message: str) -> None:
         with suppress(UnavailableError, KeepRequestedError):
-            await self.write(reported(self.record, fraction, message))
+            await self.write(reported(self.record, progress, message))
             await self.announce("progress")
 
     async def current(self) -> Entry | None:
-        """The record as it is now, whoever wrote it."""
+        """The record as it is in the bucket now."""
         return await self._records.get(self.record.job_id)
 
     async def hand_back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
-        """Queue the job again, for another worker or a later time.
+        """Queue the job again, for another worker or a later attempt.
 
         Args:
-            message: why, for the one who waits.
-            delay: seconds before the broker delivers it again.
+            message: the reason, for the client.
+            delay: seconds before the broker redelivers the job.
             counted: whether this attempt counts; a stop of the worker does not.
             quarantined: whether the job must run exclusively from now on.
 
         Raises:
-            LeaseLostError: if the job is no longer ours.
-            KeepRequestedError: if it must end with what was made instead.
-            UnavailableError: if NATS is away; the lease runs out by itself then.
+            LeaseLostError: if another process changed the record.
+            KeepRequestedError: if the job must end with the audio made so far instead.
+            UnavailableError: if NATS is away; the lease then expires.
         """
         queued = handed_back(self.record, message, counted=counted, quarantined=quarantined)
         await self.finish(queued)
@@ -204,10 +204,10 @@ class Lease:
         if delay:
             await self.message.nak(delay=delay)
         else:
-            await self._queue_anew()
+            await self._requeue()
 
-    async def _queue_anew(self) -> None:
-        """A new message, then the old one's end: a broker that restarts forgets a nak and would wait out the lease."""
+    async def _requeue(self) -> None:
+        """Publish a new message and acknowledge the old one: a broker that restarts forgets a nak."""
         job = job_of(self.record)
         try:
             await publish_job(self._js, job, self.record.traceparent, again=str(self._entry.revision))
@@ -225,11 +225,11 @@ class Lease:
                 log.warning("heartbeat failed", job_id=self.record.job_id, error=repr(error))
             await self.check()
 
-    async def _pulse(self) -> None:
-        """Move the record whenever nothing else does: other workers see by that, and by no clock, that it lives."""
+    async def _touch_record(self) -> None:
+        """Change the record when nothing else does: other workers see from that, without a clock, that it is alive."""
         while self.record.status is JobStatus.PROCESSING and not self.lost.is_set():
             revision = self._entry.revision
-            await asyncio.sleep(PULSE)
+            await asyncio.sleep(MAX_RECORD_IDLE)
             async with self._reporting:
                 if revision == self._entry.revision:
                     with suppress(LeaseLostError):

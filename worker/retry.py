@@ -1,4 +1,4 @@
-"""Doing something again while NATS or S3 is away."""
+"""Repeats an action while NATS or S3 is unavailable."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -10,28 +10,28 @@ from shared.errors import UnavailableError
 T = TypeVar("T")
 
 
-async def patiently(
-    action: Callable[[], Awaitable[T]], seconds: float, waiting: Callable[[], Awaitable[None]] | None = None
+async def retry_until_deadline(
+    action: Callable[[], Awaitable[T]], max_seconds: float, before_retry: Callable[[], Awaitable[None]] | None = None
 ) -> T:
-    """Do it, and while a part is away do it again.
+    """Run an action, and again while it raises UnavailableError.
 
     Args:
-        action: doing it twice must do no harm.
-        seconds: after which it is given up.
-        waiting: called before each repetition.
+        action: must be idempotent.
+        max_seconds: seconds after which no further retry begins.
+        before_retry: called before each repetition.
 
     Raises:
         UnavailableError: the last one.
     """
-    trying = AsyncRetrying(
+    retrying = AsyncRetrying(
         retry=retry_if_exception_type(UnavailableError),
         wait=wait_exponential_jitter(multiplier=0.5, max=10),
-        stop=stop_after_delay(seconds),
+        stop=stop_after_delay(max_seconds),
         reraise=True,
     )
-    async for attempt in trying:
+    async for attempt in retrying:
         with attempt:
-            if waiting and attempt.retry_state.attempt_number > 1:
-                await waiting()
+            if before_retry and attempt.retry_state.attempt_number > 1:
+                await before_retry()
             return await action()
     raise AssertionError("tenacity either returns or raises")

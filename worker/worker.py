@@ -27,7 +27,7 @@ from worker.announcer import Announcer
 from worker.attempt import Attempt
 from worker.claim import AlreadyFinished, Claimed, Claims, NothingToDo, close_finished
 from worker.delivery.spool import Spool
-from worker.engine.host.engine_host import CANCEL_PATIENCE, EngineHost
+from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
 from worker.lease import Lease
 
@@ -37,9 +37,9 @@ log = get_logger(__name__)
 FETCH_TIMEOUT = 1.0
 FETCH_HEARTBEAT = 0.3
 # Seconds for handing back: an engine that ignores a cancel takes the most of it.
-HANDING_BACK = CANCEL_PATIENCE + 5
+HAND_BACK_TIMEOUT = CANCEL_TIMEOUT + 5
 # Jobs that are encoded and uploaded while their slots generate again.
-FINISHING = 4
+MAX_FINISHING = 4
 
 
 class Worker:
@@ -137,7 +137,7 @@ class Worker:
             attempt.stopping = True
             task.cancel()
         if self._handling:
-            await asyncio.wait(self._handling, timeout=HANDING_BACK)
+            await asyncio.wait(self._handling, timeout=HAND_BACK_TIMEOUT)
         await self.announcer.goodbye()
 
     @property
@@ -158,7 +158,7 @@ class Worker:
     async def _has_room(self) -> bool:
         """Whether a job could start now; waits for that up to half a second."""
         ready = self._bus.is_ready and self.host.ready.is_set()
-        if ready and self._busy < self._slots and len(self._handling) < self._slots + FINISHING:
+        if ready and self._busy < self._slots and len(self._handling) < self._slots + MAX_FINISHING:
             return True
         self._room.clear()
         with suppress(TimeoutError):

@@ -17,7 +17,7 @@ from tests.servers import Server
 CONSTANTS: dict[str, Any] = {
     "shared.topology.ACK_WAIT": 2.0,
     "worker.lease.HEARTBEAT": 0.5,
-    "worker.lease.PULSE": 0.3,
+    "worker.lease.MAX_RECORD_IDLE": 0.3,
     "worker.claim.TAKEOVER_DELAY": 1.0,
     "worker.engine.host.engine_host.BACKOFF": [0.1],
     "gateway.jobs.dead_letters.RECHECK_DELAY": 1.0,

@@ -70,7 +70,7 @@ async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_
             stack.callback(store.kill)
             await store.start_again()
             deployment = Deployment(tmp_path, nats_process[1], settings, stack)
-            deployment.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+            deployment.constants = {"worker.attempt.STORE_TIMEOUT": 1.0, "worker.attempt.STORAGE_RETRY_DELAY": 0.2}
             (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
             await client.until(await client.submit(), "completed")
             disk.fill()

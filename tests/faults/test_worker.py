@@ -163,7 +163,7 @@ async def test_workers_whose_clocks_differ_keep_their_leases(deployment: Deploym
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
 async def test_a_worker_whose_clock_is_an_hour_off_says_so(deployment: Deployment) -> None:
-    deployment.constants = {"worker.attempt.PATIENCE": 1.0, "worker.attempt.STORAGE_RETRY": 0.2}
+    deployment.constants = {"worker.attempt.STORE_TIMEOUT": 1.0, "worker.attempt.STORAGE_RETRY_DELAY": 0.2}
     (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(**skewed("+1h")))
     status = await client.until(await client.submit())
     assert (status["status"], status["attempts"]) == ("failed", 3)

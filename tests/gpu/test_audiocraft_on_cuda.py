@@ -8,7 +8,7 @@ import pytest
 
 from shared.messages import Recipe, WorkerState
 from worker.engine.host.engine_host import EngineHost
-from worker.engine.host.generation import Generation
+from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings
 
 
@@ -39,10 +39,10 @@ async def test_same_recipe_gives_the_same_audio_on_the_gpu() -> None:
         assert host.info is not None, host.message
         assert host.info.device == "cuda"
         recipe = Recipe(model="starter", prompt="happy piano", duration=2.0, seed=7)
-        generations = [Generation(), Generation()]
+        generations = [EngineJob(), EngineJob()]
         for number, generation in enumerate(generations):
             await host.generate(f"gen_{number:012}", recipe, generation)
-        first, again = [generation.samples() for generation in generations]
+        first, again = [np.concatenate(generation.chunks) for generation in generations]
         assert first.shape == (64_000, 1)
         assert np.isfinite(first).all()
         assert np.array_equal(first, again)

@@ -31,7 +31,7 @@ async def test_a_job_that_alone_stands_still_is_alone_to_blame_and_fails_after_t
 
 
 async def test_a_job_that_hangs_can_be_cancelled(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_PATIENCE", 0.2)
+    monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_TIMEOUT", 0.2)
     api, before = await system.gateway(), hangs()
     await system.worker(MAX_CONCURRENT_JOBS="1")
     listener = await listen(system)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from shared.messages import Recipe, WorkerState
 from shared.models import STARTER, default_guidance
 from worker.engine.host.engine_host import EngineHost
-from worker.engine.host.generation import Generation
+from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings, Samples
 from worker.engine.loading.checkpoints import STARTER_FOLDER
 
@@ -47,9 +47,9 @@ class Running:
         return self
 
     async def generate(self, recipe: Recipe, job_id: str = "gen_000000000000") -> Samples:
-        generation = Generation()
+        generation = EngineJob()
         await self.host.generate(job_id, recipe, generation)
-        return generation.samples()
+        return np.concatenate(generation.chunks)
 
     async def close(self) -> None:
         self._task.cancel()
@@ -82,9 +82,9 @@ async def test_the_audio_is_exactly_as_long_as_asked(engine: Running, duration: 
 
 
 async def test_more_than_the_window_goes_through_the_sliding_one(engine: Running) -> None:
-    generation = Generation()
+    generation = EngineJob()
     await engine.host.generate("gen_000000000001", replace(RECIPE, duration=30.5), generation)
-    assert len(generation.samples()) == round(30.5 * RATE)
+    assert len(np.concatenate(generation.chunks)) == round(30.5 * RATE)
     assert 0.7 < generation.progress <= 1.0
 
 
@@ -113,7 +113,7 @@ async def test_extreme_parameters_are_no_error(engine: Running) -> None:
 
 
 async def test_a_cancel_ends_the_work_soon(engine: Running) -> None:
-    generation = Generation()
+    generation = EngineJob()
     work = asyncio.create_task(engine.host.generate("gen_000000000002", replace(RECIPE, duration=120.0), generation))
     async with asyncio.timeout(30):
         while generation.progress < 0.02:
@@ -157,14 +157,14 @@ async def test_requests_in_one_batch_sound_as_they_do_alone(engine: Running) -> 
 async def test_the_first_chunk_comes_long_before_the_last(engine: Running) -> None:
     if engine.name == "audiocraft":
         pytest.skip("audiocraft's own loop makes one chunk")
-    generation = Generation()
+    generation = EngineJob()
     work = asyncio.create_task(engine.host.generate("gen_000000000003", replace(RECIPE, duration=60.0), generation))
     while not generation.chunks:
         await asyncio.sleep(0.01)
     assert generation.progress < 0.5
     await work
     assert len(generation.chunks) > 20
-    assert len(generation.samples()) == 60 * RATE
+    assert len(np.concatenate(generation.chunks)) == 60 * RATE
 
 
 async def test_a_model_that_only_audiocraft_knows_runs_on_its_loop(tmp_path: Path) -> None:

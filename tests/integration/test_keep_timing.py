@@ -172,7 +172,7 @@ async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
-    monkeypatch.setattr("worker.lease.PULSE", 60.0)
+    monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
@@ -186,7 +186,7 @@ async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
 
 async def test_what_was_made_before_the_engine_died_is_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
-    monkeypatch.setattr("worker.lease.PULSE", 60.0)
+    monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     lose_hints(monkeypatch)
@@ -200,7 +200,7 @@ async def test_what_was_made_before_the_engine_died_is_kept(system: System, monk
 
 async def test_what_cannot_be_a_file_is_not_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
-    monkeypatch.setattr("worker.lease.PULSE", 60.0)
+    monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     lose_hints(monkeypatch)

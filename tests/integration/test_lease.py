@@ -84,7 +84,7 @@ async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None
     await lease.check()
     assert lease.lost.is_set()
     with pytest.raises(LeaseLostError):
-        await lease.progress(0.5, "Generating")
+        await lease.report(0.5, "Generating")
 
 
 async def test_a_state_is_announced_once_however_often_it_is_found(system: System) -> None:
@@ -109,7 +109,7 @@ async def test_that_an_attempt_began_is_told_once_although_its_record_moves_befo
     began = now()
     await lease.write(changed(lease, started_at=began))
     await lease.announce()
-    await lease.progress(0.0, "Waiting for a job that runs alone")
+    await lease.report(0.0, "Waiting for a job that runs alone")
     entry = await lease.current()
     assert entry is not None
     await ensure_announced(js, entry)

@@ -250,7 +250,7 @@ async def test_outputs_are_lost_with_the_engine_and_the_audio_is_not(
     system: System, monkeypatch: pytest.MonkeyPatch, prompt: str
 ) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
-    monkeypatch.setattr("worker.lease.PULSE", 60.0)
+    monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     monkeypatch.setattr("shared.subjects.cancel_subject", lambda job_id: "music.cancel.nobody")
     api, _ = await system.gateway(), await system.worker(**SCORING)
     listener = await listen(system)

@@ -86,7 +86,7 @@ async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: Sys
 async def test_the_mates_of_a_job_that_would_not_stop_are_no_suspects(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_PATIENCE", 0.3)
+    monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_TIMEOUT", 0.3)
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     mate = await api.generate("slow", duration=3.0)

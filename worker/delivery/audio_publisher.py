@@ -23,12 +23,12 @@ from worker.lease import Lease
 log = get_logger(__name__)
 
 # Bytes of samples in a message. NATS takes a megabyte.
-PIECE = 500_000
+MAX_MESSAGE_BYTES = 500_000
 # Seconds that an attempt waits at its end until listeners have it all.
 FINISH_TIMEOUT = 2.0
 
 
-class AudioFeed:
+class AudioPublisher:
     """The audio of one attempt, on `music.audio.<job_id>`. Nothing is published once the lease is lost."""
 
     def __init__(self, bus: Bus, lease: Lease, info: ModelInfo) -> None:
@@ -53,7 +53,7 @@ class AudioFeed:
 
     def add(self, samples: Samples) -> None:
         """Have the next samples published: float32 of shape [frames, channels]. Returns at once."""
-        frames = PIECE // (SAMPLE_BYTES * self._info.channels)
+        frames = MAX_MESSAGE_BYTES // (SAMPLE_BYTES * self._info.channels)
         for start in range(0, len(samples), frames):
             self._put(samples[start : start + frames])
 

@@ -12,7 +12,7 @@ from shared.messages import Recipe
 from shared.storage import Upload
 from shared.version import VERSION
 from worker.delivery.wav import encode_wav
-from worker.engine.host.generation import Generation
+from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import Samples
 
 # Object metadata is limited to 2 KB in all.
@@ -78,20 +78,20 @@ def make_audio_file(chunks: list[Samples], sample_rate: int, recipe: Recipe) -> 
     return AudioFile(data, metadata, checksum, len(samples), sample_rate, samples.shape[1])
 
 
-def make_output_files(job_id: str, generation: Generation, sample_rate: int, recipe: Recipe) -> list[OutputFile]:
+def make_output_files(job_id: str, engine_job: EngineJob, sample_rate: int, recipe: Recipe) -> list[OutputFile]:
     """Encode a job's outputs: MIDI as it came, stems as the audio.
 
     Args:
         job_id: whose they are.
-        generation: has all that it will have.
+        engine_job: has all that it will have.
         sample_rate: of the stems, in hertz.
         recipe: what was asked for.
 
     Raises:
         ValueError: if a sample is not a finite number.
     """
-    files = [] if generation.midi is None else [_midi_file(job_id, generation.midi, recipe)]
-    for stem, chunks in generation.stems.items():
+    files = [] if engine_job.midi is None else [_midi_file(job_id, engine_job.midi, recipe)]
+    for stem, chunks in engine_job.stems.items():
         name, file = f"{stem}.wav", make_audio_file(chunks, sample_rate, recipe)
         key = output_key(job_id, name)
         output = Output(kind="stem", name=name, key=key, size=len(file.data), sha256=file.sha256)

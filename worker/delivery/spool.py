@@ -15,7 +15,7 @@ from worker.delivery.encoded_files import EncodedFiles
 log = get_logger(__name__)
 
 # Seconds after which nobody comes back for a file.
-FORGOTTEN = 24 * 3600.0
+MAX_AGE = 24 * 3600.0
 
 
 class _Kept(msgspec.Struct):
@@ -85,7 +85,7 @@ def _remove_old(folder: Path) -> None:
     try:
         for file in folder.iterdir():
             with suppress(FileNotFoundError):  # another worker tidies as well
-                if file.is_file() and time.time() - file.stat().st_mtime > FORGOTTEN:
+                if file.is_file() and time.time() - file.stat().st_mtime > MAX_AGE:
                     file.unlink()
     except OSError as error:
         log.warning("old kept audio cannot be removed", folder=str(folder), error=str(error))

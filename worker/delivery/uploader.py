@@ -1,4 +1,4 @@
-"""From what an engine made to files in storage, with what the job's record says of them."""
+"""Encodes and uploads the files of a job."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ from shared.messages import Timings
 from shared.storage import Storage
 from worker.delivery.encoded_files import AudioFile, EncodedFiles, OutputFile, make_audio_file, make_output_files
 from worker.delivery.spool import Spool
-from worker.engine.host.generation import Generation, GenerationFailedError
+from worker.engine.host.engine_job import EngineJob, GenerationFailedError
 from worker.lease import Lease, LeaseLostError
-from worker.retry import patiently
+from worker.retry import retry_until_deadline
 
 T = TypeVar("T")
 
@@ -27,88 +27,77 @@ class Result(NamedTuple):
 
 
 class Uploader:
-    """Encodes and uploads what the job of one lease made. `sample_rate` is the engine's, in hertz."""
+    """Encodes and uploads the files of one lease's job. `sample_rate` is the engine's, in hertz."""
 
     def __init__(self, lease: Lease, storage: Storage, spool: Spool, sample_rate: int) -> None:
         self._lease = lease
         self._storage = storage
         self._spool = spool
         self._sample_rate = sample_rate
-        self._kept = False
+        self._is_spooled = False
 
-    async def find(self) -> EncodedFiles | None:
-        """What an earlier attempt made on this machine and could not store."""
+    async def find_spooled(self) -> EncodedFiles | None:
+        """The files that an earlier attempt on this machine made and could not store."""
         files = await self._spool.find(self._lease.record.job_id, self._lease.record.recipe)
-        self._kept = files is not None
+        self._is_spooled = files is not None
         return files
 
-    async def encode(self, generation: Generation) -> EncodedFiles:
-        """Make the files of what there is.
+    async def encode(self, engine_job: EngineJob) -> EncodedFiles:
+        """Encode everything that the engine made so far.
 
         Raises:
-            GenerationFailedError: if what was made can be no file.
+            GenerationFailedError: if the audio cannot be encoded.
         """
         generated = time.perf_counter()
-        audio, outputs = await self._encode(generation)
-        generating = round(generated - (generation.began or generated), 3)
+        audio, outputs = await self._encode(engine_job)
+        generating = round(generated - (engine_job.began or generated), 3)
         encoding = round(time.perf_counter() - generated, 3)
-        return EncodedFiles(audio, outputs, generating, encoding, tuple(generation.warnings))
+        return EncodedFiles(audio, outputs, generating, encoding, tuple(engine_job.warnings))
 
-    async def store(self, files: EncodedFiles, patience: float, *, whole: bool) -> Result:
-        """Store the audio and the outputs.
+    async def store(self, files: EncodedFiles, max_seconds: float, *, whole: bool) -> Result:
+        """Upload the audio and the outputs.
 
         Args:
-            files: to be stored.
-            patience: seconds that each file waits for S3.
-            whole: whether this is all that the job was to make: then it is kept on disk while S3 is away.
+            files: of the job.
+            max_seconds: for which each upload is retried while S3 is away.
+            whole: whether the job is complete; only then are its files spooled on disk while S3 is away.
 
         Raises:
-            LeaseLostError: if the job is no longer ours.
-            UnavailableError: if S3 is away for too long.
+            LeaseLostError: if another process changed the record.
+            UnavailableError: if S3 is away for longer.
         """
 
-        async def waiting() -> None:
-            if whole and not self._kept:
-                self._kept = True
+        async def before_retry() -> None:
+            if whole and not self._is_spooled:
+                self._is_spooled = True
                 await self._spool.keep(self._lease.record.job_id, self._lease.record.recipe, files)
-            await self._lease.progress(self._lease.record.progress, "The audio waits for S3")
+            await self._lease.report(self._lease.record.progress, "The audio waits for S3")
 
-        began = time.perf_counter()
-        audio = await self._upload_audio(files.audio, patience, waiting)
-        outputs = [
-            await self._upload(partial(self._storage.put_output, *file), patience, waiting) for file in files.outputs
-        ]
+        async def upload(put: Callable[[], Awaitable[T]]) -> T:
+            # Checked before each upload, so that an attempt that was frozen does not overwrite its successor's files.
+            await self._lease.check()
+            if self._lease.lost.is_set():
+                raise LeaseLostError(self._lease.record.job_id)
+            return await retry_until_deadline(put, max_seconds, before_retry)
+
+        began, job_id, audio = time.perf_counter(), self._lease.record.job_id, files.audio
+        stored = await upload(lambda: self._storage.put_audio(job_id, audio.data, audio.metadata))
+        outputs = [await upload(partial(self._storage.put_output, *file)) for file in files.outputs]
         uploading = round(time.perf_counter() - began, 3)
         timings = Timings(generating=files.generating, encoding=files.encoding, uploading=uploading)
-        return Result(audio, tuple(outputs), timings)
+        return Result(audio.stored_as(stored), tuple(outputs), timings)
 
-    async def forget(self) -> None:
-        """The job has ended: nothing of it is needed on disk."""
-        if self._kept:
+    async def remove_spooled(self) -> None:
+        """Remove the job's files from the disk, because the job has ended."""
+        if self._is_spooled:
             await self._spool.remove(self._lease.record.job_id)
 
-    async def _encode(self, generation: Generation) -> tuple[AudioFile, list[OutputFile]]:
-        job_id, recipe, chunks = self._lease.record.job_id, self._lease.record.recipe, list(generation.chunks)
+    async def _encode(self, engine_job: EngineJob) -> tuple[AudioFile, list[OutputFile]]:
+        job_id, recipe, chunks = self._lease.record.job_id, self._lease.record.recipe, list(engine_job.chunks)
         try:
             audio = await asyncio.to_thread(make_audio_file, chunks, self._sample_rate, recipe)
-            if not generation.has_outputs:
+            if not engine_job.has_outputs:
                 return audio, []
-            return audio, await asyncio.to_thread(make_output_files, job_id, generation, self._sample_rate, recipe)
+            return audio, await asyncio.to_thread(make_output_files, job_id, engine_job, self._sample_rate, recipe)
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
-
-    async def _upload_audio(self, file: AudioFile, patience: float, waiting: Callable[[], Awaitable[None]]) -> Audio:
-        job_id = self._lease.record.job_id
-        upload = await self._upload(
-            lambda: self._storage.put_audio(job_id, file.data, file.metadata), patience, waiting
-        )
-        return file.stored_as(upload)
-
-    async def _upload(
-        self, put: Callable[[], Awaitable[T]], patience: float, waiting: Callable[[], Awaitable[None]]
-    ) -> T:
-        # Looked at just before, so that an attempt that was frozen does not overwrite its successor's files.
-        await self._lease.check()
-        if self._lease.lost.is_set():
-            raise LeaseLostError(self._lease.record.job_id)
-        return await patiently(put, patience, waiting)

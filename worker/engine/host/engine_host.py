@@ -1,4 +1,4 @@
-"""The worker's side of the engine: starts its process, restarts it when it dies, and passes jobs to it."""
+"""Runs the engine process for a worker: starts it, restarts it after a crash, and passes jobs to it."""
 
 import asyncio
 import os
@@ -11,42 +11,36 @@ from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
 from worker import metrics
-from worker.engine.host.exclusive_lock import Gate
-from worker.engine.host.generation import EngineDiedError, Generation, GenerationFailedError
+from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
+from worker.engine.host.exclusive_lock import ExclusiveLock
 from worker.engine.host.launch import start_process
 from worker.engine.host.watchdog import until_hung
 from worker.engine.interface import EngineSettings, ModelInfo
 from worker.engine.protocol import (
     Cancel,
-    Chunk,
     Failed,
     FromEngine,
     Generate,
-    Generated,
     LoadFailed,
     Loading,
-    MidiFile,
-    Progress,
     Ready,
     Start,
-    StemChunk,
     ToEngine,
-    Warned,
     pack,
     read_from_engine,
 )
 
 log = get_logger(__name__)
 
-# Seconds before the next start after a crash; the last one repeats.
+# Seconds before each restart after consecutive crashes; the last one repeats.
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 RETRY_LOADING = 60.0
-# An engine that ignores a cancel for so long is stuck: only a new process frees its slot.
-CANCEL_PATIENCE = 10.0
-# The same where a person keeps what was made, and a second more for each of the piece: stems take a while.
-KEEP_PATIENCE = 60.0
-# Seconds between the end of the connection and that of the process.
-EXIT_PATIENCE = 2.0
+# An engine that has not freed the slot of a cancelled job after this time is stuck, and is restarted.
+CANCEL_TIMEOUT = 10.0
+# The same when the client keeps the audio, plus one second per second of audio: rendering stems takes time.
+KEEP_TIMEOUT = 60.0
+# Seconds between the end of the connection and the exit of the process.
+EXIT_TIMEOUT = 2.0
 
 
 class EngineHost:
@@ -55,19 +49,20 @@ class EngineHost:
     Args:
         settings: of the engine.
         on_change: called whenever `state` or `message` changed.
-        patience: seconds in which something must come of every running job; otherwise the process hangs and is ended.
+        hang_timeout: seconds within which every running job must make progress; otherwise the process hangs and is
+            restarted.
     """
 
-    def __init__(self, settings: EngineSettings, on_change: Callable[[], None], patience: float = 300.0) -> None:
+    def __init__(self, settings: EngineSettings, on_change: Callable[[], None], hang_timeout: float = 300.0) -> None:
         self._settings = settings
         self._on_change = on_change
-        self._patience = patience
-        self._generations: dict[str, Generation] = {}
+        self._hang_timeout = hang_timeout
+        self._jobs: dict[str, EngineJob] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._crashes = 0
-        self._gate = Gate()
-        # Whether the process was ended from here: then the jobs in it have been told.
+        self._lock = ExclusiveLock()
+        # Whether the worker killed the process: then its jobs have failed already.
         self._killed = False
         self.ready = asyncio.Event()
         self.state = WorkerState.LOADING
@@ -77,7 +72,7 @@ class EngineHost:
         self.slots = 0
 
     async def run(self) -> None:
-        """Start the engine, and again whenever it ends, until cancelled."""
+        """Start the engine, and restart it whenever it ends, until cancelled."""
         try:
             while True:
                 await self._run_once()
@@ -95,66 +90,65 @@ class EngineHost:
         self,
         job_id: str,
         recipe: Recipe,
-        generation: Generation,
-        enter_alone: Callable[[AbstractAsyncContextManager[None]], Awaitable[None]] | None = None,
+        job: EngineJob,
+        enter_exclusively: Callable[[AbstractAsyncContextManager[None]], Awaitable[None]] | None = None,
     ) -> None:
-        """Have the audio made and put into `generation`. Cancelling the call frees the slot; what came before stays.
+        """Generate the audio of one job. Cancelling the call frees the slot and leaves in `job` what was made so far.
 
         Args:
-            job_id: whose it is.
-            recipe: what to make.
-            generation: gets the audio, then the outputs; of a cancelled call's audio only if its `keep` is set.
-            enter_alone: enters what it is given, which waits until no other job is in the engine, and keeps all others
-                out until whoever entered leaves it.
+            job_id: identifies the job to the engine process.
+            recipe: what to generate.
+            job: receives the audio, then the outputs; after a cancel, the outputs only if `job.keep` is set.
+            enter_exclusively: enters the context manager that it gets, which waits until the engine has no other job
+                and keeps later ones out until the caller exits it. Without it, jobs share the engine.
 
         Raises:
-            EngineDiedError: if the process ended meanwhile.
-            GenerationFailedError: if it cannot make this one.
+            EngineDiedError: if the engine process ended meanwhile.
+            GenerationFailedError: if the engine cannot do this job.
         """
         async with AsyncExitStack() as stack:
-            gate = self._gate.enter(alone=enter_alone is not None)
-            await (enter_alone(gate) if enter_alone else stack.enter_async_context(gate))
-            generation.began = time.perf_counter()
-            self._generations[job_id] = generation
+            lock = self._lock.hold(exclusive=enter_exclusively is not None)
+            await (enter_exclusively(lock) if enter_exclusively else stack.enter_async_context(lock))
+            job.began = time.perf_counter()
+            self._jobs[job_id] = job
             try:
                 await self._send(Generate(job_id, recipe))
-                result = await asyncio.shield(generation.result)
+                result = await asyncio.shield(job.result)
             except asyncio.CancelledError:
-                keeps = generation.keep and bool(recipe.outputs)
-                await self._cancel(
-                    job_id, generation, keeps, KEEP_PATIENCE + recipe.duration if keeps else CANCEL_PATIENCE
-                )
+                keeps = job.keep and bool(recipe.outputs)
+                timeout = KEEP_TIMEOUT + recipe.duration if keeps else CANCEL_TIMEOUT
+                await self._cancel(job_id, job, keeps, timeout)
                 raise
             finally:
-                self._generations.pop(job_id, None)
+                self._jobs.pop(job_id, None)
         if isinstance(result, Failed):
             raise GenerationFailedError(result.kind, result.reason)
         self._crashes = 0
 
-    async def _cancel(self, job_id: str, generation: Generation, keep: bool, patience: float) -> None:
+    async def _cancel(self, job_id: str, job: EngineJob, keep: bool, max_seconds: float) -> None:
         try:
             await self._send(Cancel(job_id, keep))
-            async with asyncio.timeout(patience):
-                await asyncio.shield(generation.result)
+            async with asyncio.timeout(max_seconds):
+                await asyncio.shield(job.result)
         except EngineDiedError:
-            pass  # then the slot is free as well
+            pass  # the slot is free as well
         except TimeoutError:
             log.error("engine stuck, restarting it", job_id=job_id)
-            self._abandon("The engine was stuck and starts again.", ())
+            self._restart("The engine was stuck and starts again.", ())
 
     async def _watch(self) -> None:
-        """End a process that hangs: for its jobs that is as if it had died of those on which it may hang."""
-        culprits = await until_hung(self._unfinished, self._patience)
-        log.error("engine hangs, restarting it", patience=self._patience, jobs=len(culprits))
+        """Restart an engine that hangs; the jobs without progress may have caused it, as in a crash."""
+        suspected = await until_hung(self._unfinished, self._hang_timeout)
+        log.error("engine hangs, restarting it", timeout=self._hang_timeout, jobs=len(suspected))
         metrics.ENGINE_HANGS.inc()
-        self._abandon(f"The engine hung: it made nothing for {self._patience:g} s and starts again.", culprits)
+        self._restart(f"The engine hung: it made nothing for {self._hang_timeout:g} s and starts again.", suspected)
 
-    def _abandon(self, reason: str, culprits: Collection[Generation]) -> None:
-        """End the process. Its jobs do not wait for that: what hangs in a driver may take long to die."""
+    def _restart(self, reason: str, suspected: Collection[EngineJob]) -> None:
+        """Kill the process; `run` starts it again. Its jobs fail at once, since a process in a driver may exit late."""
         self._killed = True
         self.ready.clear()
         self._set(WorkerState.LOADING, reason)
-        self._bury(reason, culprits)
+        self._fail_unfinished(reason, suspected)
         self._kill()
 
     async def _run_once(self) -> None:
@@ -172,20 +166,20 @@ class EngineHost:
             self.ready.clear()
             self._writer.close()
             await end((watch,))
-            culprits = [] if self._killed else self._unfinished()
+            suspected = [] if self._killed else self._unfinished()
             code = await self._exit_code(self._process)
-            log.warning("engine ended", exit_code=code, state=self.state.value, jobs=len(culprits))
-            self._bury(f"The engine died (exit code {code}).", culprits)
+            log.warning("engine ended", exit_code=code, state=self.state.value, jobs=len(suspected))
+            self._fail_unfinished(f"The engine died (exit code {code}).", suspected)
 
-    def _unfinished(self) -> list[Generation]:
-        return [each for each in self._generations.values() if not each.result.done()]
+    def _unfinished(self) -> list[EngineJob]:
+        return [each for each in self._jobs.values() if not each.result.done()]
 
-    def _bury(self, reason: str, culprits: Collection[Generation]) -> None:
-        """Tell the jobs that were in the engine how it ended, and how many of them may have caused it."""
-        for generation in self._unfinished():
-            jobs = len(culprits) if generation in culprits else 0
-            generation.result.set_exception(EngineDiedError(reason, jobs))
-            generation.result.exception()  # who was cancelled meanwhile does not ask any more, which asyncio would log
+    def _fail_unfinished(self, reason: str, suspected: Collection[EngineJob]) -> None:
+        """Fail the jobs that were in the engine; each of the suspected ones gets their number."""
+        for job in self._unfinished():
+            jobs = len(suspected) if job in suspected else 0
+            job.result.set_exception(EngineDiedError(reason, jobs))
+            job.result.exception()  # retrieved here: asyncio logs it otherwise, if the caller was cancelled
 
     def _receive(self, message: FromEngine) -> None:
         match message:
@@ -198,30 +192,10 @@ class EngineHost:
             case LoadFailed(reason, remedy, retryable):
                 again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""
                 self._set(WorkerState.FAILED, reason, remedy + again)
-            case Progress(job_id, done, total):
-                generation = self._generations.get(job_id)
-                if generation:
-                    generation.done, generation.total = done, max(total, 1)
-            case Chunk(job_id):
-                generation = self._generations.get(job_id)
-                if generation:
-                    generation.add(message)
-            case MidiFile(job_id, file):
-                generation = self._generations.get(job_id)
-                if generation:
-                    generation.midi = file
-            case StemChunk(job_id):
-                generation = self._generations.get(job_id)
-                if generation:
-                    generation.add_to_stem(message)
-            case Warned(job_id, text):
-                generation = self._generations.get(job_id)
-                if generation:
-                    generation.warnings.append(text)
-            case Generated(job_id) | Failed(job_id):
-                generation = self._generations.get(job_id)
-                if generation and not generation.result.done():
-                    generation.result.set_result(message)
+            case _:
+                job = self._jobs.get(message.job_id)
+                if job:
+                    job.receive(message)
 
     def _set(self, state: WorkerState, message: str, remedy: str | None = None) -> None:
         self.state, self.message, self.remedy = state, message, remedy
@@ -238,15 +212,15 @@ class EngineHost:
             raise EngineDiedError("The engine ended before it got the job.", 0) from error
 
     async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
-        """How the process ended; one that only closed its connection is killed."""
+        """The exit code of the process, which is killed if it only closed its connection."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(EXIT_PATIENCE):
+            async with asyncio.timeout(EXIT_TIMEOUT):
                 return await process.wait()
         self._kill()
         return await process.wait()
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
-            # Not kill(): it polls, and may so take the exit code from asyncio, which then reports 255.
+            # Not Process.kill(): it polls, which can take the exit code from asyncio, which then reports 255.
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)

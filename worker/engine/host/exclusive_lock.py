@@ -1,4 +1,4 @@
-"""Who may be in the engine at the same time: any number together, or one alone."""
+"""A lock that any number of holders may share, or that one holds exclusively."""
 
 import asyncio
 from collections import deque
@@ -8,51 +8,51 @@ from typing import NamedTuple
 
 
 class _Waiter(NamedTuple):
-    alone: bool
-    admitted: asyncio.Future[None]
+    exclusive: bool
+    granted: asyncio.Future[None]
 
 
-class Gate:
-    """Lets in in the order of arrival, so that neither kind of guest waits for ever."""
+class ExclusiveLock:
+    """A shared/exclusive lock, granted in the order of arrival, so that neither kind of waiter starves."""
 
     def __init__(self) -> None:
-        self._inside = 0
-        self._closed = False
+        self._holders = 0
+        self._is_exclusive = False
         self._waiting: deque[_Waiter] = deque()
 
     @asynccontextmanager
-    async def enter(self, *, alone: bool) -> AsyncIterator[None]:
-        """Be inside during the block; `alone` waits until everybody else has left, and keeps later ones out."""
-        await self._wait(_Waiter(alone, asyncio.get_running_loop().create_future()))
+    async def hold(self, *, exclusive: bool) -> AsyncIterator[None]:
+        """Hold the lock during the block. An exclusive waiter blocks all later ones until it has held the lock."""
+        await self._acquire(_Waiter(exclusive, asyncio.get_running_loop().create_future()))
         try:
             yield
         finally:
-            self._leave()
+            self._release()
 
-    async def _wait(self, waiter: _Waiter) -> None:
+    async def _acquire(self, waiter: _Waiter) -> None:
         self._waiting.append(waiter)
-        self._admit()
+        self._grant()
         try:
-            await waiter.admitted
+            await waiter.granted
         except asyncio.CancelledError:
-            if waiter.admitted.cancelled():
-                self._admit()  # those behind it may have waited for this one only
+            if waiter.granted.cancelled():
+                self._grant()  # later waiters may have waited for this one only
             else:
-                self._leave()  # let in and cancelled at the same moment
+                self._release()  # granted and cancelled at the same moment
             raise
 
-    def _leave(self) -> None:
-        self._inside -= 1
-        self._closed = False
-        self._admit()
+    def _release(self) -> None:
+        self._holders -= 1
+        self._is_exclusive = False
+        self._grant()
 
-    def _admit(self) -> None:
-        while self._waiting and not self._closed:
-            alone, admitted = self._waiting[0]
-            if alone and self._inside and not admitted.cancelled():
+    def _grant(self) -> None:
+        while self._waiting and not self._is_exclusive:
+            exclusive, granted = self._waiting[0]
+            if exclusive and self._holders and not granted.cancelled():
                 return
             self._waiting.popleft()
-            if not admitted.cancelled():
-                self._inside += 1
-                self._closed = alone
-                admitted.set_result(None)
+            if not granted.cancelled():
+                self._holders += 1
+                self._is_exclusive = exclusive
+                granted.set_result(None)

@@ -1,34 +1,34 @@
-"""Notices that the engine hangs: its process lives, and nothing comes of a job in it any more."""
+"""Detects an engine that hangs: its process is alive, but a job in it makes no progress."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
-from worker.engine.host.generation import Generation
+from worker.engine.host.engine_job import EngineJob
 
-# Looks within the patience. Time counts in them: a worker that was frozen itself has looked once meanwhile, not long.
-LOOKS = 20
+# Checks within the timeout. Time is counted in checks: a worker that was frozen itself has missed one check, no more.
+CHECKS = 20
 
 
-async def until_hung(running: Callable[[], Iterable[Generation]], patience: float) -> list[Generation]:
-    """Wait until nothing has come of one of the running jobs for so long.
+async def until_hung(running: Callable[[], Iterable[EngineJob]], hang_timeout: float) -> list[EngineJob]:
+    """Wait until one of the running jobs has made no progress for `hang_timeout` seconds.
 
     Args:
-        running: the jobs in the engine now.
-        patience: in seconds.
+        running: returns the jobs that are in the engine now.
+        hang_timeout: in seconds.
 
     Returns:
-        Those that the engine may hang on: of them nothing has come for half that time at least.
+        The jobs that may have caused it: those without progress for at least half that time.
     """
-    quiet: dict[Generation, tuple[object, int]] = {}
+    idle: dict[EngineJob, tuple[object, int]] = {}
     while True:
-        await asyncio.sleep(patience / LOOKS)
-        quiet = {each: _look(each, quiet.get(each)) for each in running()}
-        if any(looks >= LOOKS for _, looks in quiet.values()):
-            return [each for each, (_, looks) in quiet.items() if looks >= LOOKS / 2]
+        await asyncio.sleep(hang_timeout / CHECKS)
+        idle = {each: _check(each, idle.get(each)) for each in running()}
+        if any(checks >= CHECKS for _, checks in idle.values()):
+            return [each for each, (_, checks) in idle.items() if checks >= CHECKS / 2]
 
 
-def _look(generation: Generation, before: tuple[object, int] | None) -> tuple[object, int]:
-    """What there is of a job, and how many looks ago that was new."""
-    if before is None or before[0] != generation.extent:
-        return generation.extent, 0
+def _check(job: EngineJob, before: tuple[object, int] | None) -> tuple[object, int]:
+    """The job's progress marker, and the number of checks since it last changed."""
+    if before is None or before[0] != job.progress_marker:
+        return job.progress_marker, 0
     return before[0], before[1] + 1

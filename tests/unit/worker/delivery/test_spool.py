@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.files import Output
 from shared.messages import Recipe
 from worker.delivery.encoded_files import EncodedFiles, OutputFile, make_audio_file
-from worker.delivery.spool import FORGOTTEN, Spool
+from worker.delivery.spool import MAX_AGE, Spool
 
 JOB = "gen_000000000000"
 RECIPE = Recipe(model="starter", prompt="tone", duration=0.1, outputs=("midi",))
@@ -66,7 +66,7 @@ async def test_what_nobody_came_back_for_is_removed(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path))
     await spool.keep(JOB, RECIPE, FILES)
     await spool.keep("gen_000000000001", RECIPE, FILES)
-    long_ago = (tmp_path / JOB).stat().st_mtime - FORGOTTEN - 1
+    long_ago = (tmp_path / JOB).stat().st_mtime - MAX_AGE - 1
     os.utime(tmp_path / JOB, (long_ago, long_ago))
     await spool.tidy()
     assert [file.name for file in tmp_path.iterdir()] == ["gen_000000000001"]

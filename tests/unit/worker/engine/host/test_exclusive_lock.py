@@ -1,4 +1,4 @@
-"""Together or alone in the engine, in the order of arrival."""
+"""The shared/exclusive lock: who holds it, and in which order."""
 
 import asyncio
 import random
@@ -6,38 +6,37 @@ import random
 import pytest
 
 from shared.lifecycle import end
-from worker.engine.host.exclusive_lock import Gate
+from worker.engine.host.exclusive_lock import ExclusiveLock
 
 
-class Guests:
-    """Go in by a name, and stay until they are told to leave. Capital letters want to be alone."""
+class Holders:
+    """Tasks by name that hold the lock until they are cancelled. Capital letters hold it exclusively."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
-        self.inside: set[str] = set()
-        self._leave = asyncio.Event()
+        self.lock = ExclusiveLock()
+        self.holding: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def arrive(self, names: str) -> None:
+    async def start(self, names: str) -> None:
         for name in names:
-            self._tasks[name] = asyncio.create_task(self._visit(name))
+            self._tasks[name] = asyncio.create_task(self._hold(name))
             await settle()
 
-    async def leave(self, names: str) -> None:
+    async def cancel(self, names: str) -> None:
         for name in names:
             self._tasks[name].cancel()
             await settle()
 
-    async def everybody_leaves(self) -> None:
+    async def cancel_all(self) -> None:
         await end(self._tasks.values())
 
-    async def _visit(self, name: str) -> None:
-        async with self.gate.enter(alone=name.isupper()):
-            self.inside.add(name)
+    async def _hold(self, name: str) -> None:
+        async with self.lock.hold(exclusive=name.isupper()):
+            self.holding.add(name)
             try:
-                await self._leave.wait()
+                await asyncio.Event().wait()
             finally:
-                self.inside.remove(name)
+                self.holding.remove(name)
 
 
 async def settle() -> None:
@@ -46,7 +45,7 @@ async def settle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arriving", "leaving", "inside"),
+    ("started", "cancelled", "holding"),
     [
         ("abc", "", "abc"),
         ("A", "", "A"),
@@ -55,74 +54,74 @@ async def settle() -> None:
         ("abC", "", "ab"),
         ("abC", "a", "b"),
         ("abC", "ab", "C"),
-        # Whoever comes later waits behind the one who waits to be alone …
+        # Later ones wait behind an exclusive waiter …
         ("aBc", "", "a"),
         ("aBcd", "a", "B"),
         ("aBcd", "aB", "cd"),
         ("aBCd", "aB", "C"),
         ("aBcD", "aB", "c"),
-        # … unless that one gives up.
+        # … unless it is cancelled.
         ("aBcd", "B", "acd"),
         ("aBCd", "B", "a"),
         ("aBCd", "BC", "ad"),
         ("Abcd", "cA", "bd"),
     ],
 )
-async def test_who_is_inside(arriving: str, leaving: str, inside: str) -> None:
-    guests = Guests()
-    await guests.arrive(arriving)
-    await guests.leave(leaving)
-    assert guests.inside == set(inside)
-    await guests.everybody_leaves()
-    await guests.arrive("X")
-    assert guests.inside == {"X"}
-    await guests.everybody_leaves()
+async def test_the_lock_is_granted_in_order_of_arrival(started: str, cancelled: str, holding: str) -> None:
+    holders = Holders()
+    await holders.start(started)
+    await holders.cancel(cancelled)
+    assert holders.holding == set(holding)
+    await holders.cancel_all()
+    await holders.start("X")
+    assert holders.holding == {"X"}
+    await holders.cancel_all()
 
 
-@pytest.mark.parametrize("alone", [True, False])
-async def test_a_cancel_at_the_moment_of_being_let_in_leaves_the_gate_free(alone: bool) -> None:
-    gate = Gate()
+@pytest.mark.parametrize("exclusive", [True, False])
+async def test_a_cancel_at_the_moment_of_the_grant_leaves_the_lock_free(exclusive: bool) -> None:
+    lock = ExclusiveLock()
 
-    async def visit() -> None:
-        async with gate.enter(alone=alone):
+    async def hold() -> None:
+        async with lock.hold(exclusive=exclusive):
             await asyncio.Event().wait()
 
-    async with gate.enter(alone=True):
-        waiting = asyncio.create_task(visit())
+    async with lock.hold(exclusive=True):
+        waiting = asyncio.create_task(hold())
         await settle()
-    # It has been let in, and has not run since.
+    # The lock is granted, and the task has not run since.
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(1), gate.enter(alone=True):
+    async with asyncio.timeout(1), lock.hold(exclusive=True):
         pass
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_nobody_is_disturbed_and_everybody_gets_in(seed: int) -> None:
-    source, gate = random.Random(seed), Gate()
-    together, solitary, visits = 0, 0, 0
+async def test_exclusive_holders_are_alone_and_every_waiter_gets_the_lock(seed: int) -> None:
+    source, lock = random.Random(seed), ExclusiveLock()
+    holders, exclusive_holders, grants = 0, 0, 0
 
-    async def visit(alone: bool) -> None:
-        nonlocal together, solitary, visits
+    async def hold(exclusive: bool) -> None:
+        nonlocal holders, exclusive_holders, grants
         for _ in range(source.randrange(5)):
             await asyncio.sleep(0)
-        async with gate.enter(alone=alone):
-            together, solitary = together + 1, solitary + alone
+        async with lock.hold(exclusive=exclusive):
+            holders, exclusive_holders = holders + 1, exclusive_holders + exclusive
             try:
                 for _ in range(source.randrange(5)):
-                    assert solitary == 0 or together == 1
+                    assert exclusive_holders == 0 or holders == 1
                     await asyncio.sleep(0)
-                visits += 1
+                grants += 1
             finally:
-                together, solitary = together - 1, solitary - alone
+                holders, exclusive_holders = holders - 1, exclusive_holders - exclusive
 
-    tasks = [asyncio.create_task(visit(source.random() < 0.3)) for _ in range(50)]
-    impatient = [asyncio.create_task(visit(source.random() < 0.3)) for _ in range(20)]
-    for task in impatient:
+    tasks = [asyncio.create_task(hold(source.random() < 0.3)) for _ in range(50)]
+    cancelled = [asyncio.create_task(hold(source.random() < 0.3)) for _ in range(20)]
+    for task in cancelled:
         await asyncio.sleep(0)
         task.cancel()
     async with asyncio.timeout(10):
         await asyncio.gather(*tasks)
-        results = await asyncio.gather(*impatient, return_exceptions=True)
+        results = await asyncio.gather(*cancelled, return_exceptions=True)
     assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results)
-    assert visits >= 50
+    assert grants >= 50

@@ -1,0 +1,99 @@
+"""The worker's side of a job in the engine: its results so far, and the errors that can end it."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+
+from shared.errors import MusicgenError
+from worker.engine.interface import Samples
+from worker.engine.protocol import Chunk, Failed, Generated, MidiFile, Progress, StemChunk, Warned
+
+# Audio whose peak is below this level is silent: 60 dB below full scale, which is 1.
+SILENCE = 1e-3
+
+
+class EngineDiedError(MusicgenError):
+    """The engine process ended during the job. `jobs` is how many may have caused it; 0 if this one did not."""
+
+    def __init__(self, reason: str, jobs: int) -> None:
+        super().__init__(reason)
+        self.jobs = jobs
+
+
+class GenerationFailedError(MusicgenError):
+    """The engine could not do this job, and continues with others. `kind` labels the metric."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class EngineJob:
+    """A job in the engine, and what it has made so far. `on_chunk` is called with each chunk of audio as it arrives.
+
+    Attributes:
+        began: when the job got into the engine, on the clock of `time.perf_counter`; None before.
+        done, total: the progress.
+        chunks: the audio so far, in order; float32 of shape [frames, channels].
+        midi: the score as a MIDI file, if requested and ready.
+        stems: the chunks of each stem that is ready, if requested.
+        warnings: sentences about what the model could not do as requested.
+        keep: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
+        result: the engine's last message about the job.
+    """
+
+    def __init__(self, on_chunk: Callable[[Samples], None] = lambda samples: None) -> None:
+        self._on_chunk = on_chunk
+        self.began: float | None = None
+        self.done = 0
+        self.total = 1
+        self.chunks: list[Samples] = []
+        self.midi: bytes | None = None
+        self.stems: dict[str, list[Samples]] = {}
+        self.warnings: list[str] = []
+        self.keep = False
+        self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
+
+    @property
+    def progress(self) -> float:
+        return min(self.done / self.total, 1.0)
+
+    @property
+    def progress_marker(self) -> tuple[int, ...]:
+        """Changes whenever the engine has made progress with the job."""
+        return self.done, len(self.chunks), self.midi is not None, sum(map(len, self.stems.values()))
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether all outputs have arrived; some of them may have arrived earlier."""
+        done = self.result.done() and not self.result.cancelled() and self.result.exception() is None
+        return done and isinstance(self.result.result(), Generated)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is audio, all of it below the level of silence."""
+        return bool(self.chunks) and bool(np.max([np.abs(chunk).max(initial=0) for chunk in self.chunks]) < SILENCE)
+
+    def receive(self, message: Progress | Chunk | MidiFile | StemChunk | Warned | Generated | Failed) -> None:
+        """Take in a message of the engine about this job."""
+        match message:
+            case Progress(_, done, total):
+                self.done, self.total = done, max(total, 1)
+            case Chunk():
+                samples = _samples(message)
+                self.chunks.append(samples)
+                self._on_chunk(samples)
+            case MidiFile(_, file):
+                self.midi = file
+            case StemChunk(_, name):
+                self.stems.setdefault(name, []).append(_samples(message))
+            case Warned(_, text):
+                self.warnings.append(text)
+            case Generated() | Failed():
+                if not self.result.done():
+                    self.result.set_result(message)
+
+
+def _samples(chunk: Chunk | StemChunk) -> Samples:
+    return np.frombuffer(chunk.audio, dtype="<f4").reshape(-1, chunk.channels)
