@@ -1,4 +1,4 @@
-"""Connections to a gateway on a real socket, byte by byte."""
+"""Raw socket connections to a gateway."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,14 +14,14 @@ POST = b"POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: appl
 
 
 class RawConnection:
-    """A connection that sends just what it is told to."""
+    """A connection that sends bytes unchanged."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Send; that the other side has closed is for `rest` to tell."""
+        """Send bytes. If the peer has closed, `rest` returns what it sent before."""
         with suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
@@ -35,7 +35,7 @@ class RawConnection:
             return await self._reader.readexactly(size)
 
     async def rest(self) -> bytes:
-        """All that comes until the other side closes."""
+        """Read until the peer closes."""
         found = b""
         with suppress(ConnectionError):
             async with asyncio.timeout(TIMEOUT):
@@ -61,7 +61,7 @@ async def is_well(port: int) -> bool:
         return response.status == 200
 
 
-async def is_let_in(port: int) -> bool:
+async def is_accepted(port: int) -> bool:
     try:
         return await is_well(port)
     except aiohttp.ClientError:

@@ -1,4 +1,4 @@
-"""The bound on the memory of all connections together."""
+"""The memory budget of all connections together."""
 
 import asyncio
 import re
@@ -19,40 +19,40 @@ from tests.unit.gateway.raw import LIVE, POST, TIMEOUT, Connect, RawConnection, 
 HEADER = b"X-Large: " + b"x" * 990 + b"\r\n"
 
 
-class Kept:
+class Owner:
     def __init__(self) -> None:
-        self.cuts = 0
+        self.evictions = 0
 
     def evict(self) -> None:
-        self.cuts += 1
+        self.evictions += 1
 
 
-def cut_connections() -> float:
+def evicted_connections() -> float:
     return REGISTRY.get_sample_value("musicgen_connections_cut_total") or 0.0
 
 
-def test_beyond_the_limit_the_one_with_the_most_is_cut_until_the_rest_fits() -> None:
-    buffers, small, large, larger = MemoryBudget(100), Kept(), Kept(), Kept()
-    buffers.set_usage(larger, 60)
-    buffers.set_usage(large, 40)
-    assert (buffers.total, larger.cuts) == (100, 0)
-    buffers.set_usage(small, 1)
-    assert (buffers.total, small.cuts, large.cuts, larger.cuts) == (41, 0, 0, 1)
-    buffers.set_usage(small, 101)
-    assert (buffers.total, small.cuts, large.cuts) == (40, 1, 0)
+def test_the_largest_owners_are_evicted_until_the_rest_fits() -> None:
+    budget, small, large, larger = MemoryBudget(100), Owner(), Owner(), Owner()
+    budget.set_usage(larger, 60)
+    budget.set_usage(large, 40)
+    assert (budget.total, larger.evictions) == (100, 0)
+    budget.set_usage(small, 1)
+    assert (budget.total, small.evictions, large.evictions, larger.evictions) == (41, 0, 0, 1)
+    budget.set_usage(small, 101)
+    assert (budget.total, small.evictions, large.evictions) == (40, 1, 0)
 
 
-def test_what_is_given_back_counts_no_longer() -> None:
-    buffers, first, second = MemoryBudget(100), Kept(), Kept()
+def test_released_memory_is_not_counted() -> None:
+    budget, first, second = MemoryBudget(100), Owner(), Owner()
     for size in (90, 10, 90, 0):
-        buffers.set_usage(first, size)
-    buffers.set_usage(second, 100)
-    assert (buffers.total, first.cuts, second.cuts) == (100, 0, 0)
+        budget.set_usage(first, size)
+    budget.set_usage(second, 100)
+    assert (budget.total, first.evictions, second.evictions) == (100, 0, 0)
 
 
 @pytest.fixture
-def buffers(monkeypatch: pytest.MonkeyPatch) -> list[MemoryBudget]:
-    """Those of the gateway that a test starts: for what clients sent, and for what they did not take."""
+def budgets(monkeypatch: pytest.MonkeyPatch) -> list[MemoryBudget]:
+    """The budgets of the gateway that a test starts: for input and for output."""
     made: list[MemoryBudget] = []
 
     def make(limit: int) -> MemoryBudget:
@@ -63,14 +63,14 @@ def buffers(monkeypatch: pytest.MonkeyPatch) -> list[MemoryBudget]:
     return made
 
 
-async def until_nothing_is_kept(buffers: list[MemoryBudget]) -> None:
+async def until_released(budgets: list[MemoryBudget]) -> None:
     async with asyncio.timeout(TIMEOUT):
-        while any(each.total for each in buffers):
+        while any(each.total for each in budgets):
             await asyncio.sleep(0.01)
 
 
 async def begin(connect: Connect, port: int, count: int, beginning: bytes) -> list[RawConnection]:
-    """Connections on which only the beginning of a request was sent."""
+    """Open connections, and send only the beginning of a request on each."""
     clients = [await connect(port) for _ in range(count)]
     for client in clients:
         await client.send(beginning)
@@ -82,28 +82,26 @@ async def begin(connect: Connect, port: int, count: int, beginning: bytes) -> li
     [LIVE + HEADER * 20, POST + b"Content-Length: 30000\r\n\r\n" + b" " * 20_000],
     ids=["heads", "bodies"],
 )
-async def test_unfinished_requests_that_add_up_are_cut_and_short_ones_are_answered(
-    serve: Serve, connect: Connect, buffers: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch, beginning: bytes
+async def test_large_unfinished_requests_are_evicted_and_short_ones_served(
+    serve: Serve, connect: Connect, budgets: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(server, "REQUEST_MEMORY", 200_000)
-    before, port = cut_connections(), await serve()
+    before, port = evicted_connections(), await serve()
     honest = await connect(port)
-    await honest.send(LIVE)  # a head that is not whole either
+    await honest.send(LIVE)  # incomplete headers as well
     clients = await begin(connect, port, 30, beginning)
     async with asyncio.timeout(TIMEOUT):
-        while cut_connections() < before + 20:
+        while evicted_connections() < before + 20:
             await asyncio.sleep(0.01)
     await honest.send(b"\r\n")
     assert b" 200 " in await honest.head()
     assert await is_well(port)
     for client in clients:
         await client.close()
-    await until_nothing_is_kept(buffers)
+    await until_released(budgets)
 
 
-async def test_a_head_that_is_cut_is_answered_with_a_503(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_evicted_headers_get_a_503(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_MEMORY", MAX_HEAD // 2)
     client = await connect(await serve())
     await client.send(LIVE + HEADER * 25)
@@ -113,43 +111,41 @@ async def test_a_head_that_is_cut_is_answered_with_a_503(
     assert b"Retry-After" in answer
 
 
-async def test_answers_that_clients_do_not_take_are_cut_when_they_add_up(
-    serve: Serve, buffers: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch
+async def test_unread_responses_over_the_budget_are_evicted(
+    serve: Serve, budgets: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "RESPONSE_MEMORY", 500_000)
-    before, port = cut_connections(), await serve()
-    deaf = []
+    before, port = evicted_connections(), await serve()
+    slow = []
     for _ in range(20):
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)
-        deaf.append(client)
+        slow.append(client)
         await asyncio.get_running_loop().sock_connect(client, (LOOPBACK, port))
         client.send(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 250)
     async with asyncio.timeout(TIMEOUT):
-        while cut_connections() == before:
+        while evicted_connections() == before:
             await asyncio.sleep(0.01)
     assert await is_well(port)
-    for client in deaf:
+    for client in slow:
         client.close()
-    await until_nothing_is_kept(buffers)
+    await until_released(budgets)
 
 
-async def test_what_was_sent_counts_until_it_is_answered(
-    serve: Serve, connect: Connect, buffers: list[MemoryBudget]
-) -> None:
+async def test_a_request_counts_until_its_response(serve: Serve, connect: Connect, budgets: list[MemoryBudget]) -> None:
     client = await connect(await serve())
     await client.send(LIVE + HEADER * 10)
     async with asyncio.timeout(TIMEOUT):
-        while buffers[0].total < 10_000:
+        while budgets[0].total < 10_000:
             await asyncio.sleep(0.01)
     await client.send(b"\r\n")
     assert b" 200 " in await client.head()
-    await until_nothing_is_kept(buffers)
+    await until_released(budgets)
 
 
-async def test_an_answer_that_fails_after_its_client_left_leaves_nothing_counted(
-    serve: Serve, connect: Connect, buffers: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch
+async def test_a_response_that_fails_after_a_disconnect_leaves_no_usage(
+    serve: Serve, connect: Connect, budgets: list[MemoryBudget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sending, left = asyncio.Event(), asyncio.Event()
     write_eof = web.Response.write_eof
@@ -165,30 +161,30 @@ async def test_an_answer_that_fails_after_its_client_left_leaves_nothing_counted
     client = await connect(await serve())
     await client.send(LIVE + b"\r\n")
     await sending.wait()
-    await client.send(LIVE)  # a second one, which is not whole
+    await client.send(LIVE)  # a second, incomplete request
     async with asyncio.timeout(TIMEOUT):
-        while buffers[0].total < 2 * len(LIVE):
+        while budgets[0].total < 2 * len(LIVE):
             await asyncio.sleep(0.01)
     await client.close()
     async with asyncio.timeout(TIMEOUT):
-        while buffers[0].total:
+        while budgets[0].total:
             await asyncio.sleep(0.01)
     left.set()
     for _ in range(5):
         await asyncio.sleep(0)
-    assert buffers[0].total == 0
+    assert budgets[0].total == 0
 
 
-async def test_a_request_behind_a_declined_upgrade_is_read_whole(serve: Serve, connect: Connect) -> None:
+async def test_a_request_after_a_declined_upgrade_is_read(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve())
-    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"  # and no WebSocket key
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"  # without Sec-WebSocket-Key
     body = b'{"prompt": "' + b"x" * 60_000 + b'"}'
     await client.send(LIVE + upgrade + POST + b"Content-Length: %d\r\n\r\n" % len(body))
     await client.send(body + LIVE + b"Connection: close\r\n\r\n")
     assert re.findall(rb"HTTP/1\.1 (\d+) ", await client.rest()) == [b"200", b"422", b"200"]
 
 
-async def test_frames_that_came_at_once_are_all_answered(serve: Serve) -> None:
+async def test_a_burst_of_frames_is_answered(serve: Serve) -> None:
     port = await serve()
     async with aiohttp.ClientSession() as http, http.ws_connect(f"http://{LOOPBACK}:{port}/ws") as socket:
         large = '{"type": "ping"' + " " * 60_000 + "}"
@@ -198,9 +194,9 @@ async def test_frames_that_came_at_once_are_all_answered(serve: Serve) -> None:
             assert await socket.receive_json(timeout=TIMEOUT) == {"type": "pong"}
 
 
-async def test_the_fullest_outbox_is_cut_when_all_together_hold_too_much() -> None:
-    all_outboxes = MemoryBudget(10 * (FRAME_OVERHEAD + 100))
-    slow, other = Outbox(all_outboxes), Outbox(all_outboxes)
+async def test_the_largest_outbox_over_the_budget_is_evicted() -> None:
+    budget = MemoryBudget(10 * (FRAME_OVERHEAD + 100))
+    slow, other = Outbox(budget), Outbox(budget)
     for _ in range(2):
         other.put(b"x" * 100)
     for _ in range(9):
@@ -208,4 +204,4 @@ async def test_the_fullest_outbox_is_cut_when_all_together_hold_too_much() -> No
     with pytest.raises(OutboxFullError):
         await slow.get()
     assert [await other.get(), await other.get()] == [b"x" * 100] * 2
-    assert all_outboxes.total == 0
+    assert budget.total == 0

@@ -1,4 +1,4 @@
-"""What the gateway makes of its looks at NATS and S3."""
+"""Health checks and gauges."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from tests.unit.gateway.samples import completed, entry, record
 
 @pytest.fixture
 def fail(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
-    """What the next looks at S3 raise, in order."""
+    """The exceptions that the next checks of S3 raise, in order."""
     outcomes: list[Exception | None] = []
 
     async def check() -> None:
@@ -30,7 +30,7 @@ def fail(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[Exception 
     return outcomes
 
 
-async def test_one_bad_look_changes_nothing_and_one_good_one_mends_all(
+async def test_one_failed_check_is_tolerated_and_one_success_recovers(
     services: Services, fail: list[Exception | None]
 ) -> None:
     probe, found = services.probe, []
@@ -42,14 +42,14 @@ async def test_one_bad_look_changes_nothing_and_one_good_one_mends_all(
     assert found == ["healthy", "healthy", "healthy", "healthy", "degraded", "healthy"]
 
 
-async def test_the_first_look_counts_at_once(services: Services, fail: list[Exception | None]) -> None:
+async def test_the_first_check_counts_at_once(services: Services, fail: list[Exception | None]) -> None:
     fail.append(BucketError("S3 has no bucket music-audio"))
     await services.probe._check_s3()
     assert services.probe.s3 == Component("unhealthy", "S3 has no bucket music-audio")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(1, None), (60, "cannot be followed")])
-async def test_a_gateway_that_has_not_heard_of_the_records_for_long_is_not_ready(
+async def test_a_gateway_with_a_stale_record_feed_is_not_ready(
     services: Services, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str | None
 ) -> None:
     monkeypatch.setattr(Bus, "is_ready", True)
@@ -59,7 +59,7 @@ async def test_a_gateway_that_has_not_heard_of_the_records_for_long_is_not_ready
 
 
 def series(name: str, label: str) -> dict[str, float]:
-    """The values of a gauge by a label."""
+    """The values of a gauge by one label."""
     samples = (sample for metric in REGISTRY.collect() if metric.name == name for sample in metric.samples)
     return {sample.labels[label]: sample.value for sample in samples}
 
@@ -71,7 +71,7 @@ def index_of(*records: JobRecord) -> JobIndex:
     return index
 
 
-def test_records_are_told_with_their_limit_and_what_is_damaged() -> None:
+def test_gauges_show_records_their_limit_and_damaged_ones() -> None:
     index = index_of(record(1), completed(2))
     index.damaged["gen_000000000001"] = 7
     set_index_gauges(index)
@@ -79,7 +79,7 @@ def test_records_are_told_with_their_limit_and_what_is_damaged() -> None:
     assert [REGISTRY.get_sample_value(name) for name in names] == [2, MAX_RECORDS, 1]
 
 
-def test_queues_are_told_by_model_and_by_key() -> None:
+def test_gauges_show_queues_by_model_and_key() -> None:
     daw: dict[str, Any] = {"owner": "daw"}
     index = index_of(
         record(1, **daw), record(2, model="small"), record(3, is_follower=True, **daw), completed(4, **daw)
@@ -93,7 +93,7 @@ def test_queues_are_told_by_model_and_by_key() -> None:
     assert series("musicgen_queued_jobs", "model") == {"starter": 1}
 
 
-def test_a_thousand_keys_make_few_series_and_none_is_lost() -> None:
+def test_a_thousand_keys_make_few_series() -> None:
     busy = [record(number, owner="busy") for number in range(1000, 1003)]
     set_index_gauges(index_of(*busy, *(record(number, owner=f"key-{number}") for number in range(1000))))
     found = series("musicgen_key_records", "key")

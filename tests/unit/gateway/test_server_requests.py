@@ -1,4 +1,4 @@
-"""Requests that are too large, or mean one thing to a proxy and another one behind it."""
+"""Oversized requests and request smuggling, on a real socket."""
 
 import asyncio
 import zlib
@@ -9,7 +9,7 @@ from aiohttp import http_parser
 from gateway.http.requests import MAX_BODY
 from tests.unit.gateway.raw import LIVE, POST, Connect, Serve, is_well
 
-# ---- Large ones ----
+# ---- Oversized requests ----
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,7 @@ from tests.unit.gateway.raw import LIVE, POST, Connect, Serve, is_well
     ],
     ids=["field", "fields", "name", "line", "whole", "unfinished"],
 )
-async def test_a_head_that_is_too_large_is_refused_with_what_is_too_large(
-    serve: Serve, connect: Connect, request_head: bytes, status: int
-) -> None:
+async def test_too_large_headers_are_refused(serve: Serve, connect: Connect, request_head: bytes, status: int) -> None:
     port = await serve()
     client = await connect(port)
     await client.send(request_head)
@@ -34,7 +32,7 @@ async def test_a_head_that_is_too_large_is_refused_with_what_is_too_large(
     assert await is_well(port)
 
 
-async def test_a_head_of_usual_size_is_read(serve: Serve, connect: Connect) -> None:
+async def test_headers_of_usual_size_are_read(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve())
     cookies = b"Cookie: " + b"x" * 12_000 + b"\r\nX-Other: " + b"x" * 8000 + b"\r\nConnection: close\r\n\r\n"
     await client.send(LIVE + cookies)
@@ -43,7 +41,7 @@ async def test_a_head_of_usual_size_is_read(serve: Serve, connect: Connect) -> N
 
 @pytest.mark.parametrize("encoding", ["deflate", "gzip", "br", "zstd"])
 @pytest.mark.parametrize("path", ["/api/v1/generate", "/api/v1/prompt/build", "/nothing"])
-async def test_a_compressed_body_is_not_unpacked_at_all(
+async def test_a_compressed_body_is_never_decompressed(
     serve: Serve, connect: Connect, path: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpacked: list[str] = []
@@ -58,7 +56,7 @@ async def test_a_compressed_body_is_not_unpacked_at_all(
     assert not unpacked
 
 
-async def test_chunks_without_an_end_are_a_413_and_then_nobody_listens(serve: Serve, connect: Connect) -> None:
+async def test_endless_chunks_are_a_413_and_close_the_connection(serve: Serve, connect: Connect) -> None:
     port = await serve()
     client = await connect(port)
     await client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -78,7 +76,7 @@ async def test_chunks_without_an_end_are_a_413_and_then_nobody_listens(serve: Se
     await asyncio.gather(sending, return_exceptions=True)
 
 
-# ---- Ambiguous ones ----
+# ---- Request smuggling ----
 
 
 @pytest.mark.parametrize(
@@ -99,9 +97,7 @@ async def test_chunks_without_an_end_are_a_413_and_then_nobody_listens(serve: Se
         b" X: a\r\n",
     ],
 )
-async def test_a_request_that_proxies_may_read_otherwise_is_refused_with_all_behind_it(
-    serve: Serve, connect: Connect, head: bytes
-) -> None:
+async def test_request_smuggling_is_refused(serve: Serve, connect: Connect, head: bytes) -> None:
     client = await connect(await serve())
     await client.send(POST + head + b"\r\n0\r\n\r\n" + LIVE + b"\r\n")
     answers = await client.rest()
@@ -111,7 +107,7 @@ async def test_a_request_that_proxies_may_read_otherwise_is_refused_with_all_beh
 
 
 @pytest.mark.parametrize("chunk", [b"5\n\r\n", b"-5\r\nhello\r\n", b"5;\nhello\r\n", b"5 \rhello\r\n", b"zz\r\n"])
-async def test_chunks_that_are_none_end_the_connection(serve: Serve, connect: Connect, chunk: bytes) -> None:
+async def test_malformed_chunks_close_the_connection(serve: Serve, connect: Connect, chunk: bytes) -> None:
     client = await connect(await serve())
     await client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + b"0\r\n\r\n" + LIVE + b"\r\n")
     answers = await client.rest()
@@ -119,7 +115,7 @@ async def test_chunks_that_are_none_end_the_connection(serve: Serve, connect: Co
     assert b" 200 " not in answers
 
 
-async def test_pipelined_requests_are_answered_in_their_order(serve: Serve, connect: Connect) -> None:
+async def test_pipelined_requests_are_answered_in_order(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve())
     requests = [LIVE + b"X-Request-ID: %d\r\n\r\n" % number for number in range(100)]
     await client.send(b"".join(requests[:-1]) + requests[-1].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))

@@ -17,12 +17,12 @@ def keys(text: str = "", file: Path | None = None) -> ApiKeys:
     return load_keys(load_settings({"API_KEYS": text, "API_KEYS_FILE": str(file or "")}))
 
 
-def test_without_keys_nobody_owns_anything() -> None:
+def test_without_keys_there_is_no_owner() -> None:
     assert not keys()
     assert keys().owner_of("") is None
 
 
-def test_each_key_has_its_name() -> None:
+def test_each_key_maps_to_its_name() -> None:
     found = keys(f" daw:{FIRST}, web:{SECOND},")
     assert found
     assert [found.owner_of(key) for key in (FIRST, SECOND, FIRST[1:], FIRST + "k", "")] == [
@@ -34,19 +34,19 @@ def test_each_key_has_its_name() -> None:
     ]
 
 
-def test_a_name_may_have_two_keys_so_that_one_can_be_changed() -> None:
+def test_a_name_may_have_two_keys_for_rotation() -> None:
     found = keys(f"daw:{FIRST},daw:{SECOND}")
     assert [found.owner_of(key) for key in (FIRST, SECOND)] == ["daw", "daw"]
 
 
-def test_a_file_adds_to_the_variable(tmp_path: Path) -> None:
+def test_keys_of_variable_and_file_are_combined(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# of the studio\nweb:{SECOND}  # the page\n\n")
     found = keys(f"daw:{FIRST}", file)
     assert [found.owner_of(key) for key in (FIRST, SECOND)] == ["daw", "web"]
 
 
-def test_the_keys_themselves_are_not_kept() -> None:
+def test_keys_are_not_kept_in_memory() -> None:
     assert FIRST not in repr(vars(keys(f"daw:{FIRST}")))
 
 
@@ -63,7 +63,7 @@ def test_the_keys_themselves_are_not_kept() -> None:
         (f"daw:{FIRST},web:{FIRST}", "daw and web have the same key"),
     ],
 )
-def test_a_wrong_pair_stops_the_start_and_is_not_shown(text: str, words: str) -> None:
+def test_an_invalid_pair_is_refused_without_showing_the_key(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         keys(text)
     assert str(caught.value).startswith("API_KEYS")
@@ -72,19 +72,19 @@ def test_a_wrong_pair_stops_the_start_and_is_not_shown(text: str, words: str) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"# none\n", b"\xff\xfe", b"daw:short"])
-def test_a_wrong_file_stops_the_start_by_name(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "keys").write_bytes(content)
     with pytest.raises(SettingsError, match="API_KEYS_FILE"):
         keys(file=tmp_path / "keys")
 
 
-def test_a_file_that_is_missing_stops_the_start(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         keys(file=tmp_path / "keys")
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     refused, pairs = "", list[tuple[str, str]]()
     try:
         pairs = read_pairs(load_settings({"API_KEYS": text}))
@@ -95,5 +95,5 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_presented_key_is_looked_up(key: str) -> None:
+def test_any_text_can_be_looked_up_as_a_key(key: str) -> None:
     assert keys(f"daw:{FIRST}").owner_of(key) in (None, "daw")

@@ -1,4 +1,4 @@
-"""Listening for others without keys is refused, or announced."""
+"""Bind policy and the Host header."""
 
 import os
 import signal
@@ -38,12 +38,12 @@ from tests.unit.gateway.samples import DAW
         ("2130706433", False),
     ],
 )
-def test_only_this_machines_own_addresses_are_loopback(host: str, loopback: bool) -> None:
+def test_loopback_addresses_are_recognised(host: str, loopback: bool) -> None:
     assert is_loopback(host) == loopback
 
 
 @pytest.mark.parametrize("environment", [{}, {"GATEWAY_ALLOW_OPEN": "0"}, {"GATEWAY_ALLOW_OPEN": "false"}])
-def test_open_to_others_is_refused_with_the_ways_out(environment: dict[str, str]) -> None:
+def test_an_open_gateway_is_refused_with_the_alternatives(environment: dict[str, str]) -> None:
     settings = load_settings({"GATEWAY_HOST": "0.0.0.0"} | environment)
     with pytest.raises(SettingsError) as caught:
         check_binding(settings, ApiKeys([]))
@@ -51,7 +51,7 @@ def test_open_to_others_is_refused_with_the_ways_out(environment: dict[str, str]
         assert way in str(caught.value)
 
 
-def test_with_keys_and_on_loopback_nothing_is_asked() -> None:
+def test_keys_or_loopback_need_no_confirmation() -> None:
     check_binding(load_settings({"GATEWAY_HOST": "0.0.0.0"}), ApiKeys([("daw", DAW)]))
     check_binding(load_settings({}), ApiKeys([]))
 
@@ -60,7 +60,7 @@ OPEN = {"GATEWAY_ALLOW_OPEN": "1"}
 KEYED = {"API_KEYS": f"daw:{DAW}"}
 LISTED = {"GATEWAY_HOSTNAMES": "music.lan, gateway"}
 
-# Host headers as clients send them. A browser cannot be made to send an address where its page has a name.
+# Host headers. A browser sends the name of the page's site, never its address.
 LOCAL = ["localhost", "LOCALHOST:8000", "localhost.", "localhost.:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]:8000"]
 ADDRESSES = ["192.168.1.5:8000", "0.0.0.0:8000", "[fe80::1]", "[::ffff:10.0.0.1]:8000"]
 FOREIGN = [
@@ -74,7 +74,7 @@ MALFORMED = [
 
 
 async def status_of(serve: Serve, connect: Connect, request: bytes, **environment: str) -> tuple[int, bytes]:
-    """How a gateway with these settings answers a request that is sent as it is."""
+    """The status and headers that a gateway with these settings returns for raw request bytes."""
     port = await serve(**environment)
     client = await connect(port)
     await client.send(request)
@@ -105,7 +105,7 @@ def _request(first: str, host: str | None, *lines: str) -> bytes:
 
 @pytest.mark.parametrize("environment", [{}, OPEN, OPEN | LISTED], ids=["local", "open", "listed"])
 @pytest.mark.parametrize("host", [*LOCAL, *ADDRESSES])
-async def test_a_gateway_answers_to_localhost_and_to_addresses(
+async def test_localhost_and_addresses_are_accepted_as_host(
     serve: Serve, connect: Connect, host: str, environment: dict[str, str]
 ) -> None:
     status, _ = await status_of(serve, connect, listing(host, f"Authorization: Bearer {DAW}"), **environment)
@@ -114,17 +114,17 @@ async def test_a_gateway_answers_to_localhost_and_to_addresses(
 
 @pytest.mark.parametrize("environment", [{}, OPEN], ids=["local", "open"])
 @pytest.mark.parametrize("host", [*FOREIGN, *MALFORMED, None])
-async def test_a_gateway_without_keys_refuses_every_other_name(
+async def test_other_host_names_are_refused_without_keys(
     serve: Serve, connect: Connect, host: str | None, environment: dict[str, str]
 ) -> None:
     status, _ = await status_of(serve, connect, listing(host), **environment)
-    # aiohttp itself answers 400 to some of the malformed ones.
+    # aiohttp responds with 400 to some malformed ones.
     assert status in ((403,) if host in FOREIGN else (400, 403))
 
 
 @pytest.mark.parametrize("environment", [{}, OPEN, OPEN | LISTED], ids=["local", "open", "listed"])
 @pytest.mark.parametrize("request_to", [listing, generating, connecting])
-async def test_a_page_whose_name_was_made_to_lead_here_gets_nothing(
+async def test_dns_rebinding_is_refused(
     serve: Serve, connect: Connect, request_to: Callable[[str], bytes], environment: dict[str, str]
 ) -> None:
     status, head = await status_of(serve, connect, request_to("evil.example:8566"), **environment)
@@ -134,10 +134,10 @@ async def test_a_page_whose_name_was_made_to_lead_here_gets_nothing(
 
 @pytest.mark.parametrize(("request_to", "expected"), [(listing, 200), (generating, 503), (connecting, 101)])
 @pytest.mark.parametrize("host", ["localhost:8000", "192.168.1.5:8000", "music.lan:8000", "MUSIC.lan.", "gateway:8000"])
-async def test_the_gateways_own_page_works_under_listed_names(
+async def test_the_page_works_under_allowed_host_names(
     serve: Serve, connect: Connect, request_to: Callable[[str], bytes], expected: int, host: str
 ) -> None:
-    """503 says that NATS is away: the request was let in."""
+    """503 means that NATS is away: the Host header was accepted."""
     status, _ = await status_of(serve, connect, request_to(host), **OPEN, **LISTED)
     assert status == expected
 
@@ -152,7 +152,7 @@ async def test_the_gateways_own_page_works_under_listed_names(
         (OPEN | {"GATEWAY_HOSTNAMES": "*"}, 200),
     ],
 )
-async def test_with_keys_names_are_checked_only_if_some_are_listed(
+async def test_with_keys_host_names_are_checked_only_if_configured(
     services: Services, serve: Serve, connect: Connect, environment: dict[str, str], status: int
 ) -> None:
     services.keys = load_keys(load_settings(KEYS | environment))
@@ -160,13 +160,13 @@ async def test_with_keys_names_are_checked_only_if_some_are_listed(
     assert (await status_of(serve, connect, request, **environment))[0] == status
 
 
-async def test_the_name_that_it_listens_on_is_its_own(services: Services, api: Api) -> None:
+async def test_the_host_name_of_the_binding_is_accepted(services: Services, api: Api) -> None:
     services.settings = load_settings(KEYS | OPEN | {"GATEWAY_HOST": "Studio.local"})
     async with api.get("/api/v1/jobs", headers={"Host": "studio.local:8000"}) as response:
         assert response.status == 200
 
 
-async def test_a_refusal_names_the_setting(api: Api) -> None:
+async def test_a_refused_host_name_names_the_setting(api: Api) -> None:
     async with api.get("/api/v1/jobs", headers={"Host": "music.lan:8000"}) as response:
         detail = (await response.json())["detail"]
     assert "'music.lan'" in detail
@@ -184,14 +184,14 @@ def gateway(**environment: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_the_process_ends_with_the_reason() -> None:
+def test_the_process_exits_with_the_reason() -> None:
     with gateway() as process:
         _, text = process.communicate(timeout=30)
     assert process.returncode == 1
     assert text.startswith("musicgen gateway: GATEWAY_HOST is 0.0.0.0")
 
 
-def test_the_process_that_may_be_open_says_so_before_it_listens() -> None:
+def test_an_open_gateway_logs_a_warning_before_it_listens() -> None:
     with gateway(GATEWAY_ALLOW_OPEN="1") as process:
         assert process.stderr is not None
         first, second = process.stderr.readline(), process.stderr.readline()

@@ -10,7 +10,7 @@ from tests.unit.gateway.samples import DAW, WEB, bearer
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def test_a_burst_is_let_through_and_then_as_many_as_the_rate_says() -> None:
+def test_a_burst_passes_and_then_the_rate_applies() -> None:
     clock = Clock()
     rates = RateLimiter(rate=2, burst=3, clock=clock)
     assert [rates.take("daw") for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
@@ -29,7 +29,7 @@ def test_a_burst_is_let_through_and_then_as_many_as_the_rate_says() -> None:
     assert [rates.take("daw") for _ in range(4)] == [0, 0, 0, 0.5]
 
 
-def test_one_name_takes_nothing_from_another() -> None:
+def test_each_name_has_its_own_bucket() -> None:
     rates = RateLimiter(rate=1, burst=1, clock=Clock())
     assert [rates.take(name) for name in ("daw", "web", "daw")] == [0, 0, 1]
 
@@ -39,7 +39,7 @@ def test_one_name_takes_nothing_from_another() -> None:
     st.integers(1, 50),
     st.lists(st.floats(0, 10, allow_subnormal=False), min_size=1, max_size=200),
 )
-def test_never_more_than_the_burst_and_the_rate_allow(rate: float, burst: int, pauses: list[float]) -> None:
+def test_requests_never_exceed_burst_and_rate(rate: float, burst: int, pauses: list[float]) -> None:
     clock = Clock()
     rates = RateLimiter(rate, burst, clock)
     taken, began = 0, clock.now
@@ -51,7 +51,7 @@ def test_never_more_than_the_burst_and_the_rate_allow(rate: float, burst: int, p
         assert taken <= burst + rate * (clock.now - began) + 1e-6
 
 
-async def test_too_many_requests_are_a_429_that_says_when_to_come_back(keyed: Api, services: Services) -> None:
+async def test_too_many_requests_are_a_429_with_retry_after(keyed: Api, services: Services) -> None:
     services.rate_limiter = RateLimiter(rate=0.1, burst=2)
     for status in (200, 200, 429):
         async with keyed.get("/api/v1/jobs", headers=bearer(DAW)) as response:
@@ -62,7 +62,7 @@ async def test_too_many_requests_are_a_429_that_says_when_to_come_back(keyed: Ap
         assert response.status == 200
 
 
-async def test_what_needs_no_key_and_a_wrong_key_take_nothing(keyed: Api, services: Services) -> None:
+async def test_public_paths_and_unknown_keys_take_no_tokens(keyed: Api, services: Services) -> None:
     services.rate_limiter = RateLimiter(rate=0.1, burst=1)
     for _ in range(3):
         async with keyed.get("/health/live", headers=bearer(DAW)) as response:
@@ -73,13 +73,13 @@ async def test_what_needs_no_key_and_a_wrong_key_take_nothing(keyed: Api, servic
         assert response.status == 200
 
 
-async def test_frames_beyond_the_rate_wait(keyed: Api, services: Services) -> None:
+async def test_websocket_frames_over_the_rate_wait(keyed: Api, services: Services) -> None:
     clock = Clock()
     services.rate_limiter = RateLimiter(rate=100, burst=3, clock=clock)
     async with keyed.ws_connect("/ws", headers=bearer(DAW)) as socket:
         for _ in range(4):
             await socket.send_str('{"type": "ping"}')
-        # The handshake took one token, so two frames get through; the others when time passes.
+        # The handshake took one token, so two frames pass at once, and the others after the clock advances.
         answered = [await socket.receive_json(timeout=2) for _ in range(2)]
         clock.now += 1
         answered += [await socket.receive_json(timeout=2) for _ in range(2)]

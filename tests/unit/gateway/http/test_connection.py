@@ -1,4 +1,4 @@
-"""Errors that no handler sees are problem details like all others, on a real socket."""
+"""Malformed requests and errors outside the handlers, on a real socket: problem details too."""
 
 import http.client
 import io
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
     body: bytes
 
     def problem(self) -> dict[str, Any]:
-        """The problem that the answer tells of, which is whole."""
+        """The decoded problem details, after a check of the headers."""
         assert self.headers["Content-Type"] == "application/problem+json"
         assert self.headers["Cache-Control"] == "no-store"
         assert int(self.headers["Content-Length"]) == len(self.body)
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
 
 async def answer(client: RawConnection, *, has_body: bool = True) -> Answer:
-    """The next answer; what comes behind it stays."""
+    """Read the next response, and leave the bytes after it."""
     head = io.BytesIO(await client.head())
     status = int(head.readline().split()[1])
     headers = http.client.parse_headers(head)
@@ -59,7 +59,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("sent", "status", "word"), UNREADABLE)
-async def test_what_is_no_request_is_a_problem_that_says_why_and_ends_the_connection(
+async def test_a_malformed_request_gets_a_problem_and_closes_the_connection(
     serve: Serve, connect: Connect, sent: bytes, status: int, word: str
 ) -> None:
     port = await serve()
@@ -80,7 +80,7 @@ async def test_what_is_no_request_is_a_problem_that_says_why_and_ends_the_connec
         (b"HEAD / HTTP/1.1\r\nHost: localhost\r\n" + (b"X: " + b"x" * 8000 + b"\r\n") * 100, 431),
     ],
 )
-async def test_the_answer_to_a_head_that_cannot_be_read_has_no_body(
+async def test_the_response_to_a_malformed_head_request_has_no_body(
     serve: Serve, connect: Connect, sent: bytes, status: int
 ) -> None:
     client = await connect(await serve())
@@ -102,7 +102,7 @@ async def test_the_answer_to_a_head_that_cannot_be_read_has_no_body(
         ("POST", "/api/v1/generate", "Content-Type: application/json\r\nContent-Length: 2\r\n", 422),
     ],
 )
-async def test_a_request_that_is_refused_is_a_problem_and_the_next_one_on_its_connection_is_answered(
+async def test_a_refused_request_gets_a_problem_and_keeps_the_connection(
     serve: Serve, connect: Connect, method: str, path: str, headers: str, status: int
 ) -> None:
     client = await connect(await serve())
@@ -116,7 +116,7 @@ async def test_a_request_that_is_refused_is_a_problem_and_the_next_one_on_its_co
 
 
 @pytest.mark.parametrize(("path", "headers", "status"), [("/nothing", "", 404), ("/", "Expect: a-miracle\r\n", 417)])
-async def test_the_answer_to_a_head_that_is_refused_has_no_body_and_the_next_one_begins_behind_it(
+async def test_the_response_to_a_refused_head_request_has_no_body(
     serve: Serve, connect: Connect, path: str, headers: str, status: int
 ) -> None:
     client = await connect(await serve())
@@ -126,7 +126,7 @@ async def test_the_answer_to_a_head_that_is_refused_has_no_body_and_the_next_one
     assert (await answer(client)).status == 200
 
 
-async def test_a_fault_outside_the_handlers_is_a_500_that_shows_nothing_of_it(
+async def test_an_error_outside_the_handlers_is_a_generic_500(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -142,7 +142,7 @@ async def test_a_fault_outside_the_handlers_is_a_500_that_shows_nothing_of_it(
     assert await client.rest() == b""
 
 
-async def test_an_expectation_that_can_be_met_is(serve: Serve, connect: Connect, services: Services) -> None:
+async def test_expect_100_continue_is_supported(serve: Serve, connect: Connect, services: Services) -> None:
     client = await connect(await serve())
     await client.send(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert b" 100 " in await client.head()

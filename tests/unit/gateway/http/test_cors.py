@@ -1,4 +1,4 @@
-"""Pages of other sites."""
+"""CORS and the origins of WebSockets."""
 
 import aiohttp
 import pytest
@@ -29,7 +29,7 @@ def shared_with(services: Services, keyed: Api) -> Api:
 
 
 @pytest.mark.parametrize("origin", [LISTED, "http://localhost:3000"])
-async def test_a_listed_page_may_ask_without_a_key_and_send_one_then(shared_with: Api, origin: str) -> None:
+async def test_an_allowed_origin_gets_a_preflight_response_without_a_key(shared_with: Api, origin: str) -> None:
     async with shared_with.options("/api/v1/generate", headers={"Origin": origin, **ASKING}) as response:
         assert response.status == 204
         assert response.headers["Access-Control-Allow-Origin"] == origin
@@ -52,7 +52,7 @@ async def test_a_listed_page_may_ask_without_a_key_and_send_one_then(shared_with
 
 
 @pytest.mark.parametrize(("path", "status"), [("/api/v1/jobs", 401), ("/health/ready", 503)])
-async def test_a_listed_page_may_read_errors_too(shared_with: Api, path: str, status: int) -> None:
+async def test_an_allowed_origin_can_read_errors(shared_with: Api, path: str, status: int) -> None:
     async with shared_with.get(path, headers={"Origin": LISTED}) as response:
         assert response.status == status
         assert response.headers["Access-Control-Allow-Origin"] == LISTED
@@ -60,16 +60,16 @@ async def test_a_listed_page_may_read_errors_too(shared_with: Api, path: str, st
 
 
 @pytest.mark.parametrize("origin", OTHERS)
-async def test_any_other_page_is_told_nothing(shared_with: Api, origin: str) -> None:
+async def test_other_origins_get_no_cors_headers(shared_with: Api, origin: str) -> None:
     async with shared_with.options("/api/v1/generate", headers={"Origin": origin, **ASKING}) as response:
         assert response.status == 401
         assert "Access-Control-Allow-Origin" not in response.headers
     async with shared_with.get("/api/v1/jobs", headers={"Origin": origin, **bearer(DAW)}) as response:
         assert "Access-Control-Allow-Origin" not in response.headers
-        assert response.headers["Vary"] == "Origin"  # a cache must not give this answer to a listed page
+        assert response.headers["Vary"] == "Origin"  # a cache must not serve this response to an allowed origin
 
 
-async def test_by_default_no_page_is_listed(api: Api) -> None:
+async def test_no_origin_is_allowed_by_default(api: Api) -> None:
     async with api.options("/api/v1/generate", headers={"Origin": LISTED, **ASKING}) as response:
         assert response.status == 405
     async with api.get("/health/live", headers={"Origin": LISTED}) as response:
@@ -77,7 +77,7 @@ async def test_by_default_no_page_is_listed(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("origin", "status"), [(LISTED, 101), *((origin, 403) for origin in OTHERS)])
-async def test_a_websocket_is_for_listed_pages_and_our_own(shared_with: Api, origin: str, status: int) -> None:
+async def test_a_websocket_accepts_allowed_origins_and_its_own(shared_with: Api, origin: str, status: int) -> None:
     own = str(shared_with.make_url("")).rstrip("/")
     async with shared_with.ws_connect("/ws", headers={"Origin": own, **bearer(DAW)}) as socket:
         assert not socket.closed

@@ -1,4 +1,4 @@
-"""What happens around every request."""
+"""Request ids, trace contexts, metrics and errors."""
 
 import re
 from collections.abc import AsyncIterator
@@ -50,20 +50,20 @@ async def test_an_unexpected_exception_is_a_500_without_its_text(client: Api) ->
         assert (await response.json())["request_id"] == "r-1"
 
 
-async def test_a_part_that_is_away_is_a_503_that_says_when_to_come_back(client: Api) -> None:
+async def test_an_outage_is_a_503_with_retry_after(client: Api) -> None:
     async with client.get("/away") as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "2"
         assert (await response.json())["detail"] == "S3 is away."
 
 
-async def test_a_redirect_is_no_problem(client: Api) -> None:
+async def test_a_redirect_passes_through(client: Api) -> None:
     async with client.get("/elsewhere", allow_redirects=False) as response:
         assert response.status == 302
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/status", "/api/v1/status/a/b", "/%ff", "/" + "x" * 5000])
-async def test_an_unknown_path_is_a_404_that_tells_where_to_look(api: Api, path: str) -> None:
+async def test_an_unknown_path_is_a_404_that_names_the_openapi_document(api: Api, path: str) -> None:
     async with api.get(path) as response:
         assert response.status == 404
         assert response.content_type == "application/problem+json"
@@ -77,7 +77,7 @@ async def test_an_unknown_path_is_a_404_that_tells_where_to_look(api: Api, path:
     ("method", "path", "allowed"),
     [("GET", "/api/v1/generate", "POST"), ("PUT", "/api/v1/jobs", "GET"), ("GET", "/api/v1/jobs/gen_1", "DELETE")],
 )
-async def test_a_wrong_method_is_a_405_with_the_right_one(api: Api, method: str, path: str, allowed: str) -> None:
+async def test_a_wrong_method_is_a_405_with_the_allowed_ones(api: Api, method: str, path: str, allowed: str) -> None:
     async with api.request(method, path) as response:
         assert response.status == 405
         assert allowed in response.headers["Allow"]
@@ -85,13 +85,13 @@ async def test_a_wrong_method_is_a_405_with_the_right_one(api: Api, method: str,
 
 
 @pytest.mark.parametrize("given", ["r-1", "A.b:c_d-9", "x" * 128])
-async def test_a_sane_request_id_is_returned(api: Api, given: str) -> None:
+async def test_a_valid_request_id_is_returned(api: Api, given: str) -> None:
     async with api.get("/health/live", headers={"X-Request-ID": given}) as response:
         assert response.headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "x" * 129, "<script>", "ä"])
-async def test_any_other_request_id_is_replaced(api: Api, given: str | None) -> None:
+async def test_an_invalid_request_id_is_replaced(api: Api, given: str | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
     async with api.get("/nothing", headers=headers) as response:
         request_id = response.headers["X-Request-ID"]
@@ -99,20 +99,20 @@ async def test_any_other_request_id_is_replaced(api: Api, given: str | None) -> 
         assert (await response.json())["request_id"] == request_id
 
 
-async def test_every_answer_forbids_to_guess_its_type(api: Api) -> None:
+async def test_every_response_forbids_content_sniffing(api: Api) -> None:
     for path in ("/health/live", "/nothing"):
         async with api.get(path) as response:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_trace_goes_on_under_a_span_of_our_own(client: Api) -> None:
+async def test_a_trace_continues_with_a_new_span(client: Api) -> None:
     async with client.get("/trace", headers={"traceparent": TRACE}) as response:
         own = await response.text()
     assert own.split("-")[1] == TRACE.split("-")[1]
     assert own.split("-")[2] != TRACE.split("-")[2]
 
 
-async def test_requests_are_counted_by_pattern_and_not_by_path(api: Api) -> None:
+async def test_requests_are_counted_by_route_pattern(api: Api) -> None:
     async with api.get("/api/v1/status/gen_123456789abc"), api.get("/metrics") as response:
         text = await response.text()
     assert 'route="/api/v1/status/{job_id}"' in text
@@ -126,7 +126,7 @@ def test_a_new_trace_is_sampled_and_well_formed() -> None:
     assert new_traceparent() != found
 
 
-def test_a_child_keeps_trace_and_flags_and_has_a_span_of_its_own() -> None:
+def test_a_child_keeps_trace_id_and_flags_and_has_a_new_span_id() -> None:
     version, trace_id, span, flags = child_of(TRACE).split("-")
     assert f"{version}-{trace_id}-{flags}" == "00-4bf92f3577b34da6a3ce929d0e0e4736-00"
     assert span != "00f067aa0ba902b7"
@@ -147,7 +147,7 @@ def test_a_child_keeps_trace_and_flags_and_has_a_span_of_its_own() -> None:
         "00-4bf92f3577b34da6a3ce929d0e0e4736-" + "0" * 16 + "-01",
     ],
 )
-def test_a_malformed_parent_gives_a_new_trace(malformed: str | None) -> None:
+def test_a_malformed_traceparent_starts_a_new_trace(malformed: str | None) -> None:
     found = child_of(malformed)
     assert TRACEPARENT_FORMAT.fullmatch(found)
     assert "4bf92f3577b34da6a3ce929d0e0e4736" not in found

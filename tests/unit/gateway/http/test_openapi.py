@@ -15,7 +15,7 @@ from tests.unit.gateway.conftest import Api
 
 DOCUMENT = make_document()
 
-# The examples of the design page.
+# The examples of the contract.
 GENERATE = """{"prompt": "upbeat electronic music with synthesizer and drums", "duration": 30.0, "temperature": 1.0,
  "top_k": 250, "top_p": 0.0, "cfg_coef": 3.0, "seed": 7, "model": "small"}"""
 ACCEPTED = """{"job_id": "gen_abc123456789", "status": "queued", "message": "Generation job started",
@@ -31,7 +31,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_every_route_is_described_with_its_answers(route: Route) -> None:
+def test_every_route_is_described_with_its_responses(route: Route) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     assert operation["summary"]
     assert set(operation["responses"]) == {str(status) for status in (*route.responses, *route.all_problems)}
@@ -66,7 +66,7 @@ def test_a_body_refers_to_the_struct_that_validates_it(path: str, method: str, s
     assert content == {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
-def test_ranges_of_the_contract_are_in_the_schema() -> None:
+def test_the_schema_contains_the_ranges_of_the_contract() -> None:
     properties = DOCUMENT["components"]["schemas"]["GenerateRequest"]["properties"]
 
     def numbers(name: str) -> dict[str, Any]:
@@ -84,13 +84,13 @@ def test_ranges_of_the_contract_are_in_the_schema() -> None:
 
 
 @pytest.mark.parametrize("body", [GenerateRequest, PromptComponents])
-def test_every_optional_field_of_a_body_may_be_null(body: type[msgspec.Struct]) -> None:
+def test_optional_fields_of_a_body_are_nullable(body: type[msgspec.Struct]) -> None:
     schema = DOCUMENT["components"]["schemas"][body.__name__]
     for name in body.__struct_fields__:
         assert {"type": "null"} in schema["properties"][name]["anyOf"], name
 
 
-def test_what_a_client_decodes_is_required_in_a_status() -> None:
+def test_fields_that_clients_decode_are_required() -> None:
     schema = DOCUMENT["components"]["schemas"]["JobView"]
     assert {"job_id", "status", "progress", "message", "created_at"} <= set(schema["required"])
     assert set(schema["properties"]) == set(JobView.__struct_fields__)
@@ -99,7 +99,7 @@ def test_what_a_client_decodes_is_required_in_a_status() -> None:
     assert set(DOCUMENT["components"]["schemas"]["JobStatus"]["enum"]) == set(JobStatus)
 
 
-def test_query_parameters_are_described_in_place() -> None:
+def test_query_parameters_have_inline_schemas() -> None:
     parameters = DOCUMENT["paths"]["/api/v1/jobs"]["get"]["parameters"]
     assert [each["name"] for each in parameters] == ["limit", "status", "cursor"]
     assert "$ref" not in str(parameters)

@@ -1,4 +1,4 @@
-"""Bad input is a 4xx that names the field, whatever it is."""
+"""Invalid bodies and queries: a 4xx that names the field."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def problem(response: ClientResponse) -> dict[str, Any]:
-    """The problem that the answer tells of, which is whole."""
+    """The decoded problem details, after a check of their form."""
     assert response.content_type == "application/problem+json"
     body: dict[str, Any] = await response.json()
     assert body["status"] == response.status
@@ -89,12 +89,12 @@ async def refused_fields(api: Api, body: bytes) -> list[str]:
         ('{"components": {}}', "components"),
     ],
 )
-async def test_a_field_that_breaks_a_rule_is_named(api: Api, body: str, field: str) -> None:
+async def test_an_invalid_field_is_named(api: Api, body: str, field: str) -> None:
     assert await refused_fields(api, body.encode()) == [field]
 
 
 @pytest.mark.parametrize("body", ["[]", '"prompt"', "1", "null", "true"])
-async def test_json_that_is_no_object_is_refused_without_naming_a_field(api: Api, body: str) -> None:
+async def test_json_other_than_an_object_is_refused(api: Api, body: str) -> None:
     assert await refused_fields(api, body.encode()) == [""]
 
 
@@ -120,20 +120,20 @@ async def test_json_that_is_no_object_is_refused_without_naming_a_field(api: Api
         b"\x1f\x8b\x08\x00",
     ],
 )
-async def test_a_body_that_is_no_json_is_a_400(api: Api, body: bytes) -> None:
+async def test_a_body_other_than_json_is_a_400(api: Api, body: bytes) -> None:
     async with api.post(GENERATE, data=body, headers=JSON) as response:
         assert response.status == 400
         assert "JSON" in (await problem(response))["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
-async def test_a_body_in_another_encoding_is_a_400_that_asks_for_utf_8(api: Api, encoding: str) -> None:
+async def test_a_body_in_utf_16_or_utf_32_is_a_400_that_asks_for_utf_8(api: Api, encoding: str) -> None:
     async with api.post(GENERATE, data='{"prompt": "a"}'.encode(encoding), headers=JSON) as response:
         assert response.status == 400
         assert "send UTF-8" in (await problem(response))["detail"]
 
 
-async def test_a_body_that_is_not_utf_8_is_a_400_that_says_so(api: Api) -> None:
+async def test_invalid_utf_8_is_a_400_that_says_so(api: Api) -> None:
     async with api.post(GENERATE, data='{"prompt": "für"}'.encode("latin-1"), headers=JSON) as response:
         assert response.status == 400
         assert "not UTF-8" in (await problem(response))["detail"]
@@ -153,31 +153,31 @@ async def test_a_body_that_is_not_utf_8_is_a_400_that_says_so(api: Api) -> None:
         *(f'"{name}": null' for name in GenerateRequest.__struct_fields__ if name != "prompt"),
     ],
 )
-async def test_a_number_in_another_spelling_and_null_for_what_is_optional_are_accepted(api: Api, fields: str) -> None:
+async def test_number_variants_and_null_in_optional_fields_are_accepted(api: Api, fields: str) -> None:
     async with api.post(GENERATE, data=f'{{"prompt": "a", {fields}}}'.encode(), headers=JSON) as response:
-        assert response.status == 503  # and nothing was wrong but that NATS is away
+        assert response.status == 503  # only because NATS is away
 
 
-async def test_a_byte_order_mark_before_the_json_is_skipped(api: Api) -> None:
+async def test_a_byte_order_mark_is_skipped(api: Api) -> None:
     async with api.post(GENERATE, data=b'\xef\xbb\xbf{"prompt": "a"}', headers=JSON) as response:
         assert response.status == 503
         assert "NATS" in (await problem(response))["detail"]
 
 
-async def test_a_number_with_a_fraction_is_no_integer_and_the_answer_says_so(api: Api) -> None:
+async def test_a_fraction_in_an_integer_field_is_refused(api: Api) -> None:
     async with api.post(GENERATE, data=b'{"prompt": "a", "seed": 7.5}', headers=JSON) as response:
         assert response.status == 422
         assert (await problem(response))["detail"] == "seed: Expected a whole number"
 
 
-async def test_a_duration_just_above_the_longest_is_told_to_the_last_digit(api: Api) -> None:
+async def test_a_duration_just_above_the_limit_is_shown_with_all_digits(api: Api) -> None:
     async with api.post(GENERATE, data=b'{"prompt": "a", "duration": 120.0001}', headers=JSON) as response:
         assert response.status == 422
         assert (await problem(response))["detail"] == "duration: At most 120 seconds here; it is 120.0001."
 
 
 @pytest.mark.parametrize("path", [GENERATE, "/api/v1/prompt/build"])
-async def test_a_body_beyond_the_limit_is_a_413(api: Api, path: str) -> None:
+async def test_a_body_over_the_limit_is_a_413(api: Api, path: str) -> None:
     async with api.post(path, data=b" " * (MAX_BODY + 1024), headers=JSON) as response:
         assert response.status == 413
         assert "64 KiB" in (await problem(response))["detail"]
@@ -193,7 +193,7 @@ async def test_a_body_beyond_the_limit_is_a_413(api: Api, path: str) -> None:
         JSON | {"Content-Encoding": "compress"},
     ],
 )
-async def test_another_type_or_encoding_is_a_415(api: Api, headers: dict[str, str]) -> None:
+async def test_other_content_types_and_encodings_are_a_415(api: Api, headers: dict[str, str]) -> None:
     body = b'{"prompt": "a"}'
     if headers.get("Content-Encoding") == "gzip":
         body = gzip.compress(body)
@@ -203,7 +203,7 @@ async def test_another_type_or_encoding_is_a_415(api: Api, headers: dict[str, st
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
-async def test_a_good_request_is_read_and_only_nats_is_missing(api: Api, content_type: str) -> None:
+async def test_a_valid_request_fails_only_for_lack_of_nats(api: Api, content_type: str) -> None:
     body = '{"prompt": "für dich ♪"}'.encode()
     async with api.post(GENERATE, data=body, headers={"Content-Type": content_type}) as response:
         assert response.status == 503
@@ -228,7 +228,7 @@ async def test_a_good_request_is_read_and_only_nats_is_missing(api: Api, content
         ("/api/v1/download/gen_000000000000?proxy=perhaps", "proxy"),
     ],
 )
-async def test_a_query_parameter_that_breaks_a_rule_is_named(api: Api, path: str, field: str) -> None:
+async def test_an_invalid_query_parameter_is_named(api: Api, path: str, field: str) -> None:
     async with api.get(path) as response:
         assert response.status == 422
         assert [error["field"] for error in (await problem(response))["errors"]] == [field]
@@ -240,20 +240,20 @@ async def test_a_query_parameter_that_breaks_a_rule_is_named(api: Api, path: str
 @pytest.mark.parametrize(
     "path", ["/api/v1/jobs", "/api/v1/prompt/random", "/", "/health/live", "/openapi.json", "/metrics"]
 )
-async def test_a_query_parameter_that_means_nothing_here_is_ignored(api: Api, path: str, query: str) -> None:
+async def test_an_unknown_query_parameter_is_ignored(api: Api, path: str, query: str) -> None:
     async with api.get(URL(f"{path}?{query}", encoded=True)) as response:
         assert response.status == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/download/gen_000000000001", "/api/v1/download/gen_000000000001/audio.mid"])
-async def test_a_download_ignores_such_a_parameter_too(api: Api, services: Services, path: str) -> None:
+async def test_a_download_ignores_unknown_query_parameters(api: Api, services: Services, path: str) -> None:
     services.index.apply(entry(record(1)))
     async with api.get(f"{path}?proxy=1&_=1") as response:
-        assert response.status == 409  # it is not done yet
+        assert response.status == 409  # the job has not finished
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ä"])
-async def test_an_idempotency_key_that_is_no_token_is_refused(api: Api, key: str) -> None:
+async def test_a_malformed_idempotency_key_is_refused(api: Api, key: str) -> None:
     async with api.post(GENERATE, json={"prompt": "a"}, headers={"Idempotency-Key": key}) as response:
         assert response.status == 422
         assert (await problem(response))["errors"][0]["field"] == "Idempotency-Key"
@@ -267,7 +267,7 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(GenerateRequest.__struct_fields__), json_values)
-def test_field_error_names_the_field_that_msgspec_complains_of(name: str, value: object) -> None:
+def test_field_error_extracts_the_field_from_a_msgspec_error(name: str, value: object) -> None:
     try:
         msgspec.json.decode(msgspec.json.encode({name: value}), type=GenerateRequest)
     except msgspec.ValidationError as error:
@@ -278,13 +278,13 @@ def test_field_error_names_the_field_that_msgspec_complains_of(name: str, value:
 
 
 @given(st.text())
-def test_field_error_takes_any_text(text: str) -> None:
+def test_field_error_accepts_any_text(text: str) -> None:
     assert field_error(text).message in text
 
 
 @given(st.dictionaries(st.sampled_from(GenerateRequest.__struct_fields__), json_values))
-def test_a_body_without_nulls_and_with_short_integers_means_the_same(fields: dict[str, Any]) -> None:
-    """Each body that the strict decoder takes means the same request in every spelling."""
+def test_the_lenient_decoder_agrees_with_the_strict_one(fields: dict[str, Any]) -> None:
+    """A body that msgspec accepts decodes to the same request with floats and nulls in it."""
     try:
         strict = msgspec.json.decode(msgspec.json.encode(fields), type=GenerateRequest)
     except msgspec.ValidationError:

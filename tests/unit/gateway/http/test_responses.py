@@ -1,4 +1,4 @@
-"""How long an answer may be kept."""
+"""Cache control and entity tags."""
 
 import pytest
 from yarl import URL
@@ -28,7 +28,7 @@ from tests.unit.gateway.samples import completed, entry, job_id, record
         ("PUT", "/api/v1/jobs", 405),
     ],
 )
-async def test_what_may_change_is_kept_by_no_cache(
+async def test_responses_with_state_forbid_caching(
     api: Api, services: Services, method: str, path: str, status: int
 ) -> None:
     services.index.apply(entry(record(1)))
@@ -38,7 +38,7 @@ async def test_what_may_change_is_kept_by_no_cache(
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json"])
-async def test_what_changes_with_the_version_only_is_sent_once(api: Api, path: str) -> None:
+async def test_static_responses_are_revalidated_by_etag(api: Api, path: str) -> None:
     async with api.get(path) as response:
         assert response.headers["Cache-Control"] == "private, no-cache"
         tag, size = response.headers["ETag"], len(await response.read())
@@ -51,7 +51,7 @@ async def test_what_changes_with_the_version_only_is_sent_once(api: Api, path: s
             assert (response.status, len(await response.read())) == (200, size)
 
 
-async def test_a_cache_keeps_the_page_and_the_description_apart(api: Api, services: Services) -> None:
+async def test_the_page_and_the_description_vary_by_accept(api: Api, services: Services) -> None:
     for accept in ("text/html", "application/json"):
         async with api.get(URL("/"), headers={"Accept": accept}) as response:
             assert response.headers["Vary"] == "Accept"

@@ -1,4 +1,4 @@
-"""The gateway on a real socket, and clients that mean no good."""
+"""Connection limits and timeouts, on a real socket."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -11,15 +11,13 @@ from deploy.stack.ports import LOOPBACK
 from gateway.http import requests
 from gateway.services import Services
 from shared.errors import SettingsError
-from tests.unit.gateway.raw import LIVE, POST, TIMEOUT, Connect, RawConnection, Serve, is_let_in, is_well
+from tests.unit.gateway.raw import LIVE, POST, TIMEOUT, Connect, RawConnection, Serve, is_accepted, is_well
 
-# ---- Slow and idle ones ----
+# ---- Slow and idle clients ----
 
 
 @pytest.mark.parametrize("before", [b"", LIVE + b"\r\n"], ids=["fresh", "kept alive"])
-async def test_a_header_that_comes_byte_by_byte_is_cut_off_and_disturbs_nobody(
-    serve: Serve, connect: Connect, before: bytes
-) -> None:
+async def test_slow_headers_are_cut_off_without_affecting_others(serve: Serve, connect: Connect, before: bytes) -> None:
     port = await serve(GATEWAY_IDLE_TIMEOUT="0.5")
     clients = [await connect(port) for _ in range(20)]
     for client in clients:
@@ -41,9 +39,7 @@ async def test_a_header_that_comes_byte_by_byte_is_cut_off_and_disturbs_nobody(
     await asyncio.gather(*dripping, return_exceptions=True)
 
 
-async def test_a_connection_that_says_nothing_is_closed_and_one_that_asks_is_not(
-    serve: Serve, connect: Connect
-) -> None:
+async def test_idle_connections_are_closed_and_active_ones_stay(serve: Serve, connect: Connect) -> None:
     port = await serve(GATEWAY_IDLE_TIMEOUT="0.6")
     silent, busy = await connect(port), await connect(port)
     waiting = asyncio.create_task(silent.rest())
@@ -54,7 +50,7 @@ async def test_a_connection_that_says_nothing_is_closed_and_one_that_asks_is_not
     assert await waiting == b""
 
 
-async def test_a_websocket_may_be_silent_for_longer(serve: Serve, connect: Connect) -> None:
+async def test_the_idle_timeout_does_not_apply_to_websockets(serve: Serve, connect: Connect) -> None:
     port = await serve(GATEWAY_IDLE_TIMEOUT="0.3")
     async with aiohttp.ClientSession() as http, http.ws_connect(f"http://{LOOPBACK}:{port}/ws") as socket:
         for _ in range(2):
@@ -63,9 +59,7 @@ async def test_a_websocket_may_be_silent_for_longer(serve: Serve, connect: Conne
         assert await socket.receive_json(timeout=TIMEOUT) == {"type": "pong"}
 
 
-async def test_a_body_that_does_not_get_whole_is_a_408(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_incomplete_body_is_a_408(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "BODY_TIMEOUT", 0.2)
     client = await connect(await serve())
     await client.send(POST + b'Content-Length: 50\r\n\r\n{"prompt"')
@@ -73,22 +67,22 @@ async def test_a_body_that_does_not_get_whole_is_a_408(
     await client.rest()
 
 
-async def test_who_asks_without_end_and_never_reads_is_cut_off(serve: Serve, connect: Connect) -> None:
+async def test_a_client_that_never_reads_its_responses_is_cut_off(serve: Serve, connect: Connect) -> None:
     port = await serve(GATEWAY_IDLE_TIMEOUT="0.5", GATEWAY_CONNECTIONS="1")
-    deaf = await connect(port)
-    # Answers of 20 kB each, until the buffers of both sides are full and nothing moves.
-    flood = asyncio.create_task(deaf.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000))
+    slow = await connect(port)
+    # Responses of 20 kB each, until the buffers of both sides are full.
+    flood = asyncio.create_task(slow.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000))
     async with asyncio.timeout(TIMEOUT):
-        while not await is_let_in(port):
+        while not await is_accepted(port):
             await asyncio.sleep(0.1)
     flood.cancel()
     await asyncio.gather(flood, return_exceptions=True)
 
 
-# ---- Many ----
+# ---- Many connections ----
 
 
-async def test_one_connection_too_many_is_turned_away_until_another_one_closes(serve: Serve, connect: Connect) -> None:
+async def test_connections_over_the_limit_are_rejected_until_one_closes(serve: Serve, connect: Connect) -> None:
     port = await serve(GATEWAY_CONNECTIONS="3")
     held = [await connect(port) for _ in range(3)]
     for client in held:
@@ -102,11 +96,11 @@ async def test_one_connection_too_many_is_turned_away_until_another_one_closes(s
     assert b"application/problem+json" in answer
     await held[0].close()
     async with asyncio.timeout(TIMEOUT):
-        while not await is_let_in(port):
+        while not await is_accepted(port):
             await asyncio.sleep(0.05)
 
 
-async def test_one_address_cannot_take_the_connections_of_others(serve: Serve, connect: Connect) -> None:
+async def test_one_address_cannot_exhaust_the_connections(serve: Serve, connect: Connect) -> None:
     port = await serve(GATEWAY_CONNECTIONS_PER_ADDRESS="2")
     for _ in range(2):
         client = await connect(port, "127.0.0.2")
@@ -120,7 +114,7 @@ async def test_one_address_cannot_take_the_connections_of_others(serve: Serve, c
     assert await is_well(port)
 
 
-async def test_one_client_has_so_many_websockets_and_another_one_as_many(serve: Serve, services: Services) -> None:
+async def test_websockets_are_limited_per_client(serve: Serve, services: Services) -> None:
     port = await serve(GATEWAY_WEBSOCKETS_PER_CLIENT="2")
     url = f"http://{LOOPBACK}:{port}/ws"
     async with aiohttp.ClientSession() as http, AsyncExitStack() as stack:
@@ -139,10 +133,10 @@ async def test_one_client_has_so_many_websockets_and_another_one_as_many(serve: 
             await asyncio.sleep(0.01)
 
 
-# ---- Itself ----
+# ---- Listening ----
 
 
-async def test_a_port_that_is_taken_and_an_address_of_another_machine_are_named(serve: Serve) -> None:
+async def test_a_taken_port_and_a_foreign_address_are_named(serve: Serve) -> None:
     port = await serve()
     with pytest.raises(SettingsError, match=f"GATEWAY_PORT: port {port} is taken"):
         await serve(GATEWAY_PORT=str(port))

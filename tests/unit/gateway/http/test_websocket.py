@@ -1,4 +1,4 @@
-"""The WebSocket's own frames. What passes through it is tested with a real broker."""
+"""WebSocket frames and handshakes. Integration tests cover events and audio with a real broker."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ FRAMES = (
 
 
 @given(FRAMES)
-def test_every_frame_survives_the_wire(frame: Subscribe | Unsubscribe | Ping) -> None:
+def test_every_client_message_round_trips(frame: Subscribe | Unsubscribe | Ping) -> None:
     assert msgspec.json.decode(msgspec.json.encode(frame), type=ClientMessage) == frame
 
 
@@ -46,11 +46,11 @@ def test_every_frame_survives_the_wire(frame: Subscribe | Unsubscribe | Ping) ->
         ('{"type": "ping"}', Ping()),
     ],
 )
-def test_a_frame_of_the_contract_is_understood(text: str, frame: ClientMessage) -> None:
+def test_the_frames_of_the_contract_are_decoded(text: str, frame: ClientMessage) -> None:
     assert decode_client_message(text) == frame
 
 
-async def test_a_ping_is_answered_by_a_pong(api: Api) -> None:
+async def test_a_ping_gets_a_pong(api: Api) -> None:
     async with api.ws_connect("/ws") as socket:
         await socket.send_str('{"type": "ping"}')
         assert await answer(socket) == {"type": "pong"}
@@ -76,7 +76,7 @@ async def test_a_ping_is_answered_by_a_pong(api: Api) -> None:
         ("[" * (MAX_FRAME - 1), "nested too deeply"),
     ],
 )
-async def test_a_wrong_frame_is_explained_and_the_connection_goes_on(api: Api, text: str, word: str) -> None:
+async def test_an_invalid_frame_gets_an_error_and_keeps_the_connection(api: Api, text: str, word: str) -> None:
     async with api.ws_connect("/ws") as socket:
         await socket.send_str(text)
         error = await answer(socket)
@@ -86,7 +86,7 @@ async def test_a_wrong_frame_is_explained_and_the_connection_goes_on(api: Api, t
         assert await answer(socket) == {"type": "pong"}
 
 
-async def test_a_binary_frame_is_explained(api: Api) -> None:
+async def test_a_binary_frame_gets_an_error(api: Api) -> None:
     async with api.ws_connect("/ws") as socket:
         await socket.send_bytes(b'{"type": "ping"}')
         error = await answer(socket)
@@ -94,7 +94,7 @@ async def test_a_binary_frame_is_explained(api: Api) -> None:
         assert "text" in error["detail"]
 
 
-async def test_a_frame_beyond_the_limit_ends_the_connection(api: Api) -> None:
+async def test_a_frame_over_the_limit_closes_the_connection(api: Api) -> None:
     async with api.ws_connect("/ws") as socket:
         await socket.send_str(" " * (MAX_FRAME + 1))
         closed = await socket.receive(timeout=2)
@@ -103,25 +103,25 @@ async def test_a_frame_beyond_the_limit_ends_the_connection(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["?job_id=gen_1", "?job_id=", "?job_id=" + "x" * 500])
-async def test_what_is_no_job_id_is_no_job(api: Api, query: str) -> None:
+async def test_a_malformed_job_id_is_an_unknown_job(api: Api, query: str) -> None:
     async with api.ws_connect("/ws" + query) as socket:
         assert (await answer(socket))["detail"] == "There is no such job."
 
 
-async def test_unsubscribing_from_what_was_never_subscribed_is_fine(api: Api) -> None:
+async def test_unsubscribing_without_a_subscription_is_ignored(api: Api) -> None:
     async with api.ws_connect("/ws") as socket:
         await socket.send_str('{"type": "unsubscribe", "job_id": "gen_1"}')
         await socket.send_str('{"type": "ping"}')
         assert await answer(socket) == {"type": "pong"}
 
 
-async def test_plain_http_is_asked_to_upgrade(api: Api) -> None:
+async def test_plain_http_is_a_426(api: Api) -> None:
     async with api.get("/ws") as response:
         assert response.status == 426
         assert response.headers["Upgrade"] == "websocket"
 
 
-async def test_a_stop_tells_clients_to_come_back_and_forgets_them(api: Api, services: Services) -> None:
+async def test_shutdown_closes_websockets_as_going_away(api: Api, services: Services) -> None:
     async with api.ws_connect("/ws") as socket:
         closing = asyncio.create_task(close_websockets(api.app))
         closed = await socket.receive(timeout=2)

@@ -1,4 +1,4 @@
-"""Events on their way to the clients that asked for them."""
+"""Delivery of events to subscribers."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def deliver(to: EventSubscription, *events: Event) -> None:
 
 
 async def sent(outbox: Outbox) -> list[int]:
-    """The numbers of the events that wait in the box, which is empty then."""
+    """Empty the outbox and return the sequence numbers of its events."""
     outbox.put(b"end")
     numbers = []
     while (frame := await outbox.get()) != b"end":
@@ -43,13 +43,13 @@ async def test_events_reach_the_client_in_order() -> None:
     assert await sent(outbox) == [1, 2, 5]
 
 
-async def test_an_event_that_comes_twice_or_late_is_given_once() -> None:
+async def test_repeated_and_late_events_are_dropped() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     deliver(EventSubscription(JOB, outbox), event(2), event(2), event(1), event(3), event(2))
     assert await sent(outbox) == [2, 3]
 
 
-async def test_events_are_held_until_the_older_ones_were_sent() -> None:
+async def test_live_events_are_held_during_a_replay() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     subscription = EventSubscription(JOB, outbox)
     subscription.hold()
@@ -61,7 +61,7 @@ async def test_events_are_held_until_the_older_ones_were_sent() -> None:
     assert await sent(outbox) == [2, 3, 4, 5]
 
 
-async def test_what_was_held_is_not_repeated_if_it_was_caught_up_with() -> None:
+async def test_held_events_are_not_repeated_after_a_replay() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     subscription = EventSubscription(JOB, outbox)
     subscription.hold()
@@ -72,7 +72,7 @@ async def test_what_was_held_is_not_repeated_if_it_was_caught_up_with() -> None:
     assert await sent(outbox) == [3, 4]
 
 
-async def test_release_without_hold_is_fine() -> None:
+async def test_release_without_hold_has_no_effect() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     subscription = EventSubscription(JOB, outbox)
     subscription.release()
@@ -80,14 +80,14 @@ async def test_release_without_hold_is_fine() -> None:
     assert await sent(outbox) == [1]
 
 
-async def test_waiting_progress_is_replaced_but_the_life_cycle_never() -> None:
+async def test_queued_progress_is_coalesced_but_lifecycle_events_are_not() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     deliver(EventSubscription(JOB, outbox), event(1), event(2, "progress"), event(3, "progress"), event(4, "completed"))
     assert await sent(outbox) == [1, 3, 4]
 
 
 @given(st.lists(st.integers(1, 20)), st.lists(st.integers(1, 20)), st.lists(st.integers(1, 20)))
-def test_numbers_rise_whatever_comes_live_held_and_late(first: list[int], held: list[int], last: list[int]) -> None:
+def test_sequence_numbers_always_increase(first: list[int], held: list[int], last: list[int]) -> None:
     async def run() -> list[int]:
         outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
         subscription = EventSubscription(JOB, outbox)
@@ -104,7 +104,7 @@ def test_numbers_rise_whatever_comes_live_held_and_late(first: list[int], held: 
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"{}", b'{"type": "song"}', b"[" * 100_000])
-async def test_what_is_no_event_disturbs_nobody(services: Services, data: bytes) -> None:
+async def test_a_malformed_event_is_skipped(services: Services, data: bytes) -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     hub = EventHub(services.bus, services.jobs)
     hub._by_job[JOB].add(EventSubscription(JOB, outbox))
@@ -113,7 +113,7 @@ async def test_what_is_no_event_disturbs_nobody(services: Services, data: bytes)
     assert await sent(outbox) == [1]
 
 
-async def test_an_event_goes_to_all_who_follow_its_job_and_to_nobody_else(services: Services) -> None:
+async def test_an_event_reaches_exactly_the_subscribers_of_its_job(services: Services) -> None:
     hub = EventHub(services.bus, services.jobs)
     first, second, other = (
         Outbox(MemoryBudget(TOTAL_LIMIT)),
@@ -126,7 +126,7 @@ async def test_an_event_goes_to_all_who_follow_its_job_and_to_nobody_else(servic
     assert [await sent(outbox) for outbox in (first, second, other)] == [[1], [1], []]
 
 
-async def test_unsubscribing_twice_is_fine_and_leaves_nothing_behind(services: Services) -> None:
+async def test_unsubscribe_is_idempotent_and_frees_everything(services: Services) -> None:
     hub = EventHub(services.bus, services.jobs)
     subscription = EventSubscription(JOB, Outbox(MemoryBudget(TOTAL_LIMIT)))
     hub._by_job[JOB].add(subscription)
@@ -135,7 +135,7 @@ async def test_unsubscribing_twice_is_fine_and_leaves_nothing_behind(services: S
         assert not hub._by_job
 
 
-async def test_who_subscribes_while_nats_is_away_waits_until_leaving(services: Services) -> None:
+async def test_a_subscription_made_while_nats_is_away_waits(services: Services) -> None:
     subscription = await services.hub.subscribe(JOB, Outbox(MemoryBudget(TOTAL_LIMIT)), None)
     assert subscription is not None
     assert subscription in services.hub._lagging
@@ -145,6 +145,6 @@ async def test_who_subscribes_while_nats_is_away_waits_until_leaving(services: S
 
 
 @pytest.mark.parametrize("wrong", ["", "gen_1", "../etc", "gen_*", ">"])
-async def test_what_is_no_job_id_is_no_job_and_asks_nobody(services: Services, wrong: str) -> None:
+async def test_a_malformed_job_id_is_refused_without_a_lookup(services: Services, wrong: str) -> None:
     assert await services.hub.subscribe(wrong, Outbox(MemoryBudget(TOTAL_LIMIT)), None) is None
     assert not services.hub._by_job

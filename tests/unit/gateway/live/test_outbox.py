@@ -1,4 +1,4 @@
-"""What waits for one WebSocket client."""
+"""The send queue of a WebSocket client."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,7 +13,7 @@ from gateway.memory_budget import MemoryBudget
 
 T = TypeVar("T")
 
-# A frame, and the job whose earlier progress it replaces, if any.
+# Frames and their coalescing keys.
 Puts = list[tuple[int, str | None]]
 
 
@@ -23,7 +23,7 @@ async def soon(awaitable: Awaitable[T]) -> T:
 
 
 async def drain(outbox: Outbox, count: int) -> list[bytes | AudioFrame]:
-    """Exactly `count` frames, and then none."""
+    """Get exactly `count` frames, and check that there are no more."""
     frames = [await soon(outbox.get()) for _ in range(count)]
     waiting = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def drain(outbox: Outbox, count: int) -> list[bytes | AudioFrame]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.none() | st.sampled_from(["a", "b", "c"])), max_size=40))
-def test_order_is_kept_and_only_the_newest_progress_of_a_job_waits(puts: Puts) -> None:
+def test_frames_keep_their_order_and_progress_is_coalesced(puts: Puts) -> None:
     expected = [
         b"%d" % frame
         for position, (frame, job) in enumerate(puts)
@@ -58,7 +58,7 @@ async def test_get_waits_for_a_frame() -> None:
     assert await soon(waiting) == b"x"
 
 
-async def test_progress_that_was_sent_is_not_replaced() -> None:
+async def test_sent_progress_is_not_replaced() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     outbox.put(b"1", "job")
     assert await outbox.get() == b"1"
@@ -66,14 +66,14 @@ async def test_progress_that_was_sent_is_not_replaced() -> None:
     assert await drain(outbox, 1) == [b"2"]
 
 
-async def test_as_many_frames_as_allowed_are_kept() -> None:
+async def test_the_outbox_holds_as_many_frames_as_allowed() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     for number in range(MAX_FRAMES):
         outbox.put(b"%d" % number)
     assert await drain(outbox, MAX_FRAMES) == [b"%d" % number for number in range(MAX_FRAMES)]
 
 
-async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() -> None:
+async def test_a_full_outbox_fails_get_and_not_put() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     for number in range(MAX_FRAMES + 1):
         outbox.put(b"%d" % number)
@@ -81,14 +81,14 @@ async def test_one_frame_too_many_is_told_to_the_reader_and_not_to_the_writer() 
         await outbox.get()
 
 
-async def test_progress_of_one_job_never_fills_the_box() -> None:
+async def test_progress_of_one_job_never_fills_the_outbox() -> None:
     outbox = Outbox(MemoryBudget(TOTAL_LIMIT))
     for number in range(10 * MAX_FRAMES):
         outbox.put(b"%d" % number, "job")
     assert await drain(outbox, 1) == [b"%d" % (10 * MAX_FRAMES - 1)]
 
 
-async def test_text_goes_before_audio_and_audio_in_order() -> None:
+async def test_text_precedes_audio_and_audio_keeps_its_order() -> None:
     outbox, pieces = (
         Outbox(MemoryBudget(TOTAL_LIMIT)),
         [AudioFrame("a", b"1"), AudioFrame("b", b"2"), AudioFrame("a", b"3")],
@@ -99,7 +99,7 @@ async def test_text_goes_before_audio_and_audio_in_order() -> None:
     assert await drain(outbox, 4) == [b"event", *pieces]
 
 
-async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
+async def test_audio_over_the_limit_waits_for_space() -> None:
     outbox, half = Outbox(MemoryBudget(TOTAL_LIMIT)), AudioFrame("a", b"x" * (MAX_AUDIO_BYTES // 2))
     await outbox.put_audio(half)
     await outbox.put_audio(half)
@@ -111,7 +111,7 @@ async def test_audio_beyond_the_limit_waits_until_some_was_sent() -> None:
     assert await drain(outbox, 2) == [half, half]
 
 
-async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
+async def test_a_frame_larger_than_the_limit_is_sent_alone() -> None:
     outbox, huge = Outbox(MemoryBudget(TOTAL_LIMIT)), AudioFrame("a", b"x" * (MAX_AUDIO_BYTES + 1))
     await outbox.put_audio(huge)
     waiting = asyncio.create_task(outbox.put_audio(AudioFrame("b", b"1")))
@@ -120,7 +120,7 @@ async def test_a_piece_larger_than_the_limit_is_sent_alone() -> None:
     assert await drain(outbox, 1) == [AudioFrame("b", b"1")]
 
 
-async def test_audio_that_is_taken_back_is_not_sent_and_makes_room() -> None:
+async def test_dropped_audio_is_not_sent_and_frees_space() -> None:
     outbox, half = Outbox(MemoryBudget(TOTAL_LIMIT)), b"x" * (MAX_AUDIO_BYTES // 2)
     await outbox.put_audio(AudioFrame("a", half))
     await outbox.put_audio(AudioFrame("b", half))

@@ -1,4 +1,4 @@
-"""The part of S3 that a download needs, for tests that say what goes wrong there."""
+"""A fake S3 for downloads, with configurable faults."""
 
 from aiohttp import web
 
@@ -6,15 +6,15 @@ from tests.unit.gateway.samples import AUDIO
 
 
 class Bucket:
-    """The part of S3 that a download needs.
+    """The requests of S3 that a download needs.
 
     Attributes:
-        data: of every object.
-        status: what it answers instead, if not 200.
-        missing: so many bytes before the end it breaks off.
-        withheld: so many bytes it leaves out of a part.
-        exists: whether there is a bucket.
-        asked: the method and range of each request of an object.
+        data: the content of every object.
+        status: the status to respond with, if not 200.
+        missing: abort this many bytes before the end.
+        withheld: omit this many bytes of a range.
+        exists: whether the bucket exists.
+        asked: method and range of each object request.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of downloads share."""
+"""Fixtures of the download tests."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ from tests.unit.gateway.samples import completed, entry, job_id, outputs
 
 @pytest.fixture
 async def s3(services: Services) -> AsyncIterator[Bucket]:
-    """An S3 that holds the files of job 1, which is completed."""
+    """A fake S3 with the files of job 1, which has completed."""
     app, bucket = web.Application(), Bucket()
     app.router.add_head("/music-audio", bucket.look)
     app.router.add_get(f"/music-audio/jobs/{job_id(1)}/{{name}}", bucket.get)

@@ -1,4 +1,4 @@
-"""Conditions and ranges of proxied downloads, after RFC 9110."""
+"""Preconditions and ranges of proxied downloads (RFC 9110)."""
 
 import hashlib
 
@@ -38,7 +38,7 @@ ETAG = f'"{hashlib.sha256(AUDIO).hexdigest()}"'
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_proxied_download_obeys_conditions(
+async def test_a_proxied_download_evaluates_preconditions(
     api: Api, s3: Bucket, method: str, headers: dict[str, str], status: int
 ) -> None:
     async with api.request(method, f"{URL}?proxy=1", headers=headers) as response:
@@ -75,7 +75,7 @@ async def test_a_proxied_download_obeys_conditions(
         ({"Range": f"bytes=0-{'9' * 5000}"}, None),
     ],
 )
-async def test_a_proxied_part_is_the_one_that_is_asked_for(
+async def test_a_proxied_range_has_the_requested_bytes(
     api: Api, s3: Bucket, headers: dict[str, str], found: tuple[int, int] | None
 ) -> None:
     async with api.get(f"{URL}?proxy=1", headers=headers) as response:
@@ -87,7 +87,7 @@ async def test_a_proxied_part_is_the_one_that_is_asked_for(
 
 
 @pytest.mark.parametrize("wanted", ["bytes=44-", "bytes=99-100", "bytes=-0", f"bytes={'9' * 30}-"])
-async def test_a_part_beyond_the_end_is_a_416_with_the_size(api: Api, s3: Bucket, wanted: str) -> None:
+async def test_a_range_outside_the_file_is_a_416_with_the_size(api: Api, s3: Bucket, wanted: str) -> None:
     async with api.get(f"{URL}?proxy=1", headers={"Range": wanted}) as response:
         assert response.status == 416
         assert response.headers["Content-Range"] == "bytes */44"

@@ -1,4 +1,4 @@
-"""Downloads: a redirect, the bytes through the gateway, or a reason why there are none."""
+"""Downloads: redirects, proxied files, and errors."""
 
 import hashlib
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +23,7 @@ ETAG = f'"{hashlib.sha256(AUDIO).hexdigest()}"'
 
 
 def long() -> JobRecord:
-    """Job 1, with as much audio as does not come in one piece."""
+    """Job 1, with audio that spans several reads."""
     record = completed(1)
     assert record.audio is not None
     checksum = hashlib.sha256(LONG).hexdigest()
@@ -39,7 +39,7 @@ def long() -> JobRecord:
         (record(1, status=JobStatus.CANCELLED), "was cancelled"),
     ],
 )
-def test_a_job_without_audio_is_a_409_that_says_why(unfinished: JobRecord, words: str) -> None:
+def test_a_job_without_audio_is_a_409_with_the_reason(unfinished: JobRecord, words: str) -> None:
     with pytest.raises(Problem, match=words) as caught:
         audio_file(unfinished)
     assert caught.value.status == 409
@@ -53,7 +53,7 @@ def test_a_completed_job_has_a_key() -> None:
 
 
 @pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
-def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, content_type: str) -> None:
+def test_an_output_has_a_descriptive_file_name(name: str, content_type: str) -> None:
     file = output_file(completed(1, outputs=outputs(1)), name)
     assert (file.stored.key, file.content_type, file.name) == (
         f"jobs/{job_id(1)}/{name}",
@@ -62,7 +62,7 @@ def test_an_output_is_saved_under_a_name_that_tells_what_it_is(name: str, conten
     )
 
 
-def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> None:
+def test_an_unknown_output_is_a_404_that_lists_the_outputs() -> None:
     with pytest.raises(Problem, match=r"outputs: audio\.mid, bass\.wav\.") as caught:
         output_file(completed(1, outputs=outputs(1)), "lead.wav")
     assert caught.value.status == 404
@@ -71,14 +71,14 @@ def test_an_output_that_there_is_not_is_a_404_with_those_that_there_are() -> Non
 
 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
-async def test_an_unfinished_job_is_a_409_in_both_ways(api: Api, services: Services, query: str) -> None:
+async def test_an_unfinished_job_is_a_409(api: Api, services: Services, query: str) -> None:
     services.index.apply(entry(record(1)))
     async with api.get(URL + query, allow_redirects=False) as response:
         assert response.status == 409
         assert response.content_type == "application/problem+json"
 
 
-async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(api: Api, s3: Bucket) -> None:
+async def test_a_finished_job_redirects_to_an_uncacheable_presigned_url(api: Api, s3: Bucket) -> None:
     async with api.get(URL, allow_redirects=False) as response:
         assert response.status == 302
         assert response.headers["Cache-Control"] == "no-store"
@@ -89,7 +89,7 @@ async def test_a_finished_job_redirects_to_a_signed_url_that_nobody_may_cache(ap
     assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
 
 
-async def test_an_output_redirects_to_its_own_object(api: Api, s3: Bucket) -> None:
+async def test_an_output_redirects_to_its_object(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}/bass.wav", allow_redirects=False) as response:
         assert response.status == 302
         url = urlsplit(response.headers["Location"])
@@ -98,7 +98,7 @@ async def test_an_output_redirects_to_its_own_object(api: Api, s3: Bucket) -> No
     assert named == [f'attachment; filename="{job_id(1)}-bass.wav"']
 
 
-async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: Bucket) -> None:
+async def test_a_proxied_output_has_its_content_type(api: Api, s3: Bucket) -> None:
     for method in (api.get, api.head):
         async with method(f"{URL}/audio.mid?proxy=1") as response:
             assert response.status == 200
@@ -108,12 +108,12 @@ async def test_a_proxied_output_and_its_head_have_its_own_type(api: Api, s3: Buc
 
 
 @pytest.mark.parametrize("name", ["audio.wav", "..%2faudio.wav", "lead.wav"])
-async def test_nothing_but_outputs_lies_below_a_download(api: Api, s3: Bucket, name: str) -> None:
+async def test_other_paths_below_a_download_are_a_404(api: Api, s3: Bucket, name: str) -> None:
     async with api.get(f"{URL}/{name}", allow_redirects=False) as response:
         assert response.status == 404
 
 
-async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, services: Services, s3: Bucket) -> None:
+async def test_no_redirect_while_s3_is_away(api: Api, services: Services, s3: Bucket) -> None:
     s3.exists = False
     await services.probe._check_s3()
     async with api.get(URL, allow_redirects=False) as response:
@@ -122,10 +122,8 @@ async def test_a_redirect_to_an_s3_that_is_away_is_a_503_instead(api: Api, servi
 
 
 @pytest.mark.parametrize("missing", [1, 200_000])
-async def test_what_breaks_off_at_s3_breaks_off_at_the_client(
-    api: Api, services: Services, s3: Bucket, missing: int
-) -> None:
-    """And never goes on with an error in the middle of the audio."""
+async def test_a_download_truncated_by_s3_is_aborted(api: Api, services: Services, s3: Bucket, missing: int) -> None:
+    """An error never ends up inside the audio."""
     services.index.apply(entry(long(), 2))
     s3.data, s3.missing = LONG, missing
     async with api.get(f"{URL}?proxy=1") as response:
@@ -136,19 +134,19 @@ async def test_what_breaks_off_at_s3_breaks_off_at_the_client(
 
 
 @pytest.mark.parametrize("withheld", [1, 4])
-async def test_a_part_of_another_length_than_was_asked_for_is_a_503(api: Api, s3: Bucket, withheld: int) -> None:
+async def test_a_range_of_unexpected_length_is_a_503(api: Api, s3: Bucket, withheld: int) -> None:
     s3.withheld = withheld
     async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
         assert response.status == 503
 
 
-async def test_what_breaks_off_at_once_is_a_503(api: Api, s3: Bucket) -> None:
+async def test_a_download_that_fails_before_the_first_byte_is_a_503(api: Api, s3: Bucket) -> None:
     s3.missing = 1
     async with api.get(f"{URL}?proxy=1") as response:
         assert response.status == 503
 
 
-async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: Bucket) -> None:
+async def test_proxied_audio_is_complete_and_hides_s3(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}?proxy=1") as response:
         assert response.status == 200
         assert response.content_type == "audio/wav"
@@ -158,7 +156,7 @@ async def test_proxied_audio_is_whole_and_tells_nothing_of_s3(api: Api, s3: Buck
         assert await response.read() == AUDIO
 
 
-async def test_a_range_is_passed_on(api: Api, s3: Bucket) -> None:
+async def test_a_range_is_forwarded_to_s3(api: Api, s3: Bucket) -> None:
     async with api.get(f"{URL}?proxy=1", headers={"Range": "bytes=4-7"}) as response:
         assert response.status == 206
         assert response.headers["Content-Range"] == "bytes 4-7/44"
@@ -167,7 +165,7 @@ async def test_a_range_is_passed_on(api: Api, s3: Bucket) -> None:
 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
 @pytest.mark.parametrize("answered", [403, 416, 429, 500, 503, 204, 301])
-async def test_an_s3_that_refuses_is_a_503_and_no_loss(
+async def test_an_s3_refusal_is_a_503_and_not_a_loss(
     api: Api, services: Services, s3: Bucket, answered: int, query: str
 ) -> None:
     s3.status = answered
@@ -179,7 +177,7 @@ async def test_an_s3_that_refuses_is_a_503_and_no_loss(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
-async def test_without_a_bucket_no_file_is_taken_for_lost(api: Api, s3: Bucket, query: str, method: str) -> None:
+async def test_a_missing_bucket_marks_no_file_as_lost(api: Api, s3: Bucket, query: str, method: str) -> None:
     s3.status, s3.exists = 404, False
     async with api.request(method, URL + query, allow_redirects=False) as response:
         assert response.status == 503
@@ -190,7 +188,7 @@ async def test_without_a_bucket_no_file_is_taken_for_lost(api: Api, s3: Bucket, 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
 @pytest.mark.parametrize("path", ["", "/audio.mid", "/bass.wav"])
 @pytest.mark.parametrize("data", [None, AUDIO[:7], AUDIO + b"!", bytes(len(AUDIO))])
-async def test_a_file_that_is_gone_or_another_one_is_a_410_with_the_recipe(
+async def test_a_missing_or_different_file_is_a_410_with_the_recipe(
     api: Api, s3: Bucket, data: bytes | None, path: str, query: str, method: str
 ) -> None:
     s3.data, s3.status = data or b"", 200 if data else 404
@@ -204,7 +202,7 @@ async def test_a_file_that_is_gone_or_another_one_is_a_410_with_the_recipe(
 
 @pytest.mark.parametrize("headers", [{"Range": "bytes=4-7"}, {"If-None-Match": ETAG}, {"If-Match": '"x"'}])
 @pytest.mark.parametrize("data", [AUDIO[:10], bytes(len(AUDIO))])
-async def test_neither_a_part_nor_a_condition_hides_that_a_file_is_another_one(
+async def test_ranges_and_preconditions_detect_a_different_file(
     api: Api, s3: Bucket, data: bytes, headers: dict[str, str]
 ) -> None:
     s3.data = data
@@ -212,7 +210,7 @@ async def test_neither_a_part_nor_a_condition_hides_that_a_file_is_another_one(
         assert response.status == 410
 
 
-async def test_a_long_file_that_has_rotted_below_its_etag_breaks_off_before_its_end(
+async def test_a_corrupt_file_with_a_matching_etag_is_aborted_before_its_end(
     api: Api, services: Services, s3: Bucket
 ) -> None:
     services.index.apply(entry(long(), 2))
@@ -223,19 +221,15 @@ async def test_a_long_file_that_has_rotted_below_its_etag_breaks_off_before_its_
             await response.read()
 
 
-async def test_an_object_with_another_etag_is_read_once_and_served_if_it_is_the_file(
-    api: Api, services: Services, s3: Bucket
-) -> None:
-    """It may have come back from a backup, in parts."""
+async def test_an_object_with_another_etag_is_verified_once(api: Api, services: Services, s3: Bucket) -> None:
+    """As after a restore by multipart upload."""
     for _ in range(2):
         async with api.get(URL, allow_redirects=False) as response:
             assert response.status == 302
     assert s3.asked == [("HEAD", None), ("GET", None), ("HEAD", None)]
 
 
-async def test_an_object_with_the_etag_it_was_stored_with_costs_one_head(
-    api: Api, services: Services, s3: Bucket
-) -> None:
+async def test_an_object_with_the_stored_etag_costs_one_head_request(api: Api, services: Services, s3: Bucket) -> None:
     record = completed(1)
     assert record.audio is not None
     services.index.apply(entry(replace(record, audio=replace(record.audio, s3_etag="e")), 2))
@@ -246,7 +240,7 @@ async def test_an_object_with_the_etag_it_was_stored_with_costs_one_head(
 
 
 @pytest.mark.parametrize(("method", "query"), [("GET", "?proxy=1"), ("HEAD", "?proxy=1"), ("HEAD", "")])
-async def test_a_file_that_is_known_to_be_lost_asks_no_store(
+async def test_a_file_marked_as_lost_needs_no_s3_request(
     api: Api, services: Services, s3: Bucket, method: str, query: str
 ) -> None:
     done = entry(completed(1, outputs=outputs(1)))
@@ -258,14 +252,14 @@ async def test_a_file_that_is_known_to_be_lost_asks_no_store(
         assert response.status == 200
 
 
-async def test_proxying_from_an_s3_that_refuses_connections_is_a_503(api: Api, services: Services) -> None:
+async def test_a_refused_s3_connection_is_a_503(api: Api, services: Services) -> None:
     services.index.apply(entry(completed(1)))
     async with api.get(f"{URL}?proxy=1") as response:
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
 
 
-async def test_head_tells_the_size_and_sends_nothing(api: Api, s3: Bucket) -> None:
+async def test_head_returns_the_size_without_a_body(api: Api, s3: Bucket) -> None:
     for query in ("", "?proxy=1"):
         async with api.head(URL + query) as response:
             assert response.status == 200

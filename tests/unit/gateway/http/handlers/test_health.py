@@ -1,4 +1,4 @@
-"""Health without NATS and S3."""
+"""Health endpoints without NATS and S3."""
 
 from gateway.http.handlers.health import _overall, _workers_component
 from gateway.probe import Component
@@ -10,7 +10,7 @@ from tests.unit.gateway.samples import message, worker
 WELL, WORSE, ILL = Component("healthy"), Component("degraded"), Component("unhealthy")
 
 
-def test_the_worst_part_settles_the_whole() -> None:
+def test_the_worst_component_determines_the_status() -> None:
     assert _overall({"a": WELL, "b": WELL}) == "healthy"
     assert _overall({"a": WELL, "b": WORSE}) == "degraded"
     assert _overall({"a": ILL, "b": WORSE, "c": WELL}) == "unhealthy"
@@ -20,13 +20,13 @@ def test_one_ready_worker_is_healthy() -> None:
     assert _workers_component([worker("a", state=WorkerState.FAILED), worker("b")]) == WELL
 
 
-def test_no_worker_is_degraded_and_says_what_to_do() -> None:
+def test_no_worker_is_degraded_with_a_remedy() -> None:
     found = _workers_component([])
     assert found.status == "degraded"
     assert "musicgen worker" in found.message
 
 
-def test_a_worker_that_cannot_load_passes_on_its_remedy() -> None:
+def test_a_failed_worker_reports_its_remedy() -> None:
     failed = worker(state=WorkerState.FAILED, message="No such model.", remedy="Name another one.")
     assert _workers_component([failed]) == Component("degraded", "No such model. Name another one.")
 
@@ -39,7 +39,7 @@ async def test_a_gateway_without_nats_is_alive_but_not_ready(api: Api) -> None:
         assert "NATS" in (await response.json())["detail"]
 
 
-async def test_health_tells_of_every_part_even_when_all_are_away(api: Api, services: Services) -> None:
+async def test_health_lists_every_component_during_an_outage(api: Api, services: Services) -> None:
     await services.probe._check_nats()
     await services.probe._check_s3()
     await services.workers.on_message(message("music.workers.w1", worker("w1")))

@@ -1,4 +1,4 @@
-"""Status, list and cursor, from memory alone."""
+"""Job status, job list and cursors, from memory."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ async def listing(api: Api, **query: str) -> dict[str, Any]:
 
 
 @given(MOMENTS, st.integers(0, 10**12 - 1))
-def test_a_cursor_leads_back_to_its_record(created_at: datetime, number: int) -> None:
+def test_a_cursor_round_trips(created_at: datetime, number: int) -> None:
     made = record(number, created_at=created_at)
     assert _decode_cursor(_encode_cursor(made)) == (created_at, made.job_id)
     assert len(_encode_cursor(made)) <= 64
@@ -51,14 +51,14 @@ def test_a_cursor_leads_back_to_its_record(created_at: datetime, number: int) ->
         f" 1-{job_id(1)}",
     ],
 )
-def test_a_cursor_of_no_earlier_page_is_refused(cursor: str) -> None:
+def test_a_malformed_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Problem) as caught:
         _decode_cursor(cursor)
     assert [error.field for error in caught.value.errors] == ["cursor"]
 
 
 @given(st.text(max_size=64))
-def test_any_cursor_is_read_or_refused(cursor: str) -> None:
+def test_any_cursor_is_decoded_or_refused(cursor: str) -> None:
     try:
         position = _decode_cursor(cursor)
     except Problem:
@@ -80,10 +80,8 @@ async def test_pages_cover_every_job_once_newest_first(api: Api, services: Servi
     assert seen == [each.job_id for each in services.index.newest(10, None, None)]
 
 
-async def test_jobs_of_one_second_are_listed_by_their_milliseconds_however_their_records_came(
-    api: Api, services: Services
-) -> None:
-    order = [5, 1, 4, 2, 3]  # their ids tell nothing
+async def test_jobs_are_sorted_by_milliseconds(api: Api, services: Services) -> None:
+    order = [5, 1, 4, 2, 3]  # not the order of the ids
     for number in (3, 1, 5, 4, 2):
         created = NOON + timedelta(milliseconds=order.index(number))
         services.index.apply(entry(record(number, created_at=created)))
@@ -92,7 +90,7 @@ async def test_jobs_of_one_second_are_listed_by_their_milliseconds_however_their
     assert [job["created_at"] for job in jobs] == [f"2026-01-01T12:00:00.00{number}Z" for number in (4, 3, 2, 1, 0)]
 
 
-async def test_a_page_that_holds_the_rest_has_no_next_one(api: Api, services: Services) -> None:
+async def test_the_last_page_has_no_cursor(api: Api, services: Services) -> None:
     for number in range(3):
         services.index.apply(entry(record(number)))
     assert (await listing(api, limit="3"))["next_cursor"] is None
@@ -106,7 +104,7 @@ async def test_a_status_filters_the_list_and_its_total(api: Api, services: Servi
     assert page["total"] == 1
 
 
-async def test_an_empty_list_is_no_error(api: Api) -> None:
+async def test_an_empty_list_is_a_200(api: Api) -> None:
     assert await listing(api) == {"jobs": [], "total": 0, "next_cursor": None}
 
 
@@ -132,13 +130,13 @@ async def test_a_status_has_every_field_of_the_contract(api: Api, services: Serv
 
 @pytest.mark.parametrize("path", ["status", "download"])
 @pytest.mark.parametrize("wrong", ["gen_1", "gen_ABCABCABCABC", "..%2f..%2fetc", "gen_12345678901*", "%00"])
-async def test_what_is_no_job_id_is_a_404_even_while_nats_is_away(api: Api, path: str, wrong: str) -> None:
+async def test_a_malformed_job_id_is_a_404_while_nats_is_away(api: Api, path: str, wrong: str) -> None:
     async with api.get(f"/api/v1/{path}/{wrong}") as response:
         assert response.status == 404
         assert response.content_type == "application/problem+json"
 
 
-async def test_a_job_that_memory_does_not_know_is_a_503_while_nats_is_away(api: Api) -> None:
+async def test_an_unknown_job_is_a_503_while_nats_is_away(api: Api) -> None:
     async with api.get(f"/api/v1/status/{job_id(1)}") as response:
         assert response.status == 503
     async with api.delete(f"/api/v1/jobs/{job_id(1)}") as response:

@@ -1,11 +1,11 @@
-"""GET /, for people and for programs."""
+"""GET /: the page and the JSON description."""
 
 import pytest
 
 from tests.unit.gateway.conftest import Api
 
 
-async def test_a_program_gets_a_description(api: Api) -> None:
+async def test_accept_json_returns_the_description(api: Api) -> None:
     async with api.get("/", headers={"Accept": "application/json"}) as response:
         body = await response.json()
     assert set(body) == {"service", "version", "status", "endpoints"}
@@ -13,7 +13,7 @@ async def test_a_program_gets_a_description(api: Api) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*"])
-async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(api: Api, accept: str) -> None:
+async def test_a_browser_gets_a_self_contained_page(api: Api, accept: str) -> None:
     async with api.get("/", headers={"Accept": accept}) as response:
         assert response.content_type == "text/html"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
@@ -21,7 +21,7 @@ async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(api: A
 
 
 async def test_the_description_lists_the_endpoints(api: Api) -> None:
-    """DAWs read this object: entries may only be added."""
+    """Clients read this object: only add entries."""
     async with api.get("/", headers={"Accept": "application/json"}) as response:
         endpoints = (await response.json())["endpoints"]
     assert list(endpoints.items()) == [

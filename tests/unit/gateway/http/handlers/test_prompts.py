@@ -1,4 +1,4 @@
-"""The prompt builder over HTTP."""
+"""The endpoints of the prompt builder."""
 
 import pytest
 
@@ -14,7 +14,7 @@ EXAMPLE = {
 }
 
 
-async def test_the_example_of_the_contract_gives_its_answer(api: Api) -> None:
+async def test_the_example_of_the_contract_is_built(api: Api) -> None:
     async with api.post("/api/v1/prompt/build", json=EXAMPLE) as response:
         assert response.status == 200
         assert await response.json() == {
@@ -33,7 +33,7 @@ async def test_the_example_of_the_contract_gives_its_answer(api: Api) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"genre": None}, {"genre": " ", "instruments": []}, {"genre": "\u200b", "instruments": ["\u3164"]}]
 )
-async def test_without_a_word_there_is_no_prompt(api: Api, body: dict[str, object]) -> None:
+async def test_empty_components_are_refused(api: Api, body: dict[str, object]) -> None:
     async with api.post("/api/v1/prompt/build", json=body) as response:
         assert response.status == 422
         assert "genre" in (await response.json())["detail"]
@@ -54,7 +54,7 @@ async def test_a_random_prompt_has_the_parts_of_its_complexity(api: Api, complex
     assert body["structured_prompt"] == ", ".join(body["components"].values())
 
 
-async def test_a_random_prompt_is_accepted_by_the_builders_limits(api: Api) -> None:
+async def test_a_random_prompt_is_within_the_limits_of_the_builder(api: Api) -> None:
     seen = set()
     for _ in range(20):
         async with api.get("/api/v1/prompt/random") as response:
@@ -63,14 +63,14 @@ async def test_a_random_prompt_is_accepted_by_the_builders_limits(api: Api) -> N
     assert all(0 < len(prompt) <= 500 for prompt in seen)
 
 
-async def test_the_vocabulary_lists_the_words(api: Api) -> None:
+async def test_the_vocabulary_is_listed(api: Api) -> None:
     async with api.get("/api/v1/prompt/vocabulary") as response:
         body = await response.json()
     assert [genre["name"] for genre in body["genres"]] == [genre.name for genre in VOCABULARY.genres]
     assert set(body) == {"genres", "tempos", "moods", "instruments"}
 
 
-async def test_a_field_with_a_control_character_is_refused_and_one_with_a_bidirectional_control_goes_without(
+async def test_control_characters_are_refused_and_bidi_controls_removed(
     api: Api,
 ) -> None:
     async with api.post("/api/v1/prompt/build", json={"genre": "jazz", "mood": "a\u0000b"}) as response:
