@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
@@ -55,55 +55,61 @@ RESTART_DELAY = 10.0
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Everything that handlers use. The caller connects NATS by running `services.bus.run`."""
-    storage = Storage(settings)
-    index = JobIndex(Estimator())
-    workers = WorkerRegistry()
-    async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(open_bus())
-        http = await stack.enter_async_context(
-            # No connection limit, or slow downloads would block others. `server.py` bounds their number,
-            # and the small buffer bounds the memory of each.
-            ClientSession(
-                timeout=ClientTimeout(total=None, connect=3, sock_read=30),
-                connector=TCPConnector(limit=0),
-                read_bufsize=32 * 1024,
-            )
-        )
-        record_store = RecordStore(bus, index)
-        usage, queue, stored_files = UsageTracker(record_store), JobQueue(bus, index), StoredFiles(storage, http)
-        result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
-        jobs, reconciler = (
-            Jobs(bus, index, record_store, queue, result_cache),
-            Reconciler(bus, index, record_store, result_cache, workers),
-        )
-        limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
-        services = Services(
-            settings=settings,
-            keys=load_keys(settings),
-            rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits),
-            bus=bus,
-            storage=storage,
-            stored_files=stored_files,
-            http=http,
-            index=index,
-            workers=workers,
-            views=Views(index, workers),
-            record_store=record_store,
-            usage=usage,
-            result_cache=result_cache,
-            jobs=jobs,
-            hub=EventHub(bus, jobs),
-            probe=Probe(bus, storage, workers, index, record_store),
-            reconciler=reconciler,
-            dead_letters=DeadLetters(bus, record_store, reconciler),
-            record_repair=RecordRepair(bus, index, record_store),
-            record_trimmer=RecordTrimmer(index, record_store, settings.key_records),
-            started=time.monotonic(),
-        )
+    async with open_bus() as bus, _download_session() as http:
+        services = build_services(settings, bus, http)
         _prepare_on_connect(bus, services)
-        stack.push_async_callback(index.close)
-        yield services
+        try:
+            yield services
+        finally:
+            await services.index.close()
+
+
+def _download_session() -> ClientSession:
+    """The HTTP client that proxies downloads from S3.
+
+    It has no connection limit, or slow downloads would block others. `server.py` limits their number, and the small
+    buffer limits the memory of each.
+    """
+    return ClientSession(
+        timeout=ClientTimeout(total=None, connect=3, sock_read=30),
+        connector=TCPConnector(limit=0),
+        read_bufsize=32 * 1024,
+    )
+
+
+def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Services:
+    """Create the services and connect them with each other."""
+    storage, index, workers = Storage(settings), JobIndex(Estimator()), WorkerRegistry()
+    record_store, queue = RecordStore(bus, index), JobQueue(bus, index)
+    usage, stored_files = UsageTracker(record_store), StoredFiles(storage, http)
+    result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
+    jobs = Jobs(bus, index, record_store, queue, result_cache)
+    reconciler = Reconciler(bus, index, record_store, result_cache, workers)
+    limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
+    return Services(
+        settings=settings,
+        keys=load_keys(settings),
+        rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
+        quotas=Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits),
+        bus=bus,
+        storage=storage,
+        stored_files=stored_files,
+        http=http,
+        index=index,
+        workers=workers,
+        views=Views(index, workers),
+        record_store=record_store,
+        usage=usage,
+        result_cache=result_cache,
+        jobs=jobs,
+        hub=EventHub(bus, jobs),
+        probe=Probe(bus, storage, workers, index, record_store),
+        reconciler=reconciler,
+        dead_letters=DeadLetters(bus, record_store, reconciler),
+        record_repair=RecordRepair(bus, index, record_store),
+        record_trimmer=RecordTrimmer(index, record_store, settings.key_records),
+        started=time.monotonic(),
+    )
 
 
 def _prepare_on_connect(bus: Bus, services: Services) -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deploy.stack.ports import LOOPBACK, free_ports
-from tests.unit.gateway.raw import LIVE, is_let_in, is_well
+from tests.unit.gateway.raw import LIVE, is_accepted, is_well
 
 CLIENTS = 300
 # Bytes by which the process may grow; unbounded, each attack took it four times as far.
@@ -40,7 +40,7 @@ async def gateway() -> AsyncIterator[tuple[int, psutil.Process]]:
     process = await asyncio.create_subprocess_exec(*program, env=os.environ | own)
     try:
         async with asyncio.timeout(60):
-            while not await is_let_in(port):
+            while not await is_accepted(port):
                 await asyncio.sleep(0.05)
         yield port, psutil.Process(process.pid)
     finally:
