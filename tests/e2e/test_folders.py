@@ -43,10 +43,10 @@ def test_doctor_reports_an_up_without_workers(tmp_path: Path) -> None:
     stack = Up(tmp_path / "data", "--no-worker")
     try:
         stack.start()
-        looked = musicgen("doctor", "--data-dir", str(stack.data_dir))
-        assert looked.returncode == 1
-        assert "✗ workers" in looked.stdout
-        assert "no worker serves a model: jobs stay queued" in looked.stdout
+        report = musicgen("doctor", "--data-dir", str(stack.data_dir))
+        assert report.returncode == 1
+        assert "✗ workers" in report.stdout
+        assert "no worker serves a model: jobs stay queued" in report.stdout
         assert stack.stop() == 0
     finally:
         stack.close()
