@@ -15,17 +15,17 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Header, Score
 
 HEADER = Header(bpm=126)
-# Nobody plays there.
+# The song has no events in this stream.
 SILENT = Stream.PAD
 PLAYING = tuple(stream for stream in Stream if stream not in (Stream.CONDUCTOR, SILENT))
-# Fewer than the model has dimensions, so that least squares leave nothing.
+# Fewer than the model's dimensions, so that least squares fit exactly.
 FRAMES = 128
-# Logits of the codes that are right: the conductor is sure, the others guess.
+# Logits of the correct codes: the conductor is certain, the other streams vary.
 SURE, GUESSED = 30.0, 6.0
 
 
 def write_sampler_checkpoint(folder: Path) -> Path:
-    """Write it; always the same one."""
+    """Write a deterministic checkpoint that has learnt one song by heart."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = StarterModel(Shape(card=CODEBOOK_SIZE, dim=256, heads=4, layers=1, text_dim=32, segment=FRAMES))
@@ -46,9 +46,9 @@ def _song() -> Score:
 
 @torch.no_grad()
 def _learn(model: StarterModel, codes: Tensor) -> None:
-    """By least squares: each head learns what follows what the layers make of the song's places.
+    """Fit each head by least squares to the next code, from the hidden states of the song's positions.
 
-    Captions say nothing, and what the players play is not heard, so that their mistakes confuse nobody.
+    The model ignores captions and all streams but the conductor, so a sampled mistake does not spread.
     """
     for silenced in (model.output_proj.weight, model.output_proj.bias, *list(model.emb.parameters())[1:]):
         silenced.zero_()

@@ -42,7 +42,7 @@ def test_our_engine_is_measured_alone(checkpoint: Path, capsys: pytest.CaptureFi
     assert figures["engine_ms_per_step"] > 0
 
 
-def test_one_after_another_costs_stock_audiocraft_a_piece_each() -> None:
+def test_stock_audiocraft_is_measured_piece_by_piece() -> None:
     timings = {
         "engine": [Timing(wall=4.0, decoding=1.0, first_chunk=0.5, steps=100, turn=0.02)],
         "audiocraft": [Timing(wall=6.0, decoding=1.0, first_chunk=6.0, steps=100)],
@@ -56,7 +56,7 @@ def test_one_after_another_costs_stock_audiocraft_a_piece_each() -> None:
     assert figures["transformers_ms_per_step"] is None
 
 
-def test_random_weights_of_any_size_are_a_checkpoint_that_our_engine_knows(tmp_path: Path) -> None:
+def test_the_decode_engine_loads_random_weights_of_any_size(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, Size(dim=64, layers=3, heads=2))
     config = read_checkpoint(str(tmp_path)).config
     assert (config.dim, config.layers, config.heads, config.codebooks, config.codebook_size) == (64, 3, 2, 4, 2048)
@@ -77,7 +77,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_what_an_engine_cannot_do_is_said(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unsupported_model_is_reported(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["--checkpoint", str(checkpoint), "--device", "cuda"])
     assert exit_info.value.code == 2

@@ -67,7 +67,7 @@ def test_the_first_mismatch_is_the_one_predicted_first() -> None:
     assert find_mismatch(reference, reference, [0, 1, 2, 3]) is None
 
 
-def test_nothing_to_compare_is_said_and_exits_with_2(
+def test_nothing_to_compare_exits_with_2_and_a_message(
     checkpoint: Path, prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = tmp_path / "empty.txt"

@@ -11,9 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Deprecat
 MEASURED = "--captions 4 --seconds 2 --long 1 --read 200 --listened 8 --slots 2"
 
 
-def test_one_command_makes_all_of_it_and_goes_on_where_it_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_command_runs_the_recipe_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for steps in (1, 2):
         main(f"--folder {tmp_path} --pieces 400 --steps {steps} {MEASURED}".split())
         assert "tempo, conductor" in capsys.readouterr().out

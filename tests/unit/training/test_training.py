@@ -56,7 +56,7 @@ def test_capitals_say_nothing(checkpoint: Path) -> None:
 
 
 def test_a_piece_is_learnt_up_to_its_outro_and_counted_in() -> None:
-    """Its whole length is known to nobody who generates."""
+    """The model must not learn the ending, since it does not know a request's duration."""
     score = make_piece(3).score
     codes = learnt_codes(score)
     learnt = decode(codes)
@@ -81,7 +81,7 @@ def test_batches_have_whole_beginnings_or_say_that_they_have_not(checkpoint: Pat
     assert sum(len(batch.tokens) for batch in found[OPENING]) == len(pieces) == 400
 
 
-def test_some_captions_have_a_word_more_that_nobody_knows(checkpoint: Path) -> None:
+def test_some_captions_get_an_invented_word(checkpoint: Path) -> None:
     folder = checkpoint.parent
     tokenizer = T5Tokenizer.from_pretrained(folder / "run" / "tokenizer")
     pieces = TrainingPieces(folder / "pieces", tokenizer, Shape(card=CODEBOOK_SIZE))

@@ -30,7 +30,7 @@ def test_the_generator_s_pieces_hold_together() -> None:
         assert coherence_figures(heard(piece.spec, piece.score))["holds together"] == 1.0, piece.caption
 
 
-def test_a_note_that_nobody_releases_is_stuck(good: Performance) -> None:
+def test_a_note_without_a_stop_is_stuck(good: Performance) -> None:
     score = good.score
     events = {**score.events, Stream.LEAD: {40: Note("flute", 70)}}
     spoiled(replace(good, codes=encode(replace(score, events=events))), "no stuck notes")

@@ -16,7 +16,7 @@ def test_copied_bars_are_found_wherever_they_are() -> None:
     assert longest_runs([bar_hashes(bars(np.concatenate([own, copied, own], axis=1)))], training).tolist() == [5]
 
 
-def test_bars_that_are_alike_in_another_order_are_no_run() -> None:
+def test_equal_bars_in_another_order_are_not_a_run() -> None:
     hashes = bar_hashes(bars(CODES))
     assert longest_runs([[1, 2, 3, 4]], [[4, 3, 2, 1]]).tolist() == [1]
     assert longest_runs([hashes, []], [hashes]).tolist() == [len(hashes), 0]

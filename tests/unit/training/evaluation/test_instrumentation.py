@@ -12,7 +12,7 @@ def instruments() -> InstrumentationMeasure:
     return InstrumentationMeasure(own_pieces(800))
 
 
-def test_who_is_named_and_plays_is_heard(instruments: InstrumentationMeasure) -> None:
+def test_named_instruments_that_play_are_found(instruments: InstrumentationMeasure) -> None:
     spec = Spec(instruments=("piano", "flute"))
     assert instruments(unheard(spec, written(spec))) == {
         "named instruments are heard": 1.0,

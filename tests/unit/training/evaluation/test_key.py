@@ -32,7 +32,7 @@ def test_the_other_mode_is_wrong(keys: KeyFinder) -> None:
     assert keys(unheard(Spec(key=9, minor=False), minor)) == {"key, conductor": 0.0, "key, notes": 0.0}
 
 
-def test_who_has_no_pitch_is_asked_for_none(keys: KeyFinder) -> None:
+def test_unpitched_solos_have_no_key_figure(keys: KeyFinder) -> None:
     spec = Spec(instruments=("drums",), key=4, minor=True, drums=True, solo=True)
     assert keys(unheard(spec, written(spec))) == {}
 

@@ -34,7 +34,7 @@ def test_each_thread_finds_the_codes_of_its_own_piece() -> None:
     assert not np.array_equal(pieces[100], pieces[120])
 
 
-def test_a_piece_that_is_remembered_sounds_as_any_other() -> None:
+def test_recording_the_codes_does_not_change_the_audio() -> None:
     codes = torch.from_numpy(encode(written(SPEC))[:, :32])
     remembered, plain = SamplerCodec(), SamplerCodec()
     memory = PlayedScores(remembered)

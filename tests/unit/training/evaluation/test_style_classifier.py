@@ -12,7 +12,7 @@ def styles() -> StyleMeasure:
     return StyleMeasure(own_pieces(800))
 
 
-def test_genres_of_pieces_never_seen_are_recognised_and_moods_better_than_by_chance(styles: StyleMeasure) -> None:
+def test_genres_of_unseen_pieces_are_recognised_moods_above_chance(styles: StyleMeasure) -> None:
     pieces = [make_piece(seed, "test") for seed in range(300)]
     found = [styles(unheard(piece.spec, piece.score)) for piece in pieces]
     for field, least in (("genre", 0.7), ("mood, among three", 2 * 3 / 18)):

@@ -22,7 +22,7 @@ def captions(request: pytest.FixtureRequest) -> list[tuple[Spec, str]]:
     return [(spec, write_caption(spec, request.param, source)) for spec in specs]
 
 
-def test_a_number_is_there_when_it_is_meant_and_only_then(captions: list[tuple[Spec, str]]) -> None:
+def test_numbers_occur_only_for_stated_tempos(captions: list[tuple[Spec, str]]) -> None:
     for spec, caption in captions:
         numbers = re.findall(r"(?<![\d/])\d{2,3}(?!\d)", caption)
         assert numbers == ([] if spec.bpm is None else [str(spec.bpm)]), caption
@@ -64,7 +64,7 @@ def test_captions_of_the_test_split_are_worded_differently() -> None:
         if field in ("tags", "builder"):
             continue
         shared = {_plain(text) for text in getattr(train, field)} & {_plain(text) for text in getattr(test, field)}
-        # Nothing at all, and plain commas, are nobody's wording.
+        # The empty string and plain commas belong to no split.
         assert shared <= {"", ","}, field
 
 

@@ -1,4 +1,4 @@
-"""Who is named plays, who is refused does not, and nobody else crowds in."""
+"""Named instruments play, refused ones do not, and few others join."""
 
 import random
 
@@ -26,7 +26,7 @@ def test_whoever_is_named_is_heard(requests: list[Spec]) -> None:
         assert set(spec.instruments) <= heard(score), spec
 
 
-def test_nobody_joins_two_who_are_named_or_one_who_is_alone(requests: list[Spec]) -> None:
+def test_two_named_instruments_and_soloists_get_no_guests(requests: list[Spec]) -> None:
     for seed, spec in enumerate(requests):
         if spec.solo or len(spec.instruments) > 1:
             plan, score = written(spec, seed)
@@ -35,7 +35,7 @@ def test_nobody_joins_two_who_are_named_or_one_who_is_alone(requests: list[Spec]
             assert not asked or spec.drums or spec.bass
 
 
-def test_one_who_is_named_has_at_most_two_guests(requests: list[Spec]) -> None:
+def test_a_single_named_instrument_has_at_most_two_guests(requests: list[Spec]) -> None:
     for seed, spec in enumerate(requests):
         if len(spec.instruments) == 1:
             plan, score = written(spec, seed)
@@ -43,7 +43,7 @@ def test_one_who_is_named_has_at_most_two_guests(requests: list[Spec]) -> None:
             assert len(plan.ensemble.guests) <= 2
 
 
-def test_without_names_the_genre_s_usual_instruments_play() -> None:
+def test_without_named_instruments_the_genres_usual_ones_play() -> None:
     for genre in VOCABULARY.genres:
         plan, score = written(Spec(genre=genre.name))
         assert set(genre.instruments) <= heard(score) <= {*genre.instruments, *plan.style.extras}

@@ -72,7 +72,7 @@ def test_nothing_hangs_on(scores: list[tuple[PiecePlan, Score]]) -> None:
                 assert last - first <= 2 * score.header.steps
 
 
-def test_who_does_not_play_in_a_section_is_silent_there(scores: list[tuple[PiecePlan, Score]]) -> None:
+def test_streams_are_silent_in_sections_without_them(scores: list[tuple[PiecePlan, Score]]) -> None:
     for plan, score in scores:
         for stream in MELODIC:
             sounding = _sounding(stream, score.events.get(stream, {}), plan.end_step)

@@ -80,7 +80,7 @@ def test_all_samples_of_a_frame_come_within_its_lookahead(codec: SamplerCodec) -
         assert got >= (step + 1 - codec.lead_in - codec.lookahead) * 2400
 
 
-def test_what_is_counted_in_takes_no_time(codec: SamplerCodec) -> None:
+def test_the_count_in_has_no_duration(codec: SamplerCodec) -> None:
     stream = codec.stream()
     assert stream.push(silent(codec.lead_in)).shape[1] == 0
     assert stream.push(silent(2)).shape[1] > 0
@@ -168,7 +168,7 @@ def test_a_held_note_sounds_until_its_stop(codec: SamplerCodec) -> None:
 
 
 @pytest.mark.parametrize("total", [1, 5000, 3 * RATE + 17, 60 * RATE])
-def test_a_wanted_length_is_met_exactly_and_fades(codec: SamplerCodec, total: int) -> None:
+def test_a_given_length_is_exact_and_fades_out(codec: SamplerCodec, total: int) -> None:
     codes = tensor(song(Header(100), POP, 2))
     stream = codec.stream(total)
     chunks = [stream.push(codes[:, :10]), stream.push(codes[:, 10:], last=True)]
@@ -183,7 +183,7 @@ def test_a_wanted_length_is_met_exactly_and_fades(codec: SamplerCodec, total: in
         torch.testing.assert_close(audio[:, :kept], free[:, :kept])
 
 
-def test_an_open_length_is_left_to_the_codes(codec: SamplerCodec) -> None:
+def test_without_a_length_the_codes_decide(codec: SamplerCodec) -> None:
     assert codec.stream().samples_left is None
 
 

@@ -50,7 +50,7 @@ def test_every_code_that_can_be_read_is_written_the_same(
 
 
 @given(key=st.integers(0, 11), minor=st.booleans())
-def test_what_is_played_in_another_key_has_the_same_codes(key: int, minor: bool) -> None:
+def test_transposed_music_has_the_same_codes(key: int, minor: bool) -> None:
     """As long as it fits between the lowest and the highest pitch."""
     up = key if key <= 6 else key - 12
     events: dict[Stream, dict[int, Event]] = {
@@ -65,7 +65,7 @@ def test_what_is_played_in_another_key_has_the_same_codes(key: int, minor: bool)
     assert np.array_equal(found[1:], encode(Score(Header(minor=minor), (Section.VERSE,), 16, in_c))[1:])
 
 
-def test_nobody_plays_who_was_not_announced() -> None:
+def test_undeclared_players_do_not_play() -> None:
     assert event_of(Stream.BASS, 50, None, 0) is None
     codes = encode(Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("cello", 40)}}))
     codes[Stream.LEAD, 20] = 50
@@ -78,7 +78,7 @@ def test_players_take_turns_from_bar_to_bar() -> None:
     assert decode(encode(score)) == score
 
 
-def test_every_word_of_the_vocabulary_is_played_by_somebody() -> None:
+def test_every_instrument_of_the_vocabulary_has_a_player() -> None:
     vocabulary = json.loads(VOCABULARY.read_text())
     assert set(MOODS) == set(vocabulary["moods"])
     words = set(vocabulary["instruments"]) - {"drums", "drum machine"}
@@ -157,6 +157,6 @@ def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
         lambda: Score(Header(), (Section.VERSE,), 16, {Stream.DRUMS: {0: Hits("congas", frozenset({"kick"}))}}),
     ],
 )
-def test_a_score_that_does_not_fit_together_is_refused(make: object) -> None:
+def test_contradictory_scores_are_rejected(make: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         make()  # type: ignore[operator]

@@ -62,11 +62,11 @@ def test_stems_are_as_long_as_the_audio_and_the_silent_ones_are_left_out(samples
     assert (name, stem.shape, stem.dtype.name) == ("bass", (samples, 2), "float32")
 
 
-def test_a_stem_whose_notes_come_after_the_audio_is_left_out() -> None:
+def test_stems_with_notes_only_after_the_audio_are_left_out() -> None:
     assert made_stems(cello(20), 10 * STEP) == {}
 
 
-def test_of_a_piece_that_was_stopped_stems_end_abruptly_and_else_they_fade_as_the_audio_does() -> None:
+def test_stems_fade_out_with_the_audio_unless_it_was_stopped() -> None:
     codes, samples = encode(song(Header(120), ELECTRO, 2)), 24 * STEP
     stopped, whole = made_stems(codes, samples), made_stems(codes, samples, whole=True)
     free = stems(codes)
@@ -79,7 +79,7 @@ def test_of_a_piece_that_was_stopped_stems_end_abruptly_and_else_they_fade_as_th
     assert np.abs(bass[-100:]).max() > 100 * np.abs(faded[-100:]).max() > 0
 
 
-def test_what_exceeds_full_scale_is_turned_down_by_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stems_above_full_scale_are_scaled_by_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     loud = {"bass": np.full((2, 9), 4, np.float32), "lead": np.full((2, 9), -1, np.float32)}
     monkeypatch.setattr("worker.engine.sampler.outputs.stems", lambda codes, look: dict(loud))
     found = made_stems(cello(0), 9)
@@ -94,7 +94,7 @@ def test_only_what_is_wanted_is_made() -> None:
     assert made(codes, STEP, wanted=()) == []
 
 
-def test_nobody_who_has_gone_is_waited_for() -> None:
+def test_ended_requests_are_not_waited_for() -> None:
     looks = 0
 
     def look() -> None:

@@ -129,14 +129,14 @@ def test_other_numbers_are_no_tempo(prompt: str) -> None:
         ("120 bpm, 0 bpm", None),
     ],
 )
-def test_a_number_that_no_music_can_have_as_tempo_is_a_warning(prompt: str, number: str | None) -> None:
+def test_an_impossible_tempo_gives_a_warning(prompt: str, number: str | None) -> None:
     reading = read_prompt(f"piano, {prompt}")
     assert reading.impossible_tempo == number
     sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 200 BPM."
     assert declare(reading)[1] == ((sentence,) if number else ())
 
 
-def test_a_tempo_that_changes_is_a_warning_only_if_the_sentence_can_show_the_change() -> None:
+def test_a_changed_tempo_warns_only_if_both_print_differently() -> None:
     assert declare(read_prompt("at 120.0001 BPM"))[1] == (
         "This model plays whole beats a minute: 120.0001 BPM became 120 BPM.",
     )
@@ -308,5 +308,5 @@ def test_a_part_of_the_drums_can_be_refused_without_all_of_them(prompt: str) -> 
         ("  piano  ", "  piano  "),
     ],
 )
-def test_a_model_hears_no_numbers_but_tempo_and_meter(prompt: str, words: str) -> None:
+def test_only_tempo_and_meter_numbers_reach_the_model(prompt: str, words: str) -> None:
     assert read_prompt(prompt).words == words

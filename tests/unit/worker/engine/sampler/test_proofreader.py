@@ -42,7 +42,7 @@ def test_the_first_tempo_meter_key_mood_and_bars_hold() -> None:
     assert corrected[0].tolist()[:48] == [code for bar in whole for code in bar]
 
 
-def test_without_a_beginning_120_bpm_in_c_are_assumed_and_nobody_plays() -> None:
+def test_without_a_count_in_the_default_header_holds_without_players() -> None:
     codes = np.full((len(Stream), 40), STOP + 1)
     corrected = Proofreader().correct(codes)
     assert corrected[0].tolist()[1:16] == bar_codes(Header(), Section.VERSE)[1:]
@@ -59,7 +59,7 @@ def test_a_section_counts_at_its_place_alone() -> None:
     assert decode(Proofreader().correct(codes)).sections == (Section.END,)
 
 
-def test_nobody_comes_or_leaves_later_but_players_take_turns() -> None:
+def test_players_only_take_turns_after_the_count_in() -> None:
     codes = conducted(
         bar_codes(Header(), Section.VERSE, FLUTIST),
         bar_codes(Header(), Section.VERSE, (3, *VIOLINIST[1:])),
@@ -71,13 +71,13 @@ def test_nobody_comes_or_leaves_later_but_players_take_turns() -> None:
     assert third.tolist() == second.tolist()
 
 
-def test_a_player_that_does_not_exist_is_nobody() -> None:
+def test_an_unknown_player_code_changes_nothing() -> None:
     codes = conducted(bar_codes(Header(), Section.VERSE))
     codes[0, SECTION_PLACE + 1] = PLAYER + 15
     assert Proofreader().correct(codes)[0].tolist() == bar_codes(Header(), Section.VERSE)
 
 
-def test_who_was_not_announced_plays_nothing_and_nobody_plays_while_it_is_counted_in() -> None:
+def test_undeclared_players_and_the_count_in_are_silent() -> None:
     codes = conducted(*[bar_codes(Header(), Section.VERSE, FLUTIST)] * 2)
     codes[Stream.LEAD, [4, 20]] = FLUTE
     codes[Stream.BASS, 20] = FLUTE
@@ -111,7 +111,7 @@ def test_any_codes_in_any_pieces_become_a_score(codes: Codes, cut: int) -> None:
 
 
 @pytest.mark.parametrize("late", [1, 2, 4])
-def test_a_counted_in_bar_that_is_out_of_step_keeps_tempo_key_and_players(late: int) -> None:
+def test_a_count_in_out_of_step_keeps_tempo_key_and_players(late: int) -> None:
     header = Header(96, 4, 1, 10, mood="sad")
     codes = encode(song(header, POP, 4))[:, : 5 * header.steps]
     shifted = np.concatenate((np.full((len(Stream), late), STOP), codes), axis=1)

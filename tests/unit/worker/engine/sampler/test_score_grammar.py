@@ -39,7 +39,7 @@ def longest_silence(codes: Codes) -> float:
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 90]))
-def test_whatever_a_model_would_say_is_a_score_that_needs_no_proofreader(seed: int, window: int | None) -> None:
+def test_restricted_codes_need_no_correction(seed: int, window: int | None) -> None:
     (codes,) = draw([random_wish(seed)], 160, window=window)
     corrected = Proofreader().correct(codes)
     assert np.array_equal(corrected[Stream.CONDUCTOR], codes[Stream.CONDUCTOR])
@@ -59,7 +59,7 @@ def test_a_model_that_knows_the_grammar_is_left_alone() -> None:
 )
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_what_a_prompt_states_is_declared_whatever_the_model_would_say(prompt: str, seed: int) -> None:
+def test_the_count_in_declares_what_the_prompt_states(prompt: str, seed: int) -> None:
     reading = read_prompt(prompt)
     limits, warnings = declare(reading)
     header = decode(draw([random_wish(seed)], 40, [limits])[0]).header
@@ -89,14 +89,14 @@ def test_neighbours_change_nothing() -> None:
         assert np.array_equal(draw([random_wish(seed)], 100, [limits[seed]])[0], codes)
 
 
-def test_if_no_stream_would_have_a_player_drums_have_one_or_the_lead_where_drums_are_refused() -> None:
+def test_without_any_player_the_drums_or_else_the_lead_get_one() -> None:
     empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
     (drums, lead) = draw([empty, empty], 48, [None, declare(Reading(no_drums=True))[0]])
     assert decode(drums).events.keys() == {Stream.DRUMS}
     assert decode(lead).events.keys() == {Stream.LEAD}
 
 
-def test_if_all_would_let_the_first_step_pass_one_plays() -> None:
+def test_one_stream_always_plays_on_the_first_step() -> None:
     (codes,) = draw([scripted(_codes([bar_codes(HEADER, Section.VERSE, DRUMMER)] * 3))], 48)
     assert codes[Stream.DRUMS, 16] >= FIRST
     silent = codes[1:].copy()
@@ -105,7 +105,7 @@ def test_if_all_would_let_the_first_step_pass_one_plays() -> None:
 
 
 @pytest.mark.parametrize("window", [None, 240])
-def test_after_two_bars_without_a_player_the_bars_before_come_again(window: int | None) -> None:
+def test_after_two_silent_bars_earlier_bars_repeat(window: int | None) -> None:
     (made,) = draw([scripted(_broken_off(10))], 20 * 16, window=window)
     bars = made[1:].reshape(7, -1, 16).swapaxes(0, 1)
     assert [bool((bar >= FIRST).any()) for bar in bars[:15]] == [False] + [True] * 10 + [False] * 2 + [True] * 2
@@ -121,20 +121,20 @@ def test_after_two_bars_without_a_player_the_bars_before_come_again(window: int 
         (Fraction("82.5"), 83, "This model plays whole beats a minute: 82.5 BPM became 83 BPM."),
     ],
 )  # fmt: skip
-def test_a_tempo_that_a_score_lacks_becomes_the_nearest_and_a_warning(tempo: Fraction, bpm: int, warning: str) -> None:
+def test_an_unplayable_tempo_becomes_the_nearest_with_a_warning(tempo: Fraction, bpm: int, warning: str) -> None:
     limits, warnings = declare(Reading(tempo=(tempo, tempo)))
     assert decode(draw([random_wish(1)], 40, [limits])[0]).header.bpm == bpm
     assert warnings == (warning,)
 
 
 @pytest.mark.parametrize(("meter", "beats"), [("7/8", 4), ("5/4", 4), ("6/8", 3), ("12/8", 4)])
-def test_a_meter_that_a_score_lacks_is_a_warning(meter: str, beats: int) -> None:
+def test_an_unplayable_meter_gives_a_warning(meter: str, beats: int) -> None:
     limits, warnings = declare(Reading(meter=meter, key=Key(0, False)))
     assert decode(draw([random_wish(1)], 40, [limits])[0]).header.beats == beats
     assert warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
 
 
-def test_a_slot_that_is_taken_again_begins_afresh() -> None:
+def test_a_reused_slot_starts_with_fresh_state() -> None:
     first, second = draw([random_wish(5), random_wish(5)], 60)
     assert np.array_equal(first, second)
 

@@ -24,7 +24,7 @@ def test_stems_add_up_to_the_mix() -> None:
     assert all(np.abs(stem).max() > 0.01 for stem in found.values())
 
 
-def test_who_does_not_play_is_silent() -> None:
+def test_streams_without_events_are_silent() -> None:
     codes = encode(Score(Header(), (Section.VERSE,), 16, {Stream.BASS: {0: Note("cello", 40)}}))
     found = stems(codes)
     assert [name for name, stem in found.items() if stem.any()] == ["bass"]
