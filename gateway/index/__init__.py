@@ -1,1 +1,1 @@
-"""The gateway's memory: every job record, and the workers that announce themselves."""
+"""What the gateway keeps in memory: all job records, and the workers that announced themselves."""

@@ -1,8 +1,8 @@
-"""How long jobs take, learned from those that are done and from those that run.
+"""Estimates how long jobs take from completed and running jobs.
 
-A worker's time is divided evenly among the jobs that it runs at once. So each job has a *cost* in seconds of one
-worker's time, and the costs of all jobs add up to the time in which the worker was busy. What waits before a job takes
-the sum of its costs, however many slots share the work. All times of a job are its worker's: no clocks are compared.
+A worker's time is divided evenly among the jobs that it runs concurrently. Each job so has a *cost* in seconds of one
+worker's time, and the costs of all jobs add up to the worker's busy time. The jobs ahead of a job take the sum of their
+costs, however many slots share the work. A job's timestamps are all from its worker's clock.
 """
 
 import math
@@ -15,24 +15,24 @@ from typing import NamedTuple
 from shared.bounded import BoundedDict
 from shared.messages import JobRecord, JobStatus
 
-# So many of a model's last completed jobs are learned from; each counts this much less than the one after it.
+# Completed jobs remembered per model, and the weight of each relative to the next newer one.
 SAMPLES, DECAY = 64, 0.97
-# Each of k jobs at once costs between 1/k of what it costs alone (a GPU with room) and as much as that (a CPU). As long
-# as none were seen at this number, the middle is assumed.
+# Each of k concurrent jobs costs between 1/k of its exclusive cost (a GPU with room) and all of it (a CPU). Until jobs
+# were seen at this concurrency, the geometric mean is assumed.
 SHARING_EXPONENT = 0.5
-# As long as all jobs seen are of one length, what a job costs besides its music is taken for so many seconds of music.
-# That counts as this share of what was seen.
+# While all samples have the same duration, the fixed cost of a job is assumed to equal this many seconds of audio. The
+# assumption weighs this share of the samples.
 PRIOR_OVERHEAD, PRIOR_WEIGHT = 3.0, 0.05
-# From this progress on, a running job tells how fast it is.
+# Running jobs are sampled from this progress on.
 MIN_PROGRESS = 0.1
-# Running jobs remembered of a model. More are left over from records that were removed.
+# Running jobs remembered per model. More are leftovers of removed records.
 MAX_RUNNING = 1024
-# Seconds for which what running jobs tell is not looked at again: many clients ask in them.
+# Seconds between two fits: many clients poll in between.
 REFIT_INTERVAL = 1.0
 
 
 class QueuePlace(NamedTuple):
-    """How many jobs wait before another one, the seconds of audio they are to make, and how many wait behind it."""
+    """A job's place in the queue: the number of jobs ahead, their seconds of audio, and the number of jobs behind."""
 
     jobs: int
     seconds: float
@@ -40,7 +40,12 @@ class QueuePlace(NamedTuple):
 
 
 class TimedJob(NamedTuple):
-    """A job in an engine: from claim to the last sample, or to its last report. `tail` is encoding and uploading."""
+    """A job's time in the engine, from claim to its last sample or report.
+
+    Attributes:
+        seconds: the requested duration of the audio.
+        tail: seconds of encoding and uploading after that.
+    """
 
     worker_id: str | None
     seconds: float
@@ -51,7 +56,7 @@ class TimedJob(NamedTuple):
 
 
 class CostSample(NamedTuple):
-    """A job's length in seconds of audio, its cost, and how many jobs shared the worker with it, itself included."""
+    """A job's duration in seconds of audio, its cost, and the mean number of jobs in the worker, itself included."""
 
     seconds: float
     cost: float
@@ -60,7 +65,7 @@ class CostSample(NamedTuple):
 
 
 class CostModel(NamedTuple):
-    """A job of some seconds costs `each + second * seconds`, and `tail * seconds` after its slot is free."""
+    """A job's cost is `each + second * seconds`; after its slot is released it takes another `tail * seconds`."""
 
     each: float
     second: float
@@ -71,7 +76,7 @@ class CostModel(NamedTuple):
 
 
 class Estimator:
-    """Costs by model. `clock` in monotonic seconds."""
+    """Cost models by MusicGen model. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -80,7 +85,7 @@ class Estimator:
         self._costs: dict[str, tuple[float, list[CostSample], dict[float, CostModel]]] = {}
 
     def observe(self, record: JobRecord) -> None:
-        """Learn from a job that runs or was completed; others teach nothing."""
+        """Sample a running or completed job; other jobs are ignored."""
         model, job_id = record.recipe.model, record.job_id
         running = self._running[model]
         running.pop(job_id, None)
@@ -90,11 +95,11 @@ class Estimator:
             self._learn(model, job_id, _done(record))
 
     def forget(self, record: JobRecord) -> None:
-        """A job whose record is gone does not run."""
+        """Drop a job whose record was removed."""
         self._running[record.recipe.model].pop(record.job_id, None)
 
     def _learn(self, model: str, job_id: str, run: TimedJob) -> None:
-        """Once from each of the last jobs: a record that is renewed by a download tells nothing new."""
+        """Sample each completed job once: downloads change its record again."""
         done = self._done[model]
         if job_id in done or (len(done) == SAMPLES and run.ended < next(iter(done.values())).ended):
             return
@@ -102,13 +107,13 @@ class Estimator:
         self._costs.pop(model, None)
 
     def queued(self, record: JobRecord, ahead: QueuePlace, slots: int, workers: int) -> float | None:
-        """Seconds until a job that waits is done; None before the first job of its model was timed.
+        """Seconds until a queued job completes; None before the first job of its model was timed.
 
         Args:
-            record: of the job.
-            ahead: the queue before it.
-            slots: of all workers of the model.
-            workers: their number.
+            record: the job's record.
+            ahead: its place in the queue.
+            slots: the slots of all workers of the model.
+            workers: the number of these workers.
         """
         model, length = record.recipe.model, record.recipe.duration
         running = self._running[model]
@@ -121,12 +126,12 @@ class Estimator:
             return shared * own + tail
         before = cost.of(ahead.jobs, ahead.seconds)
         before += sum(cost.of(1, run.seconds) * (1 - run.progress) for run in running.values())
-        # Of the jobs behind it that share its worker, half of the work is done before it is.
-        beside = min(ahead.behind, slots - workers) / workers / 2
-        return max(shared * own, before / workers + own * (1 + beside)) + tail
+        # Jobs behind it that share its worker get half of their work done before it completes.
+        sharing = min(ahead.behind, slots - workers) / workers / 2
+        return max(shared * own, before / workers + own * (1 + sharing)) + tail
 
     def remaining(self, record: JobRecord, workers: int) -> float | None:
-        """Seconds until a job that runs is done; None before the first job of its model was timed."""
+        """Seconds until a running job completes; None before the first job of its model was timed."""
         model, length = record.recipe.model, record.recipe.duration
         shared = max(len(self._running[model]) / max(workers, 1), 1.0)
         cost = self._cost(model, shared)
@@ -167,7 +172,7 @@ def _tail(done: Iterable[TimedJob]) -> float:
 
 
 def _samples(done: Iterable[TimedJob], running: Iterable[TimedJob]) -> Iterator[CostSample]:
-    """What each run tells, the newest with the most weight; of a running job as much as its progress."""
+    """The samples of all jobs. Newer ones weigh more; a running job weighs in proportion to its progress."""
     by_worker: defaultdict[str | None, list[tuple[int, TimedJob]]] = defaultdict(list)
     for age, run in enumerate(reversed(list(done))):
         by_worker[run.worker_id].append((age, run))
@@ -182,14 +187,14 @@ def _samples(done: Iterable[TimedJob], running: Iterable[TimedJob]) -> Iterator[
 
 
 def _shares(runs: list[TimedJob]) -> list[float]:
-    """Each run's share of its worker's time: an interval that k runs have in common is divided by k."""
+    """Each job's share of its worker's time: an interval that k jobs have in common is divided by k."""
     moments = sorted({moment for run in runs for moment in (run.began, run.ended)})
     place = {moment: number for number, moment in enumerate(moments)}
     change = [0] * len(moments)
     for run in runs:
         change[place[run.began]] += 1
         change[place[run.ended]] -= 1
-    busy, shared = 0, [0.0]  # the time until each moment, each interval divided by the number of runs in it
+    busy, shared = 0, [0.0]  # at each moment: the time so far, each interval divided by its number of jobs
     for number in range(len(moments) - 1):
         busy += change[number]
         shared.append(shared[-1] + (moments[number + 1] - moments[number]) / max(busy, 1))
@@ -197,7 +202,7 @@ def _shares(runs: list[TimedJob]) -> list[float]:
 
 
 def _fit(samples: list[CostSample], shared: float, tail: float) -> CostModel:
-    """A straight line through costs by length, as they are with `shared` jobs at once: weighted least squares."""
+    """Weighted least squares of cost by duration, scaled to `shared` concurrent jobs."""
     points = [(0.0, 0.0, 0.0)]
     for seconds, cost, others, weight in samples:
         ratio = others / shared

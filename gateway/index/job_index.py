@@ -1,7 +1,7 @@
-"""All job records in memory, kept equal to the bucket by its feed: polling a status asks the broker nothing.
+"""All job records in memory, kept current by the bucket's feed, so that status polls cost no broker request.
 
-The bucket stays the truth; what changes a job goes there. A record that this gateway wrote itself is
-applied at once, so that a client reads its own writes.
+The bucket is the source of truth: changes are written there. This gateway's own writes are applied at once, so that
+clients read their own writes.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from shared.stream_info import StreamSnapshot, read_stream
 
 log = get_logger(__name__)
 
-# Seconds that a change which the broker has may take to get here.
+# Seconds that `wait_for` waits for a change.
 WAIT_TIMEOUT = 2.0
-# After so long without the feed, all records are read again.
+# After an outage of the feed longer than this, all records are read again.
 REREAD_AFTER = timedelta(seconds=MARKER_TTL / 2)
-# Seconds before the records are followed again where the broker lost the consumer.
+# Seconds between two attempts to restart the feed.
 RETRY = 1.0
 
 
 class JobIndex:
-    """A mirror of the bucket `music_jobs`. An `owner` sees the jobs of that key's name, None sees all.
+    """A mirror of the bucket `music_jobs`. `owner` restricts a query to the jobs of one API key name; None means all.
 
     Attributes:
-        damaged: by job, the revision at which its record was damaged. What was known of the job stays in the mirror.
+        damaged: the revisions of damaged records by job id. The index keeps the last sound record of these jobs.
     """
 
     def __init__(self, estimator: Estimator) -> None:
@@ -53,30 +53,30 @@ class JobIndex:
         self._all = Listing()
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
         self._queued: dict[str, list[Position]] = {}
-        self._sums: dict[str, list[float]] = {}  # of the queued jobs' durations, until the queue changes
+        self._sums: dict[str, list[float]] = {}  # cumulative durations by model, until its queue changes
         self._feed_task: asyncio.Task[None] | None = None
-        self._created: datetime | None = None  # the time at which the bucket was made
-        self._last_revision = 0  # the latest revision that the feed has brought
-        self._feed_lost_since: datetime | None = None  # when the feed was found broken; None while it brings changes
+        self._created: datetime | None = None  # when the bucket was created
+        self._last_revision = 0  # the latest that the feed delivered
+        self._feed_lost_since: datetime | None = None  # None while the feed works
         self._advanced = asyncio.Event()
         self._changed_at: dict[str, datetime] = {}
-        self._broker_time, self._broker_time_at = now(), time.monotonic()  # until the broker tells its time
+        self._broker_time, self._broker_time_at = now(), time.monotonic()  # own clock until the feed starts
 
     def entry(self, job_id: str) -> Entry | None:
-        """The record, and the revision at which it is known."""
+        """The record in memory and its revision."""
         return self._table.entry(job_id)
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
-        """The record that keeps the job's files: its own, or that of its source if there still is one."""
+        """The record that keeps the job's files: its own, or its source's if that still exists."""
         return record if record.source is None else self.known(record.source)
 
     def has_expired(self, record: JobRecord) -> bool:
-        """Whether the job had audio and has none any more."""
+        """Whether the job's audio was removed."""
         keeper = self.keeper(record)
         return record.audio is not None and (keeper is None or keeper.expired_at is not None)
 
     def has_lost(self, record: JobRecord, key: str) -> bool:
-        """Whether a file of the job is known to be lost."""
+        """Whether the job's file under this storage key is marked as lost."""
         keeper = self.keeper(record)
         return keeper is not None and key in keeper.lost
 
@@ -84,11 +84,12 @@ class JobIndex:
         return job_id in self._table.summaries
 
     def known(self, job_id: str) -> JobRecord | None:
+        """The record in memory."""
         entry = self._table.entry(job_id)
         return entry.record if entry else None
 
     def checkpoint(self, job_id: str) -> str | None:
-        """What the model of a job was loaded from, where that can be told."""
+        """The checkpoint that a job was generated with, if the worker named one."""
         summary = self._table.summaries.get(job_id)
         return summary.checkpoint if summary else None
 
@@ -111,21 +112,21 @@ class JobIndex:
         return found
 
     def created_since(self, moment: datetime, owner: str) -> list[JobSummary]:
-        """The owner's jobs that are not older than `moment`, oldest first."""
+        """The owner's jobs created at or after `moment`, oldest first."""
         order, summaries = self._order_of(owner).order, self._table.summaries
         return [summaries[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
 
     def owners(self) -> list[str]:
-        """The names of the API keys that have jobs on record."""
+        """The names of API keys that have records."""
         return [owner for owner, listing in self._owned.items() if listing.order]
 
     def oldest(self, owner: str | None = None) -> Iterator[JobSummary]:
-        """What is known of each job, oldest first. To be used up before anything changes."""
+        """Every job, oldest first. Exhaust the iterator before the index changes."""
         summaries = self._table.summaries
         return (summaries[position.job_id] for position in self._order_of(owner).order)
 
     def queue_place(self, record: JobRecord) -> QueuePlace:
-        """The queued jobs of the same model that are ahead of this one, and those behind it."""
+        """The job's place among the queued jobs of its model."""
         model = record.recipe.model
         waiting = self._queued.get(model, [])
         count = bisect_left(waiting, position_of(record))
@@ -139,34 +140,34 @@ class JobIndex:
         return self._table.unfinished()
 
     def changed_at(self, job_id: str) -> datetime | None:
-        """When a job that has not ended last changed, by the broker's clock; None while that is not known."""
+        """When an unfinished job last changed, by the broker's clock; None if unknown."""
         return self._changed_at.get(job_id)
 
     def broker_time(self) -> datetime:
-        """The present by the broker's clock: of a machine whose own clock is wrong, no job suffers."""
+        """The current time by the broker's clock, so that a wrong clock on this machine affects no job."""
         return self._broker_time + timedelta(seconds=time.monotonic() - self._broker_time_at)
 
     def queued_by_model(self) -> dict[str, int]:
-        """How many jobs wait for a worker, by model."""
+        """The number of jobs that wait for a worker, by model."""
         return {model: len(waiting) for model, waiting in self._queued.items()}
 
     def feed_outage(self) -> timedelta:
-        """For how long no change could come here."""
+        """How long the feed has been down."""
         return timedelta(0) if self._feed_lost_since is None else self.broker_time() - self._feed_lost_since
 
     def oldest_wait(self) -> float:
-        """Seconds that the oldest queued job has waited; 0 if none is queued."""
+        """The age of the oldest queued job in seconds; 0 if the queue is empty."""
         firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
         return max((self.broker_time() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
 
     def apply(self, entry: Entry) -> None:
-        """Take over a record, unless a newer one is here already."""
+        """Add or replace a record, unless the index has the same or a newer revision."""
         record = entry.record
         known = self._table.summaries.get(record.job_id)
         if known is not None and known.revision >= entry.revision:
             return
         if known is not None:
-            self.discard(record.job_id)  # the id may come back with another time of creation
+            self.discard(record.job_id)  # its creation time may differ
         if self.damaged.get(record.job_id, entry.revision) < entry.revision:
             del self.damaged[record.job_id]
         self._table.put(entry)
@@ -179,7 +180,7 @@ class JobIndex:
         self.estimator.observe(record)
 
     def discard(self, job_id: str) -> None:
-        """Forget a job whose record is gone."""
+        """Remove a job whose record was deleted."""
         record = self.known(job_id)
         if record is None:
             return
@@ -194,14 +195,14 @@ class JobIndex:
             self._sums.pop(record.recipe.model, None)
 
     def forget_before(self, revision: int) -> None:
-        """Forget what the bucket no longer has: its TTL and a purge remove the oldest records, and say nothing."""
+        """Remove records older than the bucket's first revision: its TTL and purges send no notice."""
         self.damaged = {job_id: at for job_id, at in self.damaged.items() if at >= revision}
         for job_id in self._table.older_than(revision):
-            if job_id not in self.damaged:  # of a damaged record, this is the copy that is put back
+            if job_id not in self.damaged:  # this copy repairs the damaged record
                 self.discard(job_id)
 
     async def start_feed(self, client: Client) -> None:
-        """Take in all records, or what changed since the last call, and from then on every change until `close`.
+        """Read all records, or the changes since the last call, then follow every change until `close`.
 
         Raises:
             UnavailableError: if NATS is away.
@@ -211,14 +212,14 @@ class JobIndex:
         self._feed_task = asyncio.create_task(self._run_feed(client, feed))
 
     async def close(self) -> None:
-        """Stop following."""
+        """Stop the feed."""
         if self._feed_task is not None:
             await end((self._feed_task,))
             self._feed_task = None
             self._feed_lost_since = self._feed_lost_since or self.broker_time()
 
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
-        """Take in all that the bucket has and this index has not; returns the feed of what comes after it."""
+        """Read what the bucket has and the index lacks; returns the feed of later changes."""
         bucket = await read_stream(client, STREAM)
         if not self._is_continued(bucket):
             self._clear()
@@ -229,7 +230,7 @@ class JobIndex:
                 self._apply_batch(batch)
                 if not batch.remaining:
                     break
-                await asyncio.sleep(0)  # requests are answered while a large bucket is read
+                await asyncio.sleep(0)  # serve requests while reading a large bucket
         except BaseException:
             await feed.aclose()
             raise
@@ -237,10 +238,10 @@ class JobIndex:
         return feed
 
     def _is_continued(self, bucket: StreamSnapshot) -> bool:
-        """Whether the bucket's changes since the last one that came here tell all that is different."""
-        # Another bucket, or one that was restored: its revisions mean other records.
+        """Whether the changes since the last revision are enough to catch up."""
+        # In a new or restored bucket, revisions mean other records.
         is_same = bucket.created == self._created and bucket.state.last_seq >= self._last_revision
-        # After a long time the markers of records that were removed may be gone.
+        # After a long outage, deletion markers may have expired.
         return is_same and (self._feed_lost_since is None or bucket.ts - self._feed_lost_since <= REREAD_AFTER)
 
     async def _run_feed(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
@@ -250,31 +251,31 @@ class JobIndex:
                     async for batch in feed:
                         self._apply_batch(batch)
             except UnavailableError as error:
-                log.warning("following the records again", error=str(error))
+                log.warning("restarting the record feed", error=str(error))
             except Exception:
-                log.exception("following the records again")
+                log.exception("restarting the record feed")
             self._feed_lost_since = self.broker_time()
             feed = await self._catch_up_again(client)
 
     async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
-        """`_catch_up`, until it succeeds: the broker lost the consumer, and may be away or without a bucket."""
+        """Retry `_catch_up` until it succeeds: the broker may be away, or the bucket missing."""
         while True:
             await asyncio.sleep(RETRY)
             try:
                 return await self._catch_up(client)
             except UnavailableError as error:
-                log.info("following the records later", error=str(error))
+                log.info("record feed not restarted yet", error=str(error))
             except Exception:
-                log.exception("following the records later")
+                log.exception("record feed not restarted yet")
 
     def _clear(self) -> None:
-        for job_id in reversed(list(self._table.summaries)):  # the newest first: lists are shortened at their ends
+        for job_id in reversed(list(self._table.summaries)):  # newest first: removing from the end of a list is cheap
             self.discard(job_id)
         self.damaged.clear()
         self._last_revision = 0
 
     async def wait_for(self, revision: int) -> None:
-        """Wait until all changes up to `revision` are here; not for long, because NATS may be away."""
+        """Wait until all changes up to `revision` are applied, for at most WAIT_TIMEOUT: NATS may be away."""
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_TIMEOUT):
                 while self._last_revision < revision:
@@ -285,10 +286,10 @@ class JobIndex:
         for change in batch.changes:
             try:
                 self._apply_change(change)
-            except Exception:  # one record, whatever is wrong with it, must not keep the others away
-                log.exception("a change of a record was not taken in", key=change.key, revision=change.revision)
+            except Exception:  # one bad record must not stop the feed
+                log.exception("record change not applied", key=change.key, revision=change.revision)
             self._last_revision = change.revision
-            # A machine that was suspended has a clock that stood still.
+            # The monotonic clock stands still while the machine is suspended.
             if change.changed_at > self.broker_time():
                 self._broker_time, self._broker_time_at = change.changed_at, time.monotonic()
         self._advanced.set()
@@ -318,5 +319,5 @@ class JobIndex:
 
 
 def _is_in_queue(record: JobRecord) -> bool:
-    """Whether the job waits for a worker."""
+    """Whether the job waits for a worker, not for a leader."""
     return record.status is JobStatus.QUEUED and not record.is_follower

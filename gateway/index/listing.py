@@ -1,4 +1,4 @@
-"""Jobs in the order of their age."""
+"""Jobs in order of age."""
 
 from bisect import bisect_left, insort
 from collections import Counter
@@ -16,11 +16,11 @@ class Position(NamedTuple):
 
 
 class Listing:
-    """Some jobs.
+    """A set of jobs.
 
     Attributes:
-        order: the oldest first.
-        counts: how many of them are in each status.
+        order: their positions, oldest first.
+        counts: the number of jobs per status.
     """
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class Listing:
         self.counts: Counter[JobStatus] = Counter()
 
     def add(self, record: JobRecord) -> None:
-        """Take in a record that is not there."""
+        """Add a job that is not in the listing."""
         insort(self.order, position_of(record))
         self.counts[record.status] += 1
 
     def remove(self, record: JobRecord) -> None:
-        """Forget a record as it was added."""
+        """Remove a job; `record` is equal to the one that was added."""
         remove_position(self.order, position_of(record))
         self.counts[record.status] -= 1
 
@@ -43,5 +43,5 @@ def position_of(record: JobRecord) -> Position:
 
 
 def remove_position(order: list[Position], position: Position) -> None:
-    """Take out one that is there."""
+    """Remove a position that is in the list."""
     del order[bisect_left(order, position)]

@@ -1,4 +1,4 @@
-"""Which jobs have made what, which are making it, and which wait for that: by recipe."""
+"""Jobs by recipe: completed, active and followers."""
 
 import asyncio
 from datetime import datetime
@@ -22,26 +22,26 @@ REMEMBERED = 10_000
 
 
 def recipe_key(record: JobRecord, *, any_seed: bool = False) -> Key:
-    """What two jobs have in common that may share one file; with `any_seed`, two takes of the same piece.
+    """Jobs with equal keys may share audio. With `any_seed`, recipes that differ only in their seed have equal keys.
 
-    Nobody gets the audio of another API key. Whatever else keeps two jobs apart belongs here and nowhere else. Only the
-    digest is kept: there may be 100,000 of them, and only equality is asked for.
+    Keys include the owner, so audio is never shared between API keys. Every condition for sharing belongs here. The key
+    is a digest, because there may be 100,000 of them and only equality matters.
     """
     recipe = record.recipe
-    alike = replace(
+    normalized = replace(
         recipe,
         seed=0 if any_seed else recipe.seed,
-        # Numbers that are equal are written alike: 10 as 10.0, and -0.0 as 0.0.
+        # Equal numbers must encode equally: 10 as 10.0, and -0.0 as 0.0.
         duration=recipe.duration + 0.0,
         temperature=recipe.temperature + 0.0,
         top_p=recipe.top_p + 0.0,
         cfg_coef=recipe.cfg_coef + 0.0,
     )
-    return blake2b(_encode((record.owner, alike)), digest_size=16).digest()
+    return blake2b(_encode((record.owner, normalized)), digest_size=16).digest()
 
 
 class _Groups:
-    """Jobs by key, in the order in which they came. Most are alone with theirs, and need no dict for that."""
+    """Jobs by key, in the order of `add`. Most keys have one job, which is stored without a dict to save memory."""
 
     def __init__(self) -> None:
         self._jobs: dict[Key, str | dict[str, None]] = {}
@@ -56,7 +56,7 @@ class _Groups:
             known[job_id] = None
 
     def remove(self, key: Key, job_id: str) -> None:
-        """Forget a job; one that is not there is fine."""
+        """Remove a job, present or not."""
         known = self._jobs.get(key)
         if known == job_id:
             del self._jobs[key]
@@ -74,8 +74,7 @@ class RecipeIndex:
     """The jobs of an index by recipe, in the order in which their records changed.
 
     Attributes:
-        changed: the recipes that jobs wait for, and of which something is new.
-        news: set when there is one.
+        changed: followed recipes whose jobs changed since the last `wait_changed`.
     """
 
     def __init__(self) -> None:
@@ -88,7 +87,7 @@ class RecipeIndex:
         self._followers: dict[Key, dict[str, int]] = {}
 
     def add(self, record: JobRecord, revision: int) -> None:
-        """Take in a record that `remove` has taken out as it was before."""
+        """Add a record. If the job is known, `remove` its previous record first."""
         key, job_id = recipe_key(record), record.job_id
         if record.can_be_shared:
             self._completed.add(key, job_id)
@@ -102,7 +101,7 @@ class RecipeIndex:
         self.mark_changed(key)
 
     def remove(self, record: JobRecord) -> None:
-        """Forget a record as it was."""
+        """Remove a record that is equal to the one that was added."""
         key = recipe_key(record)
         self._completed.remove(key, record.job_id)
         _drop(self._active, key, record.job_id)
@@ -112,50 +111,50 @@ class RecipeIndex:
         self.mark_changed(key)
 
     def completed(self, key: Key) -> list[str]:
-        """The jobs whose audio is of this recipe, the latest first."""
+        """Jobs with stored audio of this recipe, newest first."""
         return self._completed.newest_first(key)
 
     def completed_any_seed(self, key: Key) -> list[str]:
-        """The same for a recipe of any seed: `key` is one made with `any_seed`."""
+        """Jobs with stored audio of this recipe with any seed, newest first; `key` is made with `any_seed`."""
         return self._completed_any_seed.newest_first(key)
 
     def active(self, key: Key) -> str | None:
-        """A job of this recipe that is queued or being made, if there is one."""
+        """A queued or running job of this recipe that is no follower: the leader."""
         return next(iter(self._active.get(key, {})), None)
 
     def followers(self, key: Key) -> list[str]:
-        """The jobs that wait for that, in the order in which they came."""
+        """The jobs that wait for a leader of this recipe, in the order of their revisions."""
         jobs = self._followers.get(key, {})
         return sorted(jobs, key=jobs.__getitem__)
 
     def followed_recipes(self) -> list[Key]:
-        """Every recipe that a job waits for."""
+        """Every recipe that has followers."""
         return list(self._followers)
 
     def mark_changed(self, key: Key) -> None:
-        """Have somebody look at the jobs that wait for this recipe."""
+        """Wake `wait_changed` if the recipe has followers."""
         if key in self._followers:
             self.changed.add(key)
             self._has_changed.set()
 
     def note_ended(self, job_id: str, moment: datetime) -> None:
-        """Have it told, should whoever ended the job not come to that."""
+        """Note a job that a gateway ended, in case that gateway crashed before publishing the terminal event."""
         self._ended[job_id] = moment
 
     def correct_ended(self, job_id: str, moment: datetime) -> None:
-        """Correct the time of an end that was noted: the broker's clock instead of the writer's."""
+        """Replace the time of a noted job by the broker's."""
         if job_id in self._ended:
             self._ended[job_id] = moment
 
     async def wait_changed(self) -> set[Key]:
-        """Wait until the jobs of followed recipes changed; returns those recipes, each change once."""
+        """Wait for changes of followed recipes; returns these recipes and resets `changed`."""
         await self._has_changed.wait()
         self._has_changed.clear()
         changed, self.changed = self.changed, set()
         return changed
 
     def drain_ended(self) -> dict[str, datetime]:
-        """The noted jobs and their times, each returned once."""
+        """The noted jobs and their times; the next call does not return them again."""
         ended = dict(self._ended)
         self._ended.clear()
         return ended

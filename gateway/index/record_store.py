@@ -1,4 +1,4 @@
-"""The records as the gateway writes them: in the bucket first, and then in memory."""
+"""The gateway's access to the records bucket: writes go to the bucket first, then to the index."""
 
 from gateway.index.job_index import JobIndex
 from shared.bus import Bus
@@ -10,7 +10,7 @@ from shared.records import Entry, Records
 
 
 class RecordStore:
-    """The bucket, as soon as NATS is there. `records` is set at each connection."""
+    """The bucket `music_jobs`. `records` is set at each connection to NATS."""
 
     def __init__(self, bus: Bus, index: JobIndex) -> None:
         self._bus = bus
@@ -18,7 +18,7 @@ class RecordStore:
         self.records: Records | None = None
 
     def require(self) -> Records:
-        """The bucket, now.
+        """The bucket.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -29,11 +29,16 @@ class RecordStore:
         return self.records
 
     async def fetch(self, job_id: str) -> Entry | None:
-        """The record as the bucket has it this moment."""
+        """The current record in the bucket; None for an unknown or malformed id.
+
+        Raises:
+            DamagedRecordError: if the record is damaged.
+            UnavailableError: while NATS is away.
+        """
         return await self.require().get(job_id) if is_job_id(job_id) else None
 
     async def mark_lost(self, job_id: str, file: Audio | Output) -> Entry | None:
-        """Note that the store has lost a file of a job, here and there; see `Records.mark_lost`.
+        """Mark a file of a job as lost; see `Records.mark_lost`.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -44,10 +49,10 @@ class RecordStore:
         return entry
 
     async def update(self, entry: Entry, record: JobRecord) -> Entry:
-        """Replace what `entry` holds, here and there.
+        """Replace the record of `entry`.
 
         Raises:
-            ConflictError: if somebody else changed the record since `entry` was read.
+            ConflictError: if another process changed the record since `entry` was read.
             UnavailableError: while NATS is away.
         """
         changed = await self.require().update(entry, record)
@@ -55,18 +60,18 @@ class RecordStore:
         return changed
 
     async def replace_damaged(self, record: JobRecord, revision: int) -> Entry:
-        """Put a record in the place of a damaged one, there and here.
+        """Replace a damaged record.
 
         Raises:
-            ConflictError: if another process mended or removed it.
+            ConflictError: if another process repaired or removed it.
             UnavailableError: while NATS is away.
         """
-        mended = await self.require().mend(record, revision)
-        self._index.apply(mended)
-        return mended
+        entry = await self.require().mend(record, revision)
+        self._index.apply(entry)
+        return entry
 
     async def remove(self, entry: Entry) -> None:
-        """Delete a record that is one too many, there and here.
+        """Delete a record.
 
         Raises:
             ConflictError: if another process changed the record since `entry` was read.

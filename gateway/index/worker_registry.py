@@ -1,4 +1,4 @@
-"""The workers that are alive, by what they announce. One that falls silent is gone within seconds."""
+"""The live workers, by their announcements. A worker that stops announcing itself is dropped within seconds."""
 
 import time
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
 
 log = get_logger(__name__)
 
-# Workers announce themselves every two seconds; three missed ones mean that they are dead.
+# Seconds without an announcement after which a worker counts as gone. Workers announce themselves every 2 s.
 SILENCE = 6.0
 
 _decode = msgspec.json.Decoder(WorkerInfo).decode
 
 
 class WorkerRegistry:
-    """Who announced itself lately. `clock` gives monotonic seconds."""
+    """Workers by their last announcement. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[WorkerInfo, float]] = {}
         self._listening_since = clock()
-        self._served: dict[str, float] = {}  # when a worker that serves the model, or will, was last heard
+        self._served: dict[str, float] = {}  # when a worker that has not failed last announced the model
 
     async def on_message(self, message: Msg) -> None:
-        """Take an announcement; an empty one says goodbye."""
+        """Process an announcement; an empty one means that the worker stops."""
         worker_id = message.subject.rsplit(".", 1)[-1]
         if not message.data:
             self._seen.pop(worker_id, None)
@@ -42,15 +42,15 @@ class WorkerRegistry:
             self._served[info.model] = self._clock()
 
     async def on_connect(self) -> None:
-        """NATS was away, and no worker could be heard."""
+        """Restart the absence times: no announcement could arrive while NATS was away."""
         self._listening_since = self._clock()
 
     def absence(self, model: str) -> float:
-        """Seconds for which this gateway could have heard a worker that serves the model, and heard none."""
+        """Seconds for which this gateway was connected and no worker announced the model."""
         return self._clock() - max(self._listening_since, self._served.get(model, 0.0))
 
     def live(self) -> list[WorkerInfo]:
-        """The workers that announced themselves lately, by id."""
+        """The workers that announced themselves recently, sorted by id."""
         oldest = self._clock() - SILENCE
         self._seen = {key: seen for key, seen in self._seen.items() if seen[1] >= oldest}
         return [info for _, (info, _) in sorted(self._seen.items())]
@@ -59,9 +59,9 @@ class WorkerRegistry:
         return [info for info in self.live() if info.model == model]
 
     def checkpoints(self, model: str) -> set[str | None]:
-        """What ready workers have loaded as `model`; None stands for what cannot be told."""
+        """The checkpoints that ready workers have loaded as `model`; None stands for an unnamed one."""
         return {info.checkpoint for info in self.ready(model)}
 
     def ready(self, model: str) -> list[WorkerInfo]:
-        """The workers whose slots take jobs of `model` now."""
+        """The workers that accept jobs of `model` now."""
         return [info for info in self.of_model(model) if info.state is WorkerState.READY]
