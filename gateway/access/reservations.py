@@ -1,7 +1,7 @@
-"""The jobs that were just admitted, by the name of their API key: in NATS, so that several gateways count together.
+"""Reservations of quota for jobs that were just admitted, kept in NATS so that all gateways count them.
 
-A gateway learns of the jobs that other gateways accept by its watch, a moment later. Until then they are here. Each
-reservation is a compare-and-set on the key's entry, so gateways admit jobs of one key in turn.
+Other gateways' jobs reach the index through the record feed, a moment later. Until then their reservations count. Each
+reservation is a compare-and-set on the entry of the API key, so gateways admit jobs of one key in turn.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from shared.errors import UnavailableError
 from shared.messages import UNDECODABLE
 from shared.topology import ensure_quotas
 
-# Seconds after which every gateway's index has a job. The bucket's TTL is longer.
+# Seconds for which a reservation counts: by then every gateway's index has the job. The bucket's TTL is longer.
 SETTLE_TIME = 30.0
 
 # Seconds of audio by job id.
@@ -30,10 +30,10 @@ _decode = msgspec.json.Decoder(Reserved).decode
 
 
 class Reservations:
-    """One entry per API key name. Entries disappear a minute after their last change, by the bucket's TTL.
+    """The bucket of reservations, with one entry per API key name. Its TTL removes entries after a minute.
 
-    Age is measured with this process's own clock, from the moment at which it first saw a reservation: clocks of other
-    hosts may differ.
+    The age of a reservation is measured by this process's monotonic clock from when it first saw the reservation,
+    because clocks of other hosts may differ.
     """
 
     def __init__(self, bus: Bus, replicas: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,10 +45,10 @@ class Reservations:
         self._seen: dict[str, dict[str, float]] = {}
 
     async def add(self, owner: str, job_id: str, seconds: float, check: Callable[[Reserved], None]) -> bool:
-        """Reserve a place for a job, if `check` raises nothing when it is given all other reservations of the owner.
+        """Reserve quota for a job, unless `check` raises. It receives all other reservations of the owner.
 
         Returns:
-            False if the job has a reservation already.
+            False if the job already has a reservation.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -63,7 +63,7 @@ class Reservations:
         return await self._change(owner, reserve)
 
     async def remove(self, owner: str, job_id: str) -> None:
-        """Give back the place of a job that was not accepted. While NATS is away it is given back by its age."""
+        """Release the reservation of a job that was not accepted. While NATS is away, it is left to its age."""
         with suppress(UnavailableError):
             await self._change(owner, lambda reserved: {key: reserved[key] for key in reserved if key != job_id})
 
@@ -79,11 +79,11 @@ class Reservations:
                     await bucket.update(owner, _encode(changed), last=revision)
                     return True
                 except nats.js.errors.KeyWrongLastSequenceError:
-                    continue  # another gateway was faster: look at what it reserved
+                    continue  # another gateway changed the entry: read it again
                 except (nats.js.errors.APIError, *AWAY) as error:
-                    self._bucket = None  # it may have been deleted, and is made again by the next request
+                    self._bucket = None  # it may have been deleted; the next request creates it
                     raise UnavailableError(
-                        f"The limits of this API key cannot be counted now: {error!r}. Try again; if that "
+                        f"The quota of this API key cannot be checked now: {error!r}. Try again; if that "
                         "does not help, compare the gateway's NATS permissions with those in nats.conf."
                     ) from error
 
@@ -98,6 +98,6 @@ async def _read(bucket: KeyValue, owner: str) -> tuple[Reserved, int]:
         entry = await bucket.get(owner)
         return _decode(entry.value or b""), entry.revision or 0
     except nats.js.errors.KeyNotFoundError as error:
-        return {}, (error.entry.revision or 0) if error.entry else 0  # a deletion marker has a revision as well
+        return {}, (error.entry.revision or 0) if error.entry else 0  # a deletion marker has a revision, too
     except UNDECODABLE:
-        return {}, entry.revision or 0  # an operator's edit: replaced by the next reservation
+        return {}, entry.revision or 0  # an operator's edit, which this reservation replaces

@@ -1,1 +1,1 @@
-"""The life of a job on the gateway's side: accept, answer from stored audio, queue, cancel, repair."""
+"""Jobs on the gateway's side: accept, answer from stored audio, queue, cancel, repair."""

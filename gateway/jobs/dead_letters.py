@@ -1,8 +1,8 @@
-"""Hears of messages that nobody gets again, and has their jobs mended at once.
+"""Listens for advisories about messages that will not be delivered again, and has their jobs repaired at once.
 
-An advisory only says where to look, and is sent once: whoever is away misses it, and the sweep finds the job half a
-minute later. Every gateway hears each of them, because one that was the only one to hear may die with it. That all act
-is as harmless as with sweeps: the record's revision and the message's id let one of them succeed.
+An advisory is only a hint and is sent once: if every gateway misses it, the reconciler finds the job half a minute
+later. Every gateway receives each advisory, because a single receiver could crash with it. Concurrent repairs are
+harmless: the record's revision and the message's id let one of them succeed.
 """
 
 import asyncio
@@ -22,106 +22,106 @@ from shared.records import Entry
 
 log = get_logger(__name__)
 
-# Seconds between two looks at a job. A worker that lives moves its record in between, even one whose word that it does
-# came too late to the broker.
+# Seconds between two checks of a job. A live worker changes its record in between, even if its acknowledgement came too
+# late.
 RECHECK_DELAY = 2.0
-# Seconds until the next try while NATS is away, or the queue is full.
+# Seconds until the next attempt while NATS is away or the queue is full.
 RETRY = 10.0
 
 
 class DeadLetters:
-    """The messages that were given up or refused and whose jobs may need help."""
+    """Messages that the broker gave up or a worker refused, and whose jobs may need a repair."""
 
     def __init__(self, bus: Bus, record_store: RecordStore, reconciler: Reconciler) -> None:
         self._bus = bus
         self._record_store = record_store
         self._reconciler = reconciler
-        self._letters: dict[int, Advisory] = {}
-        self._seen: dict[int, int] = {}  # the revision of a letter's job at the last look
-        self._came = asyncio.Event()
+        self._pending: dict[int, Advisory] = {}
+        self._revisions: dict[int, int] = {}  # of the jobs' records at the last check, by sequence number
+        self._arrived = asyncio.Event()
 
     async def on_message(self, message: Msg) -> None:
-        """Take an advisory."""
+        """Process an advisory."""
         try:
-            letter = decode_advisory(message.data)
+            advisory = decode_advisory(message.data)
         except UNDECODABLE as error:
             log.warning("not an advisory", subject=message.subject, error=str(error))
             return
-        log.warning("dead letter", sequence=letter.stream_seq, reason=letter.why)
-        if isinstance(letter, Terminated) and letter.refused is None:
-            return  # it was no job, or nobody can say which
-        self._letters[letter.stream_seq] = letter
-        self._came.set()
+        log.warning("dead letter", sequence=advisory.stream_seq, reason=advisory.why)
+        if isinstance(advisory, Terminated) and advisory.refused is None:
+            return  # the message held no job
+        self._pending[advisory.stream_seq] = advisory
+        self._arrived.set()
 
     async def on_connect(self) -> None:
-        """NATS was away, so that nothing could move: begin to wait anew."""
-        self._seen.clear()
+        """Restart the checks: no record could change while NATS was away."""
+        self._revisions.clear()
 
     async def run(self) -> None:
-        """Look at dead letters until each is settled, until cancelled."""
+        """Process dead letters until cancelled."""
         while True:
-            await self._came.wait()
+            await self._arrived.wait()
             try:
-                await self.look()
+                await self.process()
             except UnavailableError as error:
-                log.info("looking at dead letters later", error=str(error))
+                log.info("dead letters not processed yet", error=str(error))
                 await asyncio.sleep(RETRY)
-            if self._letters:
+            if self._pending:
                 await asyncio.sleep(RECHECK_DELAY)
             else:
-                self._came.clear()
+                self._arrived.clear()
 
-    async def look(self) -> None:
-        """Mend every job that stands where it stood at the last look, and keep those that move in mind.
+    async def process(self) -> None:
+        """Repair every job whose record has not changed since the last call; keep the others for the next.
 
         Raises:
             UnavailableError: if NATS is away, or the queue is full.
         """
-        still: dict[int, Entry] = {}
-        for sequence, letter in list(self._letters.items()):
-            entry = await self._job_of(letter)
+        stalled: dict[int, Entry] = {}
+        for sequence, advisory in list(self._pending.items()):
+            entry = await self._job_of(advisory)
             if entry is None:
                 self._settle(sequence)
-            elif self._seen.get(sequence) == entry.revision:
-                still[sequence] = entry
+            elif self._revisions.get(sequence) == entry.revision:
+                stalled[sequence] = entry
             else:
-                self._seen[sequence] = entry.revision
-        if still:
-            await self._repair(still)
+                self._revisions[sequence] = entry.revision
+        if stalled:
+            await self._repair(stalled)
 
-    async def _job_of(self, letter: Advisory) -> Entry | None:
-        """The job as it is now; None if the letter is nothing to care about any more."""
+    async def _job_of(self, advisory: Advisory) -> Entry | None:
+        """The job's current record; None if there is nothing to repair."""
         try:
-            match letter:
+            match advisory:
                 case MaxDeliveries(stream_seq=sequence):
                     job_id = await job_at(self._bus.require(), sequence)
                 case Terminated(refused=refused):
                     job_id = refused[0] if refused else None
             entry = await self._record_store.fetch(job_id) if job_id else None
         except DamagedRecordError as error:
-            log.error("dead letter of a damaged record", sequence=letter.stream_seq, error=str(error))
+            log.error("dead letter of a damaged record", sequence=advisory.stream_seq, error=str(error))
             return None
         return None if entry is None or entry.record.is_follower else entry
 
-    async def _repair(self, still: dict[int, Entry]) -> None:
+    async def _repair(self, stalled: dict[int, Entry]) -> None:
         unfinished: list[Entry] = []
-        for sequence, entry in still.items():
-            record, letter = entry.record, self._letters[sequence]
-            log.warning("dead letter of a job that stands still", job_id=record.job_id, reason=letter.why)
+        for sequence, entry in stalled.items():
+            record, advisory = entry.record, self._pending[sequence]
+            log.warning("dead letter of a stalled job", job_id=record.job_id, reason=advisory.why)
             if not record.status.is_terminal:
                 unfinished.append(entry)
                 continue
-            # Whoever ended it may have died before it could tell.
+            # The process that ended the job may have crashed before publishing its terminal event,
             await ensure_announced(self._bus.require(), entry)
-            if isinstance(letter, MaxDeliveries):
-                # Or before the acknowledgement; files that it left are removed within the hour.
+            if isinstance(advisory, MaxDeliveries):
+                # or before acknowledging its message. Retention removes leftover files within the hour.
                 await remove_message(self._bus.require(), sequence)
         if unfinished:
-            refused = [each.refused for each in self._letters.values() if isinstance(each, Terminated)]
-            await self._reconciler.repair(unfinished, still.keys(), dict(each for each in refused if each))
-        for sequence in still:
+            refused = [each.refused for each in self._pending.values() if isinstance(each, Terminated)]
+            await self._reconciler.repair(unfinished, stalled.keys(), dict(each for each in refused if each))
+        for sequence in stalled:
             self._settle(sequence)
 
     def _settle(self, sequence: int) -> None:
-        del self._letters[sequence]
-        self._seen.pop(sequence, None)
+        del self._pending[sequence]
+        self._revisions.pop(sequence, None)

@@ -1,4 +1,4 @@
-"""The way of accepted jobs into the queue, and what is told of them."""
+"""Puts accepted jobs into the queue, takes cancelled ones out, and publishes the gateway's events."""
 
 from gateway.index.job_index import JobIndex
 from gateway.jobs.queue_scan import QueueReader, job_at, remove_message
@@ -18,7 +18,7 @@ REMEMBERED = 10_000
 
 
 class JobQueue:
-    """Publishes jobs and their events. Publishing a job again is harmless: the broker knows it by its id."""
+    """Publishes jobs and their events. Publishing a job twice is harmless: the broker deduplicates by job id."""
 
     def __init__(self, bus: Bus, index: JobIndex) -> None:
         self._bus = bus
@@ -29,10 +29,10 @@ class JobQueue:
         self._was_full = False
 
     async def enqueue(self, entry: Entry) -> None:
-        """Queue a job whose record says so, and announce that.
+        """Publish a job that has a record, and its event.
 
         Raises:
-            QueueFullError: if the queue holds as many jobs as it may.
+            QueueFullError: if the queue is full.
             UnavailableError: if the broker does not answer.
         """
         await self.publish(entry)
@@ -40,10 +40,10 @@ class JobQueue:
         await self.announce(entry)
 
     async def check_room(self) -> None:
-        """Refuse a job before it has a record, which would leave a marker behind: once the queue was full, it is asked.
+        """Refuse a job before it has a record, whose removal would leave a marker. Asks only after a full queue.
 
         Raises:
-            QueueFullError: if the queue holds as many jobs as it may.
+            QueueFullError: if the queue is full.
             UnavailableError: if the broker does not answer.
         """
         if self._was_full:
@@ -51,7 +51,7 @@ class JobQueue:
             self._was_full = False
 
     async def publish(self, entry: Entry) -> None:
-        """The job's message alone.
+        """Publish the job's message only.
 
         Raises:
             QueueFullError, UnavailableError: as for `enqueue`.
@@ -67,7 +67,7 @@ class JobQueue:
         self._messages[record.job_id] = sequence
 
     async def remove(self, job_id: str) -> None:
-        """Take a cancelled job's message away. Where that fails, the worker that gets it will."""
+        """Remove a cancelled job's message. If that fails, the worker that receives it drops it."""
         sequence = self._messages.pop(job_id, None)
         try:
             js = self._bus.require()
@@ -76,14 +76,14 @@ class JobQueue:
                 sequence = (queue.deliverable | queue.stranded).get(job_id)
             if sequence is None:
                 return
-            # After somebody deleted the stream, the number is another job's.
+            # In a recreated stream the number belongs to another job.
             if await job_at(js, sequence) == job_id:
                 await remove_message(js, sequence)
         except UnavailableError as error:
             log.info("message left in the queue", job_id=job_id, error=str(error))
 
     async def announce(self, entry: Entry, kind: EventType | None = None) -> bool:
-        """Publish the event that tells of a record; False if that failed. Who finds the state later does it too."""
+        """Publish a record's event; False if that failed. Whichever process reads the record next tries again."""
         try:
             await publish_event(self._bus.require(), entry, kind)
         except UnavailableError as error:

@@ -1,4 +1,4 @@
-"""What is in the queue: which job each message is of, and whether a worker will get it."""
+"""Reads the queue: the job of each message, and whether a worker will receive it."""
 
 import asyncio
 import re
@@ -21,11 +21,11 @@ from shared.stream_info import StreamSnapshot, read_stream
 
 log = get_logger(__name__)
 
-# With more gaps than this between its messages, the whole queue is read again, and the gaps are not listed.
+# Beyond this number of deleted messages, the whole queue is read again instead of listing them.
 MAX_GAPS = 50_000
 
 _decode = msgspec.json.Decoder(Job).decode
-# What a consumer can be named after; the subjects of the stream may have more in them.
+# Valid model names in consumer names; subjects of the stream may hold other characters.
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -33,9 +33,9 @@ class QueueSnapshot(NamedTuple):
     """The stream at one moment.
 
     Attributes:
-        deliverable: the sequence number of a message by its job's id, where a worker has it or will get it.
-        stranded: the same where none will, because the consumer's deliveries have run out.
-        last: the number of the last message that the stream ever got.
+        deliverable: sequence numbers by job id of messages that a worker has or will receive.
+        stranded: the same for messages that will not be delivered again.
+        last: the highest sequence number that the stream ever assigned.
     """
 
     deliverable: dict[str, int]
@@ -44,14 +44,14 @@ class QueueSnapshot(NamedTuple):
 
 
 class QueuedMessage(NamedTuple):
-    """A message of the queue: the model it is for, and the job that it brings; None if it is no job."""
+    """A message's model and job; the job is None if the message cannot be decoded."""
 
     model: str
     job_id: str | None
 
 
 class QueueReader:
-    """Reads the queue, each message once: what was read before is only compared with what is still there."""
+    """Reads each message once; later reads only drop the messages that have left the queue."""
 
     def __init__(self) -> None:
         self._reading = asyncio.Lock()
@@ -60,15 +60,15 @@ class QueueReader:
         self._read_to = 0
 
     async def read(self, client: Client, given_up: Collection[int] = ()) -> QueueSnapshot:
-        """Every job's message.
+        """The messages of all jobs.
 
         Args:
-            client: where from.
-            given_up: numbers of messages that are known to be stranded. Of a consumer that waits for an
-                acknowledgement the server cannot tell.
+            client: the NATS client.
+            given_up: sequence numbers that are known to be stranded. The server does not show them while the consumer
+                waits for an acknowledgement.
 
         Raises:
-            UnavailableError: if the broker does not answer, or the stream is not there now.
+            UnavailableError: if the broker does not answer, or the stream is missing.
         """
         async with self._reading:
             return await self._read(client, given_up)
@@ -113,11 +113,13 @@ class QueueReader:
             if _NAME.fullmatch(model):
                 self._messages[self._read_to] = QueuedMessage(model, _job_id(message))
             else:
-                log.warning("no worker gets this message: remove it", subject=message.subject, sequence=message.seq)
+                log.warning(
+                    "no worker can receive this message: remove it", subject=message.subject, sequence=message.seq
+                )
 
 
 async def remove_message(js: JetStreamContext, sequence: int) -> None:
-    """Take a message from the queue; one that is not there any more is fine.
+    """Remove a message from the queue, present or not.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -125,13 +127,13 @@ async def remove_message(js: JetStreamContext, sequence: int) -> None:
     try:
         await js.delete_msg(subjects.JOBS_STREAM, sequence)
     except (nats.js.errors.APIError, *AWAY) as error:
-        # For a message that is not there the server has no error of its own.
+        # The server has no specific error for a missing message.
         if await _message_at(js, sequence) is not None:
-            raise UnavailableError(f"Message {sequence} cannot be taken from the queue: {error!r}") from error
+            raise UnavailableError(f"Message {sequence} cannot be removed from the queue: {error!r}") from error
 
 
 async def job_at(js: JetStreamContext, sequence: int) -> str | None:
-    """The id of the job whose message has this number; None if it is gone, or no job.
+    """The id of the job whose message has this sequence number; None if it is gone or cannot be decoded.
 
     Raises:
         UnavailableError: if the broker does not answer.
@@ -153,11 +155,11 @@ def _job_id(message: RawStreamMsg) -> str | None:
     try:
         return _decode(message.data or b"").job_id
     except UNDECODABLE:
-        return None  # a worker refuses it, and says so
+        return None  # a worker refuses it with an advisory
 
 
 async def _delivered(js: JetStreamContext, model: str) -> int:
-    """The highest sequence delivered with no acknowledgement pending: up to it, no message is delivered again."""
+    """Highest sequence delivered with no ack pending; up to it, messages will not be redelivered."""
     try:
         info = await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name(model))
     except nats.js.errors.NotFoundError:

@@ -1,4 +1,4 @@
-"""From a validated request to a recipe: the rules that need more than one field or a setting."""
+"""Turns a validated request into a recipe, by the rules that need several fields or a setting."""
 
 import secrets
 import unicodedata
@@ -18,16 +18,16 @@ from shared.text import is_visible, without_bidi_controls
 def make_recipe(
     request: GenerateRequest, *, default_model: str, models: Collection[str], max_duration: float
 ) -> Recipe:
-    """Everything that the worker needs, with nothing left open.
+    """The complete recipe, with defaults filled in.
 
     Args:
         request: the validated body.
-        default_model: what is used when the request names no model.
-        models: the names that a request may give.
-        max_duration: in seconds.
+        default_model: the model of a request that names none.
+        models: the valid model names.
+        max_duration: the longest allowed duration in seconds.
 
     Raises:
-        Problem: 422 that names the field; 400 for outputs that the model cannot give.
+        Problem: 422 with the field's name; 400 for outputs that the model cannot produce.
     """
     duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
     if duration > max_duration:
@@ -51,13 +51,13 @@ def make_recipe(
 
 
 def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
-    """Each once, and in the same order however they are asked for."""
+    """The requested outputs in canonical order."""
     wanted = request.outputs or ()
     if len(set(wanted)) < len(wanted):
         raise invalid(FieldError("outputs", "Name each output once."))
     if wanted and not may_write_scores(model):
-        message = f"The model {model} gives no MIDI or stems, because it writes no score: leave outputs out, or ask "
-        error = FieldError("outputs", f"{message}for the model {STARTER}.")
+        message = f"The model {model} writes no score, so it has no MIDI or stems. Omit outputs, or use the model "
+        error = FieldError("outputs", f"{message}{STARTER}.")
         raise Problem(HTTPStatus.BAD_REQUEST, error.message, errors=[error])
     return tuple(kind for kind in OUTPUT_KINDS if kind in wanted)
 
@@ -68,7 +68,7 @@ def _prompt(request: GenerateRequest) -> str:
     if request.components is not None:
         return _built(request)
     if request.prompt is None or not is_visible(request.prompt):
-        raise invalid(FieldError("prompt", "Say in words what to play, or give components."))
+        raise invalid(FieldError("prompt", "Describe the music in words, or give components."))
     return printable("prompt", without_bidi_controls(request.prompt).strip())
 
 
@@ -86,7 +86,11 @@ def _built(request: GenerateRequest) -> str:
 
 
 def printable(field: str, text: str) -> str:
-    """Line breaks and tabs are fine; other control characters are accidents or attacks."""
+    """The text, if it has no control characters except line breaks and tabs.
+
+    Raises:
+        Problem: 422 with the field's name.
+    """
     for character in text:
         if unicodedata.category(character) == "Cc" and character not in "\n\r\t":
             raise invalid(FieldError(field, f"It holds the control character U+{ord(character):04X}; leave it out."))

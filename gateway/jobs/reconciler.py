@@ -1,8 +1,8 @@
-"""Looks for jobs that nobody moves and that nothing will bring to a worker, and mends that.
+"""Requeues stalled jobs that have no deliverable message.
 
-A gateway can die between record and publish, an admin's hand can delete a stream or give a consumer a limit of
-deliveries. The record stays, so the job gets a message again: the worker that takes it counts the attempts, and the one
-that finds too many ends the job with the reason. Only what no worker takes for days, or one has refused, ends here.
+A gateway can crash between record and publish; an operator can delete a stream or limit a consumer's deliveries. The
+record remains, so the reconciler publishes the job again. Workers count the attempts and fail a job that has too many.
+The gateway itself only fails jobs that a worker refused, or that no worker served for days.
 """
 
 import asyncio
@@ -10,8 +10,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-
-from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
@@ -22,27 +20,26 @@ from gateway.jobs.result_cache import ResultCache
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, TransitionError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import JobRecord, JobStatus, job_of, now
+from shared.messages import JobRecord, JobStatus, job_of
 from shared.publisher import ensure_announced, publish_job
 from shared.records import Entry
-from shared.transitions import failed
+from shared.transitions import failed, renewed
 
 log = get_logger(__name__)
 
-# Seconds between two sweeps, and those after which a record that does not move is looked at; a worker moves it every
-# second. Both on this process's own clock, because wall clocks differ.
+# Seconds between two passes, and without a change after which a job counts as stalled. A worker changes the record of a
+# running job every second. Both are measured by this process's monotonic clock, because wall clocks differ.
 INTERVAL = 10.0
 STALL_TIME = 30.0
-# A job that has not changed for this long, by the broker's clock, ends if no worker of its model is there, because its
-# record would expire without a word: an earlier version made the bucket for seven days. If one is there, the record is
-# renewed.
+# A job that has not changed for this long by the broker's clock fails if its model has no worker; otherwise its record
+# is renewed. Without that it would expire silently: early versions created the bucket with a TTL of seven days.
 UNSERVED = timedelta(days=6)
-# Seconds for which this gateway must have heard of no such worker: workers may start later than gateways.
+# Seconds without a worker of the model before a job fails for that reason: workers may start later than gateways.
 ABSENCE = 3600.0
 
 
 class Reconciler:
-    """Gives lost jobs a message again. Any number of gateways may do so at once."""
+    """Requeues stalled jobs. Any number of gateways may do so concurrently."""
 
     def __init__(
         self, bus: Bus, index: JobIndex, record_store: RecordStore, result_cache: ResultCache, workers: WorkerRegistry
@@ -53,7 +50,7 @@ class Reconciler:
         self._result_cache = result_cache
         self._workers = workers
         self._queue_reader = QueueReader()
-        self._since: dict[str, tuple[int, float]] = {}
+        self._unchanged: dict[str, tuple[int, float]] = {}  # by job: its revision, and when that was first seen
 
     async def run(self) -> None:
         """Reconciler now and then, until cancelled."""
@@ -66,43 +63,42 @@ class Reconciler:
                     log.info("sweeping later", error=str(error))
 
     async def on_connect(self) -> None:
-        """NATS was away, so that nothing could move: begin to wait anew."""
-        self._since.clear()
+        """Restart the stall times: no record could change while NATS was away."""
+        self._unchanged.clear()
 
     async def reconcile(self) -> None:
-        """Look at every job that stands still.
+        """Repair every stalled job.
 
         Raises:
             UnavailableError: if NATS is away, or the queue is full.
         """
-        quiet = self._standing_still()
-        if quiet:
-            await self.repair(quiet)
+        stalled = self._stalled()
+        if stalled:
+            await self.repair(stalled)
 
     async def repair(
-        self, quiet: Iterable[Entry], given_up: Collection[int] = (), refused: Mapping[str, str] | None = None
+        self, stalled: Iterable[Entry], given_up: Collection[int] = (), refused: Mapping[str, str] | None = None
     ) -> None:
-        """Bring jobs that stand still to a worker, or to their end.
+        """Requeue or end stalled jobs.
 
         Args:
-            quiet: the jobs, as they were when they were found to stand still.
-            given_up: numbers of messages that nobody gets again, beside those that their consumers tell of.
-            refused: by a job's id, why a worker refused its message. Another one would be refused too.
+            stalled: the jobs' entries when they were found stalled.
+            given_up: sequence numbers of messages known to be stranded, in addition to those that the consumers show.
+            refused: by job id, why a worker refused the job's message; workers would refuse a new message, too.
 
         Raises:
             UnavailableError: if NATS is away, or the queue is full.
         """
         queue = await self._queue_reader.read(self._bus.client, given_up)
-        for entry in quiet:
+        for entry in stalled:
             record = entry.record
             why = (refused or {}).get(record.job_id)
             try:
                 await self._repair(entry, queue, why)
             except (DamagedRecordError, TransitionError) as error:
-                # One such record must not keep the others from being looked at.
-                log.warning("swept past a damaged record", job_id=record.job_id, error=str(error))
-            # Its message is there: time enough to look again later.
-            self._since.pop(record.job_id, None)
+                log.warning("damaged record not reconciled", job_id=record.job_id, error=str(error))
+            # The job has a message now: wait for another stall time.
+            self._unchanged.pop(record.job_id, None)
 
     async def _repair(self, entry: Entry, queue: QueueSnapshot, why: str | None) -> None:
         record = entry.record
@@ -123,36 +119,36 @@ class Reconciler:
         if self._workers.absence(record.recipe.model) >= ABSENCE:
             await self._give_up(entry, queue, _unserved(record))
             return
-        with suppress(ConflictError):  # a worker moved it after all
-            await self._record_store.update(entry, replace(record, updated_at=now()))
+        with suppress(ConflictError):  # another process changed it
+            await self._record_store.update(entry, renewed(record))
 
-    def _standing_still(self) -> list[Entry]:
-        """All that nobody moves but those that follow: they need no message, the cache looks after them."""
+    def _stalled(self) -> list[Entry]:
+        """Stalled jobs. Followers count only when old: they need no message, and the result cache settles them."""
         moment = time.monotonic()
         unfinished = [each for each in self._index.unfinished() if not each.record.is_follower or self._is_old(each)]
-        since: dict[str, tuple[int, float]] = {}
+        unchanged: dict[str, tuple[int, float]] = {}
         for entry in unfinished:
-            revision, began = self._since.get(entry.record.job_id, (0, moment))
-            since[entry.record.job_id] = (entry.revision, began if revision == entry.revision else moment)
-        self._since = since
-        return [entry for entry in unfinished if moment - since[entry.record.job_id][1] >= STALL_TIME]
+            revision, began = self._unchanged.get(entry.record.job_id, (0, moment))
+            unchanged[entry.record.job_id] = (entry.revision, began if revision == entry.revision else moment)
+        self._unchanged = unchanged
+        return [entry for entry in unfinished if moment - unchanged[entry.record.job_id][1] >= STALL_TIME]
 
     async def _requeue(self, found: Entry, queue: QueueSnapshot) -> None:
         entry = await self._record_store.fetch(found.record.job_id)
         if entry is None:
-            self._index.discard(found.record.job_id)  # an admin removed the record without a trace
+            self._index.discard(found.record.job_id)  # an operator removed the record without a marker
             return
         if entry.revision != found.revision:
-            self._index.apply(entry)  # the news of it is on its way
+            self._index.apply(entry)  # the feed has not delivered the change yet
             return
         record, js = entry.record, self._bus.require()
         log.warning("queueing again", job_id=record.job_id, status=record.status.value)
         await ensure_announced(js, entry)
         if record.job_id in queue.stranded:
-            # First, because it takes up room in a queue that may be full. Who dies here leaves a job without a message.
+            # First, because it takes up room in a queue that may be full. After a crash here, the next pass requeues.
             await remove_message(js, queue.stranded[record.job_id])
         job = job_of(record)
-        # Gateways that sweep the same queue publish the same message; what was there before is another one.
+        # The message id is the same for all gateways that read this queue, and differs from earlier messages'.
         await publish_job(js, job, record.traceparent, again=f"{entry.revision}.{queue.last}")
         metrics.requeued(record.recipe.model)
 
@@ -160,7 +156,7 @@ class Reconciler:
         try:
             entry = await self._record_store.update(entry, end)
         except ConflictError:
-            return  # somebody moved it after all
+            return  # another process changed it
         record, js = entry.record, self._bus.require()
         self._index.by_recipe.note_ended(record.job_id, record.updated_at)
         log.warning("given up", job_id=record.job_id, reason=record.error_message)
@@ -173,7 +169,7 @@ class Reconciler:
 def _unserved(record: JobRecord) -> JobRecord:
     return failed(
         record,
-        f"The job has waited for {UNSERVED.days} days, and no worker of its model is there. Start one with "
+        f"The job has waited for {UNSERVED.days} days, and no worker serves its model. Start one with "
         f"MUSICGEN_MODEL_SIZE={record.recipe.model}, or choose a model that /health lists, and send the job again.",
     )
 

@@ -1,7 +1,8 @@
-"""Puts back damaged records: an operator's edit that went wrong, or a write by another program.
+"""Restores records that an operator's edit or another program damaged.
 
-The gateway has every record in memory. It waits a moment, in which a worker that runs the job puts back its own copy.
-A job that no gateway has in memory fails when a worker gets its message (worker/claim.py), or is left to an operator.
+The gateway has every record in memory. It waits a moment first, because a worker that runs the job restores its own
+copy. A job that no gateway has in memory fails when a worker receives its message (worker/claim.py); otherwise its
+record is left to an operator.
 """
 
 import asyncio
@@ -22,14 +23,14 @@ from shared.transitions import failed_by_damage
 
 log = get_logger(__name__)
 
-# Seconds between two looks. What is damaged at two of them, at the same revision, is put back.
+# Seconds between two checks. A record that is damaged in both at the same revision is repaired.
 INTERVAL = 1.0
-# A record is put back so often. If a program damages it again and again, its job fails.
+# Restores of one record before its job fails: another program keeps damaging it.
 RESTORES = 3
 
 
 class RecordRepair:
-    """One gateway's part in it. Several may try: the compare-and-set on the damaged revision lets one succeed."""
+    """Repairs damaged records. Of several gateways, the compare-and-set on the revision lets one succeed."""
 
     def __init__(self, bus: Bus, index: JobIndex, record_store: RecordStore) -> None:
         self._bus = bus
@@ -40,16 +41,16 @@ class RecordRepair:
         self._restored: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Mend whatever is damaged, until cancelled."""
+        """Repair damaged records, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
             try:
-                await self.look()
+                await self.repair_damaged()
             except UnavailableError as error:
-                log.info("mending records later", error=str(error))
+                log.info("records not repaired yet", error=str(error))
 
-    async def look(self) -> None:
-        """Mend what was damaged at the last look as well.
+    async def repair_damaged(self) -> None:
+        """Repair the records that were damaged at the last call, too.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -65,7 +66,7 @@ class RecordRepair:
         replacement = await self._replacement(job_id)
         if replacement is None:
             log.error(
-                "a damaged record is left: mend it with `nats kv put`, or remove it",
+                "damaged record not repaired: restore it with `nats kv put`, or remove it",
                 job_id=job_id,
                 remedy=f"nats kv del music_jobs {job_id}",
             )
@@ -75,7 +76,7 @@ class RecordRepair:
         try:
             entry = await self._record_store.replace_damaged(replacement, revision)
         except ConflictError:
-            return  # a worker or another gateway was faster
+            return  # a worker or another gateway repaired it
         outcome = "failed" if replacement.error_message == DAMAGED_REASON else "restored"
         log.warning("damaged record replaced", job_id=job_id, outcome=outcome)
         DAMAGED.labels(outcome).inc()
@@ -84,7 +85,7 @@ class RecordRepair:
             await ensure_announced(self._bus.require(), entry)
 
     async def _replacement(self, job_id: str) -> JobRecord | None:
-        """What is to stand in its place; None if that is not known, or an end was announced that is not known here."""
+        """The record to restore; None if it is unknown, or if a terminal event is announced that it does not have."""
         known = self._index.entry(job_id)
         if known is None:
             return None

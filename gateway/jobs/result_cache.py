@@ -1,9 +1,9 @@
-"""Answers a recipe that was made before with its audio, and has equal jobs that come together made once.
+"""Answers equal requests with stored audio, and generates concurrent equal jobs once.
 
-A request that may be answered so becomes a job that *follows*: its record says so, and it has no message in the queue.
-Whoever finds that its audio is there completes it; whoever finds that nobody makes it has the first one queued. All
-gateways look, at every change and every ten seconds, so that a gateway's death between two steps only delays. Which
-of two is the first is told by the revisions of the records, which are the same for all of them.
+A job that may share audio begins as a *follower*: its record is marked, and it has no message in the queue. If audio of
+its recipe is stored, a gateway completes it; if no equal job is queued or running, a gateway queues the first follower.
+Every gateway checks at each change and every ten seconds, so a crash between two steps only delays a job. The gateways
+agree on the first follower by the records' revisions.
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ log = get_logger(__name__)
 # Which stored audio may answer a request: none, of the same seed, or of any seed.
 Reuse = Literal["none", "same", "any"]
 
-# Jobs that ended so lately without a worker may lack their last event; the broker recognises one that it has.
+# Jobs that a gateway ended within this time may lack their terminal event. The broker deduplicates it if it was sent.
 ANNOUNCE_WINDOW = timedelta(minutes=30)
 
 
@@ -64,7 +64,7 @@ Decision = Stored | Follow | Enqueue
 
 
 class ResultCache:
-    """Completes jobs that follow, or has them made."""
+    """Decides how jobs get their audio, and completes or queues followers."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ResultCache:
     def decide(self, record: JobRecord, reuse: Reuse) -> Decision:
         """How a new job gets its audio, as far as this gateway knows.
 
-        `begin` decides again once the job has a record, because other gateways may have accepted equal jobs.
+        For a follower, `begin` decides again: other gateways may have accepted equal jobs meanwhile.
         """
         if reuse == "none":
             return Enqueue(is_shareable=False)
@@ -108,10 +108,10 @@ class ResultCache:
         return Enqueue()
 
     async def begin(self, entry: Entry) -> JobRecord:
-        """Answer a new job that follows, have it made, or let it wait; returns its record as that left it.
+        """Complete a new follower, queue it, or let it wait; returns its record after that.
 
         Raises:
-            QueueFullError, UnavailableError: if it cannot be made now.
+            QueueFullError, UnavailableError: if the job cannot be queued now.
         """
         key, job_id = recipe_key(entry.record), entry.record.job_id
         self._index.apply(entry)
@@ -133,19 +133,19 @@ class ResultCache:
         return promoted(entry.record)
 
     async def run(self) -> None:
-        """Settle whatever changes, until cancelled."""
+        """Settle the followers of changed recipes, until cancelled."""
         while True:
             changed = await self._by_recipe.wait_changed()
             await self._settle_all(changed - self._beginning)
 
     async def settle_orphans(self) -> None:
-        """What is left of a gateway that died: jobs that wait for nobody, and ends that nobody has told.
+        """Followers without a leader, and unpublished terminal events, such as a crashed gateway leaves.
 
         Raises:
             UnavailableError: while NATS is away.
         """
         await self._settle_all(self._by_recipe.followed_recipes())
-        # Not those of the last seconds: whoever ended them is just telling that.
+        # Jobs that ended since the last call have to wait for the next: their event may just be on its way.
         due = list(self._unannounced.items())
         self._unannounced |= self._by_recipe.drain_ended()
         for job_id, moment in due:
@@ -157,7 +157,7 @@ class ResultCache:
         try:
             entry = await self._record_store.fetch(job_id)
         except DamagedRecordError:
-            return  # told when it is put back
+            return  # announced when the record is repaired
         if entry is not None:
             await ensure_announced(self._bus.require(), entry)
 
@@ -166,26 +166,23 @@ class ResultCache:
             try:
                 await self._settle(key)
             except UnavailableError as error:
-                log.info("jobs that follow wait", error=str(error))
+                log.info("followers not settled yet", error=str(error))
 
     async def _settle(self, key: Key, only: str | None = None) -> None:
-        """Complete the jobs that follow, or only that one, if their audio is there.
-
-        If it is not and nobody makes it, have the first of them made.
-        """
-        await self._see_all(key)
-        while following := [each for each in self._entries(key) if only in (None, each.record.job_id)]:
-            match self._decide(key, following[0].record.recipe.model):
+        """Complete the followers of a recipe, or only one of them; without audio and leader, queue the first."""
+        await self._catch_up(key)
+        while followers := [each for each in self._followers(key) if only in (None, each.record.job_id)]:
+            match self._decide(key, followers[0].record.recipe.model):
                 case Stored(source):
-                    await self._answer(following, source)
+                    await self._answer(followers, source)
                 case Follow():
                     return
                 case Enqueue():
-                    await self._promote(self._entries(key)[0])
+                    await self._promote(self._followers(key)[0])
                     return
 
     async def _answer(self, followers: list[Entry], source: JobRecord) -> None:
-        """Complete the followers, unless the audio of `source` turns out to be gone: the index then says so."""
+        """Complete the followers. If the audio of `source` is gone, update the index instead."""
         if not await self._usage.touch(source):
             self._index.discard(source.job_id)  # the feed has not brought the change yet
         elif not await self._is_lost(source):
@@ -193,7 +190,7 @@ class ResultCache:
                 await self._complete(entry, source)
 
     async def _is_lost(self, source: JobRecord) -> bool:
-        """Whether the store lacks a file of the job, which its record then says. While S3 is away that is not known."""
+        """Whether the store lacks a file of the job; if so, mark it. While S3 is away, files count as present."""
         for file in (source.audio, *source.outputs):
             if file is None:
                 continue
@@ -209,23 +206,23 @@ class ResultCache:
                 return True
         return False
 
-    async def _see_all(self, key: Key) -> None:
-        """Wait until everything is known that was there before the latest of these jobs, on whichever gateway."""
-        following = self._entries(key)
-        if following:
-            await self._index.wait_for(following[-1].revision)
+    async def _catch_up(self, key: Key) -> None:
+        """Wait until the index has every change that precedes the latest follower, from any gateway."""
+        followers = self._followers(key)
+        if followers:
+            await self._index.wait_for(followers[-1].revision)
 
-    def _entries(self, key: Key) -> list[Entry]:
+    def _followers(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._by_recipe.followers(key) if (entry := self._index.entry(job_id))]
 
     def _usable(self, jobs: list[str], model: str) -> JobRecord | None:
-        """The first that was made with what workers have loaded as `model` now; without workers nobody can tell."""
+        """The first job generated with a checkpoint that ready workers have loaded; without workers, the first job."""
         loaded = self._workers.checkpoints(model)
         usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)
         return next(filter(None, map(self._index.known, usable)), None)
 
     async def _promote(self, entry: Entry) -> None:
-        """Message, then record: who dies between the two leaves the job in the queue, and a worker does the rest."""
+        """Publish the message, then update the record: after a crash in between, a worker promotes the job."""
         await self._queue.publish(entry)
         changed = await self._change(entry, promoted(entry.record))
         if changed is not None:
@@ -233,7 +230,7 @@ class ResultCache:
 
     async def _complete(self, entry: Entry, source: JobRecord) -> None:
         if self._index.entry(entry.record.job_id) is not entry:
-            return  # somebody was faster
+            return  # another task or gateway changed it
         await ensure_announced(self._bus.require(), entry)
         changed = await self._change(entry, answered(entry.record, source))
         if changed is not None:
@@ -241,7 +238,7 @@ class ResultCache:
             await self._queue.announce(changed)
 
     async def _change(self, entry: Entry, record: JobRecord) -> Entry | None:
-        """Write the record, or take in what somebody else has made of it."""
+        """Update the record; after a conflict, apply the other writer's version to the index and return None."""
         try:
             return await self._record_store.update(entry, record)
         except ConflictError:

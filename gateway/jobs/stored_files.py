@@ -1,4 +1,4 @@
-"""Compares the objects in the store with what the records say of them, before a client gets them."""
+"""Checks objects in the store against their records before a client gets them."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from shared.files import Audio, Output
 from shared.storage import Storage
 
 CHUNK = 256 * 1024
-# Seconds that a HEAD may take.
+# Seconds for a HEAD request.
 HEAD_TIMEOUT = 5.0
 # Objects remembered whose content was read and found correct.
 REMEMBERED = 10_000
@@ -24,14 +24,14 @@ StoredFile = Audio | Output
 
 
 class LostError(Exception):
-    """The store no longer has a file, or has other bytes in its place."""
+    """A file is missing from the store or has different content."""
 
 
 class StoredFiles:
     """Reads the bucket with the gateway's key.
 
-    A file is lost only if the store has no such object, or one of another length or content. A store that is away,
-    refuses or has no such bucket tells nothing of the file.
+    A file is lost only if its object is missing or differs in length or content. An error, a refusal or a missing
+    bucket says nothing about the file.
     """
 
     def __init__(self, storage: Storage, http: aiohttp.ClientSession) -> None:
@@ -40,14 +40,14 @@ class StoredFiles:
         self._read = BoundedDict[tuple[str, str], None](REMEMBERED)
 
     async def check(self, file: StoredFile) -> None:
-        """Make sure that the store has a file as it was made.
+        """Check that the store has a file as it was uploaded.
 
-        That costs a HEAD, and the reading of an object that has another ETag than it had when it was stored: it may
-        have come back from a backup.
+        This costs a HEAD request. If the ETag differs from the upload's, as after a restore from a backup, the object
+        is read once and its content compared.
 
         Raises:
-            LostError: if it is missing or differs.
-            UnavailableError: if that cannot be match.
+            LostError: if the file is missing or differs.
+            UnavailableError: if the store does not answer.
         """
         async with self._request("HEAD", file) as answer:
             known = self._is_known(answer.headers, file)
@@ -56,12 +56,12 @@ class StoredFiles:
 
     @asynccontextmanager
     async def opened(self, file: StoredFile, wanted: range) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Those bytes of a file, in pieces. The last piece of a whole file comes only if the whole is right.
+        """The bytes `wanted` of a file, in chunks. The last chunk of a whole file follows only after its checksum.
 
         Raises:
             LostError: at entry or while reading, if the object is missing or differs.
-            UnavailableError: at entry, if S3 is away or sends another number of bytes.
-            aiohttp.ClientError, TimeoutError: while reading, if S3 breaks off.
+            UnavailableError: at entry, if S3 is away or sends a different number of bytes.
+            aiohttp.ClientError, TimeoutError: while reading, if the connection to S3 breaks.
         """
         is_whole = len(wanted) == file.size
         async with self._request(
@@ -70,7 +70,7 @@ class StoredFiles:
             if not self._is_known(answer.headers, file):
                 await self._compare(file)
             if not is_whole and answer.content_length != len(wanted):
-                raise UnavailableError(f"S3 sends {answer.content_length} bytes in place of {len(wanted)}.")
+                raise UnavailableError(f"S3 sends {answer.content_length} bytes instead of {len(wanted)}.")
             yield self._whole(answer, file) if is_whole else answer.content.iter_chunked(CHUNK)
 
     async def _compare(self, file: StoredFile) -> None:
@@ -82,7 +82,7 @@ class StoredFiles:
                 raise UnavailableError(f"S3 is away: {error!r}") from error
 
     async def _whole(self, answer: aiohttp.ClientResponse, file: StoredFile) -> AsyncIterator[bytes]:
-        """The bytes of a file. Raises: LostError in place of the last piece, if the content differs."""
+        """The bytes of a whole file. Raises: LostError instead of the last chunk if the content differs."""
         digest, held = hashlib.sha256(), b""
         async for chunk in answer.content.iter_chunked(CHUNK):
             if held:
@@ -90,7 +90,7 @@ class StoredFiles:
             digest.update(chunk)
             held = chunk
         if digest.hexdigest() != file.sha256:
-            raise LostError(f"{file.key} has other content than was stored")
+            raise LostError(f"the content of {file.key} differs from the upload")
         self._remember(file, answer.headers)
         yield held
 
@@ -98,7 +98,7 @@ class StoredFiles:
     async def _request(
         self, method: Literal["GET", "HEAD"], file: StoredFile, wanted: str | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The store's answer, if it is one with the file's length."""
+        """The store's answer, if it has the expected status and length."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": wanted} if wanted else {})
         timeout = aiohttp.ClientTimeout(total=HEAD_TIMEOUT) if method == "HEAD" else None
         url = self._storage.internal_url(method, file.key)
@@ -112,16 +112,16 @@ class StoredFiles:
 
     async def _check_answer(self, answer: aiohttp.ClientResponse, file: StoredFile, expected: HTTPStatus) -> None:
         if answer.status == HTTPStatus.NOT_FOUND:
-            await self._storage.check()  # without its bucket the store says the same of every object
-            raise LostError(f"the store has no {file.key}")
+            await self._storage.check()  # a missing bucket gives 404 for every object
+            raise LostError(f"the store has no object {file.key}")
         size = _total(answer)
         if size is not None and size != file.size:
-            raise LostError(f"{file.key} has {size} bytes in place of {file.size}")
+            raise LostError(f"{file.key} has {size} bytes instead of {file.size}")
         if answer.status != expected:
             raise UnavailableError(f"S3 answered {answer.status} instead of the file.")
 
     def _is_known(self, headers: Mapping[str, str], file: StoredFile) -> bool:
-        """Whether the object is the one that a worker stored, or was read and found to be equal."""
+        """Whether the object is the worker's upload by its ETag, or its content was compared before."""
         etag = _etag(headers)
         if (file.key, etag) in self._read:
             return True
@@ -139,7 +139,7 @@ def _etag(headers: Mapping[str, str]) -> str:
 
 
 def _total(answer: aiohttp.ClientResponse) -> int | None:
-    """The object's length in bytes, if the answer tells it."""
+    """The object's length in bytes, if the answer has it."""
     if answer.status == HTTPStatus.OK:
         return answer.content_length
     if answer.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):

@@ -28,7 +28,7 @@ from shared.transitions import accepted, as_follower, cancelled, stopping
 
 log = get_logger(__name__)
 
-# Within this time the broker recognises a job that is published again, by its message id.
+# The broker deduplicates a job's message by its id for this long.
 DEDUPLICATED = timedelta(seconds=HOUR / 2)
 
 
@@ -85,7 +85,7 @@ def fingerprint_source(request: msgspec.Struct) -> bytes:
 
 
 class Jobs:
-    """Submits and cancels. Records → queue → event, in this order, so that a crash between loses nothing accepted."""
+    """Submits and cancels jobs: record, then queue, then event, so that a crash loses no accepted job."""
 
     def __init__(
         self, bus: Bus, index: JobIndex, record_store: RecordStore, queue: JobQueue, result_cache: ResultCache
@@ -97,15 +97,15 @@ class Jobs:
         self._result_cache = result_cache
 
     async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
-        """A job's record, from memory, or from the bucket when another gateway made it just now.
+        """A job's record from memory, or from the bucket if another gateway has just created it.
 
         Raises:
-            Problem: 404 if there is none that `viewer` may know of.
+            Problem: 404 if there is none that `viewer` may see.
         """
         if not is_job_id(job_id):
             raise unknown_job(job_id)
         record = self._index.known(job_id)
-        if record is None and (entry := await self._readable(job_id)):
+        if record is None and (entry := await self._fetch(job_id)):
             self._index.apply(entry)
             record = entry.record
         if record is None or not record.is_visible_to(viewer):
@@ -113,24 +113,24 @@ class Jobs:
         return record
 
     async def fetch(self, job_id: str, viewer: str | None = None) -> Entry | None:
-        """The record as the bucket has it this moment; None if there is none that `viewer` may know of."""
-        entry = await self._readable(job_id)
+        """The current record in the bucket; None if there is none that `viewer` may see."""
+        entry = await self._fetch(job_id)
         return entry if entry and entry.record.is_visible_to(viewer) else None
 
-    async def _readable(self, job_id: str) -> Entry | None:
-        """The record in the bucket. A damaged one of which nothing is known is none: whose it is, no one can tell."""
+    async def _fetch(self, job_id: str) -> Entry | None:
+        """The record in the bucket. A damaged record of an unknown job counts as missing: its owner is unknown."""
         try:
             return await self._record_store.fetch(job_id)
         except DamagedRecordError:
-            if self._index.known(job_id) is None:
+            if job_id not in self._index:
                 return None
-            raise  # it is put back in a moment
+            raise  # `RecordRepair` replaces it within seconds
 
     async def submit(self, record: JobRecord, decision: Decision) -> JobRecord:
         """Accept a new job, or find the one that the same idempotency key made. When this returns, the job is durable.
 
         Args:
-            record: of the new job.
+            record: the new job's record.
             decision: how the job gets its audio.
 
         Raises:
@@ -157,10 +157,10 @@ class Jobs:
         return record
 
     async def _undo(self, records: Records, entry: Entry, error: Exception) -> None:
-        """Take back a record whose job was not accepted.
+        """Remove the record of a job that was not accepted.
 
-        Should the message have got through all the same, the worker finds no record and drops it. After an
-        uncertain publish with a key the record stays: the repeated request finishes what this one began.
+        If its message was stored nevertheless, the worker finds no record and drops it. A record with an idempotency
+        key stays after an uncertain publish, because the client's retry completes the request.
         """
         if entry.record.fingerprint is None or isinstance(error, QueueFullError):
             with suppress(UnavailableError, ConflictError):
@@ -173,56 +173,56 @@ class Jobs:
         return entry.record
 
     async def _repeat(self, record: JobRecord) -> JobRecord:
-        """The key was seen before: its job is the answer, queued again if it may have been left half accepted."""
+        """The job of an earlier request with the same key, published again in case that request did not finish."""
         entry = await self._record_store.fetch(record.job_id)
         if entry is None:
-            raise UnavailableError("The first request with this Idempotency-Key is just being undone; try again.")
+            raise UnavailableError("The first request with this Idempotency-Key is being undone; try again.")
         known = entry.record
         if known.owner != record.owner:
-            raise _used("This key was used for another request. Use a new key for a new request.")
+            raise _key_reused("This key was used for another request. Use a new key.")
         if known.fingerprint != record.fingerprint:
-            raise _used(f"This key was used for another request, job {known.job_id}. Use a new key for a new request.")
+            raise _key_reused(f"This key was used for another request, job {known.job_id}. Use a new key.")
         if known.status is JobStatus.QUEUED and self._index.broker_time() - known.created_at < DEDUPLICATED:
             return await self._begin(entry)
         return known
 
     async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
-        """Cancel a job, queued or running; doing it again is fine.
+        """Cancel a queued or running job. Cancelling twice is harmless.
 
         Args:
-            job_id: of the job.
-            keep: have the worker of a running job store what it has made, and only then end it.
-            viewer: the name of the API key that asks for it.
+            job_id: the job's id.
+            keep: have the worker of a running job store the audio generated so far before the job ends.
+            viewer: the name of the request's API key.
 
         Raises:
-            Problem: 404 if there is none that `viewer` may know of, 409 if it is finished.
+            Problem: 404 if there is none that `viewer` may see, 409 if it is finished.
         """
         while True:
             found = await self.fetch(job_id, viewer)
             if found is None:
                 raise unknown_job(job_id)
             record = found.record
-            wanted = _stopped(record, keep)
-            if wanted is record:
+            changed = _stopped(record, keep)
+            if changed is record:
                 if record.status.is_terminal:
                     await ensure_announced(self._bus.require(), found)
-                told = True
+                announced = True
                 break
-            # Its worker may not have told yet that it has the job, and nothing may follow an end.
+            # First the event of the previous state, which may be missing: no event may follow the terminal one.
             await ensure_announced(self._bus.require(), found)
             try:
-                entry = await self._record_store.update(found, wanted)
+                entry = await self._record_store.update(found, changed)
             except ConflictError:
-                continue  # a worker reported progress in between: look again
-            told = await self._tell_stopped(entry, record)
+                continue  # a worker reported progress in between: read it again
+            announced = await self._announce_stopped(entry, record)
             break
-        # The record is the truth; this only makes the worker look at it at once.
+        # Only a hint that makes the worker read the record at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
-        # A worker that gets the message tells what was not told, and clears away what an earlier one stored.
-        if record.status is JobStatus.QUEUED and told and not record.claims:
+        # Otherwise a worker has to receive the message, to publish the event and to remove files of earlier claims.
+        if record.status is JobStatus.QUEUED and announced and not record.claims:
             await self._queue.remove(job_id)
 
-    async def _tell_stopped(self, entry: Entry, before: JobRecord) -> bool:
+    async def _announce_stopped(self, entry: Entry, before: JobRecord) -> bool:
         failpoint("gateway.after_cancel")
         record = entry.record
         if not before.keep_requested:
@@ -257,5 +257,5 @@ def _stopped(record: JobRecord, keep: bool) -> JobRecord:
     return cancelled(record)
 
 
-def _used(message: str) -> Problem:
+def _key_reused(message: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, errors=[FieldError("Idempotency-Key", message)])

@@ -1,7 +1,7 @@
-"""Removes the oldest records of jobs that keep no audio, where there are too many records.
+"""Removes the oldest records without audio when there are too many records.
 
-A cached answer costs nothing to make, so thousands may come in a minute, with or without a worker. Each key is charged
-for its own. A record that keeps audio stays until a worker's retention removes both: the gateway deletes no audio.
+Cached results cost no worker time, so thousands may arrive in a minute. Each key's records are limited separately. A
+record that keeps audio stays until a worker's retention removes both: the gateway deletes no audio.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from shared.topology import MAX_RECORDS
 
 log = get_logger(__name__)
 
-# Seconds between two looks at the counts.
+# Seconds between two checks of the counts.
 INTERVAL = 1.0
-# Seconds until the next look after one at which there were too many and none could go.
+# Seconds until the next check if there were too many records and none could be removed.
 BLOCKED_INTERVAL = 10.0
-# Records are brought down to this share of a limit, so that there is room before the limit is reached.
+# Records are trimmed to this share of a limit, so that the limit is rarely reached.
 TARGET_SHARE = 0.9
-# For so long the client of a job that has ended may still look for it.
+# The record of a finished job stays at least this long for its client.
 GRACE = timedelta(minutes=1)
-# Records removed in one turn, and how many of them at the same time.
+# Records removed per pass, and concurrent removals.
 BATCH, CONCURRENCY = 1000, 50
 
 
 class RecordTrimmer:
-    """One gateway's part in it. Several may choose the same records: the compare-and-set removes each once."""
+    """Trims records. Several gateways may choose the same ones; the compare-and-set removes each once."""
 
     def __init__(self, index: JobIndex, record_store: RecordStore, key_records: int) -> None:
         self._index = index
@@ -42,18 +42,18 @@ class RecordTrimmer:
         self._key_records = key_records
 
     async def run(self) -> None:
-        """Trim whenever there are too many records, until cancelled."""
+        """Trim records while there are too many, until cancelled."""
         while True:
             try:
                 removed = await self.trim()
             except UnavailableError as error:
-                log.info("removing records later", error=str(error))
+                log.info("records not trimmed yet", error=str(error))
                 removed = 0
             if removed == 0:
                 await asyncio.sleep(BLOCKED_INTERVAL if self._excess() else INTERVAL)
 
     async def trim(self) -> int:
-        """Remove a batch of what is too much; returns how many records that were.
+        """Remove a batch of excess records; returns their number.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -61,7 +61,7 @@ class RecordTrimmer:
         return sum([await self._reduce(owner, excess) for owner, excess in self._excess()])
 
     def _excess(self) -> list[tuple[str | None, int]]:
-        """By how many records each key is over its share, and last, as None, all of them together."""
+        """The number of excess records of each key that has any; last, as None, of all keys together."""
         shares: dict[str | None, int] = dict.fromkeys(self._index.owners(), int(self._key_records * TARGET_SHARE))
         shares[None] = int(MAX_RECORDS * TARGET_SHARE)
         over = ((owner, self._index.count(None, owner) - share) for owner, share in shares.items())
@@ -78,7 +78,7 @@ class RecordTrimmer:
         return removed
 
     def _spare(self, owner: str | None) -> Iterator[Entry]:
-        """What may go, oldest first. What counts for a key's day stays for that day, or its limit could be evaded."""
+        """Removable records, oldest first. Records that count against their key's daily quota stay."""
         moment = self._index.broker_time()
         for summary in self._index.oldest(owner):
             counts = owner is not None and summary.charged > 0 and moment - summary.created_at < QUOTA_DAY
@@ -92,5 +92,5 @@ class RecordTrimmer:
         try:
             await self._record_store.remove(entry)
         except ConflictError:
-            return False  # it was used just now, or another gateway removed it
+            return False  # another process used or removed it
         return True

@@ -1,4 +1,4 @@
-"""A download renews its audio: it changes the record, and the record that was changed the longest ago goes first."""
+"""Downloads extend the life of audio: retention removes the audio whose record changed longest ago."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from shared.transitions import used
 
 log = get_logger(__name__)
 
-# Seconds until a renewal that failed is tried again by the next download.
+# Seconds until the next download retries a failed update.
 RETRY = 30.0
 # Latest downloads that are remembered.
 REMEMBERED = 10_000
 
 
 class UsageTracker:
-    """Renews the records of what this gateway serves, each at most every five minutes. `clock` in monotonic seconds."""
+    """Updates the records of served audio, each at most every five minutes. `clock` returns monotonic seconds."""
 
     def __init__(self, record_store: RecordStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._record_store = record_store
@@ -28,10 +28,10 @@ class UsageTracker:
         self._due = BoundedDict[str, float](REMEMBERED)
 
     async def touch(self, record: JobRecord) -> bool:
-        """Keep a job and its audio for as long as if it were just made; False if the audio has been given up.
+        """Record a use of the job's audio, and of its source's; False if the audio has expired.
 
-        To be called before a URL of it is given away: either this or the worker that gives it up is the first to
-        change the record. Without NATS nothing is renewed, and what is stored is served all the same.
+        Call it before giving out a URL: either this write or the worker's expiry comes first, and the other fails.
+        While NATS is away nothing is recorded, and stored audio is served nevertheless.
         """
         jobs = filter(None, (record.source, record.job_id))
         return all([await self._touch(job_id) for job_id in jobs])
@@ -42,7 +42,7 @@ class UsageTracker:
         try:
             kept, delay = await self._change(job_id), RENEWED_EVERY.total_seconds()
         except UnavailableError as error:
-            log.info("download not noted", job_id=job_id, error=str(error))
+            log.info("download not recorded", job_id=job_id, error=str(error))
             kept, delay = True, RETRY
         if kept:
             self._due[job_id] = self._clock() + delay
@@ -56,5 +56,5 @@ class UsageTracker:
             try:
                 await self._record_store.update(entry, used(*entry))
             except ConflictError:
-                continue  # another gateway renewed it, or it was given up: look again
+                continue  # another gateway touched it, or a worker expired it: read it again
             return True

@@ -1,4 +1,4 @@
-"""From a record to what a client sees: the record's facts and where the job stands in the queue."""
+"""The client's view of a job: its record, its place in the queue and its estimated time."""
 
 from datetime import timedelta
 
@@ -12,19 +12,19 @@ from gateway.schemas import JobView
 from shared.files import audio_url
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
-# A worker reports several times a second; one that has been silent for so long, and is not listed, is gone.
+# Workers report progress several times a second. One that is silent for this long and not announced is gone.
 ABANDONED = timedelta(seconds=8)
 
 
 class Views:
-    """Looks at the index and the workers; asks nobody else, so that polling costs next to nothing."""
+    """Builds views from memory alone, so that polling is cheap."""
 
     def __init__(self, index: JobIndex, workers: WorkerRegistry) -> None:
         self._index = index
         self._workers = workers
 
     def of(self, record: JobRecord) -> JobView:
-        """What a client sees of `record` now."""
+        """The view of `record` now."""
         recipe, audio = record.recipe, record.audio
         queued = record.status is JobStatus.QUEUED
         expired, keeper = self._index.has_expired(record), self._index.keeper(record)
@@ -59,12 +59,12 @@ class Views:
         )
 
     def _message(self, record: JobRecord, expired: bool, keeper: JobRecord | None) -> str:
-        """The record's own words, unless they tell of what is gone."""
+        """The record's message, unless its audio or its worker is gone."""
         if expired:
             return keeper.message if keeper and keeper.lost else "The audio has expired"
         abandoned = record.status is JobStatus.PROCESSING and now() - record.updated_at > ABANDONED
         if abandoned and all(worker.worker_id != record.worker_id for worker in self._workers.live()):
-            return "Its worker is gone; the job waits for another one"
+            return "Its worker is gone; the job waits for another worker"
         return record.message
 
     def _queued_message(self, record: JobRecord, ahead: int) -> str:
@@ -77,7 +77,7 @@ class Views:
         return f"Queued behind {ahead} other jobs" if ahead else record.message
 
     def _eta(self, record: JobRecord, ahead: QueuePlace) -> float | None:
-        """Seconds until the job is done, once jobs of its model have been timed and a worker is there."""
+        """Seconds until the job completes; None without a ready worker or a timed job of its model."""
         if record.is_follower:
             leader = self._index.known(self._index.by_recipe.active(recipe_key(record)) or "")
             return self._eta(leader, self._index.queue_place(leader)) if leader else None

@@ -1,4 +1,4 @@
-"""From fields to one sentence that MusicGen understands, and the words that make good fields."""
+"""Builds a prompt sentence from fields, and offers words for the fields."""
 
 from gateway.prompts.builder import BuiltPrompt, PromptComponents, build_prompt
 from gateway.prompts.random import Complexity, random_components

@@ -1,4 +1,4 @@
-"""Builds one sentence from the fields of a form, each part worded so that it can stand alone."""
+"""Builds a prompt sentence from the fields of a form."""
 
 import re
 from typing import Annotated
@@ -15,7 +15,7 @@ _STYLE_OPENING = re.compile(r"^(similar to|in the style of|in the manner of|insp
 
 
 class PromptComponents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """The fields of the prompt builder; empty text and an empty list count as not given."""
+    """The fields of the prompt builder. Empty texts and lists count as not given."""
 
     genre: Words | None = None
     tempo: Words | None = None
@@ -26,17 +26,17 @@ class PromptComponents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class BuiltPrompt(msgspec.Struct, frozen=True):
-    """The sentence, and the part that each given field became, in the sentence's order."""
+    """The sentence, and its parts by field in the order of the sentence."""
 
     structured_prompt: str
     components: dict[str, str]
 
 
 def build_prompt(components: PromptComponents) -> BuiltPrompt:
-    """Word every field that was given and join the parts with commas.
+    """Phrase every given field and join the parts with commas.
 
     Raises:
-        ValueError: if no field holds a word.
+        ValueError: if no field has a word.
     """
     parts = {
         "genre": _with_noun(_clean(components.genre), "music"),
@@ -53,13 +53,13 @@ def build_prompt(components: PromptComponents) -> BuiltPrompt:
 
 
 def _clean(text: str | None) -> str:
-    """One line without bidirectional controls; a text of which nothing but commas shows counts as not given."""
+    """One line without bidirectional controls; empty if only commas are visible."""
     words = " ".join(without_bidi_controls(text or "").split()).strip(" ,")
     return words if is_visible(words.replace(",", "")) else ""
 
 
 def _with_noun(text: str, noun: str) -> str:
-    """`electronic` → `electronic music`; a text that ends with the noun stays as it is."""
+    """`electronic` → `electronic music`, unless the text ends with the noun."""
     return text if not text or text.lower().split()[-1] == noun else f"{text} {noun}"
 
 

@@ -1,4 +1,4 @@
-"""Prompts for people who want to be surprised, made from words that fit each other."""
+"""Random prompts from matching words."""
 
 import random
 from typing import Literal
@@ -19,7 +19,7 @@ _DETAILS = (
 
 
 def random_components(complexity: Complexity, source: random.Random) -> PromptComponents:
-    """Fields that belong together: `simple` is genre and mood, each further level adds to it."""
+    """Matching fields: `simple` is genre and mood; `medium` adds tempo and instruments, `complex` details."""
     genre = source.choice(VOCABULARY.genres)
     mood = source.choice(VOCABULARY.moods)
     if complexity == "simple":

@@ -1,4 +1,4 @@
-"""The words a DAW can offer in menus. They are data, `vocabulary.json`; free words stay allowed."""
+"""The words that a DAW can offer in menus, from `vocabulary.json`. Other words are allowed in prompts, too."""
 
 from importlib.resources import files
 
@@ -6,14 +6,14 @@ import msgspec
 
 
 class Genre(msgspec.Struct, frozen=True):
-    """A genre and the instruments that usually carry it."""
+    """A genre and its typical instruments."""
 
     name: str
     instruments: tuple[str, ...]
 
 
 class Tempo(msgspec.Struct, frozen=True):
-    """A word for a tempo and the beats per minute it stands for, both ends included."""
+    """A tempo word and its range of beats per minute, inclusive."""
 
     name: str
     bpm_min: int
@@ -21,7 +21,7 @@ class Tempo(msgspec.Struct, frozen=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """Every word that the prompt builder knows by itself."""
+    """All words that the prompt builder offers."""
 
     genres: tuple[Genre, ...]
     tempos: tuple[Tempo, ...]

@@ -54,7 +54,7 @@ async def until_logged(caplog: pytest.LogCaptureFixture, *parts: str) -> None:
 
 async def until_settled(api: Api) -> None:
     async def settled() -> bool:
-        return not api.services.dead_letters._letters
+        return not api.services.dead_letters._pending
 
     await eventually(settled, "nothing is left to look at")
 
@@ -132,7 +132,7 @@ async def test_a_message_that_is_no_job_is_told_with_its_reason_and_disturbs_not
     await until_logged(caplog, "dead letter", "not a job: Object missing required field")
     await api.until(await api.generate(duration=0.5), "completed")
     await until_queue(js, messages=0, last=2)
-    assert not api.services.dead_letters._letters
+    assert not api.services.dead_letters._pending
 
 
 async def test_a_job_whose_message_is_refused_ends_with_the_reason(system: System) -> None:
@@ -155,7 +155,7 @@ async def test_a_job_whose_message_is_in_the_queue_is_not_ended_by_another_one(
     js = (await system.nats()).jetstream()
     job_id = await api.generate(model="large")
     await js.publish("music.jobs.starter.normal", NOT_A_JOB, headers={subjects.MSG_ID: f"{job_id}.1.1"})
-    await until_logged(caplog, "dead letter of a job that stands still", job_id)
+    await until_logged(caplog, "dead letter of a stalled job", job_id)
     await until_settled(api)
     await until_queue(js, messages=1, last=2)
     assert (await api.status(job_id))["status"] == "queued"
@@ -167,7 +167,7 @@ async def test_a_damaged_advisory_is_ignored_with_a_warning(system: System, capl
         await client.publish(pattern.replace("*", "worker-starter"), b'{"type": 7}')
         await until_logged(caplog, "not an advisory", pattern[:-1])
     await _refuse_something(system, caplog)
-    assert not api.services.dead_letters._letters
+    assert not api.services.dead_letters._pending
 
 
 async def test_dead_letters_are_heard_of_after_the_broker_was_away(

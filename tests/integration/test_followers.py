@@ -163,4 +163,4 @@ async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     await api.services.reconciler.reconcile()
     for job_id in jobs:
-        assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]
+        assert "no worker serves its model" in (await api.until(job_id, "failed"))["error_message"]

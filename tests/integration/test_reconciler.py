@@ -172,7 +172,7 @@ async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, m
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await plant_finished(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
-    assert "no worker of its model is there" in (await api.until(job_id, "failed"))["error_message"]
+    assert "no worker serves its model" in (await api.until(job_id, "failed"))["error_message"]
 
 
 @pytest.mark.parametrize("subject", ["music.jobs.a/b.normal", "music.jobs.$SYS.normal"])

@@ -89,10 +89,10 @@ def test_an_output_that_is_named_twice_is_refused() -> None:
 
 
 def test_outputs_of_a_model_that_writes_no_score_are_refused_with_one_that_does() -> None:
-    with pytest.raises(Problem, match="The model small gives no MIDI or stems") as caught:
+    with pytest.raises(Problem, match="The model small writes no score") as caught:
         recipe(request(model="small", outputs=["midi"]))
     assert (caught.value.status, caught.value.errors[0].field) == (400, "outputs")
-    assert "ask for the model starter" in caught.value.detail
+    assert "use the model starter" in caught.value.detail
 
 
 def test_the_default_model_is_asked_for_outputs_like_any_other() -> None:
