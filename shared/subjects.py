@@ -22,9 +22,9 @@ EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 TRACEPARENT = "traceparent"
 
 
-def job_subject(model: str, priority: str = "normal") -> str:
-    """Where a job for `model` is published."""
-    return f"music.jobs.{model}.{priority}"
+def job_subject(model: str) -> str:
+    """Where a job for `model` is published. The last token is its priority, of which there is one so far."""
+    return f"music.jobs.{model}.normal"
 
 
 def model_jobs(model: str) -> str:

@@ -14,7 +14,6 @@ JOB = "gen_abc123456789"
     ("subject", "name"),
     [
         (subjects.job_subject("small"), "music.jobs.small.normal"),
-        (subjects.job_subject("small", "high"), "music.jobs.small.high"),
         (subjects.model_jobs("small"), "music.jobs.small.*"),
         (subjects.consumer_name("stereo-small"), "worker-stereo-small"),
         (subjects.event_subject(JOB, "queued"), f"music.events.{JOB}.queued"),
@@ -36,7 +35,7 @@ def test_names_on_nats_match_the_contract(subject: str, name: str) -> None:
     ("subject", "pattern"),
     [
         (subjects.job_subject("small"), subjects.ALL_JOBS),
-        (subjects.job_subject("small", "high"), subjects.model_jobs("small")),
+        ("music.jobs.small.high", subjects.model_jobs("small")),
         (subjects.event_subject(JOB, "progress"), subjects.ALL_EVENTS),
         (subjects.audio_subject(JOB), subjects.ALL_AUDIO),
         (subjects.cancel_subject(JOB), subjects.ALL_CANCELS),
