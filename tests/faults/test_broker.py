@@ -34,7 +34,7 @@ async def test_five_kills_of_the_broker_under_load_lose_nothing(deployment: Depl
 
 
 @pytest.mark.thorough
-async def test_a_broker_that_hangs_means_503_and_one_job_for_one_key(deployment: Deployment, broker: Server) -> None:
+async def test_a_hung_broker_means_503_and_one_job_per_idempotency_key(deployment: Deployment, broker: Server) -> None:
     (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
     running = await client.submit("slow", 2.0)
     await client.until(running, "processing")
@@ -48,7 +48,7 @@ async def test_a_broker_that_hangs_means_503_and_one_job_for_one_key(deployment:
 
 
 @pytest.mark.thorough
-async def test_who_is_told_to_stop_while_the_broker_hangs_stops(deployment: Deployment, broker: Server) -> None:
+async def test_gateway_and_worker_stop_while_the_broker_hangs(deployment: Deployment, broker: Server) -> None:
     (client, gateway), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
     job_id = await client.submit("slow", 30.0)
     await client.until(job_id, "processing")
@@ -67,7 +67,7 @@ async def test_who_is_told_to_stop_while_the_broker_hangs_stops(deployment: Depl
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["held up", "cut"])
-async def test_a_worker_that_is_cut_off_and_its_successor_make_one_result(
+async def test_a_disconnected_worker_and_its_successor_make_one_result(
     deployment: Deployment, nats_process: tuple[Server, dict[str, str]], kind: str
 ) -> None:
     url = urlsplit(nats_process[1]["worker"])
@@ -96,7 +96,7 @@ async def test_a_worker_that_is_cut_off_and_its_successor_make_one_result(
         pytest.param(subjects.JOBS_STREAM, marks=pytest.mark.thorough),
     ],
 )
-async def test_jobs_survive_what_an_admin_deletes(deployment: Deployment, deleted: str) -> None:
+async def test_jobs_survive_deletion_of_queue_messages_or_consumer(deployment: Deployment, deleted: str) -> None:
     client, _ = await deployment.gateway()
     worker = await deployment.worker(MAX_CONCURRENT_JOBS="1")
     jobs = [await client.submit("slow", 1.5), *[await client.submit() for _ in range(3)]]
@@ -114,7 +114,7 @@ async def test_jobs_survive_what_an_admin_deletes(deployment: Deployment, delete
 
 
 @pytest.mark.thorough
-async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(deployment: Deployment) -> None:
+async def test_after_the_records_are_deleted_new_jobs_still_complete(deployment: Deployment) -> None:
     (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
     await client.until(await client.submit("slow", 2.0), "processing")
     js = (await deployment.nats()).jetstream()
@@ -129,7 +129,7 @@ async def test_who_deletes_the_records_deletes_the_jobs_and_new_ones_are_done(de
 
 
 @pytest.mark.thorough
-async def test_jobs_whose_deliveries_ran_out_are_delivered_again(deployment: Deployment) -> None:
+async def test_jobs_complete_after_a_delivery_limit_was_lifted(deployment: Deployment) -> None:
     """As when somebody gives the consumer a limit while workers run."""
     client, _ = await deployment.gateway()
     worker = await deployment.worker()
@@ -154,9 +154,7 @@ async def test_jobs_whose_deliveries_ran_out_are_delivered_again(deployment: Dep
 
 
 @pytest.mark.thorough
-async def test_a_full_disk_of_the_broker_refuses_jobs_and_loses_none(
-    s3_environment: Environments, tmp_path: Path
-) -> None:
+async def test_a_full_broker_disk_refuses_jobs_and_loses_none(s3_environment: Environments, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         disk = stack.enter_context(small_disk(tmp_path / "disk", 24))
         broker, urls = embedded_nats(disk.folder)

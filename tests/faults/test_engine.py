@@ -7,7 +7,7 @@ import psutil
 from tests.faults.deployment import Deployment
 
 
-async def test_an_engine_that_hangs_is_started_anew_and_its_jobs_go_on(deployment: Deployment) -> None:
+async def test_a_hung_engine_is_restarted_and_its_jobs_complete(deployment: Deployment) -> None:
     (client, _), worker = await deployment.gateway(), await deployment.worker(MUSICGEN_ENGINE_PATIENCE="1")
     jobs = [await client.submit("slow", 2.0, seed=number) for number in range(2)]
     for job_id in jobs:

@@ -25,7 +25,7 @@ async def test_a_job_completes_though_its_gateway_died_while_accepting_it(deploy
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("point", "fields"), [("record", {}), ("record", {"seed": 7}), ("publish", {"seed": 7})])
-async def test_a_job_that_nobody_asks_for_again_is_done_as_well(
+async def test_a_job_completes_though_the_client_never_repeats_its_request(
     deployment: Deployment, point: str, fields: dict[str, Any]
 ) -> None:
     """With a seed it follows, until its message is there and its record says so."""
@@ -40,7 +40,7 @@ async def test_a_job_that_nobody_asks_for_again_is_done_as_well(
 
 
 @pytest.mark.thorough
-async def test_a_cancel_whose_gateway_died_before_it_told_is_told_by_a_worker(deployment: Deployment) -> None:
+async def test_a_worker_publishes_the_cancel_of_a_gateway_that_died(deployment: Deployment) -> None:
     doomed, process = await deployment.gateway(MUSICGEN_FAILPOINT="gateway.after_cancel")
     job_id = await doomed.submit()
     assert await doomed.delete(job_id) is None
@@ -50,7 +50,7 @@ async def test_a_cancel_whose_gateway_died_before_it_told_is_told_by_a_worker(de
 
 
 @pytest.mark.thorough
-async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepted(deployment: Deployment) -> None:
+async def test_a_gateway_killed_under_load_loses_no_accepted_job(deployment: Deployment) -> None:
     (client, process), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
     for _ in range(3):
         posting = [asyncio.create_task(client.post()) for _ in range(15)]
@@ -63,7 +63,7 @@ async def test_a_gateway_that_is_killed_under_load_loses_nothing_that_it_accepte
 
 
 @pytest.mark.thorough
-async def test_of_cancel_and_finish_at_the_same_moment_one_wins(deployment: Deployment) -> None:
+async def test_cancel_and_completion_at_once_give_one_terminal_state(deployment: Deployment) -> None:
     (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(MAX_CONCURRENT_JOBS="8"))
 
     async def race(number: int) -> None:

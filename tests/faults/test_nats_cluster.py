@@ -99,7 +99,7 @@ async def deployment(
 
 
 @pytest.mark.parametrize("fault", ["killed", pytest.param("frozen", marks=pytest.mark.thorough)])
-async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of(
+async def test_gateway_and_worker_survive_the_only_server_in_their_nats_url(
     deployment: Deployment, brokers: Brokers, fault: str
 ) -> None:
     """They learn of the others from the cluster, and log in to those with the same password."""
@@ -125,7 +125,7 @@ async def test_gateway_and_worker_outlive_the_only_server_that_they_were_told_of
 
 
 @pytest.mark.thorough
-async def test_each_server_of_a_cluster_may_be_killed_under_load(deployment: Deployment, brokers: Brokers) -> None:
+async def test_each_cluster_server_may_be_killed_under_load(deployment: Deployment, brokers: Brokers) -> None:
     """Whichever of them gateway and workers are connected to, leads the streams, or has the gateway's watch."""
     (client, _), *_ = await asyncio.gather(
         deployment.gateway(NATS_URL=brokers.named("gateway"), NATS_REPLICAS="3"),
@@ -148,7 +148,7 @@ async def test_each_server_of_a_cluster_may_be_killed_under_load(deployment: Dep
 
 
 @pytest.mark.thorough
-async def test_a_cluster_with_one_server_down_is_enough_to_start(deployment: Deployment, brokers: Brokers) -> None:
+async def test_services_start_with_one_cluster_server_down(deployment: Deployment, brokers: Brokers) -> None:
     await deployment.gateway(NATS_REPLICAS="3")
     await brokers.until_replicated()
     brokers.servers[1].kill()
@@ -159,7 +159,7 @@ async def test_a_cluster_with_one_server_down_is_enough_to_start(deployment: Dep
 
 
 @pytest.mark.thorough
-async def test_a_gateway_follows_the_records_though_the_server_of_its_watch_dies(
+async def test_a_gateway_follows_records_after_the_leader_of_its_watch_died(
     deployment: Deployment, brokers: Brokers
 ) -> None:
     """Its own connection stands, so nothing but the silence of the watch tells."""

@@ -24,7 +24,7 @@ async def deployment(
 
 
 @pytest.mark.thorough
-async def test_audio_that_is_done_while_s3_is_away_is_delivered_and_computed_once(
+async def test_audio_finished_while_s3_is_down_is_uploaded_and_computed_once(
     deployment: Deployment, s3_process: Store
 ) -> None:
     (client, _), *_ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
@@ -41,7 +41,7 @@ async def test_audio_that_is_done_while_s3_is_away_is_delivered_and_computed_onc
 
 
 @pytest.mark.thorough
-async def test_a_broker_that_restarts_while_audio_waits_for_s3_has_nothing_computed_twice(
+async def test_a_broker_restart_while_audio_waits_for_s3_recomputes_nothing(
     deployment: Deployment, broker: Server, s3_process: Store
 ) -> None:
     """The broker forgets who has the jobs, and the workers have nothing to report but that they wait."""
@@ -61,7 +61,7 @@ async def test_a_broker_that_restarts_while_audio_waits_for_s3_has_nothing_compu
 
 
 @pytest.mark.thorough
-async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_works(
+async def test_a_full_s3_disk_fails_the_job_with_the_reason(
     nats_process: tuple[Server, dict[str, str]], tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", 128) as disk:
@@ -84,7 +84,7 @@ async def test_a_full_disk_of_s3_fails_the_job_with_the_reason_and_the_next_one_
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("end", ["killed", "told to stop"])
-async def test_a_worker_that_starts_again_while_s3_is_away_uploads_what_it_had_made(
+async def test_a_worker_restarted_while_s3_is_down_uploads_its_spooled_audio(
     deployment: Deployment, s3_process: Store, tmp_path: Path, end: str
 ) -> None:
     spool = tmp_path / "spool"

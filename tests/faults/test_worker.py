@@ -12,7 +12,7 @@ from tests.integration.system import eventually
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
-async def test_a_job_whose_worker_is_killed_is_done_by_the_next(deployment: Deployment) -> None:
+async def test_the_next_worker_completes_the_job_of_a_killed_one(deployment: Deployment) -> None:
     (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
     job_id = await client.submit("slow", 1.0)
     await client.until(job_id, "processing")
@@ -31,7 +31,9 @@ async def test_a_job_whose_worker_is_killed_is_done_by_the_next(deployment: Depl
         pytest.param("worker.after_event", 1, marks=pytest.mark.thorough),
     ],
 )
-async def test_a_death_between_two_steps_ends_the_job_once(deployment: Deployment, point: str, attempts: int) -> None:
+async def test_a_worker_death_between_two_steps_ends_the_job_once(
+    deployment: Deployment, point: str, attempts: int
+) -> None:
     (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
     job_id = await client.submit()
     assert await doomed.until_ended() == -9
@@ -42,7 +44,7 @@ async def test_a_death_between_two_steps_ends_the_job_once(deployment: Deploymen
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("point", ["worker.after_put", "worker.after_claim"])
-async def test_a_job_that_is_cancelled_after_its_worker_died_leaves_nothing(deployment: Deployment, point: str) -> None:
+async def test_a_job_cancelled_after_its_worker_died_leaves_no_files(deployment: Deployment, point: str) -> None:
     (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
     job_id = await client.submit()
     assert await doomed.until_ended() == -9
@@ -52,7 +54,7 @@ async def test_a_job_that_is_cancelled_after_its_worker_died_leaves_nothing(depl
 
 
 @pytest.mark.thorough
-async def test_a_worker_that_dies_in_handing_back_strands_nothing(deployment: Deployment) -> None:
+async def test_a_worker_death_while_handing_back_strands_no_job(deployment: Deployment) -> None:
     point = "worker.after_hand_back"
     (client, _), doomed = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_FAILPOINT=point))
     job_id = await client.submit("slow", 30.0)
@@ -65,7 +67,7 @@ async def test_a_worker_that_dies_in_handing_back_strands_nothing(deployment: De
     assert (await deployment.check()).cancelled == 1
 
 
-async def test_a_worker_that_was_frozen_for_longer_than_its_lease_changes_nothing(deployment: Deployment) -> None:
+async def test_a_worker_frozen_past_its_lease_changes_nothing(deployment: Deployment) -> None:
     (client, _), frozen = await asyncio.gather(deployment.gateway(), deployment.worker())
     job_id = await client.submit("slow", 1.0)
     await client.until(job_id, "processing")
@@ -80,7 +82,7 @@ async def test_a_worker_that_was_frozen_for_longer_than_its_lease_changes_nothin
 
 
 @pytest.mark.thorough
-async def test_a_worker_that_freezes_and_one_that_takes_over_tell_one_end(deployment: Deployment) -> None:
+async def test_a_frozen_worker_and_its_successor_publish_one_terminal_event(deployment: Deployment) -> None:
     """Frozen again and again while it ends jobs, for longer than the broker remembers message ids."""
     deployment.constants = {"shared.topology.EVENTS.duplicate_window": 0.5}
     (client, _), frozen, _ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
@@ -95,7 +97,7 @@ async def test_a_worker_that_freezes_and_one_that_takes_over_tell_one_end(deploy
 
 
 @pytest.mark.thorough
-async def test_a_stop_hands_back_what_runs(deployment: Deployment) -> None:
+async def test_a_stopping_worker_hands_back_running_jobs(deployment: Deployment) -> None:
     (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
     jobs = [await client.submit("slow", 1.5) for _ in range(3)]
     await client.until(jobs[1], "processing")
@@ -108,7 +110,7 @@ async def test_a_stop_hands_back_what_runs(deployment: Deployment) -> None:
 
 
 @pytest.mark.thorough
-async def test_a_job_that_kills_its_worker_fails_after_three_and_the_queue_moves_on(deployment: Deployment) -> None:
+async def test_a_job_that_kills_its_worker_fails_after_three_attempts(deployment: Deployment) -> None:
     client, _ = await deployment.gateway()
     poison = await client.submit("assassin")
     others = [await client.submit() for _ in range(4)]
@@ -123,7 +125,7 @@ async def test_a_job_that_kills_its_worker_fails_after_three_and_the_queue_moves
 
 
 @pytest.mark.thorough
-async def test_jobs_beside_one_that_kills_its_worker_complete(deployment: Deployment) -> None:
+async def test_jobs_next_to_one_that_kills_its_worker_complete(deployment: Deployment) -> None:
     """Together in two workers, and then each alone: whoever waits for its turn loses nothing by a third death."""
     client, _ = await deployment.gateway()
     mates = [await client.submit("slow") for _ in range(2)]
@@ -138,7 +140,7 @@ async def test_jobs_beside_one_that_kills_its_worker_complete(deployment: Deploy
 
 
 @pytest.mark.thorough
-async def test_a_job_too_large_for_the_memory_fails_and_the_others_go_on(deployment: Deployment) -> None:
+async def test_a_job_too_large_for_memory_fails_and_the_others_complete(deployment: Deployment) -> None:
     (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
     jobs = [await client.submit(prompt) for prompt in ("tone", "memory", "tone", "crash", "tone")]
     assert await client.terminal_states(jobs) == ["completed", "failed", "completed", "failed", "completed"]
@@ -148,7 +150,7 @@ async def test_a_job_too_large_for_the_memory_fails_and_the_others_go_on(deploym
 
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_workers_whose_clocks_differ_keep_their_leases(deployment: Deployment) -> None:
+async def test_workers_with_different_clocks_keep_their_leases(deployment: Deployment) -> None:
     """By as much as S3 takes in its signatures, which is a quarter of an hour."""
     (client, _), *_ = await asyncio.gather(
         deployment.gateway(), deployment.worker(**skewed("+14m")), deployment.worker(**skewed("-14m"))
@@ -162,7 +164,7 @@ async def test_workers_whose_clocks_differ_keep_their_leases(deployment: Deploym
 
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_a_worker_whose_clock_is_an_hour_off_says_so(deployment: Deployment) -> None:
+async def test_a_job_fails_with_the_reason_if_the_clock_is_an_hour_off(deployment: Deployment) -> None:
     deployment.constants = {"worker.attempt.STORE_TIMEOUT": 1.0, "worker.attempt.STORAGE_RETRY_DELAY": 0.2}
     (client, _), _ = await asyncio.gather(deployment.gateway(), deployment.worker(**skewed("+1h")))
     status = await client.until(await client.submit())
@@ -174,7 +176,7 @@ async def test_a_worker_whose_clock_is_an_hour_off_says_so(deployment: Deploymen
 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
-async def test_a_gateway_whose_clock_is_a_week_ahead_fails_nothing(deployment: Deployment) -> None:
+async def test_a_gateway_clock_a_week_ahead_fails_no_job(deployment: Deployment) -> None:
     """Its sweep meets jobs that another gateway accepted: it gives each a message again, and ends none.
 
     It is not ready, because S3 refuses signatures that are a week off.

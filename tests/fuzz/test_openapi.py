@@ -38,7 +38,7 @@ REQUESTS = [
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("route", "mode"), REQUESTS)
-def test_every_answer_is_one_that_the_document_tells(
+def test_every_response_is_in_the_openapi_document(
     served: Served, route: Route, mode: GenerationMode, inputs: int
 ) -> None:
     operation = served.schema[route.path][route.method]
@@ -57,7 +57,7 @@ def test_every_answer_is_one_that_the_document_tells(
     assert served.http.get(f"{served.url}/health/live", timeout=10).status_code == 200
 
 
-def test_no_line_of_the_log_is_one_that_a_client_wrote(served: Served) -> None:
+def test_clients_cannot_forge_log_lines(served: Served) -> None:
     forged = "2026-01-01T00:00:00Z [error    ] forged"
     body = {"prompt": f"a\n{forged}", "duration": 0.5}
     assert served.http.post(f"{served.url}/api/v1/generate", json=body, timeout=10).status_code in (200, 503)

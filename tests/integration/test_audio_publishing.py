@@ -13,7 +13,7 @@ from tests.integration.system import System, eventually
 RATE = 32_000
 
 
-async def test_the_audio_comes_while_the_job_is_processed_and_is_what_the_file_holds(system: System) -> None:
+async def test_chunks_arrive_during_processing_and_equal_the_file(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=1.6, sample_format="float32")
@@ -27,7 +27,7 @@ async def test_the_audio_comes_while_the_job_is_processed_and_is_what_the_file_h
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
-async def test_what_an_engine_makes_in_one_piece_comes_in_several(system: System) -> None:
+async def test_audio_that_an_engine_returns_whole_is_published_in_chunks(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("tone", duration=30, sample_format="float32")
@@ -37,7 +37,7 @@ async def test_what_an_engine_makes_in_one_piece_comes_in_several(system: System
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
-async def test_all_of_it_is_told_before_the_end_of_the_job(system: System) -> None:
+async def test_all_chunks_are_published_before_the_terminal_event(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     jobs = [await api.generate("tone", duration=5, seed=number) for number in range(6)]
@@ -46,7 +46,7 @@ async def test_all_of_it_is_told_before_the_end_of_the_job(system: System) -> No
         assert listener.chunks[job_id][-1].last
 
 
-async def test_who_comes_later_hears_it_from_the_beginning(system: System) -> None:
+async def test_a_late_subscriber_gets_the_audio_from_the_beginning(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=1.2)
@@ -60,7 +60,7 @@ async def test_who_comes_later_hears_it_from_the_beginning(system: System) -> No
     assert headers == listener.chunks[job_id]
 
 
-async def test_a_cancelled_job_is_silent_from_then_on(system: System) -> None:
+async def test_no_chunks_follow_a_cancel(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60)
@@ -79,7 +79,7 @@ async def test_a_cancelled_job_is_silent_from_then_on(system: System) -> None:
     assert not any(piece.last for piece in heard)
 
 
-async def test_another_attempt_begins_anew(system: System, tmp_path: Path) -> None:
+async def test_another_attempt_publishes_from_the_beginning(system: System, tmp_path: Path) -> None:
     api, _ = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     listener = await listen(system)
     job_id = await api.generate(f"once {tmp_path / 'marker'}", duration=0.6, sample_format="float32")
@@ -91,7 +91,7 @@ async def test_another_attempt_begins_anew(system: System, tmp_path: Path) -> No
     assert np.array_equal(listener.audio(job_id), await stored_audio(api, job_id))
 
 
-async def test_a_job_that_fails_has_no_last_piece(system: System) -> None:
+async def test_a_failed_job_has_no_last_chunk(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("snap", duration=0.6)

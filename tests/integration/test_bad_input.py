@@ -62,7 +62,7 @@ async def is_well(api: Api) -> bool:
         return response.status == 200
 
 
-async def test_a_bad_body_is_a_4xx_and_reaches_neither_the_queue_nor_the_records(system: System) -> None:
+async def test_a_bad_body_is_a_4xx_and_reaches_neither_queue_nor_records(system: System) -> None:
     api, wrong = await system.gateway(), []
     for body in BODIES:
         headers = {"Content-Type": "application/json"}
@@ -74,7 +74,7 @@ async def test_a_bad_body_is_a_4xx_and_reaches_neither_the_queue_nor_the_records
     assert await is_well(api)
 
 
-async def test_thousands_of_form_fields_are_not_read(system: System) -> None:
+async def test_thousands_of_form_fields_are_refused(system: System) -> None:
     api = await system.gateway()
     form = FormData([(f"field{number}", "x") for number in range(5000)], default_to_multipart=True)
     async with api.http.post("/api/v1/generate", data=form()) as response:
@@ -82,7 +82,7 @@ async def test_thousands_of_form_fields_are_not_read(system: System) -> None:
     assert await is_well(api)
 
 
-async def test_what_is_no_id_is_no_job_wherever_it_is_said(system: System) -> None:
+async def test_a_malformed_job_id_is_not_found_on_every_route(system: System) -> None:
     api, wrong = await system.gateway(), []
     for job_id in IDS:
         for method, path in ROUTES:
@@ -98,7 +98,7 @@ async def test_what_is_no_id_is_no_job_wherever_it_is_said(system: System) -> No
     assert await is_well(api)
 
 
-async def test_a_body_behind_an_upgrade_is_no_request(system: System) -> None:
+async def test_a_request_hidden_behind_an_upgrade_is_not_read(system: System) -> None:
     api = await system.gateway()
     smuggled = f"DELETE /api/v1/jobs/{await api.generate()} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n"
@@ -116,7 +116,7 @@ async def test_a_body_behind_an_upgrade_is_no_request(system: System) -> None:
     assert await stored(system) == (1, 1)
 
 
-async def test_a_key_is_of_one_request_however_many_come_at_once(system: System) -> None:
+async def test_concurrent_requests_with_one_idempotency_key_make_one_job(system: System) -> None:
     api = await system.gateway()
     headers = {"Idempotency-Key": "take-1"}
     jobs = await asyncio.gather(*(api.generate(headers=headers, seed=1) for _ in range(30)))
@@ -126,7 +126,7 @@ async def test_a_key_is_of_one_request_however_many_come_at_once(system: System)
     assert await stored(system) == (1, 1)
 
 
-async def test_ten_thousand_subscriptions_are_too_many_and_cost_others_nothing(
+async def test_ten_thousand_subscriptions_are_refused_without_affecting_others(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.http.websocket.MAX_SUBSCRIPTIONS", 3)

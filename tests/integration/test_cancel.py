@@ -34,7 +34,7 @@ async def test_a_queued_job_is_cancelled_and_never_runs(system: System) -> None:
     assert worker.worker.describe().busy == 0
 
 
-async def test_a_job_that_was_cancelled_at_another_gateway_leaves_the_queue_at_a_worker(system: System) -> None:
+async def test_a_worker_removes_the_message_of_a_job_cancelled_elsewhere(system: System) -> None:
     first, second = await system.gateway(), await system.gateway()
     job_id = await first.generate()
     assert await second.delete(job_id) == 200
@@ -48,7 +48,7 @@ async def test_a_job_that_was_cancelled_at_another_gateway_leaves_the_queue_at_a
     assert (await first.until(job_id, "cancelled"))["attempts"] == 0
 
 
-async def test_a_running_job_frees_its_slot_within_a_second(system: System) -> None:
+async def test_cancelling_a_running_job_frees_its_slot_within_a_second(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     job_id = await api.generate("slow", duration=60)
     await api.until(job_id, "processing")
@@ -65,7 +65,7 @@ async def test_a_running_job_frees_its_slot_within_a_second(system: System) -> N
     await api.until(waiting, "completed")
 
 
-async def test_cancelling_again_is_fine_and_a_finished_job_is_not_cancelled(system: System) -> None:
+async def test_cancel_is_idempotent_and_refused_for_a_finished_job(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     cancelled, finished = await api.generate("slow", duration=30), await api.generate(duration=0.5)
     assert [await api.delete(cancelled), await api.delete(cancelled)] == [200, 200]
@@ -76,7 +76,7 @@ async def test_cancelling_again_is_fine_and_a_finished_job_is_not_cancelled(syst
     assert (await api.status(finished))["status"] == "completed"
 
 
-async def test_a_cancel_whose_hint_is_lost_still_ends_the_job(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancel_works_without_its_hint(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     api, worker = await system.gateway(), await system.worker()
     job_id = await api.generate("slow", duration=60)
     await api.until(job_id, "processing")
@@ -90,9 +90,7 @@ async def test_a_cancel_whose_hint_is_lost_still_ends_the_job(system: System, mo
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_cancels_at_random_moments_leave_one_terminal_event_each_and_nothing_behind(
-    system: System, seed: int
-) -> None:
+async def test_cancels_at_random_moments_leave_one_terminal_event_and_no_files(system: System, seed: int) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="2")
     ends: list[str] = []
 
@@ -134,7 +132,7 @@ async def _nothing_is_left(system: System, worker: Any, jobs: dict[str, dict[str
     assert stored & jobs.keys() == {job_id for job_id, status in jobs.items() if status["status"] == "completed"}
 
 
-async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
+async def test_a_worker_publishes_a_cancel_that_the_gateway_could_not(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*arguments: Any) -> None:
@@ -155,7 +153,7 @@ async def test_a_cancel_that_could_not_be_told_is_told_by_a_worker(
     await eventually(told, "the end is announced")
 
 
-async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
+async def test_a_terminal_event_being_published_is_not_published_twice(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, listener = await system.gateway(), await listen(system)
@@ -183,7 +181,7 @@ async def test_an_end_that_its_gateway_is_just_telling_is_told_by_nobody_else(
     assert [end["type"] for end in listener.terminal_events[job_id]] == ["cancelled"]
 
 
-async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_cancel(
+async def test_cancelling_a_requeued_job_removes_its_stored_files(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, worker = await system.gateway(), await system.worker()
@@ -206,7 +204,7 @@ async def test_what_was_stored_before_a_job_went_back_to_the_queue_goes_with_a_c
     await _nothing_is_left(system, successor.worker, {job_id: await api.status(job_id)})
 
 
-async def test_what_a_worker_kept_on_disk_goes_when_its_job_has_ended_elsewhere(system: System, tmp_path: Path) -> None:
+async def test_spooled_files_are_removed_when_the_job_ended_elsewhere(system: System, tmp_path: Path) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     job_id = await api.generate()
     (tmp_path / job_id).write_bytes(b"kept")

@@ -87,7 +87,7 @@ async def messages(system: System) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_queued_job_whose_record_was_damaged_is_done_all_the_same(system: System, kind: str) -> None:
+async def test_a_queued_job_with_a_damaged_record_completes(system: System, kind: str) -> None:
     api, listener, before = await system.gateway(), await listen(system), counted("restored")
     job_id = await api.generate()
     await damage(system, job_id, KINDS[kind])
@@ -101,7 +101,7 @@ async def test_a_queued_job_whose_record_was_damaged_is_done_all_the_same(system
 
 @pytest.mark.usefixtures("no_gateway_mends")
 @pytest.mark.parametrize("kind", ["empty", "another job's", "unknown status"])
-async def test_a_running_job_whose_record_is_damaged_is_put_back_by_its_worker(system: System, kind: str) -> None:
+async def test_the_worker_restores_the_damaged_record_of_its_job(system: System, kind: str) -> None:
     api, listener = await system.gateway(), await listen(system)
     await system.worker()
     job_id = await api.generate("slow", duration=2.0)
@@ -115,7 +115,7 @@ async def test_a_running_job_whose_record_is_damaged_is_put_back_by_its_worker(s
 
 @pytest.mark.usefixtures("no_gateway_mends")
 @pytest.mark.parametrize("kind", ["empty", "cut off", "another job's", "no recipe"])
-async def test_a_job_that_no_gateway_puts_back_fails_and_holds_up_no_other(system: System, kind: str) -> None:
+async def test_a_job_whose_record_is_not_restored_fails_and_blocks_no_other(system: System, kind: str) -> None:
     api, listener = await system.gateway(), await listen(system)
     job_id = await api.generate()
     await damage(system, job_id, KINDS[kind])
@@ -135,7 +135,7 @@ async def test_a_job_that_no_gateway_puts_back_fails_and_holds_up_no_other(syste
 
 @pytest.mark.usefixtures("no_gateway_mends")
 @pytest.mark.parametrize("how", [{"status": "paused"}, None], ids=["its own", "another's"])
-async def test_the_failure_is_told_to_the_key_whose_job_it_was(system: System, how: dict[str, Any] | None) -> None:
+async def test_the_failure_reaches_the_key_that_owns_the_job(system: System, how: dict[str, Any] | None) -> None:
     api = await system.gateway(API_KEYS=f"daw:{DAW}")
     job_id = await api.generate(headers=bearer(DAW))
     await damage(system, job_id, how)
@@ -150,7 +150,7 @@ async def test_the_failure_is_told_to_the_key_whose_job_it_was(system: System, h
         assert response.status == 200
 
 
-async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(system: System) -> None:
+async def test_an_impossible_edit_of_a_record_ends_the_job_with_the_reason(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     await damage(system, job_id, {"expired_at": "2026-01-01T00:00:00Z"})
@@ -158,7 +158,7 @@ async def test_an_edit_of_which_nothing_can_come_ends_the_job_with_the_reason(sy
     assert (await api.until(job_id, "failed"))["error_message"] == DAMAGED
 
 
-async def test_fields_of_a_newer_version_are_no_damage(system: System) -> None:
+async def test_fields_of_a_newer_version_are_not_damage(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     await damage(system, job_id, {"lane": "batch", "webhook": {"url": None}})
@@ -166,7 +166,7 @@ async def test_fields_of_a_newer_version_are_no_damage(system: System) -> None:
     await api.until(job_id, "completed")
 
 
-async def test_a_finished_job_keeps_its_audio_and_the_number_of_its_end(system: System) -> None:
+async def test_a_restored_finished_job_keeps_its_audio_and_seq(system: System) -> None:
     api = await system.gateway()
     await system.worker()
     job_id = await api.generate()
@@ -182,7 +182,7 @@ async def test_a_finished_job_keeps_its_audio_and_the_number_of_its_end(system: 
 
 
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
-async def test_a_record_that_no_completed_job_can_have_is_put_back(system: System, kind: str) -> None:
+async def test_an_invalid_record_of_a_completed_job_is_restored(system: System, kind: str) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate()
     await api.until(job_id, "completed")
@@ -199,9 +199,7 @@ async def test_a_record_that_no_completed_job_can_have_is_put_back(system: Syste
     assert len(await api.download(job_id)) > 44
 
 
-async def test_a_job_whose_record_is_damaged_again_and_again_fails(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_job_whose_record_is_damaged_repeatedly_fails(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.record_repair.RESTORES", 2)
     api, listener = await system.gateway(), await listen(system)
     job_id = await api.generate()
@@ -212,7 +210,7 @@ async def test_a_job_whose_record_is_damaged_again_and_again_fails(
     await listener.until_ended(job_id)
 
 
-async def test_a_damaged_record_of_which_nothing_is_known_is_no_job_and_is_counted(
+async def test_an_unknown_damaged_record_is_a_404_and_is_counted(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id, before = new_job_id(), counted("left")
@@ -241,9 +239,7 @@ async def test_a_damaged_record_of_which_nothing_is_known_is_no_job_and_is_count
 
 
 @pytest.mark.usefixtures("no_gateway_mends")
-async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_damaged_record_does_not_block_the_reconciler(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)
     api = await system.gateway()
     damaged, other = await api.generate(), await api.generate()
@@ -260,7 +256,7 @@ async def test_a_damaged_record_keeps_no_other_job_from_being_swept(
 
 
 @pytest.mark.usefixtures("no_gateway_mends")
-async def test_an_end_that_was_announced_is_not_followed_by_another(system: System) -> None:
+async def test_a_published_terminal_event_is_not_followed_by_another(system: System) -> None:
     """Its worker died between the event and the acknowledgement, and then the record was damaged."""
     api, listener = await system.gateway(), await listen(system)
     await system.worker()

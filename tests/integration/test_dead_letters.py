@@ -59,7 +59,7 @@ async def until_settled(api: Api) -> None:
     await eventually(settled, "nothing is left to look at")
 
 
-async def test_a_job_whose_deliveries_ran_out_is_delivered_again_at_once(
+async def test_a_job_out_of_deliveries_is_queued_again_at_once(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By one of two gateways, both of which hear of it."""
@@ -77,7 +77,7 @@ async def test_a_job_whose_deliveries_ran_out_is_delivered_again_at_once(
     await until_queue(js, messages=0, last=2)
 
 
-async def test_a_dead_letter_is_found_while_the_consumer_waits_for_others(system: System) -> None:
+async def test_a_dead_letter_is_found_while_other_messages_are_pending(system: System) -> None:
     """Its state alone would not tell: what waits for an acknowledgement may be any message."""
     api, doomed, _ = await system.gateway(), await system.worker(), await system.worker()
     js, records = (await system.nats()).jetstream(), await system.records()
@@ -95,7 +95,7 @@ async def test_a_dead_letter_is_found_while_the_consumer_waits_for_others(system
         assert await api.delete(job_id) == 200
 
 
-async def test_a_job_whose_worker_lives_is_left_to_it_though_its_deliveries_ran_out(
+async def test_a_running_job_out_of_deliveries_is_left_to_its_worker(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("worker.lease.HEARTBEAT", 3600.0)
@@ -110,7 +110,7 @@ async def test_a_job_whose_worker_lives_is_left_to_it_though_its_deliveries_ran_
     assert "queueing again" not in caplog.text
 
 
-async def test_what_a_job_that_ended_left_in_the_queue_is_removed(system: System) -> None:
+async def test_leftover_messages_of_ended_jobs_are_removed(system: System) -> None:
     """As when a worker dies and another gateway, which does not know the message, cancels its job."""
     api, worker = await system.gateway(), await system.worker()
     other, js = await system.gateway(), (await system.nats()).jetstream()
@@ -123,9 +123,7 @@ async def test_what_a_job_that_ended_left_in_the_queue_is_removed(system: System
     assert (await api.status(job_id))["status"] == "cancelled"
 
 
-async def test_a_message_that_is_no_job_is_told_with_its_reason_and_disturbs_nothing(
-    system: System, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_foreign_message_is_logged_with_its_reason(system: System, caplog: pytest.LogCaptureFixture) -> None:
     api, _ = await system.gateway(), await system.worker()
     js = (await system.nats()).jetstream()
     await js.publish("music.jobs.starter.normal", NOT_A_JOB)
@@ -135,7 +133,7 @@ async def test_a_message_that_is_no_job_is_told_with_its_reason_and_disturbs_not
     assert not api.services.dead_letters._pending
 
 
-async def test_a_job_whose_message_is_refused_ends_with_the_reason(system: System) -> None:
+async def test_a_job_whose_message_is_refused_fails_with_the_reason(system: System) -> None:
     """As by a worker that is older than the gateway: one more message would be refused as well."""
     api = await system.gateway()
     js = (await system.nats()).jetstream()
@@ -148,7 +146,7 @@ async def test_a_job_whose_message_is_refused_ends_with_the_reason(system: Syste
     await until_queue(js, messages=0, last=2)
 
 
-async def test_a_job_whose_message_is_in_the_queue_is_not_ended_by_another_one(
+async def test_refusing_one_message_spares_a_job_that_has_another(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
     api, _ = await system.gateway(), await system.worker()
@@ -161,7 +159,7 @@ async def test_a_job_whose_message_is_in_the_queue_is_not_ended_by_another_one(
     assert (await api.status(job_id))["status"] == "queued"
 
 
-async def test_a_damaged_advisory_is_ignored_with_a_warning(system: System, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_damaged_advisory_is_logged_and_ignored(system: System, caplog: pytest.LogCaptureFixture) -> None:
     api, client = await system.gateway(), await system.nats()
     for pattern in subjects.DEAD_LETTERS:
         await client.publish(pattern.replace("*", "worker-starter"), b'{"type": 7}')
@@ -170,7 +168,7 @@ async def test_a_damaged_advisory_is_ignored_with_a_warning(system: System, capl
     assert not api.services.dead_letters._pending
 
 
-async def test_dead_letters_are_heard_of_after_the_broker_was_away(
+async def test_dead_letters_are_handled_after_a_broker_restart(
     isolated: System, nats_process: tuple[Server, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     api, (server, _) = await isolated.gateway(), nats_process

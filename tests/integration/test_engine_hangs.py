@@ -16,7 +16,7 @@ def hangs() -> float:
     return REGISTRY.get_sample_value("musicgen_engine_hangs_total") or 0.0
 
 
-async def test_a_job_that_alone_stands_still_is_alone_to_blame_and_fails_after_three_attempts(system: System) -> None:
+async def test_the_only_hung_job_fails_after_three_attempts(system: System) -> None:
     api, before = await system.gateway(), hangs()
     worker = await system.worker(MAX_CONCURRENT_JOBS="2", MUSICGEN_ENGINE_PATIENCE="1")
     stuck, mate = await api.generate("deadlock"), await api.generate("slow", duration=3)
@@ -30,7 +30,7 @@ async def test_a_job_that_alone_stands_still_is_alone_to_blame_and_fails_after_t
     await eventually(is_idle, "all slots are free")
 
 
-async def test_a_job_that_hangs_can_be_cancelled(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hung_job_can_be_cancelled(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_TIMEOUT", 0.2)
     api, before = await system.gateway(), hangs()
     await system.worker(MAX_CONCURRENT_JOBS="1")

@@ -81,14 +81,14 @@ async def test_the_audio_is_exactly_as_long_as_asked(engine: Running, duration: 
     assert duration < 2 or samples.std() > 1e-4
 
 
-async def test_more_than_the_window_goes_through_the_sliding_one(engine: Running) -> None:
+async def test_durations_beyond_the_window_use_the_sliding_window(engine: Running) -> None:
     generation = EngineJob()
     await engine.host.generate("gen_000000000001", replace(RECIPE, duration=30.5), generation)
     assert len(np.concatenate(generation.chunks)) == round(30.5 * RATE)
     assert 0.7 < generation.progress <= 1.0
 
 
-async def test_the_seed_and_nothing_else_decides(engine: Running) -> None:
+async def test_the_seed_alone_decides_the_audio(engine: Running) -> None:
     first = await engine.generate(RECIPE)
     await engine.generate(replace(RECIPE, seed=8, duration=0.5))
     assert np.array_equal(first, await engine.generate(RECIPE))
@@ -98,13 +98,13 @@ async def test_the_seed_and_nothing_else_decides(engine: Running) -> None:
 @pytest.mark.parametrize(
     "change", [{"temperature": 2.0}, {"top_k": 1}, {"top_p": 0.1}, {"cfg_coef": 10.0}, {"prompt": "dark drums"}]
 )
-async def test_every_parameter_is_heard(engine: Running, change: dict[str, float | str]) -> None:
+async def test_every_parameter_changes_the_audio(engine: Running, change: dict[str, float | str]) -> None:
     recipe = replace(RECIPE, duration=6.0)
     plain, changed = await engine.generate(recipe), await engine.generate(replace(recipe, **change))
     assert not np.array_equal(plain, changed)
 
 
-async def test_extreme_parameters_are_no_error(engine: Running) -> None:
+async def test_extreme_parameters_work(engine: Running) -> None:
     extreme = replace(
         RECIPE, prompt="♪ 夜曲 \n" * 50, top_k=0, top_p=1.0, temperature=0.1, cfg_coef=1.0, seed=2**32 - 1
     )
@@ -112,7 +112,7 @@ async def test_extreme_parameters_are_no_error(engine: Running) -> None:
     assert len(await engine.generate(replace(RECIPE, top_k=1000))) == RATE
 
 
-async def test_a_cancel_ends_the_work_soon(engine: Running) -> None:
+async def test_a_cancel_stops_generation_soon(engine: Running) -> None:
     generation = EngineJob()
     work = asyncio.create_task(engine.host.generate("gen_000000000002", replace(RECIPE, duration=120.0), generation))
     async with asyncio.timeout(30):
@@ -128,7 +128,7 @@ async def test_a_cancel_ends_the_work_soon(engine: Running) -> None:
     assert len(await engine.generate(RECIPE)) == RATE
 
 
-async def test_a_checkpoint_folder_loads_wherever_it_lies_and_sounds_the_same(engine: Running, tmp_path: Path) -> None:
+async def test_a_checkpoint_folder_gives_the_same_audio_from_any_path(engine: Running, tmp_path: Path) -> None:
     if engine.name == "audiocraft":
         pytest.skip("importing audiocraft takes long, and the unusual model below is such a folder")
     folder = tmp_path / "My Model"
@@ -141,7 +141,7 @@ async def test_a_checkpoint_folder_loads_wherever_it_lies_and_sounds_the_same(en
         await copy.close()
 
 
-async def test_requests_in_one_batch_sound_as_they_do_alone(engine: Running) -> None:
+async def test_batched_requests_give_the_same_audio_as_single_ones(engine: Running) -> None:
     recipes = [
         replace(RECIPE, seed=seed, prompt=f"piano {seed}", cfg_coef=1.0 + seed % 3, duration=0.5 + seed / 4)
         for seed in range(6)
@@ -154,7 +154,7 @@ async def test_requests_in_one_batch_sound_as_they_do_alone(engine: Running) -> 
         assert np.array_equal(samples, await engine.generate(recipe))
 
 
-async def test_the_first_chunk_comes_long_before_the_last(engine: Running) -> None:
+async def test_the_first_chunk_arrives_long_before_the_last(engine: Running) -> None:
     if engine.name == "audiocraft":
         pytest.skip("audiocraft's own loop makes one chunk")
     generation = EngineJob()
@@ -167,7 +167,7 @@ async def test_the_first_chunk_comes_long_before_the_last(engine: Running) -> No
     assert len(np.concatenate(generation.chunks)) == 60 * RATE
 
 
-async def test_a_model_that_only_audiocraft_knows_runs_on_its_loop(tmp_path: Path) -> None:
+async def test_a_model_unknown_to_batching_runs_on_audiocraft(tmp_path: Path) -> None:
     folder = tmp_path / "unusual"
     shutil.copytree(STARTER_FOLDER, folder)
     package = torch.load(folder / "state_dict.bin", weights_only=True)
@@ -211,7 +211,7 @@ async def test_a_checkpoint_that_would_run_code_is_refused(name: str, tmp_path: 
 @pytest.mark.parametrize(
     ("model", "reason"), [("/nowhere/at/all", "is not a checkpoint: it lacks"), ("small", "cannot be downloaded")]
 )
-async def test_a_model_that_cannot_be_had_is_told_with_a_remedy(
+async def test_an_unavailable_model_raises_an_error_with_a_remedy(
     name: str, model: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

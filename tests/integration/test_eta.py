@@ -71,7 +71,7 @@ async def told(system: System, api: Api, job_id: str, *workers: str) -> float:
     [(10.0, 7.5, 0, 1.2), (10.0, 7.5, 40, 1.15), (1.0, 3.0, 0, 1.5), (1.0, 3.0, 20, 1.15)],
     ids=["after shorter jobs", "and some of this length", "after very short jobs", "and some of this length, too"],
 )
-async def test_a_hundred_long_jobs_take_about_as_long_as_their_client_is_told(
+async def test_the_estimate_for_a_hundred_long_jobs_is_about_right(
     system: System, short: float, takes: float, already: int, error: float
 ) -> None:
     """Eight slots make eight times 30 s of audio in 19 s: 100 such jobs take 13 turns, 247 s."""

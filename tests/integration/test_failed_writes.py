@@ -28,9 +28,7 @@ async def accepted(api: Api) -> bool:
         ("event", subjects.EVENTS_STREAM, {"max_msg_size": 1}),
     ],
 )
-async def test_what_nats_does_not_take_is_counted(
-    system: System, what: str, stream: str, limit: dict[str, Any]
-) -> None:
+async def test_failed_nats_writes_are_counted(system: System, what: str, stream: str, limit: dict[str, Any]) -> None:
     api, before = await system.gateway(), failed(what)
     assert await accepted(api)
     js = (await system.nats()).jetstream()
@@ -40,7 +38,7 @@ async def test_what_nats_does_not_take_is_counted(
     assert failed(what) > before
 
 
-async def test_what_s3_does_not_take_is_counted(system: System) -> None:
+async def test_failed_s3_writes_are_counted(system: System) -> None:
     before = failed("object")
     with pytest.raises(UnavailableError):
         await Storage(system.settings("worker", S3_ENDPOINT="http://127.0.0.1:1")).put_audio(

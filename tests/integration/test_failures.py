@@ -17,7 +17,7 @@ from shared.publisher import publish_event
 from tests.integration.system import System, eventually
 
 
-async def test_a_job_that_the_engine_refuses_fails_with_the_reason_and_the_next_runs(system: System) -> None:
+async def test_a_job_that_the_engine_rejects_fails_with_the_reason(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     refused, too_large, noise, silence, fine = [
         await api.generate(prompt, duration=0.5) for prompt in ("fail", "memory", "nan", "mute", "tone")
@@ -44,14 +44,14 @@ async def test_a_job_that_kills_the_engine_fails_after_three_attempts(system: Sy
     assert worker.worker.describe().busy == 0
 
 
-async def test_a_job_whose_engine_died_once_is_done_by_the_next_one(system: System, tmp_path: Path) -> None:
+async def test_a_job_completes_on_the_engine_after_the_one_that_crashed(system: System, tmp_path: Path) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(f"once {tmp_path / 'marker'}", duration=0.5)
     status = await api.until(job_id, "completed")
     assert status["attempts"] == 2
 
 
-async def test_a_model_that_cannot_be_had_leaves_the_worker_up_and_says_so(system: System) -> None:
+async def test_a_worker_with_an_unavailable_model_stays_up_and_reports_it(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(MUSICGEN_ENGINE="tests.engines:missing")
 
     async def told() -> bool:
@@ -67,7 +67,7 @@ async def test_a_model_that_cannot_be_had_leaves_the_worker_up_and_says_so(syste
     assert "The hub is not reachable" in (await api.status(job_id))["message"]
 
 
-async def test_a_stopping_worker_finishes_what_fits_into_the_grace_period(system: System) -> None:
+async def test_a_stopping_worker_finishes_jobs_within_the_grace_period(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
     job_id = await api.generate("slow", duration=1)
     await api.until(job_id, "processing")
@@ -76,7 +76,7 @@ async def test_a_stopping_worker_finishes_what_fits_into_the_grace_period(system
     assert status["attempts"] == 1
 
 
-async def test_a_stopping_worker_hands_back_what_does_not_fit(system: System) -> None:
+async def test_a_stopping_worker_hands_back_jobs_that_take_longer(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
     job_id = await api.generate("slow", duration=3)
     await api.until(job_id, "processing")
@@ -146,7 +146,7 @@ async def test_a_worker_that_lost_its_job_changes_nothing(system: System) -> Non
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 1
 
 
-async def test_two_messages_of_a_job_are_one_to_a_worker(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_runs_a_job_with_two_messages_once(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a death between publishing a job again and acknowledging its old message."""
     announce = publish_event
 
@@ -172,7 +172,7 @@ async def test_two_messages_of_a_job_are_one_to_a_worker(system: System, monkeyp
     await eventually(at_rest, "both messages are gone, and no slot is taken")
 
 
-async def test_two_workers_share_a_queue_without_doing_anything_twice(system: System) -> None:
+async def test_two_workers_share_a_queue_without_duplicate_work(system: System) -> None:
     api = await system.gateway()
     jobs = [await api.generate("slow", duration=0.5, seed=number) for number in range(8)]
     started = time.monotonic()

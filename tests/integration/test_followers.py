@@ -24,7 +24,7 @@ from tests.integration.system import System, eventually
 from tests.records import some_audio
 
 
-async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_they_come_to(system: System) -> None:
+async def test_concurrent_equal_requests_are_generated_once_across_gateways(system: System) -> None:
     gateways = [await system.gateway() for _ in range(3)]
     answers = await asyncio.gather(*(post_recipe(api, outputs=None) for api in gateways * 5))
     jobs = [answer["job_id"] for answer in answers]
@@ -38,7 +38,7 @@ async def test_equal_requests_at_the_same_moment_are_made_once_whatever_gateway_
     assert len({await gateways[1].download(job_id) for job_id in jobs}) == 1
 
 
-async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_first(
+async def test_a_lagging_gateway_waits_until_it_knows_the_leader(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await system.gateway(), await system.gateway()
@@ -59,7 +59,7 @@ async def test_a_gateway_that_hears_late_of_others_waits_until_it_knows_who_was_
     assert await queue_length(system) == 1
 
 
-async def test_a_job_that_follows_is_made_itself_when_the_first_one_is_cancelled_or_fails(system: System) -> None:
+async def test_a_follower_runs_when_its_leader_is_cancelled_or_fails(system: System) -> None:
     api = await system.gateway()
     first, second, third = [(await post_recipe(api, outputs=None))["job_id"] for _ in range(3)]
     failing = [(await post_recipe(api, prompt="fail", outputs=None))["job_id"] for _ in range(2)]
@@ -76,7 +76,7 @@ async def test_a_job_that_follows_is_made_itself_when_the_first_one_is_cancelled
         assert (status["attempts"], "no such chord" in status["error_message"]) == (1, True)
 
 
-async def test_a_job_that_follows_waits_while_the_first_one_is_tried_again(system: System, tmp_path: Path) -> None:
+async def test_a_follower_waits_while_its_leader_is_retried(system: System, tmp_path: Path) -> None:
     api = await system.gateway()
     prompt = f"once {tmp_path}/died"
     first, second = [(await post_recipe(api, prompt=prompt, duration=0.5, outputs=None))["job_id"] for _ in range(2)]
@@ -84,7 +84,7 @@ async def test_a_job_that_follows_waits_while_the_first_one_is_tried_again(syste
     assert [(await api.until(job_id, "completed"))["attempts"] for job_id in (first, second)] == [2, 0]
 
 
-async def test_a_gateway_that_dies_in_between_leaves_no_job_behind(system: System) -> None:
+async def test_a_gateway_crash_strands_no_follower(system: System) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
     assert (await api.until(await plant_follower(system), "completed"))["audio"]["key"] == f"jobs/{stored}/audio.wav"
     alone = await plant_follower(system, recipe=replace(RECIPE, seed=8))
@@ -92,7 +92,7 @@ async def test_a_gateway_that_dies_in_between_leaves_no_job_behind(system: Syste
     assert await queue_length(system) == 1
 
 
-async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their_order(system: System) -> None:
+async def test_events_stay_in_order_when_the_worker_outruns_the_gateway(system: System) -> None:
     """As where the gateway died between the message and the record."""
     recipe = replace(RECIPE, outputs=())
     events, job_id = await collect_events(system), await plant_follower(system, recipe=recipe)
@@ -108,7 +108,7 @@ async def test_a_worker_that_is_faster_than_the_gateway_tells_the_steps_in_their
     assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
 
 
-async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: System) -> None:
+async def test_another_gateway_publishes_a_missing_terminal_event(system: System) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
     events = await collect_events(system)
     moment = datetime.now(UTC)
@@ -125,7 +125,7 @@ async def test_an_end_that_was_not_told_is_told_by_another_gateway(system: Syste
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.CANCELLED])
-async def test_an_end_that_could_not_be_told_at_first_is_told_later(
+async def test_a_terminal_event_that_failed_to_publish_is_published_later(
     system: System, status: JobStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
@@ -150,7 +150,7 @@ async def _away(*_: object) -> None:
     raise UnavailableError("NATS is away")
 
 
-async def test_the_sweep_queues_no_job_that_follows_and_ends_one_that_waited_for_days(
+async def test_the_reconciler_queues_no_follower_and_fails_one_after_days(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.reconciler.STALL_TIME", 0.0)

@@ -49,7 +49,7 @@ async def gateway() -> AsyncIterator[tuple[int, psutil.Process]]:
 
 
 @pytest.mark.parametrize("sent", [UNFINISHED_HEAD, PIPELINED_REQUESTS], ids=["heads", "pipelined"])
-async def test_requests_of_many_connections_do_not_add_up_in_memory(
+async def test_requests_on_many_connections_do_not_add_up_in_memory(
     gateway: tuple[int, psutil.Process], sent: bytes
 ) -> None:
     port, process = gateway

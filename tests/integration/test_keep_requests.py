@@ -63,7 +63,7 @@ async def processing(api: Api, hand: Hand) -> str:
     return job_id
 
 
-async def test_a_queued_job_is_simply_cancelled(api: Api, hand: Hand) -> None:
+async def test_a_queued_job_is_cancelled_at_once(api: Api, hand: Hand) -> None:
     job_id = await api.generate()
     assert await delete(api, job_id) == (200, {"message": "Job cancelled successfully"})
     record = await hand.record(job_id)
@@ -72,7 +72,7 @@ async def test_a_queued_job_is_simply_cancelled(api: Api, hand: Hand) -> None:
     assert (await delete(api, job_id))[0] == 200
 
 
-async def test_a_running_job_is_told_to_stop_and_everybody_hears_of_it(api: Api, hand: Hand) -> None:
+async def test_a_running_job_gets_a_stop_request_that_clients_see(api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     hints = await hand.client.subscribe(subjects.cancel_subject(job_id))
     await hand.client.flush()
@@ -90,7 +90,7 @@ async def test_a_running_job_is_told_to_stop_and_everybody_hears_of_it(api: Api,
     assert (status["status"], status["message"]) == ("processing", STOPPING)
 
 
-async def test_asking_again_changes_nothing_and_hints_again(api: Api, hand: Hand) -> None:
+async def test_a_repeated_stop_request_only_repeats_the_hint(api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     await delete(api, job_id)
     first = await hand.records.get(job_id)
@@ -101,7 +101,7 @@ async def test_asking_again_changes_nothing_and_hints_again(api: Api, hand: Hand
     await hints.next_msg(timeout=5)
 
 
-async def test_a_plain_cancel_afterwards_throws_away_what_was_to_be_kept(api: Api, hand: Hand) -> None:
+async def test_a_plain_cancel_afterwards_discards_the_audio(api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     await delete(api, job_id)
     assert (await delete(api, job_id, ""))[0] == 200
@@ -112,7 +112,7 @@ async def test_a_plain_cancel_afterwards_throws_away_what_was_to_be_kept(api: Ap
     assert (await hand.record(job_id)) == record
 
 
-async def test_what_was_kept_can_be_downloaded(system: System, api: Api, hand: Hand) -> None:
+async def test_kept_audio_can_be_downloaded(system: System, api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     await delete(api, job_id)
     key, etag = await system.storage().put_audio(job_id, WAV, {})
@@ -139,7 +139,7 @@ async def test_what_was_kept_can_be_downloaded(system: System, api: Api, hand: H
     assert (await hand.record(job_id)).audio == audio
 
 
-async def test_of_a_job_that_kept_nothing_there_is_no_download(api: Api) -> None:
+async def test_a_job_that_kept_nothing_has_no_download(api: Api) -> None:
     job_id = await api.generate()
     await delete(api, job_id, "")
     async with api.http.get(f"/api/v1/download/{job_id}") as response:
@@ -159,12 +159,12 @@ async def test_a_finished_job_is_not_stopped(api: Api, hand: Hand, status: JobSt
 
 
 @pytest.mark.parametrize("job_id", ["gen_000000000000", "not-an-id"])
-async def test_there_is_no_such_job(api: Api, job_id: str) -> None:
+async def test_an_unknown_job_is_a_404(api: Api, job_id: str) -> None:
     assert (await delete(api, job_id))[0] == 404
 
 
 @pytest.mark.parametrize("query", ["?keep=maybe", "?keep=", "?keep=2", "?keep=1&keep=0"])
-async def test_a_query_that_means_nothing_is_refused_and_the_job_goes_on(api: Api, hand: Hand, query: str) -> None:
+async def test_an_invalid_query_is_refused_and_the_job_continues(api: Api, hand: Hand, query: str) -> None:
     job_id = await processing(api, hand)
     code, problem = await delete(api, job_id, query)
     assert code == 422
@@ -180,7 +180,7 @@ async def test_without_keep_a_running_job_is_cancelled_at_once(api: Api, hand: H
     assert (await hand.record(job_id)).status is JobStatus.CANCELLED
 
 
-async def test_progress_that_comes_between_does_not_lose_the_wish(
+async def test_concurrent_progress_does_not_lose_the_stop_request(
     api: Api, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = await processing(api, hand)
@@ -200,7 +200,7 @@ async def test_progress_that_comes_between_does_not_lose_the_wish(
     assert raced
 
 
-async def test_the_command_keeps_too(api: Api, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_cancel_command_supports_keep(api: Api, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     job_id = await processing(api, hand)
     await cancel_job(GatewayTarget(api.url), job_id, keep=True)
     assert capsys.readouterr().out == "Job cancelled successfully\n"

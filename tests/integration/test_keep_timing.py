@@ -78,7 +78,7 @@ async def check_nothing_kept(api: Api, system: System, listener: Listener, job_i
     return status
 
 
-async def test_a_job_stopped_in_the_middle_keeps_what_was_heard_of_it(system: System) -> None:
+async def test_a_job_stopped_midway_keeps_the_published_audio(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
@@ -97,7 +97,7 @@ async def test_a_job_stopped_in_the_middle_keeps_what_was_heard_of_it(system: Sy
     assert (await api.status(job_id))["audio_url"]
 
 
-async def test_the_record_alone_stops_a_job_too(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_request_works_without_its_hint(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("slow", duration=60, sample_format="float32")
@@ -108,7 +108,7 @@ async def test_the_record_alone_stops_a_job_too(system: System, monkeypatch: pyt
     await until_idle(system, worker)
 
 
-async def test_before_there_is_any_audio_nothing_is_kept(system: System) -> None:
+async def test_nothing_is_kept_before_the_first_audio(system: System) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
     job_id = await api.generate("silent", duration=60)
@@ -119,7 +119,7 @@ async def test_before_there_is_any_audio_nothing_is_kept(system: System) -> None
     await until_idle(system, worker)
 
 
-async def test_when_all_was_made_already_all_is_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_after_generation_keeps_all_audio(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
 
@@ -133,7 +133,9 @@ async def test_when_all_was_made_already_all_is_kept(system: System, monkeypatch
     await until_idle(system, worker)
 
 
-async def test_a_plain_cancel_after_all_leaves_nothing(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plain_cancel_during_the_upload_leaves_no_files(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
 
@@ -148,7 +150,9 @@ async def test_a_plain_cancel_after_all_leaves_nothing(system: System, monkeypat
     await until_idle(system, worker)
 
 
-async def test_a_worker_that_is_told_to_stop_stores_it_first(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_stopped_during_the_upload_stores_the_kept_audio(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stop comes in the middle of the upload, and no grace is left."""
     api, worker = await system.gateway(), await system.worker()
     listener = await listen(system)
@@ -168,7 +172,7 @@ async def test_a_worker_that_is_told_to_stop_stores_it_first(system: System, mon
     await until_idle(system, worker)
 
 
-async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
+async def test_a_worker_stopped_before_it_sees_the_request_keeps_the_audio(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
@@ -184,7 +188,7 @@ async def test_a_worker_that_stops_before_it_knows_stores_it_all_the_same(
     await until_idle(system, worker)
 
 
-async def test_what_was_made_before_the_engine_died_is_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_audio_made_before_an_engine_crash_is_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     api, worker = await system.gateway(), await system.worker()
@@ -198,7 +202,7 @@ async def test_what_was_made_before_the_engine_died_is_kept(system: System, monk
     await until_idle(system, worker)
 
 
-async def test_what_cannot_be_a_file_is_not_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invalid_samples_are_not_kept(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)
     monkeypatch.setattr("worker.lease.MAX_RECORD_IDLE", 60.0)
     api, worker = await system.gateway(), await system.worker()
@@ -212,7 +216,7 @@ async def test_what_cannot_be_a_file_is_not_kept(system: System, monkeypatch: py
     await until_idle(system, worker)
 
 
-async def test_a_worker_that_dies_takes_it_along(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kept_audio_is_lost_when_its_worker_dies(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after kill -9 in the middle of the upload, the second time after it."""
     monkeypatch.setattr("shared.topology.ACK_WAIT", 2.0)
     monkeypatch.setattr("worker.lease.HEARTBEAT", 0.5)
@@ -242,7 +246,7 @@ async def test_a_worker_that_dies_takes_it_along(system: System, monkeypatch: py
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_at_random_moments_every_job_ends_once_and_nothing_else_is_left(system: System, seed: int) -> None:
+async def test_stops_at_random_moments_end_every_job_once_and_leave_no_files(system: System, seed: int) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="4")
     listener = await listen(system)
     source = random.Random(seed)
@@ -271,7 +275,7 @@ async def test_at_random_moments_every_job_ends_once_and_nothing_else_is_left(sy
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_stops_of_the_worker_at_random_moments_lose_no_wish(system: System, seed: int) -> None:
+async def test_worker_stops_at_random_moments_lose_no_stop_request(system: System, seed: int) -> None:
     api, listener = await system.gateway(), await listen(system)
     source = random.Random(seed)
     jobs = []

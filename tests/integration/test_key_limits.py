@@ -81,7 +81,7 @@ async def left_behind(system: System) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("fields", [{}, {"seed": 7, "cache": True}], ids=["new", "that follow"])
-async def test_two_gateways_admit_exactly_as_many_jobs_of_a_key_as_may_wait(
+async def test_two_gateways_enforce_the_job_limit_of_a_key_exactly(
     system: System, stack: AsyncExitStack, fields: dict[str, object]
 ) -> None:
     gateways = await start(system, stack, KEY_QUEUED_JOBS="100")
@@ -98,9 +98,7 @@ async def test_two_gateways_admit_exactly_as_many_jobs_of_a_key_as_may_wait(
     assert (await post(gateways.web[0]))[0] == 200
 
 
-async def test_two_gateways_admit_exactly_as_many_seconds_of_a_key_as_a_day_has(
-    system: System, stack: AsyncExitStack
-) -> None:
+async def test_two_gateways_enforce_the_daily_seconds_of_a_key_exactly(system: System, stack: AsyncExitStack) -> None:
     gateways = await start(system, stack, KEY_QUEUED_JOBS="1000", KEY_DAILY_SECONDS="250")
     answers = await flood(gateways, 200, duration=2.5)
     assert tally(answers) == {200: 100, 429: 100}
@@ -108,7 +106,7 @@ async def test_two_gateways_admit_exactly_as_many_seconds_of_a_key_as_a_day_has(
     assert await left_behind(system) == (100, 100, 100)
 
 
-async def test_a_place_is_free_on_every_gateway_when_a_job_is_cancelled(system: System, stack: AsyncExitStack) -> None:
+async def test_a_cancel_frees_the_quota_on_every_gateway(system: System, stack: AsyncExitStack) -> None:
     gateways = await start(system, stack, KEY_QUEUED_JOBS="1")
     (_, job_id), there = await post(gateways.daw[0]), gateways.daw[1]
     assert (await post(there))[0] == 429
@@ -121,7 +119,7 @@ async def test_a_place_is_free_on_every_gateway_when_a_job_is_cancelled(system: 
     await eventually(accepted, "the other gateway knows")
 
 
-async def test_a_job_that_could_not_be_queued_takes_no_place(system: System, stack: AsyncExitStack) -> None:
+async def test_a_job_that_could_not_be_queued_uses_no_quota(system: System, stack: AsyncExitStack) -> None:
     gateways = await start(system, stack, KEY_QUEUED_JOBS="1")
     js = (await system.nats()).jetstream()
     config = (await js.stream_info(subjects.JOBS_STREAM)).config
@@ -132,7 +130,7 @@ async def test_a_job_that_could_not_be_queued_takes_no_place(system: System, sta
     assert (await post(gateways.daw[1]))[0] == 200
 
 
-async def test_limits_are_counted_again_after_their_bucket_was_deleted(system: System, stack: AsyncExitStack) -> None:
+async def test_quotas_are_recounted_after_their_bucket_was_deleted(system: System, stack: AsyncExitStack) -> None:
     gateways = await start(system, stack, KEY_QUEUED_JOBS="2")
     assert (await post(gateways.daw[0]))[0] == 200
     await (await system.nats()).jetstream().delete_key_value(subjects.QUOTAS_BUCKET)
@@ -157,7 +155,7 @@ async def records_of(system: System, owner: str | None) -> list[str]:
     return [entry.record.job_id async for entry, _ in read_records(await system.nats()) if entry.record.owner == owner]
 
 
-async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_no_other_key(
+async def test_a_key_that_fills_its_records_is_refused_and_no_other_key(
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 60)
@@ -187,7 +185,7 @@ async def test_a_key_that_fills_its_records_with_cached_answers_is_refused_and_n
         assert response.status == 302
 
 
-async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
+async def test_without_keys_cached_answers_are_trimmed_before_a_503(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("gateway.jobs.submission", "gateway.jobs.trimmer"):
@@ -204,7 +202,7 @@ async def test_without_keys_the_oldest_answers_go_before_a_job_is_refused(
     assert (await api.status(stored))["status"] == "completed"
 
 
-async def test_at_the_limit_of_all_records_a_repetition_finds_its_job(
+async def test_a_repeated_request_finds_its_job_at_the_record_limit(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 1)
@@ -215,7 +213,7 @@ async def test_at_the_limit_of_all_records_a_repetition_finds_its_job(
     assert (await post(api.http, "take-2"))[0] == 503
 
 
-async def test_a_removed_record_leaves_nothing_behind(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_removing_a_record_leaves_no_message(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.records.MARKER_TTL", 1)
     records, job_id = await system.records(), await plant_finished(system)
     entry = await records.get(job_id)
@@ -271,7 +269,7 @@ async def test_a_reservation_counts_until_every_index_has_its_job(system: System
 
 
 @pytest.mark.parametrize("value", [b"", b"nonsense", b"[]"])
-async def test_an_entry_that_is_none_is_replaced(system: System, value: bytes) -> None:
+async def test_an_unreadable_quota_entry_is_replaced(system: System, value: bytes) -> None:
     api, seen = await system.gateway(), list[Reserved]()
     bucket = await ensure_quotas((await system.nats()).jetstream())
     await bucket.put("daw", value)

@@ -50,7 +50,7 @@ async def test_a_finished_job_is_not_handed_back(system: System) -> None:
     assert (found.record.status, found.record.attempts) == (JobStatus.COMPLETED, 1)
 
 
-async def test_writing_the_same_again_is_no_second_change(system: System) -> None:
+async def test_repeating_a_write_changes_nothing(system: System) -> None:
     lease, records = await leased(system)
     done = changed(lease, status=JobStatus.COMPLETED, audio=some_audio())
     await lease.write(done)
@@ -59,7 +59,7 @@ async def test_writing_the_same_again_is_no_second_change(system: System) -> Non
     assert await records.get(RECORD.job_id) == first
 
 
-async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(system: System) -> None:
+async def test_a_write_whose_answer_was_lost_is_recognised(system: System) -> None:
     _, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
@@ -76,7 +76,7 @@ async def test_a_record_is_created_once(system: System) -> None:
         await records.create(replace(RECORD, message="another"))
 
 
-async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None:
+async def test_a_change_by_another_writer_loses_the_lease(system: System) -> None:
     lease, records = await leased(system)
     entry = await records.get(RECORD.job_id)
     assert entry is not None
@@ -87,7 +87,7 @@ async def test_a_change_by_somebody_else_loses_the_lease(system: System) -> None
         await lease.report(0.5, "Generating")
 
 
-async def test_a_state_is_announced_once_however_often_it_is_found(system: System) -> None:
+async def test_a_state_is_published_once_however_often_it_is_found(system: System) -> None:
     _, records = await leased(system)
     js = (await system.nats()).jetstream()
     entry = await records.get(RECORD.job_id)
@@ -100,7 +100,7 @@ async def test_a_state_is_announced_once_however_often_it_is_found(system: Syste
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
 
 
-async def test_that_an_attempt_began_is_told_once_although_its_record_moves_before_there_is_progress(
+async def test_the_start_of_an_attempt_is_published_once(
     system: System,
 ) -> None:
     """A gateway that cancels looks whether it was told; a second one could come after the end."""
@@ -120,7 +120,7 @@ async def test_that_an_attempt_began_is_told_once_although_its_record_moves_befo
     assert (await js.stream_info("MUSIC_EVENTS", subjects_filter=told)).state.subjects == {told: 2}
 
 
-async def test_an_end_is_told_once_however_late_it_is_told_again(
+async def test_a_terminal_event_is_published_once_even_hours_later(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by a worker that was frozen for longer than the broker knows message ids."""
@@ -137,7 +137,7 @@ async def test_an_end_is_told_once_however_late_it_is_told_again(
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 1
 
 
-async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: System) -> None:
+async def test_a_foreign_message_does_not_hide_the_terminal_event(system: System) -> None:
     lease, _ = await leased(system)
     js = (await system.nats()).jetstream()
     await js.publish(f"music.events.{RECORD.job_id}.cancelled", b"nonsense")
@@ -149,7 +149,7 @@ async def test_a_foreign_message_in_place_of_the_end_does_not_hide_it(system: Sy
     assert (await js.stream_info("MUSIC_EVENTS")).state.messages == 2
 
 
-async def test_a_late_report_does_not_take_back_a_job_that_is_queued_again(system: System) -> None:
+async def test_a_late_report_does_not_reclaim_a_requeued_job(system: System) -> None:
     lease, records = await leased(system)
     late = changed(lease, progress=0.9)
     await lease.write(changed(lease, status=JobStatus.QUEUED, attempts=0, worker_id=None))
@@ -160,7 +160,7 @@ async def test_a_late_report_does_not_take_back_a_job_that_is_queued_again(syste
     assert found.record.status is JobStatus.QUEUED
 
 
-async def test_a_change_that_the_table_does_not_have_is_not_written(system: System) -> None:
+async def test_an_invalid_transition_is_not_written(system: System) -> None:
     lease, records = await leased(system)
     before = await records.get(RECORD.job_id)
     assert before is not None

@@ -30,7 +30,7 @@ from tests.integration.system import System, eventually
 from tests.records import ending
 
 
-async def test_who_listens_late_hears_all_from_the_beginning_as_it_was_published(system: System) -> None:
+async def test_a_late_listener_gets_all_chunks_as_published(system: System) -> None:
     api, js, job_id = await start_processing(system)
     pieces = [chunk(job_id, seq, last=seq == 5) for seq in range(6)]
     await publish_chunks(js, job_id, *pieces[:2])
@@ -47,7 +47,7 @@ async def test_who_listens_late_hears_all_from_the_beginning_as_it_was_published
         assert await receive_chunks(other, 4) == pieces[2:]
 
 
-async def test_who_did_not_ask_hears_nothing_and_nobody_costs_nothing(system: System) -> None:
+async def test_without_audio_subscribers_there_is_no_consumer(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=0") as socket:
         await publish_chunks(js, job_id, chunk(job_id, 0))
@@ -58,7 +58,7 @@ async def test_who_did_not_ask_hears_nothing_and_nobody_costs_nothing(system: Sy
         assert await consumer_count(js) == 0
 
 
-async def test_events_come_beside_the_audio(system: System) -> None:
+async def test_events_arrive_alongside_audio(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=true") as socket:
         assert (await receive_frame(socket, "processing"))["job_id"] == job_id
@@ -69,9 +69,7 @@ async def test_events_come_beside_the_audio(system: System) -> None:
 
 
 @pytest.mark.parametrize("end", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
-async def test_when_the_job_has_ended_its_last_piece_is_heard_and_the_consumer_is_removed(
-    system: System, end: JobStatus
-) -> None:
+async def test_the_consumer_is_removed_after_the_last_chunk(system: System, end: JobStatus) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
         await publish_chunks(js, job_id, chunk(job_id, 0))
@@ -87,7 +85,7 @@ async def test_when_the_job_has_ended_its_last_piece_is_heard_and_the_consumer_i
         await until_consumers(js, 0)
 
 
-async def test_a_new_attempt_begins_again_and_the_earlier_one_is_not_played_to_who_comes_later(system: System) -> None:
+async def test_late_listeners_get_only_the_latest_attempt(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
         await publish_chunks(js, job_id, chunk(job_id, 0), chunk(job_id, 1))
@@ -104,7 +102,7 @@ async def test_a_new_attempt_begins_again_and_the_earlier_one_is_not_played_to_w
             assert await receive_chunks(later, 1) == [chunk(job_id, 0, attempt=2)]
 
 
-async def test_a_subscription_takes_the_place_of_an_earlier_one(system: System) -> None:
+async def test_a_subscription_replaces_the_earlier_one(system: System) -> None:
     api, js, job_id = await start_processing(system)
     await publish_chunks(js, job_id, chunk(job_id, 0))
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
@@ -116,7 +114,7 @@ async def test_a_subscription_takes_the_place_of_an_earlier_one(system: System) 
         await until_consumers(js, 0)
 
 
-async def test_unsubscribing_leaving_and_stopping_leave_no_consumer(system: System) -> None:
+async def test_unsubscribing_or_disconnecting_removes_the_consumer(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect("/ws") as socket:
         await subscribe(socket, job_id)
@@ -137,7 +135,7 @@ async def test_unsubscribing_leaving_and_stopping_leave_no_consumer(system: Syst
     await until_consumers(js, 0)
 
 
-async def test_a_gateway_that_stops_leaves_no_consumer(
+async def test_a_stopping_gateway_removes_its_consumers(
     nats_urls: dict[str, str], s3_environment: dict[str, dict[str, str]], system: System
 ) -> None:
     js = (await system.nats()).jetstream()
@@ -150,7 +148,7 @@ async def test_a_gateway_that_stops_leaves_no_consumer(
         await socket.close()
 
 
-async def test_an_unknown_job_is_an_error_and_makes_no_consumer(system: System) -> None:
+async def test_an_unknown_job_is_an_error_and_creates_no_consumer(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect("/ws") as socket:
         for unknown in ("gen_000000000000", "*", ">", "a.b"):
@@ -162,7 +160,7 @@ async def test_an_unknown_job_is_an_error_and_makes_no_consumer(system: System) 
         assert await receive_chunks(socket, 1) == [chunk(job_id, 0)]
 
 
-async def test_a_query_that_is_no_query_is_refused(system: System) -> None:
+async def test_an_invalid_audio_query_is_refused(system: System) -> None:
     api, _, job_id = await start_processing(system)
     for query in (f"job_id={job_id}&audio=loud", f"job_id={job_id}&audio=1&audio=0"):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
@@ -170,7 +168,7 @@ async def test_a_query_that_is_no_query_is_refused(system: System) -> None:
         assert refused.value.status == 422
 
 
-async def test_one_job_too_many_is_not_heard_but_followed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_beyond_the_audio_limit_only_events_are_sent(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_subscriptions, "MAX_AUDIO_SUBSCRIPTIONS", 2)
     api, js, first = await start_processing(system)
     others = [await api.generate() for _ in range(2)]
@@ -190,14 +188,14 @@ async def test_one_job_too_many_is_not_heard_but_followed(system: System, monkey
 
 
 @pytest.mark.parametrize("foreign", [b"", b"noise", b"\xff" * 100, chunk("gen_000000000000", 0)])
-async def test_what_is_no_piece_of_this_job_is_never_passed_on(system: System, foreign: bytes) -> None:
+async def test_foreign_messages_on_the_audio_subject_are_dropped(system: System, foreign: bytes) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
         await publish_chunks(js, job_id, foreign, chunk(job_id, 0))
         assert await receive_chunks(socket, 1) == [chunk(job_id, 0)]
 
 
-async def test_the_observer_hears_and_cannot_speak(system: System) -> None:
+async def test_the_observer_can_read_and_not_publish(system: System) -> None:
     _, js, job_id = await start_processing(system)
     observer = await system.nats("observer")
     subscription = await observer.subscribe("music.audio.>")
@@ -207,7 +205,7 @@ async def test_the_observer_hears_and_cannot_speak(system: System) -> None:
     assert (await subscription.next_msg(timeout=5)).data == chunk(job_id, 0)
 
 
-async def test_the_example_of_the_documentation_saves_the_audio(system: System, tmp_path: Path) -> None:
+async def test_the_documented_example_saves_the_audio(system: System, tmp_path: Path) -> None:
     _, js, job_id = await start_processing(system)
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "nats.md").read_text(), re.DOTALL)
     await publish_chunks(js, job_id, chunk(job_id, 0), chunk(job_id, 1), chunk(job_id, 2))

@@ -28,7 +28,7 @@ Broker = tuple[Server, dict[str, str]]
 LARGE = 200_000  # frames: 0.8 MB
 
 
-async def test_a_client_that_pauses_loses_nothing_and_the_gateway_holds_little(system: System) -> None:
+async def test_a_pausing_client_loses_no_audio_and_the_gateway_buffers_little(system: System) -> None:
     api, js, job_id = await start_processing(system)
     pieces = [chunk(job_id, seq, frames=LARGE) for seq in range(60)]
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
@@ -41,9 +41,7 @@ async def test_a_client_that_pauses_loses_nothing_and_the_gateway_holds_little(s
         assert await receive_chunks(socket, 60) == pieces
 
 
-async def test_a_client_that_does_not_read_loses_its_audio_first_and_still_gets_its_events(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_client_loses_its_audio_before_its_events(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 3.0)
     api, js, job_id = await start_processing(system)
     pieces = [chunk(job_id, seq, frames=LARGE) for seq in range(30)]
@@ -61,7 +59,7 @@ async def test_a_client_that_does_not_read_loses_its_audio_first_and_still_gets_
         assert await receive_chunks(socket, 30) == pieces
 
 
-async def test_a_client_that_never_reads_is_cut_off(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_reads_is_disconnected(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 1.0)
     api, js, job_id = await start_processing(system)
     deaf = await api.http.ws_connect(f"/ws?job_id={job_id}&audio=1")
@@ -75,7 +73,7 @@ async def test_a_client_that_never_reads_is_cut_off(system: System, monkeypatch:
     await deaf.close()
 
 
-async def test_audio_goes_on_after_the_stream_was_deleted(system: System) -> None:
+async def test_audio_continues_after_the_stream_was_deleted(system: System) -> None:
     api, js, job_id = await start_processing(system)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
         await publish_chunks(js, job_id, chunk(job_id, 0), chunk(job_id, 1))
@@ -92,7 +90,7 @@ async def test_audio_goes_on_after_the_stream_was_deleted(system: System) -> Non
     await until_consumers(js, 0)
 
 
-async def test_audio_goes_on_after_a_restart_of_nats(isolated: System, nats_process: Broker) -> None:
+async def test_audio_continues_after_a_nats_restart(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
     api, js, job_id = await start_processing(isolated)
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
@@ -108,7 +106,9 @@ async def test_audio_goes_on_after_a_restart_of_nats(isolated: System, nats_proc
     await until_consumers(js, 0)
 
 
-async def test_who_subscribes_while_nats_is_away_hears_when_it_is_back(isolated: System, nats_process: Broker) -> None:
+async def test_a_subscription_during_a_nats_outage_gets_audio_afterwards(
+    isolated: System, nats_process: Broker
+) -> None:
     server, _ = nats_process
     api, _, job_id = await start_processing(isolated)
     server.kill()
@@ -120,7 +120,7 @@ async def test_who_subscribes_while_nats_is_away_hears_when_it_is_back(isolated:
         assert await receive_chunks(socket, 1) == [chunk(job_id, 0)]
 
 
-async def test_a_server_without_room_for_the_audio_says_what_to_do(system: System) -> None:
+async def test_a_nats_server_without_memory_for_audio_is_logged_with_a_remedy(system: System) -> None:
     js = (await system.nats()).jetstream()
     await js.add_stream(name="OTHER", subjects=["other"], storage=StorageType.MEMORY, max_bytes=100_000_000)
     with pytest.raises(TopologyError, match="max_memory_store"):
@@ -129,7 +129,7 @@ async def test_a_server_without_room_for_the_audio_says_what_to_do(system: Syste
     await ensure_streams(js)
 
 
-async def test_a_stream_on_disk_is_left_as_it_is(system: System) -> None:
+async def test_an_audio_stream_on_disk_is_left_as_it_is(system: System) -> None:
     js = (await system.nats()).jetstream()
     await js.add_stream(name=subjects.AUDIO_STREAM, subjects=[subjects.ALL_AUDIO], storage=StorageType.FILE)
     with pytest.raises(TopologyError, match="MUSIC_AUDIO exists with storage = file"):

@@ -87,9 +87,7 @@ async def posted(api: Api, recipe: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_audio_that_is_lost_is_a_410_and_its_recipe_makes_it_again(
-    system: System, damage: Damage, query: str
-) -> None:
+async def test_lost_audio_is_a_410_and_its_recipe_makes_it_again(system: System, damage: Damage, query: str) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(duration=0.5, seed=7)
     await api.until(job_id, "completed")
@@ -108,9 +106,7 @@ async def test_audio_that_is_lost_is_a_410_and_its_recipe_makes_it_again(
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_audio_that_is_lost_without_a_download_is_made_again_when_it_is_asked_for(
-    system: System, damage: Damage
-) -> None:
+async def test_lost_audio_is_noticed_by_an_equal_request_and_made_again(system: System, damage: Damage) -> None:
     api = await system.gateway()
     job_id = await plant_finished(system)
     await damaged(system, damage, job_id)
@@ -119,7 +115,7 @@ async def test_audio_that_is_lost_without_a_download_is_made_again_when_it_is_as
     assert (await api.status(job_id))["audio_expired"] is True
 
 
-async def test_all_jobs_that_share_lost_audio_say_so_and_the_next_one_is_the_source(system: System) -> None:
+async def test_all_jobs_that_share_lost_audio_report_the_loss(system: System) -> None:
     api, other, _ = await system.gateway(), await system.gateway(), await system.worker()
     first = await api.generate(duration=0.5, seed=7)
     await api.until(first, "completed")
@@ -145,9 +141,7 @@ async def test_all_jobs_that_share_lost_audio_say_so_and_the_next_one_is_the_sou
 
 
 @pytest.mark.parametrize("damage", DAMAGES[:4])
-async def test_a_lost_midi_file_leaves_the_audio_and_its_recipe_makes_both_again(
-    system: System, damage: Damage
-) -> None:
+async def test_a_lost_midi_file_leaves_the_audio_downloadable(system: System, damage: Damage) -> None:
     api, retention = await system.gateway(), await system.retention()
     job_id = await plant_finished(system)
     await damaged(system, damage, job_id, "audio.mid")
@@ -163,7 +157,7 @@ async def test_a_lost_midi_file_leaves_the_audio_and_its_recipe_makes_both_again
     await recipe_of(api, job_id)
 
 
-async def test_what_a_stopped_job_kept_can_be_lost_as_well(system: System) -> None:
+async def test_kept_audio_of_a_stopped_job_can_be_lost(system: System) -> None:
     api = await system.gateway()
     job_id = await plant_finished(system, status=JobStatus.CANCELLED)
     await damaged(system, truncate, job_id)
@@ -172,7 +166,7 @@ async def test_what_a_stopped_job_kept_can_be_lost_as_well(system: System) -> No
     assert (status["status"], status["audio_expired"]) == ("cancelled", True)
 
 
-async def test_what_is_left_of_lost_audio_is_removed_after_a_day(system: System) -> None:
+async def test_remaining_files_of_lost_audio_are_removed_after_a_day(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
     job_id, other = await plant_finished(system), await plant_finished(system, size=50)
     await damaged(system, truncate, job_id)
@@ -186,7 +180,7 @@ async def test_what_is_left_of_lost_audio_is_removed_after_a_day(system: System)
     assert listed == {job_id: True, other: False}
 
 
-async def test_a_loss_that_many_notice_at_once_is_written_once(system: System) -> None:
+async def test_a_loss_noticed_concurrently_is_recorded_once(system: System) -> None:
     gateways, retention = [await system.gateway() for _ in range(2)], await system.retention()
     records, job_id = await system.records(), await plant_finished(system)
     before = await records.get(job_id)
@@ -209,7 +203,7 @@ async def test_a_loss_that_many_notice_at_once_is_written_once(system: System) -
     assert after.record.seq == before.revision
 
 
-async def test_an_operator_marks_audio_as_lost_by_any_job_that_shares_it(system: System) -> None:
+async def test_an_operator_can_mark_shared_audio_as_lost_by_any_job(system: System) -> None:
     """The store's answer may be an error for ever, where the disk below one object is broken."""
     api, records = await system.gateway(), await system.records()
     job_id = await plant_finished(system)
@@ -236,7 +230,7 @@ async def alone(
         yield System(nats_urls, s3_process[1], stack), s3_process[0]
 
 
-async def test_a_store_that_is_away_or_has_no_bucket_loses_nothing(alone: tuple[System, Server]) -> None:
+async def test_an_s3_outage_or_a_missing_bucket_marks_nothing_as_lost(alone: tuple[System, Server]) -> None:
     system, server = alone
     api, records = await system.gateway(), await system.records()
     job_id = await plant_finished(system)
@@ -269,7 +263,7 @@ async def until_s3(api: Api, state: str) -> None:
     await eventually(seen, f"S3 is {state}")
 
 
-async def test_while_nats_is_away_a_lost_file_is_a_410_all_the_same(isolated: System, nats_process: Any) -> None:
+async def test_a_lost_file_is_a_410_during_a_nats_outage(isolated: System, nats_process: Any) -> None:
     api = await isolated.gateway()
     job_id = await plant_finished(isolated)
     await api.status(job_id)

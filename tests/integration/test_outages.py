@@ -24,7 +24,7 @@ async def _is_refused(api: Api) -> bool:
         return True
 
 
-async def test_without_nats_requests_get_503_and_later_all_goes_on(isolated: System, nats_process: Broker) -> None:
+async def test_requests_get_503_without_nats_and_work_afterwards(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
     api, _ = await isolated.gateway(), await isolated.worker()
     known = await api.generate(duration=0.5)
@@ -72,7 +72,7 @@ async def test_a_broker_that_dies_during_a_job_loses_nothing(isolated: System, n
     assert frames.count("completed") == 1
 
 
-async def test_a_broker_that_stands_still_holds_up_no_audio(isolated: System, nats_process: Broker) -> None:
+async def test_a_frozen_broker_does_not_block_audio(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
     api, _ = await isolated.gateway(), await isolated.worker()
     listener = await listen(isolated)
@@ -90,7 +90,7 @@ async def test_a_broker_that_stands_still_holds_up_no_audio(isolated: System, na
         assert np.array_equal(heard, audio[piece.first_sample : piece.first_sample + piece.frames])
 
 
-async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(
+async def test_a_subscription_during_a_nats_outage_gets_events_afterwards(
     isolated: System, nats_process: Broker
 ) -> None:
     server, _ = nats_process
@@ -105,7 +105,7 @@ async def test_who_subscribes_while_nats_is_away_is_told_when_it_is_back(
     assert {(frame["type"], frame["job_id"]) for frame in frames} == {("queued", job_id), ("error", "gen_000000000000")}
 
 
-async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(isolated: System, nats_process: Broker) -> None:
+async def test_a_request_repeated_after_a_frozen_broker_makes_one_job(isolated: System, nats_process: Broker) -> None:
     server, _ = nats_process
     api = await isolated.gateway()
     headers = {"Idempotency-Key": "take-1"}
@@ -127,7 +127,7 @@ async def test_a_frozen_broker_means_503_and_the_same_key_means_one_job(isolated
         assert (await response.json())["total"] == 1
 
 
-async def test_audio_that_is_done_while_s3_is_away_is_kept_and_delivered(
+async def test_audio_finished_while_s3_is_down_is_uploaded_afterwards(
     nats_urls: dict[str, str], s3_process: Store
 ) -> None:
     server, environment = s3_process
@@ -179,7 +179,7 @@ async def _until_not_ready(api: Api, words: str) -> None:
     assert (await api.health())["status"] == "unhealthy"
 
 
-async def test_a_gateway_is_not_ready_while_the_bucket_of_audio_is_gone(
+async def test_a_gateway_is_not_ready_while_the_audio_bucket_is_missing(
     nats_urls: dict[str, str], s3_process: Store
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -192,7 +192,7 @@ async def test_a_gateway_is_not_ready_while_the_bucket_of_audio_is_gone(
         assert (await api.health())["components"]["s3"]["status"] == "healthy"
 
 
-async def test_a_gateway_stays_ready_while_s3_is_away(nats_urls: dict[str, str], s3_process: Store) -> None:
+async def test_a_gateway_stays_ready_while_s3_is_down(nats_urls: dict[str, str], s3_process: Store) -> None:
     """Jobs are accepted, and their audio waits."""
     server, environment = s3_process
     async with AsyncExitStack() as stack:
@@ -217,7 +217,7 @@ async def test_a_gateway_is_not_ready_while_nats_stores_nothing(system: System) 
     await api.until_ready()
 
 
-async def test_a_trial_write_is_no_record(system: System) -> None:
+async def test_a_trial_write_creates_no_record(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     records = await system.records()
     for _ in range(3):

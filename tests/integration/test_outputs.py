@@ -99,7 +99,7 @@ async def test_midi_and_stems_are_made_stored_listed_and_downloaded(system: Syst
     assert await keys(system, plain["job_id"]) == {"audio.wav"}
 
 
-async def test_a_stopped_job_keeps_the_outputs_of_what_was_made(system: System, checkpoint: Path) -> None:
+async def test_a_stopped_job_keeps_the_outputs_of_its_audio(system: System, checkpoint: Path) -> None:
     settings = with_model(checkpoint)
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     listener = await listen(system)
@@ -112,7 +112,7 @@ async def test_a_stopped_job_keeps_the_outputs_of_what_was_made(system: System, 
     await check_outputs(api, status, "PCM_16")
 
 
-async def test_a_cancelled_job_leaves_nothing(system: System, checkpoint: Path) -> None:
+async def test_a_cancelled_job_leaves_no_files(system: System, checkpoint: Path) -> None:
     settings = with_model(checkpoint)
     api, worker = await system.gateway(**settings), await system.worker(**settings)
     listener = await listen(system)
@@ -128,9 +128,7 @@ async def test_a_cancelled_job_leaves_nothing(system: System, checkpoint: Path) 
     assert await keys(system, job_id) == set()
 
 
-async def test_what_the_model_cannot_do_is_a_warning_in_the_status_of_the_job_and_of_one_answered_with_its_audio(
-    system: System, checkpoint: Path
-) -> None:
+async def test_the_status_warns_of_prompt_parts_that_the_model_ignores(system: System, checkpoint: Path) -> None:
     settings = with_model(checkpoint)
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     made, cached = [
@@ -148,7 +146,7 @@ async def test_what_the_model_cannot_do_is_a_warning_in_the_status_of_the_job_an
 
 
 @pytest.mark.parametrize("name", ["audio.mid", "bass.wav"])
-async def test_a_cancel_between_two_uploads_takes_all_of_them_back(
+async def test_a_cancel_between_two_uploads_removes_both(
     system: System, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     api, _ = await system.gateway(), await system.worker(**SCORING)
@@ -173,7 +171,7 @@ async def test_a_cancel_between_two_uploads_takes_all_of_them_back(
     assert {"audio.wav", name} <= stored[0]
 
 
-async def test_a_worker_that_dies_after_its_uploads_leaves_them_to_its_successor(
+async def test_a_successor_overwrites_the_uploads_of_a_dead_worker(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.topology.ACK_WAIT", 2.0)
@@ -198,7 +196,7 @@ async def test_a_worker_that_dies_after_its_uploads_leaves_them_to_its_successor
     assert await keys(system, job_id) == {"audio.wav", "audio.mid", "bass.wav"}
 
 
-async def test_only_what_is_asked_for_is_stored(system: System) -> None:
+async def test_only_requested_outputs_are_stored(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(**SCORING)
     midi = await api.until(await api.generate(duration=0.5, outputs=["midi"]), "completed")
     stems = await api.until(await api.generate(duration=0.5, outputs=["stems"]), "completed")
@@ -209,7 +207,7 @@ async def test_only_what_is_asked_for_is_stored(system: System) -> None:
         assert "outputs: audio.mid" in (await response.json())["detail"]
 
 
-async def test_a_long_stem_comes_through_whole(system: System) -> None:
+async def test_a_long_stem_is_stored_completely(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(**SCORING)
     job_id = await api.generate(duration=30, sample_format="float32", outputs=["stems"])
     (stem,) = (await api.until(job_id, "completed"))["outputs"]
@@ -217,7 +215,7 @@ async def test_a_long_stem_comes_through_whole(system: System) -> None:
     assert np.array_equal(samples, await stored_audio(api, job_id))
 
 
-async def test_an_engine_that_gives_no_outputs_fails_the_job_with_one_that_does(system: System) -> None:
+async def test_an_engine_without_outputs_fails_the_job_with_the_reason(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate("tone", outputs=["midi"])
     status = await api.until(job_id, "failed")
@@ -225,7 +223,7 @@ async def test_an_engine_that_gives_no_outputs_fails_the_job_with_one_that_does(
     assert job_id not in await stored_jobs(system)
 
 
-async def test_a_model_that_is_known_to_give_none_is_refused_at_once(system: System) -> None:
+async def test_outputs_of_a_model_without_them_are_refused_at_once(system: System) -> None:
     api = await system.gateway()
     body = {"prompt": "tone", "model": "small", "outputs": ["midi"]}
     async with api.http.post("/api/v1/generate", json=body) as response:
@@ -235,7 +233,7 @@ async def test_a_model_that_is_known_to_give_none_is_refused_at_once(system: Sys
     assert "starter" in problem["detail"]
 
 
-async def test_a_key_stands_for_a_request_with_its_outputs(system: System) -> None:
+async def test_an_idempotency_key_covers_the_outputs_of_the_request(system: System) -> None:
     api = await system.gateway()
     headers = {"Idempotency-Key": "one"}
     job_id = await api.generate(outputs=["midi"], headers=headers)
@@ -246,7 +244,7 @@ async def test_a_key_stands_for_a_request_with_its_outputs(system: System) -> No
 
 
 @pytest.mark.parametrize("prompt", ["poison", "torn"])
-async def test_outputs_are_lost_with_the_engine_and_the_audio_is_not(
+async def test_an_engine_crash_loses_the_outputs_and_not_the_audio(
     system: System, monkeypatch: pytest.MonkeyPatch, prompt: str
 ) -> None:
     monkeypatch.setattr("worker.attempt.REPORT_INTERVAL", 60.0)

@@ -63,7 +63,7 @@ async def listed(api: Api) -> tuple[list[str], int]:
         return [job["job_id"] for job in body["jobs"]], body["total"]
 
 
-async def test_the_job_of_another_key_is_answered_as_one_that_is_not_there(system: System, two: Two) -> None:
+async def test_the_job_of_another_key_is_a_404(system: System, two: Two) -> None:
     await system.worker()
     job_id = await two.daw.generate(duration=0.5)
     await two.daw.until(job_id, "completed")
@@ -75,7 +75,7 @@ async def test_the_job_of_another_key_is_answered_as_one_that_is_not_there(syste
     assert len(await two.daw.download(job_id)) > 44
 
 
-async def test_the_audio_of_another_key_answers_nobodys_request(system: System, two: Two) -> None:
+async def test_the_cache_never_serves_the_audio_of_another_key(system: System, two: Two) -> None:
     await system.worker()
     jobs, cached = [], []
     for api in (two.daw, two.web, two.web):
@@ -86,7 +86,7 @@ async def test_the_audio_of_another_key_answers_nobodys_request(system: System, 
     assert [entry.record.source for entry in records if entry] == [None, None, jobs[1]]
 
 
-async def test_a_gateway_that_started_later_tells_them_apart_too(system: System, two: Two) -> None:
+async def test_a_gateway_started_later_knows_the_owners(system: System, two: Two) -> None:
     job_id = await two.daw.generate()
     later = await system.gateway(API_KEYS=KEYS)
     async with session(later, WEB) as web, session(later, DAW) as daw:
@@ -96,7 +96,7 @@ async def test_a_gateway_that_started_later_tells_them_apart_too(system: System,
             assert response.status == 200
 
 
-async def test_the_record_tells_the_name_of_the_key_and_never_the_key(system: System, two: Two) -> None:
+async def test_the_record_holds_the_name_of_the_key_and_not_the_key(system: System, two: Two) -> None:
     job_id = await two.daw.generate()
     bucket = await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET)
     value = (await bucket.get(job_id)).value or b""
@@ -104,7 +104,7 @@ async def test_the_record_tells_the_name_of_the_key_and_never_the_key(system: Sy
     assert DAW.encode() not in value
 
 
-async def test_a_job_from_before_there_were_keys_is_nobodys_and_an_open_gateway_sees_all(system: System) -> None:
+async def test_jobs_without_an_owner_are_visible_only_without_keys(system: System) -> None:
     open_one, keyed = await system.gateway(), await system.gateway(API_KEYS=KEYS)
     before = await open_one.generate()
     async with session(keyed, DAW) as http:
@@ -114,9 +114,7 @@ async def test_a_job_from_before_there_were_keys_is_nobodys_and_an_open_gateway_
 
 
 @pytest.mark.parametrize("after", ["", ', "after_seq": 0'])
-async def test_who_subscribes_to_the_job_of_another_key_hears_nothing_of_it(
-    system: System, two: Two, after: str
-) -> None:
+async def test_a_subscription_to_the_job_of_another_key_gets_nothing(system: System, two: Two, after: str) -> None:
     job_id, own = await two.daw.generate(), await two.web.generate()
     js = (await system.nats()).jetstream()
     header = AudioChunk(job_id=job_id, seq=0, attempt=1, first_sample=0, frames=1, sample_rate=32_000, channels=1)
@@ -132,7 +130,7 @@ async def test_who_subscribes_to_the_job_of_another_key_hears_nothing_of_it(
     assert not two.web.services.hub._lagging
 
 
-async def test_whoever_has_the_key_follows_and_cancels_the_job(two: Two) -> None:
+async def test_the_owner_can_follow_and_cancel_the_job(two: Two) -> None:
     job_id = await two.daw.generate()
     async with two.daw.http.ws_connect(f"/ws?job_id={job_id}") as socket:
         assert (await receive(socket))["type"] == "queued"
@@ -148,7 +146,7 @@ async def test_an_idempotency_key_belongs_to_its_api_key(two: Two) -> None:
     assert [await listed(api) for api in two] == [([jobs[0]], 1), ([jobs[1]], 1)]
 
 
-async def test_a_full_queue_of_one_key_is_a_429_for_it_and_no_matter_for_another(system: System) -> None:
+async def test_a_full_queue_of_one_key_is_a_429_for_that_key_alone(system: System) -> None:
     api = await system.gateway(API_KEYS=KEYS, KEY_QUEUED_JOBS="3")
     async with session(api, DAW) as http, session(api, WEB) as other:
 
@@ -171,9 +169,7 @@ async def test_a_full_queue_of_one_key_is_a_429_for_it_and_no_matter_for_another
 @pytest.mark.parametrize(
     ("limit", "reached"), [("KEY_QUEUED_JOBS=1", "jobs in the queue"), ("KEY_DAILY_SECONDS=2.5", "seconds of audio")]
 )
-async def test_an_answer_from_the_cache_counts_as_a_request_and_as_nothing_else(
-    system: System, limit: str, reached: str
-) -> None:
+async def test_a_cached_answer_counts_only_against_the_request_rate(system: System, limit: str, reached: str) -> None:
     name, _, value = limit.partition("=")
     gateway = await system.gateway(API_KEYS=KEYS, KEY_RATE="0.1", KEY_BURST="5", **{name: value})
     stored = await plant_finished(system, owner="daw")  # of today, and one second long

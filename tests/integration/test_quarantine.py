@@ -11,7 +11,7 @@ from tests.integration.listener import listen
 from tests.integration.system import System, eventually
 
 
-async def test_a_poisonous_job_dies_alone_and_its_mates_complete(system: System) -> None:
+async def test_a_crashing_job_fails_exclusively_and_the_others_complete(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="6")
     listener = await listen(system)
     before = REGISTRY.get_sample_value("musicgen_engine_deaths_total") or 0.0
@@ -39,7 +39,7 @@ async def test_a_poisonous_job_dies_alone_and_its_mates_complete(system: System)
         assert not entry.record.quarantined
 
 
-async def test_suspects_run_one_after_the_other_and_then_all_run_together_again(system: System) -> None:
+async def test_quarantined_jobs_run_exclusively_and_then_slots_are_shared(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="3")
     listener = await listen(system)
     mates = [await api.generate("slow", duration=1.0, seed=number) for number in range(2)]
@@ -58,7 +58,7 @@ async def test_suspects_run_one_after_the_other_and_then_all_run_together_again(
     assert not listener.terminal_events.keys() & set(together)
 
 
-async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: System) -> None:
+async def test_a_waiting_quarantined_job_can_be_cancelled_or_handed_back(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="4")
     listener = await listen(system)
     mates = [await api.generate("slow", duration=60, seed=number) for number in range(3)]
@@ -83,7 +83,7 @@ async def test_a_suspect_that_waits_can_be_cancelled_and_handed_back(system: Sys
     assert sorted(suspects) == [False, True, True]
 
 
-async def test_the_mates_of_a_job_that_would_not_stop_are_no_suspects(
+async def test_jobs_next_to_one_that_ignored_its_cancel_are_not_quarantined(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.engine.host.engine_host.CANCEL_TIMEOUT", 0.3)

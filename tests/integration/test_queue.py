@@ -50,7 +50,7 @@ FOREIGN = json.dumps({"job_id": "a..b", "recipe": RECIPE, "created_at": "2024-12
 
 
 @pytest.mark.parametrize("payload", [b"", b"not json", b"{}", b'{"job_id": "gen_000000000000"}', b"\xff\xfe", FOREIGN])
-async def test_a_message_that_is_no_job_is_terminated_and_the_next_one_runs(system: System, payload: bytes) -> None:
+async def test_a_foreign_message_is_terminated_and_the_next_job_runs(system: System, payload: bytes) -> None:
     api, _ = await system.gateway(), await system.worker()
     js = (await system.nats()).jetstream()
     await js.publish("music.jobs.starter.normal", payload)
@@ -75,7 +75,7 @@ async def test_a_job_without_a_record_is_terminated(system: System) -> None:
     await eventually(empty, "both messages are gone")
 
 
-async def test_the_job_message_is_plain_json_with_its_id_and_trace(system: System) -> None:
+async def test_the_job_message_is_json_with_id_and_trace_context(system: System) -> None:
     api = await system.gateway()
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     job_id = await api.generate("piano", duration=2, seed=1, headers={"traceparent": trace})
@@ -89,7 +89,7 @@ async def test_the_job_message_is_plain_json_with_its_id_and_trace(system: Syste
     assert headers["traceparent"].split("-")[1] == trace.split("-")[1]
 
 
-async def test_the_same_idempotency_key_gives_the_first_job(system: System) -> None:
+async def test_the_same_idempotency_key_returns_the_first_job(system: System) -> None:
     api = await system.gateway()
     headers = {"Idempotency-Key": "take-1"}
     first = await api.generate("tone", headers=headers)
@@ -102,7 +102,7 @@ async def test_the_same_idempotency_key_gives_the_first_job(system: System) -> N
     assert (await js.stream_info(subjects.JOBS_STREAM)).state.messages == 2
 
 
-async def test_a_half_accepted_job_is_queued_by_the_repeated_request(system: System) -> None:
+async def test_a_repeated_request_queues_a_half_accepted_job(system: System) -> None:
     """As when a gateway dies between record and publish: the client saw no 200 and asks again."""
     api = await system.gateway()
     headers = {"Idempotency-Key": "take-1"}
@@ -148,7 +148,7 @@ async def test_a_second_gateway_knows_the_jobs_of_the_first(system: System) -> N
     assert (await first.until(after, "cancelled"))["status"] == "cancelled"
 
 
-async def test_a_record_that_is_none_does_not_stop_the_others(system: System) -> None:
+async def test_a_foreign_record_does_not_stop_the_others(system: System) -> None:
     api = await system.gateway()
     first = await api.generate()
     bucket = await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET)
@@ -168,7 +168,7 @@ async def test_a_record_that_is_none_does_not_stop_the_others(system: System) ->
 
 
 @pytest.mark.parametrize("deleted", ["consumer", subjects.JOBS_STREAM, subjects.EVENTS_STREAM])
-async def test_what_an_admin_deletes_is_made_again_and_the_work_goes_on(system: System, deleted: str) -> None:
+async def test_deleted_streams_are_created_again_and_work_continues(system: System, deleted: str) -> None:
     api, _ = await system.gateway(), await system.worker()
     await api.until(await api.generate(duration=0.5), "completed")
     js = (await system.nats()).jetstream()
@@ -228,9 +228,7 @@ async def records(system: System) -> Records:
     return found
 
 
-async def test_a_job_whose_record_expired_while_it_waited_is_made_all_the_same(
-    system: System, records: Records
-) -> None:
+async def test_a_worker_recreates_a_record_that_expired_in_the_queue(system: System, records: Records) -> None:
     api = await system.gateway(API_KEYS=f"daw:{DAW}")
     async with aiohttp.ClientSession(api.url, headers=bearer(DAW)) as http:
         job_id = await Api(api.url, api.services, http).generate(duration=0.5)
@@ -247,7 +245,7 @@ async def test_a_job_whose_record_expired_while_it_waited_is_made_all_the_same(
     assert (await eventually(completed, "the worker makes the job")).owner == "daw"
 
 
-async def test_a_job_whose_record_was_deleted_is_not_made_again(system: System, records: Records) -> None:
+async def test_a_job_whose_record_was_deleted_is_not_recreated(system: System, records: Records) -> None:
     deleted, js = "gen_000000000001", (await system.nats()).jetstream()
     job = {"job_id": deleted, "recipe": RECIPE, "created_at": "2024-12-01T10:00:00Z"}
     await js.publish("music.jobs.starter.normal", json.dumps(job).encode())

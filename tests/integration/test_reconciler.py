@@ -63,7 +63,7 @@ async def test_a_job_that_no_worker_takes_for_days_fails_with_the_reason(
 
 
 @pytest.mark.usefixtures("old")
-async def test_a_gateway_that_has_just_started_fails_no_old_job(system: System) -> None:
+async def test_a_gateway_that_just_started_fails_no_old_job(system: System) -> None:
     """Its workers may start after it."""
     api = await system.gateway()
     job_id = await api.generate(duration=0.5)
@@ -73,7 +73,7 @@ async def test_a_gateway_that_has_just_started_fails_no_old_job(system: System) 
 
 
 @pytest.mark.usefixtures("old")
-async def test_a_job_that_waited_for_days_is_made_by_a_worker_that_is_there(system: System) -> None:
+async def test_a_job_that_waited_for_days_runs_if_a_worker_is_there(system: System) -> None:
     api, worker = await system.gateway(), await system.worker(MAX_CONCURRENT_JOBS="1")
     running, waiting = await api.generate("slow", duration=20), await api.generate(duration=0.5)
     await api.until(running, "processing")
@@ -97,7 +97,7 @@ async def usage(api: Api, job_id: str) -> str:
     return str((await api.status(job_id))["status"])
 
 
-async def test_a_job_whose_record_an_admin_removed_without_a_trace_is_forgotten(system: System) -> None:
+async def test_a_job_whose_record_was_purged_is_forgotten(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     other, job_id = [await api.generate(duration=0.5) for _ in range(2)]
     await js.purge_stream(STREAM, subject=f"$KV.{subjects.JOBS_BUCKET}.{job_id}")
@@ -110,7 +110,7 @@ async def test_a_job_whose_record_an_admin_removed_without_a_trace_is_forgotten(
     assert (await api.status(other))["status"] == "queued"
 
 
-async def test_the_queue_is_read_on_after_messages_came_and_went_and_it_was_made_again(system: System) -> None:
+async def test_the_queue_scan_survives_changes_and_a_recreated_stream(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     js, scan = client.jetstream(), QueueReader()
     jobs = [await api.generate(duration=0.5) for _ in range(4)]
@@ -124,7 +124,7 @@ async def test_the_queue_is_read_on_after_messages_came_and_went_and_it_was_made
     assert await scan.read(client) == QueueSnapshot({}, {}, 0)
 
 
-async def test_what_was_read_of_the_queue_is_not_read_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_scan_reads_each_message_once(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     api, client, scan = await system.gateway(), await system.nats(), QueueReader()
     for _ in range(3):
         await api.generate(duration=0.5)
@@ -141,9 +141,7 @@ async def test_what_was_read_of_the_queue_is_not_read_again(system: System, monk
     assert read == [1, 2, 3]
 
 
-async def test_a_queue_with_more_gaps_than_are_asked_for_is_read_whole(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_queue_scan_reads_a_queue_with_many_gaps(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.queue_scan.MAX_GAPS", 1)
     api, client = await system.gateway(), await system.nats()
     jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueReader()
@@ -153,7 +151,7 @@ async def test_a_queue_with_more_gaps_than_are_asked_for_is_read_whole(
     assert (await scan.read(client)).deliverable == {jobs[0]: 1, jobs[3]: 4}
 
 
-async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: System) -> None:
+async def test_the_reconciler_ignores_jobs_waiting_in_the_queue(system: System) -> None:
     api = await system.gateway()
     jobs = [await api.generate(duration=0.5) for _ in range(3)]
     js = (await system.nats()).jetstream()
@@ -168,7 +166,7 @@ async def test_a_job_that_waits_in_the_queue_is_left_alone_by_the_sweep(system: 
 
 
 @pytest.mark.usefixtures("old")
-async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_whose_worker_never_returned_fails(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.reconciler.ABSENCE", 0.0)
     api = await system.gateway()
     job_id = await plant_finished(system, status=JobStatus.PROCESSING, audio=None, outputs=(), claims=1, attempts=1)
@@ -176,7 +174,7 @@ async def test_a_job_whose_worker_never_came_back_ends_as_well(system: System, m
 
 
 @pytest.mark.parametrize("subject", ["music.jobs.a/b.normal", "music.jobs.$SYS.normal"])
-async def test_a_message_that_no_worker_can_be_asked_for_stops_no_sweep(system: System, subject: str) -> None:
+async def test_an_undeliverable_message_does_not_stop_the_reconciler(system: System, subject: str) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     await js.publish(subject, b"{}")
     job_id = await api.generate(duration=0.5)
@@ -186,7 +184,7 @@ async def test_a_message_that_no_worker_can_be_asked_for_stops_no_sweep(system: 
     await api.until(job_id, "completed")
 
 
-async def test_a_queue_full_of_what_was_given_up_is_delivered_again(system: System) -> None:
+async def test_a_queue_full_of_undeliverable_messages_is_redelivered(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     await js.update_stream(JOBS.evolve(max_msgs=2))
     jobs = [await api.generate(duration=0.5) for _ in range(2)]

@@ -21,9 +21,7 @@ from tests.servers import Server
 
 
 @pytest.mark.timeout(300)
-async def test_as_many_records_as_are_promised_are_read_and_followed_by_a_busy_gateway(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_busy_gateway_follows_100000_changing_records(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its event loop stands still now and then, as on a machine with too much to do."""
     await fill(await system.nats(), MAX_RECORDS)
     take, batches = JobIndex._apply_batch, 0
@@ -54,7 +52,7 @@ async def test_a_worker_reads_every_record_once(system: System) -> None:
     assert [entry.record.job_id async for (entry, _) in read_records(client)] == jobs
 
 
-async def test_the_time_of_a_record_is_the_brokers(system: System) -> None:
+async def test_the_time_of_a_record_is_the_broker_time(system: System) -> None:
     await plant_finished(system, updated_at=now() - timedelta(days=9))
     client = await system.nats("worker")
     ((_, changed_at),) = [each async for each in read_records(client)]
@@ -69,14 +67,14 @@ async def test_an_empty_bucket_is_read_at_once(system: System) -> None:
     assert [each async for each in read_records(client)] == []
 
 
-async def test_a_feed_that_ends_leaves_no_consumer_behind(system: System) -> None:
+async def test_a_closed_feed_leaves_no_consumer(system: System) -> None:
     client = await system.nats()
     await fill(client, 3)
     assert len([each async for each in read_records(client)]) == 3
     assert (await client.jetstream().stream_info(STREAM)).state.consumer_count == 0
 
 
-async def test_records_are_followed_on_when_an_admin_deletes_the_consumer(system: System) -> None:
+async def test_the_feed_survives_deletion_of_its_consumer(system: System) -> None:
     api, js = await system.gateway(), (await system.nats()).jetstream()
     (consumer,) = await js.consumers_info(STREAM)
     await js.delete_consumer(STREAM, consumer.name)
@@ -84,7 +82,7 @@ async def test_records_are_followed_on_when_an_admin_deletes_the_consumer(system
     await eventually(lambda: _knows(api, job_id), "the gateway follows again")
 
 
-async def test_after_a_reconnection_only_what_changed_is_read(
+async def test_after_a_reconnect_only_changes_are_read(
     isolated: System, nats_process: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = await fill(await isolated.nats(), 50)
@@ -106,7 +104,7 @@ async def test_after_a_reconnection_only_what_changed_is_read(
     assert await _knows(api, jobs[0])
 
 
-async def test_after_a_long_time_apart_removed_records_are_forgotten_although_their_markers_are_gone(
+async def test_removed_records_are_forgotten_after_their_markers_expired(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.index.job_index.REREAD_AFTER", timedelta(0))
@@ -119,7 +117,7 @@ async def test_after_a_long_time_apart_removed_records_are_forgotten_although_th
     assert (await _forgot(api, removed), await _knows(api, kept)) == (True, True)
 
 
-async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(system: System) -> None:
+async def test_a_recreated_bucket_replaces_the_index(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     old = await fill(client, 20)
     await eventually(lambda: _knows(api, old[-1]), "the gateway knows the first bucket")
@@ -130,7 +128,7 @@ async def test_a_bucket_that_was_made_again_replaces_what_the_gateway_knew(syste
     assert api.services.index.count(None) == 1
 
 
-async def test_records_that_the_broker_removed_are_forgotten(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_records_removed_by_the_broker_are_forgotten(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a purge, or because they are older than an operator lets the bucket keep them."""
     monkeypatch.setattr("gateway.probe.CHECK_INTERVAL", 0.05)
     api, client = await system.gateway(), await system.nats()
@@ -144,7 +142,7 @@ async def test_records_that_the_broker_removed_are_forgotten(system: System, mon
     await eventually(lambda: _forgot(api, jobs[-1]), "the gateway forgets the expired record")
 
 
-async def test_a_record_that_the_gateway_chokes_on_keeps_no_other_away(
+async def test_a_record_that_fails_to_index_does_not_block_others(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, taken = await system.gateway(), JobIndex.apply
@@ -161,7 +159,7 @@ async def test_a_record_that_the_gateway_chokes_on_keeps_no_other_away(
     await eventually(lambda: _knows(api, after), "the gateway reads on")
 
 
-async def test_a_record_under_another_jobs_key_changes_no_job(system: System) -> None:
+async def test_a_record_under_the_key_of_another_job_changes_no_job(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     other = await plant_finished(system)
     await client.publish(f"$KV.{JOBS_BUCKET}.{other}", encode_record(finished(new_job_id())))

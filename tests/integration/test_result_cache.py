@@ -23,7 +23,7 @@ from tests.integration.jobs import (
 from tests.integration.system import Api, System, eventually
 
 
-async def test_the_same_recipe_and_seed_is_answered_at_once_with_the_stored_audio(system: System) -> None:
+async def test_an_equal_recipe_and_seed_gets_the_stored_audio(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     first = await api.generate(seed=7)
     made = await api.until(first, "completed")
@@ -43,7 +43,7 @@ async def test_the_same_recipe_and_seed_is_answered_at_once_with_the_stored_audi
     assert await queue_length(system) == 0
 
 
-async def test_only_an_equal_recipe_is_answered_and_only_if_the_request_allows_it(system: System) -> None:
+async def test_only_an_equal_recipe_is_cached_and_only_on_request(system: System) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
     assert (await post_recipe(api))["status"] == "completed"
     assert (await post_recipe(api, cache=True))["status"] == "completed"
@@ -53,7 +53,7 @@ async def test_only_an_equal_recipe_is_answered_and_only_if_the_request_allows_i
 
 
 @pytest.mark.parametrize("model", ["starter", "small"])
-async def test_a_request_that_leaves_a_default_out_is_equal_to_one_that_gives_it(system: System, model: str) -> None:
+async def test_omitted_defaults_equal_explicit_ones(system: System, model: str) -> None:
     """Also where models differ in it: what a recipe is compared by is never what was left open."""
     api = await system.gateway()
     await plant_finished(system, recipe=replace(RECIPE, model=model, cfg_coef=default_guidance(model), outputs=()))
@@ -63,7 +63,7 @@ async def test_a_request_that_leaves_a_default_out_is_equal_to_one_that_gives_it
     assert (await post_recipe(api, **(given | {"cfg_coef": 2.0})))["status"] == "queued"
 
 
-async def test_without_a_seed_every_request_is_a_new_take_unless_a_stored_one_will_do(system: System) -> None:
+async def test_without_a_seed_every_request_is_new_unless_reuse_is_asked(system: System) -> None:
     api = await system.gateway()
     assert (await post_recipe(api, seed=None, cache=True))["status"] == "queued"
     await plant_finished(system)
@@ -73,13 +73,13 @@ async def test_without_a_seed_every_request_is_a_new_take_unless_a_stored_one_wi
     assert (await api.status(answer["job_id"]))["seed"] == RECIPE.seed
 
 
-async def test_what_a_cancelled_job_kept_is_no_take(system: System) -> None:
+async def test_kept_audio_of_a_cancelled_job_is_not_cached(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system, status=JobStatus.CANCELLED)
     assert (await post_recipe(api))["status"] == "queued"
 
 
-async def test_audio_of_a_model_that_was_changed_since_is_made_anew(system: System) -> None:
+async def test_audio_of_a_changed_model_is_generated_again(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system, checkpoint="another one")
     assert (await post_recipe(api))["status"] == "completed"  # nobody can tell
@@ -93,7 +93,7 @@ async def is_seen(api: Api) -> bool:
     return bool(api.services.workers.checkpoints("starter"))
 
 
-async def test_shared_audio_lives_as_long_as_somebody_uses_it_and_then_goes_for_all(system: System) -> None:
+async def test_shared_audio_lives_while_used_and_expires_for_all(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
     stored, records = await plant_finished(system), await system.records()
     before = await records.get(stored)
@@ -119,7 +119,7 @@ async def test_shared_audio_lives_as_long_as_somebody_uses_it_and_then_goes_for_
     assert (await post_recipe(api))["status"] == "queued"
 
 
-async def test_audio_that_expires_in_the_same_moment_is_made_again(
+async def test_audio_that_expires_during_the_request_is_made_again(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gateway has not heard of it when it looks for the recipe."""
@@ -143,7 +143,7 @@ async def test_a_download_of_shared_audio_renews_both_records(system: System) ->
     assert all(new.revision > old.revision for old, new in zip(before, after, strict=True) if old and new)
 
 
-async def test_a_repeated_request_gets_the_job_that_the_cache_answered(system: System) -> None:
+async def test_a_repeated_request_gets_the_cached_job(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system)
     headers = {"Idempotency-Key": "take-1"}
@@ -153,7 +153,7 @@ async def test_a_repeated_request_gets_the_job_that_the_cache_answered(system: S
     assert (await api.status(first))["cached"] is True
 
 
-async def test_a_full_queue_refuses_what_the_cache_does_not_have(system: System) -> None:
+async def test_a_full_queue_refuses_only_uncached_requests(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system)
     await (await system.nats()).jetstream().update_stream(JOBS.evolve(max_msgs=1))
@@ -166,7 +166,7 @@ async def test_a_full_queue_refuses_what_the_cache_does_not_have(system: System)
         assert (await response.json())["total"] == 4
 
 
-async def test_outcomes_are_counted(system: System) -> None:
+async def test_cache_outcomes_are_counted(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system)
     for seed in (7, 8, 8):

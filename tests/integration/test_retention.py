@@ -28,7 +28,7 @@ FAILED: dict[str, Any] = {
 }
 
 
-async def test_audio_that_nobody_used_for_a_week_goes_and_its_job_tells_how_to_make_it_again(system: System) -> None:
+async def test_audio_unused_for_a_week_expires_and_downloads_are_a_410(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
     job_id = await plant_finished(system)
     await retention.clean(later(6 * DAY))
@@ -57,7 +57,7 @@ async def expired(api: Api, job_id: str) -> dict[str, Any] | None:
     return status if status["audio_expired"] else None
 
 
-async def test_over_the_budget_goes_what_was_used_the_longest_ago(system: System) -> None:
+async def test_over_budget_the_least_recently_used_audio_expires(system: System) -> None:
     api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="250")
     first, second, third = [await plant_finished(system) for _ in range(3)]
     assert await download_status(api, first) == 200
@@ -66,7 +66,7 @@ async def test_over_the_budget_goes_what_was_used_the_longest_ago(system: System
     assert [await download_status(api, each) for each in (first, second, third)] == [200, 410, 200]
 
 
-async def test_what_may_be_on_its_way_to_a_client_stays_whatever_the_budget(system: System) -> None:
+async def test_recently_used_audio_stays_whatever_the_budget(system: System) -> None:
     api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="1", MAX_AUDIO_DAYS="0.001")
     job_id = await plant_finished(system)
     assert await download_status(api, job_id) == 200
@@ -74,7 +74,7 @@ async def test_what_may_be_on_its_way_to_a_client_stays_whatever_the_budget(syst
     assert await still_stored(system, job_id) == [job_id]
 
 
-async def test_what_is_being_made_is_never_removed(system: System) -> None:
+async def test_files_of_running_jobs_are_never_removed(system: System) -> None:
     retention = await system.retention(MAX_AUDIO_BYTES="1")
     states = (JobStatus.QUEUED, JobStatus.PROCESSING)
     jobs = [await plant_finished(system, status=status, audio=None, outputs=()) for status in states]
@@ -82,7 +82,7 @@ async def test_what_is_being_made_is_never_removed(system: System) -> None:
     assert await still_stored(system, *jobs) == jobs
 
 
-async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_stays(
+async def test_orphaned_files_go_after_an_hour_and_foreign_ones_stay(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.storage.PAGE", 3)
@@ -101,7 +101,7 @@ async def test_what_belongs_to_no_job_goes_after_a_grace_and_what_is_not_ours_st
     await asyncio.to_thread(storage._client.remove_object, storage.bucket, foreign)
 
 
-async def test_a_record_that_cannot_be_read_keeps_its_files(system: System) -> None:
+async def test_an_unreadable_record_keeps_its_files(system: System) -> None:
     retention, job_id = await system.retention(), await plant_finished(system)
     await (await system.records()).bucket.put(job_id, b"\xff")
     await retention.clean(later(8 * DAY))
@@ -118,7 +118,7 @@ class Hesitant(Retention):
     api: Api
 
 
-async def test_a_download_that_comes_before_the_end_keeps_the_audio(system: System) -> None:
+async def test_a_download_before_the_expiry_is_written_keeps_the_audio(system: System) -> None:
     api, plain = await system.gateway(), await system.retention()
     retention = Hesitant(system.settings("worker"), plain._bus, plain._storage)
     retention.api = api
@@ -128,7 +128,7 @@ async def test_a_download_that_comes_before_the_end_keeps_the_audio(system: Syst
     assert await download_status(api, job_id) == 200
 
 
-async def test_a_gateway_whose_memory_is_behind_gives_away_nothing_that_goes(system: System) -> None:
+async def test_a_lagging_gateway_shares_no_expiring_audio(system: System) -> None:
     api, retention = await system.gateway(), await system.retention()
     job_id = await plant_finished(system)
     await api.status(job_id)
@@ -138,7 +138,7 @@ async def test_a_gateway_whose_memory_is_behind_gives_away_nothing_that_goes(sys
     assert await download_status(api, job_id) == 410
 
 
-async def test_downloads_change_a_record_now_and_then_and_tell_nobody(system: System) -> None:
+async def test_downloads_renew_a_record_rarely_and_publish_no_event(system: System) -> None:
     api, records = await system.gateway(), await system.records()
     job_id = await plant_finished(system)
     before = await records.get(job_id)
@@ -153,7 +153,7 @@ async def test_downloads_change_a_record_now_and_then_and_tell_nobody(system: Sy
     assert (state["type"], state["seq"]) == ("completed", before.revision)
 
 
-async def test_files_that_could_not_be_removed_go_in_the_next_turn(
+async def test_files_that_could_not_be_removed_go_in_the_next_run(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retention, job_id = await system.retention(), await plant_finished(system)
@@ -170,7 +170,7 @@ async def test_files_that_could_not_be_removed_go_in_the_next_turn(
     assert await still_stored(system, job_id) == []
 
 
-async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_worker_at_a_time_runs_retention(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LEADER_LEASES, "ttl", 0.5)
     first, second = await system.retention(), await system.retention()
     taken = await asyncio.gather(first.acquire_leader_lease(), second.acquire_leader_lease())
@@ -179,7 +179,7 @@ async def test_only_one_takes_a_turn_and_the_broker_ends_it(system: System, monk
     assert abs(moment - datetime.now(UTC)) < HOUR
 
 
-async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
+async def test_a_worker_runs_retention_by_itself_and_continues_after_errors(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.POLL_INTERVAL", 0.01)
@@ -204,7 +204,7 @@ async def test_a_worker_takes_its_turns_by_itself_and_goes_on_after_an_error(
     await end((running,))
 
 
-async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
+async def test_excess_records_are_removed_and_every_gateway_forgets_them(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
@@ -222,7 +222,7 @@ async def test_records_that_are_too_many_go_and_every_gateway_forgets_them(
     assert await still_stored(system, *jobs, waiting) == [jobs[2], waiting]
 
 
-async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
+async def test_records_without_audio_go_before_older_ones_with_audio(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 2)
@@ -234,7 +234,7 @@ async def test_records_without_audio_make_room_before_older_ones_that_keep_some(
     assert failed not in heard
 
 
-async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_audio(system: System) -> None:
+async def test_a_key_with_too_many_records_loses_its_own_oldest(system: System) -> None:
     retention = await system.retention(KEY_RECORDS="4")  # of which three stay
     shared, *jobs = [await plant_finished(system, owner="daw") for _ in range(3)]
     other = await plant_finished(system, owner="web")
@@ -248,7 +248,7 @@ async def test_a_key_with_too_many_records_loses_its_own_oldest_ones_with_their_
     assert kept == [shared, other, *answers]
 
 
-async def test_beyond_the_limit_of_records_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_the_record_limit_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 1)
     api = await system.gateway()
     await api.generate()
@@ -264,7 +264,7 @@ async def test_records_outlive_the_audio(system: System) -> None:
     assert (RECORDS.ttl or 0) >= 2 * timedelta(days=system.settings("worker").max_audio_days).total_seconds()
 
 
-async def test_a_large_file_is_stored_in_one_piece(system: System) -> None:
+async def test_a_large_file_is_stored_as_one_object(system: System) -> None:
     """Of an upload in parts that broke off, what had come would be in no listing, and stay."""
     storage, data = system.storage(), bytes(12_000_000)
     storage._client._create_multipart_upload = None  # type: ignore[assignment]

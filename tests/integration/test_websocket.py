@@ -17,7 +17,7 @@ async def receive(connection: aiohttp.ClientWebSocketResponse) -> dict[str, Any]
         return frame
 
 
-async def test_the_present_state_comes_first(system: System) -> None:
+async def test_a_subscription_starts_with_the_current_state(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(duration=0.5)
     await api.until(job_id, "completed")
@@ -28,7 +28,7 @@ async def test_the_present_state_comes_first(system: System) -> None:
     assert state["audio_url"] == f"/api/v1/download/{job_id}"
 
 
-async def test_a_client_that_was_away_misses_no_lifecycle_event(system: System) -> None:
+async def test_a_reconnecting_client_misses_no_lifecycle_event(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate("slow", duration=0.8)
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as connection:
@@ -46,7 +46,7 @@ async def test_a_client_that_was_away_misses_no_lifecycle_event(system: System) 
         assert [(await receive(connection))["type"] for _ in range(3)] == ["queued", "processing", "completed"]
 
 
-async def test_a_number_from_the_future_does_not_silence_what_comes(system: System) -> None:
+async def test_a_last_seq_from_the_future_hides_no_event(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     async with api.http.ws_connect("/ws") as connection:
@@ -56,7 +56,7 @@ async def test_a_number_from_the_future_does_not_silence_what_comes(system: Syst
         assert (await receive(connection))["type"] == "cancelled"
 
 
-async def test_unsubscribing_ends_the_events(system: System) -> None:
+async def test_unsubscribing_stops_the_events(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate("slow", duration=0.5)
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as connection:
@@ -85,7 +85,9 @@ async def test_unsubscribing_ends_the_events(system: System) -> None:
         ("[" * 50_000, ""),
     ],
 )
-async def test_a_bad_frame_is_answered_and_the_connection_goes_on(system: System, frame: str, complaint: str) -> None:
+async def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(
+    system: System, frame: str, complaint: str
+) -> None:
     api = await system.gateway()
     async with api.http.ws_connect("/ws") as connection:
         await connection.send_str(frame)
@@ -106,7 +108,7 @@ async def test_a_frame_of_70_kilobytes_closes_the_connection(system: System) -> 
 
 
 @pytest.mark.parametrize(("origin", "allowed"), [("http://evil.example", False), ("null", False), ("own", True)])
-async def test_only_pages_of_our_own_may_connect(system: System, origin: str, allowed: bool) -> None:
+async def test_only_allowed_origins_may_connect(system: System, origin: str, allowed: bool) -> None:
     api = await system.gateway()
     headers = {"Origin": api.url if origin == "own" else origin}
     if allowed:
@@ -117,7 +119,7 @@ async def test_only_pages_of_our_own_may_connect(system: System, origin: str, al
     assert refused.value.status == 403
 
 
-async def test_a_message_that_is_no_event_disturbs_nobody(system: System) -> None:
+async def test_a_foreign_message_on_the_event_subject_is_ignored(system: System) -> None:
     api = await system.gateway()
     job_id = await api.generate()
     js = (await system.nats()).jetstream()
@@ -130,13 +132,13 @@ async def test_a_message_that_is_no_event_disturbs_nobody(system: System) -> Non
         assert (await receive(connection))["type"] == "cancelled"
 
 
-async def test_a_plain_get_is_told_to_open_a_websocket(system: System) -> None:
+async def test_a_plain_get_is_asked_to_upgrade(system: System) -> None:
     api = await system.gateway()
     async with api.http.get("/ws") as response:
         assert response.status == 426
 
 
-async def test_a_client_that_never_reads_is_cut_off_and_costs_others_nothing(system: System) -> None:
+async def test_a_client_that_never_reads_does_not_affect_others(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate("slow", duration=20)
     await api.until(job_id, "processing")
