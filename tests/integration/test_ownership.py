@@ -193,4 +193,4 @@ async def test_a_cached_answer_counts_only_against_the_request_rate(system: Syst
         assert await post(7) == (200, "completed")
         assert await post(None, cache=True) == (200, "completed")
         status, why = await post(7)
-        assert (status, "more requests" in why) == (429, True)
+        assert (status, "request rate limit" in why) == (429, True)
