@@ -1,0 +1,109 @@
+"""How an attempt ends, and in which order it writes that."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from nats.aio.msg import Msg
+
+from shared.messages import JobRecord, JobStatus
+from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, play
+from worker.attempt import Attempt
+from worker.delivery.spool import Spool
+from worker.engine.host.engine_job import EngineDiedError, EngineJob
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    return MemoryStorage()
+
+
+@pytest.fixture
+def host() -> ScriptedHost:
+    return ScriptedHost()
+
+
+async def start(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> Attempt:
+    return Attempt(broker.bus, await broker.lease(), host, storage, Spool(""), lambda: None)
+
+
+async def ended(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> JobRecord:
+    await (await start(broker, host, storage)).run()
+    return (await broker.entry()).record
+
+
+async def test_an_attempt_writes_the_record_then_the_event_then_acknowledges(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage
+) -> None:
+    attempt, order = await start(broker, host, storage), list[str]()
+
+    async def note(message: Msg) -> None:
+        if message.subject.startswith("$KV.") and b'"completed"' in message.data:
+            order.append("record")
+        elif message.subject == f"music.events.{JOB_ID}.completed":
+            order.append("event")
+        elif message.subject.startswith("$JS.ACK.") and message.data in (b"", b"+ACK"):
+            order.append("acknowledgement")
+
+    for subject in ("$KV.>", "music.events.>", "$JS.ACK.>"):
+        await broker.bus.client.subscribe(subject, cb=note)
+    await attempt.run()
+    await broker.until_queue_is_empty()
+    await broker.bus.client.flush()
+    assert order == ["record", "event", "acknowledgement"]
+    record = (await broker.entry()).record
+    assert record.status is JobStatus.COMPLETED
+    assert record.audio is not None
+    assert list(storage.files) == [record.audio.key]
+
+
+async def test_silent_audio_fails_the_job(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> None:
+    host.script = partial(play, volume=0.0)
+    record = await ended(broker, host, storage)
+    assert record.status is JobStatus.FAILED
+    assert "only silence" in str(record.error_message)
+    assert storage.files == {}
+    await broker.until_queue_is_empty()
+
+
+@pytest.mark.parametrize(("suspects", "attempts", "quarantined"), [(0, 0, False), (1, 1, False), (3, 0, True)])
+async def test_a_crash_counts_for_a_single_job_and_quarantines_several(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage, suspects: int, attempts: int, quarantined: bool
+) -> None:
+    async def die(job: EngineJob) -> None:
+        raise EngineDiedError("The engine died.", suspects)
+
+    host.script = die
+    record = await ended(broker, host, storage)
+    assert record.status is JobStatus.QUEUED
+    assert (record.attempts, record.quarantined) == (attempts, quarantined)
+
+
+async def test_a_job_goes_back_to_the_queue_while_the_store_is_away(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.attempt.STORE_TIMEOUT", 0.0)
+    storage.is_away = True
+    record = await ended(broker, host, storage)
+    assert (record.status, record.attempts) == (JobStatus.QUEUED, 1)
+    assert record.message == "The audio could not be stored, trying again: S3 is away."
+
+
+async def test_a_stop_of_the_worker_hands_the_job_back_uncounted(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage
+) -> None:
+    started = asyncio.Event()
+
+    async def hang(job: EngineJob) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    host.script = hang
+    attempt = await start(broker, host, storage)
+    running = asyncio.create_task(attempt.run())
+    await started.wait()
+    attempt.stopping = True
+    running.cancel()
+    await running
+    record = (await broker.entry()).record
+    assert (record.status, record.attempts, record.claims) == (JobStatus.QUEUED, 0, 1)
