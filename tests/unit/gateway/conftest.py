@@ -1,4 +1,4 @@
-"""A whole gateway without NATS and S3: what it does alone, it must do alone."""
+"""A complete gateway without NATS and S3."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret", "S3_ENDPOINT": "http:
 
 
 class BlindProbe(Probe):
-    """Looks only when the test has it look."""
+    """Probes only when the test calls it."""
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -103,14 +103,14 @@ async def api(services: Services) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def keyed(services: Services, api: Api) -> Api:
-    """The same gateway for those who have the keys DAW and WEB."""
+    """The same gateway with the API keys DAW and WEB."""
     services.keys = ApiKeys([("daw", DAW), ("web", WEB)])
     return api
 
 
 @pytest.fixture
 async def serve(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
-    """Starts the gateway with some settings; returns its port."""
+    """Starts the gateway with the given settings; returns its port."""
     monkeypatch.setattr(server, "LINGER_TIMEOUT", 0.2)
     async with AsyncExitStack() as stack:
 

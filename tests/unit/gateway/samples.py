@@ -1,4 +1,4 @@
-"""Records, workers and messages with sensible values, of which a test says only what matters to it."""
+"""Records, workers and messages with default values; tests override what matters to them."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from shared.records import Entry
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
-# What the files of jobs that are done hold.
+# The content of finished jobs' files.
 AUDIO = b"RIFF" + bytes(range(40))
 
 # Two API keys.
@@ -22,7 +22,7 @@ DAW, WEB = "d" * 32, "w" * 32
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header that a key is sent in."""
+    """The Authorization header with an API key."""
     return {"Authorization": f"Bearer {key}"}
 
 
@@ -46,7 +46,7 @@ def record(
 
 
 def completed(number: int = 1, **fields: Any) -> JobRecord:
-    """A job that is done: 10 s of audio in 5 s."""
+    """A completed job: 10 s of audio, generated in 5 s."""
     audio = Audio(
         key=f"jobs/{job_id(number)}/audio.wav",
         size=len(AUDIO),
@@ -65,7 +65,7 @@ def completed(number: int = 1, **fields: Any) -> JobRecord:
 
 
 def outputs(number: int = 1) -> tuple[Output, ...]:
-    """What a job may have made beside its audio."""
+    """MIDI and stem of a job."""
     names: dict[str, Literal["midi", "stem"]] = {"audio.mid": "midi", "bass.wav": "stem"}
     return tuple(
         Output(
@@ -97,6 +97,6 @@ def worker(worker_id: str = "w1", **fields: Any) -> WorkerInfo:
 
 
 def message(subject: str, body: object) -> Msg:
-    """As NATS delivers it; `body` is a struct, or bytes as they are."""
+    """A NATS message; `body` is a struct, or the raw bytes."""
     data = body if isinstance(body, bytes) else msgspec.json.encode(body)
     return Msg(Client(), subject=subject, data=data)

@@ -1,4 +1,4 @@
-"""Jobs in the queue, seconds a day and records."""
+"""Limits of queued jobs, daily seconds and records."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ def index() -> JobIndex:
 
 
 class OwnReservations(Reservations):
-    """Those of one gateway, in its memory."""
+    """Reservations in memory."""
 
     def __init__(self) -> None:
         super().__init__(Bus(Client()))
@@ -45,7 +45,7 @@ class OwnReservations(Reservations):
 
 
 class FakeRecordStore(RecordStore):
-    """The bucket has what the test puts there."""
+    """A bucket with the given jobs."""
 
     def __init__(self, index: JobIndex, *jobs: str) -> None:
         super().__init__(Bus(Client()), index)
@@ -60,12 +60,12 @@ def quotas_of(index: JobIndex, queued_jobs: int, daily_seconds: float, records: 
 
 
 def made(number: int, seconds: float = 10, hours: float = 0, **fields: Any) -> JobRecord:
-    """A job of the DAW, asked for so many hours ago."""
+    """A job of the key `daw`, created `hours` ago."""
     return record(number, duration=seconds, created_at=now() - timedelta(hours=hours), **({"owner": "daw"} | fields))
 
 
 async def refused(quotas: Quotas, new: JobRecord) -> Problem | None:
-    """What is wrong with one more job; one that is admitted is not accepted in the end."""
+    """The refusal of one more job, if any; an admitted job is not accepted afterwards."""
     try:
         await quotas.check_records(new)
         async with quotas.admitted(new):
@@ -77,10 +77,10 @@ async def refused(quotas: Quotas, new: JobRecord) -> Problem | None:
 
 
 class NotAcceptedError(Exception):
-    """The end of a job that a test only asks for."""
+    """Raised to release the reservation of an admitted job."""
 
 
-async def test_one_job_too_many_in_the_queue_is_refused_until_one_has_begun(index: JobIndex) -> None:
+async def test_a_job_above_the_queue_limit_is_refused_until_one_starts(index: JobIndex) -> None:
     quotas = quotas_of(index, 2, 1000)
     for number in (1, 2):
         assert await refused(quotas, made(number)) is None
@@ -94,7 +94,7 @@ async def test_one_job_too_many_in_the_queue_is_refused_until_one_has_begun(inde
     assert await refused(quotas, made(3)) is None
 
 
-async def test_jobs_that_are_just_being_accepted_count(index: JobIndex) -> None:
+async def test_reserved_jobs_count(index: JobIndex) -> None:
     quotas = quotas_of(index, 2, 25)
     async with quotas.admitted(made(1)):
         assert await refused(quotas, made(2, seconds=16)) is not None
@@ -104,7 +104,7 @@ async def test_jobs_that_are_just_being_accepted_count(index: JobIndex) -> None:
             assert await refused(quotas, made(3)) is not None
 
 
-async def test_a_repeated_request_counts_once_and_is_never_refused(index: JobIndex) -> None:
+async def test_a_repeated_request_counts_once_and_is_not_refused(index: JobIndex) -> None:
     quotas = quotas_of(index, 1, 10)
     async with quotas.admitted(made(1)):
         assert await refused(quotas, made(1)) is None
@@ -113,7 +113,7 @@ async def test_a_repeated_request_counts_once_and_is_never_refused(index: JobInd
     assert await refused(quotas, made(1)) is None
 
 
-async def test_a_job_that_was_not_accepted_gives_its_room_back(index: JobIndex) -> None:
+async def test_a_job_that_is_not_accepted_releases_its_reservation(index: JobIndex) -> None:
     quotas = quotas_of(index, 1, 10)
     with pytest.raises(ConnectionError):
         async with quotas.admitted(made(1)):
@@ -121,7 +121,7 @@ async def test_a_job_that_was_not_accepted_gives_its_room_back(index: JobIndex) 
     assert await refused(quotas, made(2)) is None
 
 
-async def test_without_keys_nothing_is_counted(index: JobIndex) -> None:
+async def test_without_api_keys_nothing_is_limited(index: JobIndex) -> None:
     quotas = quotas_of(index, 1, 10)
     for number in range(3):
         index.apply(entry(made(number, owner=None)))
@@ -141,12 +141,12 @@ async def test_without_keys_nothing_is_counted(index: JobIndex) -> None:
         ({"status": JobStatus.COMPLETED, "attempts": 1, "owner": "web"}, False),
     ],
 )
-async def test_what_counts_for_the_day(index: JobIndex, fields: dict[str, Any], counts: bool) -> None:
+async def test_which_jobs_count_against_the_daily_quota(index: JobIndex, fields: dict[str, Any], counts: bool) -> None:
     index.apply(entry(made(1, seconds=10, **fields)))
     assert (await refused(quotas_of(index, 100, 15), made(2, seconds=10)) is not None) == counts
 
 
-async def test_a_day_is_the_last_24_hours_and_the_answer_says_when_there_is_room(index: JobIndex) -> None:
+async def test_a_day_is_the_last_24_hours_and_retry_after_says_when_quota_is_free(index: JobIndex) -> None:
     quotas = quotas_of(index, 100, 30)
     for number, hours in ((1, 25), (2, 20), (3, 10), (4, 5)):
         index.apply(entry(made(number, hours=hours)))
@@ -159,13 +159,13 @@ async def test_a_day_is_the_last_24_hours_and_the_answer_says_when_there_is_room
     assert "30 seconds of audio" in problem.detail
 
 
-async def test_what_is_more_than_a_day_has_never_fits(index: JobIndex) -> None:
+async def test_a_job_longer_than_the_daily_quota_is_always_refused(index: JobIndex) -> None:
     problem = await refused(quotas_of(index, 100, 30), made(1, seconds=31))
     assert problem is not None
     assert int(problem.headers["Retry-After"]) == QUOTA_DAY.total_seconds()
 
 
-async def test_a_key_with_as_many_records_as_it_may_have_is_refused_alone(index: JobIndex) -> None:
+async def test_a_key_at_its_record_limit_is_refused_and_others_are_not(index: JobIndex) -> None:
     quotas = quotas_of(index, 100, 1000, 2)
     for number in (1, 2):
         index.apply(entry(made(number, status=JobStatus.FAILED)))
@@ -187,9 +187,7 @@ async def test_a_repeated_request_is_not_refused_for_its_own_record(index: JobIn
     assert await refused(quotas, made(3)) is not None
 
 
-async def test_so_many_jobs_at_once_that_their_reservations_fit_no_message_are_refused(
-    index: JobIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_jobs_beyond_the_reservation_limit_are_refused(index: JobIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.access.quotas.MAX_RESERVED", 1)
     quotas = quotas_of(index, 100, 1000)
     async with quotas.admitted(made(1)):

@@ -1,4 +1,4 @@
-"""How long jobs take, against workers whose time the test makes."""
+"""Estimates against simulated workers."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -40,7 +40,7 @@ class Fleet:
         self.ended: dict[str, float] = {}
 
     def add(self, *durations: float) -> list[JobRecord]:
-        """Queue jobs, and have them claimed where a slot is free."""
+        """Queue jobs and start them in free slots."""
         jobs = []
         for duration in durations:
             self.number += 1
@@ -50,7 +50,7 @@ class Fleet:
         return jobs
 
     def eta(self, of: JobRecord) -> float | None:
-        """Of a job that waits."""
+        """The estimate for a queued job."""
         ahead = self.waiting[: self.waiting.index(of)]
         seconds = sum(each.recipe.duration for each in ahead)
         behind = len(self.waiting) - len(ahead) - 1
@@ -59,7 +59,7 @@ class Fleet:
         )
 
     def run(self, seconds: float = 1e9) -> None:
-        """Let time pass, at most until all is done."""
+        """Advance the time, at most until all jobs are done."""
         end = self.now + seconds
         while any(self._running) and self.now < end:
             step = min(end - self.now, *self._until_ends())
@@ -123,12 +123,12 @@ class Fleet:
 
 
 def cpu(jobs: int) -> float:
-    """Eight jobs at once are made in hardly less time than one after the other."""
+    """Eight concurrent jobs take hardly less time than eight in sequence."""
     return float(jobs**0.3)
 
 
 class Clock:
-    """Jumps on, so that nothing that was learned is kept for a while."""
+    """Advances with each reading, so that every estimate fits again."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -144,7 +144,7 @@ def estimator() -> Estimator:
 
 
 def ratio(fleet: Fleet, *durations: float) -> float:
-    """The last of these jobs: the time that it is told when it is queued, to the time that it takes."""
+    """For the last of these jobs: the estimate when it is queued, divided by the time that it takes."""
     *_, last = fleet.add(*durations)
     began, eta = fleet.now, fleet.eta(last)
     assert eta is not None
@@ -159,7 +159,7 @@ FLEETS = [{"workers": 1, "slots": 1}, {"workers": 1, "slots": 8}, {"workers": 3,
 @pytest.mark.parametrize("speed", SPEEDS)
 @pytest.mark.parametrize("fleet", FLEETS, ids=str)
 @pytest.mark.parametrize("durations", [[30.0] * 100, [4.0] * 20, [1.0, 30.0] * 30], ids=["long", "few", "mixed"])
-def test_a_queue_takes_about_as_long_as_it_is_told_once_the_workers_were_busy(
+def test_estimates_are_accurate_once_all_slots_were_in_use(
     estimator: Estimator, speed: str, fleet: dict[str, int], durations: list[float]
 ) -> None:
     workers = Fleet(estimator, speed=SPEEDS[speed], **fleet)
@@ -171,7 +171,7 @@ def test_a_queue_takes_about_as_long_as_it_is_told_once_the_workers_were_busy(
 
 
 @pytest.mark.parametrize("speed", SPEEDS)
-def test_before_the_slots_were_full_once_the_error_is_less_than_their_number_s_root(
+def test_before_all_slots_were_in_use_the_error_is_below_the_root_of_their_number(
     estimator: Estimator, speed: str
 ) -> None:
     workers = Fleet(estimator, speed=SPEEDS[speed])
@@ -182,10 +182,8 @@ def test_before_the_slots_were_full_once_the_error_is_less_than_their_number_s_r
 
 
 @pytest.mark.parametrize("speed", SPEEDS)
-def test_long_jobs_after_short_ones_tell_their_pace_while_the_first_of_them_run(
-    estimator: Estimator, speed: str
-) -> None:
-    """Two seconds of each job are not music: after many short jobs, a long one seems to take very long."""
+def test_running_long_jobs_correct_estimates_from_short_ones(estimator: Estimator, speed: str) -> None:
+    """Two seconds per job are overhead: after many short jobs, the estimate for a long one is too high."""
     workers = Fleet(estimator, speed=SPEEDS[speed], each=2.0, second=0.1)
     workers.add(*[1.0] * 64)
     workers.run()
@@ -197,13 +195,13 @@ def test_long_jobs_after_short_ones_tell_their_pace_while_the_first_of_them_run(
     assert 0.7 < eta / (workers.ended[last.job_id] - began) < 1.5
 
 
-def test_nothing_is_promised_before_a_job_was_timed(estimator: Estimator) -> None:
+def test_there_is_no_estimate_before_a_job_was_timed(estimator: Estimator) -> None:
     estimator.observe(completed(model="small"))
     assert estimator.queued(record(), QueuePlace(0, 0.0), 2, 1) is None
     assert estimator.remaining(record(status=JobStatus.PROCESSING, started_at=NOON), 1) is None
 
 
-def test_a_running_job_that_has_come_far_enough_is_enough(estimator: Estimator) -> None:
+def test_a_running_job_with_enough_progress_gives_an_estimate(estimator: Estimator) -> None:
     fields: dict[str, Any] = {"status": JobStatus.PROCESSING, "started_at": NOON, "worker_id": "w0"}
     for progress, known in ((0.05, False), (0.25, True)):
         estimator.observe(record(2, updated_at=NOON + timedelta(seconds=5), progress=progress, **fields))
@@ -212,7 +210,7 @@ def test_a_running_job_that_has_come_far_enough_is_enough(estimator: Estimator) 
     assert estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) == pytest.approx(35.0)
 
 
-def test_encoding_and_uploading_come_after_the_slot_is_free(estimator: Estimator) -> None:
+def test_encoding_and_uploading_are_added_after_the_slot_is_released(estimator: Estimator) -> None:
     timings = Timings(generating=4.0, encoding=0.5, uploading=0.5)
     moments: dict[str, Any] = {"started_at": NOON, "completed_at": NOON + timedelta(seconds=5)}
     estimator.observe(completed(duration=10.0, timings=timings, **moments))
@@ -220,7 +218,7 @@ def test_encoding_and_uploading_come_after_the_slot_is_free(estimator: Estimator
     assert estimator.queued(record(duration=10.0), QueuePlace(2, 20.0), 1, 1) == pytest.approx(13.0)
 
 
-def test_the_estimate_follows_a_machine_that_becomes_slow(estimator: Estimator) -> None:
+def test_the_estimate_follows_a_machine_that_slows_down(estimator: Estimator) -> None:
     workers = Fleet(estimator, slots=1)
     workers.add(*[10.0] * 64)
     workers.run()
@@ -232,19 +230,19 @@ def test_the_estimate_follows_a_machine_that_becomes_slow(estimator: Estimator) 
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.COMPLETED])
-def test_a_job_that_did_not_complete_teaches_nothing(estimator: Estimator, status: JobStatus) -> None:
+def test_jobs_that_did_not_complete_are_not_sampled(estimator: Estimator, status: JobStatus) -> None:
     estimator.observe(record(status=status, timings=Timings(generating=1.0)))
     assert estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) is None
 
 
 @pytest.mark.parametrize("progress", [-1.0, 2.0])
-def test_a_progress_that_is_none_harms_nothing(estimator: Estimator, progress: float) -> None:
+def test_an_invalid_progress_is_harmless(estimator: Estimator, progress: float) -> None:
     estimator.observe(record(2, status=JobStatus.PROCESSING, started_at=NOON, progress=progress))
     estimator.observe(completed(3))
     assert (estimator.queued(record(), QueuePlace(0, 0.0), 1, 1) or 0.0) > 0.0
 
 
-def test_a_record_that_is_renewed_by_a_download_teaches_nothing_new() -> None:
+def test_a_download_does_not_sample_a_job_again() -> None:
     once, often = Estimator(), Estimator()
     jobs = [
         completed(
@@ -263,7 +261,7 @@ def test_a_record_that_is_renewed_by_a_download_teaches_nothing_new() -> None:
     assert often.queued(waiting, ahead, 1, 1) == once.queued(waiting, ahead, 1, 1)
 
 
-def test_a_running_job_whose_record_is_gone_holds_up_no_other() -> None:
+def test_a_running_job_without_a_record_is_not_counted() -> None:
     estimator = Estimator()
     estimator.observe(completed(1, started_at=NOON, completed_at=NOON + timedelta(seconds=5), worker_id="w1"))
     waiting, ahead = record(3), QueuePlace(jobs=4, seconds=40.0)

@@ -1,4 +1,4 @@
-"""The records in memory, against a plain re-computation."""
+"""The index against a plain recomputation."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 MODELS = ("starter", "small")
 OWNERS = (None, "daw", "web")
 NUMBERS = st.integers(0, 5)
-# A job's number settles its age and model, as it does in truth; several are of the same age.
+# A job's number determines its age and model; several jobs have the same age.
 APPLY = st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 6))
 STEPS = st.lists(APPLY | NUMBERS, max_size=30)
 
@@ -32,7 +32,7 @@ def newest_first(model: dict[int, Entry]) -> list[JobRecord]:
 
 
 @given(STEPS)
-def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
+def test_any_history_gives_the_same_result_as_a_list(steps: list[tuple[int, JobStatus, int] | int]) -> None:
     index, model = JobIndex(Estimator()), dict[int, Entry]()
     for step in steps:
         if isinstance(step, int):
@@ -40,7 +40,7 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
             model.pop(step, None)
             continue
         number, status, revision = step
-        index.queue_place(made(number, status))  # what is remembered for the next question must not outlive a change
+        index.queue_place(made(number, status))  # fills the cache, which the change must invalidate
         index.apply(entry(made(number, status), revision))
         if number not in model or model[number].revision < revision:
             model[number] = entry(made(number, status), revision)
@@ -70,7 +70,7 @@ def test_any_history_leaves_what_a_plain_list_would_hold(steps: list[tuple[int, 
         assert index.queue_place(each) == QueuePlace(len(waiting), seconds, behind)
 
 
-def test_an_older_revision_never_replaces_a_newer_one() -> None:
+def test_an_older_revision_does_not_replace_a_newer_one() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(completed(1), 5))
     index.apply(entry(record(1), 4))
@@ -79,20 +79,20 @@ def test_an_older_revision_never_replaces_a_newer_one() -> None:
     assert index.count(JobStatus.QUEUED) == 0
 
 
-def test_discarding_an_unknown_job_is_fine() -> None:
+def test_discarding_an_unknown_job_is_harmless() -> None:
     index = JobIndex(Estimator())
     index.discard(job_id(1))
     assert index.count(None) == 0
 
 
-def test_a_completed_job_teaches_the_estimator_once() -> None:
+def test_a_completed_job_is_sampled_once() -> None:
     index = JobIndex(Estimator())
     for revision in (1, 1, 1):
         index.apply(entry(completed(1), revision))
     assert index.estimator.queued(record(2), QueuePlace(0, 0.0), slots=1, workers=1) == pytest.approx(5.0)
 
 
-def test_pages_follow_each_other_without_gap_or_repetition() -> None:
+def test_pages_have_no_gap_or_repetition() -> None:
     index = JobIndex(Estimator())
     for number in range(10):
         index.apply(entry(record(number, age=number // 3)))
@@ -105,7 +105,7 @@ def test_pages_follow_each_other_without_gap_or_repetition() -> None:
     assert len(set(seen)) == 10
 
 
-def test_the_oldest_wait_is_that_of_the_first_queued_job_of_any_model() -> None:
+def test_the_oldest_wait_is_over_all_models() -> None:
     index = JobIndex(Estimator())
     assert index.oldest_wait() == 0.0
     for number, age in enumerate((5, 60, 30)):
@@ -113,13 +113,13 @@ def test_the_oldest_wait_is_that_of_the_first_queued_job_of_any_model() -> None:
     assert 59.9 <= index.oldest_wait() < 62
 
 
-def test_a_clock_that_is_behind_gives_no_negative_wait() -> None:
+def test_the_oldest_wait_is_never_negative() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1, created_at=now() + timedelta(hours=1))))
     assert index.oldest_wait() == 0.0
 
 
-def test_records_that_the_bucket_no_longer_has_are_forgotten() -> None:
+def test_records_before_the_buckets_first_revision_are_removed() -> None:
     index = JobIndex(Estimator())
     for number in range(3):
         index.apply(entry(record(number), number + 1))
@@ -130,7 +130,7 @@ def test_records_that_the_bucket_no_longer_has_are_forgotten() -> None:
 
 
 @pytest.mark.usefixtures("packed_for_good")
-def test_what_is_asked_of_all_records_unpacks_none() -> None:
+def test_queries_over_all_records_unpack_none() -> None:
     index = JobIndex(Estimator())
     for number in range(4):
         index.apply(entry(completed(number, age=number, owner="daw", updated_at=now(), checkpoint="abc"), number + 1))
@@ -152,7 +152,7 @@ def packed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.index.record_table.unpack", never)
 
 
-def test_a_job_that_comes_back_with_another_time_takes_its_new_place() -> None:
+def test_a_record_with_a_changed_creation_time_moves_in_the_order() -> None:
     index = JobIndex(Estimator())
     first, second = record(1, age=2), record(2, age=1)
     index.apply(entry(first, 1))

@@ -1,4 +1,4 @@
-"""What is made, being made and waited for, against a plain re-computation."""
+"""Jobs by recipe against a plain recomputation."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from shared.messages import JobRecord, JobStatus, Recipe
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
 NUMBERS = st.integers(0, 5)
-# What becomes of a job: its status, and whether it follows, was answered from the cache, or has expired.
+# A job's status, and whether it is a follower, was answered from the cache, or has expired.
 STATES = st.tuples(st.sampled_from(JobStatus), st.sampled_from(["", "is_follower", "source", "expired_at"]))
-# Few values of each field, so that two are often equal: 10 and 10.0 are, and so are 0.0 and -0.0.
+# Few values per field, so that equal ones are frequent: 10 equals 10.0, and 0.0 equals -0.0.
 NUMERALS = st.sampled_from([10, 10.0, 0.0, -0.0, 0.5])
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "model": st.sampled_from(["starter", "small"]),
     "prompt": st.sampled_from(["a tone", "a beat"]),
     "duration": NUMERALS,
     "temperature": NUMERALS,
-    "top_k": st.sampled_from([0, 250, 10**30]),  # no other encoding than JSON has room for the last
+    "top_k": st.sampled_from([0, 250, 10**30]),  # only JSON can encode the last
     "top_p": NUMERALS,
     "cfg_coef": NUMERALS,
     "seed": st.sampled_from([0, 1]),
@@ -35,7 +35,7 @@ STEPS = st.lists(st.tuples(NUMBERS, STATES | st.none()), max_size=30)
 
 
 def made(number: int, status: JobStatus, extra: str) -> JobRecord:
-    """Six jobs of three recipes, two of which differ in their seed alone."""
+    """Six jobs of three recipes, two of which differ only in their seed."""
     values: dict[str, Any] = {"is_follower": True, "source": job_id(9), "expired_at": NOON}
     recipe = replace(record().recipe, seed=number % 2, prompt="a tone" if number < 4 else "a beat")
     audio = completed(number).audio if status is JobStatus.COMPLETED else None
@@ -44,7 +44,7 @@ def made(number: int, status: JobStatus, extra: str) -> JobRecord:
 
 
 @given(STEPS)
-def test_any_history_leaves_what_a_plain_list_would_tell(steps: list[tuple[int, tuple[JobStatus, str] | None]]) -> None:
+def test_any_history_gives_the_same_answers_as_a_list(steps: list[tuple[int, tuple[JobStatus, str] | None]]) -> None:
     index, model = JobIndex(Estimator()), dict[str, tuple[int, JobRecord]]()
     for revision, (number, state) in enumerate(steps, 1):
         model.pop(job_id(number), None)
@@ -71,7 +71,7 @@ def test_any_history_leaves_what_a_plain_list_would_tell(steps: list[tuple[int, 
         assert (key in index.by_recipe.followed_recipes()) == bool(waits)
 
 
-def test_recipes_share_a_file_only_if_they_are_equal_in_everything() -> None:
+def test_keys_differ_with_every_field_of_the_recipe() -> None:
     one = record()
     for change in ({"seed": 1}, {"model": "small"}, {"prompt": "a Tone"}, {"duration": 10.5}, {"outputs": ("midi",)}):
         other = record(2, recipe=replace(one.recipe, **change))
@@ -81,7 +81,7 @@ def test_recipes_share_a_file_only_if_they_are_equal_in_everything() -> None:
 
 
 @given(RECIPES, CHANGES)
-def test_keys_are_equal_where_recipes_are_however_numbers_are_written(one: Recipe, change: tuple[str, Any]) -> None:
+def test_keys_are_equal_exactly_when_recipes_are(one: Recipe, change: tuple[str, Any]) -> None:
     name, value = change
     other = replace(one, **{name: value})
     first, second = record(1, recipe=one), record(2, recipe=other)
@@ -91,12 +91,12 @@ def test_keys_are_equal_where_recipes_are_however_numbers_are_written(one: Recip
     )
 
 
-def test_nobody_gets_the_audio_of_another_key() -> None:
+def test_keys_differ_between_owners() -> None:
     jobs = [record(owner=owner) for owner in (None, "daw", "web")]
     assert len({recipe_key(job) for job in jobs}) == len({recipe_key(job, any_seed=True) for job in jobs}) == 3
 
 
-async def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> None:
+async def test_a_changed_leader_is_reported_only_if_it_has_followers() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1), 1))
     assert not index.by_recipe.changed
@@ -106,7 +106,7 @@ async def test_a_change_of_the_first_job_is_news_only_for_one_that_follows() -> 
     assert await index.by_recipe.wait_changed() == {recipe_key(record(1))}
 
 
-def test_a_job_that_follows_stands_in_nobodys_way() -> None:
+def test_a_follower_is_not_ahead_of_queued_jobs() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1, age=2, is_follower=True), 1))
     later = record(2, age=1)

@@ -1,4 +1,4 @@
-"""The table of records, against a plain dict of entries."""
+"""The table of records against a plain dict."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -35,17 +35,17 @@ RECORDS = st.builds(
 
 
 @given(RECORDS)
-def test_what_was_packed_comes_back_as_it_was(of: JobRecord) -> None:
+def test_packing_round_trips(of: JobRecord) -> None:
     assert unpack(pack(of)) == of
 
 
-def test_a_number_that_no_record_of_ours_has_is_packed_too() -> None:
+def test_a_number_beyond_64_bits_is_packed_too() -> None:
     of = completed(1, seq=2**70)
     assert unpack(pack(of)) == of
 
 
 @given(STEPS)
-def test_any_history_leaves_what_a_dict_would_hold(steps: list[tuple[int, JobStatus, int] | int]) -> None:
+def test_any_history_gives_the_same_result_as_a_dict(steps: list[tuple[int, JobStatus, int] | int]) -> None:
     table, model = RecordTable(), dict[str, Entry]()
     for step in steps:
         if isinstance(step, int):
@@ -68,14 +68,14 @@ def test_any_history_leaves_what_a_dict_would_hold(steps: list[tuple[int, JobSta
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_only_what_has_ended_is_packed_and_the_rest_stays_the_same_object(status: JobStatus) -> None:
+def test_only_finished_jobs_are_packed_others_stay_the_same_object(status: JobStatus) -> None:
     table, put = RecordTable(), entry(record(1, status=status))
     table.put(put)
     assert (table.entry(job_id(1)) is put) == (status not in TERMINAL)
     assert isinstance(table.summaries[job_id(1)].content, bytes) == (status in TERMINAL)
 
 
-def test_a_summary_tells_without_unpacking_what_is_asked_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_needs_no_unpacking(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(data: bytes) -> Any:
         raise AssertionError(data)
 
@@ -89,7 +89,7 @@ def test_a_summary_tells_without_unpacking_what_is_asked_of_many(monkeypatch: py
     )
 
 
-def test_only_records_before_the_revision_are_older() -> None:
+def test_older_than_lists_only_records_before_the_revision() -> None:
     table = RecordTable()
     for number in range(3):
         table.put(entry(completed(number), number + 1))

@@ -1,4 +1,4 @@
-"""Which workers are alive."""
+"""Which workers are live."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.unit.gateway.samples import message, worker
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test sets."""
 
     now = 1000.0
 
@@ -21,7 +21,7 @@ async def announce(registry: WorkerRegistry, info: WorkerInfo) -> None:
     await registry.on_message(message(worker_subject(info.worker_id), info))
 
 
-async def test_a_worker_is_alive_until_it_was_silent_for_too_long() -> None:
+async def test_a_worker_is_live_until_its_announcements_stop() -> None:
     clock = Clock()
     registry = WorkerRegistry(clock)
     await announce(registry, worker("w1"))
@@ -31,7 +31,7 @@ async def test_a_worker_is_alive_until_it_was_silent_for_too_long() -> None:
     assert registry.live() == []
 
 
-async def test_speaking_keeps_a_worker_alive_and_the_silent_one_goes() -> None:
+async def test_only_the_worker_without_announcements_is_dropped() -> None:
     clock = Clock()
     registry = WorkerRegistry(clock)
     await announce(registry, worker("w1"))
@@ -42,7 +42,7 @@ async def test_speaking_keeps_a_worker_alive_and_the_silent_one_goes() -> None:
     assert registry.live() == [worker("w2", busy=1)]
 
 
-async def test_an_empty_announcement_says_goodbye_at_once_and_twice_is_fine() -> None:
+async def test_an_empty_announcement_drops_the_worker_at_once() -> None:
     registry = WorkerRegistry()
     await announce(registry, worker("w1"))
     for _ in range(2):
@@ -58,14 +58,14 @@ async def test_workers_are_listed_by_id() -> None:
 
 
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b"[]", b'{"worker_id": 1}', b"[" * 100_000])
-async def test_what_is_no_announcement_changes_nothing(data: bytes) -> None:
+async def test_an_invalid_announcement_is_ignored(data: bytes) -> None:
     registry = WorkerRegistry()
     await announce(registry, worker("w1"))
     await registry.on_message(message(worker_subject("w1"), data))
     assert registry.live() == [worker("w1")]
 
 
-async def test_only_ready_workers_of_the_model_give_slots() -> None:
+async def test_only_workers_of_the_model_in_state_ready_are_ready() -> None:
     registry = WorkerRegistry()
     await announce(registry, worker("w1", slots=2))
     await announce(registry, worker("w2", slots=3))
@@ -85,7 +85,7 @@ async def test_fields_of_a_newer_worker_are_ignored() -> None:
     assert registry.live() == [worker("w1")]
 
 
-async def test_a_model_is_unserved_from_the_last_word_of_a_worker_that_could_serve_it() -> None:
+async def test_absence_starts_at_the_last_announcement_of_a_worker_that_has_not_failed() -> None:
     clock = Clock()
     registry = WorkerRegistry(clock)
     clock.now += 50
@@ -96,7 +96,7 @@ async def test_a_model_is_unserved_from_the_last_word_of_a_worker_that_could_ser
     assert (registry.absence("starter"), registry.absence("small")) == (20, 70)
 
 
-async def test_while_nats_is_away_no_worker_is_missed() -> None:
+async def test_absence_restarts_when_nats_reconnects() -> None:
     clock = Clock()
     registry = WorkerRegistry(clock)
     clock.now += 5000

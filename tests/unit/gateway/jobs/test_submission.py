@@ -1,4 +1,4 @@
-"""The times of new jobs."""
+"""Creation times of new jobs."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from tests.unit.gateway.samples import NOON
 
 
 def times(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> list[float]:
-    """Milliseconds after noon of the jobs that are made while the clock shows these."""
+    """Creation times for these clock readings, in milliseconds after noon."""
     shown = iter(clock)
     monkeypatch.setattr(submission, "now", lambda: NOON + timedelta(milliseconds=next(shown)))
     creations = Creations()
@@ -18,11 +18,11 @@ def times(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> list[float]:
     return [(moment - NOON) / timedelta(milliseconds=1) for moment in made]
 
 
-def test_jobs_of_one_millisecond_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creation_times_within_a_millisecond_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert times(monkeypatch, [0, 0, 0, 1, 2, 9]) == [0, 1, 2, 3, 4, 9]
 
 
-def test_a_clock_that_is_set_back_a_little_turns_no_order_round_and_one_that_is_far_back_is_believed(
+def test_a_clock_set_back_keeps_the_order_within_a_second_and_is_followed_beyond(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert times(monkeypatch, [1000, 500, 600, 2000]) == [1000, 1001, 1002, 2000]

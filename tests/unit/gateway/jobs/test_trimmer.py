@@ -1,4 +1,4 @@
-"""Which records a gateway removes."""
+"""Which records a gateway trims."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 class FakeRecordStore(RecordStore):
-    """Removes from the index alone. `changed` are the jobs that another process changed just now."""
+    """Removes from the index only; removing a job in `changed` is a conflict."""
 
     def __init__(self, index: JobIndex) -> None:
         super().__init__(Bus(Client()), index)
@@ -45,7 +45,7 @@ def store(index: JobIndex) -> FakeRecordStore:
 
 
 def answered(number: int, age: timedelta = timedelta(hours=1), **fields: Any) -> JobRecord:
-    """A cached answer for the DAW, of some age."""
+    """A cached result of the key `daw`."""
     moment = now() - age
     values: dict[str, Any] = {"owner": "daw", "source": job_id(99), "created_at": moment, "updated_at": moment}
     return completed(number, **(values | fields))
@@ -58,13 +58,13 @@ async def removed(index: JobIndex, store: FakeRecordStore, *records: JobRecord, 
     return store.removed
 
 
-async def test_the_oldest_of_the_key_go_first_and_no_more_than_has_to(index: JobIndex, store: FakeRecordStore) -> None:
+async def test_the_keys_oldest_records_are_removed_down_to_the_target(index: JobIndex, store: FakeRecordStore) -> None:
     own = [answered(number, timedelta(hours=20 - number)) for number in range(12)]
     other = [answered(20, timedelta(days=3), owner="web"), answered(21, timedelta(days=3), owner=None)]
     assert await removed(index, store, *own, *other) == [job_id(number) for number in range(3)]
 
 
-async def test_what_its_client_may_still_look_for_stays(index: JobIndex, store: FakeRecordStore) -> None:
+async def test_recently_changed_records_stay(index: JobIndex, store: FakeRecordStore) -> None:
     young = [answered(number, timedelta(seconds=30)) for number in range(12)]
     assert await removed(index, store, *young) == []
 
@@ -78,19 +78,19 @@ async def test_what_its_client_may_still_look_for_stays(index: JobIndex, store: 
         {"status": JobStatus.CANCELLED, "audio": None, "source": None, "attempts": 1},  # counts for its key's day
     ],
 )
-async def test_what_is_needed_stays_whatever_the_number(
+async def test_unremovable_records_stay_above_the_limit(
     index: JobIndex, store: FakeRecordStore, fields: dict[str, Any]
 ) -> None:
     assert await removed(index, store, *[answered(number, **fields) for number in range(12)]) == []
 
 
-async def test_what_made_no_audio_goes_as_well(index: JobIndex, store: FakeRecordStore) -> None:
+async def test_failed_and_expired_jobs_are_removed_too(index: JobIndex, store: FakeRecordStore) -> None:
     failed = [answered(number, status=JobStatus.FAILED, audio=None, source=None) for number in range(12)]
     expired = [answered(number, 8 * DAY, source=None, expired_at=now()) for number in range(20, 21)]
     assert await removed(index, store, *failed, *expired) == [job_id(20), *map(job_id, range(3))]
 
 
-async def test_beyond_the_limit_for_all_the_oldest_of_all_go(
+async def test_above_the_total_limit_the_oldest_records_of_all_are_removed(
     index: JobIndex, store: FakeRecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.trimmer.MAX_RECORDS", 10)
@@ -98,6 +98,6 @@ async def test_beyond_the_limit_for_all_the_oldest_of_all_go(
     assert await removed(index, store, *records, record(50, owner=None)) == [job_id(number) for number in range(3)]
 
 
-async def test_a_record_that_was_used_just_now_stays_and_the_others_go(index: JobIndex, store: FakeRecordStore) -> None:
+async def test_a_record_changed_by_another_process_stays(index: JobIndex, store: FakeRecordStore) -> None:
     store.changed = {job_id(1)}
     assert await removed(index, store, *[answered(number) for number in range(12)]) == [job_id(0), job_id(2)]

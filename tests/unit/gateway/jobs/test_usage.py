@@ -1,4 +1,4 @@
-"""How often a download changes a record; the time is the test's."""
+"""How often downloads change a record."""
 
 import pytest
 from nats.aio.client import Client
@@ -18,7 +18,7 @@ EVERY = RENEWED_EVERY.total_seconds()
 
 
 class FakeRecordStore(RecordStore):
-    """Records without a broker; `failures` come before what works."""
+    """Records without a broker; updates first raise the `failures`."""
 
     def __init__(self, *records: JobRecord) -> None:
         super().__init__(Bus(Client()), JobIndex(Estimator()))
@@ -45,7 +45,7 @@ class Clock:
         return self.now
 
 
-async def test_a_record_changes_at_most_every_five_minutes_and_its_event_keeps_its_number() -> None:
+async def test_a_record_is_touched_at_most_every_five_minutes_and_keeps_its_seq() -> None:
     record_store, clock = FakeRecordStore(completed(1)), Clock()
     usage = UsageTracker(record_store, clock)
     for seconds, revision in ((0, 2), (EVERY - 1, 2), (1, 3), (EVERY, 4)):
@@ -55,7 +55,7 @@ async def test_a_record_changes_at_most_every_five_minutes_and_its_event_keeps_i
     assert record_store.entries[job_id(1)].record.seq == 1
 
 
-async def test_shared_audio_is_renewed_with_the_job_that_keeps_it_and_goes_with_it() -> None:
+async def test_touching_a_cached_job_touches_its_source_and_fails_without_it() -> None:
     shared = completed(2, source=job_id(1))
     record_store = FakeRecordStore(completed(1), shared)
     assert await UsageTracker(record_store).touch(shared)
@@ -64,14 +64,14 @@ async def test_shared_audio_is_renewed_with_the_job_that_keeps_it_and_goes_with_
         assert not await UsageTracker(keeper).touch(shared)
 
 
-async def test_somebody_elses_change_in_between_is_looked_at() -> None:
+async def test_after_a_conflict_the_record_is_read_again() -> None:
     record_store = FakeRecordStore(completed(1))
     record_store.failures = [ConflictError("changed"), ConflictError("changed")]
     assert await UsageTracker(record_store).touch(completed(1))
     assert record_store.revision() == 2
 
 
-async def test_without_nats_what_is_stored_is_served_and_asked_about_again_soon() -> None:
+async def test_without_nats_audio_is_served_and_the_touch_is_retried_soon() -> None:
     record_store, clock = FakeRecordStore(completed(1)), Clock()
     usage = UsageTracker(record_store, clock)
     record_store.failures = [UnavailableError("NATS is away")]

@@ -1,4 +1,4 @@
-"""What a client sees of a job."""
+"""The client's view of a job."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
 
 
 async def view(of: JobRecord, *others: JobRecord, workers: tuple[WorkerInfo, ...] = (worker(),)) -> JobView:
-    """What a client sees of a job among others."""
+    """The view of a job in an index with others."""
     index, registry = JobIndex(Estimator()), WorkerRegistry()
     for each in (*others, of):
         index.apply(entry(each))
@@ -50,7 +50,7 @@ async def test_only_older_queued_jobs_of_the_same_model_are_ahead() -> None:
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.QUEUED])
-async def test_a_job_that_left_the_queue_has_no_position_and_its_own_message(status: JobStatus) -> None:
+async def test_a_job_outside_the_queue_has_no_position_and_its_own_message(status: JobStatus) -> None:
     seen = await view(record(1, status=status, message="Own words", updated_at=now()), workers=())
     assert seen.queue_position is None
     assert seen.message == "Own words"
@@ -61,14 +61,14 @@ async def test_a_job_whose_worker_is_gone_says_so() -> None:
     assert "Its worker is gone" in (await view(abandoned)).message
 
 
-async def test_a_job_that_nobody_serves_says_how_to_get_a_worker() -> None:
+async def test_without_a_worker_of_the_model_the_message_says_how_to_start_one() -> None:
     seen = await view(record(1, model="large"))
     assert "no worker serves the model large" in seen.message
     assert "MUSICGEN_MODEL_SIZE=large" in seen.message
 
 
 @pytest.mark.parametrize("state", [WorkerState.LOADING, WorkerState.FAILED, WorkerState.STOPPING])
-async def test_a_job_whose_workers_are_not_ready_passes_on_what_they_say(state: WorkerState) -> None:
+async def test_without_a_ready_worker_the_message_is_the_workers_own(state: WorkerState) -> None:
     seen = await view(record(1), workers=(worker("w1", state=state, message="Downloading 40 %"),))
     assert "Downloading 40 %" in seen.message
 
@@ -86,23 +86,23 @@ async def test_eta_counts_the_audio_ahead_shared_by_all_slots() -> None:
     assert two.eta_seconds == pytest.approx(10 / 2 + 5, abs=0.1)
 
 
-async def test_eta_counts_what_is_left_of_running_jobs() -> None:
+async def test_eta_counts_the_remainder_of_running_jobs() -> None:
     running = record(3, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
     seen = await view(record(1), completed(2), running, workers=(worker(slots=1),))
     assert seen.eta_seconds == pytest.approx(0.95 * 5 + 5, abs=0.1)
 
 
-async def test_a_job_with_a_slot_that_is_free_waits_for_no_other() -> None:
+async def test_eta_with_a_free_slot_ignores_running_jobs() -> None:
     seen = await view(record(1), completed(2), workers=(worker("w1", slots=1), worker("w2", slots=1)))
     assert seen.eta_seconds == pytest.approx(5.0)
 
 
-async def test_eta_of_a_running_job_is_what_remains_by_its_progress() -> None:
+async def test_eta_of_a_running_job_follows_its_progress() -> None:
     running = record(1, status=JobStatus.PROCESSING, started_at=NOON, updated_at=NOON, progress=0.05)
     assert (await view(running, completed(2))).eta_seconds == pytest.approx(0.95 * 5, abs=0.1)
 
 
-async def test_eta_of_a_running_job_without_progress_is_what_remains_by_its_worker_s_clock() -> None:
+async def test_eta_of_a_running_job_without_progress_follows_its_workers_clock() -> None:
     times: dict[str, Any] = {"started_at": NOON, "updated_at": NOON + timedelta(seconds=2)}
     running = record(1, status=JobStatus.PROCESSING, **times)
     assert (await view(running, completed(2))).eta_seconds == pytest.approx(3.0)
@@ -123,19 +123,19 @@ async def test_a_finished_job_has_no_eta(status: JobStatus) -> None:
     assert (await view(record(1, status=status), completed(2))).eta_seconds is None
 
 
-async def test_times_are_those_of_the_record_to_the_millisecond() -> None:
+async def test_times_are_the_records_to_the_millisecond() -> None:
     moment = NOON.replace(microsecond=999_000)
     seen = await view(completed(1, created_at=moment, started_at=moment, completed_at=None))
     assert (seen.created_at, seen.started_at, seen.completed_at) == (moment, moment, None)
 
 
-async def test_a_completed_job_tells_where_its_audio_is() -> None:
+async def test_a_completed_job_has_the_url_of_its_audio() -> None:
     seen = await view(completed(1))
     assert seen.audio_url == f"/api/v1/download/{job_id(1)}"
     assert (seen.file_size, seen.actual_duration) == (44, 10.0)
 
 
-async def test_a_job_lists_what_it_made_beside_its_audio() -> None:
+async def test_a_job_lists_its_outputs() -> None:
     seen = await view(completed(1, outputs=outputs(1)))
     url = f"/api/v1/download/{job_id(1)}"
     assert msgspec.to_builtins(seen.outputs) == (
@@ -146,12 +146,12 @@ async def test_a_job_lists_what_it_made_beside_its_audio() -> None:
 
 
 @pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.FAILED])
-async def test_a_job_without_audio_has_null_for_it(status: JobStatus) -> None:
+async def test_a_job_without_audio_has_null_audio_fields(status: JobStatus) -> None:
     seen = await view(record(1, status=status))
     assert (seen.audio_url, seen.file_size, seen.actual_duration, seen.audio) == (None, None, None, None)
 
 
-async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_one_it_follows() -> None:
+async def test_a_follower_has_no_queue_position_and_its_leaders_eta() -> None:
     timed = completed(9)  # half a second of work for each of audio
     first = record(1, status=JobStatus.PROCESSING, started_at=now(), attempts=1, updated_at=now())
     seen = await view(record(2, is_follower=True, message="It is being made"), timed, first)
@@ -160,7 +160,7 @@ async def test_a_job_that_follows_has_no_place_in_the_queue_and_the_time_of_the_
     assert "no worker serves" in (await view(record(2, is_follower=True), first, workers=())).message
 
 
-def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
+def test_shared_audio_expires_with_its_source() -> None:
     index = JobIndex(Estimator())
     shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
     index.apply(entry(shared, 2))
@@ -176,7 +176,7 @@ def test_shared_audio_expires_with_the_job_that_keeps_it() -> None:
     assert seen.message == "The audio has expired"
 
 
-def test_shared_audio_is_lost_with_the_job_that_keeps_it_and_a_lost_output_is_not_listed() -> None:
+def test_shared_files_are_lost_with_their_source_and_lost_outputs_are_not_listed() -> None:
     index = JobIndex(Estimator())
     shared = completed(2, audio=completed(1).audio, source=job_id(1), outputs=outputs(1))
     keeper = entry(completed(1, outputs=outputs(1)))

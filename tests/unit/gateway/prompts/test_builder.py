@@ -1,4 +1,4 @@
-"""From fields to a sentence."""
+"""Building a prompt from fields."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ forms = st.builds(
 
 
 def part(name: str, value: Any) -> str:
-    """What one field becomes when it stands alone."""
+    """The prompt of a single field."""
     built = build_prompt(PromptComponents(**{name: value}))
     assert built.components == {name: built.structured_prompt}
     return built.structured_prompt
@@ -36,7 +36,7 @@ def has_word(value: str | tuple[str, ...] | None) -> bool:
     return any(is_visible(text.replace(",", "")) for text in texts)
 
 
-def test_the_example_of_the_design() -> None:
+def test_all_fields_form_the_documented_example() -> None:
     built = build_prompt(
         PromptComponents(
             genre="electronic",
@@ -59,7 +59,7 @@ def test_the_example_of_the_design() -> None:
 
 
 @given(forms)
-def test_every_subset_of_fields_gives_a_sentence_of_what_was_given(form: PromptComponents) -> None:
+def test_any_subset_of_fields_gives_a_sentence_of_exactly_these(form: PromptComponents) -> None:
     given_fields = [name for name in FIELDS if has_word(getattr(form, name))]
     if not given_fields:
         with pytest.raises(ValueError, match="genre"):
@@ -86,7 +86,7 @@ def test_every_subset_of_fields_gives_a_sentence_of_what_was_given(form: PromptC
         ("5", "5 tempo"),
     ],
 )
-def test_a_tempo_in_words_or_beats(tempo: str, text: str) -> None:
+def test_a_tempo_is_phrased_from_words_or_bpm(tempo: str, text: str) -> None:
     assert part("tempo", tempo) == text
 
 
@@ -130,7 +130,7 @@ def test_instruments_are_listed_once_in_their_order(names: tuple[str, ...], text
         ("custom_text", "with rain,", "with rain"),
     ],
 )
-def test_a_field_gets_its_noun_once_and_clean_white_space(name: str, value: str, text: str) -> None:
+def test_a_field_gets_its_noun_once_and_normalized_whitespace(name: str, value: str, text: str) -> None:
     assert part(name, value) == text
 
 
@@ -161,6 +161,6 @@ def test_blank_fields_alone_are_refused(blank: dict[str, Any]) -> None:
         '{"tempo": 120}',
     ],
 )
-def test_a_form_beyond_its_limits_is_no_form(body: str) -> None:
+def test_components_beyond_their_limits_are_refused(body: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(body, type=PromptComponents)

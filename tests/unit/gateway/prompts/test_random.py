@@ -1,4 +1,4 @@
-"""Random prompts whose words fit each other."""
+"""Random prompts from matching words."""
 
 import random
 import re
@@ -13,7 +13,7 @@ INSTRUMENTS = {genre.name: set(genre.instruments) for genre in VOCABULARY.genres
 
 
 @pytest.mark.parametrize("complexity", get_args(Complexity))
-def test_the_same_seed_gives_the_same_prompt_and_seeds_differ(complexity: Complexity) -> None:
+def test_equal_seeds_give_equal_prompts_and_different_seeds_differ(complexity: Complexity) -> None:
     prompts = [random_components(complexity, random.Random(seed)) for seed in SEEDS]
     assert prompts == [random_components(complexity, random.Random(seed)) for seed in SEEDS]
     assert len(set(prompts)) > 50
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_prompt_and_seeds_differ(complexity: Comple
         ("complex", ["genre", "tempo", "mood", "instruments", "custom_text"]),
     ],
 )
-def test_each_level_adds_to_the_one_before(complexity: Complexity, fields: list[str]) -> None:
+def test_each_complexity_adds_fields(complexity: Complexity, fields: list[str]) -> None:
     for seed in SEEDS:
         built = build_prompt(random_components(complexity, random.Random(seed)))
         assert list(built.components) == fields
@@ -35,7 +35,7 @@ def test_each_level_adds_to_the_one_before(complexity: Complexity, fields: list[
 
 
 @pytest.mark.parametrize(("complexity", "count"), [("medium", 2), ("complex", 3)])
-def test_the_instruments_are_different_ones_of_the_genre(complexity: Complexity, count: int) -> None:
+def test_instruments_are_distinct_and_of_the_genre(complexity: Complexity, count: int) -> None:
     for seed in SEEDS:
         found = random_components(complexity, random.Random(seed))
         assert found.instruments is not None
@@ -43,14 +43,14 @@ def test_the_instruments_are_different_ones_of_the_genre(complexity: Complexity,
         assert set(found.instruments) <= INSTRUMENTS[str(found.genre)]
 
 
-def test_words_are_those_of_the_vocabulary() -> None:
+def test_words_are_from_the_vocabulary() -> None:
     for seed in SEEDS:
         found = random_components("medium", random.Random(seed))
         assert found.mood in VOCABULARY.moods
         assert found.tempo in {tempo.name for tempo in VOCABULARY.tempos}
 
 
-def test_a_complex_tempo_is_in_beats_within_the_vocabulary() -> None:
+def test_a_complex_tempo_is_a_bpm_of_the_vocabulary() -> None:
     lowest, highest = VOCABULARY.tempos[0].bpm_min, VOCABULARY.tempos[-1].bpm_max
     for seed in SEEDS:
         match = re.fullmatch(r"(\d+) BPM", str(random_components("complex", random.Random(seed)).tempo))
