@@ -84,7 +84,7 @@ class Probe:
                     await self._wake.wait()
 
     async def run_s3(self) -> None:
-        """Check S3 every two seconds, in a task of its own: a hanging S3 must not delay the NATS checks."""
+        """Check S3 every two seconds, in a separate task: a hanging S3 must not delay the NATS checks."""
         while True:
             await self._check_s3()
             await asyncio.sleep(CHECK_INTERVAL)

@@ -141,13 +141,13 @@ class DownloadRequest(NamedTuple):
                 raise Problem(condition, "The stored file does not match If-Match or If-Unmodified-Since.")
             headers = self.file.headers | {"Content-Length": str(stored.size)}
             return self._add_validators(web.Response(status=condition or HTTPStatus.OK, headers=headers))
-        part = requested_range(request, stored.sha256, stored.size)
+        byte_range = requested_range(request, stored.sha256, stored.size)
         response = self._add_validators(web.StreamResponse(headers=self.file.headers))
-        if part is not None:
+        if byte_range is not None:
             response.set_status(HTTPStatus.PARTIAL_CONTENT)
-            response.headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{stored.size}"
-        response.content_length = stored.size if part is None else len(part)
-        await self._stream(response, range(stored.size) if part is None else part)
+            response.headers["Content-Range"] = f"bytes {byte_range.start}-{byte_range.stop - 1}/{stored.size}"
+        response.content_length = stored.size if byte_range is None else len(byte_range)
+        await self._stream(response, range(stored.size) if byte_range is None else byte_range)
         return response
 
     async def record_loss(self, error: LostError) -> None:
@@ -167,18 +167,18 @@ class DownloadRequest(NamedTuple):
         if not await self.services.usage.touch(self.record):
             raise audio_gone(self.record)
 
-    async def _stream(self, response: web.StreamResponse, part: range) -> None:
-        async with self.services.stored_files.opened(self.file.stored, part) as pieces:
+    async def _stream(self, response: web.StreamResponse, byte_range: range) -> None:
+        async with self.services.stored_files.opened(self.file.stored, byte_range) as chunks:
             await self._renew_or_refuse()
             try:
-                first = await anext(pieces, b"")  # before the headers, so that a damaged short file gets a 410
+                first = await anext(chunks, b"")  # before the headers, so that a damaged short file gets a 410
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise UnavailableError(f"S3 is away: {error!r}") from error
             try:
                 await response.prepare(self.request)
                 await response.write(first)
-                async for piece in pieces:
-                    await response.write(piece)
+                async for chunk in chunks:
+                    await response.write(chunk)
                     await self.services.usage.touch(self.record)  # so that it does not expire under a slow client
                 await response.write_eof()
             except (TimeoutError, aiohttp.ClientError, LostError) as error:

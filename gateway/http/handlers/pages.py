@@ -27,19 +27,19 @@ async def index(request: web.Request) -> web.Response:
     """GET /: JSON if the client accepts application/json explicitly, else the web page."""
     if "application/json" in request.headers.get("Accept", ""):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
-        answer = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
-        answer.headers["Vary"] = "Accept"
-        return answer
-    longest = f'data-max-duration="{format_number(request.app[SERVICES].settings.max_duration)}"'.encode()
+        response = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
+        response.headers["Vary"] = "Accept"
+        return response
+    max_duration = f'data-max-duration="{format_number(request.app[SERVICES].settings.max_duration)}"'.encode()
     page = web.Response(
-        body=_PAGE.replace(b'data-max-duration="120"', longest),
+        body=_PAGE.replace(b'data-max-duration="120"', max_duration),
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": _POLICY},
     )
-    answer = conditional_response(request, page)
-    answer.headers["Vary"] = "Accept"
-    return answer
+    response = conditional_response(request, page)
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 async def openapi_document(request: web.Request) -> web.Response:
