@@ -70,11 +70,6 @@ class SamplerStream:
         self._fade_out = FadeOut(total_samples)
         self._ended = False
 
-    @property
-    def samples_left(self) -> int | None:
-        """Samples until the piece's length is reached; at 0 no more codes are needed. None without a length."""
-        return self._fade_out.left
-
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         """Render the next codes; see `CodecStream.push`.
 
