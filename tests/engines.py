@@ -1,6 +1,6 @@
-"""Tiny engines in place of the model: the prompt's first word says how each behaves.
+"""Small engines without a model, whose behaviour the prompt's first word selects.
 
-Named by MUSICGEN_ENGINE=tests.engines:load, they run in a real engine process.
+MUSICGEN_ENGINE=tests.engines:load runs them in a real engine process.
 """
 
 import os
@@ -30,7 +30,7 @@ from worker.engine.interface import (
 )
 
 SAMPLE_RATE = 32_000
-# Seconds of work in a step, and the frames that it makes.
+# Seconds of work per step, and the frames that a step makes.
 STEP = 0.01
 STEP_FRAMES = round(STEP * SAMPLE_RATE)
 # A chunk is a quarter of a second.
@@ -39,20 +39,20 @@ EMPTY_MIDI = b"MThd" + struct.pack(">IHHH", 6, 1, 0, 480)
 
 
 def sine(recipe: Recipe) -> Samples:
-    """The whole tone that the seed tunes."""
+    """A tone for the whole duration; the seed sets its frequency."""
     seconds = np.arange(round(recipe.duration * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
     frequency = 220 + recipe.seed % 660
     return (0.5 * np.sin(2 * np.pi * frequency * seconds))[:, None].astype(np.float32)
 
 
 def tone(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """All of it at once."""
+    """Makes all audio at once."""
     on_step(1, 1)
     yield sine(recipe)
 
 
 def slow(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """A chunk as soon as it could have been played."""
+    """Makes audio in real time, chunk by chunk."""
     samples = sine(recipe)
     for start in range(0, len(samples), CHUNK_FRAMES):
         chunk = samples[start : start + CHUNK_FRAMES]
@@ -63,14 +63,14 @@ def slow(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def silent(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Works for as long as the music takes, and makes all of it at the end."""
+    """Works in real time, and makes all audio at the end."""
     for _ in slow(recipe, on_step):
         pass
     yield sine(recipe)
 
 
 def deaf(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Works for as long as the music takes and never looks whether it was cancelled."""
+    """Works in real time, and ignores a cancel."""
     time.sleep(recipe.duration)
     yield sine(recipe)
 
@@ -80,7 +80,7 @@ def fail(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def snap(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Makes the audio, and fails in place of the end."""
+    """Makes all audio, then fails."""
     yield from slow(recipe, on_step)
     raise ValueError("a string snapped")
 
@@ -94,47 +94,47 @@ def nan(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def mute(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Makes all of the audio, and nothing can be heard in it."""
+    """Makes audio that is silent."""
     yield sine(recipe) * np.float32(1e-4)
 
 
 def hum(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Takes its time, and then what it made are not numbers."""
+    """Works in real time, and makes samples that are not numbers."""
     for chunk in slow(recipe, on_step):
         yield np.full_like(chunk, np.nan)
 
 
 def loud(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Beyond full scale."""
+    """Makes audio above full scale."""
     yield sine(recipe) * np.float32(4)
 
 
 def crash(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Takes the process down at once."""
+    """Kills the engine process at once."""
     os._exit(9)
 
 
 def poison(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Makes the audio, and takes the process down in place of the end."""
+    """Makes all audio, then kills the engine process."""
     yield from slow(recipe, on_step)
     os._exit(9)
 
 
 def assassin(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Takes the worker down, and not only the engine."""
+    """Kills the worker."""
     os.kill(os.getppid(), signal.SIGKILL)
     yield sine(recipe)
 
 
 def hang(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Makes some audio, and then the whole process stands still."""
+    """Makes all audio, then freezes the engine process."""
     yield sine(recipe)
     os.kill(os.getpid(), signal.SIGSTOP)
-    time.sleep(60)  # the signal may take its time
+    time.sleep(60)  # the signal may arrive late
 
 
 def deadlock(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Waits for ever, and says so: others go on."""
+    """Makes all audio, then never finishes; other jobs continue."""
     yield sine(recipe)
     while True:
         time.sleep(STEP)
@@ -142,12 +142,12 @@ def deadlock(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def torn(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Makes the audio, and takes the process down between two outputs of it."""
+    """Makes all audio, then kills the engine process between two outputs."""
     yield from slow(recipe, on_step)
 
 
 def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Dies the first time, when the audio is made; the prompt's second word is a file that remembers."""
+    """Kills the engine process after its first run; the prompt's second word is the file that records it."""
     yield from slow(recipe, on_step)
     marker = Path(recipe.prompt.split()[1])
     if not marker.exists():
@@ -156,7 +156,7 @@ def once(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
 
 
 def single(recipe: Recipe, on_step: OnStep) -> Iterator[Samples]:
-    """Is made once; a second time it fails. The prompt's second word is a file that remembers."""
+    """Fails when it runs a second time; the prompt's second word is the file that records the first run."""
     Path(recipe.prompt.split()[1]).touch(exist_ok=False)
     yield from slow(recipe, on_step)
 
@@ -169,7 +169,7 @@ BEHAVIOURS: dict[str, Callable[[Recipe, OnStep], Iterator[Samples]]] = {
 
 
 class ScriptedEngine:
-    """Does what the prompt's first word says; any other prompt is a tone."""
+    """Behaves as the prompt's first word says; any other prompt gives a tone."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -185,7 +185,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
 
 
 class ScoringEngine(ScriptedEngine):
-    """The same, as if the model wrote scores: a MIDI file without tracks, and a stem that is the whole audio."""
+    """The same with outputs: a MIDI file without tracks, and one stem, which is the whole audio."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(slots)
@@ -210,5 +210,5 @@ def load_scoring(settings: EngineSettings, on_loading: OnLoading) -> ScoringEngi
 
 
 def missing(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
-    """A model that cannot be had."""
+    """A model that cannot be downloaded."""
     raise ModelUnavailableError("The hub is not reachable.", "Check the network.", retryable=True)

@@ -1,1 +1,1 @@
-"""Pulls jobs, generates audio in an engine process, stores it. Only `worker.engine` imports torch."""
+"""Pulls jobs, generates their audio in an engine process, and stores it. Only `worker.engine` imports torch."""

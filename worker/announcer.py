@@ -1,4 +1,4 @@
-"""Tells the gateways that this worker lives, what it serves and how busy it is."""
+"""Announces the worker to the gateways: its model, its state and its free slots."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ INTERVAL = 2.0
 
 
 class Announcer:
-    """Publishes what `describe` says every two seconds, and at once after `changed`."""
+    """Publishes the result of `describe` every two seconds, and immediately after `changed`."""
 
     def __init__(self, bus: Bus, describe: Callable[[], WorkerInfo]) -> None:
         self._bus = bus
@@ -20,7 +20,7 @@ class Announcer:
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
-        """Something about the worker is new: tell it now."""
+        """Announce the worker now, because something about it changed."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -29,16 +29,16 @@ class Announcer:
             self._changed.clear()
             info = self._describe()
             await self._publish(info.worker_id, encode(info))
-            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the event.
+            # Not wait_for: before Python 3.12 it swallows a cancellation that coincides with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._changed.wait()
 
     async def goodbye(self) -> None:
-        """An empty announcement: this worker is gone, do not wait for its silence."""
+        """Publish an empty announcement, so that gateways drop this worker without waiting for a timeout."""
         await self._publish(self._describe().worker_id, b"")
 
     async def _publish(self, worker_id: str, data: bytes) -> None:
-        # While disconnected nobody would hear it, and later it would be stale.
+        # nats-py would buffer it while disconnected, and later it would be outdated.
         if self._bus.client.is_connected:
             await self._bus.client.publish(subjects.worker_subject(worker_id), data)

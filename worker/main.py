@@ -1,4 +1,4 @@
-"""`musicgen worker`: runs until SIGTERM or Ctrl-C, then finishes or hands back what it has."""
+"""`musicgen worker`: runs until SIGTERM or Ctrl-C, then finishes its jobs or hands them back."""
 
 import asyncio
 import ctypes
@@ -24,7 +24,7 @@ def main() -> None:
     """Run a worker with the environment's settings.
 
     Raises:
-        MusicgenError: for what only a person can mend; the message says how.
+        MusicgenError: if the operator must act; the message says how.
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "worker")
@@ -35,22 +35,22 @@ def main() -> None:
 
 
 def hide_environment() -> None:
-    """Keep this process's environment and memory from others of the same user, of which the engine is one.
+    """Hide this process's environment and memory from other processes of the same user, such as the engine.
 
-    Linux shows them only of a process that may be dumped. The price is that the worker leaves no core dump.
+    Linux exposes them only for dumpable processes. As a consequence, the worker leaves no core dump.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
 
 
 async def work(settings: Settings) -> None:
-    """Work until told to stop."""
+    """Run the worker until a signal stops it."""
     storage = Storage(settings)
     async with open_bus() as bus:
         worker = Worker(settings, bus, storage)
         log.info("worker", worker_id=worker.worker_id, model=settings.model, version=VERSION)
         stopped = asyncio.create_task(stop_signal())
-        # None of these ends by itself, except with an error that a person must mend.
+        # These tasks end only with an error on which the operator must act.
         running = [
             asyncio.create_task(bus.run(settings.nats_url, worker.worker_id)),
             asyncio.create_task(worker.host.run()),

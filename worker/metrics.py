@@ -1,4 +1,4 @@
-"""What Prometheus reads from a worker: outcomes, times by phase, slots, and the machine it runs on."""
+"""The worker's Prometheus metrics: outcomes, times by phase, slots, and the machine."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,10 +34,10 @@ ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because
 
 
 class MachineCollector(Collector):
-    """CPU, memory and GPU use of the whole machine, read when Prometheus asks."""
+    """CPU, memory and GPU use of the whole machine, read at each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The present values."""
+        """The current values."""
         memory = psutil.virtual_memory()
         yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last look", psutil.cpu_percent())
         yield GaugeMetricFamily("machine_memory_used_bytes", "Memory in use", memory.total - memory.available)
@@ -49,16 +49,16 @@ def _gpus() -> Iterator[GaugeMetricFamily]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return  # no NVIDIA driver: nothing to tell
+        return  # no NVIDIA driver
     use = GaugeMetricFamily("gpu_utilization_percent", "Share of time in which a kernel ran", labels=["gpu"])
     used = GaugeMetricFamily("gpu_memory_used_bytes", "GPU memory in use", labels=["gpu"])
     total = GaugeMetricFamily("gpu_memory_total_bytes", "GPU memory there is", labels=["gpu"])
     try:
         for number in range(pynvml.nvmlDeviceGetCount()):
             device = pynvml.nvmlDeviceGetHandleByIndex(number)
-            with suppress(pynvml.NVMLError):  # a part of a GPU (MIG) does not tell how busy it is
+            with suppress(pynvml.NVMLError):  # a MIG instance does not report its utilization
                 use.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(device).gpu)
-            with suppress(pynvml.NVMLError):  # one that shares the machine's memory has none of its own
+            with suppress(pynvml.NVMLError):  # a GPU that shares the machine's memory reports none
                 memory = pynvml.nvmlDeviceGetMemoryInfo(device)
                 used.add_metric([str(number)], memory.used)
                 total.add_metric([str(number)], memory.total)
@@ -68,7 +68,7 @@ def _gpus() -> Iterator[GaugeMetricFamily]:
 
 
 def serve_metrics(host: str, port: int) -> None:
-    """Answer Prometheus on `host:port`, in a thread; port 0 means not at all."""
+    """Serve the metrics on `host:port` in a thread; not at all if `port` is 0."""
     REGISTRY.register(MachineCollector())
     if port:
         start_http_server(port, host)

@@ -1,4 +1,4 @@
-"""The worker: pulls what it has slots for, runs each job as an attempt, and stops without losing any."""
+"""The worker: pulls jobs while it has free slots, runs each one as an attempt, and stops without losing any."""
 
 import asyncio
 import secrets
@@ -33,17 +33,17 @@ from worker.lease import Lease
 
 log = get_logger(__name__)
 
-# Idle, the broker says so every HEARTBEAT seconds; silence means that it is gone.
+# Seconds of one fetch. While the queue is empty, the broker sends heartbeats; without them the fetch fails early.
 FETCH_TIMEOUT = 1.0
 FETCH_HEARTBEAT = 0.3
-# Seconds for handing back: an engine that ignores a cancel takes the most of it.
+# Seconds for handing back all jobs; an engine that ignores a cancel takes up most of them.
 HAND_BACK_TIMEOUT = CANCEL_TIMEOUT + 5
-# Jobs that are encoded and uploaded while their slots generate again.
+# Jobs that may be encoding or uploading after their slots were released.
 MAX_FINISHING = 4
 
 
 class Worker:
-    """One process, one model, `host.slots` jobs at a time."""
+    """One process with one model; it runs `host.slots` jobs at a time."""
 
     def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
         self._settings = settings
@@ -82,7 +82,7 @@ class Worker:
         bus.on_connect(self._prepare)
 
     def describe(self) -> WorkerInfo:
-        """What this worker announces."""
+        """The worker's announcement."""
         host = self.host
         return WorkerInfo(
             worker_id=self.worker_id,
@@ -102,7 +102,7 @@ class Worker:
         )
 
     async def pull(self) -> None:
-        """Fetch a job whenever there is a slot for it, until `stop`."""
+        """Fetch a job whenever a slot is free, until `stop`."""
         self._pull_ended.clear()
         await self._spool.tidy()
         try:
@@ -123,13 +123,13 @@ class Worker:
         task.add_done_callback(self._handled)
 
     async def stop(self, grace: float) -> None:
-        """Take no more jobs, let running ones finish for `grace` seconds, hand back the rest."""
+        """Fetch no more jobs, let running ones finish for `grace` seconds, and hand back the rest."""
         self._stopping = True
         self.announcer.changed()
         if self._handling:
             log.info("stopping", running=len(self._handling), grace=grace)
             await asyncio.wait(self._handling, timeout=grace)
-        # A fetch that is still open would get back what is handed back.
+        # An open fetch would receive the jobs that are handed back.
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * FETCH_TIMEOUT):
                 await self._pull_ended.wait()
@@ -145,7 +145,7 @@ class Worker:
         return min(self.host.slots, self._settings.max_concurrent_jobs)
 
     async def _prepare(self) -> None:
-        """After each connection: the topology stands, and the pull subscription with it."""
+        """Create or check the streams after each connection, and subscribe after the first one."""
         bucket = await ensure_streams(self._bus.js, self._settings.nats_replicas)
         await ensure_consumer(self._bus.js, self._settings.model)
         self._records = Records(bucket)
@@ -156,7 +156,7 @@ class Worker:
         self.announcer.changed()
 
     async def _has_room(self) -> bool:
-        """Whether a job could start now; waits for that up to half a second."""
+        """Whether a job could start now. If not, waits for a change, for half a second at most."""
         ready = self._bus.is_ready and self.host.ready.is_set()
         if ready and self._busy < self._slots and len(self._handling) < self._slots + MAX_FINISHING:
             return True
@@ -167,7 +167,7 @@ class Worker:
         return False
 
     async def _fetch(self) -> Msg | None:
-        # Never cancelled: a message that arrives for a cancelled fetch is stranded until `ack_wait`.
+        # Never cancelled: a message that arrives for a cancelled fetch is not redelivered before `ack_wait`.
         assert self._pull is not None
         try:
             (message,) = await self._pull.fetch(1, timeout=FETCH_TIMEOUT, heartbeat=FETCH_HEARTBEAT)
@@ -181,22 +181,22 @@ class Worker:
             return None
 
     async def _handle(self, message: Msg) -> None:
-        freed = False
+        released = False
 
-        def free() -> None:
-            nonlocal freed
-            if not freed:
-                freed = True
+        def release_slot() -> None:
+            nonlocal released
+            if not released:
+                released = True
                 self._occupy(-1)
 
         try:
-            await self._process(message, free)
+            await self._process(message, release_slot)
         except (UnavailableError, *AWAY) as error:
             log.warning("job put off", error=repr(error))
             with suppress(nats.errors.Error):
                 await message.nak(delay=5)
         finally:
-            free()
+            release_slot()
 
     async def _process(self, message: Msg, release_slot: Callable[[], None]) -> None:
         assert self._records is not None
@@ -224,11 +224,11 @@ class Worker:
         self._handling.discard(task)
         self._room.set()
         if not task.cancelled() and task.exception() is not None:
-            # A mistake of ours: the lease runs out, and the job is tried again.
+            # A bug: the lease expires, and the broker redelivers the job.
             log.error("attempt failed unexpectedly", exc_info=task.exception())
 
     def _adopt(self, job_id: str, message: Msg) -> bool:
-        """Take over the message of a job that runs here already: a broker that crashed forgot that it is out."""
+        """Replace the message of a job that already runs here: a broker that crashed redelivers running jobs."""
         for attempt in self._attempts.values():
             if attempt.lease.record.job_id == job_id:
                 attempt.lease.message = message
@@ -236,7 +236,7 @@ class Worker:
         return False
 
     async def _on_cancel(self, message: Msg) -> None:
-        """A hint only: the record is the truth."""
+        """Check the lease at once; the record decides, not this message."""
         job_id = message.subject.rsplit(".", 1)[-1]
         for attempt in list(self._attempts.values()):
             if attempt.lease.record.job_id == job_id:

@@ -1,1 +1,1 @@
-"""From samples to files in the store: encoding, the spool on disk, uploads, and live audio."""
+"""Encodes audio, spools and uploads the files, and publishes live audio."""

@@ -1,7 +1,7 @@
-"""Publishes a job's audio while it is generated, so that it can be heard at once.
+"""Publishes a job's audio while it is generated, for live playback.
 
-The file is the truth and this a convenience: nothing here fails or delays the job. What cannot be published is
-dropped, and listeners see the gap in `seq`.
+The stored file is authoritative, so an error here neither fails nor delays the job: audio that cannot be published is
+dropped, and listeners see a gap in `seq`.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from worker.lease import Lease
 
 log = get_logger(__name__)
 
-# Bytes of samples in a message. NATS takes a megabyte.
+# Bytes of samples in a message; NATS limits messages to a megabyte.
 MAX_MESSAGE_BYTES = 500_000
-# Seconds that an attempt waits at its end until listeners have it all.
+# Seconds for which an attempt waits at its end until all audio is published.
 FINISH_TIMEOUT = 2.0
 
 
@@ -44,7 +44,7 @@ class AudioPublisher:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Publishes during the block. What then still waits is dropped; `drained` prevents that."""
+        """Publish during the block. Audio that is still queued at its end is dropped; call `drained` first."""
         task = asyncio.create_task(self._publish_all())
         try:
             yield
@@ -52,17 +52,17 @@ class AudioPublisher:
             await end((task,))
 
     def add(self, samples: Samples) -> None:
-        """Have the next samples published: float32 of shape [frames, channels]. Returns at once."""
+        """Queue the next samples: float32 of shape [frames, channels]."""
         frames = MAX_MESSAGE_BYTES // (SAMPLE_BYTES * self._info.channels)
         for start in range(0, len(samples), frames):
             self._put(samples[start : start + frames])
 
     def finish(self) -> None:
-        """Have listeners told that there is no more."""
+        """Queue the message that ends the audio."""
         self._put(np.empty((0, self._info.channels), np.float32), last=True)
 
     async def drained(self) -> None:
-        """Return when all of it is published, or a moment later all the same."""
+        """Wait until all audio is published, for `FINISH_TIMEOUT` at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_TIMEOUT):
                 await self._waiting.join()
@@ -92,8 +92,8 @@ class AudioPublisher:
     async def _publish(self, header: AudioChunk, samples: Samples) -> None:
         data = pack_chunk(header, samples.astype("<f4").tobytes())
         try:
-            # Each is confirmed before the next one goes: events share the connection and never wait for long behind
-            # audio. Not flush(): a pong that comes after its timeout ends nats-py's read loop.
+            # Each message is confirmed before the next one is sent: events share the connection and must not wait
+            # behind audio. Not flush(): a pong after its timeout ends nats-py's read loop.
             await self._bus.require().publish(self._subject, data)
         except (UnavailableError, nats.errors.Error, ConnectionError) as error:
             self._drop(error)

@@ -15,12 +15,12 @@ from worker.delivery.wav import encode_wav
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import Samples
 
-# Object metadata is limited to 2 KB in all.
+# S3 limits the metadata of an object to 2 KB in total.
 METADATA_LIMIT = 1800
 
 
 class AudioFile(NamedTuple):
-    """A WAV file in memory; `frames` long at `sample_rate` hertz."""
+    """A WAV file in memory, `frames` long at `sample_rate` hertz."""
 
     data: bytes
     metadata: dict[str, str]
@@ -66,7 +66,7 @@ def make_audio_file(chunks: list[Samples], sample_rate: int, recipe: Recipe) -> 
     Args:
         chunks: at least one, float32 of shape [frames, channels].
         sample_rate: in hertz.
-        recipe: what was asked for.
+        recipe: of the job.
 
     Raises:
         ValueError: if a sample is not a finite number.
@@ -79,13 +79,13 @@ def make_audio_file(chunks: list[Samples], sample_rate: int, recipe: Recipe) -> 
 
 
 def make_output_files(job_id: str, engine_job: EngineJob, sample_rate: int, recipe: Recipe) -> list[OutputFile]:
-    """Encode a job's outputs: MIDI as it came, stems as the audio.
+    """Encode a job's outputs: MIDI unchanged, stems like the audio.
 
     Args:
-        job_id: whose they are.
-        engine_job: has all that it will have.
+        job_id: of the job.
+        engine_job: all of its outputs have arrived.
         sample_rate: of the stems, in hertz.
-        recipe: what was asked for.
+        recipe: of the job.
 
     Raises:
         ValueError: if a sample is not a finite number.
@@ -106,7 +106,7 @@ def _midi_file(job_id: str, data: bytes, recipe: Recipe) -> OutputFile:
 
 
 def recipe_metadata(recipe: Recipe) -> dict[str, str]:
-    """The recipe as object metadata: ASCII, and without the prompt where that would exceed S3's limit."""
+    """The recipe as object metadata: ASCII, without the prompt if that would exceed S3's limit."""
     fields = msgspec.to_builtins(recipe)
     text = _ascii_json(fields)
     if len(text) > METADATA_LIMIT:

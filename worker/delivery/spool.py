@@ -1,4 +1,4 @@
-"""What was made while S3 is away, on the worker's disk: a worker that starts again has only to upload it."""
+"""Keeps finished files on the worker's disk while S3 is away, so that a restarted worker only has to upload them."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from worker.delivery.encoded_files import EncodedFiles
 
 log = get_logger(__name__)
 
-# Seconds after which nobody comes back for a file.
+# Seconds after which a file is removed, because its job has ended elsewhere.
 MAX_AGE = 24 * 3600.0
 
 
@@ -28,32 +28,32 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
 class Spool:
-    """One file a job, in a folder that workers on the same machine may share; without a folder nothing is kept.
+    """One file per job, in a folder that workers on the same machine may share. Without a folder it keeps nothing.
 
-    A convenience, as the audio is in memory as well: a disk that fails is told in the log and delays nobody.
+    The audio is in memory as well, so an error of the disk is logged and otherwise ignored.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder).expanduser() if folder else None
 
     async def keep(self, job_id: str, recipe: Recipe, files: EncodedFiles) -> None:
-        """Write what a job has made, whole or not at all."""
+        """Write the files of a job, atomically."""
         if self._folder is not None:
             await asyncio.to_thread(self._write, self._folder, job_id, _Kept(recipe, files))
 
     async def find(self, job_id: str, recipe: Recipe) -> EncodedFiles | None:
-        """What an earlier attempt at the same job has made here."""
+        """The files of an earlier attempt at the same job; None if there are none, or the recipe differs."""
         if self._folder is None:
             return None
         return await asyncio.to_thread(self._read, self._folder / job_id, recipe)
 
     async def remove(self, job_id: str) -> None:
-        """Forget a job; doing it again is fine."""
+        """Remove the files of a job, if there are any."""
         if self._folder is not None:
             await asyncio.to_thread(_unlink, self._folder / job_id)
 
     async def tidy(self) -> None:
-        """Remove what was left by jobs that ended elsewhere."""
+        """Remove files of jobs that ended elsewhere."""
         if self._folder is not None and self._folder.is_dir():
             await asyncio.to_thread(_remove_old, self._folder)
 
@@ -84,7 +84,7 @@ class Spool:
 def _remove_old(folder: Path) -> None:
     try:
         for file in folder.iterdir():
-            with suppress(FileNotFoundError):  # another worker tidies as well
+            with suppress(FileNotFoundError):  # another worker may remove it at the same time
                 if file.is_file() and time.time() - file.stat().st_mtime > MAX_AGE:
                     file.unlink()
     except OSError as error:

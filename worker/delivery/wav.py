@@ -1,4 +1,4 @@
-"""Samples to a WAV file in memory."""
+"""Encodes samples as a WAV file in memory."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ def encode_wav(samples: Samples, sample_rate: int, sample_format: SampleFormat, 
     """A RIFF WAVE file.
 
     16-bit samples get triangular dither of one step (Lipshitz, Wannamaker, Vanderkooy 1992), drawn from
-    `seed`, so that the same recipe gives the same file on any day. What exceeds full scale is turned down, not clipped.
+    `seed`, so that the same recipe always gives the same file. Audio above full scale is scaled down, not clipped.
 
     Args:
         samples: float32 of shape [frames, channels], full scale at ±1.
@@ -39,7 +39,7 @@ def encode_wav(samples: Samples, sample_rate: int, sample_format: SampleFormat, 
 
 
 def _without_time(data: bytes) -> bytes:
-    """The file with no time of writing: libsndfile puts one into the PEAK chunk that it gives files of floats.
+    """Clear the timestamp that libsndfile writes into the PEAK chunk of float files.
 
     The chunk holds a version, the time in seconds since 1970, and then each channel's peak and its position.
     """
@@ -58,7 +58,7 @@ def _quantize(samples: Samples, sample_format: SampleFormat, seed: int) -> NDArr
     if sample_format == "float32":
         return samples
     if sample_format == "int24":
-        # libsndfile takes 24 bits as the upper ones of 32.
+        # libsndfile reads 24-bit samples from the upper bits of 32.
         steps = np.rint(samples.astype(np.float64) * (2**23 - 1)).astype(np.int32)
         return np.left_shift(steps, 8)
     noise = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a worker tells of its machine."""
+"""The metrics of the worker's machine."""
 
 from types import SimpleNamespace
 from typing import NoReturn
@@ -23,22 +23,22 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", lambda device: SimpleNamespace(gpu=90))
 
 
-def told() -> dict[str, list[float]]:
+def collected() -> dict[str, list[float]]:
     return {each.name: [sample.value for sample in each.samples] for each in MachineCollector().collect()}
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_gpu_is_told_of() -> None:
-    found = told()
+def test_a_gpu_is_reported() -> None:
+    found = collected()
     assert found["gpu_utilization_percent"] == [90]
     assert (found["gpu_memory_used_bytes"], found["gpu_memory_total_bytes"]) == ([1], [2])
 
 
 @pytest.mark.usefixtures("gpu")
-def test_what_a_gpu_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_a_gpu_does_not_report_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", _not_supported)
-    assert told()["gpu_utilization_percent"] == []
-    assert told()["gpu_memory_total_bytes"] == [2]
+    assert collected()["gpu_utilization_percent"] == []
+    assert collected()["gpu_memory_total_bytes"] == [2]
     monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", _not_supported)
-    assert told()["gpu_memory_total_bytes"] == []
-    assert told()["machine_memory_total_bytes"][0] > 0
+    assert collected()["gpu_memory_total_bytes"] == []
+    assert collected()["machine_memory_total_bytes"][0] > 0

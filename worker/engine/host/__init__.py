@@ -1,1 +1,1 @@
-"""The worker's side of the engine process: start it, watch it, pass jobs to it."""
+"""The worker's side of the engine process: starts it, watches it, and passes jobs to it."""

@@ -1,4 +1,4 @@
-"""Starts the engine process, connected by a pair of sockets."""
+"""Starts the engine process, connected by a socket pair, without the worker's secrets."""
 
 import asyncio
 import os
@@ -8,24 +8,24 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-# Threads that wait for each other spin for some 50 µs, then sleep. By default they spin for much longer: where another
-# program wants a core too (the gateway is one), each of a step's hundreds of waits then takes as long as the scheduler
-# gives that program. Never to spin doubles a step's time on a quiet machine. See docs/performance.md.
+# OpenMP threads spin for about 50 µs, then sleep. With the much longer default, each of a step's hundreds of waits can
+# cost a scheduler time slice when another process, such as the gateway, needs a core. Without spinning, a step takes
+# twice as long on an idle machine. See docs/performance.md.
 ENGINE_ENVIRONMENT = {"GOMP_SPINCOUNT": "3000"}
 
-# What the worker itself connects with, and names of secrets in general.
+# The worker's own credentials, and common names of secrets.
 _SECRET_NAME = re.compile(
     r"NATS_|S3_|AWS_|API_KEYS|.*(PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|(TOKEN|_PAT|API_?KEY|_KEY)\Z)"
 )
 _URL_WITH_PASSWORD = re.compile(r"://[^/@\s]+@")
-# The hub's token fetches private models, and a proxy may want a password.
+# Private models need the hub's token, and a proxy may need a password.
 _NEEDED = re.compile(r"HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGINGFACE_HUB_TOKEN|.*_PROXY")
 
 
 def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without its secrets: an engine downloads and reads models, and talks to the worker only.
+    """The worker's environment without its secrets: an engine only downloads models and talks to the worker.
 
-    Everything else stays, because drivers, libraries and engines of other makers have variables of their own.
+    All other variables stay, because drivers, libraries and third-party engines may need them.
     """
     return ENGINE_ENVIRONMENT | {name: value for name, value in environ.items() if not _is_secret(name.upper(), value)}
 
@@ -37,7 +37,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 async def start_process() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.subprocess.Process]:
-    """The engine process as it starts, and what goes to and comes from it. It ends when its connection does."""
+    """Start the engine process; returns its connection and the process, which ends when the connection closes."""
     ours, theirs = socket.socketpair()
     with theirs, ExitStack() as ours_open:
         ours_open.enter_context(ours)
@@ -46,7 +46,7 @@ async def start_process() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, a
             stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
             env=engine_environment(os.environ),
         )  # fmt: skip
-        # A process that is left alone here ends by itself, because the other end of its socket is closed.
+        # If this fails or is cancelled, our end of the socket closes, and the process ends.
         reader, writer = await asyncio.open_connection(sock=ours)
         ours_open.pop_all()
         return reader, writer, process

@@ -1,4 +1,4 @@
-"""The recipe on the object: readable, ASCII, and never beyond what S3 takes."""
+"""The recipe in the object's metadata: ASCII, and within S3's limit."""
 
 import json
 
@@ -8,14 +8,14 @@ from shared.messages import Recipe
 from worker.delivery.encoded_files import METADATA_LIMIT, recipe_metadata
 
 
-def test_the_whole_recipe_is_on_the_object() -> None:
+def test_the_metadata_holds_the_whole_recipe() -> None:
     recipe = Recipe(model="small", prompt="Für Elise ♪ 夜曲", duration=8, seed=7)
     text = recipe_metadata(recipe)["recipe"]
     assert text.isascii()
     assert msgspec.json.decode(text, type=Recipe) == recipe
 
 
-def test_a_prompt_that_would_exceed_the_limit_is_left_to_the_record() -> None:
+def test_a_prompt_beyond_the_limit_is_left_out() -> None:
     recipe = Recipe(model="small", prompt="夜" * 500, duration=8, seed=7)
     metadata = recipe_metadata(recipe)
     assert sum(len(name) + len(value) for name, value in metadata.items()) < METADATA_LIMIT

@@ -1,4 +1,4 @@
-"""What is kept on disk while S3 is away, and what is never taken for it."""
+"""Which files the spool keeps, finds and removes."""
 
 import os
 from pathlib import Path
@@ -18,11 +18,11 @@ MIDI = OutputFile(Output(kind="midi", name="audio.mid", key="k", size=4, sha256=
 FILES = EncodedFiles(make_audio_file([np.zeros((3200, 1), np.float32)], 32_000, RECIPE), [MIDI], 1.5, 0.25)
 
 
-async def test_what_was_kept_is_found_whole_until_it_is_removed(tmp_path: Path) -> None:
+async def test_kept_files_are_found_until_they_are_removed(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path / "spool"))
     assert await spool.find(JOB, RECIPE) is None
     await spool.keep(JOB, RECIPE, FILES)
-    # Also by the next process.
+    # By a new process, too.
     assert await Spool(str(tmp_path / "spool")).find(JOB, RECIPE) == FILES
     for _ in range(2):
         await spool.remove(JOB)
@@ -30,20 +30,20 @@ async def test_what_was_kept_is_found_whole_until_it_is_removed(tmp_path: Path) 
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-async def test_another_recipe_is_not_served_by_it(tmp_path: Path) -> None:
+async def test_files_of_another_recipe_are_not_found(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path))
     await spool.keep(JOB, RECIPE, FILES)
     assert await spool.find(JOB, replace(RECIPE, seed=1)) is None
 
 
-async def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_not_found(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path))
     await spool.keep(JOB, RECIPE, FILES)
     (tmp_path / JOB).write_bytes((tmp_path / JOB).read_bytes()[:100])
     assert await spool.find(JOB, RECIPE) is None
 
 
-async def test_a_disk_that_fails_delays_nobody(tmp_path: Path) -> None:
+async def test_disk_errors_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     spool = Spool(str(tmp_path / "file" / "spool"))
     await spool.keep(JOB, RECIPE, FILES)
@@ -52,8 +52,8 @@ async def test_a_disk_that_fails_delays_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tidies", ["tidy", "keep"])
-async def test_what_is_not_ours_is_left_alone(tmp_path: Path, tidies: str) -> None:
-    """As on a disk that was just formatted."""
+async def test_foreign_folders_are_left_alone(tmp_path: Path, tidies: str) -> None:
+    """Such as lost+found on a newly formatted disk."""
     spool, foreign = Spool(str(tmp_path)), tmp_path / "lost+found"
     foreign.mkdir()
     os.utime(foreign, (0, 0))
@@ -62,7 +62,7 @@ async def test_what_is_not_ours_is_left_alone(tmp_path: Path, tidies: str) -> No
     assert await spool.find(JOB, RECIPE) == (FILES if tidies == "keep" else None)
 
 
-async def test_what_nobody_came_back_for_is_removed(tmp_path: Path) -> None:
+async def test_old_files_are_removed(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path))
     await spool.keep(JOB, RECIPE, FILES)
     await spool.keep("gen_000000000001", RECIPE, FILES)
@@ -72,7 +72,7 @@ async def test_what_nobody_came_back_for_is_removed(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["gen_000000000001"]
 
 
-async def test_without_a_folder_nothing_is_kept() -> None:
+async def test_the_spool_keeps_nothing_without_a_folder() -> None:
     spool = Spool("")
     await spool.keep(JOB, RECIPE, FILES)
     await spool.tidy()

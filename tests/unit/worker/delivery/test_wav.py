@@ -1,4 +1,4 @@
-"""The file that a DAW gets."""
+"""The WAV encoder: header, sample formats, dither, level and reproducibility."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ def sine(channels: int = 1, amplitude: float = 0.5, frames: int = RATE) -> Sampl
     return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
 
 
-def test_the_header_is_the_plain_one_of_44_bytes() -> None:
+def test_the_header_has_44_bytes() -> None:
     data = encode_wav(sine(channels=2, frames=1000), RATE, "int16", seed=1)
     riff, size, wave, fmt, length, code, channels, rate, byte_rate, align, bits, chunk, payload = struct.unpack(
         "<4sI4s4sIHHIIHH4sI", data[:44]
@@ -34,7 +34,7 @@ def test_the_header_is_the_plain_one_of_44_bytes() -> None:
 
 @pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_what_is_read_back_is_what_was_made(sample_format: str, channels: int) -> None:
+def test_decoded_samples_equal_the_encoded_ones(sample_format: str, channels: int) -> None:
     samples = sine(channels)
     data = encode_wav(samples, RATE, sample_format, seed=1)  # type: ignore[arg-type]
     back, rate = soundfile.read(io.BytesIO(data), always_2d=True)
@@ -44,7 +44,7 @@ def test_what_is_read_back_is_what_was_made(sample_format: str, channels: int) -
 
 
 def test_dither_makes_the_error_independent_of_a_quiet_signal() -> None:
-    """A tone of a third of a step vanishes without dither; with it, it stays in the mean."""
+    """Without dither, a level of a third of a step rounds to zero; with it, the mean keeps that level."""
     step = 1 / (2**15 - 1)
     samples = np.full((200_000, 1), step / 3, np.float32)
     back, _ = soundfile.read(io.BytesIO(encode_wav(samples, RATE, "int16", seed=1)), dtype="int16")
@@ -52,7 +52,7 @@ def test_dither_makes_the_error_independent_of_a_quiet_signal() -> None:
     assert set(np.unique(back)) <= {-1, 0, 1, 2}
 
 
-def test_the_same_seed_gives_the_same_file_and_another_one_does_not() -> None:
+def test_equal_seeds_give_equal_files_and_others_do_not() -> None:
     first, again, other = (encode_wav(sine(), RATE, "int16", seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
@@ -60,8 +60,8 @@ def test_the_same_seed_gives_the_same_file_and_another_one_does_not() -> None:
 
 @pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
 @pytest.mark.parametrize("frames", [0, 1, 120 * RATE])
-def test_a_file_holds_no_time_of_writing(sample_format: str, frames: int) -> None:
-    """The clock that libsndfile reads is the C library's: the test reads the chunk rather than move the clock."""
+def test_a_file_contains_no_timestamp(sample_format: str, frames: int) -> None:
+    """libsndfile reads the C library's clock, which a test cannot set, so the test reads the PEAK chunk."""
     data = encode_wav(sine(frames=frames), RATE, sample_format, seed=1)  # type: ignore[arg-type]
     chunks = dict(chunks_of(data))
     assert set(chunks) == {b"fmt ", b"data"} | ({b"fact", b"PEAK"} if sample_format == "float32" else set())
@@ -73,7 +73,7 @@ def test_a_file_holds_no_time_of_writing(sample_format: str, frames: int) -> Non
 
 
 def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a RIFF file, which fill it."""
+    """The chunks of a RIFF file; asserts that they fill it."""
     place = 12
     while place < len(data):
         name, size = struct.unpack_from("<4sI", data, place)
@@ -83,7 +83,7 @@ def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
-def test_the_same_samples_give_the_same_file_in_whatever_pieces_they_come(sample_format: str) -> None:
+def test_the_file_does_not_depend_on_how_samples_are_chunked(sample_format: str) -> None:
     recipe = Recipe(model="starter", prompt="tone", duration=1.0, seed=5, sample_format=sample_format)  # type: ignore[arg-type]
     samples = sine(channels=2)
     pieces = [samples[:1], samples[1:700], samples[700:]]
@@ -92,7 +92,7 @@ def test_the_same_samples_give_the_same_file_in_whatever_pieces_they_come(sample
 
 
 @pytest.mark.parametrize("sample_format", ["int16", "int24", "float32"])
-def test_what_is_too_loud_is_turned_down_and_not_clipped(sample_format: str) -> None:
+def test_audio_above_full_scale_is_scaled_and_not_clipped(sample_format: str) -> None:
     data = encode_wav(sine(amplitude=3), RATE, sample_format, seed=1)  # type: ignore[arg-type]
     back, _ = soundfile.read(io.BytesIO(data))
     assert 0.999 < np.abs(back).max() <= 1.0
@@ -101,13 +101,13 @@ def test_what_is_too_loud_is_turned_down_and_not_clipped(sample_format: str) -> 
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(bad: float) -> None:
+def test_samples_that_are_not_finite_are_refused(bad: float) -> None:
     samples = sine()
     samples[17] = bad
     with pytest.raises(ValueError, match="not numbers"):
         encode_wav(samples, RATE, "int16", seed=1)
 
 
-def test_no_samples_make_an_empty_but_valid_file() -> None:
+def test_no_samples_give_an_empty_but_valid_file() -> None:
     data = encode_wav(np.zeros((0, 1), np.float32), RATE, "int16", seed=1)
     assert soundfile.info(io.BytesIO(data)).frames == 0

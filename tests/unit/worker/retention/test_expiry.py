@@ -1,4 +1,4 @@
-"""Which audio goes, and which records."""
+"""Which audio and which records are selected for removal."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,14 +22,14 @@ def last_used(age: timedelta, size: int = 10, job_id: str = "a") -> LastUse:
 
 
 @given(KEPT, BUDGETS)
-def test_the_least_recently_used_go_first_and_nothing_that_is_in_use(kept: list[LastUse], budget: int) -> None:
+def test_the_least_recently_used_audio_goes_first_and_none_in_use(kept: list[LastUse], budget: int) -> None:
     gone = [each.job_id for each in select_expired(kept, NOW, WEEK, budget)]
     assert gone == [each.job_id for each in sorted(kept)][: len(gone)]
     assert all(NOW - each.at > IN_USE for each in kept if each.job_id in gone)
 
 
 @given(KEPT, BUDGETS)
-def test_what_stays_is_young_and_fits_or_is_in_use(kept: list[LastUse], budget: int) -> None:
+def test_audio_that_stays_is_in_use_or_within_the_limits(kept: list[LastUse], budget: int) -> None:
     gone = {each.job_id for each in select_expired(kept, NOW, WEEK, budget)}
     stays = [each for each in kept if each.job_id not in gone]
     idle = [each for each in stays if NOW - each.at > IN_USE]
@@ -38,7 +38,7 @@ def test_what_stays_is_young_and_fits_or_is_in_use(kept: list[LastUse], budget: 
 
 
 @given(KEPT, st.integers(1, 600))
-def test_no_more_goes_than_has_to(kept: list[LastUse], budget: int) -> None:
+def test_no_more_audio_goes_than_necessary(kept: list[LastUse], budget: int) -> None:
     for each in select_expired(kept, NOW, WEEK, budget):
         (one,) = (other for other in kept if other.job_id == each.job_id)
         newer = [other for other in kept if other >= one]
@@ -52,13 +52,13 @@ def test_without_a_budget_only_age_counts(kept: list[LastUse]) -> None:
     assert {each.reason for each in select_expired(kept, NOW, WEEK, 0)} <= {"age"}
 
 
-def test_a_limit_of_minutes_still_leaves_the_client_its_time() -> None:
+def test_audio_in_use_stays_even_with_a_limit_of_minutes() -> None:
     assert select_expired([last_used(IN_USE)], NOW, timedelta(minutes=1), 1) == []
     assert len(select_expired([last_used(IN_USE + timedelta(seconds=1))], NOW, timedelta(minutes=1), 0)) == 1
 
 
 @given(KEPT, st.integers(-3, 15))
-def test_a_surplus_is_the_oldest_that_are_not_in_use(finished: list[LastUse], excess: int) -> None:
+def test_excess_jobs_are_the_oldest_ones_not_in_use(finished: list[LastUse], excess: int) -> None:
     gone = select_excess(finished, NOW, excess)
     oldest = sorted(finished)[: max(excess, 0)]
     assert gone == [each.job_id for each in oldest if NOW - each.at > IN_USE]

@@ -1,4 +1,4 @@
-"""What the engine process has in its environment, and what it can read of the worker's."""
+"""The engine process gets no secret, and cannot read the worker's environment."""
 
 import os
 import subprocess
@@ -57,11 +57,11 @@ NEEDED = {
 }
 
 
-def test_an_engine_gets_what_it_needs_and_no_secret() -> None:
+def test_an_engine_gets_the_variables_it_needs_and_no_secret() -> None:
     assert engine_environment(SECRETS | NEEDED) == NEEDED | {"GOMP_SPINCOUNT": "3000"}
 
 
-def test_a_variable_of_the_operator_wins() -> None:
+def test_the_operators_value_wins_over_the_default() -> None:
     assert engine_environment({"GOMP_SPINCOUNT": "0"}) == {"GOMP_SPINCOUNT": "0"}
 
 
@@ -94,7 +94,7 @@ def is_readable():
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
-if os.getuid() == 0:  # who could read everything
+if os.getuid() == 0:  # root can read everything
     os.setgid(65534)
     os.setuid(65534)
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)
