@@ -143,8 +143,8 @@ class Estimator:
         return left + cost.tail * length
 
     def _cost(self, model: str, shared: float) -> CostModel | None:
-        looked, samples, costs = self._costs.get(model, (-math.inf, [], {}))
-        if self._clock() - looked >= REFIT_INTERVAL:
+        fitted_at, samples, costs = self._costs.get(model, (-math.inf, [], {}))
+        if self._clock() - fitted_at >= REFIT_INTERVAL:
             samples, costs = list(_samples(self._done[model].values(), self._running[model].values())), {}
             self._costs[model] = self._clock(), samples, costs
         if samples and shared not in costs:

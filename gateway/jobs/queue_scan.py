@@ -74,24 +74,24 @@ class QueueReader:
             return await self._read(client, given_up)
 
     async def _read(self, client: Client, given_up: Collection[int]) -> QueueSnapshot:
-        js, look = client.jetstream(timeout=REQUEST_TIMEOUT), await read_stream(client, subjects.JOBS_STREAM)
-        await self._drop_removed(client, look)
+        js, snapshot = client.jetstream(timeout=REQUEST_TIMEOUT), await read_stream(client, subjects.JOBS_STREAM)
+        await self._drop_removed(client, snapshot)
         try:
-            await self._read_new(js, look.state.last_seq)
+            await self._read_new(js, snapshot.state.last_seq)
             limits = {model: await _delivered(js, model) for model in {each.model for each in self._messages.values()}}
         except (nats.js.errors.APIError, *AWAY) as error:
             raise UnavailableError(f"The queue cannot be read: {error!r}") from error
-        queue = QueueSnapshot({}, {}, look.state.last_seq)
+        queue = QueueSnapshot({}, {}, snapshot.state.last_seq)
         for number, (model, job_id) in self._messages.items():
             if job_id is not None:
                 is_stranded = number in given_up or number <= limits[model]
                 (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
         return queue
 
-    async def _drop_removed(self, client: Client, look: StreamSnapshot) -> None:
-        is_another = look.created != self._created or look.state.last_seq < self._read_to
-        if is_another or look.state.num_deleted > MAX_GAPS:
-            self._messages, self._created, self._read_to = {}, look.created, 0
+    async def _drop_removed(self, client: Client, snapshot: StreamSnapshot) -> None:
+        is_another = snapshot.created != self._created or snapshot.state.last_seq < self._read_to
+        if is_another or snapshot.state.num_deleted > MAX_GAPS:
+            self._messages, self._created, self._read_to = {}, snapshot.created, 0
         elif self._messages:
             state = (await read_stream(client, subjects.JOBS_STREAM, deleted=True)).state
             self._messages = {

@@ -53,14 +53,14 @@ class Reconciler:
         self._unchanged: dict[str, tuple[int, float]] = {}  # by job: its revision, and when that was first seen
 
     async def run(self) -> None:
-        """Reconciler now and then, until cancelled."""
+        """Reconcile at intervals, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
-            for look in (self.reconcile, self._result_cache.settle_orphans):
+            for step in (self.reconcile, self._result_cache.settle_orphans):
                 try:
-                    await look()
+                    await step()
                 except UnavailableError as error:
-                    log.info("sweeping later", error=str(error))
+                    log.info("not reconciled yet", error=str(error))
 
     async def on_connect(self) -> None:
         """Restart the stall times: no record could change while NATS was away."""

@@ -127,7 +127,7 @@ class Jobs:
             raise  # `RecordRepair` replaces it within seconds
 
     async def submit(self, record: JobRecord, decision: Decision) -> JobRecord:
-        """Accept a new job, or find the one that the same idempotency key made. When this returns, the job is durable.
+        """Accept a new job, or return the one that the same idempotency key created. On return it is durable.
 
         Args:
             record: the new job's record.
