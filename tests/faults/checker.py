@@ -1,4 +1,4 @@
-"""What a history must come to: read from the broker and the store themselves, when everything has come to rest."""
+"""Check a history against the records, events and files in the broker and the store, once the system is idle."""
 
 import asyncio
 import hashlib
@@ -23,13 +23,13 @@ RECORDS_STREAM = f"KV_{subjects.JOBS_BUCKET}"
 
 @dataclass
 class Report:
-    """How the jobs ended, and what is wrong with that, in words.
+    """The counts of jobs by outcome, and the problems found.
 
     Attributes:
-        lost: accepted, and without a record.
-        stuck: accepted, and not ended.
-        event_errors: told to have ended other than once.
-        orphans: with files in storage and no result in the record.
+        lost: accepted jobs without a record.
+        stuck: accepted jobs that are not in a terminal state.
+        event_errors: jobs without exactly one terminal event of their state.
+        orphans: jobs whose files in storage are not those of the record.
     """
 
     accepted: int = 0
@@ -49,7 +49,7 @@ class Report:
 
 
 async def check_history(nats: Client, storage: Storage, history: History, timeout: float = 60.0) -> Report:
-    """Wait until nothing is left to do, then compare records, events and objects with each other and the history."""
+    """Wait until the system is idle, then compare records, events and files with each other and the history."""
     report = Report(accepted=len(history.accepted), problems=list(history.contradictions))
     await _rest(nats, report, timeout)
     records = await _records(nats)
@@ -75,14 +75,14 @@ async def _check_job(
     told = [(event["seq"], event["type"]) for event in events]
     if [kind for _, kind in told if kind in TERMINAL] != [status]:
         report.add("event_errors", f"{job_id} is {status}, and its events are {told}")
-    # A report may be late, but none has the number of a step or one beyond the end: clients would take it for news.
+    # Progress may be late, but never has the seq of a transition or one past the terminal event: clients would show it.
     steps = [number for number, kind in told if kind != "progress"]
     reports = {number for number, kind in told if kind == "progress"}
     if steps != sorted(steps) or reports & set(steps) or max(reports, default=0) > max(steps, default=0):
         report.problems.append(f"the events of {job_id} are out of order: {told}")
     if history.seen.get(job_id, status) != status or (job_id in history.cancelled and status != "cancelled"):
-        report.problems.append(f"{job_id} is {status} and was told to be {history.seen.get(job_id, 'cancelled')}")
-    # A job that was answered with another one's audio has no files of its own.
+        report.problems.append(f"{job_id} is {status} and was reported as {history.seen.get(job_id, 'cancelled')}")
+    # A job answered with the audio of another one has no files.
     files = [record["audio"], *record["outputs"]] if record["audio"] and not record["source"] else []
     if stored != {file["key"] for file in files}:
         report.add("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
@@ -96,10 +96,10 @@ async def _rest(nats: Client, report: Report, timeout: float) -> None:
     js = nats.jetstream()
 
     async def at_rest() -> bool:
-        with suppress(APIError, *AWAY):  # a cluster that has just lost a server may have no answer for a while
+        with suppress(APIError, *AWAY):  # a cluster that just lost a server may not answer
             if (await js.stream_info(subjects.JOBS_STREAM)).state.messages:
                 return False
-            # A job may still have lost its message: then the sweep brings one.
+            # A job may have lost its message; the reconciler then queues it again.
             return all(record["status"] in TERMINAL for record in (await _records(nats)).values())
         return False
 

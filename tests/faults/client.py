@@ -1,4 +1,4 @@
-"""A client of a gateway that writes down what it asked for and what it got."""
+"""A client of a gateway that records its requests and their responses in the history."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
 class Client:
-    """One gateway over HTTP. A gateway that is away is an answer, too: None."""
+    """One gateway over HTTP. Requests return None if the gateway does not respond."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession, history: History) -> None:
         self.url = url
@@ -22,7 +22,7 @@ class Client:
     async def post(
         self, prompt: str = "tone", duration: float = 0.5, key: str | None = None, **fields: Any
     ) -> str | None:
-        """The id of an accepted job; None if it was refused, or nobody knows."""
+        """The id of the accepted job; None if it was refused, or the outcome is unknown."""
         headers = {"Idempotency-Key": key} if key else {}
         body = {"prompt": prompt, "duration": duration, **fields}
         try:
@@ -41,12 +41,12 @@ class Client:
         return str(answer["job_id"])
 
     async def submit(self, prompt: str = "tone", duration: float = 0.5, **fields: Any) -> str:
-        """The id of a job, asked for until it is accepted."""
+        """Request a job until it is accepted; returns its id."""
         job_id: str = await eventually(lambda: self.post(prompt, duration, **fields), "a job is accepted", 60)
         return job_id
 
     async def delete(self, job_id: str, *, keep: bool = False) -> int | None:
-        """The answer's status code."""
+        """The status code of the response."""
         query = {"keep": "1"} if keep else {}
         try:
             async with self.http.delete(f"{self.url}/api/v1/jobs/{job_id}", params=query, timeout=TIMEOUT) as got:
@@ -70,7 +70,7 @@ class Client:
         return body
 
     async def until(self, job_id: str, *statuses: str, timeout: float = 60.0) -> dict[str, Any]:
-        """The status as soon as it is one of these; by default, as soon as the job has ended."""
+        """Wait until the status is one of these, by default a terminal one; returns the status document."""
 
         async def reached() -> dict[str, Any] | None:
             found = await self.status(job_id)
@@ -80,7 +80,7 @@ class Client:
         return found
 
     async def until_message(self, job_id: str, words: str, timeout: float = 60.0) -> None:
-        """Return when the job's message has these words in it."""
+        """Wait until the message of the job contains these words."""
 
         async def said() -> bool:
             found = await self.status(job_id)
@@ -89,7 +89,7 @@ class Client:
         await eventually(said, f"{job_id} says {words}", timeout)
 
     async def terminal_states(self, jobs: list[str], timeout: float = 60.0) -> list[str]:
-        """How these jobs end."""
+        """The terminal states of these jobs, in order."""
         return [
             found["status"] for found in await asyncio.gather(*(self.until(each, timeout=timeout) for each in jobs))
         ]

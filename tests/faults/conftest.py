@@ -1,4 +1,4 @@
-"""A deployment for each test, and which tests run when."""
+"""A deployment for each test, and the selection of tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All tests here are `faults`; the thorough ones run only where somebody asks for faults."""
+    """All tests here are `faults`; the thorough ones run only with `-m faults`."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.faults)
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 async def deployment(
     nats_process: tuple[Server, dict[str, str]], s3_environment: dict[str, dict[str, str]], tmp_path: Path
 ) -> AsyncIterator[Deployment]:
-    """Gateways and workers are started by the test; the broker is its own, the store is everybody's."""
+    """A deployment on a broker of this test and the shared store. The test starts gateways and workers."""
     async with AsyncExitStack() as stack:
         yield Deployment(tmp_path, nats_process[1], s3_environment, stack)
 

@@ -1,4 +1,4 @@
-"""A whole system of processes for one test: what is started through it ends with it, and its history is judged."""
+"""Gateways and workers as processes for one test, with a history that is checked at the end."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,10 +22,10 @@ Environments = dict[str, dict[str, str]]
 
 
 class Deployment:
-    """Starts gateways and workers on a broker and a store that the test has.
+    """Starts gateways and workers on a given broker and store.
 
     Attributes:
-        constants: that the processes started from now on have in place of their own, by full name.
+        constants: values that replace constants of processes started from now on, by full name.
     """
 
     def __init__(self, folder: Path, nats_urls: dict[str, str], s3: Environments, stack: AsyncExitStack) -> None:
@@ -45,7 +45,7 @@ class Deployment:
         return Client(url, http, self.history), part
 
     def launch_gateway(self, **environment: str) -> Server:
-        """A gateway that was started and may never get ready."""
+        """Start a gateway without waiting until it is ready."""
         part, _ = self._gateway(environment)
         part.launch()
         self._stack.callback(part.kill)
@@ -58,7 +58,7 @@ class Deployment:
         return part
 
     def launch_worker(self, **environment: str) -> Server:
-        """A worker that was started and may never get ready."""
+        """Start a worker without waiting until it is ready."""
         part = self._worker(environment)
         part.launch()
         self._stack.callback(part.kill)
@@ -78,18 +78,18 @@ class Deployment:
         return Storage(load_settings(self.environment("operator")))
 
     async def report(self, timeout: float = 60.0) -> Report:
-        """The report on everything that happened, when nothing is left to do."""
+        """Check the history once the system is idle."""
         report = await check_history(await self.nats(), self.storage(), self.history, timeout)
         self.history.note("report", **vars(report))
         return report
 
     async def run_retention(self) -> None:
-        """What workers do now and then, two hours from now: nothing that is nobody's is left."""
+        """Run retention as of two hours from now: it removes files of no job."""
         retention = await System(self._nats_urls, self._s3, self._stack).retention()
         await retention.clean(later(2 * HOUR))
 
     async def check(self, timeout: float = 60.0) -> Report:
-        """`report`, which may name no problem."""
+        """`report`, and assert that there are no problems."""
         report = await self.report(timeout)
         assert report.problems == [], "\n".join(report.problems)
         return report

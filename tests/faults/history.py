@@ -1,4 +1,4 @@
-"""Every operation of a test, in the order in which it happened: what was asked, what was answered, what was broken."""
+"""The operations of a test in order: requests, responses and faults."""
 
 import json
 import time
@@ -9,14 +9,14 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
 class History:
-    """Kept in memory for the report, and as lines of JSON for whoever has to find out.
+    """Kept in memory for the checker, and as lines of JSON to debug a failure.
 
     Attributes:
-        accepted: the jobs that were answered with 200.
-        cancelled: those whose plain DELETE was.
-        seen: the terminal status that a gateway told, by job.
-        contradictions: what two answers made of each other.
-        planted: jobs that were put into the bucket beforehand, and of which nothing is judged.
+        accepted: jobs whose request got a 200.
+        cancelled: jobs whose plain DELETE got a 200.
+        seen: the terminal status that a gateway returned, by job.
+        contradictions: responses that contradict earlier ones.
+        planted: jobs that were put into the bucket beforehand, and are not checked.
     """
 
     def __init__(self, file: Path) -> None:
@@ -30,7 +30,7 @@ class History:
         self.planted: frozenset[str] = frozenset()
 
     def note(self, what: str, **details: Any) -> None:
-        """Write down that something happened."""
+        """Append an entry."""
         line = {"at": round(time.monotonic() - self._began, 3), "what": what, **details}
         with self._file.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -1,6 +1,6 @@
-"""A gateway or worker as a process, with shorter times: `python -m tests.faults.run_service worker`.
+"""Run a gateway or worker with shorter times: `python -m tests.faults.run_service worker`.
 
-`FAULTS_CONSTANTS` holds them as JSON, by the constant's full name. The program that then runs is the real one.
+`FAULTS_CONSTANTS` holds them as JSON, by the full name of the constant. Everything else is the real program.
 """
 
 import importlib
@@ -11,14 +11,14 @@ import sys
 
 
 def main() -> None:
-    """Set the constants of the role's own modules, and run it."""
+    """Set the constants in shared/ and the modules of the role, and run it."""
     role = sys.argv[1]
-    # Where libfaketime shifts this process's clock: it breaks `time.sleep`, by which the engines work.
+    # Child processes must not load libfaketime: it breaks `time.sleep`, which the test engines use.
     os.environ.pop("LD_PRELOAD", None)
     for name, value in json.loads(os.environ["FAULTS_CONSTANTS"]).items():
         module, _, constant = name.rpartition(".")
         if module.split(".")[0] in ("shared", role):
-            # Shared ones first: modules that take them over by name are imported after them.
+            # Set before modules that import them by name are loaded.
             owner = pkgutil.resolve_name(module)
             assert hasattr(owner, constant), name
             setattr(owner, constant, value)

@@ -1,4 +1,4 @@
-"""Gateways and workers as server processes, ready when they say so themselves."""
+"""Gateways and workers as server processes; their own endpoints say when they are ready."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from deploy.stack.ports import LOOPBACK, free_ports
 from tests.conftest import ROOT
 from tests.servers import Server
 
-# What takes half a minute in earnest takes two seconds here; the proportions are the same.
+# Two seconds instead of half a minute, in the same proportions.
 CONSTANTS: dict[str, Any] = {
     "shared.topology.ACK_WAIT": 2.0,
     "worker.lease.HEARTBEAT": 0.5,
@@ -29,7 +29,7 @@ CONSTANTS: dict[str, Any] = {
 def gateway_server(
     folder: Path, number: int, environment: dict[str, str], constants: dict[str, Any]
 ) -> tuple[Server, str]:
-    """A gateway that was not started yet, and its URL."""
+    """A gateway that is not started yet, and its URL."""
     (port,) = free_ports(1)
     own = {"GATEWAY_PORT": str(port), "SHUTDOWN_GRACE": "1"}
     ready = _answers(port, "/health/ready", "200 OK")
@@ -37,7 +37,7 @@ def gateway_server(
 
 
 def worker_server(folder: Path, number: int, environment: dict[str, str], constants: dict[str, Any]) -> Server:
-    """A worker that was not started yet; ready when its engine is."""
+    """A worker that is not started yet; it is ready when its engine is."""
     (port,) = free_ports(1)
     own = {
         "WORKER_METRICS_PORT": str(port),

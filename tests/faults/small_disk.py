@@ -1,4 +1,4 @@
-"""A folder on a disk of its own that can be filled."""
+"""A small disk that a test can fill."""
 
 import os
 import subprocess
@@ -17,13 +17,13 @@ class SmallDisk:
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        """Leave no room."""
+        """Fill the disk."""
         with self._ballast.open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"\0" * 65536)
             except OSError:
-                return  # full, as it should be
+                return  # full
 
     def free(self) -> None:
         self._ballast.unlink()
@@ -31,7 +31,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
-    """Skips the test where mounting is not allowed."""
+    """Mount a disk; skips the test where mounting is not allowed."""
     folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:

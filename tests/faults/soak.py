@@ -1,12 +1,12 @@
-"""A mixed load under random faults, and the tally: `uv run python -m tests.faults --soak 20m`.
+"""Mixed load under random faults, with totals at the end: `uv run python -m tests.faults --soak 20m`.
 
-`--records 60000` has so many records of finished jobs in the bucket from the beginning.
+`--records 60000` starts with that many records of finished jobs in the bucket.
 
-One gateway and one worker are left alone, so that their memory at the end can be held against that after a quarter of
-the time, when everything has been done once: more than a tenth on top is wrong. The others, the broker and the store
-are killed, frozen and stopped all the time. More jobs end than were accepted where an answer was lost. An upload whose
-worker is killed while the store starts can be finished by the store after its job was cleared away: the workers' sweep
-removes such files when they are an hour old, and so it does here before orphans are counted.
+One gateway and one worker are never touched: their memory at the end may exceed that after a quarter of the time, when
+it has settled, by at most a tenth. The others, the broker and the store are killed, frozen and stopped all the time.
+Lost responses let more jobs end than were accepted. If a worker is killed while the store starts, the store may finish
+the upload after the job was cleaned up; retention removes such files when they are an hour old, and here before orphans
+are counted.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ PROMPTS = ("tone", "tone", "tone", "slow", "slow", "silent", "fail", "memory", "
 PAUSE = 0.8
 CALM = 2.0
 CLIENTS = 4
-# The share of the time after which memory is taken for settled, and how much it may grow from there on.
+# The share of the time after which memory counts as settled, and the growth allowed from then on.
 SETTLED = 0.25
 GROWTH = 1.1
-# Seconds in which everything has to come to rest afterwards.
+# Seconds until the system must be idle afterwards.
 TIMEOUT = 180.0
 
 
 class Soak:
-    """Everything that runs, and who breaks it."""
+    """The running services, and the faults injected into them."""
 
     def __init__(self, deployment: Deployment, broker: Server, store: Server, source: random.Random) -> None:
         self._deployment = deployment
@@ -57,14 +57,14 @@ class Soak:
             self._workers.append(await self._deployment.worker())
 
     async def run(self, seconds: float) -> Report:
-        """Load and faults for so long; then the report."""
+        """Run load and faults for this many seconds, then check the history."""
         deadline = time.monotonic() + seconds
         settling = asyncio.create_task(self._settled(SETTLED * seconds))
         await asyncio.gather(self._break_things(deadline), *(self._ask(deadline) for _ in range(CLIENTS)))
         settled = await settling
         report = await self._deployment.report(TIMEOUT)
         if report.orphans:
-            print(f"{report.orphans} jobs left files to the workers' sweep:", *report.problems, sep="\n")
+            print(f"{report.orphans} jobs left files to retention:", *report.problems, sep="\n")
             await self._deployment.run_retention()
             report = await self._deployment.report(TIMEOUT)
         for name, megabytes in self.memory().items():
@@ -92,7 +92,7 @@ class Soak:
             client = self._random.choice(self._clients)
             job_id = await client.post(prompt, duration, key, seed=number)
             if job_id is None and key:
-                # As a program does that got no answer: again, with the same key.
+                # Like a client without a response: repeat with the same idempotency key.
                 job_id = await self._random.choice(self._clients).post(prompt, duration, key, seed=number)
             if job_id and self._random.random() < 0.3:
                 await asyncio.sleep(self._random.uniform(0, 2))
@@ -127,14 +127,14 @@ class Soak:
         part.thaw()
 
     async def _stop(self, part: Server) -> None:
-        self._deployment.history.note("told to stop", pid=part.pid)
+        self._deployment.history.note("terminated", pid=part.pid)
         part.terminate()
         await part.until_ended(60)
         await part.start_again()
 
 
 async def soak(folder: Path, seconds: float, seed: int, records: int) -> bool:
-    """Run it in `folder` with so many records there beforehand, print the tally, and say whether nothing is wrong."""
+    """Run the soak in `folder` with `records` planted jobs and print the totals; True if there are no problems."""
     async with AsyncExitStack() as stack:
         broker, urls = embedded_nats(folder / "nats")
         store, settings = embedded_s3(folder / "s3")

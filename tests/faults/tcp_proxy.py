@@ -1,4 +1,4 @@
-"""A TCP connection through the test: it can be held up, cut and mended."""
+"""A TCP proxy that can stall, cut and restore connections."""
 
 import asyncio
 from contextlib import suppress
@@ -9,9 +9,9 @@ BLOCK = 65536
 
 
 class TcpProxy:
-    """Listens on a port of its own and passes everything on to `target`.
+    """Listens on a free port and forwards everything to `target`.
 
-    Held up, it takes bytes and keeps them, as a network does that loses packets; cut, it refuses connections.
+    When stalled it accepts bytes and delays them, like a network that loses packets; when cut it refuses connections.
     """
 
     def __init__(self, target: int) -> None:
@@ -28,15 +28,15 @@ class TcpProxy:
         return self
 
     def stall(self) -> None:
-        """Nothing arrives any more, and nobody is told."""
+        """Delay all bytes; connections stay open."""
         self._flowing.clear()
 
     def resume(self) -> None:
-        """What was held up arrives now, and what follows."""
+        """Deliver the delayed bytes and all that follow."""
         self._flowing.set()
 
     async def cut(self) -> None:
-        """End the connections and take no more."""
+        """Close all connections and accept no more."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -55,7 +55,7 @@ class TcpProxy:
             finally:
                 back.close()
         except (OSError, asyncio.CancelledError):
-            pass  # one side is gone, or the link was cut: the other learns it by the end of its connection
+            pass  # one side closed, or the proxy was cut; the `finally` closes the other side
         finally:
             writer.close()
             self._connections.discard(task)

@@ -1,4 +1,4 @@
-"""The broker dies, hangs, is cut off, has no room, or loses things by an admin's hand."""
+"""The broker dies, hangs, loses connections, has a full disk, or an admin deletes streams."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -27,7 +27,7 @@ async def test_five_kills_of_the_broker_under_load_lose_nothing(deployment: Depl
         await asyncio.sleep(0.3)
         await broker.start_again()
         await asyncio.gather(*posting)
-        # What was refused may be made all the same: it is asked for again with its key, and there is one job for that.
+        # A refused request may still become a job; repeating it with its idempotency key gives one job.
         await asyncio.gather(*(client.submit(**take) for take in takes))
     report = await deployment.check()
     assert report.accepted == report.completed == 50
@@ -53,7 +53,7 @@ async def test_gateway_and_worker_stop_while_the_broker_hangs(deployment: Deploy
     job_id = await client.submit("slow", 30.0)
     await client.until(job_id, "processing")
     broker.freeze()
-    # Long enough for more to be pending than the connection takes.
+    # Long enough for more data to be pending than the connection buffers.
     await asyncio.sleep(3)
     for process in (worker, gateway):
         process.terminate()
@@ -130,7 +130,7 @@ async def test_after_the_records_are_deleted_new_jobs_still_complete(deployment:
 
 @pytest.mark.thorough
 async def test_jobs_complete_after_a_delivery_limit_was_lifted(deployment: Deployment) -> None:
-    """As when somebody gives the consumer a limit while workers run."""
+    """An admin limits the deliveries of the consumer while workers run."""
     client, _ = await deployment.gateway()
     worker = await deployment.worker()
     js = (await deployment.nats()).jetstream()
@@ -140,7 +140,7 @@ async def test_jobs_complete_after_a_delivery_limit_was_lifted(deployment: Deplo
     job_id = await client.submit("slow", 2.0)
     await client.until(job_id, "processing")
     worker.kill()
-    # Started while the limit stands, a worker refuses to run, and says why.
+    # A worker that starts under the limit refuses to run and says why.
     refused = deployment.launch_worker()
     assert await refused.until_ended() == 1
     assert "max_deliver = 1" in refused.log

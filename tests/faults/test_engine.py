@@ -1,4 +1,4 @@
-"""An engine process that stands still while its worker goes on."""
+"""An engine process that is frozen while its worker runs."""
 
 import signal
 
@@ -18,6 +18,6 @@ async def test_a_hung_engine_is_restarted_and_its_jobs_complete(deployment: Depl
     await client.until_message(jobs[0], "The engine hung")
     assert await client.terminal_states([*jobs, waiting]) == ["completed"] * 3
     assert not engine.is_running()
-    # Nobody knows on which of the two it hung: none has used up a try.
+    # Either job may have caused the hang, so neither uses up an attempt.
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1, 1]
     await deployment.check()

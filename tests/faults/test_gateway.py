@@ -1,4 +1,4 @@
-"""Gateways that die between two steps, and clients that ask for the impossible."""
+"""Gateways that die between two steps, and clients that race them."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ async def test_a_job_completes_though_its_gateway_died_while_accepting_it(deploy
     (doomed, process), (client, _), _ = await asyncio.gather(
         deployment.gateway(MUSICGEN_FAILPOINT=point), deployment.gateway(), deployment.worker()
     )
-    # The answer never came, so the client asks again, at the other gateway and with the same key.
+    # Without a response the client repeats its request at the other gateway, with the same idempotency key.
     assert await doomed.post(key="take-1") is None
     assert await process.until_ended() == -9
     job_id = await client.submit(key="take-1")
@@ -28,7 +28,7 @@ async def test_a_job_completes_though_its_gateway_died_while_accepting_it(deploy
 async def test_a_job_completes_though_the_client_never_repeats_its_request(
     deployment: Deployment, point: str, fields: dict[str, Any]
 ) -> None:
-    """With a seed it follows, until its message is there and its record says so."""
+    """With a seed it is a follower until its message is published and its record says so."""
     (doomed, process), _ = await asyncio.gather(
         deployment.gateway(MUSICGEN_FAILPOINT=f"gateway.after_{point}"), deployment.worker()
     )
@@ -54,7 +54,7 @@ async def test_a_gateway_killed_under_load_loses_no_accepted_job(deployment: Dep
     (client, process), _ = await asyncio.gather(deployment.gateway(), deployment.worker())
     for _ in range(3):
         posting = [asyncio.create_task(client.post()) for _ in range(15)]
-        # The others are on their way when the first one is told.
+        # The others are in flight when the first response arrives.
         await asyncio.wait(posting, return_when=asyncio.FIRST_COMPLETED)
         process.kill()
         await asyncio.gather(*posting)

@@ -1,4 +1,4 @@
-"""docs/reliability.md names the test of each promise: they must be there."""
+"""The tests that docs/reliability.md names for its promises exist."""
 
 import re
 
@@ -11,3 +11,8 @@ def test_every_promise_names_existing_tests() -> None:
     there = {name for text in files for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
     assert len(named) > 20
     assert named - there == set()
+
+
+def test_every_promise_names_existing_test_files() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "docs" / "reliability.md").read_text()))
+    assert named - {file.name for file in (ROOT / "tests").rglob("test_*.py")} == set()

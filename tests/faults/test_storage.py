@@ -1,4 +1,4 @@
-"""S3 dies or has no room while audio waits for it."""
+"""S3 dies or has a full disk while audio waits for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def test_audio_finished_while_s3_is_down_is_uploaded_and_computed_once(
     jobs = [await client.submit("slow", 1.0) for _ in range(4)]
     for job_id in jobs:
         await client.until_message(job_id, "waits for S3")
-    # Longer than the lease, which is kept.
+    # Longer than the lease, which the workers keep extending.
     await asyncio.sleep(3)
     await s3_process[0].start_again()
     assert await client.terminal_states(jobs) == ["completed"] * 4
@@ -44,7 +44,7 @@ async def test_audio_finished_while_s3_is_down_is_uploaded_and_computed_once(
 async def test_a_broker_restart_while_audio_waits_for_s3_recomputes_nothing(
     deployment: Deployment, broker: Server, s3_process: Store
 ) -> None:
-    """The broker forgets who has the jobs, and the workers have nothing to report but that they wait."""
+    """The broker forgets which worker has which job, and the workers report only that they wait."""
     (client, _), *_ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
     s3_process[0].kill()
     jobs = [await client.submit() for _ in range(3)]
@@ -52,7 +52,7 @@ async def test_a_broker_restart_while_audio_waits_for_s3_recomputes_nothing(
         await client.until_message(job_id, "waits for S3")
     broker.kill()
     await broker.start_again()
-    # Other workers look twice meanwhile.
+    # Long enough for other workers to check the job twice.
     await asyncio.sleep(5)
     await s3_process[0].start_again()
     assert await client.terminal_states(jobs) == ["completed"] * 3
@@ -90,7 +90,7 @@ async def test_a_worker_restarted_while_s3_is_down_uploads_its_spooled_audio(
     spool = tmp_path / "spool"
     (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker(MUSICGEN_SPOOL_DIR=str(spool)))
     s3_process[0].kill()
-    # Whoever generates it again, dies of it.
+    # A worker that generates it a second time dies.
     job_id = await client.submit(f"single {tmp_path / 'marker'}", 1.0)
     await client.until_message(job_id, "waits for S3")
     worker.kill() if end == "killed" else worker.terminate()

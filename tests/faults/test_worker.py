@@ -1,4 +1,4 @@
-"""Workers that die, freeze or are told to stop: at any step, and in the middle of one."""
+"""Workers that die, freeze or get SIGTERM, between steps and during them."""
 
 import asyncio
 from pathlib import Path
@@ -75,7 +75,7 @@ async def test_a_worker_frozen_past_its_lease_changes_nothing(deployment: Deploy
     await deployment.worker()
     assert (await client.until(job_id, "completed"))["attempts"] == 2
     frozen.thaw()
-    # It finds that out, and works again.
+    # It notices the takeover and accepts new jobs.
     mates = [await client.submit() for _ in range(6)]
     assert await client.terminal_states(mates) == ["completed"] * 6
     await deployment.check()
@@ -83,7 +83,7 @@ async def test_a_worker_frozen_past_its_lease_changes_nothing(deployment: Deploy
 
 @pytest.mark.thorough
 async def test_a_frozen_worker_and_its_successor_publish_one_terminal_event(deployment: Deployment) -> None:
-    """Frozen again and again while it ends jobs, for longer than the broker remembers message ids."""
+    """Frozen repeatedly while it completes jobs, for longer than the broker remembers message ids."""
     deployment.constants = {"shared.topology.EVENTS.duplicate_window": 0.5}
     (client, _), frozen, _ = await asyncio.gather(deployment.gateway(), deployment.worker(), deployment.worker())
     jobs = [await client.submit(prompt, 0.5) for prompt in ("tone", "slow") * 10]
@@ -126,7 +126,7 @@ async def test_a_job_that_kills_its_worker_fails_after_three_attempts(deployment
 
 @pytest.mark.thorough
 async def test_jobs_next_to_one_that_kills_its_worker_complete(deployment: Deployment) -> None:
-    """Together in two workers, and then each alone: whoever waits for its turn loses nothing by a third death."""
+    """First together, then exclusively: a job that waits for its turn loses no attempt by a third death."""
     client, _ = await deployment.gateway()
     mates = [await client.submit("slow") for _ in range(2)]
     poison = await client.submit("assassin")
@@ -151,11 +151,11 @@ async def test_a_job_too_large_for_memory_fails_and_the_others_complete(deployme
 @pytest.mark.thorough
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
 async def test_workers_with_different_clocks_keep_their_leases(deployment: Deployment) -> None:
-    """By as much as S3 takes in its signatures, which is a quarter of an hour."""
+    """By nearly as much as S3 accepts in its signatures, a quarter of an hour."""
     (client, _), *_ = await asyncio.gather(
         deployment.gateway(), deployment.worker(**skewed("+14m")), deployment.worker(**skewed("-14m"))
     )
-    # The slow ones take longer than the lease.
+    # The slow jobs take longer than the lease.
     jobs = [await client.submit(prompt, 2.5) for prompt in ("tone", "slow") * 4]
     assert await client.terminal_states(jobs) == ["completed"] * 8
     assert [(await client.until(job_id))["attempts"] for job_id in jobs] == [1] * 8
@@ -170,14 +170,14 @@ async def test_a_job_fails_with_the_reason_if_the_clock_is_an_hour_off(deploymen
     status = await client.until(await client.submit())
     assert (status["status"], status["attempts"]) == ("failed", 3)
     assert "Set this machine's clock" in status["error_message"]
-    # Whether something lies in storage, only a worker can see that storage talks to.
+    # Only a worker with the right clock can check storage for leftovers.
     await deployment.worker()
     await deployment.check()
 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime: apt install libfaketime")
 async def test_a_gateway_clock_a_week_ahead_fails_no_job(deployment: Deployment) -> None:
-    """Its sweep meets jobs that another gateway accepted: it gives each a message again, and ends none.
+    """Its reconciler finds jobs of another gateway: it queues each again and fails none.
 
     It is not ready, because S3 refuses signatures that are a week off.
     """
@@ -203,5 +203,5 @@ async def test_a_gateway_clock_a_week_ahead_fails_no_job(deployment: Deployment)
 
 
 def skewed(by: str) -> dict[str, str]:
-    """The environment of a process whose wall clock differs by so much."""
+    """The environment of a process whose wall clock is shifted `by` this much."""
     return {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

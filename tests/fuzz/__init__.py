@@ -1,1 +1,1 @@
-"""Inputs that nobody wrote: generated, mutated, and guided by what they reach."""
+"""Generated, mutated and coverage-guided input."""

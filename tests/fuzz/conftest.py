@@ -1,4 +1,4 @@
-"""How many inputs each test tries, a few in every run, all of them with `-m fuzz`; and a gateway that takes them."""
+"""The number of inputs per test (few, or all with `-m fuzz`), and a running gateway."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ FEW, ALL = 30, 10_000
 
 
 class Served(NamedTuple):
-    """A gateway, its document, and a job that is done."""
+    """A gateway, its OpenAPI document, and a completed job."""
 
     process: Server
     url: str
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def inputs(pytestconfig: pytest.Config) -> int:
-    """How many inputs a target gets."""
+    """The number of inputs per target."""
     return ALL if "fuzz" in str(pytestconfig.option.markexpr) else FEW
 
 
@@ -56,7 +56,7 @@ def served(
             server.start()
         http = stack.enter_context(requests.Session())
         job_id = _finished(http, url)
-        worker.stop()  # what is accepted from now on stays in the queue
+        worker.stop()  # jobs accepted from now on stay in the queue
         yield Served(gateway, url, schemathesis.openapi.from_url(f"{url}/openapi.json"), http, job_id)
 
 

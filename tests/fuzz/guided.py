@@ -1,6 +1,6 @@
-"""libFuzzer on one target, led by what its inputs reach in our code: `uv run python -m tests.fuzz.guided prompt`.
+"""libFuzzer on one target, guided by coverage of our code: `uv run python -m tests.fuzz.guided prompt`.
 
-An input that is too much for it, or for two gigabytes, is written to a file whose name is told.
+An input that crashes it, hangs it or needs two gigabytes is written to a file whose name is printed.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import atheris
 
 from tests.fuzz.target import Target
 
-# Seconds by the clock, however busy the machine is; and megabytes.
+# Wall-clock seconds, with room for a busy machine; and megabytes.
 HANGS = 20
 MOST_MEMORY = 2048
 
@@ -30,7 +30,7 @@ def find_target(name: str) -> Target:
 
 
 def main() -> None:
-    """Try so many inputs; exits with another code than 0 if one was too much."""
+    """Try `--inputs` inputs; the exit code is not 0 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--inputs", type=int, default=10_000)

@@ -80,7 +80,7 @@ def safetensors(data: bytes) -> None:
 
 
 def score(data: bytes) -> None:
-    """Numbers that a model may write: whatever they are, somebody can play them."""
+    """Codes that a model may generate: each sequence can be played."""
     steps = len(data) // 16
     codes = np.frombuffer(data[: 16 * steps], "<u2").astype(np.int64).reshape(8, steps)
     assert decode(codes).steps <= steps

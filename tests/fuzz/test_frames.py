@@ -1,4 +1,4 @@
-"""A running gateway's WebSocket, which gets frames of any kind."""
+"""Frames of any kind on the WebSocket of a running gateway."""
 
 import asyncio
 import json

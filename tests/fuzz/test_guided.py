@@ -1,4 +1,4 @@
-"""The same targets under a fuzzer that is led by coverage, each in a process of its own."""
+"""The same targets under a coverage-guided fuzzer, each in a separate process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A running gateway, asked for everything that its OpenAPI document allows, and for what it does not."""
+"""Requests that the OpenAPI document of a running gateway allows, and requests that it does not."""
 
 import re
 from typing import Any

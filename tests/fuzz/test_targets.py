@@ -1,4 +1,4 @@
-"""Every target on inputs that are nearly right: examples with pieces cut out, put in and exchanged."""
+"""Every target with mutated examples: parts removed, inserted and exchanged."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Targets: what comes over HTTP, the WebSocket and NATS."""
+"""Targets: input from HTTP, the WebSocket and NATS."""
 
 from contextlib import suppress
 
@@ -118,7 +118,7 @@ def job(data: bytes) -> None:
 
 
 def advisory(data: bytes) -> None:
-    """What JetStream says of a message that nobody gets again."""
+    """An advisory of JetStream about a message that will not be redelivered."""
     with suppress(*UNDECODABLE):
         found = decode_advisory(data)
         assert 0 < len(found.why) <= 300

@@ -1,4 +1,4 @@
-"""The system under test, put together by each test from its parts."""
+"""The system under test; each test starts the gateways and workers that it needs."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

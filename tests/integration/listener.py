@@ -15,7 +15,7 @@ TERMINAL = {"completed", "failed", "cancelled"}
 
 
 class Listener:
-    """Hears every job from the moment at which it is made by `listen`."""
+    """Records all jobs from the moment at which `listen` returns."""
 
     def __init__(self) -> None:
         self.chunks: dict[str, list[AudioChunk]] = {}
@@ -42,25 +42,25 @@ class Listener:
             self._something.notify_all()
 
     async def until_chunks(self, job_id: str, count: int = 1) -> None:
-        """Return when so many pieces of a job have come."""
+        """Wait until `count` chunks of a job have arrived."""
         async with asyncio.timeout(30), self._something:
             await self._something.wait_for(lambda: len(self.chunks.get(job_id, ())) >= count)
 
     async def until_ended(self, job_id: str) -> None:
-        """Return when the job's end was told."""
+        """Wait for the terminal event of a job."""
         async with asyncio.timeout(30), self._something:
             await self._something.wait_for(lambda: job_id in self.terminal_events)
 
     def samples(self, job_id: str) -> list[Samples]:
-        """What was heard of a job's last attempt, each piece float32 of shape [frames, channels]."""
+        """The chunks of the last attempt, each float32 of shape [frames, channels]."""
         return self._samples[job_id]
 
     def audio(self, job_id: str) -> Samples:
-        """All of that together."""
+        """The concatenated chunks of the last attempt."""
         return np.concatenate(self.samples(job_id))
 
     def check_order(self, job_id: str) -> None:
-        """Nothing is missing, nothing comes twice, only the last piece says that it is."""
+        """Check that no chunk is missing or repeated, and only the last one is marked as last."""
         position = 0
         pieces = self.chunks[job_id]
         for number, piece in enumerate(pieces):
@@ -70,7 +70,7 @@ class Listener:
 
 
 async def listen(system: System) -> Listener:
-    """A listener that misses nothing from now on."""
+    """Start a listener; it misses nothing published from now on."""
     listener = Listener()
     observer = await system.nats("observer")
     await observer.subscribe("music.audio.*", cb=listener.take_audio)

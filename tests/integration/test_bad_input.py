@@ -1,4 +1,4 @@
-"""Input that is wrong on purpose, on the real gateway, broker and store: refused, and nobody else is told of it."""
+"""Invalid input on a real gateway, broker and store: it is refused and affects no other client."""
 
 import asyncio
 from contextlib import suppress

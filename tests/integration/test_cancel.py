@@ -1,4 +1,4 @@
-"""Cancelling: queued, running, finished, again, and at the worst moments."""
+"""Cancelling queued, running and finished jobs, repeatedly and at the worst moments."""
 
 import asyncio
 import random

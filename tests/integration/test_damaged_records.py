@@ -1,4 +1,4 @@
-"""Records that an operator or another program damaged: each job goes on, or ends with the reason."""
+"""Records damaged by an operator or another program: each job continues, or fails with the reason."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Messages that nobody gets again are heard of, and their jobs mended long before a sweep would find them."""
+"""Dead letters: advisories let a gateway recover their jobs before the reconciler finds them."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def queue(js: JetStreamContext) -> StreamState:
 
 
 async def until_queue(js: JetStreamContext, messages: int, last: int) -> None:
-    """Wait until so many messages are there, of so many that ever were."""
+    """Wait until the queue holds this many messages, of this many ever published."""
 
     async def reached() -> bool:
         state = await queue(js)
@@ -179,7 +179,7 @@ async def test_dead_letters_are_handled_after_a_broker_restart(
 
 
 async def _refuse_something(system: System, caplog: pytest.LogCaptureFixture) -> None:
-    """A worker gets what is no job, and a gateway hears of that."""
+    """A worker terminates a foreign message, and a gateway gets the advisory."""
     await system.worker()
     await (await system.nats()).jetstream().publish("music.jobs.starter.normal", NOT_A_JOB)
     await until_logged(caplog, "dead letter", "not a job")

@@ -1,4 +1,4 @@
-"""Engines that hang: their process lives, and nothing comes of it any more."""
+"""Hung engines: the process is alive and makes no progress."""
 
 import pytest
 from prometheus_client import REGISTRY

@@ -1,4 +1,4 @@
-"""The time that a client is told, on a real gateway that learns from records of which the test tells the times."""
+"""Estimated times, on a real gateway that learns from records whose times the test sets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +19,10 @@ BEGAN = datetime.now(UTC) - timedelta(days=1)
 
 
 async def history(system: System, *, duration: float, jobs: int, slots: int, takes: float) -> None:
-    """Jobs that one worker has done, `slots` at a time, each time in so many seconds."""
+    """Jobs that one worker completed, `slots` at a time, each batch in this many seconds."""
     for number in range(jobs):
         began = BEGAN + timedelta(seconds=number // slots * takes)
-        # The upload goes on beside the next jobs.
+        # The upload runs while the next jobs are generated.
         ended = began + timedelta(seconds=takes + 1)
         record = JobRecord(
             job_id=new_job_id(),
@@ -54,7 +54,7 @@ async def announce(system: System, worker_id: str, slots: int) -> None:
 
 
 async def told(system: System, api: Api, job_id: str, *workers: str) -> float:
-    """What a client is told while these workers of eight slots are there."""
+    """The estimate with these workers of eight slots."""
 
     async def seconds() -> float | None:
         for worker_id in workers:

@@ -1,4 +1,4 @@
-"""Writes that NATS or S3 did not take are counted by what was to be written."""
+"""Failed writes to NATS and S3 are counted by kind."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Engines and workers that fail, die or cannot load."""
+"""Engines and workers that fail, crash, stop or cannot load."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Equal requests that come together are made once, whoever dies in between."""
+"""Concurrent equal requests are generated once, even if a gateway or worker dies in between."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

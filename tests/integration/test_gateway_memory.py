@@ -1,4 +1,4 @@
-"""The memory that an attack costs a gateway, measured on its process: status codes do not tell."""
+"""Memory of a gateway under attack, measured on its process because status codes do not show it."""
 
 import asyncio
 import os

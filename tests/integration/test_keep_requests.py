@@ -1,4 +1,4 @@
-"""DELETE with ?keep=1: the gateway's side. The test plays the worker, so that the job stands still where it looks."""
+"""DELETE with ?keep=1 on the gateway. The test plays the worker, so that jobs stay in the state it needs."""
 
 import hashlib
 from typing import Any

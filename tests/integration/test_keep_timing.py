@@ -1,4 +1,4 @@
-"""Stopping a job and keeping what it made: in the middle, too early, too late, and while things break."""
+"""Stopping a job and keeping its audio: midway, too early, too late, and during faults."""
 
 import asyncio
 import random

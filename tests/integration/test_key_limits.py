@@ -1,4 +1,4 @@
-"""The limits of an API key, with several gateways at once."""
+"""Limits of an API key across several gateways."""
 
 import asyncio
 from collections import Counter

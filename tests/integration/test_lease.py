@@ -1,4 +1,4 @@
-"""What only the holder of a lease may do, and what not even it may."""
+"""What the holder of a lease may write, and which writes are refused."""
 
 import asyncio
 from typing import Any
@@ -103,7 +103,7 @@ async def test_a_state_is_published_once_however_often_it_is_found(system: Syste
 async def test_the_start_of_an_attempt_is_published_once(
     system: System,
 ) -> None:
-    """A gateway that cancels looks whether it was told; a second one could come after the end."""
+    """A cancelling gateway checks whether the event is published; a second one could follow the terminal event."""
     lease, records = await leased(system)
     js = (await system.nats()).jetstream()
     began = now()

@@ -1,4 +1,4 @@
-"""Hearing a job while it is generated. The test plays the worker: it publishes the pieces itself."""
+"""Live audio over the WebSocket. The test plays the worker and publishes the chunks."""
 
 import asyncio
 import json

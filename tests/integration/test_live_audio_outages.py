@@ -1,4 +1,4 @@
-"""Hearing a job where somebody is too slow, or the broker or its stream goes away."""
+"""Live audio with slow clients, and while the broker or the stream is gone."""
 
 import asyncio
 

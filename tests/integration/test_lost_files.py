@@ -1,4 +1,4 @@
-"""Files that are gone from the store, or other ones than were made: what an operator's hand or a bad disk leaves."""
+"""Files that are missing from the store or damaged, by an operator or a bad disk."""
 
 import asyncio
 import io

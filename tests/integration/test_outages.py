@@ -1,4 +1,4 @@
-"""NATS or S3 away: clear answers meanwhile, and everything goes on by itself afterwards."""
+"""Outages of NATS or S3: clear errors meanwhile, and recovery without intervention."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ async def test_requests_get_503_without_nats_and_work_afterwards(isolated: Syste
     await api.until(known, "completed")
     server.kill()
     await eventually(lambda: _is_refused(api), "requests are refused")
-    # What is known is still told, and the process is alive.
+    # Known jobs are still answered, and the process is alive.
     assert (await api.status(known))["status"] == "completed"
     async with api.http.get("/health/live") as response:
         assert response.status == 200

@@ -1,4 +1,4 @@
-"""MIDI and stems beside the audio: asked for, made, stored, listed, downloaded, and gone with it."""
+"""MIDI and stems: requested, generated, stored, listed, downloaded, and removed with the audio."""
 
 import asyncio
 import io
@@ -46,7 +46,7 @@ async def keys(system: System, job_id: str) -> set[str]:
 
 
 async def fetch(api: Api, output: dict[str, Any], *, proxy: bool = False) -> bytes:
-    """An output's bytes, of which everything that was told must be true."""
+    """The bytes of an output, checked against its description."""
     query = "?proxy=1" if proxy else ""
     async with api.http.get(output["download_url"] + query) as response:
         assert response.status == 200

@@ -1,4 +1,4 @@
-"""Whose a job is: everything about it, seen with the key that made it and with another one."""
+"""Ownership of jobs: the key that made a job sees everything about it, other keys see nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A job that kills the engine takes no other with it."""
+"""Quarantine: a job that kills the engine fails no other job."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ async def test_a_crashing_job_fails_exclusively_and_the_others_complete(system: 
     async def is_idle() -> bool:
         return worker.worker.describe().busy == 0
 
-    # A job is told as completed before its message is acknowledged and its slot counted as free.
+    # The completed event precedes the acknowledgement and the release of the slot.
     await eventually(is_idle, "all slots are free")
     records = Records(await (await system.nats()).jetstream().key_value(subjects.JOBS_BUCKET))
     for job_id in mates:
@@ -49,7 +49,7 @@ async def test_quarantined_jobs_run_exclusively_and_then_slots_are_shared(system
     for job_id in mates:
         await api.until(job_id, "completed", timeout=60)
     first, second = ([piece.seq for piece in listener.chunks[job_id]] for job_id in mates)
-    # Each was interrupted once, and begun anew.
+    # Each was interrupted once and restarted.
     assert (first.count(0), second.count(0)) == (2, 2)
     await api.until(crash, "failed", timeout=60)
     together = [await api.generate("slow", duration=3.0, seed=number) for number in range(2)]
@@ -110,5 +110,5 @@ async def test_jobs_next_to_one_that_ignored_its_cancel_are_not_quarantined(
     async def is_idle() -> bool:
         return worker.worker.describe().busy == 0
 
-    # A job is told as completed before its message is acknowledged and its slot counted as free.
+    # The completed event precedes the acknowledgement and the release of the slot.
     await eventually(is_idle, "all slots are free")

@@ -196,7 +196,7 @@ async def test_a_message_that_another_gateway_removed_counts_as_removed(system: 
 
 
 async def test_a_cancel_removes_no_message_of_another_job(system: System) -> None:
-    """As where the stream was deleted, and its numbers begin anew."""
+    """The stream was deleted, and its sequence numbers start again."""
     api = await system.gateway()
     cancelled = await api.generate()
     js = (await system.nats()).jetstream()

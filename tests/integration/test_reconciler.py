@@ -1,4 +1,4 @@
-"""Jobs that nobody moves are brought to a worker, or to their end."""
+"""The reconciler queues stalled jobs again, or fails them."""
 
 from datetime import timedelta
 from typing import Any
@@ -84,7 +84,7 @@ async def test_a_job_that_waited_for_days_runs_if_a_worker_is_there(system: Syst
 
 
 async def usage(api: Api, job_id: str) -> str:
-    """The status of a job after several sweeps have met it; that they did is seen by its record."""
+    """The status of a job after several runs of the reconciler, which its record shows."""
     revisions: set[int] = set()
 
     async def renewed() -> bool:

@@ -1,4 +1,4 @@
-"""The records bucket as a feed, on a real broker with the shipped nats.conf: read whole, followed, and found again."""
+"""The feed of the records bucket on a real broker with the shipped nats.conf: read, followed and resumed."""
 
 import time
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""Music that was made before is not made again."""
+"""The result cache: equal requests get the stored audio."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ async def test_kept_audio_of_a_cancelled_job_is_not_cached(system: System) -> No
 async def test_audio_of_a_changed_model_is_generated_again(system: System) -> None:
     api = await system.gateway()
     await plant_finished(system, checkpoint="another one")
-    assert (await post_recipe(api))["status"] == "completed"  # nobody can tell
+    assert (await post_recipe(api))["status"] == "completed"  # no worker has announced a checkpoint yet
     worker = await system.worker()
     assert worker.worker.describe().checkpoint is None
     await eventually(lambda: is_seen(api), "the worker is seen")

@@ -1,4 +1,4 @@
-"""What expires and what stays, on a real store; the broker's time is the test's to tell."""
+"""What expires and what stays, on a real store; the test sets the broker's time."""
 
 import asyncio
 import json

@@ -156,7 +156,7 @@ async def test_a_client_that_never_reads_does_not_affect_others(system: System) 
 
 
 async def _deaf_client(api: Api) -> socket.socket:
-    """A raw connection after the upgrade, with the smallest receive buffer, that nobody reads from."""
+    """A raw connection after the upgrade with the smallest receive buffer, from which the test never reads."""
     host, port = api.url.removeprefix("http://").split(":")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
