@@ -1,7 +1,6 @@
 """A complete gateway without NATS and S3."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -11,39 +10,20 @@ from aiohttp.test_utils import TestClient, TestServer
 from nats.aio.client import Client
 
 from deploy.stack.ports import LOOPBACK, free_ports
-from gateway.access.api_keys import ApiKeys, load_keys
-from gateway.access.quotas import Limits, Quotas
-from gateway.access.rate_limiter import RateLimiter
-from gateway.access.reservations import Reservations
-from gateway.app import create_app
+from gateway.access.api_keys import ApiKeys
+from gateway.app import build_services, create_app
 from gateway.http import server
 from gateway.http.server import serving
-from gateway.index.estimator import Estimator
-from gateway.index.job_index import JobIndex
-from gateway.index.record_store import RecordStore
-from gateway.index.worker_registry import WorkerRegistry
-from gateway.jobs.dead_letters import DeadLetters
-from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.reconciler import Reconciler
-from gateway.jobs.record_repair import RecordRepair
-from gateway.jobs.result_cache import ResultCache
-from gateway.jobs.stored_files import StoredFiles
-from gateway.jobs.submission import Jobs
-from gateway.jobs.trimmer import RecordTrimmer
-from gateway.jobs.usage import UsageTracker
-from gateway.jobs.views import Views
-from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
 from gateway.services import Services
 from shared.bus import Bus
 from shared.settings import load_settings
-from shared.storage import Storage
 from tests.unit.gateway.raw import Connect, RawConnection, Serve
 from tests.unit.gateway.samples import DAW, WEB
 
 Api = TestClient[web.Request, web.Application]
 
-# Nobody listens on port 1.
+# No server listens on port 1.
 KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret", "S3_ENDPOINT": "http://127.0.0.1:1"}
 
 
@@ -58,41 +38,11 @@ class BlindProbe(Probe):
 
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
-    settings = load_settings(KEYS)
-    bus, storage, index, workers = Bus(Client()), Storage(settings), JobIndex(Estimator()), WorkerRegistry()
-    record_store = RecordStore(bus, index)
-    limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
+    settings, bus = load_settings(KEYS), Bus(Client())
     async with ClientSession() as http:
-        usage, queue, stored_files = UsageTracker(record_store), JobQueue(bus, index), StoredFiles(storage, http)
-        result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
-        jobs, reconciler = (
-            Jobs(bus, index, record_store, queue, result_cache),
-            Reconciler(bus, index, record_store, result_cache, workers),
-        )
-        yield Services(
-            settings=settings,
-            keys=load_keys(settings),
-            rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
-            quotas=Quotas(index, record_store, Reservations(bus), limits),
-            bus=bus,
-            storage=storage,
-            stored_files=stored_files,
-            http=http,
-            index=index,
-            workers=workers,
-            views=Views(index, workers),
-            record_store=record_store,
-            usage=usage,
-            result_cache=result_cache,
-            jobs=jobs,
-            hub=EventHub(bus, jobs),
-            probe=BlindProbe(bus, storage, workers, index, record_store),
-            reconciler=reconciler,
-            dead_letters=DeadLetters(bus, record_store, reconciler),
-            record_repair=RecordRepair(bus, index, record_store),
-            record_trimmer=RecordTrimmer(index, record_store, settings.key_records),
-            started=time.monotonic(),
-        )
+        built = build_services(settings, bus, http)
+        built.probe = BlindProbe(bus, built.storage, built.workers, built.index, built.record_store)
+        yield built
 
 
 @pytest.fixture
