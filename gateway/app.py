@@ -14,7 +14,7 @@ from gateway.access.reservations import Reservations
 from gateway.http.authentication import PUBLIC_PATHS, authenticate
 from gateway.http.cors import add_cors_headers, preflight
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
-from gateway.http.middleware import problems, request_context
+from gateway.http.middleware import problem_middleware, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY
 from gateway.http.responses import set_cache_control
@@ -26,11 +26,11 @@ from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.job_queue import JobQueue
+from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
 from gateway.jobs.result_cache import ResultCache
 from gateway.jobs.stored_files import StoredFiles
-from gateway.jobs.submission import Jobs
 from gateway.jobs.trimmer import RecordTrimmer
 from gateway.jobs.usage import UsageTracker
 from gateway.jobs.views import Views
@@ -83,7 +83,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
     record_store, queue = RecordStore(bus, index), JobQueue(bus, index)
     usage, stored_files = UsageTracker(record_store), StoredFiles(storage, http)
     result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
-    jobs = Jobs(bus, index, record_store, queue, result_cache)
+    jobs = JobService(bus, index, record_store, queue, result_cache)
     reconciler = Reconciler(bus, index, record_store, result_cache, workers)
     limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
     return Services(
@@ -138,7 +138,10 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
 
 def create_app(services: Services) -> web.Application:
     """The aiohttp application around `services`."""
-    app = web.Application(middlewares=[request_context, preflight, problems, authenticate], client_max_size=MAX_BODY)
+    # Outermost first. Every response needs a request id; a preflight request has no API key; `authenticate` comes after
+    # `problem_middleware`, which turns its 401 and 429 into problem details.
+    middlewares = [request_context, preflight, problem_middleware, authenticate]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[PUBLIC_PATHS] = frozenset(route.path for route in ROUTES if route.is_public)
     add_routes(app)
@@ -152,10 +155,17 @@ def create_app(services: Services) -> web.Application:
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
-    tidying = (services.reconciler, services.dead_letters, services.record_repair, services.record_trimmer)
-    parts = (services.probe, services.hub, services.result_cache, *tidying)
-    runs = [services.probe.run_s3, *(each.run for each in parts)]
-    tasks = [asyncio.create_task(keep_running(run)) for run in runs]
+    background = (
+        services.probe.run,
+        services.probe.run_s3,
+        services.hub.run,
+        services.result_cache.run,
+        services.reconciler.run,
+        services.dead_letters.run,
+        services.record_repair.run,
+        services.record_trimmer.run,
+    )
+    tasks = [asyncio.create_task(keep_running(run)) for run in background]
     yield
     await end(tasks)
 

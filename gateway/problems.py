@@ -80,7 +80,7 @@ def audio_gone(record: JobRecord) -> Problem:
     return _gone(f"The audio of job {record.job_id} is no longer stored", record)
 
 
-def file_lost(record: JobRecord, name: str) -> Problem:
+def lost_file_problem(record: JobRecord, name: str) -> Problem:
     """410 for a stored file that is missing or damaged."""
     return _gone(f"The file {name} of job {record.job_id} is lost: it is missing from the store or damaged", record)
 

@@ -13,6 +13,8 @@ from shared.messages import JobStatus, Recipe, Seed, Timings
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
 DEFAULT_DURATION = 30.0
+# Visible ASCII characters of the header Idempotency-Key.
+IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
 
 Outputs = Annotated[
     tuple[OutputKind, ...],

@@ -12,11 +12,11 @@ from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
 from gateway.jobs.result_cache import ResultCache
 from gateway.jobs.stored_files import StoredFiles
-from gateway.jobs.submission import Jobs
 from gateway.jobs.trimmer import RecordTrimmer
 from gateway.jobs.usage import UsageTracker
 from gateway.jobs.views import Views
@@ -48,7 +48,7 @@ class Services:
     record_store: RecordStore
     usage: UsageTracker
     result_cache: ResultCache
-    jobs: Jobs
+    jobs: JobService
     hub: EventHub
     probe: Probe
     reconciler: Reconciler

@@ -39,13 +39,13 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._names)
 
-    def owner_of(self, key: str) -> str | None:
+    def name_of(self, key: str) -> str | None:
         """The name of a key, or None. Constant time: valid and invalid keys take equally long."""
-        digest, owner = _digest(key), None
+        digest, found = _digest(key), None
         for known, name in self._names.items():
             if hmac.compare_digest(known, digest):
-                owner = name
-        return owner
+                found = name
+        return found
 
 
 def _digest(key: str) -> bytes:

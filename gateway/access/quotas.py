@@ -18,9 +18,9 @@ from shared.errors import DamagedRecordError
 from shared.messages import JobRecord, JobStatus, now
 
 # Retry-After in seconds when the key's queue is full: about the time of one job.
-QUEUE_RETRY = 10
+QUEUE_RETRY_AFTER = 10
 # Retry-After in seconds when the key has too many records: the oldest are removed by then.
-RECORDS_RETRY = 60
+RECORDS_RETRY_AFTER = 60
 # Jobs of one key that may be admitted within SETTLE_TIME. Their reservations share one NATS message, 30 bytes a job.
 MAX_RESERVED = 10_000
 
@@ -42,7 +42,7 @@ class Quotas:
         self._reservations = reservations
         self._limits = limits
 
-    async def check_records(self, record: JobRecord) -> None:
+    async def check_record_limit(self, record: JobRecord) -> None:
         """Refuse a new job if its key has reached its limit of records. Repeated requests pass.
 
         Raises:
@@ -55,11 +55,11 @@ class Quotas:
         raise too_many(
             f"This API key has {limit} jobs on record, its limit. The oldest finished jobs are removed: cached results "
             "after a minute, others after a day. Try again later.",
-            RECORDS_RETRY,
+            RECORDS_RETRY_AFTER,
         )
 
     @asynccontextmanager
-    async def admitted(self, record: JobRecord) -> AsyncIterator[None]:
+    async def reserved_place(self, record: JobRecord) -> AsyncIterator[None]:
         """Reserve the job's quota while the block creates it. Repeated requests count once.
 
         Raises:
@@ -97,7 +97,7 @@ class Quotas:
         if self._index.count(JobStatus.QUEUED, owner) + unseen >= limit:
             raise too_many(
                 f"This API key may have {limit} jobs in the queue. Wait until one has started, or cancel one.",
-                QUEUE_RETRY,
+                QUEUE_RETRY_AFTER,
             )
 
     def _check_day(self, owner: str, seconds: float, unseen: Iterable[float]) -> None:

@@ -16,7 +16,7 @@ KEY_SUBPROTOCOL = "musicgen.key."
 
 PUBLIC_PATHS = web.AppKey("public_paths", frozenset)
 
-_OWNER = web.RequestKey("owner", str)
+_VIEWER = web.RequestKey("viewer", str)
 
 
 @web.middleware
@@ -27,19 +27,19 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     check_host_header(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
     if keys and not _is_public(request):
         key = _extract_key(request)
-        owner = keys.owner_of(key) if key else None
-        if owner is None:
+        viewer = keys.name_of(key) if key else None
+        if viewer is None:
             raise _unauthorized(key)
-        request[_OWNER] = owner
-        structlog.contextvars.bind_contextvars(owner=owner)
-        if wait := request.app[SERVICES].rate_limiter.take(owner):
+        request[_VIEWER] = viewer
+        structlog.contextvars.bind_contextvars(owner=viewer)
+        if wait := request.app[SERVICES].rate_limiter.take(viewer):
             raise too_many("This API key is over its request rate limit. Slow down.", wait)
     return await handler(request)
 
 
-def owner_of(request: web.Request) -> str | None:
+def viewer_of(request: web.Request) -> str | None:
     """The name of the request's API key; None on a gateway without keys."""
-    return request.get(_OWNER)
+    return request.get(_VIEWER)
 
 
 def offered_protocols(request: web.Request) -> list[str]:

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway import metrics
+from gateway.http.requests import MAX_BODY
 from gateway.problems import Problem, internal_error, problem_response, unavailable
 from shared.errors import UnavailableError
 from shared.logs import get_logger
@@ -66,7 +67,7 @@ def child_of(traceparent: str | None) -> str:
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Convert errors to problem details. Unexpected errors: traceback in the log, a generic 500 to the client."""
     try:
         return await handler(request)
@@ -92,7 +93,7 @@ def from_aiohttp_error(request: web.BaseRequest, error: web.HTTPException) -> Pr
         404: f"There is nothing at {escaped(request.path[:100])}. GET /openapi.json lists all paths.",
         405: f"{request.method} is not allowed here. Allowed: {error.headers.get('Allow', '')}.",
         417: "The only supported expectation is Expect: 100-continue. Remove the header.",
-        413: "The body exceeds 64 KiB. Send a smaller one.",
+        413: f"The body exceeds {MAX_BODY // 1024} KiB. Send a smaller one.",
     }
     kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
     return Problem(HTTPStatus(error.status), hints.get(error.status, error.text or error.reason), headers=kept)

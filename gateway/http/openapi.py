@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.http.routes import ROUTES, Route
 from gateway.problems import CONTENT_TYPE, ProblemDetails
+from gateway.schemas import IDEMPOTENCY_KEY_PATTERN
 from shared.job_id import JOB_ID_PATTERN
 from shared.version import SERVICE, VERSION
 
@@ -24,10 +25,11 @@ _HEADER_TEXTS = {
     "If-Match": "With proxy=1: accepted ETags; if the file has none of them, the response is 412.",
 }
 _HEADER_SCHEMAS = {
-    "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
     **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
 }
-# Rules across the fields of a body, which msgspec cannot express.
+# Rules across the fields of a body, which msgspec cannot express. They are enforced by gateway/jobs/recipes.py and
+# gateway/prompts/builder.py.
 _RULES: dict[str, Json] = {
     "GenerateRequest": {
         "oneOf": [
@@ -37,6 +39,7 @@ _RULES: dict[str, Json] = {
     },
     "PromptComponents": {"minProperties": 1},
 }
+# `name` is an output as worker/delivery/encoded_files.py names it.
 _PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z]+\.(mid|wav)$"}
 
 

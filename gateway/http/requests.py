@@ -13,7 +13,9 @@ from gateway.problems import FieldError, Problem, invalid
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+# Bytes of a request body.
 MAX_BODY = 64 * 1024
+# Seconds in which a body must arrive.
 BODY_TIMEOUT = 10.0
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")

@@ -212,7 +212,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/metrics",
-        handler=health.metrics,
+        handler=health.export_metrics,
         operation_id="health_metrics",
         endpoint="metrics",
         summary="Metrics in the Prometheus text format",

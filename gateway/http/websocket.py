@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway import metrics
-from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, owner_of
+from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, viewer_of
 from gateway.http.connection import HttpProtocol
 from gateway.http.cors import may_open_websocket
 from gateway.http.requests import field_error, read_query
@@ -37,11 +37,11 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-MAX_FRAME = 64 * 1024
+MAX_CLIENT_FRAME = 64 * 1024
 MAX_SUBSCRIPTIONS = 1000
 MAX_CONNECTIONS = 1000
 SEND_TIMEOUT = 5.0
-HEARTBEAT = 20.0
+PING_INTERVAL = 20.0
 _CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
@@ -52,7 +52,7 @@ class WebSocketSession:
         self._hub = services.hub
         self._jobs = services.jobs
         self._rate_limiter = services.rate_limiter
-        self._viewer = owner_of(request)
+        self._viewer = viewer_of(request)
         self._request = request
         self._socket = socket
         self._outbox = Outbox(services.outbox_memory)
@@ -197,12 +197,12 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     _check_handshake(request, services)
     # No compression: events are short, and audio does not compress.
     socket = web.WebSocketResponse(
-        heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False, protocols=(SUBPROTOCOL,)
+        heartbeat=PING_INTERVAL, max_msg_size=MAX_CLIENT_FRAME, compress=False, protocols=(SUBPROTOCOL,)
     )
     if not socket.can_prepare(request).ok:
         headers = {"Upgrade": "websocket"}
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "This path accepts WebSocket connections only.", headers=headers)
-    with _per_client_limit(services, owner_of(request) or request.remote or ""):
+    with _per_client_limit(services, viewer_of(request) or request.remote or ""):
         await socket.prepare(request)
         services.websockets.add(socket)
         metrics.WEBSOCKETS.inc()

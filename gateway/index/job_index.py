@@ -35,7 +35,7 @@ WAIT_TIMEOUT = 2.0
 # After an outage of the feed longer than this, all records are read again.
 REREAD_AFTER = timedelta(seconds=MARKER_TTL / 2)
 # Seconds between two attempts to restart the feed.
-RETRY = 1.0
+RETRY_DELAY = 1.0
 
 
 class JobIndex:
@@ -68,7 +68,7 @@ class JobIndex:
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
         """The record that keeps the job's files: its own, or its source's if that still exists."""
-        return record if record.source is None else self.known(record.source)
+        return record if record.source is None else self.record(record.source)
 
     def has_expired(self, record: JobRecord) -> bool:
         """Whether the job's audio was removed."""
@@ -83,7 +83,7 @@ class JobIndex:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._table.summaries
 
-    def known(self, job_id: str) -> JobRecord | None:
+    def record(self, job_id: str) -> JobRecord | None:
         """The record in memory."""
         entry = self._table.entry(job_id)
         return entry.record if entry else None
@@ -181,7 +181,7 @@ class JobIndex:
 
     def discard(self, job_id: str) -> None:
         """Remove a job whose record was deleted."""
-        record = self.known(job_id)
+        record = self.record(job_id)
         if record is None:
             return
         self._table.remove(job_id)
@@ -260,7 +260,7 @@ class JobIndex:
     async def _catch_up_again(self, client: Client) -> AsyncGenerator[Batch]:
         """Retry `_catch_up` until it succeeds: the broker may be away, or the bucket missing."""
         while True:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_DELAY)
             try:
                 return await self._catch_up(client)
             except UnavailableError as error:

@@ -12,7 +12,7 @@ from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
 log = get_logger(__name__)
 
 # Seconds without an announcement after which a worker counts as gone. Workers announce themselves every 2 s.
-SILENCE = 6.0
+ANNOUNCEMENT_TIMEOUT = 6.0
 
 _decode = msgspec.json.Decoder(WorkerInfo).decode
 
@@ -51,7 +51,7 @@ class WorkerRegistry:
 
     def live(self) -> list[WorkerInfo]:
         """The workers that announced themselves recently, sorted by id."""
-        oldest = self._clock() - SILENCE
+        oldest = self._clock() - ANNOUNCEMENT_TIMEOUT
         self._seen = {key: seen for key, seen in self._seen.items() if seen[1] >= oldest}
         return [info for _, (info, _) in sorted(self._seen.items())]
 

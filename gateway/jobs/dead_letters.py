@@ -26,7 +26,7 @@ log = get_logger(__name__)
 # late.
 RECHECK_DELAY = 2.0
 # Seconds until the next attempt while NATS is away or the queue is full.
-RETRY = 10.0
+RETRY_DELAY = 10.0
 
 
 class DeadLetters:
@@ -65,7 +65,7 @@ class DeadLetters:
                 await self.process()
             except UnavailableError as error:
                 log.info("dead letters not processed yet", error=str(error))
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY)
             if self._pending:
                 await asyncio.sleep(RECHECK_DELAY)
             else:
@@ -81,7 +81,7 @@ class DeadLetters:
         for sequence, advisory in list(self._pending.items()):
             entry = await self._job_of(advisory)
             if entry is None:
-                self._settle(sequence)
+                self._drop(sequence)
             elif self._revisions.get(sequence) == entry.revision:
                 stalled[sequence] = entry
             else:
@@ -120,8 +120,8 @@ class DeadLetters:
             refused = [each.refused for each in self._pending.values() if isinstance(each, Terminated)]
             await self._reconciler.repair(unfinished, stalled.keys(), dict(each for each in refused if each))
         for sequence in stalled:
-            self._settle(sequence)
+            self._drop(sequence)
 
-    def _settle(self, sequence: int) -> None:
+    def _drop(self, sequence: int) -> None:
         del self._pending[sequence]
         self._revisions.pop(sequence, None)

@@ -66,13 +66,13 @@ def _prompt(request: GenerateRequest) -> str:
     if request.prompt is not None and request.components is not None:
         raise invalid(FieldError("components", "Give either prompt or components, not both."))
     if request.components is not None:
-        return _built(request)
+        return _prompt_from_components(request)
     if request.prompt is None or not is_visible(request.prompt):
         raise invalid(FieldError("prompt", "Describe the music in words, or give components."))
-    return printable("prompt", without_bidi_controls(request.prompt).strip())
+    return reject_control_characters("prompt", without_bidi_controls(request.prompt).strip())
 
 
-def _built(request: GenerateRequest) -> str:
+def _prompt_from_components(request: GenerateRequest) -> str:
     assert request.components is not None
     try:
         prompt = build_prompt(request.components).structured_prompt
@@ -82,10 +82,10 @@ def _built(request: GenerateRequest) -> str:
         raise invalid(
             FieldError("components", f"They make {len(prompt)} characters; at most {MAX_PROMPT} are allowed.")
         )
-    return printable("components", prompt)
+    return reject_control_characters("components", prompt)
 
 
-def printable(field: str, text: str) -> str:
+def reject_control_characters(field: str, text: str) -> str:
     """The text, if it has no control characters except line breaks and tabs.
 
     Raises:

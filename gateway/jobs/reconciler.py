@@ -56,7 +56,7 @@ class Reconciler:
         """Reconcile at intervals, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
-            for step in (self.reconcile, self._result_cache.settle_orphans):
+            for step in (self.reconcile, self._result_cache.recover_orphans):
                 try:
                     await step()
                 except UnavailableError as error:

@@ -37,7 +37,7 @@ Reuse = Literal["none", "same", "any"]
 ANNOUNCE_WINDOW = timedelta(minutes=30)
 
 
-class Stored(msgspec.Struct, frozen=True):
+class UseStored(msgspec.Struct, frozen=True):
     """The stored audio of `source` answers the job."""
 
     source: JobRecord
@@ -49,18 +49,18 @@ class Follow(msgspec.Struct, frozen=True):
     leader: str
 
 
-class Enqueue(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True):
     """A worker has to run the job.
 
     Attributes:
-        is_shareable: whether the job may share audio with equal jobs. Its record then begins as a follower, so that
+        may_share: whether the job may share audio with equal jobs. Its record then begins as a follower, so that
             of equal jobs that arrive at several gateways at once only the first is queued.
     """
 
-    is_shareable: bool = True
+    may_share: bool = True
 
 
-Decision = Stored | Follow | Enqueue
+Decision = UseStored | Follow | Run
 
 
 class ResultCache:
@@ -93,19 +93,19 @@ class ResultCache:
         For a follower, `begin` decides again: other gateways may have accepted equal jobs meanwhile.
         """
         if reuse == "none":
-            return Enqueue(is_shareable=False)
+            return Run(may_share=False)
         if reuse == "any":
             jobs = self._by_recipe.completed_any_seed(recipe_key(record, any_seed=True))
             if source := self._usable(jobs, record.recipe.model):
-                return Stored(source)
+                return UseStored(source)
         return self._decide(recipe_key(record), record.recipe.model)
 
     def _decide(self, key: Key, model: str) -> Decision:
         if source := self._usable(self._by_recipe.completed(key), model):
-            return Stored(source)
+            return UseStored(source)
         if leader := self._by_recipe.active(key):
             return Follow(leader)
-        return Enqueue()
+        return Run()
 
     async def begin(self, entry: Entry) -> JobRecord:
         """Complete a new follower, queue it, or let it wait; returns its record after that.
@@ -117,11 +117,11 @@ class ResultCache:
         self._index.apply(entry)
         self._beginning.add(key)
         try:
-            await self._settle(key, job_id)
+            await self._advance_followers(key, job_id)
         finally:
             self._beginning.discard(key)
             self._by_recipe.mark_changed(key)
-        record = self._index.known(job_id)
+        record = self._index.record(job_id)
         if record is not None and record.source is not None:
             metrics.cache("stored")
             return record
@@ -136,15 +136,15 @@ class ResultCache:
         """Settle the followers of changed recipes, until cancelled."""
         while True:
             changed = await self._by_recipe.wait_changed()
-            await self._settle_all(changed - self._beginning)
+            await self._advance_all(changed - self._beginning)
 
-    async def settle_orphans(self) -> None:
+    async def recover_orphans(self) -> None:
         """Followers without a leader, and unpublished terminal events, such as a crashed gateway leaves.
 
         Raises:
             UnavailableError: while NATS is away.
         """
-        await self._settle_all(self._by_recipe.followed_recipes())
+        await self._advance_all(self._by_recipe.followed_recipes())
         # Jobs that ended since the last call have to wait for the next: their event may just be on its way.
         due = list(self._unannounced.items())
         self._unannounced |= self._by_recipe.drain_ended()
@@ -161,23 +161,23 @@ class ResultCache:
         if entry is not None:
             await ensure_announced(self._bus.require(), entry)
 
-    async def _settle_all(self, keys: Collection[Key]) -> None:
+    async def _advance_all(self, keys: Collection[Key]) -> None:
         for key in keys:
             try:
-                await self._settle(key)
+                await self._advance_followers(key)
             except UnavailableError as error:
                 log.info("followers not settled yet", error=str(error))
 
-    async def _settle(self, key: Key, only: str | None = None) -> None:
+    async def _advance_followers(self, key: Key, only: str | None = None) -> None:
         """Complete the followers of a recipe, or only one of them; without audio and leader, queue the first."""
         await self._catch_up(key)
         while followers := [each for each in self._followers(key) if only in (None, each.record.job_id)]:
             match self._decide(key, followers[0].record.recipe.model):
-                case Stored(source):
+                case UseStored(source):
                     await self._answer(followers, source)
                 case Follow():
                     return
-                case Enqueue():
+                case Run():
                     await self._promote(self._followers(key)[0])
                     return
 
@@ -219,7 +219,7 @@ class ResultCache:
         """The first job generated with a checkpoint that ready workers have loaded; without workers, the first job."""
         loaded = self._workers.checkpoints(model)
         usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)
-        return next(filter(None, map(self._index.known, usable)), None)
+        return next(filter(None, map(self._index.record, usable)), None)
 
     async def _promote(self, entry: Entry) -> None:
         """Publish the message, then update the record: after a crash in between, a worker promotes the job."""

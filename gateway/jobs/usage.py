@@ -14,7 +14,7 @@ from shared.transitions import used
 log = get_logger(__name__)
 
 # Seconds until the next download retries a failed update.
-RETRY = 30.0
+RETRY_DELAY = 30.0
 # Latest downloads that are remembered.
 REMEMBERED = 10_000
 
@@ -43,7 +43,7 @@ class UsageTracker:
             kept, delay = await self._change(job_id), RENEWED_EVERY.total_seconds()
         except UnavailableError as error:
             log.info("download not recorded", job_id=job_id, error=str(error))
-            kept, delay = True, RETRY
+            kept, delay = True, RETRY_DELAY
         if kept:
             self._due[job_id] = self._clock() + delay
         return kept

@@ -79,7 +79,7 @@ class Views:
     def _eta(self, record: JobRecord, ahead: QueuePlace) -> float | None:
         """Seconds until the job completes; None without a ready worker or a timed job of its model."""
         if record.is_follower:
-            leader = self._index.known(self._index.by_recipe.active(recipe_key(record)) or "")
+            leader = self._index.record(self._index.by_recipe.active(recipe_key(record)) or "")
             return self._eta(leader, self._index.queue_place(leader)) if leader else None
         model, estimator = record.recipe.model, self._index.estimator
         ready = self._workers.ready(model)

@@ -26,7 +26,7 @@ log = get_logger(__name__)
 # Jobs whose audio one connection may receive at a time.
 MAX_AUDIO_SUBSCRIPTIONS = 32
 # Seconds between retries while NATS or the stream is away.
-RETRY = 0.5
+RETRY_DELAY = 0.5
 # Seconds without audio after which the subscription to a finished job ends: the last chunk may still be in flight.
 IDLE_TIMEOUT = 2.0
 # Seconds after which the broker removes the consumer of a crashed gateway.
@@ -48,7 +48,7 @@ class AudioSubscription:
         self._created: datetime | None = None
         self._position = 0
         self._stopped = False
-        record = index.known(job_id)
+        record = index.record(job_id)
         self._attempt = record.attempts if record else 0
         self._task = asyncio.create_task(self._run())
 
@@ -74,7 +74,7 @@ class AudioSubscription:
                 await self._consume(self._bus.require())
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 log.debug("retrying the audio subscription", job_id=self._job_id, error=repr(error))
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY)
             else:
                 return
 
@@ -114,7 +114,7 @@ class AudioSubscription:
             await self._outbox.put_audio(AudioFrame(self._job_id, message.data))
 
     def _job_has_ended(self) -> bool:
-        record = self._index.known(self._job_id)
+        record = self._index.record(self._job_id)
         return record is None or record.status.is_terminal
 
 

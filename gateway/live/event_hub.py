@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from gateway.jobs.submission import Jobs
+from gateway.jobs.job_service import JobService
 from gateway.live.messages import ErrorMessage, encode_message
 from gateway.live.outbox import Outbox
 from shared import subjects
@@ -22,7 +22,7 @@ from shared.messages import LIFECYCLE, UNDECODABLE, Event, event_of
 log = get_logger(__name__)
 
 # Seconds between attempts to catch up while NATS is away.
-RETRY = 0.5
+RETRY_DELAY = 0.5
 REPLAY_BATCH = 64
 
 _decode = msgspec.json.Decoder(Event).decode
@@ -71,7 +71,7 @@ class EventSubscription:
 class EventHub:
     """All event subscriptions of this gateway. One NATS subscription to all events calls `on_message`."""
 
-    def __init__(self, bus: Bus, jobs: Jobs) -> None:
+    def __init__(self, bus: Bus, jobs: JobService) -> None:
         self._bus = bus
         self._jobs = jobs
         self._by_job: defaultdict[str, set[EventSubscription]] = defaultdict(set)
@@ -133,7 +133,7 @@ class EventHub:
                 self._lagging.discard(subscription)
                 await self._catch_up(subscription)
             if self._lagging:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY)
                 self._wake.set()
 
     async def _catch_up(self, subscription: EventSubscription) -> bool:

@@ -11,8 +11,8 @@ from gateway.http.requests import field_error
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.job_service import draft_record
 from gateway.jobs.recipes import make_recipe
-from gateway.jobs.submission import draft_record
 from gateway.jobs.views import Views
 from gateway.live.event_hub import decode_events
 from gateway.live.messages import ErrorMessage, decode_client_message, encode_message
@@ -101,7 +101,7 @@ def stored(data: bytes) -> None:
         with suppress(TransitionError):
             check(before, found)
     index.discard(found.job_id)
-    assert index.known(found.job_id) is None
+    assert index.record(found.job_id) is None
 
 
 def event(data: bytes) -> None:

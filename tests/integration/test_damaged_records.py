@@ -142,7 +142,7 @@ async def test_the_failure_reaches_the_key_that_owns_the_job(system: System, how
     await system.worker()
 
     async def ended() -> bool:
-        record = api.services.index.known(job_id)
+        record = api.services.index.record(job_id)
         return record is not None and record.status is JobStatus.FAILED
 
     await eventually(ended, "the gateway knows")
@@ -274,7 +274,7 @@ async def test_a_published_terminal_event_is_not_followed_by_another(system: Sys
 
 
 async def publish_again(system: System, api: Api, job_id: str) -> None:
-    record = api.services.index.known(job_id)
+    record = api.services.index.record(job_id)
     assert record is not None
     body = {"job_id": job_id, "recipe": record.recipe, "created_at": datetime.now(UTC)}
     js = (await system.nats()).jetstream()

@@ -116,7 +116,7 @@ async def test_another_gateway_publishes_a_missing_terminal_event(system: System
     job_id = await plant_follower(system, is_follower=False, **done)
     await api.until(job_id, "completed")
     for _ in range(2):
-        await api.services.result_cache.settle_orphans()
+        await api.services.result_cache.recover_orphans()
 
     async def told() -> bool:
         return [(each["type"], each["job_id"]) for each in events] == [("completed", job_id)]
@@ -133,12 +133,12 @@ async def test_a_terminal_event_that_failed_to_publish_is_published_later(
     answer = {"source": stored, "audio": some_audio(stored)} if status is JobStatus.COMPLETED else {}
     job_id = await plant_follower(system, is_follower=False, status=status, completed_at=datetime.now(UTC), **answer)
     await api.until(job_id, status.value)
-    await cache.settle_orphans()
+    await cache.recover_orphans()
     with monkeypatch.context() as outage:
         outage.setattr("gateway.jobs.result_cache.ensure_announced", _away)
         with pytest.raises(UnavailableError):
-            await cache.settle_orphans()
-    await cache.settle_orphans()
+            await cache.recover_orphans()
+    await cache.recover_orphans()
 
     async def told() -> bool:
         return [(each["type"], each["job_id"]) for each in events] == [(status.value, job_id)]

@@ -146,7 +146,7 @@ async def known(api: Api, job_id: str) -> None:
     """Until a gateway can answer with what a job made."""
 
     async def here() -> bool:
-        return api.services.index.known(job_id) is not None
+        return api.services.index.record(job_id) is not None
 
     await eventually(here, "the gateway knows")
 
@@ -158,7 +158,7 @@ async def records_of(system: System, owner: str | None) -> list[str]:
 async def test_a_key_that_fills_its_records_is_refused_and_no_other_key(
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 60)
+    monkeypatch.setattr("gateway.jobs.job_service.MAX_RECORDS", 60)
     monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
     stored = await plant_finished(system, owner="daw")
@@ -188,7 +188,7 @@ async def test_a_key_that_fills_its_records_is_refused_and_no_other_key(
 async def test_without_keys_cached_answers_are_trimmed_before_a_503(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("gateway.jobs.submission", "gateway.jobs.trimmer"):
+    for module in ("gateway.jobs.job_service", "gateway.jobs.trimmer"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
     monkeypatch.setattr("gateway.jobs.trimmer.INTERVAL", 0.01)
     monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.01)
@@ -205,7 +205,7 @@ async def test_without_keys_cached_answers_are_trimmed_before_a_503(
 async def test_a_repeated_request_finds_its_job_at_the_record_limit(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.submission.MAX_RECORDS", 1)
+    monkeypatch.setattr("gateway.jobs.job_service.MAX_RECORDS", 1)
     api = await system.gateway()
     accepted = await post(api.http, "take-1")
     assert accepted[0] == 200

@@ -175,7 +175,7 @@ async def test_a_cached_answer_counts_only_against_the_request_rate(system: Syst
     stored = await plant_finished(system, owner="daw")  # of today, and one second long
 
     async def known() -> bool:
-        return gateway.services.index.known(stored) is not None
+        return gateway.services.index.record(stored) is not None
 
     await eventually(known, "the gateway knows")
     async with session(gateway, DAW) as http:

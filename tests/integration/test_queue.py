@@ -212,7 +212,7 @@ async def test_a_cancel_removes_the_message_that_another_gateway_published(syste
     job_id = await first.generate()
 
     async def known() -> bool:
-        return second.services.index.known(job_id) is not None
+        return second.services.index.record(job_id) is not None
 
     await eventually(known, "the second gateway knows the job")
     assert await second.delete(job_id) == 200

@@ -104,7 +104,7 @@ async def test_a_job_whose_record_was_purged_is_forgotten(system: System) -> Non
     await js.purge_stream(subjects.JOBS_STREAM)
 
     async def forgotten() -> bool:
-        return api.services.index.known(job_id) is None
+        return api.services.index.record(job_id) is None
 
     await eventually(forgotten, "the gateway forgets the job")
     assert (await api.status(other))["status"] == "queued"

@@ -169,8 +169,8 @@ async def test_a_record_under_the_key_of_another_job_changes_no_job(system: Syst
 
 
 async def _knows(api: Api, job_id: str) -> bool:
-    return api.services.index.known(job_id) is not None
+    return api.services.index.record(job_id) is not None
 
 
 async def _forgot(api: Api, job_id: str) -> bool:
-    return api.services.index.known(job_id) is None
+    return api.services.index.record(job_id) is None

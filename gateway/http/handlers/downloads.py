@@ -1,6 +1,7 @@
 """GET /api/v1/download/{job_id} and its outputs: a redirect to S3, or the file through the gateway."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
@@ -9,11 +10,11 @@ import aiohttp
 from aiohttp import web
 
 from gateway import metrics
-from gateway.http.authentication import owner_of
+from gateway.http.authentication import viewer_of
 from gateway.http.conditional_requests import evaluate_preconditions, requested_range
 from gateway.http.requests import read_query
 from gateway.jobs.stored_files import LostError
-from gateway.problems import Problem, audio_gone, file_lost, unavailable
+from gateway.problems import Problem, audio_gone, lost_file_problem, unavailable
 from gateway.schemas import DownloadQuery
 from gateway.services import SERVICES, Services
 from shared.errors import UnavailableError
@@ -61,18 +62,18 @@ async def _respond(request: web.Request, choose: Callable[[JobRecord], Downloada
     """
     services = request.app[SERVICES]
     query = read_query(request, DownloadQuery)
-    record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
+    record = await services.jobs.find(request.match_info["job_id"], viewer_of(request))
     file = choose(record)
     if services.index.has_lost(record, file.stored.key):
-        raise file_lost(record, file.name)
+        raise lost_file_problem(record, file.name)
     if services.index.has_expired(record):
         raise audio_gone(record)
-    download = DownloadRequest(request, services, record, file)
+    transfer = Transfer(request, services, record, file)
     try:
-        return await (download.proxy() if query.proxy else download.redirect())
+        return await (transfer.proxy() if query.proxy else transfer.redirect())
     except LostError as error:
-        await download.record_loss(error)
-        raise file_lost(record, file.name) from error
+        await transfer.record_loss(error)
+        raise lost_file_problem(record, file.name) from error
 
 
 def audio_file(record: JobRecord) -> DownloadableFile:
@@ -111,8 +112,13 @@ def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: st
     return DownloadableFile(stored, content_type, name, modified)
 
 
-class DownloadRequest(NamedTuple):
-    """A request for a stored file of a job. Raises LostError if the file turns out lost before the headers are sent."""
+@dataclass(frozen=True)
+class Transfer:
+    """One transfer of a stored file to a client, directly or by redirect.
+
+    Raises:
+        LostError: if the file turns out lost before the headers are sent.
+    """
 
     request: web.Request
     services: Services

@@ -6,19 +6,19 @@ import re
 from aiohttp import web
 from msgspec import UNSET
 
-from gateway.http.authentication import owner_of
+from gateway.http.authentication import viewer_of
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
+from gateway.jobs.job_service import draft_record
 from gateway.jobs.recipes import make_recipe
-from gateway.jobs.result_cache import Reuse, Stored
-from gateway.jobs.submission import draft_record
+from gateway.jobs.result_cache import Reuse, UseStored
 from gateway.problems import FieldError, invalid
-from gateway.schemas import GenerateRequest, JobAccepted
+from gateway.schemas import IDEMPOTENCY_KEY_PATTERN, GenerateRequest, JobAccepted
 from gateway.services import SERVICES, Services
 from shared.messages import JobRecord
 
-_KEY_FORMAT = re.compile(r"^[\x21-\x7e]{1,255}$")
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
 
 async def generate(request: web.Request) -> web.Response:
@@ -32,7 +32,7 @@ async def generate(request: web.Request) -> web.Response:
         max_duration=services.settings.max_duration,
     )
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
-    draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], owner_of(request))
+    draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], viewer_of(request))
     record = await asyncio.shield(_accept(services, draft, _reuse_policy(body)))
     accepted = JobAccepted(
         job_id=record.job_id,
@@ -44,11 +44,11 @@ async def generate(request: web.Request) -> web.Response:
 
 
 async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
-    await services.quotas.check_records(draft)
+    await services.quotas.check_record_limit(draft)
     decision = services.result_cache.decide(draft, reuse)
-    if isinstance(decision, Stored):  # costs no worker time: only the record and the request count
+    if isinstance(decision, UseStored):  # costs no worker time: only the record and the request count
         return await services.jobs.submit(draft, decision)
-    async with services.quotas.admitted(draft):
+    async with services.quotas.reserved_place(draft):
         return await services.jobs.submit(draft, decision)
 
 
@@ -63,6 +63,6 @@ def _reuse_policy(body: GenerateRequest) -> Reuse:
 
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not _KEY_FORMAT.match(key):
+    if key is not None and not _IDEMPOTENCY_KEY.match(key):
         raise invalid(FieldError("Idempotency-Key", "1 to 255 visible ASCII characters, such as a UUID."))
     return key

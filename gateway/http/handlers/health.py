@@ -58,7 +58,7 @@ async def live(request: web.Request) -> web.Response:
     return json_response(Liveness("alive"))
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def export_metrics(request: web.Request) -> web.Response:
     """GET /metrics: the Prometheus text format."""
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from gateway.http.authentication import owner_of
+from gateway.http.authentication import viewer_of
 from gateway.http.requests import read_query
 from gateway.http.responses import json_response
 from gateway.index.listing import Position
@@ -21,21 +21,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 async def status(request: web.Request) -> web.Response:
     """GET /api/v1/status/{job_id}, served from memory."""
     services = request.app[SERVICES]
-    record = await services.jobs.find(request.match_info["job_id"], owner_of(request))
+    record = await services.jobs.find(request.match_info["job_id"], viewer_of(request))
     return json_response(services.views.of(record))
 
 
 async def list_jobs(request: web.Request) -> web.Response:
     """GET /api/v1/jobs: newest first, a page at a time."""
-    services, owner = request.app[SERVICES], owner_of(request)
+    services, viewer = request.app[SERVICES], viewer_of(request)
     query = read_query(request, JobsQuery)
     before = _decode_cursor(query.cursor) if query.cursor else None
     # One more than requested, to see whether there is a next page.
-    found = services.index.newest(query.limit + 1, query.status, before, owner)
+    found = services.index.newest(query.limit + 1, query.status, before, viewer)
     page = found[: query.limit]
     body = JobList(
         jobs=[services.views.of(record) for record in page],
-        total=services.index.count(query.status, owner),
+        total=services.index.count(query.status, viewer),
         next_cursor=_encode_cursor(page[-1]) if len(found) > query.limit else None,
     )
     return json_response(body)
@@ -45,7 +45,7 @@ async def cancel(request: web.Request) -> web.Response:
     """DELETE /api/v1/jobs/{job_id}. With keep=1, the response precedes the upload of the kept audio."""
     query = read_query(request, CancelQuery)
     jobs = request.app[SERVICES].jobs
-    await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, owner_of(request)))
+    await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, viewer_of(request)))
     return json_response(Message("Job cancelled successfully"))
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.http.requests import read_body, read_query
 from gateway.http.responses import json_response
-from gateway.jobs.recipes import printable
+from gateway.jobs.recipes import reject_control_characters
 from gateway.problems import FieldError, invalid
 from gateway.prompts import VOCABULARY, PromptComponents, build_prompt, random_components
 from gateway.schemas import RandomQuery
@@ -22,7 +22,7 @@ async def build(request: web.Request) -> web.Response:
     except ValueError as error:
         raise invalid(FieldError("", str(error))) from error
     for name, part in built.components.items():
-        printable(name, part)
+        reject_control_characters(name, part)
     return json_response(built)
 
 

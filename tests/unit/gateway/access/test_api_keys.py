@@ -19,13 +19,13 @@ def keys(text: str = "", file: Path | None = None) -> ApiKeys:
 
 def test_without_keys_there_is_no_owner() -> None:
     assert not keys()
-    assert keys().owner_of("") is None
+    assert keys().name_of("") is None
 
 
 def test_each_key_maps_to_its_name() -> None:
     found = keys(f" daw:{FIRST}, web:{SECOND},")
     assert found
-    assert [found.owner_of(key) for key in (FIRST, SECOND, FIRST[1:], FIRST + "k", "")] == [
+    assert [found.name_of(key) for key in (FIRST, SECOND, FIRST[1:], FIRST + "k", "")] == [
         "daw",
         "web",
         None,
@@ -36,14 +36,14 @@ def test_each_key_maps_to_its_name() -> None:
 
 def test_a_name_may_have_two_keys_for_rotation() -> None:
     found = keys(f"daw:{FIRST},daw:{SECOND}")
-    assert [found.owner_of(key) for key in (FIRST, SECOND)] == ["daw", "daw"]
+    assert [found.name_of(key) for key in (FIRST, SECOND)] == ["daw", "daw"]
 
 
 def test_keys_of_variable_and_file_are_combined(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# of the studio\nweb:{SECOND}  # the page\n\n")
     found = keys(f"daw:{FIRST}", file)
-    assert [found.owner_of(key) for key in (FIRST, SECOND)] == ["daw", "web"]
+    assert [found.name_of(key) for key in (FIRST, SECOND)] == ["daw", "web"]
 
 
 def test_keys_are_not_kept_in_memory() -> None:
@@ -96,4 +96,4 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_can_be_looked_up_as_a_key(key: str) -> None:
-    assert keys(f"daw:{FIRST}").owner_of(key) in (None, "daw")
+    assert keys(f"daw:{FIRST}").name_of(key) in (None, "daw")

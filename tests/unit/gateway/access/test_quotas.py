@@ -67,8 +67,8 @@ def made(number: int, seconds: float = 10, hours: float = 0, **fields: Any) -> J
 async def refused(quotas: Quotas, new: JobRecord) -> Problem | None:
     """The refusal of one more job, if any; an admitted job is not accepted afterwards."""
     try:
-        await quotas.check_records(new)
-        async with quotas.admitted(new):
+        await quotas.check_record_limit(new)
+        async with quotas.reserved_place(new):
             raise NotAcceptedError
     except NotAcceptedError:
         return None
@@ -96,9 +96,9 @@ async def test_a_job_above_the_queue_limit_is_refused_until_one_starts(index: Jo
 
 async def test_reserved_jobs_count(index: JobIndex) -> None:
     quotas = quotas_of(index, 2, 25)
-    async with quotas.admitted(made(1)):
+    async with quotas.reserved_place(made(1)):
         assert await refused(quotas, made(2, seconds=16)) is not None
-        async with quotas.admitted(made(2)):
+        async with quotas.reserved_place(made(2)):
             assert await refused(quotas, made(3)) is not None
             index.apply(entry(made(2)))  # counted once, although it is in both places
             assert await refused(quotas, made(3)) is not None
@@ -106,7 +106,7 @@ async def test_reserved_jobs_count(index: JobIndex) -> None:
 
 async def test_a_repeated_request_counts_once_and_is_not_refused(index: JobIndex) -> None:
     quotas = quotas_of(index, 1, 10)
-    async with quotas.admitted(made(1)):
+    async with quotas.reserved_place(made(1)):
         assert await refused(quotas, made(1)) is None
         assert await refused(quotas, made(2)) is not None
     index.apply(entry(made(1)))
@@ -116,7 +116,7 @@ async def test_a_repeated_request_counts_once_and_is_not_refused(index: JobIndex
 async def test_a_job_that_is_not_accepted_releases_its_reservation(index: JobIndex) -> None:
     quotas = quotas_of(index, 1, 10)
     with pytest.raises(ConnectionError):
-        async with quotas.admitted(made(1)):
+        async with quotas.reserved_place(made(1)):
             raise ConnectionError
     assert await refused(quotas, made(2)) is None
 
@@ -190,7 +190,7 @@ async def test_a_repeated_request_is_not_refused_for_its_own_record(index: JobIn
 async def test_jobs_beyond_the_reservation_limit_are_refused(index: JobIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.access.quotas.MAX_RESERVED", 1)
     quotas = quotas_of(index, 100, 1000)
-    async with quotas.admitted(made(1)):
+    async with quotas.reserved_place(made(1)):
         problem = await refused(quotas, made(2))
     assert problem is not None
     assert (problem.status, problem.headers["Retry-After"]) == (429, "30")

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.middleware import TRACEPARENT, child_of, new_traceparent, problems, request_context
+from gateway.http.middleware import TRACEPARENT, child_of, new_traceparent, problem_middleware, request_context
 from shared.errors import UnavailableError
 from tests.unit.gateway.conftest import Api
 
@@ -33,7 +33,7 @@ async def elsewhere(request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Api]:
-    app = web.Application(middlewares=[request_context, problems])
+    app = web.Application(middlewares=[request_context, problem_middleware])
     for handler in (bug, away, trace, elsewhere):
         app.router.add_get(f"/{handler.__name__}", handler)
     async with TestClient(TestServer(app)) as found:

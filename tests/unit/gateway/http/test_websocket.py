@@ -9,7 +9,7 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.websocket import MAX_FRAME, close_websockets
+from gateway.http.websocket import MAX_CLIENT_FRAME, close_websockets
 from gateway.live.messages import ClientMessage, Ping, Subscribe, Unsubscribe, decode_client_message
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
@@ -73,7 +73,7 @@ async def test_a_ping_gets_a_pong(api: Api) -> None:
         ('{"type": "subscribe", "job_id": "gen_1", "after": null}', "after"),
         ('{"type": "subscribe", "job_id": null}', "job_id"),
         ('{"type": "subscribe", "job_id": "' + "x" * 65 + '"}', "job_id"),
-        ("[" * (MAX_FRAME - 1), "nested too deeply"),
+        ("[" * (MAX_CLIENT_FRAME - 1), "nested too deeply"),
     ],
 )
 async def test_an_invalid_frame_gets_an_error_and_keeps_the_connection(api: Api, text: str, word: str) -> None:
@@ -96,7 +96,7 @@ async def test_a_binary_frame_gets_an_error(api: Api) -> None:
 
 async def test_a_frame_over_the_limit_closes_the_connection(api: Api) -> None:
     async with api.ws_connect("/ws") as socket:
-        await socket.send_str(" " * (MAX_FRAME + 1))
+        await socket.send_str(" " * (MAX_CLIENT_FRAME + 1))
         closed = await socket.receive(timeout=2)
         assert closed.type is WSMsgType.CLOSE
         assert closed.data == WSCloseCode.MESSAGE_TOO_BIG

@@ -56,7 +56,7 @@ def test_any_history_gives_the_same_result_as_a_list(steps: list[tuple[int, JobS
             assert index.newest(100, wanted, None, owner) == own
             assert index.count(wanted, owner) == len(own)
     for number in range(6):
-        assert index.known(job_id(number)) == (model[number].record if number in model else None)
+        assert index.record(job_id(number)) == (model[number].record if number in model else None)
     for each in records:
         position = (each.created_at, each.job_id)
         older = [other for other in records if (other.created_at, other.job_id) < position]
@@ -75,7 +75,7 @@ def test_an_older_revision_does_not_replace_a_newer_one() -> None:
     index.apply(entry(completed(1), 5))
     index.apply(entry(record(1), 4))
     index.apply(entry(record(1), 5))
-    assert index.known(job_id(1)) == completed(1)
+    assert index.record(job_id(1)) == completed(1)
     assert index.count(JobStatus.QUEUED) == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.index.worker_registry import SILENCE, WorkerRegistry
+from gateway.index.worker_registry import ANNOUNCEMENT_TIMEOUT, WorkerRegistry
 from shared.messages import WorkerInfo, WorkerState
 from shared.subjects import worker_subject
 from tests.unit.gateway.samples import message, worker
@@ -25,7 +25,7 @@ async def test_a_worker_is_live_until_its_announcements_stop() -> None:
     clock = Clock()
     registry = WorkerRegistry(clock)
     await announce(registry, worker("w1"))
-    clock.now += SILENCE
+    clock.now += ANNOUNCEMENT_TIMEOUT
     assert registry.live() == [worker("w1")]
     clock.now += 0.001
     assert registry.live() == []
@@ -36,9 +36,9 @@ async def test_only_the_worker_without_announcements_is_dropped() -> None:
     registry = WorkerRegistry(clock)
     await announce(registry, worker("w1"))
     await announce(registry, worker("w2"))
-    clock.now += SILENCE / 2
+    clock.now += ANNOUNCEMENT_TIMEOUT / 2
     await announce(registry, worker("w2", busy=1))
-    clock.now += SILENCE / 2 + 0.1
+    clock.now += ANNOUNCEMENT_TIMEOUT / 2 + 0.1
     assert registry.live() == [worker("w2", busy=1)]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.jobs.result_cache import Decision, Enqueue, Follow, Reuse, Stored
+from gateway.jobs.result_cache import Decision, Follow, Reuse, Run, UseStored
 from gateway.services import Services
 from shared.messages import JobRecord, JobStatus
 from tests.unit.gateway.samples import completed, entry, job_id, message, record, worker
@@ -17,16 +17,16 @@ FOLLOWER = record(1, is_follower=True)
 @pytest.mark.parametrize(
     ("known", "reuse", "expected"),
     [
-        (STORED, "none", Enqueue(is_shareable=False)),
-        (STORED, "same", Stored(STORED)),
-        (STORED, "any", Stored(STORED)),
-        (OTHER_SEED, "same", Enqueue()),
-        (OTHER_SEED, "any", Stored(OTHER_SEED)),
-        (RUNNING, "none", Enqueue(is_shareable=False)),
+        (STORED, "none", Run(may_share=False)),
+        (STORED, "same", UseStored(STORED)),
+        (STORED, "any", UseStored(STORED)),
+        (OTHER_SEED, "same", Run()),
+        (OTHER_SEED, "any", UseStored(OTHER_SEED)),
+        (RUNNING, "none", Run(may_share=False)),
         (RUNNING, "same", Follow(job_id(1))),
         (RUNNING, "any", Follow(job_id(1))),
-        (FOLLOWER, "same", Enqueue()),
-        (replace(STORED, owner="daw"), "same", Enqueue()),
+        (FOLLOWER, "same", Run()),
+        (replace(STORED, owner="daw"), "same", Run()),
     ],
 )
 async def test_a_job_is_answered_follows_or_is_queued(
@@ -37,7 +37,7 @@ async def test_a_job_is_answered_follows_or_is_queued(
 
 
 @pytest.mark.parametrize(
-    ("loaded", "expected"), [(None, Stored(STORED)), ("other", Enqueue())], ids=["no worker", "another checkpoint"]
+    ("loaded", "expected"), [(None, UseStored(STORED)), ("other", Run())], ids=["no worker", "another checkpoint"]
 )
 async def test_audio_of_a_checkpoint_that_no_worker_has_loaded_is_not_used(
     services: Services, loaded: str | None, expected: Decision

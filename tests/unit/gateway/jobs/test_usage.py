@@ -6,7 +6,7 @@ from nats.aio.client import Client
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
-from gateway.jobs.usage import RETRY, UsageTracker
+from gateway.jobs.usage import RETRY_DELAY, UsageTracker
 from shared.bus import Bus
 from shared.errors import ConflictError, UnavailableError
 from shared.messages import JobRecord
@@ -75,7 +75,7 @@ async def test_without_nats_audio_is_served_and_the_touch_is_retried_soon() -> N
     record_store, clock = FakeRecordStore(completed(1)), Clock()
     usage = UsageTracker(record_store, clock)
     record_store.failures = [UnavailableError("NATS is away")]
-    for seconds, revision in ((0, 1), (RETRY - 1, 1), (1, 2)):
+    for seconds, revision in ((0, 1), (RETRY_DELAY - 1, 1), (1, 2)):
         clock.now += seconds
         assert await usage.touch(completed(1))
         assert record_store.revision() == revision

@@ -12,7 +12,7 @@ from gateway import metrics
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.result_cache import Decision, Enqueue, Follow, ResultCache, Stored
+from gateway.jobs.result_cache import Decision, Follow, ResultCache, Run, UseStored
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
 from shared.bus import Bus
@@ -84,7 +84,7 @@ def fingerprint_source(request: msgspec.Struct) -> bytes:
     return msgspec.json.encode(request, order="sorted")
 
 
-class Jobs:
+class JobService:
     """Submits and cancels jobs: record, then queue, then event, so that a crash loses no accepted job."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Jobs:
         """
         if not is_job_id(job_id):
             raise unknown_job(job_id)
-        record = self._index.known(job_id)
+        record = self._index.record(job_id)
         if record is None and (entry := await self._fetch(job_id)):
             self._index.apply(entry)
             record = entry.record
@@ -140,7 +140,7 @@ class Jobs:
         records, recipe = self._record_store.require(), record.recipe
         if self._index.count(None) >= MAX_RECORDS and not await self._record_store.fetch(record.job_id):
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
-        if isinstance(decision, Enqueue) and record.job_id not in self._index:
+        if isinstance(decision, Run) and record.job_id not in self._index:
             await self._queue.check_room()
         try:
             entry = await records.create(_prepared(record, decision))
@@ -234,11 +234,11 @@ class Jobs:
 def _prepared(record: JobRecord, decision: Decision) -> JobRecord:
     """The record as it is created. Jobs that may share audio begin as followers; see `ResultCache.begin`."""
     match decision:
-        case Stored(source):
+        case UseStored(source):
             return as_follower(replace(record, recipe=source.recipe))
-        case Follow() | Enqueue(is_shareable=True):
+        case Follow() | Run(may_share=True):
             return as_follower(record)
-        case Enqueue():
+        case Run():
             return record
 
 
