@@ -83,14 +83,14 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
     record_store, queue = RecordStore(bus, index), JobQueue(bus, index)
     usage, stored_files = UsageTracker(record_store), StoredFiles(storage, http)
     result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)
-    jobs = JobService(bus, index, record_store, queue, result_cache)
     reconciler = Reconciler(bus, index, record_store, result_cache, workers)
     limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
+    quotas = Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits)
+    jobs = JobService(bus, index, record_store, queue, result_cache, quotas)
     return Services(
         settings=settings,
         keys=load_keys(settings),
         rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
-        quotas=Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits),
         bus=bus,
         storage=storage,
         stored_files=stored_files,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from aiohttp import ClientSession, web
 
 from gateway.access.api_keys import ApiKeys
-from gateway.access.quotas import Quotas
 from gateway.access.rate_limiter import RateLimiter
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
@@ -37,7 +36,6 @@ class Services:
     settings: Settings
     keys: ApiKeys
     rate_limiter: RateLimiter
-    quotas: Quotas
     bus: Bus
     storage: Storage
     stored_files: StoredFiles

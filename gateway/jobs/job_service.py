@@ -9,10 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import metrics
+from gateway.access.quotas import Quotas
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.jobs.job_queue import JobQueue
-from gateway.jobs.result_cache import Decision, Follow, ResultCache, Run, UseStored
+from gateway.jobs.result_cache import Decision, Follow, ResultCache, Reuse, Run, UseStored
 from gateway.problems import FieldError, Problem, unknown_job
 from shared import subjects
 from shared.bus import Bus
@@ -88,13 +89,20 @@ class JobService:
     """Submits and cancels jobs: record, then queue, then event, so that a crash loses no accepted job."""
 
     def __init__(
-        self, bus: Bus, index: JobIndex, record_store: RecordStore, queue: JobQueue, result_cache: ResultCache
+        self,
+        bus: Bus,
+        index: JobIndex,
+        record_store: RecordStore,
+        queue: JobQueue,
+        result_cache: ResultCache,
+        quotas: Quotas,
     ) -> None:
         self._bus = bus
         self._index = index
         self._record_store = record_store
         self._queue = queue
         self._result_cache = result_cache
+        self._quotas = quotas
 
     async def find(self, job_id: str, viewer: str | None = None) -> JobRecord:
         """A job's record from memory, or from the bucket if another gateway has just created it.
@@ -126,17 +134,28 @@ class JobService:
                 return None
             raise  # `RecordRepair` replaces it within seconds
 
-    async def submit(self, record: JobRecord, decision: Decision) -> JobRecord:
+    async def accept(self, draft: JobRecord, reuse: Reuse) -> JobRecord:
         """Accept a new job, or return the one that the same idempotency key created. On return it is durable.
 
+        The checks, in this order: the key's records, its queued jobs and seconds of the day, the records of all keys,
+        and the length of the queue.
+
         Args:
-            record: the new job's record.
-            decision: how the job gets its audio.
+            draft: the new job's record; see `draft_record`.
+            reuse: which stored audio may answer the job.
 
         Raises:
             UnavailableError: if NATS is away or the queue is full; nothing was accepted.
-            Problem: 422 if the key was used for another request.
+            Problem: 429 if a limit of the key is reached; 422 if its idempotency key was used for another request.
         """
+        await self._quotas.check_record_limit(draft)
+        decision = self._result_cache.decide(draft, reuse)
+        if isinstance(decision, UseStored):  # takes no worker time, so only the limits on records and requests apply
+            return await self._submit(draft, decision)
+        async with self._quotas.reserved_place(draft):
+            return await self._submit(draft, decision)
+
+    async def _submit(self, record: JobRecord, decision: Decision) -> JobRecord:
         records, recipe = self._record_store.require(), record.recipe
         if self._index.count(None) >= MAX_RECORDS and not await self._record_store.fetch(record.job_id):
             raise QueueFullError(f"{MAX_RECORDS} jobs are on record. Try again when workers have removed old ones.")
@@ -173,10 +192,10 @@ class JobService:
         return entry.record
 
     async def _repeat(self, record: JobRecord) -> JobRecord:
-        """The job of an earlier request with the same key, published again in case that request did not finish."""
+        """The job of an earlier request with the same key, queued again in case that request did not finish."""
         entry = await self._record_store.fetch(record.job_id)
         if entry is None:
-            raise UnavailableError("The first request with this Idempotency-Key is being undone; try again.")
+            raise UnavailableError("The first request with this Idempotency-Key is being rolled back. Try again.")
         known = entry.record
         if known.owner != record.owner:
             raise _key_reused("This key was used for another request. Use a new key.")
@@ -208,7 +227,7 @@ class JobService:
                     await ensure_announced(self._bus.require(), found)
                 announced = True
                 break
-            # First the event of the previous state, which may be missing: no event may follow the terminal one.
+            # First announce the current state. Its writer may not have, and no event may follow the terminal one.
             await ensure_announced(self._bus.require(), found)
             try:
                 entry = await self._record_store.update(found, changed)
@@ -218,7 +237,7 @@ class JobService:
             break
         # Only a hint that makes the worker read the record at once.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
-        # Otherwise a worker has to receive the message, to publish the event and to remove files of earlier claims.
+        # Remove the message only if no worker is needed: the event is published, and no claim left files behind.
         if record.status is JobStatus.QUEUED and announced and not record.claims:
             await self._queue.remove(job_id)
 
@@ -232,7 +251,10 @@ class JobService:
 
 
 def _prepared(record: JobRecord, decision: Decision) -> JobRecord:
-    """The record as it is created. Jobs that may share audio begin as followers; see `ResultCache.begin`."""
+    """The record as it is created. A job that may share audio begins as a follower, even the first one of its recipe.
+
+    `ResultCache.begin` then queues that one, because it has no leader.
+    """
     match decision:
         case UseStored(source):
             return as_follower(replace(record, recipe=source.recipe))

@@ -12,11 +12,10 @@ from gateway.http.requests import read_body
 from gateway.http.responses import json_response
 from gateway.jobs.job_service import draft_record
 from gateway.jobs.recipes import make_recipe
-from gateway.jobs.result_cache import Reuse, UseStored
+from gateway.jobs.result_cache import Reuse
 from gateway.problems import FieldError, invalid
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN, GenerateRequest, JobAccepted
-from gateway.services import SERVICES, Services
-from shared.messages import JobRecord
+from gateway.services import SERVICES
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
@@ -31,9 +30,9 @@ async def generate(request: web.Request) -> web.Response:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], viewer_of(request))
-    record = await asyncio.shield(_accept(services, draft, _reuse_policy(body)))
+    # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
+    record = await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
     accepted = JobAccepted(
         job_id=record.job_id,
         status=record.status,
@@ -41,15 +40,6 @@ async def generate(request: web.Request) -> web.Response:
         created_at=record.created_at,
     )
     return json_response(accepted)
-
-
-async def _accept(services: Services, draft: JobRecord, reuse: Reuse) -> JobRecord:
-    await services.quotas.check_record_limit(draft)
-    decision = services.result_cache.decide(draft, reuse)
-    if isinstance(decision, UseStored):  # costs no worker time: only the record and the request count
-        return await services.jobs.submit(draft, decision)
-    async with services.quotas.reserved_place(draft):
-        return await services.jobs.submit(draft, decision)
 
 
 def _reuse_policy(body: GenerateRequest) -> Reuse:
