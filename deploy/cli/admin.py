@@ -1,6 +1,6 @@
 """`musicgen admin`: operator commands on one job. Every command is safe to repeat.
 
-Records change only by compare-and-set and along the transition table, as everywhere.
+Like the rest of the system, they change records only by compare-and-set, and only as shared/transitions.py allows.
 """
 
 import asyncio

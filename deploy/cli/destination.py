@@ -89,7 +89,7 @@ class PipeDestination:
                 self._descriptor = await _open_for_writing(self._path, self._waits_for_reader)
             while view:
                 await _until_writable(self._descriptor)
-                # At most PIPE_BUF bytes, which never block once writable, so a slow reader does not delay signals.
+                # Once a pipe is writable, PIPE_BUF bytes never block: a slow reader does not delay signals.
                 view = view[os.write(self._descriptor, view[: select.PIPE_BUF]) :]
 
     def finish(self, job_id: str) -> str:

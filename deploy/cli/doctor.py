@@ -221,7 +221,7 @@ async def _workers(url: str | None, settings: Settings) -> Finding:
 
 
 def _unreachable(what: str, detail: str, variable: str) -> Finding:
-    """A configured server must answer; otherwise `up` starts its own."""
+    """The finding for a server that does not answer: a failure if `variable` is set, else `up` starts its own."""
     if os.environ.get(variable):
         return Finding(
             what,

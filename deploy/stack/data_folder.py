@@ -54,7 +54,7 @@ def write_run_file(data_dir: Path, processes: list[RunningProcess]) -> None:
 
 
 def read_run_file(data_dir: Path) -> list[RunningProcess]:
-    """Return the processes of the last `up`, running or not; an empty list without a readable file."""
+    """Return the processes of the last `up`, running or not; an empty list if the file is missing or unreadable."""
     try:
         return msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=list[RunningProcess])
     except (OSError, *UNDECODABLE):

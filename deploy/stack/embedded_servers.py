@@ -86,8 +86,8 @@ def s3_server(data_dir: Path, port: int, credentials: Credentials, settings: Set
         urls=[endpoint],
         is_ready=_bucket_check(replace(settings, s3_endpoint=endpoint)),
         cwd=data_dir,
-        # It stops in 1.3 s, or takes minutes to wait for idle internal connections and maintenance. By then it has
-        # stopped serving, and a kill loses nothing, because it acknowledges only what the kernel has.
+        # SeaweedFS either exits within 1.3 s or waits minutes for idle internal connections and maintenance. It no
+        # longer serves by then, and a kill loses nothing: it hands a write to the kernel before it acknowledges it.
         grace=2.0,
         ports=(port, *parts.values()),
         with_other_ports=lambda: s3_server(data_dir, free_ports(1)[0], credentials, settings),

@@ -1,1 +1,1 @@
-"""Who may use the gateway, and how much: API keys, bind policy, rate limits and quotas."""
+"""Access control and limits: API keys, bind policy, rate limits and quotas."""

@@ -43,7 +43,7 @@ class Quotas:
         self._limits = limits
 
     async def check_record_limit(self, record: JobRecord) -> None:
-        """Refuse a new job if its key has reached its limit of records. Repeated requests pass.
+        """Refuse a new job if its key has reached its limit of records. A retry with the same Idempotency-Key passes.
 
         Raises:
             Problem: 429 if the limit is reached.
@@ -60,7 +60,7 @@ class Quotas:
 
     @asynccontextmanager
     async def reserved_place(self, record: JobRecord) -> AsyncIterator[None]:
-        """Reserve the job's quota while the block creates it. Repeated requests count once.
+        """Reserve a place for the job on all gateways while the block creates it. A retry takes no second place.
 
         Raises:
             Problem: 429 if a limit is reached.
@@ -74,7 +74,7 @@ class Quotas:
         def check(reserved: Reserved) -> None:
             if len(reserved) >= MAX_RESERVED:
                 raise too_many("This API key submits too many jobs at once. Try again in half a minute.", SETTLE_TIME)
-            unseen = [reserved[key] for key in reserved if key not in self._index]
+            unseen = [charged for job_id, charged in reserved.items() if job_id not in self._index]
             self._check_queue(owner, len(unseen))
             self._check_day(owner, seconds, unseen)
 
@@ -96,7 +96,7 @@ class Quotas:
         limit = self._limits.queued_jobs
         if self._index.count(JobStatus.QUEUED, owner) + unseen >= limit:
             raise too_many(
-                f"This API key may have {limit} jobs in the queue. Wait until one has started, or cancel one.",
+                f"This API key may have {limit} jobs in the queue. Wait until one starts, or cancel one.",
                 QUEUE_RETRY_AFTER,
             )
 
@@ -116,7 +116,7 @@ class Quotas:
 
 
 def _free_again(spent: Iterable[tuple[datetime, float]], excess: float) -> datetime | None:
-    """The creation time of the job whose expiry from the quota ends the excess; None if there is none."""
+    """The creation time of the job that, once older than a day, ends the excess; None if no job does."""
     for created_at, charged in spent:
         excess -= charged
         if excess <= 0:

@@ -65,7 +65,9 @@ class Reservations:
     async def remove(self, owner: str, job_id: str) -> None:
         """Release the reservation of a job that was not accepted. While NATS is away, it is left to its age."""
         with suppress(UnavailableError):
-            await self._change(owner, lambda reserved: {key: reserved[key] for key in reserved if key != job_id})
+            await self._change(
+                owner, lambda reserved: {other: reserved[other] for other in reserved if other != job_id}
+            )
 
     async def _change(self, owner: str, change: Callable[[Reserved], Reserved | None]) -> bool:
         async with self._locks[owner]:

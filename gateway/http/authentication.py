@@ -21,7 +21,7 @@ _VIEWER = web.RequestKey("viewer", str)
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Check the Host header, then authenticate and rate-limit; public paths are exempt from the last two."""
+    """Check the Host header, then authenticate and rate-limit. Public paths skip authentication and the rate limit."""
     keys = request.app[SERVICES].keys
     # Not `request.host`, which falls back to the local host name if the header is missing.
     check_host_header(request.headers.get("Host", ""), request.app[SERVICES].settings, keyed=bool(keys))
@@ -38,7 +38,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 def viewer_of(request: web.Request) -> str | None:
-    """The name of the request's API key; None on a gateway without keys."""
+    """The name of the request's API key, which decides which jobs it may see; None on a gateway without keys."""
     return request.get(_VIEWER)
 
 

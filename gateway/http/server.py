@@ -82,7 +82,7 @@ async def _listen(server: web.Server, settings: Settings) -> asyncio.Server:
 
 
 class ConnectionAcceptor(asyncio.Protocol):
-    """Accepts new connections of `server`, or rejects them at a limit. `lingering` holds rejected ones still open."""
+    """Accepts new connections of `server`, or rejects them at a limit. `lingering` holds open rejected ones."""
 
     def __init__(
         self,

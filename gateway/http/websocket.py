@@ -25,7 +25,6 @@ from gateway.live.messages import (
     Subscribe,
     Unsubscribe,
     decode_client_message,
-    encode_message,
 )
 from gateway.live.outbox import AudioFrame, Outbox, OutboxFullError
 from gateway.problems import Problem, too_many, unavailable
@@ -34,13 +33,18 @@ from gateway.services import SERVICES, Services
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
+from shared.messages import encode
 
 log = get_logger(__name__)
 
+# Bytes of one frame from a client: a subscription takes far less.
 MAX_CLIENT_FRAME = 64 * 1024
+# Subscriptions of one connection, and connections of one gateway: both cost memory.
 MAX_SUBSCRIPTIONS = 1000
 MAX_CONNECTIONS = 1000
+# Seconds for a client to take a frame before live audio is dropped, and again before the connection is aborted.
 SEND_TIMEOUT = 5.0
+# Seconds between pings, which detect dead connections and keep proxies from closing idle ones.
 PING_INTERVAL = 20.0
 _CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
@@ -83,7 +87,10 @@ class WebSocketSession:
                 self._outbox.clear()
 
     async def _receive(self) -> WSMessage:
-        """Wait for the next frame. If it has not arrived yet, tell the protocol that all earlier ones are handled."""
+        """Wait for the next frame.
+
+        If it has not arrived yet, all earlier ones are handled, so connection.py may stop counting them.
+        """
         protocol = self._request.protocol
         if not isinstance(protocol, HttpProtocol):
             return await self._socket.receive()
@@ -154,7 +161,7 @@ class WebSocketSession:
         await self._audio.close(job_id)
 
     def _reply(self, frame: ErrorMessage | Pong) -> None:
-        self._outbox.put(encode_message(frame))
+        self._outbox.put(encode(frame))
 
     async def _send(self) -> None:
         """Send queued frames. If the client does not read them in time, abort the connection."""

@@ -1,1 +1,1 @@
-"""What the gateway keeps in memory: all job records, and the workers that announced themselves."""
+"""The gateway's memory: all job records, and the workers that announced themselves."""

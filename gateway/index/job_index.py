@@ -2,6 +2,9 @@
 
 The bucket is the source of truth: changes are written there. This gateway's own writes are applied at once, so that
 clients read their own writes.
+
+`Records` reads and writes the bucket. `RecordStore` writes through it, then updates `JobIndex`. The index keeps the
+records in a `RecordTable` and adds sorted lists and counts. `Views` reads the index only.
 """
 
 import asyncio
@@ -30,7 +33,7 @@ from shared.stream_info import StreamSnapshot, read_stream
 
 log = get_logger(__name__)
 
-# Seconds that `wait_for` waits for a change.
+# Seconds that `wait_for` waits for a change that the broker already has.
 WAIT_TIMEOUT = 2.0
 # After an outage of the feed longer than this, all records are read again.
 REREAD_AFTER = timedelta(seconds=MARKER_TTL / 2)
@@ -63,7 +66,7 @@ class JobIndex:
         self._broker_time, self._broker_time_at = now(), time.monotonic()  # own clock until the feed starts
 
     def entry(self, job_id: str) -> Entry | None:
-        """The record in memory and its revision."""
+        """The record and its revision from memory; `RecordStore.fetch` reads the bucket."""
         return self._table.entry(job_id)
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
@@ -84,7 +87,7 @@ class JobIndex:
         return job_id in self._table.summaries
 
     def record(self, job_id: str) -> JobRecord | None:
-        """The record in memory."""
+        """The record from memory."""
         entry = self._table.entry(job_id)
         return entry.record if entry else None
 
@@ -121,7 +124,7 @@ class JobIndex:
         return [owner for owner, listing in self._owned.items() if listing.order]
 
     def oldest(self, owner: str | None = None) -> Iterator[JobSummary]:
-        """Every job, oldest first. Exhaust the iterator before the index changes."""
+        """Every job, oldest first. Consume the iterator before the next await: the index may change then."""
         summaries = self._table.summaries
         return (summaries[position.job_id] for position in self._order_of(owner).order)
 
@@ -251,9 +254,9 @@ class JobIndex:
                     async for batch in feed:
                         self._apply_batch(batch)
             except UnavailableError as error:
-                log.warning("restarting the record feed", error=str(error))
+                log.warning("record feed lost, reading it again", error=str(error))
             except Exception:
-                log.exception("restarting the record feed")
+                log.exception("record feed lost, reading it again")
             self._feed_lost_since = self.broker_time()
             feed = await self._catch_up_again(client)
 

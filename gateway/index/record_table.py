@@ -86,7 +86,7 @@ class RecordTable:
 
 
 def summarize(entry: Entry) -> JobSummary:
-    """What the table keeps of a record."""
+    """The fields of a record that the table keeps unpacked."""
     record = entry.record
     return JobSummary(
         revision=entry.revision,

@@ -29,7 +29,7 @@ class JobQueue:
         self._was_full = False
 
     async def enqueue(self, entry: Entry) -> None:
-        """Publish a job that has a record, and its event.
+        """Publish the message of a job whose record exists, then its event.
 
         Raises:
             QueueFullError: if the queue is full.
@@ -40,7 +40,9 @@ class JobQueue:
         await self.announce(entry)
 
     async def check_room(self) -> None:
-        """Refuse a job before it has a record, whose removal would leave a marker. Asks only after a full queue.
+        """Refuse a job before it has a record: removing the record would leave a deletion marker in the bucket.
+
+        Asks the broker only if the queue was full the last time.
 
         Raises:
             QueueFullError: if the queue is full.

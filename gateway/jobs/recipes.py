@@ -18,7 +18,7 @@ from shared.text import is_visible, without_bidi_controls
 def make_recipe(
     request: GenerateRequest, *, default_model: str, models: Collection[str], max_duration: float
 ) -> Recipe:
-    """The complete recipe, with defaults filled in.
+    """The complete recipe: defaults are filled in, and a seed is drawn if none was given.
 
     Args:
         request: the validated body.
@@ -31,7 +31,7 @@ def make_recipe(
     """
     duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
     if duration > max_duration:
-        message = f"At most {format_number(max_duration)} seconds here; it is {format_number(duration)}."
+        message = f"Must be at most {format_number(max_duration)} seconds, not {format_number(duration)}."
         raise invalid(FieldError("duration", message))
     model = default_model if request.model is None else request.model
     if model not in models:
@@ -51,7 +51,7 @@ def make_recipe(
 
 
 def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
-    """The requested outputs in canonical order."""
+    """The requested outputs in canonical order. Of a model in a folder, only the worker knows whether it has them."""
     wanted = request.outputs or ()
     if len(set(wanted)) < len(wanted):
         raise invalid(FieldError("outputs", "Name each output once."))
@@ -86,7 +86,7 @@ def _prompt_from_components(request: GenerateRequest) -> str:
 
 
 def reject_control_characters(field: str, text: str) -> str:
-    """The text, if it has no control characters except line breaks and tabs.
+    """Return the text unless it has control characters other than line breaks and tabs.
 
     Raises:
         Problem: 422 with the field's name.

@@ -4,6 +4,8 @@ A job that may share audio begins as a *follower*: its record is marked, and it 
 its recipe is stored, a gateway completes it; if no equal job is queued or running, a gateway queues the first follower.
 Every gateway checks at each change and every ten seconds, so a crash between two steps only delays a job. The gateways
 agree on the first follower by the records' revisions.
+
+The first job of its recipe also begins as a follower, without a leader, and is queued at once.
 """
 
 from collections.abc import Collection
@@ -88,7 +90,7 @@ class ResultCache:
         self._unannounced: dict[str, datetime] = {}
 
     def decide(self, record: JobRecord, reuse: Reuse) -> Decision:
-        """How a new job gets its audio, as far as this gateway knows.
+        """How a new job gets its audio, as far as this gateway knows. A job with stored audio needs no quota.
 
         For a follower, `begin` decides again: other gateways may have accepted equal jobs meanwhile.
         """
@@ -108,7 +110,7 @@ class ResultCache:
         return Run()
 
     async def begin(self, entry: Entry) -> JobRecord:
-        """Complete a new follower, queue it, or let it wait; returns its record after that.
+        """Complete a new follower, queue it, or let it wait; returns a record for the response.
 
         Raises:
             QueueFullError, UnavailableError: if the job cannot be queued now.
@@ -133,13 +135,13 @@ class ResultCache:
         return promoted(entry.record)
 
     async def run(self) -> None:
-        """Settle the followers of changed recipes, until cancelled."""
+        """Advance the followers of changed recipes, until cancelled."""
         while True:
             changed = await self._by_recipe.wait_changed()
             await self._advance_all(changed - self._beginning)
 
     async def recover_orphans(self) -> None:
-        """Followers without a leader, and unpublished terminal events, such as a crashed gateway leaves.
+        """Advance followers without a leader, and publish missing terminal events. A crashed gateway leaves both.
 
         Raises:
             UnavailableError: while NATS is away.
@@ -166,10 +168,13 @@ class ResultCache:
             try:
                 await self._advance_followers(key)
             except UnavailableError as error:
-                log.info("followers not settled yet", error=str(error))
+                log.info("followers not advanced yet", error=str(error))
 
     async def _advance_followers(self, key: Key, only: str | None = None) -> None:
-        """Complete the followers of a recipe, or only one of them; without audio and leader, queue the first."""
+        """Complete the followers of a recipe, or `only` one of them, with stored audio.
+
+        Without stored audio, queue the first follower unless an equal job is queued or running.
+        """
         await self._catch_up(key)
         while followers := [each for each in self._followers(key) if only in (None, each.record.job_id)]:
             match self._decide(key, followers[0].record.recipe.model):

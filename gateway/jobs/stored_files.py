@@ -1,4 +1,4 @@
-"""Checks objects in the store against their records before a client gets them."""
+"""Verifies stored objects against their records before a client gets them."""
 
 import hashlib
 import re
@@ -98,7 +98,12 @@ class StoredFiles:
     async def _request(
         self, method: Literal["GET", "HEAD"], file: StoredFile, wanted: str | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The store's answer, if it has the expected status and length."""
+        """The store's answer with the expected status and length.
+
+        Raises:
+            LostError: if the object is missing or has another length.
+            UnavailableError: if the store does not answer, or answers with another status.
+        """
         headers = {"Accept-Encoding": "identity"} | ({"Range": wanted} if wanted else {})
         timeout = aiohttp.ClientTimeout(total=HEAD_TIMEOUT) if method == "HEAD" else None
         url = self._storage.internal_url(method, file.key)

@@ -12,7 +12,8 @@ from gateway.schemas import JobView
 from shared.files import audio_url
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
-# Workers report progress several times a second. One that is silent for this long and not announced is gone.
+# Workers report progress several times a second. A running job without a change for this long, by this machine's
+# clock, counts as abandoned if its worker does not announce itself either.
 ABANDONED = timedelta(seconds=8)
 
 

@@ -11,13 +11,13 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from gateway.jobs.job_service import JobService
-from gateway.live.messages import ErrorMessage, encode_message
+from gateway.live.messages import ErrorMessage
 from gateway.live.outbox import Outbox
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
-from shared.messages import LIFECYCLE, UNDECODABLE, Event, event_of
+from shared.messages import LIFECYCLE, UNDECODABLE, Event, encode, event_of
 
 log = get_logger(__name__)
 
@@ -93,7 +93,7 @@ class EventHub:
     ) -> EventSubscription | None:
         """Send the job's current state, then its events. With `after_seq`, first replay its later lifecycle events.
 
-        While NATS is away, they follow after the reconnect. Returns None, after an error message, if the job
+        While NATS is away, everything is sent after the reconnect. Returns None, after an error message, if the job
         does not exist or `viewer` may not see it.
         """
         subscription = EventSubscription(job_id, outbox, after_seq, viewer)
@@ -103,7 +103,7 @@ class EventHub:
         try:
             return subscription if await self._catch_up(subscription) else None
         except BaseException:
-            self.unsubscribe(subscription)  # the client left meanwhile, and the caller has no subscription to end
+            self.unsubscribe(subscription)  # if the client disconnects here, the caller never gets the subscription
             raise
 
     def unsubscribe(self, subscription: EventSubscription) -> None:
@@ -147,7 +147,7 @@ class EventHub:
             return True
         if not found:
             self.unsubscribe(subscription)
-            subscription.outbox.put(encode_message(ErrorMessage("There is no such job.", subscription.job_id)))
+            subscription.outbox.put(encode(ErrorMessage("There is no such job.", subscription.job_id)))
         return found
 
     async def _replay(self, subscription: EventSubscription) -> bool:
@@ -163,8 +163,9 @@ class EventHub:
         if entry is None:
             return False
         state = event_of(entry.record, entry.revision)
+        # Send the state unless the replay just sent it. A client that already had the latest event gets it again.
         if after_seq is None or state.seq != subscription.last_seq or state.seq == after_seq:
-            subscription.send(state, encode_message(state))
+            subscription.send(state, encode(state))
         # If the client asked for events after a number not reached yet, it still gets the next ones.
         subscription.last_seq = state.seq
         subscription.release()

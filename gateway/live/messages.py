@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Meta
 
 from gateway.decoding import decode_json
-from shared.messages import encode
 
 JobId = Annotated[str, Meta(max_length=64)]
 
@@ -42,7 +41,7 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 
 class ErrorMessage(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
-    """What was wrong with a client message. The connection stays open."""
+    """An error in a client message. The connection stays open."""
 
     detail: str
     job_id: str | None = None
@@ -59,6 +58,3 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     """
     message: ClientMessage = decode_json(text.encode() if isinstance(text, str) else text, ClientMessage)
     return message
-
-
-encode_message = encode

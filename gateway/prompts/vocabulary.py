@@ -1,4 +1,4 @@
-"""The words that a DAW can offer in menus, from `vocabulary.json`. Other words are allowed in prompts, too."""
+"""The words that a DAW can offer in menus, from `vocabulary.json`. Prompts may use other words."""
 
 from importlib.resources import files
 

@@ -15,7 +15,7 @@ from gateway.jobs.job_service import draft_record
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.views import Views
 from gateway.live.event_hub import decode_events
-from gateway.live.messages import ErrorMessage, decode_client_message, encode_message
+from gateway.live.messages import ErrorMessage, decode_client_message
 from gateway.problems import Problem, invalid, problem_response
 from gateway.prompts import PromptComponents, build_prompt
 from gateway.schemas import GenerateRequest
@@ -81,7 +81,7 @@ def frame(data: bytes) -> None:
         decode_client_message(data)
     except msgspec.DecodeError as error:
         problem = field_error(str(error))
-        assert msgspec.json.decode(encode_message(ErrorMessage(problem.message)))["detail"]
+        assert msgspec.json.decode(encode(ErrorMessage(problem.message)))["detail"]
 
 
 def stored(data: bytes) -> None:

@@ -128,6 +128,7 @@ class Transfer:
     async def redirect(self) -> web.Response:
         """Redirect to S3, after a check that the file exists there."""
         stored, probe = self.file.stored, self.services.probe
+        # An outage that the probe knows of is answered at once; `check` would wait for its timeout.
         if probe.s3.status != "healthy":
             raise unavailable(probe.s3.message, retry_after=5)
         await self.services.stored_files.check(stored)

@@ -173,7 +173,7 @@ async def test_a_fraction_in_an_integer_field_is_refused(api: Api) -> None:
 async def test_a_duration_just_above_the_limit_is_shown_with_all_digits(api: Api) -> None:
     async with api.post(GENERATE, data=b'{"prompt": "a", "duration": 120.0001}', headers=JSON) as response:
         assert response.status == 422
-        assert (await problem(response))["detail"] == "duration: At most 120 seconds here; it is 120.0001."
+        assert (await problem(response))["detail"] == "duration: Must be at most 120 seconds, not 120.0001."
 
 
 @pytest.mark.parametrize("path", [GENERATE, "/api/v1/prompt/build"])

@@ -130,7 +130,7 @@ def test_the_maximum_duration_is_allowed() -> None:
 
 def test_a_duration_above_the_maximum_is_refused_with_both_numbers() -> None:
     error = refusal(request(duration=8.5), max_duration=8)
-    assert error == FieldError("duration", "At most 8 seconds here; it is 8.5.")
+    assert error == FieldError("duration", "Must be at most 8 seconds, not 8.5.")
 
 
 @pytest.mark.parametrize(("longest", "given"), [(120.0, 120.0001), (120.0, 120.00000000000001), (599.99999, 600.0)])
