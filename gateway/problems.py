@@ -39,7 +39,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
 
     Args:
         status: the HTTP status.
-        detail: what is wrong and what to do next.
+        detail: the error, and what the client should do next.
         errors: the invalid fields of a body or query.
         headers: additional headers, such as Retry-After.
         recipe: how to make missing audio again.

@@ -17,7 +17,7 @@ Key = bytes
 
 _encode = msgspec.json.Encoder().encode
 
-# Jobs remembered that ended without a worker, and whose last event may be missing.
+# Jobs that ended without a worker and are remembered, because their terminal event may be missing.
 REMEMBERED = 10_000
 
 

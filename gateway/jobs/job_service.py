@@ -57,7 +57,7 @@ def draft_record(
     """The record of a new job, not stored yet.
 
     Args:
-        recipe: what to generate.
+        recipe: the music to generate.
         body: the request as sent; a repeated key must come with an equal one.
         idempotency_key: the request's Idempotency-Key, which determines the job id.
         traceparent: the request's trace context.

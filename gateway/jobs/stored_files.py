@@ -17,7 +17,7 @@ from shared.storage import Storage
 CHUNK = 256 * 1024
 # Seconds for a HEAD request.
 HEAD_TIMEOUT = 5.0
-# Objects remembered whose content was read and found correct.
+# Checked objects that are remembered: their content was read and is correct.
 REMEMBERED = 10_000
 
 StoredFile = Audio | Output
