@@ -104,7 +104,7 @@ class Storage:
         """A presigned URL on the internal endpoint, for the gateway's own requests."""
         return str(self._client.get_presigned_url(method, self.bucket, key, expires=PRESIGNED_FOR))
 
-    def presigned_url(self, key: str, filename: str) -> str:
+    def public_url(self, key: str, filename: str) -> str:
         """A URL on the public endpoint that serves the object for ten minutes. Signed offline.
 
         Args:

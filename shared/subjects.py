@@ -4,7 +4,7 @@ JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
 AUDIO_STREAM = "MUSIC_AUDIO"
 JOBS_BUCKET = "music_jobs"
-LEADER_LEASES_BUCKET = "music_turns"
+TURNS_BUCKET = "music_turns"
 QUOTAS_BUCKET = "music_quotas"
 
 ALL_JOBS = "music.jobs.*.*"

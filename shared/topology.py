@@ -33,8 +33,8 @@ RECORD_TTL = 14 * DAY
 # At this number of records no further job is accepted: each gateway holds all records in memory, about 1.4 KB each.
 MAX_RECORDS = 100_000
 
-# Seconds between two passes of retention, which one worker at a time does.
-LEADER_LEASE_TTL = 300.0
+# Seconds of a worker's turn at retention, and so between two passes.
+RETENTION_TURN_TTL = 300.0
 
 # Seconds after which an unacknowledged job is redelivered; its worker extends that every HEARTBEAT seconds.
 ACK_WAIT = 30.0
@@ -94,13 +94,13 @@ RECORDS = KeyValueConfig(
     storage=StorageType.FILE,
     direct=True,
 )
-# A worker acquires a leader lease by creating its key; the broker expires the key. So no worker's clock matters, and a
-# worker that dies does not block the next one.
-LEADER_LEASES = KeyValueConfig(
-    bucket=subjects.LEADER_LEASES_BUCKET,
+# A worker takes its turn at retention by creating a key, which the broker expires. So no worker's clock matters, and
+# a worker that dies does not block the next one.
+RETENTION_TURNS = KeyValueConfig(
+    bucket=subjects.TURNS_BUCKET,
     description="Which worker runs retention",
     history=1,
-    ttl=LEADER_LEASE_TTL,
+    ttl=RETENTION_TURN_TTL,
     storage=StorageType.MEMORY,
 )
 # One entry per API key: recently admitted jobs, which other gateways' indexes may not have yet.
@@ -143,9 +143,9 @@ async def ensure_streams(js: JetStreamContext, replicas: int = 1) -> KeyValue:
     return await _ensure_bucket(js, RECORDS.evolve(replicas=replicas))
 
 
-async def ensure_leader_leases(js: JetStreamContext, replicas: int = 1) -> KeyValue:
-    """The bucket of leader leases, created if it is missing. Raises: UnavailableError, TopologyError."""
-    return await _ensure_bucket(js, LEADER_LEASES.evolve(replicas=replicas))
+async def ensure_retention_turns(js: JetStreamContext, replicas: int = 1) -> KeyValue:
+    """The bucket of turns at retention, created if it is missing. Raises: UnavailableError, TopologyError."""
+    return await _ensure_bucket(js, RETENTION_TURNS.evolve(replicas=replicas))
 
 
 async def ensure_quotas(js: JetStreamContext, replicas: int = 1) -> KeyValue:

@@ -54,10 +54,11 @@ TRANSITIONS = (
     Transition("renew, expire, lose", JobStatus.CANCELLED, JobStatus.CANCELLED, "gateway, any worker, operator"),
 )
 
-# Attempts that may crash their engine or worker before the job fails.
+# After this many attempts that took down the engine or the worker, or could not store the audio, a job fails.
 MAX_ATTEMPTS = 3
 DAMAGED = "The record of this job was damaged, and the job cannot continue. Send the job again."
 
+# The message in the answer to POST, kept from the first version of the API. Views show "Generation job queued".
 _STARTED = "Generation job started"
 
 
@@ -96,7 +97,7 @@ def restored(job: Job) -> JobRecord:
 
 
 def as_follower(record: JobRecord) -> JobRecord:
-    """A new job that waits for an equal one instead of going to the queue."""
+    """A new job without a message in the queue: it gets stored audio, waits for an equal job, or is promoted."""
     return replace(record, is_follower=True, message="The same music is being generated; this job will get it too")
 
 
@@ -105,7 +106,7 @@ def promoted(record: JobRecord) -> JobRecord:
     return replace(record, is_follower=False, message=_STARTED, updated_at=now())
 
 
-def renewed(record: JobRecord) -> JobRecord:
+def record_renewed(record: JobRecord) -> JobRecord:
     """The same state with a later time, so that the record of a job in the queue does not expire."""
     return replace(record, updated_at=now())
 
@@ -164,7 +165,7 @@ def handed_back(record: JobRecord, message: str, *, counted: bool, quarantined: 
     )
 
 
-def admitted(record: JobRecord) -> JobRecord:
+def entered_engine(record: JobRecord) -> JobRecord:
     """A quarantined job that enters the engine; from now on, a crash counts as its own."""
     return replace(record, awaiting_engine=False, updated_at=now())
 
@@ -235,7 +236,7 @@ def _ended(record: JobRecord, status: JobStatus, message: str, **fields: object)
     return replace(record, status=status, message=message, **common, **fields)
 
 
-def used(record: JobRecord, revision: int) -> JobRecord:
+def audio_renewed(record: JobRecord, revision: int) -> JobRecord:
     """A finished job whose audio was downloaded or shared. Its event keeps its `seq`, so nothing is announced again."""
     return _bookkeeping(record, revision)
 
@@ -261,8 +262,8 @@ def _bookkeeping(record: JobRecord, revision: int, **fields: object) -> JobRecor
 # Fields that never change.
 IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
 # Fields that may change after the terminal status: when audio is used or an output is lost, and when the audio expires.
-RENEWED = frozenset({"updated_at", "seq", "lost"})
-EXPIRED = RENEWED | {"expired_at", "message"}
+RENEWABLE_FIELDS = frozenset({"updated_at", "seq", "lost"})
+EXPIRY_FIELDS = RENEWABLE_FIELDS | {"expired_at", "message"}
 
 
 def check(before: JobRecord | None, after: JobRecord) -> Transition:
@@ -323,7 +324,7 @@ def _check_end(before: JobRecord | None, after: JobRecord) -> None:
             raise _refusal(before, after, "only the audio of a finished job is used, expires or is lost")
         return
     changed = {name for name in JobRecord.__struct_fields__ if getattr(before, name) != getattr(after, name)}
-    if not before.has_audio or changed - (RENEWED if after.expired_at is None else EXPIRED):
+    if not before.has_audio or changed - (RENEWABLE_FIELDS if after.expired_at is None else EXPIRY_FIELDS):
         raise _refusal(before, after, f"{', '.join(sorted(changed))} changed after a terminal status")
     if after.lost != before.lost:
         _check_loss(before, after)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
@@ -29,8 +29,9 @@ from worker.retry import retry_until_deadline
 
 log = get_logger(__name__)
 
-# How long finished audio waits for S3 or NATS before the job goes back to the queue, and while the worker stops.
+# Seconds for which storing finished audio is retried before the job is queued again.
 STORE_TIMEOUT = 900.0
+# The same while the worker stops.
 STOPPING_TIMEOUT = 5.0
 # Seconds before the next attempt at a job whose audio could not be stored.
 STORAGE_RETRY_DELAY = 30.0
@@ -74,7 +75,7 @@ class Attempt:
         self._engine_job = EngineJob(self._publisher.add)
         self._exclusive = AsyncExitStack()
         self._files: EncodedFiles | None = None
-        self._is_whole = False
+        self._generated_whole = False
         self._result: Result | None = None
         self.stopping = False
 
@@ -88,7 +89,7 @@ class Attempt:
         async with self.lease.kept_alive(), self._exclusive:
             try:
                 try:
-                    await self._run()
+                    await self._run_with_error_handling()
                 except asyncio.CancelledError:
                     if not self.stopping:
                         raise
@@ -96,8 +97,8 @@ class Attempt:
             except LeaseLostError:
                 await self._give_up()
 
-    async def _run(self) -> None:
-        # A handler may notice that the client stopped the job, so the nesting matters.
+    async def _run_with_error_handling(self) -> None:
+        # The inner `except` blocks may raise KeepRequestedError as well, so they are inside this `try`.
         try:
             try:
                 await self._complete(await self._generate_and_store())
@@ -132,40 +133,56 @@ class Attempt:
             await self._generate()
             self._release_slot()
             self._publisher.finish()
-            self._is_whole = not self.lease.keep.is_set()
+            self._generated_whole = not self.lease.keep.is_set()
             self._check_sound()
             result = await self._encode_and_store()
             await self._publisher.drained()
         return result
 
     async def _generate(self) -> None:
-        """Run the engine until the audio is complete or the client stops the job; the result is in `_engine_job`."""
+        """Run the engine; `_engine_job` has what it made.
+
+        Returns when the audio is complete or the client keeps what was made so far.
+
+        Raises:
+            LeaseLostError: if another process took the job over.
+            EngineDiedError, GenerationFailedError: as `EngineHost.generate`.
+            CancelledError: if the worker stops.
+        """
         record, lease = self.lease.record, self.lease
-        enter = self._enter_exclusively if record.quarantined else None
-        work = asyncio.create_task(self._host.generate(record.job_id, record.recipe, self._engine_job, enter))
-        lost, keep = asyncio.create_task(lease.lost.wait()), asyncio.create_task(lease.keep.wait())
+        work = asyncio.create_task(self._generate_in_turn())
+        taken_over, keep = asyncio.create_task(lease.taken_over.wait()), asyncio.create_task(lease.keep.wait())
         report = asyncio.create_task(self._report_progress())
         try:
-            await asyncio.wait({work, lost, keep, report}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, taken_over, keep, report}, return_when=asyncio.FIRST_COMPLETED)
             for task in (work, report):
                 if task.done():
                     await task
-            if lost.done():
+            if taken_over.done():
                 raise LeaseLostError(record.job_id)
         finally:
-            # A worker that stops has no time for more than the audio.
-            self._engine_job.keep = lease.keep.is_set() and not (lease.lost.is_set() or self.stopping)
+            # A worker that stops has time for the audio only, not for the outputs.
+            self._engine_job.keep_outputs = lease.keep.is_set() and not (lease.taken_over.is_set() or self.stopping)
             # Cancelled once: the task then waits until the engine has freed the slot.
             work.cancel()
             try:
                 await asyncio.gather(work, return_exceptions=True)
             finally:
-                await end((lost, keep, report))
+                await end((taken_over, keep, report))
 
-    async def _enter_exclusively(self, lock: AbstractAsyncContextManager[None]) -> None:
-        """Hold the lock until the attempt ends: if another job crashes the engine next, this one is already stored."""
-        await self._exclusive.enter_async_context(lock)
-        await retry_until_deadline(self.lease.admit, math.inf)
+    async def _generate_in_turn(self) -> None:
+        """Generate with the engine's lock, which a quarantined job takes exclusively.
+
+        It holds the lock until the attempt ends: if another job crashes the engine next, this one is already stored.
+        """
+        record = self.lease.record
+        if record.quarantined:
+            await self._exclusive.enter_async_context(self._host.hold(exclusive=True))
+            await retry_until_deadline(self.lease.enter_engine, math.inf)
+            await self._host.generate(record.job_id, record.recipe, self._engine_job)
+        else:
+            async with self._host.hold(exclusive=False):
+                await self._host.generate(record.job_id, record.recipe, self._engine_job)
 
     async def _report_progress(self) -> None:
         while True:
@@ -193,7 +210,7 @@ class Attempt:
 
     def _check_sound(self) -> None:
         """Refuse silence, unless the client stopped the job early."""
-        if self._is_whole and self._engine_job.is_silent:
+        if self._generated_whole and self._engine_job.is_silent:
             raise GenerationFailedError(
                 "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
@@ -203,7 +220,7 @@ class Attempt:
         if self._files is None and self._engine_job.chunks:
             self._files = await self._uploader.encode(self._engine_job)
         if self._result is None and self._files is not None:
-            self._result = await self._uploader.store(self._files, self._timeout, whole=self._is_whole)
+            self._result = await self._uploader.store(self._files, self._timeout, spoolable=self._generated_whole)
         return self._result
 
     async def _complete(self, result: Result) -> None:
@@ -267,7 +284,7 @@ class Attempt:
             await self._hand_back(message, 1, counted=error.jobs == 1)
 
     async def _retry_after_outage(self, error: UnavailableError) -> None:
-        """The last attempt fails instead, so that an unavailable store does not keep the GPU busy for ever."""
+        """Queue the job again, or fail it after the last attempt, so that an outage does not keep the GPU busy for ever."""
         if self.lease.record.attempts >= MAX_ATTEMPTS:
             await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
         else:
@@ -298,11 +315,11 @@ class Attempt:
         except KeepRequestedError:
             await self._keep()
 
-    async def _hand_back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
+    async def _hand_back(self, reason: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
         self._check_keep()
-        log.info("handing back", job_id=self.lease.record.job_id, reason=message)
+        log.info("handing back", job_id=self.lease.record.job_id, reason=reason)
         try:
-            await self.lease.hand_back(message, delay, counted=counted, quarantined=quarantined)
+            await self.lease.hand_back(reason, delay, counted=counted, quarantined=quarantined)
         except UnavailableError as error:
             # The lease expires, and the broker delivers the job again.
             log.warning("not handed back", job_id=self.lease.record.job_id, error=str(error))

@@ -54,14 +54,14 @@ class AlreadyFinished:
 
 
 @dataclass(frozen=True)
-class NothingToDo:
-    """The message was dealt with: terminated, adopted by a running attempt, or to be redelivered later."""
+class NotClaimed:
+    """The message was dealt with: refused, adopted by a running attempt, or to be redelivered later."""
 
 
-ClaimResult = Claimed | AlreadyFinished | NothingToDo
+ClaimResult = Claimed | AlreadyFinished | NotClaimed
 
 
-async def terminate(client: Client, message: Msg, reason: str) -> None:
+async def refuse(client: Client, message: Msg, reason: str) -> None:
     """Remove a message that can never be processed; the broker's advisory contains the reason."""
     log.error("message refused", subject=message.subject, reason=reason)
     # nats-py's term() has no reason; the protocol does.
@@ -113,9 +113,9 @@ class Claims:
         try:
             job = _decode(message.data)
         except UNDECODABLE as error:
-            return await self._terminated(message, _refusal(message, f"not a job: {error}"))
+            return await self._refused(message, _refusal(message, f"not a job: {error}"))
         if not is_job_id(job.job_id):
-            return await self._terminated(message, _refusal(message, "not a job: its id is malformed"))
+            return await self._refused(message, _refusal(message, "not a job: its id is malformed"))
         if job.job_id in self._claiming:
             # Two messages of one job: the record cannot tell two claims of the same worker apart.
             return await self._postponed(message)
@@ -132,13 +132,13 @@ class Claims:
         while True:
             entry = await records.get(job.job_id) or await self._restored(records, message, job)
             if entry is None:
-                return await self._terminated(message, f"{job.job_id} has no record")
+                return await self._refused(message, f"{job.job_id} has no record")
             if entry.record.status.is_terminal:
-                if not await is_announced(js, entry) and self._is_first_delivery(entry):
+                if not await is_announced(js, entry) and self._note_delivery(entry):
                     return await self._postponed(message)
                 return AlreadyFinished(entry)
             if self._adopt(job.job_id, message):
-                return NothingToDo()
+                return NotClaimed()
             if self._is_alive_elsewhere(entry):
                 return await self._postponed(message)
             written = await self._advance(js, records, entry)
@@ -165,13 +165,15 @@ class Claims:
         return written
 
     def _next(self, record: JobRecord) -> JobRecord:
+        """The state that this delivery leads to: promoted, cancelled, failed or claimed."""
         if record.is_follower:
             return promoted(record)  # its gateway queued it, and had yet to write that
         if record.keep_requested:
             message = "Job cancelled; what was made is lost, because its worker died"
             return cancelled(record, message, keep_requested=True)
         if record.attempts >= MAX_ATTEMPTS and not record.awaiting_engine:
-            return failed(record, f"{MAX_ATTEMPTS} workers died on this job. Try a shorter duration or another model.")
+            reason = f"The engine or the worker died {MAX_ATTEMPTS} times on this job."
+            return failed(record, f"{reason} Try a shorter duration or another model.")
         return claimed(record, self._worker_id)
 
     async def _restored(self, records: Records, message: Msg, job: Job) -> Entry | None:
@@ -189,7 +191,7 @@ class Claims:
     async def _fail_damaged(self, records: Records, message: Msg, job: Job, damage: DamagedRecordError) -> ClaimResult:
         """Fail a job whose record is damaged, if neither its worker nor a gateway restores the record in time."""
         if self._adopt(job.job_id, message):
-            return NothingToDo()
+            return NotClaimed()
         revision, deliveries = self._damaged.pop(job.job_id, (damage.revision, 0))
         deliveries = deliveries + 1 if revision == damage.revision else 1
         if deliveries < DAMAGED_DELIVERIES:
@@ -198,7 +200,7 @@ class Claims:
         log.error("damaged record", job_id=job.job_id, error=str(damage))
         if await has_ended(self._bus.require(), job.job_id):
             DAMAGED.labels("left").inc()
-            return await self._terminated(message, f"{job.job_id} has ended, and its record is damaged")
+            return await self._refused(message, f"{job.job_id} has ended, and its record is damaged")
         try:
             entry = await records.mend(failed_from_message(job), damage.revision)
         except ConflictError:
@@ -207,29 +209,30 @@ class Claims:
         return AlreadyFinished(entry)
 
     def _is_alive_elsewhere(self, entry: Entry) -> bool:
-        """Whether another worker may be running the job: its record changes many times between two deliveries.
+        """Whether another worker may be running the job.
 
-        A broker that crashed redelivers jobs that are running. Clocks are not compared, because they differ.
+        A broker that restarted redelivers running jobs. A running job's record changes many times between two
+        deliveries, so an unchanged one has no worker. Clocks are not compared, because they differ.
         """
         record = entry.record
         if record.status is not JobStatus.PROCESSING or record.worker_id == self._worker_id:
             return False
-        return self._is_first_delivery(entry)
+        return self._note_delivery(entry)
 
-    def _is_first_delivery(self, entry: Entry) -> bool:
-        """Whether this worker sees the record at this revision for the first time."""
+    def _note_delivery(self, entry: Entry) -> bool:
+        """Remember the record's revision; returns whether this worker sees it for the first time."""
         if self._seen.pop(entry.record.job_id, None) == entry.revision:
             return False
         self._seen[entry.record.job_id] = entry.revision
         return True
 
-    async def _terminated(self, message: Msg, reason: str) -> NothingToDo:
-        await terminate(self._bus.client, message, reason)
-        return NothingToDo()
+    async def _refused(self, message: Msg, reason: str) -> NotClaimed:
+        await refuse(self._bus.client, message, reason)
+        return NotClaimed()
 
-    async def _postponed(self, message: Msg) -> NothingToDo:
+    async def _postponed(self, message: Msg) -> NotClaimed:
         await redeliver_later(message)
-        return NothingToDo()
+        return NotClaimed()
 
 
 def _refusal(message: Msg, why: str) -> str:

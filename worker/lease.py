@@ -21,7 +21,7 @@ from shared.metrics import DAMAGED
 from shared.publisher import ensure_announced, publish_event, publish_job
 from shared.records import Entry, Records
 from shared.topology import HEARTBEAT
-from shared.transitions import admitted, handed_back, reported
+from shared.transitions import entered_engine, handed_back, reported
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ class LeaseLostError(Exception):
 
 
 class KeepRequestedError(Exception):
-    """The client stopped the job and keeps the audio. The lease has read that record; rebuild the change from it."""
+    """The client stopped the job and keeps the audio. `lease.record` has the request: build the next change from it."""
 
 
 class Lease:
@@ -49,7 +49,7 @@ class Lease:
 
     Attributes:
         message: to be acknowledged when the job has ended.
-        lost: set when another process took the job over or ended it.
+        taken_over: set when another process took over or ended the job; the lease is lost.
         keep: set when the client stopped the job and keeps the audio made so far.
     """
 
@@ -60,7 +60,7 @@ class Lease:
         self._writing = asyncio.Lock()
         self._reporting = asyncio.Lock()
         self.message = message
-        self.lost = asyncio.Event()
+        self.taken_over = asyncio.Event()
         self.keep = asyncio.Event()
 
     @property
@@ -77,7 +77,7 @@ class Lease:
             await end(tasks)
 
     async def check(self) -> None:
-        """Read the record, and set `lost` or `keep` if another process changed it so. No effect while NATS is away."""
+        """Read the record; set `taken_over` or `keep` if another process changed it so. No effect while NATS is away."""
         with suppress(UnavailableError):
             async with self._writing:
                 await self._refresh()
@@ -92,7 +92,7 @@ class Lease:
         """
         async with self._writing:
             while self.record != record:
-                if self.lost.is_set() or self.record.status is not JobStatus.PROCESSING:
+                if self.taken_over.is_set() or self.record.status is not JobStatus.PROCESSING:
                     # A stop between the job's end and its acknowledgement must not queue the job again, and a late
                     # progress report must not take back a job that is queued again.
                     raise LeaseLostError(self.record.job_id)
@@ -124,7 +124,7 @@ class Lease:
         if current is not None and current.revision <= self._entry.revision:
             return
         if current is None or not self._is_ours(current.record):
-            self.lost.set()
+            self.taken_over.set()
             return
         # The gateway requested to keep the audio, or this is a write of ours whose answer was lost.
         self._entry = current
@@ -155,7 +155,7 @@ class Lease:
         else:
             await publish_event(self._js, self._entry, kind)
 
-    async def admit(self) -> None:
+    async def enter_engine(self) -> None:
         """Record that a quarantined job is about to enter the engine: from now on, a crash counts as its own.
 
         Raises:
@@ -163,7 +163,7 @@ class Lease:
         """
         async with self._reporting:
             if self.record.awaiting_engine:
-                await self.write(admitted(self.record))
+                await self.write(entered_engine(self.record))
 
     async def report(self, progress: float, message: str) -> None:
         """Write and publish the progress, from 0 to 1; skipped while NATS is away, or if `keep` was just requested.
@@ -183,11 +183,11 @@ class Lease:
         """The record as it is in the bucket now."""
         return await self._records.get(self.record.job_id)
 
-    async def hand_back(self, message: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
+    async def hand_back(self, reason: str, delay: float, *, counted: bool, quarantined: bool = False) -> None:
         """Queue the job again, for another worker or a later attempt.
 
         Args:
-            message: the reason, for the client.
+            reason: for the client.
             delay: seconds before the broker redelivers the job.
             counted: whether this attempt counts; a stop of the worker does not.
             quarantined: whether the job must run exclusively from now on.
@@ -197,7 +197,7 @@ class Lease:
             KeepRequestedError: if the job must end with the audio made so far instead.
             UnavailableError: if NATS is away; the lease then expires.
         """
-        queued = handed_back(self.record, message, counted=counted, quarantined=quarantined)
+        queued = handed_back(self.record, reason, counted=counted, quarantined=quarantined)
         await self.finish(queued)
         failpoint("worker.after_hand_back")
         await self.announce()
@@ -222,12 +222,12 @@ class Lease:
             try:
                 await self.message.in_progress()
             except nats.errors.Error as error:
-                log.warning("heartbeat failed", job_id=self.record.job_id, error=repr(error))
+                log.warning("lease not extended", job_id=self.record.job_id, error=repr(error))
             await self.check()
 
     async def _touch_record(self) -> None:
         """Change the record when nothing else does: other workers see from that, without a clock, that it is alive."""
-        while self.record.status is JobStatus.PROCESSING and not self.lost.is_set():
+        while self.record.status is JobStatus.PROCESSING and not self.taken_over.is_set():
             revision = self._entry.revision
             await asyncio.sleep(MAX_RECORD_IDLE)
             async with self._reporting:

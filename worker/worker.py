@@ -25,7 +25,7 @@ from shared.version import VERSION
 from worker import metrics
 from worker.announcer import Announcer
 from worker.attempt import Attempt
-from worker.claim import AlreadyFinished, Claimed, Claims, NothingToDo, close_finished
+from worker.claim import AlreadyFinished, Claimed, Claims, NotClaimed, close_finished
 from worker.delivery.spool import Spool
 from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
@@ -77,7 +77,7 @@ class Worker:
                 max_duration=settings.max_duration,
             ),
             self._on_engine_change,
-            settings.musicgen_engine_patience,
+            hang_timeout=settings.musicgen_engine_patience,
         )
         bus.on_connect(self._prepare)
 
@@ -109,16 +109,16 @@ class Worker:
             while not self._stopping:
                 message = await self._fetch() if await self._has_room() else None
                 if message is not None:
-                    await self._take(message)
+                    await self._start_task(message)
         finally:
             self._pull_ended.set()
 
-    async def _take(self, message: Msg) -> None:
+    async def _start_task(self, message: Msg) -> None:
         if self._stopping:
             await message.nak()
             return
         self._occupy(1)
-        task = asyncio.create_task(self._handle(message))
+        task = asyncio.create_task(self._with_slot(message))
         self._handling.add(task)
         task.add_done_callback(self._handled)
 
@@ -180,7 +180,7 @@ class Worker:
             await asyncio.sleep(0.5)
             return None
 
-    async def _handle(self, message: Msg) -> None:
+    async def _with_slot(self, message: Msg) -> None:
         released = False
 
         def release_slot() -> None:
@@ -190,7 +190,7 @@ class Worker:
                 self._occupy(-1)
 
         try:
-            await self._process(message, release_slot)
+            await self._claim_and_run(message, release_slot)
         except (UnavailableError, *AWAY) as error:
             log.warning("job put off", error=repr(error))
             with suppress(nats.errors.Error):
@@ -198,18 +198,18 @@ class Worker:
         finally:
             release_slot()
 
-    async def _process(self, message: Msg, release_slot: Callable[[], None]) -> None:
+    async def _claim_and_run(self, message: Msg, release_slot: Callable[[], None]) -> None:
         assert self._records is not None
         match await self._claims.claim(self._records, message):
-            case NothingToDo():
+            case NotClaimed():
                 pass
             case AlreadyFinished(entry):
                 await self._spool.remove(entry.record.job_id)
                 await close_finished(self._bus.js, message, entry, self._storage)
             case Claimed(lease):
-                await self._run(lease, release_slot)
+                await self._run_attempt(lease, release_slot)
 
-    async def _run(self, lease: Lease, release_slot: Callable[[], None]) -> None:
+    async def _run_attempt(self, lease: Lease, release_slot: Callable[[], None]) -> None:
         structlog.contextvars.bind_contextvars(job_id=lease.record.job_id)
         attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, release_slot)
         task = asyncio.current_task()
@@ -224,11 +224,11 @@ class Worker:
         self._handling.discard(task)
         self._room.set()
         if not task.cancelled() and task.exception() is not None:
-            # A bug: the lease expires, and the broker redelivers the job.
+            # A bug. The lease expires, and the broker redelivers the job.
             log.error("attempt failed unexpectedly", exc_info=task.exception())
 
     def _adopt(self, job_id: str, message: Msg) -> bool:
-        """Replace the message of a job that already runs here: a broker that crashed redelivers running jobs."""
+        """Replace the message of a job that already runs here: a broker that restarted redelivers running jobs."""
         for attempt in self._attempts.values():
             if attempt.lease.record.job_id == job_id:
                 attempt.lease.message = message

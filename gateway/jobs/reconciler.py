@@ -23,7 +23,7 @@ from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, job_of
 from shared.publisher import ensure_announced, publish_job
 from shared.records import Entry
-from shared.transitions import failed, renewed
+from shared.transitions import failed, record_renewed
 
 log = get_logger(__name__)
 
@@ -120,7 +120,7 @@ class Reconciler:
             await self._give_up(entry, queue, _unserved(record))
             return
         with suppress(ConflictError):  # another process changed it
-            await self._record_store.update(entry, renewed(record))
+            await self._record_store.update(entry, record_renewed(record))
 
     def _stalled(self) -> list[Entry]:
         """Stalled jobs. Followers count only when old: they need no message, and the result cache settles them."""

@@ -9,7 +9,7 @@ from shared.errors import ConflictError, UnavailableError
 from shared.logs import get_logger
 from shared.messages import JobRecord
 from shared.storage import RENEWED_EVERY
-from shared.transitions import used
+from shared.transitions import audio_renewed
 
 log = get_logger(__name__)
 
@@ -54,7 +54,7 @@ class UsageTracker:
             if entry is None or not entry.record.has_audio:
                 return False
             try:
-                await self._record_store.update(entry, used(*entry))
+                await self._record_store.update(entry, audio_renewed(*entry))
             except ConflictError:
                 continue  # another gateway touched it, or a worker expired it: read it again
             return True

@@ -119,7 +119,7 @@ async def test_a_job_that_kills_its_worker_fails_after_three_attempts(deployment
     await deployment.worker()
     status = await client.until(poison)
     assert (status["status"], status["attempts"]) == ("failed", 3)
-    assert "3 workers died" in status["error_message"]
+    assert "died 3 times on this job" in status["error_message"]
     assert await client.terminal_states(others) == ["completed"] * 4
     await deployment.check()
 

@@ -16,7 +16,7 @@ from shared.messages import Recipe
 from shared.settings import Settings, load_settings
 from tests.fuzz.target import Target
 from worker.delivery.encoded_files import AudioFile, EncodedFiles
-from worker.delivery.spool import Spool, _encode, _Kept
+from worker.delivery.spool import Spool, _encode, _Spooled
 
 MEMORY = Path("/dev/shm")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
@@ -79,7 +79,7 @@ DEFAULTS = "\n".join(f"{name.upper()}={getattr(Settings(), name)}" for name in S
 
 TARGETS = {
     "keys": Target(keys, [b"daw:" + b"d" * 32 + b"  # the DAW\nweb:" + b"w" * 32 + b", cli:" + b"c" * 32 + b"\n"]),
-    "spool": Target(spool, [_encode(_Kept(RECIPE, EncodedFiles(AUDIO, [], 1.0, 0.1)))]),
+    "spool": Target(spool, [_encode(_Spooled(RECIPE, EncodedFiles(AUDIO, [], 1.0, 0.1)))]),
     "credentials": Target(
         credentials, [msgspec.json.encode(Credentials({"worker": "w" * 40}, {"worker": S3Keys("a" * 20, "s" * 40)}))]
     ),

@@ -82,7 +82,7 @@ async def test_a_change_by_another_writer_loses_the_lease(system: System) -> Non
     assert entry is not None
     await records.update(entry, replace(PROCESSING, status=JobStatus.CANCELLED))
     await lease.check()
-    assert lease.lost.is_set()
+    assert lease.taken_over.is_set()
     with pytest.raises(LeaseLostError):
         await lease.report(0.5, "Generating")
 

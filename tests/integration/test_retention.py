@@ -14,7 +14,7 @@ from shared.lifecycle import end
 from shared.messages import JobStatus
 from shared.records import Entry, Records
 from shared.storage import Storage, StoredObject
-from shared.topology import LEADER_LEASES, RECORDS
+from shared.topology import RECORDS, RETENTION_TURNS
 from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored
 from tests.integration.system import Api, System, eventually
 from worker.retention.expiry import Expiry
@@ -171,11 +171,11 @@ async def test_files_that_could_not_be_removed_go_in_the_next_run(
 
 
 async def test_one_worker_at_a_time_runs_retention(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LEADER_LEASES, "ttl", 0.5)
+    monkeypatch.setattr(RETENTION_TURNS, "ttl", 0.5)
     first, second = await system.retention(), await system.retention()
-    taken = await asyncio.gather(first.acquire_leader_lease(), second.acquire_leader_lease())
+    taken = await asyncio.gather(first.acquire_turn(), second.acquire_turn())
     assert [moment is None for moment in sorted(taken, key=str)] == [False, True]
-    moment = await eventually(second.acquire_leader_lease, "the next turn")
+    moment = await eventually(second.acquire_turn, "the next turn")
     assert abs(moment - datetime.now(UTC)) < HOUR
 
 
@@ -184,7 +184,7 @@ async def test_a_worker_runs_retention_by_itself_and_continues_after_errors(
 ) -> None:
     monkeypatch.setattr("worker.retention.retention.POLL_INTERVAL", 0.01)
     monkeypatch.setattr("worker.retention.retention.UNREFERENCED_GRACE", -HOUR)
-    monkeypatch.setattr(LEADER_LEASES, "ttl", 0.1)
+    monkeypatch.setattr(RETENTION_TURNS, "ttl", 0.1)
     retention, orphan = await system.retention(), new_job_id()
     await system.storage().put_audio(orphan, b"RIFF", {})
     look, refusals = Storage.page, [UnavailableError("S3 is away")]

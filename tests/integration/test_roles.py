@@ -130,8 +130,8 @@ async def _share(system: System, api: Api, stored: str, monkeypatch: pytest.Monk
     assert (await api.status(job_id))["cached"] is True
     assert await download_status(api, job_id) == 200
     retention = await system.retention()
-    assert await retention.acquire_leader_lease() is not None
-    assert await retention.acquire_leader_lease() is None
+    assert await retention.acquire_turn() is not None
+    assert await retention.acquire_turn() is None
     monkeypatch.setattr("worker.retention.retention.KEPT_RECORDS", 0)
     await retention.clean(later(8 * DAY))
     assert await still_stored(system, stored) == []

@@ -85,7 +85,7 @@ class AudioPublisher:
     async def _publish_all(self) -> None:
         while True:
             header, samples = await self._waiting.get()
-            if not self._lease.lost.is_set():
+            if not self._lease.taken_over.is_set():
                 await self._publish(header, samples)
             self._waiting.task_done()
 

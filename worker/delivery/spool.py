@@ -18,13 +18,13 @@ log = get_logger(__name__)
 MAX_AGE = 24 * 3600.0
 
 
-class _Kept(msgspec.Struct):
+class _Spooled(msgspec.Struct):
     recipe: Recipe
     files: EncodedFiles
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Kept).decode
+_decode = msgspec.msgpack.Decoder(_Spooled).decode
 
 
 class Spool:
@@ -36,10 +36,10 @@ class Spool:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder).expanduser() if folder else None
 
-    async def keep(self, job_id: str, recipe: Recipe, files: EncodedFiles) -> None:
+    async def save(self, job_id: str, recipe: Recipe, files: EncodedFiles) -> None:
         """Write the files of a job, atomically."""
         if self._folder is not None:
-            await asyncio.to_thread(self._write, self._folder, job_id, _Kept(recipe, files))
+            await asyncio.to_thread(self._write, self._folder, job_id, _Spooled(recipe, files))
 
     async def find(self, job_id: str, recipe: Recipe) -> EncodedFiles | None:
         """The files of an earlier attempt at the same job; None if there are none, or the recipe differs."""
@@ -58,12 +58,12 @@ class Spool:
             await asyncio.to_thread(_remove_old, self._folder)
 
     @staticmethod
-    def _write(folder: Path, job_id: str, kept: _Kept) -> None:
+    def _write(folder: Path, job_id: str, spooled: _Spooled) -> None:
         draft = folder / f".{job_id}.{os.getpid()}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _remove_old(folder)
-            draft.write_bytes(_encode(kept))
+            draft.write_bytes(_encode(spooled))
             draft.replace(folder / job_id)
         except OSError as error:
             log.warning("audio is kept in memory only", job_id=job_id, error=str(error))
@@ -72,13 +72,13 @@ class Spool:
     @staticmethod
     def _read(file: Path, recipe: Recipe) -> EncodedFiles | None:
         try:
-            kept = _decode(file.read_bytes())
+            spooled = _decode(file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, *UNDECODABLE) as error:
             log.warning("kept audio is damaged; it is made again", job_id=file.name, error=str(error))
             return None
-        return kept.files if kept.recipe == recipe else None
+        return spooled.files if spooled.recipe == recipe else None
 
 
 def _remove_old(folder: Path) -> None:

@@ -45,6 +45,8 @@ class Uploader:
     async def encode(self, engine_job: EngineJob) -> EncodedFiles:
         """Encode everything that the engine made so far.
 
+        Also measures the time of generation, from `engine_job.began` to this call.
+
         Raises:
             GenerationFailedError: if the audio cannot be encoded.
         """
@@ -54,13 +56,13 @@ class Uploader:
         encoding = round(time.perf_counter() - generated, 3)
         return EncodedFiles(audio, outputs, generating, encoding, tuple(engine_job.warnings))
 
-    async def store(self, files: EncodedFiles, max_seconds: float, *, whole: bool) -> Result:
+    async def store(self, files: EncodedFiles, max_seconds: float, *, spoolable: bool) -> Result:
         """Upload the audio and the outputs.
 
         Args:
             files: of the job.
             max_seconds: for which each upload is retried while S3 is away.
-            whole: whether the job is complete; only then are its files spooled on disk while S3 is away.
+            spoolable: whether to spool the files on disk while S3 is away, because the audio is complete.
 
         Raises:
             LeaseLostError: if another process changed the record.
@@ -68,15 +70,15 @@ class Uploader:
         """
 
         async def before_retry() -> None:
-            if whole and not self._is_spooled:
+            if spoolable and not self._is_spooled:
                 self._is_spooled = True
-                await self._spool.keep(self._lease.record.job_id, self._lease.record.recipe, files)
+                await self._spool.save(self._lease.record.job_id, self._lease.record.recipe, files)
             await self._lease.report(self._lease.record.progress, "The audio waits for S3")
 
         async def upload(put: Callable[[], Awaitable[T]]) -> T:
             # Checked before each upload, so that an attempt that was frozen does not overwrite its successor's files.
             await self._lease.check()
-            if self._lease.lost.is_set():
+            if self._lease.taken_over.is_set():
                 raise LeaseLostError(self._lease.record.job_id)
             return await retry_until_deadline(put, max_seconds, before_retry)
 

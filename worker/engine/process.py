@@ -101,7 +101,10 @@ class EngineProcess:
                     engine, threads = pool[0]
                     threads.submit(self._generate, engine, message)
                 case Cancel(job_id, keep):
-                    (self._kept.add if keep else self._wanted.discard)(job_id)
+                    if keep:
+                        self._kept.add(job_id)
+                    else:
+                        self._wanted.discard(job_id)
         os._exit(0)  # a normal exit would wait for threads in C code
 
     def _generate(self, engine: Engine, command: Generate) -> None:
@@ -112,16 +115,16 @@ class EngineProcess:
         self._send(outcome)
 
     def _outcome(self, engine: Engine, command: Generate) -> Generated | Failed:
-        job_id, started = command.job_id, time.perf_counter()
+        job_id = command.job_id
         try:
             self._send_chunks(engine, command)
-            return Generated(job_id, time.perf_counter() - started)
+            return Generated(job_id)
         except CancelledGenerationError:
             return Failed(job_id, "cancelled")
         except MemoryError as error:
             return Failed(job_id, "out_of_memory", str(error) or "Not enough memory for this request.")
         except Exception as error:
-            return self._report(job_id, error)
+            return self._failure_or_exit(job_id, error)
 
     def _send_chunks(self, engine: Engine, command: Generate) -> None:
         job_id = command.job_id
@@ -137,7 +140,7 @@ class EngineProcess:
                 chunks.close()
 
     def _chunks(self, engine: Engine, command: Generate) -> Iterator[Samples]:
-        on_step = self._stepper(command.job_id)
+        on_step = self._progress_callback(command.job_id)
         if not engine.info.outputs:
             return engine.generate(command.recipe, on_step)
         return cast(ScoreEngine, engine).generate(
@@ -155,7 +158,8 @@ class EngineProcess:
                     piece = samples[start : start + STEM_PIECE]
                     self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1]))
 
-    def _stepper(self, job_id: str) -> OnStep:
+    def _progress_callback(self, job_id: str) -> OnStep:
+        """An `on_step` that reports progress, and raises once the job was cancelled."""
         sent = time.perf_counter()
 
         def on_step(done: int, total: int) -> None:
@@ -173,7 +177,7 @@ class EngineProcess:
         if job_id not in self._wanted:
             raise CancelledGenerationError
 
-    def _report(self, job_id: str, error: Exception) -> Failed:
+    def _failure_or_exit(self, job_id: str, error: Exception) -> Failed:
         sys.excepthook(type(error), error, error.__traceback__)
         if isinstance(error, EngineBrokenError) or type(error).__name__ == "AcceleratorError":
             # After an accelerator error the context is unusable: only a new process helps.

@@ -97,10 +97,9 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generated(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: all chunks and outputs were sent; generation took `seconds`."""
+    """From the engine: all chunks and outputs were sent."""
 
     job_id: str
-    seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

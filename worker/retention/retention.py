@@ -22,14 +22,14 @@ from shared.record_feed import read_records
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import LOST_KEPT, Storage
-from shared.topology import DAY, LEADER_LEASES, MAX_RECORDS, ensure_leader_leases, ensure_streams
+from shared.topology import DAY, MAX_RECORDS, RETENTION_TURNS, ensure_retention_turns, ensure_streams
 from shared.transitions import expired
 from worker import metrics
 from worker.retention.expiry import Expiry, LastUse, select_excess, select_expired
 
 log = get_logger(__name__)
 
-# Seconds between two attempts to acquire the leader lease.
+# Seconds between two attempts to take the turn.
 POLL_INTERVAL = 20.0
 # Records above this number are removed. Gateways begin earlier, with records that keep no audio
 # (gateway/jobs/trimmer.py).
@@ -62,7 +62,7 @@ class StoredJob(NamedTuple):
 
 
 class Retention:
-    """Applies the limits of one worker's settings while this worker holds the leader lease."""
+    """Applies the limits of one worker's settings in this worker's turn."""
 
     def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
         self._max_age = timedelta(days=settings.max_audio_days)
@@ -73,32 +73,32 @@ class Retention:
         self._storage = storage
 
     async def run(self) -> None:
-        """Do a pass whenever the leader lease can be acquired, until cancelled."""
+        """Do a pass in each of this worker's turns, until cancelled."""
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             try:
-                moment = await self.acquire_leader_lease()
+                moment = await self.acquire_turn()
                 if moment is not None:
                     await self.clean(moment)
             except (UnavailableError, nats.js.errors.APIError, *AWAY) as error:
                 log.warning("removing what has expired later", error=repr(error))
 
-    async def acquire_leader_lease(self) -> datetime | None:
-        """The current time by the broker's clock, or None if another worker holds the lease.
+    async def acquire_turn(self) -> datetime | None:
+        """The current time by the broker's clock, or None if it is another worker's turn.
 
-        The lease ends when the broker expires its key, so it depends on no worker's clock, and a worker that dies does
+        The turn ends when the broker expires its key, so it depends on no worker's clock, and a worker that dies does
         not block the next one.
 
         Raises:
             UnavailableError, nats.js.errors.APIError, one of AWAY: while NATS is away.
         """
         js = self._bus.require()
-        leases = await ensure_leader_leases(js, self._replicas)
+        turns = await ensure_retention_turns(js, self._replicas)
         try:
-            revision = await leases.create("retention", b"")
+            revision = await turns.create("retention", b"")
         except (nats.js.errors.KeyWrongLastSequenceError, nats.js.errors.KeyNotFoundError):
-            return None  # not found: a lease expired during the call; the next poll acquires it
-        return (await js.get_msg(f"KV_{LEADER_LEASES.bucket}", seq=revision)).time
+            return None  # not found: a turn expired during the call; the next poll takes it
+        return (await js.get_msg(f"KV_{RETENTION_TURNS.bucket}", seq=revision)).time
 
     async def clean(self, moment: datetime) -> None:
         """Expire audio, and remove excess records and unreferenced files. Two workers may do it at the same time.

@@ -135,7 +135,7 @@ class Transfer:
         if self.request.method == "HEAD":  # a presigned URL is valid for GET only
             return web.Response(headers=self.file.headers | {"Content-Length": str(stored.size)})
         await self._renew_or_refuse()
-        url = self.services.storage.presigned_url(stored.key, self.file.name)
+        url = self.services.storage.public_url(stored.key, self.file.name)
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
     async def proxy(self) -> web.StreamResponse:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import numpy as np
@@ -127,17 +126,11 @@ class ScriptedHost(EngineHost):
         self.info = ModelInfo(engine="scripted", device="cpu", sample_rate=RATE, channels=1)
         self.script: Callable[[EngineJob], Any] = play
 
-    async def generate(
-        self,
-        job_id: str,
-        recipe: Recipe,
-        job: EngineJob,
-        enter_exclusively: Callable[[AbstractAsyncContextManager[None]], Any] | None = None,
-    ) -> None:
+    async def generate(self, job_id: str, recipe: Recipe, job: EngineJob) -> None:
         await self.script(job)
 
 
 async def play(job: EngineJob, volume: float = 0.5) -> None:
     """Make a second of audio at a constant level."""
     job.receive(Chunk(JOB_ID, np.full(RATE, volume, "<f4").tobytes(), 1))
-    job.receive(Generated(JOB_ID, 1.0))
+    job.receive(Generated(JOB_ID))

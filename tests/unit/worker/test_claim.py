@@ -4,9 +4,9 @@ import pytest
 
 from shared.messages import JobStatus, job_of
 from shared.publisher import publish_job
-from shared.transitions import accepted, admitted, as_follower, cancelled, claimed
+from shared.transitions import accepted, as_follower, cancelled, claimed, entered_engine
 from tests.unit.worker.conftest import JOB_ID, RECIPE, Broker
-from worker.claim import AlreadyFinished, Claimed, NothingToDo
+from worker.claim import AlreadyFinished, Claimed, NotClaimed
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ async def test_a_queued_job_is_claimed(broker: Broker) -> None:
 async def test_a_job_without_a_record_is_removed_from_the_queue(broker: Broker) -> None:
     await broker.records.remove(await broker.queue())
     result = await broker.claims().claim(broker.records, await broker.fetch())
-    assert result == NothingToDo()
+    assert result == NotClaimed()
     await broker.until_queue_is_empty()
 
 
@@ -34,7 +34,7 @@ async def test_a_finished_job_is_reported_as_such(broker: Broker) -> None:
     finished = await broker.change(cancelled)
     claims = broker.claims()
     # Its event is not published yet: the author gets until the next delivery.
-    assert await claims.claim(broker.records, await broker.fetch()) == NothingToDo()
+    assert await claims.claim(broker.records, await broker.fetch()) == NotClaimed()
     assert await claims.claim(broker.records, await broker.fetch()) == AlreadyFinished(finished)
 
 
@@ -42,9 +42,9 @@ async def test_a_job_is_taken_over_only_if_its_record_does_not_change(broker: Br
     await broker.queue()
     await broker.change(lambda record: claimed(record, "theirs"))
     claims = broker.claims()
-    assert await claims.claim(broker.records, await broker.fetch()) == NothingToDo()
-    await broker.change(admitted)
-    assert await claims.claim(broker.records, await broker.fetch()) == NothingToDo()
+    assert await claims.claim(broker.records, await broker.fetch()) == NotClaimed()
+    await broker.change(entered_engine)
+    assert await claims.claim(broker.records, await broker.fetch()) == NotClaimed()
     assert isinstance(await claims.claim(broker.records, await broker.fetch()), Claimed)
     record = (await broker.entry()).record
     assert (record.worker_id, record.attempts) == ("ours", 2)
@@ -54,12 +54,12 @@ async def test_a_job_fails_after_its_third_crash(broker: Broker) -> None:
     await broker.queue()
     for _ in range(3):
         await broker.change(lambda record: claimed(record, "ours"))
-    await broker.change(admitted)
+    await broker.change(entered_engine)
     result = await broker.claims().claim(broker.records, await broker.fetch())
     entry = await broker.entry()
     assert result == AlreadyFinished(entry)
     assert entry.record.status is JobStatus.FAILED
-    assert "3 workers died" in str(entry.record.error_message)
+    assert "died 3 times on this job" in str(entry.record.error_message)
 
 
 async def test_a_follower_is_promoted_and_then_claimed(broker: Broker) -> None:

@@ -13,7 +13,7 @@ async def test_a_lease_that_another_worker_took_over_writes_nothing(broker: Brok
     theirs = await broker.change(lambda record: claimed(record, "theirs"))
     with pytest.raises(LeaseLostError):
         await lease.write(reported(lease.record, 0.5, "Generating"))
-    assert lease.lost.is_set()
+    assert lease.taken_over.is_set()
     with pytest.raises(LeaseLostError):
         await lease.hand_back("The worker stopped", 0, counted=False)
     assert await broker.entry() == theirs
@@ -36,7 +36,7 @@ async def test_a_keep_request_between_two_writes_refuses_the_second_until_it_is_
     with pytest.raises(KeepRequestedError):
         await lease.write(stale)
     assert lease.keep.is_set()
-    assert not lease.lost.is_set()
+    assert not lease.taken_over.is_set()
     await lease.write(reported(lease.record, 0.2, "Stopping"))
     assert (await broker.entry()).record.keep_requested
 

@@ -37,7 +37,7 @@ from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import check_device, explained, pick_device
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
-from worker.engine.sampler.count_in import declare
+from worker.engine.sampler.count_in import make_limits
 from worker.engine.sampler.outputs import make_outputs
 from worker.engine.sampler.prompt_reader import read_prompt
 from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
@@ -107,7 +107,7 @@ class BatchingEngine:
         if isinstance(self._codec, SamplerCodec):
             reading = read_prompt(recipe.prompt)
             words = reading.words
-            limits, warnings = declare(reading)
+            limits, warnings = make_limits(reading)
             for text in warnings:
                 on_output(Warn(text))
         handle = self._loop.submit(self._request(recipe, words, limits))
@@ -121,8 +121,8 @@ class BatchingEngine:
             self._loop.cancel(handle)
         if recipe.outputs and made:
             assert isinstance(handle.stream, SamplerStream), "only a sampler's info names outputs"
-            look = _looker(handle, on_step)
-            for output in make_outputs(handle.stream.score(), recipe.outputs, made, whole=made == wanted, look=look):
+            check, is_whole = _cancellation_check(handle, on_step), made == wanted
+            for output in make_outputs(handle.stream.score(), recipe.outputs, made, whole=is_whole, on_step=check):
                 on_output(output)
 
     def close(self) -> None:
@@ -167,14 +167,14 @@ def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:
         yield item.numpy().T
 
 
-def _looker(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
+def _cancellation_check(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
     """A callback for `make_outputs` that raises if the job was cancelled; keeping it does not stop the outputs."""
 
-    def look() -> None:
+    def check() -> None:
         with suppress(KeptGenerationError):
             on_step(handle.done, handle.total)
 
-    return look
+    return check
 
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:

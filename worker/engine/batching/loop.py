@@ -31,7 +31,7 @@ class RequestHandle:
     """The caller's handle of a request.
 
     Attributes:
-        entry: the scheduler's entry.
+        scheduled: the request in the scheduler.
         stream: decodes its codes to audio.
         total: steps that the whole request takes.
         decoded: frames of the current window already passed to the codec, in this window or the previous one.
@@ -40,7 +40,7 @@ class RequestHandle:
         output: chunks of audio, float32 of shape [channels, samples]; then None, or an exception.
     """
 
-    entry: ScheduledRequest[Request]
+    scheduled: ScheduledRequest[Request]
     stream: CodecStream
     total: int
     decoded: int = 0
@@ -51,13 +51,13 @@ class RequestHandle:
     @property
     def done(self) -> int:
         """Steps done out of `total`, or the share of audio already delivered if that is more."""
-        wanted = self.entry.request.samples
-        return max(self.entry.steps, self.total * self.samples // wanted if wanted else 0)
+        wanted = self.scheduled.request.samples
+        return max(self.scheduled.steps, self.total * self.samples // wanted if wanted else 0)
 
     @property
     def has_all(self) -> bool:
         """Whether all requested audio was delivered."""
-        wanted = self.entry.request.samples
+        wanted = self.scheduled.request.samples
         return wanted is not None and self.samples >= wanted
 
 
@@ -65,7 +65,7 @@ class Loop:
     """Runs requests until closed. `submit`, `cancel` and `close` are thread-safe."""
 
     def __init__(
-        self, decoder: Decoder, runner: StepRunner, codec: Codec, slots: int, longest: int, threads: int = 1
+        self, decoder: Decoder, runner: StepRunner, codec: Codec, slots: int, window: int, threads: int = 1
     ) -> None:
         """Start the thread.
 
@@ -74,13 +74,13 @@ class Loop:
             runner: runs its steps.
             codec: decodes its codes.
             slots: slots of the decoder.
-            longest: frames of the longest window.
+            window: frames of the longest window.
             threads: threads per operation.
         """
         self._decoder = decoder
         self._runner = runner
         self._codec = codec
-        self._longest = longest
+        self._window = window
         self._threads = threads
         self._scheduler = Scheduler[Request](slots, decoder.pattern)
         self._commands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -99,7 +99,7 @@ class Loop:
         if self._error is not None:
             raise EngineBrokenError(str(self._error)) from self._error
         given = 0 if request.given is None else request.given.shape[1]
-        windows = plan_windows(request.frames, self._longest, given)
+        windows = plan_windows(request.frames, self._window, given)
         entry = ScheduledRequest(request, windows, request.is_guided, request.prefix_length)
         handle = RequestHandle(entry, self._codec.stream(request.samples), total=self._scheduler.total_steps(entry))
         self._commands.put(lambda: self._add(handle))
@@ -163,12 +163,12 @@ class Loop:
         return True
 
     def _add(self, handle: RequestHandle) -> None:
-        self._handles[handle.entry] = handle
-        self._scheduler.add(handle.entry)
+        self._handles[handle.scheduled] = handle
+        self._scheduler.add(handle.scheduled)
 
     def _remove(self, handle: RequestHandle) -> None:
-        self._scheduler.remove(handle.entry)
-        self._handles.pop(handle.entry, None)
+        self._scheduler.remove(handle.scheduled)
+        self._handles.pop(handle.scheduled, None)
 
     def _admit(self) -> None:
         while self._scheduler.can_admit:
@@ -186,7 +186,7 @@ class Loop:
 
     def _deliver(self, handle: RequestHandle, window_ended: bool) -> None:
         """Decode complete frames if they fill a chunk; then start the next window or finish the request."""
-        ended = window_ended and handle.entry.is_last_window
+        ended = window_ended and handle.scheduled.is_last_window
         try:
             self._decode(handle, window_ended, ended)
             ended = ended or handle.has_all
@@ -200,7 +200,7 @@ class Loop:
             self._remove(handle)
 
     def _decode(self, handle: RequestHandle, window_ended: bool, ended: bool) -> None:
-        entry = handle.entry
+        entry = handle.scheduled
         known = self._decoder.pattern.complete_frames(entry.position, entry.current_window.frames)
         if known - handle.decoded < self._wanted(handle) and not window_ended:
             return
@@ -217,7 +217,7 @@ class Loop:
         return self._codec.lead_in + int(FIRST_CHUNK * self._codec.frame_rate) + self._codec.lookahead
 
     def _next_window(self, handle: RequestHandle) -> None:
-        entry, ended = handle.entry, handle.entry.current_window
+        entry, ended = handle.scheduled, handle.scheduled.current_window
         handle.steps_before += self._decoder.pattern.steps(ended.frames)
         prompt = handle.decoded = entry.windows[entry.window + 1].prompt
         given = self._decoder.codes(entry.slot, range(ended.frames - prompt, ended.frames))
@@ -228,7 +228,7 @@ class Loop:
         """After running out of memory in a step: fail the newest request; the others repeat the step."""
         release_memory()
         batch = {*plan.decode, plan.prefill}
-        self._fail(next(handle for handle in reversed(self._handles.values()) if handle.entry in batch), error)
+        self._fail(next(handle for handle in reversed(self._handles.values()) if handle.scheduled in batch), error)
 
     def _fail(self, handle: RequestHandle, error: Exception) -> None:
         self._transfer.put(MemoryError(f"Not enough memory for this request: {error}"), handle.output)

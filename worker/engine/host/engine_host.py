@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, suppress
 
 from shared.lifecycle import end
 from shared.logs import get_logger
@@ -86,50 +86,45 @@ class EngineHost:
         finally:
             self._kill()
 
-    async def generate(
-        self,
-        job_id: str,
-        recipe: Recipe,
-        job: EngineJob,
-        enter_exclusively: Callable[[AbstractAsyncContextManager[None]], Awaitable[None]] | None = None,
-    ) -> None:
-        """Generate the audio of one job. Cancelling the call frees the slot and leaves in `job` what was made so far.
+    def hold(self, *, exclusive: bool) -> AbstractAsyncContextManager[None]:
+        """Wait until jobs may enter the engine, which during the block has no others if `exclusive`."""
+        return self._lock.hold(exclusive=exclusive)
+
+    async def generate(self, job_id: str, recipe: Recipe, job: EngineJob) -> None:
+        """Generate the audio of one job, for a caller that holds the engine (`hold`).
+
+        Cancelling the call frees the slot and leaves in `job` what was made so far.
 
         Args:
             job_id: identifies the job to the engine process.
             recipe: what to generate.
-            job: receives the audio, then the outputs; after a cancel, the outputs only if `job.keep` is set.
-            enter_exclusively: enters the context manager that it gets, which waits until the engine has no other job
-                and keeps later ones out until the caller exits it. Without it, jobs share the engine.
+            job: receives the audio, then the outputs; after a cancel, the outputs only if `job.keep_outputs` is set.
 
         Raises:
             EngineDiedError: if the engine process ended meanwhile.
             GenerationFailedError: if the engine cannot do this job.
         """
-        async with AsyncExitStack() as stack:
-            lock = self._lock.hold(exclusive=enter_exclusively is not None)
-            await (enter_exclusively(lock) if enter_exclusively else stack.enter_async_context(lock))
-            job.began = time.perf_counter()
-            self._jobs[job_id] = job
-            try:
-                await self._send(Generate(job_id, recipe))
-                result = await asyncio.shield(job.result)
-            except asyncio.CancelledError:
-                keeps = job.keep and bool(recipe.outputs)
-                timeout = KEEP_TIMEOUT + recipe.duration if keeps else CANCEL_TIMEOUT
-                await self._cancel(job_id, job, keeps, timeout)
-                raise
-            finally:
-                self._jobs.pop(job_id, None)
-        if isinstance(result, Failed):
-            raise GenerationFailedError(result.kind, result.reason)
+        job.began = time.perf_counter()
+        self._jobs[job_id] = job
+        try:
+            await self._send(Generate(job_id, recipe))
+            outcome = await asyncio.shield(job.outcome)
+        except asyncio.CancelledError:
+            keeps = job.keep_outputs and bool(recipe.outputs)
+            timeout = KEEP_TIMEOUT + recipe.duration if keeps else CANCEL_TIMEOUT
+            await self._cancel(job_id, job, keeps, timeout)
+            raise
+        finally:
+            self._jobs.pop(job_id, None)
+        if isinstance(outcome, Failed):
+            raise GenerationFailedError(outcome.kind, outcome.reason)
         self._crashes = 0
 
     async def _cancel(self, job_id: str, job: EngineJob, keep: bool, max_seconds: float) -> None:
         try:
             await self._send(Cancel(job_id, keep))
             async with asyncio.timeout(max_seconds):
-                await asyncio.shield(job.result)
+                await asyncio.shield(job.outcome)
         except EngineDiedError:
             pass  # the slot is free as well
         except TimeoutError:
@@ -144,7 +139,10 @@ class EngineHost:
         self._restart(f"The engine hung: it made nothing for {self._hang_timeout:g} s and starts again.", suspected)
 
     def _restart(self, reason: str, suspected: Collection[EngineJob]) -> None:
-        """Kill the process; `run` starts it again. Its jobs fail at once, since a process in a driver may exit late."""
+        """Kill the process; `run` starts it again. Its jobs fail at once.
+
+        They do not wait for the exit, because a process that is stuck in a driver call exits late.
+        """
         self._killed = True
         self.ready.clear()
         self._set(WorkerState.LOADING, reason)
@@ -172,14 +170,14 @@ class EngineHost:
             self._fail_unfinished(f"The engine died (exit code {code}).", suspected)
 
     def _unfinished(self) -> list[EngineJob]:
-        return [each for each in self._jobs.values() if not each.result.done()]
+        return [each for each in self._jobs.values() if not each.outcome.done()]
 
     def _fail_unfinished(self, reason: str, suspected: Collection[EngineJob]) -> None:
-        """Fail the jobs that were in the engine; each of the suspected ones gets their number."""
+        """Fail the jobs that were in the engine; suspects get the number of suspects, the others 0."""
         for job in self._unfinished():
             jobs = len(suspected) if job in suspected else 0
-            job.result.set_exception(EngineDiedError(reason, jobs))
-            job.result.exception()  # retrieved here: asyncio logs it otherwise, if the caller was cancelled
+            job.outcome.set_exception(EngineDiedError(reason, jobs))
+            job.outcome.exception()  # retrieved here: asyncio logs it otherwise, if the caller was cancelled
 
     def _receive(self, message: FromEngine) -> None:
         match message:

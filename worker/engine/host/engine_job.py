@@ -39,8 +39,8 @@ class EngineJob:
         midi: the score as a MIDI file, if requested and ready.
         stems: the chunks of each stem that is ready, if requested.
         warnings: sentences about what the model could not do as requested.
-        keep: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
-        result: the engine's last message about the job.
+        keep_outputs: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
+        outcome: the engine's last message about the job.
     """
 
     def __init__(self, on_chunk: Callable[[Samples], None] = lambda samples: None) -> None:
@@ -52,8 +52,8 @@ class EngineJob:
         self.midi: bytes | None = None
         self.stems: dict[str, list[Samples]] = {}
         self.warnings: list[str] = []
-        self.keep = False
-        self.result: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
+        self.keep_outputs = False
+        self.outcome: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
 
     @property
     def progress(self) -> float:
@@ -67,8 +67,8 @@ class EngineJob:
     @property
     def has_outputs(self) -> bool:
         """Whether all outputs have arrived; some of them may have arrived earlier."""
-        done = self.result.done() and not self.result.cancelled() and self.result.exception() is None
-        return done and isinstance(self.result.result(), Generated)
+        done = self.outcome.done() and not self.outcome.cancelled() and self.outcome.exception() is None
+        return done and isinstance(self.outcome.result(), Generated)
 
     @property
     def is_silent(self) -> bool:
@@ -91,8 +91,8 @@ class EngineJob:
             case Warned(_, text):
                 self.warnings.append(text)
             case Generated() | Failed():
-                if not self.result.done():
-                    self.result.set_result(message)
+                if not self.outcome.done():
+                    self.outcome.set_result(message)
 
 
 def _samples(chunk: Chunk | StemChunk) -> Samples:

@@ -14,7 +14,7 @@ BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "
 SAME = ("3/4", "4/4", "2/2", "2/4")
 
 
-def declare(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
+def make_limits(reading: Reading) -> tuple[Limits, tuple[str, ...]]:
     """The codes that may be sampled, and a warning for each statement of the prompt that the score cannot follow."""
     limits, warnings = every_code(), []
     if reading.tempo is not None:

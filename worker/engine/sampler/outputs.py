@@ -20,13 +20,13 @@ from worker.engine.sampler.mixing import SEND_GAINS, Reverb
 Floats = NDArray[np.float32]
 
 
-def stems(codes: Codes, bank: Bank | None = None, look: Callable[[], None] = lambda: None) -> dict[str, Floats]:
+def stems(codes: Codes, bank: Bank | None = None, on_step: Callable[[], None] = lambda: None) -> dict[str, Floats]:
     """Render every stream alone. Stems are not mastered, so they sum to the mix before the master bus.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
         bank: the bank of samples; None is the one in this package.
-        look: called at every step; exceptions it raises abort the work.
+        on_step: called at every step; exceptions it raises abort the work.
 
     Returns:
         float32 of shape [2, samples] by the stream's name in lower case, silent streams included, with 2 s to ring out.
@@ -34,7 +34,7 @@ def stems(codes: Codes, bank: Bank | None = None, look: Callable[[], None] = lam
     reverbs = [Reverb() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
     for dry in _dry(codes, Band(default_bank() if bank is None else bank)):
-        look()
+        on_step()
         for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
             part.append(sound + reverb.push(send * sound))
     # Concatenate one at a time, because two minutes of all stems are 200 MB.
@@ -49,7 +49,7 @@ def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
 
 
 def make_outputs(
-    codes: Codes, wanted: Collection[OutputKind], samples: int, *, whole: bool, look: Callable[[], None]
+    codes: Codes, wanted: Collection[OutputKind], samples: int, *, whole: bool, on_step: Callable[[], None]
 ) -> Iterator[Midi | Stem]:
     """Yield each output as soon as it is ready, without silent stems.
 
@@ -60,13 +60,13 @@ def make_outputs(
         wanted: the outputs to make.
         samples: length of the audio.
         whole: True if the audio has the requested length and so fades out; False if it was stopped early.
-        look: called at every step; exceptions it raises abort the work.
+        on_step: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples)
     if "midi" in wanted:
         yield Midi(midi(codes))
     if "stems" in wanted:
-        found = stems(codes, look=look)
+        found = stems(codes, on_step=on_step)
         for name, sound in found.items():
             found[name] = _fitted(sound, samples, whole)
         peak = max(1.0, *(float(np.abs(sound).max()) for sound in found.values()))

@@ -45,7 +45,7 @@ FROM_ENGINE: list[FromEngine] = [
     Chunk("gen_000000000000", bytes(300_000), 2),
     MidiFile("gen_000000000000", b"MThd"),
     StemChunk("gen_000000000000", "bass", bytes(300_000), 2),
-    Generated("gen_000000000000", 0.5),
+    Generated("gen_000000000000"),
     Failed("gen_000000000000", "out_of_memory", "too long"),
 ]
 

@@ -46,7 +46,7 @@ def test_request_ends_once_its_samples_are_delivered() -> None:
     with running_batch(TINY) as (model, loop):
         handle = loop.submit(request(model, text(), FOREVER, samples=100))
         assert result(handle).shape[1] >= 100
-        assert handle.entry.steps < 300
+        assert handle.scheduled.steps < 300
         assert handle.done >= handle.total
 
 

@@ -115,6 +115,6 @@ def wait_for_step(handle: RequestHandle, step: int) -> None:
 def check(one: tuple[int, int, float, int, int], index: int, handle: RequestHandle) -> None:
     tokens, frames, cfg_scale, _, _ = one
     wanted = audiocraft_windows(
-        MONO, random_text(MONO, tokens, index), frames, LONGEST, cfg_scale, handle.entry.request.given
+        MONO, random_text(MONO, tokens, index), frames, LONGEST, cfg_scale, handle.scheduled.request.given
     )
     assert result(handle).equal(wanted)

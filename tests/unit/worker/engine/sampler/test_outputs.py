@@ -25,7 +25,7 @@ STEMS: tuple[OutputKind, ...] = ("stems",)
 def made(
     codes: Codes, samples: int, *, wanted: tuple[OutputKind, ...] = OUTPUT_KINDS, whole: bool = False
 ) -> list[Midi | Stem]:
-    return list(make_outputs(codes, wanted, samples, whole=whole, look=lambda: None))
+    return list(make_outputs(codes, wanted, samples, whole=whole, on_step=lambda: None))
 
 
 def made_stems(codes: Codes, samples: int, *, whole: bool = False) -> dict[str, np.ndarray]:
@@ -81,7 +81,7 @@ def test_stems_fade_out_with_the_audio_unless_it_was_stopped() -> None:
 
 def test_stems_above_full_scale_are_scaled_by_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     loud = {"bass": np.full((2, 9), 4, np.float32), "lead": np.full((2, 9), -1, np.float32)}
-    monkeypatch.setattr("worker.engine.sampler.outputs.stems", lambda codes, look: dict(loud))
+    monkeypatch.setattr("worker.engine.sampler.outputs.stems", lambda codes, on_step: dict(loud))
     found = made_stems(cello(0), 9)
     assert (found["bass"] == 1).all()
     assert (found["lead"] == -0.25).all()
@@ -104,5 +104,5 @@ def test_ended_requests_are_not_waited_for() -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        list(make_outputs(cello(0, bars=8), STEMS, 128 * STEP, whole=True, look=look))
+        list(make_outputs(cello(0, bars=8), STEMS, 128 * STEP, whole=True, on_step=look))
     assert looks == 3

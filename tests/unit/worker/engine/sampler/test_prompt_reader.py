@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from gateway.prompts import PromptComponents, build_prompt
-from worker.engine.sampler.count_in import declare
+from worker.engine.sampler.count_in import make_limits
 from worker.engine.sampler.key_reader import Key
 from worker.engine.sampler.prompt_reader import read_prompt
 
@@ -133,14 +133,14 @@ def test_an_impossible_tempo_gives_a_warning(prompt: str, number: str | None) ->
     reading = read_prompt(f"piano, {prompt}")
     assert reading.impossible_tempo == number
     sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 200 BPM."
-    assert declare(reading)[1] == ((sentence,) if number else ())
+    assert make_limits(reading)[1] == ((sentence,) if number else ())
 
 
 def test_a_changed_tempo_warns_only_if_both_print_differently() -> None:
-    assert declare(read_prompt("at 120.0001 BPM"))[1] == (
+    assert make_limits(read_prompt("at 120.0001 BPM"))[1] == (
         "This model plays whole beats a minute: 120.0001 BPM became 120 BPM.",
     )
-    assert declare(read_prompt("at 120.00000000001 BPM"))[1] == ()
+    assert make_limits(read_prompt("at 120.00000000001 BPM"))[1] == ()
 
 
 def test_the_prompt_builders_own_sentences_are_read() -> None:
@@ -267,7 +267,7 @@ def test_meters_are_read(prompt: str, meter: str | None) -> None:
 @pytest.mark.parametrize("prompt", ["11/16", "19/8", "7/8th time", "meter 7/16", "5:4 meter", "1/4 time", "7 8 time"])
 def test_a_meter_that_the_model_lacks_is_a_warning(prompt: str) -> None:
     reading = read_prompt(f"piano, {prompt}")
-    assert declare(reading)[1] == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
+    assert make_limits(reading)[1] == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
 from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
 from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
-from worker.engine.sampler.count_in import declare
+from worker.engine.sampler.count_in import make_limits
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.key_reader import Key
 from worker.engine.sampler.prompt_reader import Reading, read_prompt
@@ -61,7 +61,7 @@ def test_a_model_that_knows_the_grammar_is_left_alone() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_count_in_declares_what_the_prompt_states(prompt: str, seed: int) -> None:
     reading = read_prompt(prompt)
-    limits, warnings = declare(reading)
+    limits, warnings = make_limits(reading)
     header = decode(draw([random_wish(seed)], 40, [limits])[0]).header
     assert warnings == ()
     if reading.tempo:
@@ -83,7 +83,7 @@ def test_a_number_that_is_read_twice_as_tempo_does_not_shift_the_grid() -> None:
 
 
 def test_neighbours_change_nothing() -> None:
-    limits = [declare(read_prompt(prompt))[0] for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
+    limits = [make_limits(read_prompt(prompt))[0] for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
     together = draw([random_wish(seed) for seed in range(3)], 100, [*limits])
     for seed, codes in enumerate(together):
         assert np.array_equal(draw([random_wish(seed)], 100, [limits[seed]])[0], codes)
@@ -91,7 +91,7 @@ def test_neighbours_change_nothing() -> None:
 
 def test_without_any_player_the_drums_or_else_the_lead_get_one() -> None:
     empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
-    (drums, lead) = draw([empty, empty], 48, [None, declare(Reading(no_drums=True))[0]])
+    (drums, lead) = draw([empty, empty], 48, [None, make_limits(Reading(no_drums=True))[0]])
     assert decode(drums).events.keys() == {Stream.DRUMS}
     assert decode(lead).events.keys() == {Stream.LEAD}
 
@@ -122,14 +122,14 @@ def test_after_two_silent_bars_earlier_bars_repeat(window: int | None) -> None:
     ],
 )  # fmt: skip
 def test_an_unplayable_tempo_becomes_the_nearest_with_a_warning(tempo: Fraction, bpm: int, warning: str) -> None:
-    limits, warnings = declare(Reading(tempo=(tempo, tempo)))
+    limits, warnings = make_limits(Reading(tempo=(tempo, tempo)))
     assert decode(draw([random_wish(1)], 40, [limits])[0]).header.bpm == bpm
     assert warnings == (warning,)
 
 
 @pytest.mark.parametrize(("meter", "beats"), [("7/8", 4), ("5/4", 4), ("6/8", 3), ("12/8", 4)])
 def test_an_unplayable_meter_gives_a_warning(meter: str, beats: int) -> None:
-    limits, warnings = declare(Reading(meter=meter, key=Key(0, False)))
+    limits, warnings = make_limits(Reading(meter=meter, key=Key(0, False)))
     assert decode(draw([random_wish(1)], 40, [limits])[0]).header.beats == beats
     assert warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
 
