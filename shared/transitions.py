@@ -58,7 +58,6 @@ TRANSITIONS = (
 MAX_ATTEMPTS = 3
 DAMAGED = "The record of this job was damaged, and the job cannot continue. Send the job again."
 
-# The message in the answer to POST, kept from the first version of the API. Views show "Generation job queued".
 _STARTED = "Generation job started"
 
 

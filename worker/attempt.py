@@ -284,7 +284,7 @@ class Attempt:
             await self._hand_back(message, 1, counted=error.jobs == 1)
 
     async def _retry_after_outage(self, error: UnavailableError) -> None:
-        """Queue the job again, or fail it after the last attempt, so that an outage does not keep the GPU busy for ever."""
+        """Queue the job again; fail it after the last attempt, so that an outage does not keep the GPU busy forever."""
         if self.lease.record.attempts >= MAX_ATTEMPTS:
             await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
         else:

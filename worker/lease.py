@@ -77,7 +77,7 @@ class Lease:
             await end(tasks)
 
     async def check(self) -> None:
-        """Read the record; set `taken_over` or `keep` if another process changed it so. No effect while NATS is away."""
+        """Read the record; set `taken_over` or `keep` if another process changed it. No effect while NATS is away."""
         with suppress(UnavailableError):
             async with self._writing:
                 await self._refresh()
