@@ -1,4 +1,4 @@
-"""Errors that users and operators read. Every message says what to do next."""
+"""Errors that users and operators read. Messages say what to do next, unless a retry is all that helps."""
 
 
 class MusicgenError(Exception):

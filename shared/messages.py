@@ -62,7 +62,7 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A request. On the same device the same recipe gives the same files; `outputs` do not affect the audio."""
+    """What to generate. On the same device the same recipe gives the same files; `outputs` do not affect the audio."""
 
     model: ModelName
     prompt: str
@@ -110,7 +110,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         owner: the name of the API key that sent the request; None on a gateway without keys.
         expired_at: when the audio expired or was found lost; `audio` still describes it.
         lost: keys of the job's files that are missing from the store or differ from what was stored.
-        is_follower: the job is queued without a message and waits for its leader, an equal job.
+        is_follower: the job has no message in the queue: it waits for its leader, an equal job, or for its gateway to
+            answer or queue it.
         source: the job whose stored audio answered this one.
         checkpoint: identifies the weights that the model was loaded from, if the engine knows.
         warnings: sentences about what the model could not do as requested.
@@ -209,7 +210,7 @@ class WorkerState(StrEnum):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's heartbeat on `music.workers.<worker_id>`, every two seconds and at each change."""
+    """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change."""
 
     worker_id: str
     model: ModelName

@@ -1,4 +1,8 @@
-"""Publish jobs and events idempotently."""
+"""Publish jobs and events idempotently.
+
+The author of a state announces it with `publish_event`. A process that finds a state which its author may have left
+unannounced uses `ensure_announced`; `is_announced` only asks.
+"""
 
 import msgspec
 import nats.js.errors
@@ -70,6 +74,7 @@ async def publish_event(js: JetStreamContext, entry: Entry, kind: EventType | No
     Raises:
         UnavailableError: if the broker does not answer.
     """
+    # Refused if the subject has another last message: find out whether that is this event.
     if not await _publish(js, entry, kind, after=0):
         await ensure_announced(js, entry)
 
@@ -120,14 +125,14 @@ async def _look(js: JetStreamContext, entry: Entry) -> tuple[bool, int]:
     try:
         message = await js.get_last_msg(subjects.EVENTS_STREAM, subject, direct=True)
         last = message.seq or 0
-        return _tells(_decode(message.data or b""), entry), last
+        return _covers(_decode(message.data or b""), entry), last
     except (nats.js.errors.NotFoundError, *UNDECODABLE):
         return False, last  # no event, or a foreign message on its subject
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The events of {record.job_id} cannot be read: {error!r}") from error
 
 
-def _tells(event: Event, entry: Entry) -> bool:
+def _covers(event: Event, entry: Entry) -> bool:
     """Whether an event with the record's status announces this record or a later one."""
     record, revision = entry
     if event.seq >= (record.seq or revision):

@@ -60,7 +60,11 @@ def record_at(key: str, data: bytes | None) -> JobRecord:
 
 
 class Records:
-    """The bucket `music_jobs`. Every method raises UnavailableError while NATS is away."""
+    """The bucket `music_jobs`. Every method raises UnavailableError while NATS is away.
+
+    `create` is for a new job, `restore` for one whose record expired, `update` for every transition, and
+    `replace_damaged` for a value that is no record.
+    """
 
     def __init__(self, bucket: KeyValue) -> None:
         self.bucket = bucket
@@ -74,7 +78,9 @@ class Records:
                 raise UnavailableError(f"The record of {job_id} cannot be read: the bucket is not there") from error
             return None
         except AWAY as error:
-            raise UnavailableError(f"The record of {job_id} cannot be read: {error!r}") from error
+            raise UnavailableError(
+                f"The record of {job_id} cannot be read: {error!r}. If it persists, check NATS."
+            ) from error
         revision = int(entry.revision or 0)
         try:
             return Entry(record_at(job_id, entry.value), revision)
@@ -110,7 +116,7 @@ class Records:
         check(entry.record, record)
         return await self._write(record, entry.revision)
 
-    async def mend(self, record: JobRecord, revision: int) -> Entry:
+    async def replace_damaged(self, record: JobRecord, revision: int) -> Entry:
         """Replace a damaged record. Transitions are not checked, because the damaged state is unknown.
 
         Args:
@@ -165,6 +171,7 @@ class Records:
 
     async def _mark_deleted(self, entry: Entry) -> None:
         """Delete like `KeyValue.delete`, but with a marker that expires: a starting gateway reads all markers."""
+        # Through the bucket's JetStream context, which nats-py does not make public: `delete` takes no TTL.
         subject = subjects.record_subject(entry.record.job_id)
         headers = {KV_OP: KV_DEL, subjects.EXPECTED_LAST: str(entry.revision)}
         try:
@@ -195,12 +202,12 @@ class Records:
                 return Entry(record, await self.bucket.create(record.job_id, data))
             return Entry(record, await self.bucket.update(record.job_id, data, last=revision))
         except nats.js.errors.KeyWrongLastSequenceError:
-            return await self._settle(record)
+            return await self._resolve_conflict(record)
         except (nats.js.errors.APIError, *AWAY) as error:
             metrics.FAILED_WRITES.labels("record").inc()
             raise UnavailableError(f"The record of {record.job_id} cannot be written: {error!r}") from error
 
-    async def _settle(self, record: JobRecord) -> Entry:
+    async def _resolve_conflict(self, record: JobRecord) -> Entry:
         """Resolve a conflict: a retried write whose acknowledgement was lost conflicts with itself."""
         current = await self.get(record.job_id)
         if current is not None and current.record == record:

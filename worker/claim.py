@@ -202,7 +202,7 @@ class Claims:
             DAMAGED.labels("left").inc()
             return await self._refused(message, f"{job.job_id} has ended, and its record is damaged")
         try:
-            entry = await records.mend(failed_from_message(job), damage.revision)
+            entry = await records.replace_damaged(failed_from_message(job), damage.revision)
         except ConflictError:
             return await self._postponed(message)
         DAMAGED.labels("failed").inc()

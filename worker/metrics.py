@@ -29,7 +29,7 @@ FILES_REMOVED = Counter("musicgen_jobs_swept", "Jobs whose files were removed fr
 SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
 BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
 ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
-ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, whoever ended it")
+ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, for any reason")
 ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
 
 

@@ -66,7 +66,7 @@ class RecordStore:
             ConflictError: if another process repaired or removed it.
             UnavailableError: while NATS is away.
         """
-        entry = await self.require().mend(record, revision)
+        entry = await self.require().replace_damaged(record, revision)
         self._index.apply(entry)
         return entry
 

@@ -218,4 +218,4 @@ async def test_spooled_files_are_removed_when_the_job_ended_elsewhere(system: Sy
     async def gone() -> bool:
         return not (tmp_path / job_id).exists()
 
-    await eventually(gone, "nobody comes back for it")
+    await eventually(gone, "the spooled file is removed")

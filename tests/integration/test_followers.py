@@ -88,7 +88,7 @@ async def test_a_gateway_crash_strands_no_follower(system: System) -> None:
     api, stored = await system.gateway(), await plant_finished(system)
     assert (await api.until(await plant_follower(system), "completed"))["audio"]["key"] == f"jobs/{stored}/audio.wav"
     alone = await plant_follower(system, recipe=replace(RECIPE, seed=8))
-    await eventually(lambda: is_queued(api, alone), "the job that waits for nobody is in the queue")
+    await eventually(lambda: is_queued(api, alone), "the follower without a leader is queued")
     assert await queue_length(system) == 1
 
 

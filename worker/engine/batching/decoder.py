@@ -117,7 +117,7 @@ class Decoder:
 
         Args:
             slots: int64 of shape [n]; the scratch slot may occur several times.
-            parts: rows per slot.
+            parts: rows per slot: 2 with guidance (conditional and unconditional), else 1.
             host: as in `StepRows`.
             candidates: as in `sample`.
         """

@@ -13,8 +13,8 @@ from worker.engine.encodec.packing import PackedConvolution, can_pack
 class Convolution:
     """A convolution over vectors in time order.
 
-    PyTorch sees a two-dimensional convolution over images one pixel high in channels-last layout, which its libraries
-    compute without rearranging the audio.
+    It runs as a two-dimensional convolution over images one pixel high. In channels-last layout, PyTorch's libraries
+    need not rearrange the audio.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, dilation: int = 1) -> None:

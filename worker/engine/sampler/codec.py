@@ -52,8 +52,8 @@ class SamplerCodec:
         """Begin a piece.
 
         Args:
-            total_samples: its length. The last 0.4 s fade out, and later samples are dropped. None: as long as the
-                codes.
+            total_samples: its length. The last 0.4 s fade out, and later samples are dropped. None if
+                the codes decide the length.
         """
         return SamplerStream(self._bank, total_samples)
 

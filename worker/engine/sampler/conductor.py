@@ -92,7 +92,7 @@ class Conductor:
 
     Attributes:
         header: the current header.
-        section: the bar's section; the piece is over from `END` on.
+        section: of the bar; `END` means that the piece is over.
         players: the bar's players.
         place: steps since the bar began.
         bar: index of the bar; -1 is the count-in.

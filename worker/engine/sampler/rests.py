@@ -13,7 +13,7 @@ from worker.engine.sampler.codes import FIRST, STOP
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.proofreader import LONGEST
 
-# Number of bars to repeat.
+# A break is filled by repeating up to this many of the bars before it.
 PHRASE = 4
 NEVER = -1_000_000
 
