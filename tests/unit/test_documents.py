@@ -69,6 +69,7 @@ def test_path_of_a_request_is_at_most_25_files() -> None:
     entries = re.findall(r"^\d+\. `([\w./]+)`", marked, re.MULTILINE)
     assert 1 <= len(entries) <= 25
     assert len(entries) == len(re.findall(r"^\d+\.", marked, re.MULTILINE))
+    assert entries == re.findall(r"`(\w+/[\w./]+)`", marked)  # no further file hides in a sentence
     assert [path for path in entries if not (ROOT / path).is_file()] == []
 
 
