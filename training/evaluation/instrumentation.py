@@ -24,7 +24,7 @@ class InstrumentationMeasure:
 
     def __call__(self, performance: Performance) -> Figures:
         spec, heard = performance.spec, performance.heard
-        figures = {"nobody else crowds in": float(self._has_room(performance))}
+        figures = {"no unrequested instruments": float(self._has_room(performance))}
         if spec.instruments:
             figures["named instruments are heard"] = len(heard & set(spec.instruments)) / len(spec.instruments)
         if spec.solo:

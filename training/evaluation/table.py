@@ -35,7 +35,7 @@ ROWS = (
     Row("drums or none, audio", 0.95),
     Row("solo", 0.95),
     Row("named instruments are heard", 0.85),
-    Row("nobody else crowds in", 0.85),
+    Row("no unrequested instruments", 0.85),
     Row("key, conductor"),
     Row("key, notes", 0.85),
     Row("genre", 0.7, relative=True),

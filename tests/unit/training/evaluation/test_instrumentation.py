@@ -16,7 +16,7 @@ def test_named_instruments_that_play_are_found(instruments: InstrumentationMeasu
     spec = Spec(instruments=("piano", "flute"))
     assert instruments(unheard(spec, written(spec))) == {
         "named instruments are heard": 1.0,
-        "nobody else crowds in": 1.0,
+        "no unrequested instruments": 1.0,
     }
 
 
@@ -30,7 +30,7 @@ def test_company_is_no_solo(instruments: InstrumentationMeasure) -> None:
     alone = Spec(instruments=("piano",), solo=True)
     assert instruments(unheard(alone, written(alone)))["solo"] == 1.0
     company = instruments(unheard(alone, written(Spec(instruments=("piano", "flute")))))
-    assert company["solo"] == company["nobody else crowds in"] == 0.0
+    assert company["solo"] == company["no unrequested instruments"] == 0.0
 
 
 def test_drums_come_only_where_they_are_wanted(instruments: InstrumentationMeasure) -> None:
@@ -43,11 +43,11 @@ def test_drums_come_only_where_they_are_wanted(instruments: InstrumentationMeasu
 
 def test_a_bass_that_was_refused_contradicts(instruments: InstrumentationMeasure) -> None:
     asked = Spec(genre="pop", bass=False)
-    assert instruments(unheard(asked, written(asked)))["nobody else crowds in"] == 1.0
-    assert instruments(unheard(asked, written(replace(asked, bass=None))))["nobody else crowds in"] == 0.0
+    assert instruments(unheard(asked, written(asked)))["no unrequested instruments"] == 1.0
+    assert instruments(unheard(asked, written(replace(asked, bass=None))))["no unrequested instruments"] == 0.0
 
 
 def test_an_orchestra_is_too_many_for_two_names(instruments: InstrumentationMeasure) -> None:
     orchestra = written(Spec(genre="orchestral", instruments=("violin", "cello", "flute", "brass", "harp", "choir")))
     asked = Spec(instruments=("violin", "cello"))
-    assert instruments(unheard(asked, orchestra))["nobody else crowds in"] == 0.0
+    assert instruments(unheard(asked, orchestra))["no unrequested instruments"] == 0.0
