@@ -14,7 +14,7 @@ from tests.e2e.stack import Up
 
 EXPECTED = {
     "README.md": ("completed 1.0",),
-    "api.md": ("206", "at 120 BPM", "Job cancelled successfully", "At most 120 seconds", "completed 1.0"),
+    "api.md": ("206", "at 120 BPM", "Job cancelled successfully", "Must be at most 120 seconds", "completed 1.0"),
 }
 
 

@@ -18,7 +18,7 @@ from locust.exception import RescheduleTask
 
 STATUS_FIELDS = {"job_id", "status", "progress", "message", "created_at"}
 ENDED = {"completed", "failed", "cancelled"}
-EVENTS_PATIENCE = 10.0
+EVENTS_TIMEOUT = 10.0
 
 # What careless programs send: method, path, text of the body, and how many times over. Each must be refused.
 BAD_REQUESTS: list[tuple[str, str, str, int]] = json.loads(Path(__file__).with_name("bad_requests.json").read_text())
@@ -124,8 +124,8 @@ class Visitor(ApiUser):
 
     def _read_events(self, job_id: str) -> bool:
         url = f"{self.host.replace('http', 'ws', 1)}/ws?job_id={job_id}"
-        deadline, last = time.monotonic() + EVENTS_PATIENCE, 0
-        with closing(websocket.create_connection(url, timeout=EVENTS_PATIENCE)) as socket:
+        deadline, last = time.monotonic() + EVENTS_TIMEOUT, 0
+        with closing(websocket.create_connection(url, timeout=EVENTS_TIMEOUT)) as socket:
             socket.send('{"type": "ping"}')
             while (left := deadline - time.monotonic()) > 0:
                 socket.settimeout(left)

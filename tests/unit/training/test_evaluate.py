@@ -8,7 +8,10 @@ import pytest
 from training import evaluate
 from training.evaluation.table import ROWS
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.timeout(600),  # it trains: minutes on a slow machine
+]
 
 
 def test_a_checkpoint_is_measured(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,10 @@ import pytest
 
 from training.__main__ import main
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.timeout(600),  # it trains: minutes on a slow machine
+]
 
 MEASURED = "--captions 4 --seconds 2 --long 1 --read 200 --listened 8 --slots 2"
 
