@@ -16,7 +16,7 @@ import nats.js.errors
 
 from deploy.cli.admin_connection import admin_environment, connected_bus, open_records
 from deploy.terminal import plain
-from gateway.jobs.queue_scan import QueueReader, remove_message
+from gateway.jobs.queue_reader import QueueReader, remove_message
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, MusicgenError, UnavailableError

@@ -10,7 +10,7 @@ import asyncio
 from nats.aio.msg import Msg
 
 from gateway.index.record_store import RecordStore
-from gateway.jobs.queue_scan import job_at, remove_message
+from gateway.jobs.queue_reader import job_at, remove_message
 from gateway.jobs.reconciler import Reconciler
 from shared.advisories import Advisory, MaxDeliveries, Terminated, decode_advisory
 from shared.bus import Bus

@@ -1,7 +1,7 @@
 """Puts accepted jobs into the queue, takes cancelled ones out, and publishes the gateway's events."""
 
 from gateway.index.job_index import JobIndex
-from gateway.jobs.queue_scan import QueueReader, job_at, remove_message
+from gateway.jobs.queue_reader import QueueReader, job_at, remove_message
 from shared.bounded import BoundedDict
 from shared.bus import Bus
 from shared.errors import QueueFullError, UnavailableError

@@ -15,7 +15,7 @@ from gateway import metrics
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
-from gateway.jobs.queue_scan import QueueReader, QueueSnapshot, remove_message
+from gateway.jobs.queue_reader import QueueReader, QueueSnapshot, remove_message
 from gateway.jobs.result_cache import ResultCache
 from shared.bus import Bus
 from shared.errors import ConflictError, DamagedRecordError, TransitionError, UnavailableError

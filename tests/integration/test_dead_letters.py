@@ -6,7 +6,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamState
 
-from gateway.jobs.queue_scan import job_at
+from gateway.jobs.queue_reader import job_at
 from shared import subjects
 from tests.integration.system import Api, System, eventually
 from tests.servers import Server

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from nats.js import JetStreamContext
 
-from gateway.jobs.queue_scan import remove_message
+from gateway.jobs.queue_reader import remove_message
 from shared import subjects
 from shared.messages import JobRecord, JobStatus
 from shared.record_feed import STREAM

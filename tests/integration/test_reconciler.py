@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.manager import JetStreamManager
 
-from gateway.jobs.queue_scan import QueueReader, QueueSnapshot
+from gateway.jobs.queue_reader import QueueReader, QueueSnapshot
 from shared import subjects
 from shared.messages import JobStatus
 from shared.record_feed import STREAM
@@ -110,7 +110,7 @@ async def test_a_job_whose_record_was_purged_is_forgotten(system: System) -> Non
     assert (await api.status(other))["status"] == "queued"
 
 
-async def test_the_queue_scan_survives_changes_and_a_recreated_stream(system: System) -> None:
+async def test_the_queue_reader_survives_changes_and_a_recreated_stream(system: System) -> None:
     api, client = await system.gateway(), await system.nats()
     js, scan = client.jetstream(), QueueReader()
     jobs = [await api.generate(duration=0.5) for _ in range(4)]
@@ -124,7 +124,7 @@ async def test_the_queue_scan_survives_changes_and_a_recreated_stream(system: Sy
     assert await scan.read(client) == QueueSnapshot({}, {}, 0)
 
 
-async def test_the_queue_scan_reads_each_message_once(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_reader_reads_each_message_once(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     api, client, scan = await system.gateway(), await system.nats(), QueueReader()
     for _ in range(3):
         await api.generate(duration=0.5)
@@ -141,8 +141,8 @@ async def test_the_queue_scan_reads_each_message_once(system: System, monkeypatc
     assert read == [1, 2, 3]
 
 
-async def test_the_queue_scan_reads_a_queue_with_many_gaps(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.jobs.queue_scan.MAX_GAPS", 1)
+async def test_the_queue_reader_reads_a_queue_with_many_gaps(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.jobs.queue_reader.MAX_GAPS", 1)
     api, client = await system.gateway(), await system.nats()
     jobs, scan = [await api.generate(duration=0.5) for _ in range(4)], QueueReader()
     await scan.read(client)
