@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.prompts import Complexity, PromptComponents
-from shared.files import OUTPUT_KINDS, Audio, OutputKind, OutputLink, SampleFormat
+from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Recipe, Seed, Timings
+from shared.music import Bars, Bpm
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -43,6 +44,15 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     seed: Annotated[Seed | None, Meta(description="null for a random seed, which the status then shows")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"
+    bars: Bars | None = None
+    bpm: Bpm | None = None
+    meter: str | None = None
+    key: str | None = None
+    loop: bool = False
+    format: AudioFormat = "wav"
+    sample_rate: int | None = None
+    loudness: float | None = None
+    title: str | None = None
     # Unset rather than empty: an absent field must not change the fingerprint of the request.
     outputs: Outputs | UnsetType = UNSET
     cache: (

@@ -5,9 +5,33 @@ from typing import Literal
 import msgspec
 
 SampleFormat = Literal["int16", "int24", "float32"]
+AudioFormat = Literal["wav", "flac", "ogg", "mp3"]
+LOSSLESS: tuple[AudioFormat, ...] = ("wav", "flac")
+SAMPLE_RATES = (44_100, 48_000, 96_000)
 # Outputs a request can ask for in addition to the audio: the score as a MIDI file, and each stem as a WAV file.
 OutputKind = Literal["midi", "stems"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = ("midi", "stems")
+
+
+OutputFileKind = Literal["midi", "stem", "project", "peaks", "waveform"]
+
+# Content types by file extension.
+_CONTENT_TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "mid": "audio/midi",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+    "dawproject": "application/vnd.dawproject",
+    "zip": "application/zip",
+}
+
+
+def content_type(name: str) -> str:
+    """The content type of a stored file, by its extension."""
+    return _CONTENT_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 class Audio(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,38 +48,56 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     s3_etag: str | None = None
 
+    @property
+    def content_type(self) -> str:
+        return content_type(self.key)
+
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored file in addition to the audio. `size`, `sha256` and `s3_etag` are as in `Audio`."""
+    """A stored file in addition to the audio. `size`, `sha256` and `s3_etag` are as in `Audio`.
 
-    kind: Literal["midi", "stem"]
+    Attributes:
+        kind: `midi` and `stem` were requested; `project` is a DAWproject session, which comes with them. Every job has
+            `peaks`, the waveform as JSON, and `waveform`, a picture of it.
+        instrument: of a stem.
+        program: the General MIDI program of a stem's instrument, from 0.
+        gain_db: to be added to a stem, so that all stems sum to the audio.
+    """
+
+    kind: OutputFileKind
     name: str
     key: str
     size: int
     sha256: str
     s3_etag: str | None = None
+    instrument: str | None = None
+    program: int | None = None
+    gain_db: float | None = None
 
     @property
     def content_type(self) -> str:
-        return "audio/midi" if self.kind == "midi" else "audio/wav"
+        return content_type(self.name)
 
 
 class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
-    """An output as clients see it: `download_url` is a path on the gateway, `size` is in bytes."""
+    """An output as clients see it: `download_url` is a path on the gateway; the other fields are as in `Output`."""
 
-    kind: Literal["midi", "stem"]
+    kind: OutputFileKind
     name: str
     size: int
     download_url: str
+    instrument: str | None = None
+    program: int | None = None
+    gain_db: float | None = None
 
 
 # The prefix of all jobs' files.
 ALL_JOBS_PREFIX = "jobs/"
 
 
-def audio_key(job_id: str) -> str:
+def audio_key(job_id: str, audio_format: AudioFormat = "wav") -> str:
     """The object key of a job's audio. Callers check the job id first."""
-    return f"{job_prefix(job_id)}audio.wav"
+    return f"{job_prefix(job_id)}audio.{audio_format}"
 
 
 def output_key(job_id: str, name: str) -> str:

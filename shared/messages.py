@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.files import Audio, Output, OutputKind, OutputLink, SampleFormat, audio_url
+from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
+from shared.music import Measured, Music
 
 # Errors that decoding untrusted bytes can raise: msgspec's, invalid UTF-8, and too deep nesting.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -62,7 +63,20 @@ LIFECYCLE: tuple[EventType, ...] = ("queued", "processing", "completed", "failed
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What to generate. On the same device the same recipe gives the same files; `outputs` do not affect the audio."""
+    """What to generate. On the same device the same recipe gives the same files; `outputs` do not affect the audio.
+
+    Attributes:
+        duration: in seconds; with `bars` it is their length.
+        bars: whole bars in the file; the recipe then has `bpm` and `meter` as well.
+        bpm: quarter notes per minute.
+        meter: such as 4/4.
+        key: in the long form, such as A minor.
+        loop: the end of the file continues at its start; the recipe then has `bars`.
+        format: of the audio and the stems.
+        sample_rate: of the files, in hertz; None is the model's.
+        loudness: integrated loudness of the audio in LUFS; None is as the model made it.
+        title: of the music, for the file's metadata and name.
+    """
 
     model: ModelName
     prompt: str
@@ -74,6 +88,15 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     seed: Seed = 0
     sample_format: SampleFormat = "int16"
     outputs: tuple[OutputKind, ...] = ()
+    bars: int | None = None
+    bpm: float | None = None
+    meter: str | None = None
+    key: str | None = None
+    loop: bool = False
+    format: AudioFormat = "wav"
+    sample_rate: int | None = None
+    loudness: float | None = None
+    title: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +139,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         checkpoint: identifies the weights that the model was loaded from, if the engine knows.
         warnings: sentences about what the model could not do as requested.
         seq: of the event that announced this state, if the record was changed since without a new event.
+        music: tempo, key, sections and instruments of the finished audio.
+        measured: what was measured of the finished audio.
+        extras: files that every job has besides `outputs`: the waveform's peaks and pictures.
+        seed: of the take in the file, if the model needed another seed than the recipe's to meet the tempo.
     """
 
     job_id: str
@@ -147,6 +174,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     source: str | None = None
     checkpoint: str | None = None
     warnings: tuple[str, ...] = ()
+    music: Music | None = None
+    measured: Measured | None = None
+    extras: tuple[Output, ...] = ()
+    seed: Seed | None = None
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""
@@ -238,6 +269,9 @@ def output_links(record: JobRecord) -> tuple[OutputLink, ...]:
             name=output.name,
             size=output.size,
             download_url=f"{audio_url(record.job_id)}/{output.name}",
+            instrument=output.instrument,
+            program=output.program,
+            gain_db=output.gain_db,
         )
         for output in record.outputs
         if output.key not in record.lost

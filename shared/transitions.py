@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.errors import TransitionError
 from shared.files import Audio, Output
-from shared.messages import Job, JobRecord, JobStatus, Recipe, Timings, now
+from shared.messages import Job, JobRecord, JobStatus, Recipe, now
 from shared.record_rules import flaw
 
 
@@ -120,8 +120,12 @@ def answered(record: JobRecord, source: JobRecord) -> JobRecord:
         source=source.job_id,
         audio=source.audio,
         outputs=source.outputs,
+        extras=source.extras,
         warnings=source.warnings,
         checkpoint=source.checkpoint,
+        music=source.music,
+        measured=source.measured,
+        seed=source.seed,
     )
 
 
@@ -175,31 +179,18 @@ def reported(record: JobRecord, progress: float, message: str) -> JobRecord:
 
 
 def finished(
-    record: JobRecord,
-    status: JobStatus,
-    message: str,
-    *,
-    checkpoint: str | None,
-    audio: Audio | None = None,
-    outputs: tuple[Output, ...] = (),
-    timings: Timings | None = None,
-    warnings: tuple[str, ...] = (),
-    error_message: str | None = None,
+    record: JobRecord, status: JobStatus, message: str, *, error_message: str | None = None, **stored: object
 ) -> JobRecord:
-    """A job that its attempt brought to a terminal state, with what the attempt stored."""
+    """A job that its attempt brought to a terminal state. `stored` are the record's fields about what it stored."""
     return _ended(
         record,
         status,
         message,
         progress=1.0 if status is JobStatus.COMPLETED else record.progress,
-        audio=audio,
-        outputs=outputs,
-        timings=timings,
-        warnings=warnings,
-        checkpoint=checkpoint,
         error_message=error_message,
         quarantined=False,
         awaiting_engine=False,
+        **stored,
     )
 
 
@@ -336,7 +327,7 @@ def _check_loss(before: JobRecord, after: JobRecord) -> None:
         raise _refusal(before, after, "lost files are marked in the record that keeps them")
     if after.lost[:-1] != before.lost or after.lost[-1] in before.lost:
         raise _refusal(before, after, "lost files are marked one at a time and stay marked")
-    if after.lost[-1] not in {file.key for file in (after.audio, *after.outputs) if file}:
+    if after.lost[-1] not in {file.key for file in (after.audio, *after.outputs, *after.extras) if file}:
         raise _refusal(before, after, "the lost file is not one of the job")
     if after.audio is not None and after.lost[-1] == after.audio.key and after.expired_at is None:
         raise _refusal(before, after, "a job whose audio is lost must be expired")

@@ -1,16 +1,25 @@
 """Fixtures for all tests: the servers to run on."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deploy.stack import ports
 from shared.logs import configure_logs
 from tests.servers import Server, embedded_nats, embedded_s3
 
 ROOT = Path(__file__).parents[1]
 
 configure_logs("info", "text", "test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Two test processes that start servers at the same moment could choose the same free port.
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports.PORT_RANGE = ports.PORT_RANGE[number::count]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

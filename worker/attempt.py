@@ -225,7 +225,7 @@ class Attempt:
 
     async def _complete(self, result: Result) -> None:
         await self._finish(JobStatus.COMPLETED, "", "Generation completed successfully", result)
-        audio, _, timings = result
+        audio, timings = result.audio, result.timings
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
         model = self.lease.record.recipe.model
         metrics.AUDIO.labels(model).inc(audio.duration)
@@ -245,17 +245,14 @@ class Attempt:
             result: what was stored.
             error_message: why the job failed.
         """
-        audio, outputs, timings = result or (None, (), None)
+        stored = {} if result is None else result._asdict()
         record = finished(
             self.lease.record,
             status,
             message,
-            checkpoint=self._info.checkpoint,
-            audio=audio,
-            outputs=outputs,
-            timings=timings,
-            warnings=self._files.warnings if self._files else (),
             error_message=error_message,
+            checkpoint=self._info.checkpoint,
+            **stored,
         )
         await retry_until_deadline(lambda: self.lease.finish(record), self._timeout)
         failpoint("worker.after_record")
@@ -263,7 +260,7 @@ class Attempt:
         await retry_until_deadline(self.lease.announce, self._timeout)
         failpoint("worker.after_event")
         await self._uploader.remove_spooled()
-        if audio is None:
+        if result is None:
             # An earlier attempt may have died after its upload.
             await self._storage.remove_job(record.job_id)
         await acknowledge(self.lease.message)

@@ -47,6 +47,15 @@ def make_recipe(
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
         outputs=_outputs(request, model),
+        bars=request.bars,
+        bpm=request.bpm,
+        meter=request.meter,
+        key=request.key,
+        loop=request.loop,
+        format=request.format,
+        sample_rate=request.sample_rate,
+        loudness=request.loudness,
+        title=request.title,
     )
 
 

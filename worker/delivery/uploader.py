@@ -19,11 +19,12 @@ T = TypeVar("T")
 
 
 class Result(NamedTuple):
-    """What an attempt stored."""
+    """What an attempt stored: fields of the job's record."""
 
     audio: Audio
     outputs: tuple[Output, ...]
     timings: Timings
+    warnings: tuple[str, ...]
 
 
 class Uploader:
@@ -87,7 +88,7 @@ class Uploader:
         outputs = [await upload(partial(self._storage.put_output, *file)) for file in files.outputs]
         uploading = round(time.perf_counter() - began, 3)
         timings = Timings(generating=files.generating, encoding=files.encoding, uploading=uploading)
-        return Result(audio.stored_as(stored), tuple(outputs), timings)
+        return Result(audio.stored_as(stored), tuple(outputs), timings, files.warnings)
 
     async def remove_spooled(self) -> None:
         """Remove the job's files from the disk, because the job has ended."""

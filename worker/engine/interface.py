@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from shared.files import OutputKind
 from shared.messages import Recipe
+from shared.music import Instrument, Music
 
-# Audio between engine and encoder: float32 of shape [frames, channels], full scale at ±1.
+# Audio as an engine makes it: float32 of shape [frames, channels], full scale at ±1, which unmastered audio may exceed.
 Samples = NDArray[np.float32]
 
 
@@ -21,10 +22,14 @@ class Midi(msgspec.Struct, frozen=True):
 
 
 class Stem(msgspec.Struct, frozen=True):
-    """One stream of the score, rendered alone: as long as the audio, and aligned with it."""
+    """One stream of the score, rendered alone: as long as the audio and aligned with it. All stems sum to the audio.
+
+    `name` is the instrument's, or that with the stream's if another stem has the same instrument.
+    """
 
     name: str
     samples: Samples
+    instrument: Instrument | None = None
 
 
 class Warn(msgspec.Struct, frozen=True):
@@ -36,8 +41,8 @@ class Warn(msgspec.Struct, frozen=True):
 # Called with (work done, total work) at least once per step. Raises CancelledGenerationError to stop the work.
 OnStep = Callable[[int, int], None]
 
-# Called with warnings before the audio, and with each requested output when it is ready.
-OnOutput = Callable[[Midi | Stem | Warn], None]
+# Called with warnings before the audio, and after it with the music and with each requested output when it is ready.
+OnOutput = Callable[[Midi | Stem | Music | Warn], None]
 
 # Called with a sentence about the current phase of loading.
 OnLoading = Callable[[str], None]
@@ -132,7 +137,10 @@ class ScoreEngine(Engine, Protocol):
     """An engine whose model writes a score, from which it makes outputs: MIDI and stems."""
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ...) -> Iterator[Samples]:
-        """Like `Engine.generate`. Pass warnings to `on_output` before the audio and the recipe's outputs after it.
+        """Like `Engine.generate`. Pass warnings to `on_output` before the audio, the music and the outputs after it.
+
+        The audio is not mastered. After the audio of a `loop` the engine also yields what still sounds at its end, and
+        the stems have the same length; production adds that to the start.
 
         The outputs match the yielded audio, also if `on_step` raised KeptGenerationError. Keep calling `on_step`
         while making them.

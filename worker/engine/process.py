@@ -19,6 +19,7 @@ from typing import cast
 import numpy as np
 
 from shared.errors import ModelUnavailableError
+from shared.music import Music
 from worker.engine.interface import (
     CancelledGenerationError,
     Engine,
@@ -36,6 +37,7 @@ from worker.engine.interface import (
 from worker.engine.protocol import (
     Cancel,
     Chunk,
+    Described,
     Failed,
     FromEngine,
     Generate,
@@ -147,16 +149,18 @@ class EngineProcess:
             command.recipe, on_step, lambda output: self._send_output(command.job_id, output)
         )
 
-    def _send_output(self, job_id: str, output: Midi | Stem | Warn) -> None:
+    def _send_output(self, job_id: str, output: Midi | Stem | Music | Warn) -> None:
         match output:
+            case Music():
+                self._send(Described(job_id, output))
             case Midi(file):
                 self._send(MidiFile(job_id, file))
             case Warn(text):
                 self._send(Warned(job_id, text))
-            case Stem(name, samples):
+            case Stem(name, samples, instrument):
                 for start in range(0, len(samples), STEM_PIECE):
                     piece = samples[start : start + STEM_PIECE]
-                    self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1]))
+                    self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1], instrument))
 
     def _progress_callback(self, job_id: str) -> OnStep:
         """An `on_step` that reports progress, and raises once the job was cancelled."""

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from shared.messages import Recipe
+from shared.music import Instrument, Music
 from worker.engine.interface import EngineSettings, ModelInfo
 
 _LENGTH = struct.Struct(">I")
@@ -87,6 +88,14 @@ class StemChunk(msgspec.Struct, frozen=True, tag=True):
     name: str
     audio: bytes
     channels: int
+    instrument: Instrument | None = None
+
+
+class Described(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the music of the audio."""
+
+    job_id: str
+    music: Music
 
 
 class Warned(msgspec.Struct, frozen=True, tag=True):
@@ -111,7 +120,9 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = Start | Generate | Cancel
-FromEngine = Loading | Ready | LoadFailed | Progress | Chunk | MidiFile | StemChunk | Warned | Generated | Failed
+FromEngine = (
+    Loading | Ready | LoadFailed | Progress | Chunk | Described | MidiFile | StemChunk | Warned | Generated | Failed
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_engine = msgspec.msgpack.Decoder(ToEngine).decode

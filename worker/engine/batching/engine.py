@@ -10,6 +10,7 @@ import torch
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
+from shared.prompt_reader import read_prompt
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
@@ -39,7 +40,6 @@ from worker.engine.loading.load_errors import check_device, explained, pick_devi
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
 from worker.engine.sampler.count_in import make_limits
 from worker.engine.sampler.outputs import make_outputs
-from worker.engine.sampler.prompt_reader import read_prompt
 from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.errors import MusicgenError
+from shared.music import Instrument, Music
 from worker.engine.interface import Samples
-from worker.engine.protocol import Chunk, Failed, Generated, MidiFile, Progress, StemChunk, Warned
+from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemChunk, Warned
 
 # Audio whose peak is below this level is silent: 60 dB below full scale, which is 1.
 SILENCE = 1e-3
@@ -38,6 +39,8 @@ class EngineJob:
         chunks: the audio so far, in order; float32 of shape [frames, channels].
         midi: the score as a MIDI file, if requested and ready.
         stems: the chunks of each stem that is ready, if requested.
+        instruments: of the stems.
+        music: what the engine knows of the music, once the audio is complete.
         warnings: sentences about what the model could not do as requested.
         keep_outputs: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
         outcome: the engine's last message about the job.
@@ -51,6 +54,8 @@ class EngineJob:
         self.chunks: list[Samples] = []
         self.midi: bytes | None = None
         self.stems: dict[str, list[Samples]] = {}
+        self.instruments: dict[str, Instrument | None] = {}
+        self.music: Music | None = None
         self.warnings: list[str] = []
         self.keep_outputs = False
         self.outcome: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
@@ -75,7 +80,9 @@ class EngineJob:
         """Whether there is audio, all of it below the level of silence."""
         return bool(self.chunks) and bool(np.max([np.abs(chunk).max(initial=0) for chunk in self.chunks]) < SILENCE)
 
-    def receive(self, message: Progress | Chunk | MidiFile | StemChunk | Warned | Generated | Failed) -> None:
+    def receive(
+        self, message: Progress | Chunk | Described | MidiFile | StemChunk | Warned | Generated | Failed
+    ) -> None:
         """Take in a message of the engine about this job."""
         match message:
             case Progress(_, done, total):
@@ -86,7 +93,10 @@ class EngineJob:
                 self._on_chunk(samples)
             case MidiFile(_, file):
                 self.midi = file
+            case Described(_, music):
+                self.music = music
             case StemChunk(_, name):
+                self.instruments[name] = message.instrument
                 self.stems.setdefault(name, []).append(_samples(message))
             case Warned(_, text):
                 self.warnings.append(text)

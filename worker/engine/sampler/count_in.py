@@ -2,8 +2,8 @@
 
 from fractions import Fraction
 
+from shared.prompt_reader import Reading
 from worker.engine.sampler.conductor import KEY, METER, METER_PLACE, OPENING, TEMPO
-from worker.engine.sampler.prompt_reader import Reading
 from worker.engine.sampler.score import FASTEST, SLOWEST
 from worker.engine.sampler.score_grammar import LAST_TO_JOIN, Limits, every_code
 

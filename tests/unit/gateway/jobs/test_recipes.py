@@ -62,8 +62,17 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "top_p": 0.9,
         "cfg_coef": 4.5,
         "seed": 2**32 - 1,
-        "sample_format": "float32",
+        "sample_format": "int24",
         "outputs": (),
+        "bars": None,
+        "bpm": 99.5,
+        "meter": "3/4",
+        "key": "A minor",
+        "loop": False,
+        "format": "flac",
+        "sample_rate": 48_000,
+        "loudness": -14.0,
+        "title": "Bells",
     }
     assert msgspec.to_builtins(recipe(request(**given))) == given
 

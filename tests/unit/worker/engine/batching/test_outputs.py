@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
+from shared.music import Music
 from tests.sampler_checkpoint import PLAYING, write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.batching.engine import BatchingEngine, load
@@ -41,7 +42,7 @@ class Made:
 
     def __init__(self, engine: BatchingEngine, recipe: Recipe, stop: type[Exception] | None = None) -> None:
         self.chunks: list[Samples] = []
-        self.outputs: list[Midi | Stem | Warn] = []
+        self.outputs: list[Midi | Stem | Music | Warn] = []
         self._stop = stop
         for chunk in engine.generate(recipe, self._on_step, self.outputs.append):
             assert self.outputs == []
@@ -124,7 +125,7 @@ def test_cancelled_job_has_no_outputs(engine: BatchingEngine) -> None:
 
 
 def test_cancelling_stops_the_rendering_of_stems(engine: BatchingEngine) -> None:
-    outputs: list[Midi | Stem | Warn] = []
+    outputs: list[Midi | Stem | Music | Warn] = []
 
     def on_step(done: int, total: int) -> None:
         if outputs:
@@ -136,7 +137,7 @@ def test_cancelling_stops_the_rendering_of_stems(engine: BatchingEngine) -> None
 
 
 def test_warnings_come_before_the_audio(engine: BatchingEngine) -> None:
-    outputs: list[Midi | Stem | Warn] = []
+    outputs: list[Midi | Stem | Music | Warn] = []
     chunks = engine.generate(
         replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, outputs.append
     )

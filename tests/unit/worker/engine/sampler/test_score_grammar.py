@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.music import Key
+from shared.prompt_reader import Reading, read_prompt
 from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
 from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
 from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
 from worker.engine.sampler.count_in import make_limits
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.key_reader import Key
-from worker.engine.sampler.prompt_reader import Reading, read_prompt
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import Header, Section, Stop
 

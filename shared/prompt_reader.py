@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from worker.engine.sampler.key_reader import Key, read_key
+from shared.key_reader import read_key
+from shared.music import Key
 
 # The usual range of tempos in BPM, and an upper bound for any tempo.
 LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000

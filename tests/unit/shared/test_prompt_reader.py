@@ -3,9 +3,9 @@ from fractions import Fraction
 import pytest
 
 from gateway.prompts import PromptComponents, build_prompt
+from shared.music import Key
+from shared.prompt_reader import read_prompt
 from worker.engine.sampler.count_in import make_limits
-from worker.engine.sampler.key_reader import Key
-from worker.engine.sampler.prompt_reader import read_prompt
 
 C, CS, D, EB, E, F, FS, AB, A, BB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 

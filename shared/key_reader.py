@@ -1,7 +1,8 @@
 """Finds the key that a text names, in the usual English and German spellings."""
 
 import re
-from dataclasses import dataclass
+
+from shared.music import Key
 
 _NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _GERMAN = {
@@ -50,19 +51,6 @@ _PHRASE_ENDS = re.compile(
     r" ?(?:$|[,.;:!?()/|\]–—]|- |(?:and|with|at|for|featuring|on|using|but|then|scale|key|tonality|pentatonic)\b)"
 )
 _IN = re.compile(r"(?:^|[,;:(/|] ?|\b(?:in|of|key|to|from) (?:the key of )?)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key.
-
-    Attributes:
-        tonic: its pitch class, 0 is C.
-        minor: whether the key is minor. A tonic alone ("in E♭") means major.
-    """
-
-    tonic: int
-    minor: bool
 
 
 def read_key(text: str) -> Key | None:

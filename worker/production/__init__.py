@@ -1,0 +1,1 @@
+"""Turns what an engine made into the files that a DAW opens."""
