@@ -1,5 +1,6 @@
-"""User text: invisible characters, bidirectional controls, and escaping for logs and terminals."""
+"""User text: invisible characters, bidirectional controls, and what logs, terminals and XML can show."""
 
+import re
 import unicodedata
 
 # Marks, overrides and isolates of the bidirectional algorithm (UAX #9), which can change the displayed order.
@@ -10,11 +11,18 @@ _SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
 # Letters and symbols that render blank, and code points reserved for ignorable characters.
 _BLANK = frozenset(map(chr, [0x115F, 0x1160, 0x2065, 0x2800, 0x3164, 0xFFA0, 0x1D159, *range(0xFFF0, 0xFFF9)]))
 _IGNORABLE_PLANE = range(0xE0000, 0xE1000)
+# https://www.w3.org/TR/xml/#charsets
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def without_bidi_controls(text: str) -> str:
     """Remove bidirectional controls. Joiners stay, because emoji and some scripts need them."""
     return text.translate(_BIDI)
+
+
+def xml_text(text: str) -> str:
+    """Remove the characters that XML 1.0 does not allow, such as controls; `&` and `<` are not escaped."""
+    return _NO_XML.sub("", text)
 
 
 def is_visible(text: str) -> bool:

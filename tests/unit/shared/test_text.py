@@ -1,4 +1,4 @@
-"""Visible characters, bidirectional controls, and escaping."""
+"""Visible characters, bidirectional controls, escaping, and text for XML."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.text import escaped, is_visible, without_bidi_controls
+from shared.text import escaped, is_visible, without_bidi_controls, xml_text
 
 SAMPLES = {
     "Arabic": "موسيقى هادئة",
@@ -69,3 +69,13 @@ def test_escaped_text_is_printable(text: str) -> None:
 def test_an_escape_names_the_character() -> None:
     assert escaped("a\u202eb\x1b[2J\n\U000e0041é") == r"a\u202eb\x1b[2J\n\U000e0041é"
     assert escaped("a\nb\x00", keep="\n") == "a\nb\\x00"
+
+
+@pytest.mark.parametrize("code", [0, 8, 0x0B, 0x1F, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF])
+def test_characters_that_xml_does_not_allow_are_removed(code: int) -> None:
+    assert xml_text(f"a{chr(code)}b") == "ab"
+
+
+def test_all_other_characters_stay_in_xml() -> None:
+    text = "tab\t, line\r\n, <é> & \ud7ff\ue000\ufffd \U0001f3b9\u200d\U0010ffff"
+    assert xml_text(text) == text
