@@ -1,12 +1,12 @@
 """The bodies and queries of the REST API. They are a contract: only add fields, with defaults."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.prompts import Complexity, PromptComponents
+from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Recipe, Seed, Timings
 from shared.music import Bars, Bpm
@@ -14,6 +14,8 @@ from shared.music import Bars, Bpm
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
 DEFAULT_DURATION = 30.0
+# Integrated loudness in LUFS.
+QUIETEST, LOUDEST = -30.0, -6.0
 # Visible ASCII characters of the header Idempotency-Key.
 IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
 
@@ -23,6 +25,27 @@ Outputs = Annotated[
         max_length=len(OUTPUT_KINDS),
         description="Outputs besides the audio; only models that write scores have them, such as starter",
         extra_json_schema={"uniqueItems": True},
+    ),
+]
+SampleRate = Annotated[
+    Literal[44_100, 48_000, 96_000], Meta(description="Of the files, in hertz; null is the model's own")
+]
+Loudness = Annotated[
+    float,
+    Meta(
+        ge=QUIETEST,
+        le=LOUDEST,
+        description="Integrated loudness in LUFS (ITU-R BS.1770); null is as the model made it",
+        examples=[-14],
+    ),
+]
+Title = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="Of the music: in the file's metadata and name",
+        extra_json_schema={"pattern": r"\S"},
     ),
 ]
 
@@ -44,17 +67,26 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     seed: Annotated[Seed | None, Meta(description="null for a random seed, which the status then shows")] = None
     model: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     sample_format: SampleFormat = "int16"
-    bars: Bars | None = None
-    bpm: Bpm | None = None
-    meter: str | None = None
-    key: str | None = None
-    loop: bool = False
-    format: AudioFormat = "wav"
-    sample_rate: int | None = None
-    loudness: float | None = None
-    title: str | None = None
     # Unset rather than empty: an absent field must not change the fingerprint of the request.
     outputs: Outputs | UnsetType = UNSET
+    bars: (
+        Annotated[Bars, Meta(description="Whole bars, in place of duration: the file has exactly their length")]
+        | UnsetType
+    ) = UNSET
+    bpm: (
+        Annotated[
+            Bpm,
+            Meta(description="Quarter notes per minute, whatever the meter; may be fractional", examples=[124, 92.5]),
+        ]
+        | UnsetType
+    ) = UNSET
+    meter: Meter | UnsetType = UNSET
+    key: KeyName | UnsetType = UNSET
+    loop: Annotated[bool, Meta(description="The end continues at the start, without a fade")] | UnsetType = UNSET
+    format: Annotated[AudioFormat, Meta(description="Of the audio and the stems; wav if absent")] | UnsetType = UNSET
+    sample_rate: SampleRate | UnsetType = UNSET
+    loudness: Loudness | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
     cache: (
         Annotated[
             bool,

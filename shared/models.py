@@ -31,6 +31,15 @@ def may_write_scores(name: str) -> bool:
     return name not in HUB_REPOSITORIES
 
 
+# The meters of models that have only some. Meta's models follow any that the prompt names, and a checkpoint folder may.
+_METERS: dict[str, tuple[str, ...]] = {STARTER: ("4/4", "3/4")}
+
+
+def playable_meters(name: str) -> tuple[str, ...] | None:
+    """The only meters that a model of this name plays; None if it may play any."""
+    return _METERS.get(name)
+
+
 def is_folder(reference: str) -> bool:
     """Whether a model setting is the path of a checkpoint folder, not a model name."""
     return "/" in reference or reference.startswith((".", "~"))

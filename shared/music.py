@@ -24,7 +24,7 @@ _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1, "sharp": 1, "flat": -1}
-_KEY = re.compile(r"([A-Ga-g])[ -]?(#|♯|b|♭|sharp|flat|)[ -]?(major|minor|maj|min|m|M|)", re.ASCII)
+_KEY = re.compile(r"([A-Ga-g])[ -]?(#|♯|b|♭|(?i:sharp|flat)|)[ -]?((?i:major|minor|maj|min)|m|M|)", re.ASCII)
 _METER = re.compile(r"([1-9]\d?)/(\d{1,2})", re.ASCII)
 
 
@@ -105,11 +105,11 @@ def parse_key(text: str) -> Key:
     Raises:
         ValueError: with examples, if it is no key.
     """
-    match = _KEY.fullmatch(text.strip())
+    match = _KEY.fullmatch(" ".join(text.split()))
     if match is None:
         raise ValueError(f"{text!r} is no key. Examples: A minor, F# major, Am, F#m, Bb.")
     letter, sign, mode = match.groups()
-    return Key((_NATURALS[letter.upper()] + _SIGNS[sign]) % 12, mode in ("minor", "min", "m"))
+    return Key((_NATURALS[letter.upper()] + _SIGNS[sign.lower()]) % 12, mode == "m" or mode.lower() in ("minor", "min"))
 
 
 def bar_quarters(meter: str) -> Fraction:

@@ -36,6 +36,8 @@ def recipe_key(record: JobRecord, *, any_seed: bool = False) -> Key:
         temperature=recipe.temperature + 0.0,
         top_p=recipe.top_p + 0.0,
         cfg_coef=recipe.cfg_coef + 0.0,
+        bpm=None if recipe.bpm is None else recipe.bpm + 0.0,
+        loudness=None if recipe.loudness is None else recipe.loudness + 0.0,
     )
     return blake2b(_encode((record.owner, normalized)), digest_size=16).digest()
 

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Collection
 from http import HTTPStatus
 
-from gateway.decoding import format_number
+from gateway.jobs.grid import make_grid
 from gateway.problems import FieldError, Problem, invalid
-from gateway.prompts import build_prompt
-from gateway.schemas import DEFAULT_DURATION, MAX_PROMPT, GenerateRequest
+from gateway.prompts import ComponentError, build_prompt
+from gateway.schemas import MAX_PROMPT, GenerateRequest
 from shared.files import OUTPUT_KINDS, OutputKind
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
@@ -29,17 +29,15 @@ def make_recipe(
     Raises:
         Problem: 422 with the field's name; 400 for outputs that the model cannot produce.
     """
-    duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
-    if duration > max_duration:
-        message = f"Must be at most {format_number(max_duration)} seconds, not {format_number(duration)}."
-        raise invalid(FieldError("duration", message))
     model = default_model if request.model is None else request.model
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
+    prompt = _prompt(request)
+    _check_format(request)
+    grid = make_grid(request, prompt, model, max_duration)
     return Recipe(
         model=model,
-        prompt=_prompt(request),
-        duration=duration,
+        prompt=prompt,
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,
@@ -47,15 +45,11 @@ def make_recipe(
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
         outputs=_outputs(request, model),
-        bars=request.bars,
-        bpm=request.bpm,
-        meter=request.meter,
-        key=request.key,
-        loop=request.loop,
-        format=request.format,
-        sample_rate=request.sample_rate,
-        loudness=request.loudness,
-        title=request.title,
+        format=request.format or "wav",
+        sample_rate=request.sample_rate or None,
+        loudness=request.loudness or None,
+        title=_title(request.title) if request.title else None,
+        **grid._asdict(),
     )
 
 
@@ -69,6 +63,24 @@ def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
         error = FieldError("outputs", f"{message}{STARTER}.")
         raise Problem(HTTPStatus.BAD_REQUEST, error.message, errors=[error])
     return tuple(kind for kind in OUTPUT_KINDS if kind in wanted)
+
+
+def _check_format(request: GenerateRequest) -> None:
+    """Refuse what a file of the requested format cannot hold."""
+    if request.format == "flac" and request.sample_format == "float32":
+        raise invalid(FieldError("sample_format", "flac has no float32. Use int24, or the format wav."))
+    if request.format in ("ogg", "mp3") and request.sample_format != "int16":
+        message = f"{request.format} has no sample format. Omit it, or use the format wav or flac."
+        raise invalid(FieldError("sample_format", message))
+    if request.format == "mp3" and request.sample_rate == 96_000:
+        raise invalid(FieldError("sample_rate", "mp3 has at most 48000 Hz. Use that, or another format."))
+
+
+def _title(text: str) -> str:
+    """The title on one line."""
+    if not is_visible(text):
+        raise invalid(FieldError("title", "It needs a visible character. Omit it, or give a name."))
+    return reject_control_characters("title", " ".join(without_bidi_controls(text).split()))
 
 
 def _prompt(request: GenerateRequest) -> str:
@@ -85,8 +97,8 @@ def _prompt_from_components(request: GenerateRequest) -> str:
     assert request.components is not None
     try:
         prompt = build_prompt(request.components).structured_prompt
-    except ValueError as error:
-        raise invalid(FieldError("components", str(error))) from error
+    except ComponentError as error:
+        raise invalid(FieldError(f"components.{error.field}".rstrip("."), str(error))) from error
     if len(prompt) > MAX_PROMPT:
         raise invalid(
             FieldError("components", f"They make {len(prompt)} characters; at most {MAX_PROMPT} are allowed.")

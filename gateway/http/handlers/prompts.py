@@ -8,7 +8,7 @@ from gateway.http.requests import read_body, read_query
 from gateway.http.responses import json_response
 from gateway.jobs.recipes import reject_control_characters
 from gateway.problems import FieldError, invalid
-from gateway.prompts import VOCABULARY, PromptComponents, build_prompt, random_components
+from gateway.prompts import VOCABULARY, ComponentError, PromptComponents, build_prompt, random_components
 from gateway.schemas import RandomQuery
 
 _source = random.SystemRandom()
@@ -19,8 +19,8 @@ async def build(request: web.Request) -> web.Response:
     components = await read_body(request, PromptComponents)
     try:
         built = build_prompt(components)
-    except ValueError as error:
-        raise invalid(FieldError("", str(error))) from error
+    except ComponentError as error:
+        raise invalid(FieldError(error.field, str(error))) from error
     for name, part in built.components.items():
         reject_control_characters(name, part)
     return json_response(built)

@@ -21,6 +21,8 @@ from shared.music import Key, bar_quarters, bar_seconds, grid_samples, parse_key
         ("c sharp minor", "C# minor"),
         ("Gb", "F# major"),
         ("CM", "C major"),
+        ("a  MINOR", "A minor"),
+        ("E Flat Maj", "Eb major"),
     ],
 )
 def test_a_key_is_read_in_its_usual_spellings(text: str, name: str) -> None:

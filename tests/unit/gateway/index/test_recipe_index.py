@@ -28,6 +28,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.sampled_from([0, 1]),
     "sample_format": st.sampled_from(["int16", "float32"]),
     "outputs": st.sampled_from([(), ("midi",), ("midi", "stems")]),
+    "bars": st.sampled_from([None, 8]),
+    "bpm": st.sampled_from([None, 124, 124.0, 124.5]),
+    "loudness": st.sampled_from([None, -14, -14.0]),
+    "title": st.sampled_from([None, "Night"]),
 }
 RECIPES = st.builds(Recipe, **FIELDS)
 CHANGES = st.sampled_from(sorted(FIELDS)).flatmap(lambda name: st.tuples(st.just(name), FIELDS[name]))

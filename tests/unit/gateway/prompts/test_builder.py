@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.prompts import PromptComponents, build_prompt
+from gateway.prompts import ComponentError, PromptComponents, build_prompt
 from shared.text import is_visible
 
 FIELDS = ("genre", "tempo", "mood", "instruments", "artist_style", "custom_text")
@@ -164,3 +164,26 @@ def test_blank_fields_alone_are_refused(blank: dict[str, Any]) -> None:
 def test_components_beyond_their_limits_are_refused(body: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(body, type=PromptComponents)
+
+
+def test_tempo_key_and_meter_become_words_and_bars_do_not() -> None:
+    built = build_prompt(
+        PromptComponents(genre="house", tempo="slow", bars=8, bpm=92.5, meter="3/4", key="Bbm", loop=True)
+    )
+    assert built.structured_prompt == "house music, slow tempo, at 92.5 BPM, in Bb minor, in 3/4"
+    assert list(built.components) == ["genre", "tempo", "bpm", "key", "meter"]
+
+
+def test_a_tempo_is_said_once() -> None:
+    assert build_prompt(PromptComponents(tempo="124 bpm", bpm=124.0)).components == {"tempo": "at 124 BPM"}
+    assert build_prompt(PromptComponents(bpm=124.0)).components == {"bpm": "at 124 BPM"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"tempo": "124", "bpm": 120.0}, "bpm"), ({"key": "H"}, "key"), ({"meter": "4/3"}, "meter"), ({"bars": 8}, "")],
+)
+def test_a_wrong_component_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ComponentError) as caught:
+        build_prompt(PromptComponents(**fields))
+    assert caught.value.field == field

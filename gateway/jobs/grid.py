@@ -1,0 +1,182 @@
+"""Puts a request on the grid: its bars, tempo, meter and key, and the length that follows from them."""
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from gateway.decoding import format_number
+from gateway.problems import FieldError, invalid
+from gateway.prompts import PromptComponents, typical_tempo
+from gateway.schemas import DEFAULT_DURATION, MIN_DURATION, GenerateRequest
+from shared.models import playable_meters
+from shared.music import (
+    DEFAULT_METER,
+    HIGHEST_BPM,
+    LOWEST_BPM,
+    MOST_BARS,
+    bar_quarters,
+    bar_seconds,
+    parse_key,
+)
+from shared.prompt_reader import Reading, read_prompt
+
+# `bars` and `duration` may come together, as in the recipe of a finished job, if they differ by less than this many
+# seconds: other programs may round numbers.
+AGREEING = 0.001
+
+
+class Grid(NamedTuple):
+    """The fields of a recipe that say how long the music is and how it counts; see `Recipe`."""
+
+    duration: float
+    bars: int | None
+    bpm: float | None
+    meter: str | None
+    key: str | None
+    loop: bool
+
+
+def make_grid(request: GenerateRequest, prompt: str, model: str, max_duration: float) -> Grid:
+    """The grid of a request. With bars or a loop it has bars, a tempo and a meter, and exactly their length.
+
+    The tempo is the request's, the prompt's, or the genre's typical one; the meter is the request's, the prompt's, or
+    4/4.
+
+    Raises:
+        Problem: 422 with the field's name.
+    """
+    duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
+    if duration > max_duration:
+        message = f"Must be at most {format_number(max_duration)} seconds, not {format_number(duration)}."
+        raise invalid(FieldError("duration", message))
+    grid = Grid(
+        duration=duration,
+        bars=_given(request, "bars"),
+        bpm=_given(request, "bpm"),
+        meter=_meter(request, model),
+        key=_given(request, "key"),
+        loop=bool(_given(request, "loop")),
+    )
+    if grid.bars is None and not grid.loop:
+        return grid
+    grid = _in_whole_bars(grid, prompt, model, max_duration)
+    _check_length(grid, request, max_duration)
+    return grid
+
+
+def _in_whole_bars(grid: Grid, prompt: str, model: str, max_duration: float) -> Grid:
+    """The grid with a tempo, a meter and bars, and their length."""
+    reading = read_prompt(prompt)
+    bpm = grid.bpm or _prompt_tempo(reading) or typical_tempo(prompt)
+    meter = grid.meter or _prompt_meter(reading, model) or DEFAULT_METER
+    bar = bar_seconds(bpm, meter)
+    bars = grid.bars or _nearest_bars(grid.duration, bar, max_duration)
+    return grid._replace(bars=bars, bpm=bpm, meter=meter, duration=float(bars * bar))
+
+
+def _check_length(grid: Grid, request: GenerateRequest, max_duration: float) -> None:
+    """Refuse bars that are too long or too short, or whose length is not the requested duration."""
+    assert grid.bars
+    assert grid.bpm
+    assert grid.meter
+    bars = "1 bar" if grid.bars == 1 else f"{grid.bars} bars"
+    lasting = f"{bars} of {grid.meter} at {format_number(grid.bpm)} BPM last {grid.duration:.10g} seconds"
+    if problem := _length_problem(grid.bars, bar_seconds(grid.bpm, grid.meter), max_duration):
+        raise invalid(FieldError(_place(request, "bars"), f"{lasting}; {problem}"))
+    is_asked = _given(request, "bars") is not None
+    if is_asked and request.duration is not None and abs(grid.duration - request.duration) > AGREEING:
+        raise invalid(FieldError("duration", f"Give either bars or duration: {lasting}."))
+
+
+def _given(request: GenerateRequest, name: str) -> Any:
+    """A field of the request or of its components, keys in the long form; None if neither has it."""
+    own = _normalized(name, getattr(request, name), name)
+    components = request.components or PromptComponents()
+    component = _normalized(name, getattr(components, name), f"components.{name}")
+    if own is not None and component is not None and own != component:
+        message = f"It is {component!r} in components and {own!r} outside of them. Give it once."
+        raise invalid(FieldError(f"components.{name}", message))
+    return component if own is None else own
+
+
+def _normalized(name: str, value: Any, field: str) -> Any:
+    if value is UNSET or value is None:
+        return None
+    if name != "key":
+        return value
+    try:
+        return parse_key(value).name
+    except ValueError as error:
+        raise invalid(FieldError(field, str(error))) from error
+
+
+def _place(request: GenerateRequest, name: str) -> str:
+    """The name of the field that a client has to change."""
+    components = request.components or PromptComponents()
+    is_component = getattr(request, name) is UNSET and getattr(components, name) is not None
+    return f"components.{name}" if is_component else name
+
+
+def _meter(request: GenerateRequest, model: str) -> str | None:
+    meter: str | None = _given(request, "meter")
+    if meter is None:
+        return None
+    try:
+        bar_quarters(meter)
+    except ValueError as error:
+        raise invalid(FieldError(_place(request, "meter"), str(error))) from error
+    if (reason := _unplayable(meter, model)) is not None:
+        raise invalid(FieldError(_place(request, "meter"), reason))
+    return meter
+
+
+def _unplayable(meter: str, model: str) -> str | None:
+    playable = playable_meters(model)
+    if playable is None or meter in playable:
+        return None
+    return f"The model {model} plays no {meter}. It plays {' and '.join(playable)}."
+
+
+def _prompt_tempo(reading: Reading) -> float | None:
+    """The prompt's tempo; of a range, the middle."""
+    if reading.tempo is None:
+        return None
+    tempo = float(sum(reading.tempo) / 2)
+    if not LOWEST_BPM <= tempo <= HIGHEST_BPM:
+        limits = f"{format_number(LOWEST_BPM)} to {format_number(HIGHEST_BPM)}"
+        message = f"The prompt asks for {format_number(tempo)} BPM; bars can have {limits} BPM. Give bpm."
+        raise invalid(FieldError("bpm", message))
+    return tempo
+
+
+def _prompt_meter(reading: Reading, model: str) -> str | None:
+    if reading.meter is None:
+        return None
+    try:
+        bar_quarters(reading.meter)
+    except ValueError:
+        return None
+    if (reason := _unplayable(reading.meter, model)) is not None:
+        raise invalid(FieldError("meter", f"The prompt asks for it: {reason} Give one of them as meter."))
+    return reading.meter
+
+
+def _nearest_bars(duration: float, bar: Fraction, max_duration: float) -> int:
+    """The number of bars whose length is nearest to `duration`, within the limits; at least 1."""
+    fewest = max(ceil(Fraction(MIN_DURATION) / bar), 1)
+    most = min(floor(Fraction(max_duration) / bar), MOST_BARS)
+    return max(min(max(round(Fraction(duration) / bar), fewest), most), 1)
+
+
+def _length_problem(bars: int, bar: Fraction, max_duration: float) -> str | None:
+    """The limit that the length of bars breaks, and the remedy; None if it is within the limits."""
+    if bars * bar > Fraction(max_duration):
+        most = min(floor(Fraction(max_duration) / bar), MOST_BARS)
+        advice = f"Ask for at most {most} bars, or a faster tempo." if most else "Ask for a faster tempo."
+        return f"at most {format_number(max_duration)} are possible. {advice}"
+    if bars * bar < Fraction(MIN_DURATION):
+        fewest = ceil(Fraction(MIN_DURATION) / bar)
+        return f"at least {format_number(MIN_DURATION)} are needed. Ask for at least {fewest} bars."
+    return None
