@@ -19,8 +19,8 @@ from training.bank.analysis import find_cents, find_loop
 from training.bank.presets import PRESETS, STRIKES, Preset
 from training.bank.soundfont import LICENCE, SAMPLE_RATE, HeldKey, record
 from training.bank.synthesis import crackle, electronic_kit, pads, synth_bass, synthesizer, worn
+from worker.delivery.k_weighting import power
 from worker.engine.checksums import write_checksums
-from worker.engine.sampler.loudness import power
 
 BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
 PEAK = 0.9
@@ -109,7 +109,7 @@ def loudest(audio: Audio) -> float:
     """The K-weighted root mean square of the loudest window."""
     starts = range(0, max(1, len(audio) - WINDOW), WINDOW // 2)
     padded = np.pad(audio, (0, WINDOW))
-    return float(np.sqrt(max(power(padded[start : start + WINDOW]) for start in starts)))
+    return float(np.sqrt(max(power(padded[start : start + WINDOW], SAMPLE_RATE) for start in starts)))
 
 
 def main() -> None:

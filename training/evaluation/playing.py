@@ -21,6 +21,7 @@ from training.evaluation.instrumentation import BEATS
 from training.evaluation.performance import Floats, Performance, samples_of, steps_within
 from training.music import Piece
 from training.music.listening import heard
+from worker.delivery.preview import Preview
 from worker.engine.batching.engine import BatchingEngine, load
 from worker.engine.interface import EngineSettings
 from worker.engine.sampler.clock import SAMPLE_RATE
@@ -82,7 +83,7 @@ class CheckpointPlayer:
             yield from pool.map(partial(self._perform, seconds=seconds), pieces, count())
 
     def _perform(self, piece: Piece, seed: int, seconds: float) -> Performance:
-        audio = np.concatenate(list(self._chunks(piece.caption, seconds, seed))).T
+        audio = mastered(np.concatenate(list(self._chunks(piece.caption, seconds, seed))).T)
         codes = self._memory.codes
         return Performance(piece.spec, codes[:, : steps_within(codes, audio.shape[1])], audio)
 
@@ -128,7 +129,13 @@ def play_without_beats(piece: Piece, seconds: float) -> Performance:
 def _play(piece: Piece, codes: Codes, seconds: float) -> Performance:
     wanted = min(round(seconds * SAMPLE_RATE), samples_of(codes))
     audio = _sampler().stream(wanted).push(torch.from_numpy(codes), last=True)
-    return Performance(piece.spec, codes, audio.numpy())
+    return Performance(piece.spec, codes, mastered(audio.numpy()))
+
+
+def mastered(mix: Floats) -> Floats:
+    """The mix, float32 of shape [2, samples], as listeners of live audio hear it."""
+    preview = Preview(SAMPLE_RATE, 2, mix.shape[1], fades=True)
+    return np.concatenate((preview.push(mix.T), preview.finish())).T
 
 
 def on_all_cores(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Iterator[T]:

@@ -1,7 +1,8 @@
 """Publishes a job's audio while it is generated, for live playback.
 
-The stored file is authoritative, so an error here neither fails nor delays the job: audio that cannot be published is
-dropped, and listeners see a gap in `seq`.
+The raw mix of a model that writes scores is mastered on its way; other audio is published as it is. The stored file is
+authoritative, so an error here neither fails nor delays the job: audio that cannot be published is dropped, and
+listeners see a gap in `seq`.
 """
 
 import asyncio
@@ -17,8 +18,11 @@ from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
+from shared.messages import Recipe
+from worker.delivery.preview import Preview
 from worker.engine.interface import ModelInfo, Samples
 from worker.lease import Lease
+from worker.production.fade import fades_out
 
 log = get_logger(__name__)
 
@@ -40,7 +44,9 @@ class AudioPublisher:
         self._seq = 0
         self._first_sample = 0
         self._dropped = 0
-        self._waiting: asyncio.Queue[tuple[AudioChunk, Samples]] = asyncio.Queue()
+        self._preview = _preview(lease.record.recipe, info)
+        # Chunks of the engine, and None at the end.
+        self._waiting: asyncio.Queue[Samples | None] = asyncio.Queue()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -53,13 +59,11 @@ class AudioPublisher:
 
     def add(self, samples: Samples) -> None:
         """Queue the next samples: float32 of shape [frames, channels]."""
-        frames = MAX_MESSAGE_BYTES // (SAMPLE_BYTES * self._info.channels)
-        for start in range(0, len(samples), frames):
-            self._put(samples[start : start + frames])
+        self._waiting.put_nowait(samples)
 
     def finish(self) -> None:
         """Queue the message that ends the audio."""
-        self._put(np.empty((0, self._info.channels), np.float32), last=True)
+        self._waiting.put_nowait(None)
 
     async def drained(self) -> None:
         """Wait until all audio is published, for `FINISH_TIMEOUT` at most."""
@@ -67,7 +71,29 @@ class AudioPublisher:
             async with asyncio.timeout(FINISH_TIMEOUT):
                 await self._waiting.join()
 
-    def _put(self, samples: Samples, *, last: bool = False) -> None:
+    async def _publish_all(self) -> None:
+        while True:
+            samples = await self._waiting.get()
+            await self._publish_chunk(samples)
+            self._waiting.task_done()
+
+    async def _publish_chunk(self, samples: Samples | None) -> None:
+        final = await asyncio.to_thread(self._master, samples)
+        if self._lease.taken_over.is_set():
+            return
+        frames = MAX_MESSAGE_BYTES // (SAMPLE_BYTES * self._info.channels)
+        for start in range(0, len(final), frames):
+            await self._publish(final[start : start + frames])
+        if samples is None:
+            await self._publish(final[:0], last=True)
+
+    def _master(self, samples: Samples | None) -> Samples:
+        """The samples that are final once the engine has made these; None ends the audio."""
+        if self._preview is None:
+            return np.empty((0, self._info.channels), np.float32) if samples is None else samples
+        return self._preview.finish() if samples is None else self._preview.push(samples)
+
+    async def _publish(self, samples: Samples, *, last: bool = False) -> None:
         header = AudioChunk(
             job_id=self._lease.record.job_id,
             seq=self._seq,
@@ -80,16 +106,6 @@ class AudioPublisher:
         )
         self._seq += 1
         self._first_sample += len(samples)
-        self._waiting.put_nowait((header, samples))
-
-    async def _publish_all(self) -> None:
-        while True:
-            header, samples = await self._waiting.get()
-            if not self._lease.taken_over.is_set():
-                await self._publish(header, samples)
-            self._waiting.task_done()
-
-    async def _publish(self, header: AudioChunk, samples: Samples) -> None:
         data = pack_chunk(header, samples.astype("<f4").tobytes())
         try:
             # Each message is confirmed before the next one is sent: events share the connection and must not wait
@@ -104,3 +120,10 @@ class AudioPublisher:
             log.warning(
                 "audio not published; the file will have it", job_id=self._lease.record.job_id, error=repr(error)
             )
+
+
+def _preview(recipe: Recipe, info: ModelInfo) -> Preview | None:
+    if not info.outputs:
+        return None
+    frames = round(recipe.duration * info.sample_rate)
+    return Preview(info.sample_rate, info.channels, frames, fades=fades_out(recipe, has_score=True))

@@ -121,8 +121,8 @@ class BatchingEngine:
             self._loop.cancel(handle)
         if recipe.outputs and made:
             assert isinstance(handle.stream, SamplerStream), "only a sampler's info names outputs"
-            check, is_whole = _cancellation_check(handle, on_step), made == wanted
-            for output in make_outputs(handle.stream.score(), recipe.outputs, made, whole=is_whole, on_step=check):
+            check = _cancellation_check(handle, on_step)
+            for output in make_outputs(handle.stream.score(), recipe.outputs, made, on_step=check):
                 on_output(output)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The sampler as a codec: renders the scores that a model writes to audio."""
+"""The sampler as a codec: renders the scores that a model writes to audio, which is not mastered."""
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
 from worker.engine.sampler.conductor import COUNT_IN
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.mastering import FADE, FadeOut, MasterBus, faded
 from worker.engine.sampler.mixing import Reverb, mix
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import FASTEST
@@ -52,8 +51,7 @@ class SamplerCodec:
         """Begin a piece.
 
         Args:
-            total_samples: its length. The last 0.4 s fade out, and later samples are dropped. None if
-                the codes decide the length.
+            total_samples: its length: later samples are dropped. None if the codes decide the length.
         """
         return SamplerStream(self._bank, total_samples)
 
@@ -66,8 +64,7 @@ class SamplerStream:
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
         self._band = Band(bank)
         self._reverb = Reverb()
-        self._bus = MasterBus()
-        self._fade_out = FadeOut(total_samples)
+        self._left = total_samples
         self._ended = False
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
@@ -100,19 +97,21 @@ class SamplerStream:
         return np.concatenate(tuple(self._pushed), axis=1)
 
     def _step(self, column: NDArray[np.int64]) -> Floats:
-        if self._fade_out.left == 0:
+        if self._left == 0:
             return np.zeros((2, 0), np.float32)
-        return self._finish(mix(self._band.play(column), self._reverb))
+        return self._cut(mix(self._band.play(column), self._reverb))
 
-    def _finish(self, sound: Floats) -> Floats:
-        return self._fade_out.push(self._bus.push(sound))
+    def _cut(self, sound: Floats) -> Floats:
+        """Drop what exceeds the piece's length, if that was given."""
+        if self._left is None:
+            return sound
+        sound = sound[:, : self._left]
+        self._left -= sound.shape[1]
+        return sound
 
     def _last(self) -> list[Floats]:
         """Let the released notes ring out, then pad with silence up to the piece's length."""
         self._ended = True
         self._band.stop()
-        rest = mix(self._band.ring(RING_OUT), self._reverb)
-        rest[:, -FADE:] *= faded(np.arange(FADE, 0, -1) / FADE)
-        sound = [self._finish(rest), self._fade_out.push(self._bus.finish())]
-        silence = np.zeros((2, self._fade_out.left or 0), np.float32)
-        return [*sound, self._fade_out.push(silence)]
+        sound = self._cut(mix(self._band.ring(RING_OUT), self._reverb))
+        return [sound, np.zeros((2, self._left or 0), np.float32)]

@@ -13,7 +13,6 @@ from worker.engine.sampler.clock import Clock
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.conductor import Conductor
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.mastering import FadeOut
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.mixing import SEND_GAINS, Reverb
 
@@ -21,7 +20,7 @@ Floats = NDArray[np.float32]
 
 
 def stems(codes: Codes, bank: Bank | None = None, on_step: Callable[[], None] = lambda: None) -> dict[str, Floats]:
-    """Render every stream alone. Stems are not mastered, so they sum to the mix before the master bus.
+    """Render every stream alone. The stems sum to the mix, because the reverb is linear.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
@@ -49,17 +48,14 @@ def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
 
 
 def make_outputs(
-    codes: Codes, wanted: Collection[OutputKind], samples: int, *, whole: bool, on_step: Callable[[], None]
+    codes: Codes, wanted: Collection[OutputKind], samples: int, *, on_step: Callable[[], None]
 ) -> Iterator[Midi | Stem]:
     """Yield each output as soon as it is ready, without silent stems.
-
-    If a stem exceeds full scale, all stems are scaled by the same factor, so that they still sum to the mix.
 
     Args:
         codes: the score, integers of shape [8, steps]; steps after the end of the audio are ignored.
         wanted: the outputs to make.
         samples: length of the audio.
-        whole: True if the audio has the requested length and so fades out; False if it was stopped early.
         on_step: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples)
@@ -67,12 +63,10 @@ def make_outputs(
         yield Midi(midi(codes))
     if "stems" in wanted:
         found = stems(codes, on_step=on_step)
-        for name, sound in found.items():
-            found[name] = _fitted(sound, samples, whole)
-        peak = max(1.0, *(float(np.abs(sound).max()) for sound in found.values()))
-        for name, sound in found.items():
+        for name in list(found):
+            sound = _fitted(found.pop(name), samples)
             if sound.any():
-                yield Stem(name, sound.T / np.float32(peak))
+                yield Stem(name, sound.T)
 
 
 def cut(codes: Codes, samples: int) -> Codes:
@@ -87,8 +81,7 @@ def cut(codes: Codes, samples: int) -> Codes:
     return codes
 
 
-def _fitted(sound: Floats, samples: int, whole: bool) -> Floats:
-    """Pad with silence or cut to float32 of shape [2, samples], with the audio's fade-out."""
+def _fitted(sound: Floats, samples: int) -> Floats:
+    """Pad with silence or cut to float32 of shape [2, samples]."""
     missing = max(samples - sound.shape[1], 0)
-    sound = np.pad(sound, ((0, 0), (0, missing)))[:, :samples]
-    return FadeOut(samples).push(sound) if whole else sound
+    return np.pad(sound, ((0, 0), (0, missing)))[:, :samples]

@@ -9,7 +9,7 @@ import torch
 
 from tests.unit.training.music import specs
 from training.evaluation.performance import Floats, Performance
-from training.evaluation.playing import own_codes, play_own
+from training.evaluation.playing import mastered, own_codes, play_own
 from training.music import Piece, Spec, make_piece
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import Codes, encode
@@ -38,7 +38,7 @@ def own_pieces(count: int) -> Sequence[Performance]:
 
 def played(spec: Spec, codes: Codes, seconds: float = 30.0) -> Performance:
     audio = SamplerCodec().stream(round(seconds * 32_000)).push(torch.from_numpy(codes), last=True)
-    return Performance(spec, codes, audio.numpy())
+    return Performance(spec, codes, mastered(audio.numpy()))
 
 
 def transposed(score: Score, semitones: int, first: int = 0) -> Score:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.unit.worker.engine.sampler.songs import ELECTRO, JAZZ, METAL, POP, song
+from tests.unit.worker.engine.sampler.songs import JAZZ, METAL, POP, song
 from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.sampler.bank import Bank
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import CODEBOOK_SIZE, encode
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score import Chord, Event, Header, Hits, Note, Quality, Score, Section
+from worker.engine.sampler.score import Event, Header, Hits, Note, Score, Section
 
 RATE = 32000
 
@@ -121,28 +121,6 @@ def test_swing_delays_every_second_sixteenth(codec: SamplerCodec, swing: int, la
     assert second - first == pytest.approx((5 + late) * RATE / 4, abs=64)
 
 
-@pytest.mark.parametrize("header", [Header(80, 3, 1), Header(126), Header(180, 4, 2)])
-@pytest.mark.parametrize("band", [POP, ELECTRO, JAZZ, METAL])
-def test_a_full_arrangement_is_as_loud_as_others_and_does_not_clip(
-    codec: SamplerCodec, header: Header, band: tuple[str, ...]
-) -> None:
-    audio = codec.stream().push(tensor(song(header, band)), last=True).numpy()
-
-    assert np.abs(audio).max() <= 0.98
-    assert loudness(audio) == pytest.approx(-14, abs=2)
-
-
-def test_a_soloist_is_as_loud_as_a_band(codec: SamplerCodec) -> None:
-    chords: dict[int, Event] = {step: Chord("piano", 5, Quality.MAJOR7) for step in range(0, 128, 8)}
-    audio = codec.stream().push(tensor(score_of(Stream.CHORDS, chords, 8)), last=True).numpy()
-    assert loudness(audio) == pytest.approx(-14.5, abs=2)
-
-
-def loudness(audio: np.ndarray) -> float:
-    pyloudnorm = pytest.importorskip("pyloudnorm")
-    return float(pyloudnorm.Meter(RATE).integrated_loudness(audio.T.astype(np.float64)))
-
-
 def test_the_same_codes_sound_the_same() -> None:
     codes = tensor(song(Header(110), METAL, 2))
     first = SamplerCodec(Bank()).stream().push(codes, last=True)
@@ -163,23 +141,22 @@ def test_a_held_note_sounds_until_its_stop(codec: SamplerCodec) -> None:
     held = score_of(Stream.LEAD, {0: Note("violin", 69)}, 8, Header(60))
     audio = codec.stream().push(tensor(held))
     seconds = audio[:, : 15 * RATE].reshape(2, 15, RATE).square().mean((0, 2)).sqrt()
-    assert seconds.min() > 0.04
+    assert seconds.min() > 0.02
     assert seconds[1:].max() < 2 * seconds[1:].min()
 
 
 @pytest.mark.parametrize("total", [1, 5000, 3 * RATE + 17, 60 * RATE])
-def test_a_given_length_is_exact_and_fades_out(codec: SamplerCodec, total: int) -> None:
+def test_a_given_length_is_exact(codec: SamplerCodec, total: int) -> None:
     codes = tensor(song(Header(100), POP, 2))
     stream = codec.stream(total)
     chunks = [stream.push(codes[:, :10]), stream.push(codes[:, 10:], last=True)]
     audio = torch.cat(chunks, 1)
 
     assert audio.shape == (2, total)
-    assert audio[:, -1].abs().max() < 2e-3
     free = codec.stream().push(codes, last=True)
-    kept = min(total - 12800, free.shape[1])
-    if kept > 0:
-        torch.testing.assert_close(audio[:, :kept], free[:, :kept])
+    kept = min(total, free.shape[1])
+    torch.testing.assert_close(audio[:, :kept], free[:, :kept])
+    assert not audio[:, kept:].any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -189,7 +166,6 @@ def test_a_given_length_is_exact_and_fades_out(codec: SamplerCodec, total: int) 
 def test_any_codes_are_some_audio(codec: SamplerCodec, codes: np.ndarray) -> None:
     audio = codec.stream().push(torch.from_numpy(codes), last=True)
     assert torch.isfinite(audio).all()
-    assert audio.abs().max() <= 0.98
 
 
 def test_a_piece_that_has_ended_takes_no_codes(codec: SamplerCodec) -> None:

@@ -2,14 +2,15 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 
 from shared.files import OUTPUT_KINDS, OutputKind
 from tests.unit.worker.engine.sampler.songs import ELECTRO, song
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.interface import Midi, Stem
+from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import Codes, encode
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.mastering import FADE
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.outputs import cut, make_outputs, stems
 from worker.engine.sampler.score import Event, Header, Note, Score, Section
@@ -22,14 +23,12 @@ MIDI: tuple[OutputKind, ...] = ("midi",)
 STEMS: tuple[OutputKind, ...] = ("stems",)
 
 
-def made(
-    codes: Codes, samples: int, *, wanted: tuple[OutputKind, ...] = OUTPUT_KINDS, whole: bool = False
-) -> list[Midi | Stem]:
-    return list(make_outputs(codes, wanted, samples, whole=whole, on_step=lambda: None))
+def made(codes: Codes, samples: int, *, wanted: tuple[OutputKind, ...] = OUTPUT_KINDS) -> list[Midi | Stem]:
+    return list(make_outputs(codes, wanted, samples, on_step=lambda: None))
 
 
-def made_stems(codes: Codes, samples: int, *, whole: bool = False) -> dict[str, np.ndarray]:
-    return {each.name: each.samples for each in made(codes, samples, whole=whole) if isinstance(each, Stem)}
+def made_stems(codes: Codes, samples: int) -> dict[str, np.ndarray]:
+    return {each.name: each.samples for each in made(codes, samples) if isinstance(each, Stem)}
 
 
 def cello(*steps: int, bars: int = 2) -> Codes:
@@ -66,25 +65,20 @@ def test_stems_with_notes_only_after_the_audio_are_left_out() -> None:
     assert made_stems(cello(20), 10 * STEP) == {}
 
 
-def test_stems_fade_out_with_the_audio_unless_it_was_stopped() -> None:
+@pytest.mark.parametrize("samples", [24 * STEP, 24 * STEP + 1234, 40 * STEP])
+def test_stems_sum_to_the_audio_of_the_codec(samples: int) -> None:
+    codes = encode(song(Header(120), ELECTRO, 2))
+    audio = SamplerCodec().stream(samples).push(torch.from_numpy(codes), last=True).numpy()
+    total = np.sum(list(made_stems(codes, samples).values()), axis=0)
+    assert np.abs(audio).max() > 0.1
+    np.testing.assert_allclose(total, audio.T, rtol=0, atol=1e-5)
+
+
+def test_stems_are_not_levelled() -> None:
     codes, samples = encode(song(Header(120), ELECTRO, 2)), 24 * STEP
-    stopped, whole = made_stems(codes, samples), made_stems(codes, samples, whole=True)
     free = stems(codes)
-    peak = max(1.0, *(np.abs(sound[:, :samples]).max() for sound in free.values()))
-    for name, stem in stopped.items():
-        # Those that were cut stop playing at the end of the last step, which the audio does not reach.
-        np.testing.assert_allclose(stem * peak, free[name][:, :samples].T, atol=1e-5)
-    bass, faded = stopped["bass"], whole["bass"]
-    np.testing.assert_array_equal(faded[:-FADE], bass[:-FADE])
-    assert np.abs(bass[-100:]).max() > 100 * np.abs(faded[-100:]).max() > 0
-
-
-def test_stems_above_full_scale_are_scaled_by_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
-    loud = {"bass": np.full((2, 9), 4, np.float32), "lead": np.full((2, 9), -1, np.float32)}
-    monkeypatch.setattr("worker.engine.sampler.outputs.stems", lambda codes, on_step: dict(loud))
-    found = made_stems(cello(0), 9)
-    assert (found["bass"] == 1).all()
-    assert (found["lead"] == -0.25).all()
+    for name, stem in made_stems(codes, samples).items():
+        np.testing.assert_array_equal(stem[: 23 * STEP], free[name][:, : 23 * STEP].T)
 
 
 def test_only_what_is_wanted_is_made() -> None:
@@ -104,5 +98,5 @@ def test_ended_requests_are_not_waited_for() -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        list(make_outputs(cello(0, bars=8), STEMS, 128 * STEP, whole=True, on_step=look))
+        list(make_outputs(cello(0, bars=8), STEMS, 128 * STEP, on_step=look))
     assert looks == 3

@@ -1,11 +1,16 @@
-"""Mastering: the leveller and limiter of the master bus, and the fade-out."""
+"""Live audio of a model that writes scores: its raw mix through a leveller, a limiter and the fade-out of the end.
+
+The stored file is mastered from the whole piece instead; see `worker/production`.
+"""
 
 from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.sampler.loudness import lufs, power
+from worker.delivery.k_weighting import lufs, power
+from worker.engine.interface import Samples
+from worker.production.fade import fade_gains
 
 Floats = NDArray[np.float32]
 
@@ -18,12 +23,12 @@ WINDOW = 1024
 class Limiter:
     """A lookahead limiter: no sample exceeds `CEILING`. Delays the audio by `AHEAD` samples."""
 
-    def __init__(self) -> None:
-        self._sound = np.zeros((2, AHEAD), np.float32)
+    def __init__(self, channels: int) -> None:
+        self._sound = np.zeros((channels, AHEAD), np.float32)
         self._wanted = np.ones(WINDOW + AHEAD - 2, np.float32)
 
     def push(self, sound: Floats) -> Floats:
-        """Limit float32 of shape [2, samples]; returns the same number of samples."""
+        """Limit float32 of shape [channels, samples]; returns the same number of samples."""
         count = sound.shape[1]
         peaks = np.maximum(np.max(np.abs(sound), axis=0), CEILING)
         self._wanted = np.concatenate((self._wanted[-(WINDOW + AHEAD - 2) :], CEILING / peaks))
@@ -123,34 +128,36 @@ DELAY = BLOCK + AHEAD
 class MasterBus:
     """The leveller and the limiter, in blocks on a fixed grid, so that the result does not depend on the chunks."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._sample_rate = sample_rate
+        self._channels = channels
         self._leveller = Leveller()
-        self._limiter = Limiter()
-        self._waiting = np.zeros((2, 0), np.float32)
-        self._before = np.zeros((2, BLOCK), np.float32)
+        self._limiter = Limiter(channels)
+        self._waiting = np.zeros((channels, 0), np.float32)
+        self._before = np.zeros((channels, BLOCK), np.float32)
         self._gain: float | None = None
         self._skip = AHEAD
 
     def push(self, sound: Floats) -> Floats:
-        """Take float32 of shape [2, samples]; returns the samples that are final, in the same layout.
+        """Take float32 of shape [channels, samples]; returns the samples that are final, in the same layout.
 
         The first call should be a whole step, since it sets the first estimate of the piece's loudness.
         """
         if not self._leveller.has_begun:
-            self._leveller.begin(_mean_power(sound))
+            self._leveller.begin(self._mean_power(sound))
         self._waiting = np.concatenate((self._waiting, sound), axis=1)
         whole = self._waiting.shape[1] // BLOCK * BLOCK
         blocks = [self._block(self._waiting[:, at : at + BLOCK]) for at in range(0, whole, BLOCK)]
         self._waiting = self._waiting[:, whole:]
-        return np.concatenate([np.zeros((2, 0), np.float32), *blocks], axis=1)
+        return np.concatenate([np.zeros((self._channels, 0), np.float32), *blocks], axis=1)
 
     def finish(self) -> Floats:
         """Return the remaining samples."""
         left = self._waiting.shape[1] + AHEAD - self._skip
-        return self.push(np.zeros((2, DELAY + BLOCK), np.float32))[:, :left]
+        return self.push(np.zeros((self._channels, DELAY + BLOCK), np.float32))[:, :left]
 
     def _block(self, sound: Floats) -> Floats:
-        gain = self._leveller.push(power(np.concatenate((self._before, sound), axis=1)))
+        gain = self._leveller.push(power(np.concatenate((self._before, sound), axis=1), self._sample_rate))
         before = gain if self._gain is None else self._gain
         self._before, self._gain = sound, gain
         ramp = np.linspace(before, gain, BLOCK, endpoint=False, dtype=np.float32)
@@ -158,45 +165,42 @@ class MasterBus:
         skipped, self._skip = self._skip, 0
         return limited[:, skipped:]
 
-
-def _mean_power(sound: Floats) -> float:
-    """The mean power of all whole windows."""
-    windows = [power(sound[:, at : at + BLOCK]) for at in range(0, sound.shape[1] - BLOCK + 1, BLOCK // 2)]
-    return float(np.mean(windows)) if windows else 0.0
-
-
-FADE = 12800
+    def _mean_power(self, sound: Floats) -> float:
+        """The mean power of all whole windows."""
+        starts = range(0, sound.shape[1] - BLOCK + 1, BLOCK // 2)
+        windows = [power(sound[:, at : at + BLOCK], self._sample_rate) for at in starts]
+        return float(np.mean(windows)) if windows else 0.0
 
 
-class FadeOut:
-    """Cuts a piece to its length and fades its last 0.4 s out. Without a length it changes nothing."""
+class Preview:
+    """The live audio of one take."""
 
-    def __init__(self, total: int | None) -> None:
-        """Begin a piece.
+    def __init__(self, sample_rate: int, channels: int, frames: int, *, fades: bool) -> None:
+        """Begin a take.
 
         Args:
-            total: its length in samples, or None.
+            sample_rate: in hertz.
+            channels: of the audio.
+            frames: the take's length; what sounds after it is dropped.
+            fades: whether the end fades out.
         """
-        self._total = total
+        self._bus = MasterBus(sample_rate, channels)
+        self._sample_rate = sample_rate
+        self._frames = frames
+        self._fades = fades
         self._done = 0
 
-    @property
-    def left(self) -> int | None:
-        """Samples until the piece's length is reached; None without a length."""
-        return None if self._total is None else self._total - self._done
+    def push(self, samples: Samples) -> Samples:
+        """Take the next raw samples, of shape [frames, channels]; returns those that are final, in the same layout."""
+        return self._end(self._bus.push(samples.T))
 
-    def push(self, sound: Floats) -> Floats:
-        """Cut and fade float32 of shape [2, samples]."""
-        if self._total is None:
-            return sound
-        sound = sound[:, : self._total - self._done]
-        to_end = self._total - self._done - np.arange(sound.shape[1])
-        self._done += sound.shape[1]
-        if sound.shape[1] == 0 or to_end[-1] > FADE:
-            return sound
-        return sound * faded(to_end / min(FADE, self._total))
+    def finish(self) -> Samples:
+        """Return the remaining samples."""
+        return self._end(self._bus.finish())
 
-
-def faded(shares: NDArray[np.float64]) -> Floats:
-    """A half-cosine fade: gains for the remaining shares of the fade, from 0 at 0 to 1 at 1 and above."""
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(shares, 0, 1)), np.float32)
+    def _end(self, sound: Floats) -> Samples:
+        samples = sound.T[: self._frames - self._done]
+        if self._fades:
+            samples = samples * fade_gains(self._frames, self._sample_rate, self._done, len(samples))[:, None]
+        self._done += len(samples)
+        return samples
