@@ -1,4 +1,4 @@
-"""Where `musicgen generate` writes audio: a file, which appears once complete, or a pipe, written as data arrives."""
+"""Where the client commands write: a file, which appears once complete, or a pipe, written as data arrives."""
 
 import asyncio
 import errno
@@ -12,27 +12,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from shared.errors import MusicgenError
 
 STANDARD_OUTPUT = "-"
 # Seconds between checks for a reader of a named pipe.
 READER_CHECK_INTERVAL = 0.2
-# The smallest format: 16 bits at 16 kHz, mono. With less disk space the request is not sent.
-MIN_BYTES_PER_SECOND = 32_000
-# The longest duration that any gateway accepts; the gateway rejects longer ones itself.
-MAX_SECONDS = 600.0
 
 
 class FileDestination:
-    """A regular file. The audio goes to a temporary file in the same folder, which replaces the target at the end."""
+    """A regular file. The data goes to a temporary file in the same folder, which gets the file's name at the end.
 
-    def __init__(self, folder: Path, name: str | None, mode: int | None) -> None:
+    Args:
+        folder: of the file.
+        name: of the file; None if it is known at the end only.
+        force: whether an existing file of that name is overwritten.
+        mode: of the existing file.
+
+    Attributes:
+        target: the final path, if it is known.
+    """
+
+    def __init__(self, folder: Path, name: str | None, *, force: bool, mode: int | None = None) -> None:
         self._folder = folder
-        self._name = name
+        self._force = force
+        self.target = None if name is None else folder / name
+        if self.target is not None:
+            self.refuse_existing(self.target)
         self._file = folder / f".musicgen-{secrets.token_hex(6)}.part"
         self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         if mode is not None:
             os.fchmod(self._descriptor, mode)
+
+    def refuse_existing(self, target: Path) -> None:
+        """Find out early whether a file would be overwritten.
+
+        Raises:
+            MusicgenError: if it exists and is not to be overwritten.
+        """
+        with _explained_errors(target):
+            if not self._force and os.path.lexists(target):
+                raise FileExistsError
 
     async def write(self, data: bytes) -> None:
         """Append data.
@@ -41,19 +62,22 @@ class FileDestination:
             MusicgenError: if the disk refuses it.
         """
         view = memoryview(data)
-        with _explained_errors(self._folder / (self._name or "the audio")):
+        with _explained_errors(self.target or self._folder / "the audio"):
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
-    def finish(self, job_id: str) -> str:
-        """Move the file into place; return its path.
+    def finish(self, name: str) -> str:
+        """Move the file into place, as `name` unless the user chose a name; return its path.
 
         Raises:
-            MusicgenError: if it cannot be moved.
+            MusicgenError: if it cannot be moved, or a file of that name exists.
         """
-        target = self._folder / (self._name or f"{job_id}.wav")
+        target = self.target or self._folder / name
         with _explained_errors(target):
-            self._file.replace(target)
+            if self._force:
+                self._file.replace(target)
+            else:
+                _move_to_new(self._file, target)
         return str(target)
 
     def close(self) -> None:
@@ -92,8 +116,8 @@ class PipeDestination:
                 # Once a pipe is writable, PIPE_BUF bytes never block: a slow reader does not delay signals.
                 view = view[os.write(self._descriptor, view[: select.PIPE_BUF]) :]
 
-    def finish(self, job_id: str) -> str:
-        """Return where the audio went."""
+    def finish(self, name: str) -> str:
+        """Return where the data went."""
         return "standard output" if self._given_descriptor is not None else self._path
 
     def close(self) -> None:
@@ -105,18 +129,19 @@ class PipeDestination:
 Destination = FileDestination | PipeDestination
 
 
-def open_destination(output: str | None, seconds: float) -> Destination:
-    """Open the destination, so that an unwritable one fails before the request is sent.
+def open_destination(output: str | None, needed: int, *, force: bool) -> Destination:
+    """Open the destination, so that an unwritable one fails before anything is requested.
 
     Args:
         output: a file, a folder, a pipe, a device, or `-` for standard output; None for the current folder.
-        seconds: duration of the audio.
+        needed: the least number of bytes to come.
+        force: whether an existing file is overwritten.
 
     Raises:
-        MusicgenError: if the destination is not writable.
+        MusicgenError: if the destination is not writable, or is an existing file.
     """
     with _explained_errors(output or Path.cwd()):
-        return _open(output, seconds)
+        return _open(output, needed, force)
 
 
 @contextmanager
@@ -126,15 +151,34 @@ def _explained_errors(target: str | Path) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
+    except FileExistsError as error:
+        raise MusicgenError(
+            f"{target} exists already. Overwrite it with --force, or choose another destination with -o."
+        ) from error
     except OSError as error:
         raise MusicgenError(
             f"{target} cannot be written: {error.strerror or error}. Choose another destination with -o."
         ) from error
 
 
-def _open(output: str | None, seconds: float) -> Destination:
+def _move_to_new(file: Path, target: Path) -> None:
+    """Rename a file without ever replacing another one, which `os.rename` would do.
+
+    Raises:
+        FileExistsError: if there is a file of that name.
+    """
+    try:
+        os.link(file, target)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems have no hard links, such as exFAT; then an empty file reserves the name
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        file.replace(target)
+
+
+def _open(output: str | None, needed: int, force: bool) -> Destination:
     if output is None:
-        return _file(Path(), None, None, seconds)
+        return _file(Path(), None, needed, force)
     if output == STANDARD_OUTPUT:
         return _standard_output()
     if output == "":
@@ -142,15 +186,15 @@ def _open(output: str | None, seconds: float) -> Destination:
     try:
         found = Path(output).stat()  # follows symbolic links
     except FileNotFoundError:
-        return _new_file(output, seconds)
+        return _new_file(output, needed, force)
     descriptor = _stdout()
     if descriptor is not None and os.path.samestat(found, os.fstat(descriptor)):
         return _standard_output()
     if stat.S_ISDIR(found.st_mode):
-        return _file(Path(output), None, None, seconds)
+        return _file(Path(output), None, needed, force)
     if stat.S_ISREG(found.st_mode):
-        target = Path(os.path.realpath(output))
-        return _file(target.parent, target.name, stat.S_IMODE(found.st_mode), seconds)
+        target = _followed(output)
+        return _file(target.parent, target.name, needed, force, stat.S_IMODE(found.st_mode))
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
         return PipeDestination(output, waits_for_reader=stat.S_ISFIFO(found.st_mode))
     raise MusicgenError(
@@ -162,21 +206,27 @@ def _kind(mode: int) -> str:
     return "socket" if stat.S_ISSOCK(mode) else "block device"
 
 
-def _new_file(output: str, seconds: float) -> FileDestination:
+def _new_file(output: str, needed: int, force: bool) -> FileDestination:
     if output.endswith("/"):
         raise MusicgenError(f"There is no folder {output}. Create it, or choose another destination with -o.")
-    target = Path(os.path.realpath(output))  # a link may point to a file that does not exist yet
-    return _file(target.parent, target.name, None, seconds)
+    target = _followed(output)
+    return _file(target.parent, target.name, needed, force)
 
 
-def _file(folder: Path, name: str | None, mode: int | None, seconds: float) -> FileDestination:
+def _followed(output: str) -> Path:
+    """The file that a link points to, which may not exist yet; other paths stay as the user wrote them."""
+    path = Path(output)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _file(folder: Path, name: str | None, needed: int, force: bool, mode: int | None = None) -> FileDestination:
     disk = shutil.disk_usage(folder)
-    if disk.total and disk.free < min(seconds, MAX_SECONDS) * MIN_BYTES_PER_SECOND:
+    if disk.total and disk.free < needed:
         raise MusicgenError(
-            f"{folder.absolute()} has {disk.free} bytes free, too little for {seconds:g} s of audio. "
+            f"{folder.absolute()} has {decimal(disk.free)} free; at least {decimal(needed)} are needed. "
             "Free some space, or choose another destination with -o."
         )
-    return FileDestination(folder, name, mode)
+    return FileDestination(folder, name, force=force, mode=mode)
 
 
 def _standard_output() -> PipeDestination:

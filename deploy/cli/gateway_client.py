@@ -1,5 +1,6 @@
 """The gateway connection of the client commands: its URL, a session, and readable errors."""
 
+import argparse
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,25 @@ class GatewayTarget(NamedTuple):
 
     url: str | None = None
     data_dir: Path | None = None
+
+
+def target_of(options: argparse.Namespace) -> GatewayTarget:
+    """The gateway that a client command's options choose."""
+    return GatewayTarget(options.url, options.data_dir)
+
+
+class GatewayError(MusicgenError):
+    """The gateway refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        problem: the body of the answer, as in RFC 9457.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(problem["detail"])
+        self.status = status
+        self.problem = problem
 
 
 def gateway_url(target: GatewayTarget) -> str:
@@ -108,7 +128,8 @@ async def read_json(response: aiohttp.ClientResponse, *needed: str) -> Any:
     """Return the JSON body of a response, which must have the `needed` fields.
 
     Raises:
-        MusicgenError: with the gateway's own message if the response is an error.
+        GatewayError: with the gateway's own message if the response is an error.
+        MusicgenError: if no valid API key is set, or the answer is in an unknown format.
     """
     try:
         body = await response.json(content_type=None)
@@ -118,7 +139,7 @@ async def read_json(response: aiohttp.ClientResponse, *needed: str) -> Any:
             return body
         if response.status == 401:
             raise MusicgenError(f"The gateway requires a valid API key: set {API_KEY_VARIABLE}.")
-        raise MusicgenError(body["detail"])
+        raise GatewayError(response.status, body)
     except (ValueError, KeyError, TypeError) as error:
         raise MusicgenError(
             f"The gateway answered {response.status} {response.reason} in an unknown format. "

@@ -1,9 +1,7 @@
 """`musicgen generate`: sends a request, shows progress from the WebSocket, and saves the audio."""
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -11,23 +9,27 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from deploy.cli.destination import Destination, open_destination
-from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayTarget, gateway_session, read_json
+from deploy.cli.destination import Destination
+from deploy.cli.finished_job import read_job, summary
+from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayError, GatewayTarget, gateway_session, read_json
+from deploy.cli.request import as_options
+from deploy.cli.saving import Saving, save_files
+from deploy.cli.signals import until_signal
 from deploy.terminal import Terminal, literal, plain
 from shared.errors import MusicgenError
-from shared.lifecycle import ONE_SIGNAL
+from shared.job_id import is_job_id
 from shared.messages import UNDECODABLE, Event, JobStatus
 
-DOWNLOAD_CHUNK = 256 * 1024
 RECONNECT_DELAY = 1.0
-# A download fails after this many seconds without data.
-DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
+# The smallest WAV file: 16 bits at 16 kHz, mono. With less disk space the request is not sent.
+MIN_WAV_BYTES_PER_SECOND = 32_000
+# The longest duration that any gateway accepts; the gateway rejects longer ones itself.
+MAX_SECONDS = 600.0
 
 _decode = msgspec.json.Decoder(Event).decode
-CANCEL_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def generate(target: GatewayTarget, request: dict[str, Any], output: str | None) -> int:
+async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving) -> int:
     """Send the request, show its progress, and save the audio. Ctrl-C, SIGTERM and SIGHUP cancel the job.
 
     Returns:
@@ -36,25 +38,36 @@ async def generate(target: GatewayTarget, request: dict[str, Any], output: str |
     Raises:
         MusicgenError: if the job is rejected, fails or is cancelled, or its audio cannot be written.
     """
-    destination = open_destination(output, request["duration"])
-    console = Terminal(stderr=True)
+    destination = saving.open(_least_bytes(body))
     try:
-        with cancelled_by_signals() as received:
-            try:
-                async with gateway_session(target) as session:
-                    await _generate(session, request, destination, console)
-            except asyncio.CancelledError:
-                if not received:
-                    raise
-        return 128 + received[0] if received else 0
+        return await until_signal(_generate(target, body, destination, saving))
     finally:
         destination.close()
 
 
-async def _generate(
-    session: aiohttp.ClientSession, request: dict[str, Any], destination: Destination, console: Console
-) -> None:
-    body = {name: value for name, value in request.items() if value is not None}
+def _least_bytes(body: dict[str, Any]) -> int:
+    """The least size of the audio, as far as the request tells."""
+    seconds = body.get("duration", 0.0)
+    return round(min(seconds, MAX_SECONDS) * MIN_WAV_BYTES_PER_SECOND) if body.get("format", "wav") == "wav" else 0
+
+
+async def _generate(target: GatewayTarget, body: dict[str, Any], destination: Destination, saving: Saving) -> None:
+    console = Terminal(stderr=True)
+    async with gateway_session(target) as session:
+        job_id = await _generated(session, body, console)
+        try:
+            job = await read_job(session, job_id)
+            await save_files(session, job, destination, saving, console)
+        except (MusicgenError, asyncio.CancelledError, aiohttp.ClientError, TimeoutError):
+            with suppress(OSError):
+                console.print(f"The music is stored: `musicgen download {job_id}` saves it.")
+            raise
+    for label, text in summary(job):
+        console.print(f"  [{'yellow' if label == 'warning' else 'dim'}]{label:<9}[/] {literal(text)}")
+
+
+async def _generated(session: aiohttp.ClientSession, body: dict[str, Any], console: Console) -> str:
+    """Have the music generated; return the job's id."""
     sending = asyncio.create_task(_send(session, body))
     try:
         job_id = await asyncio.shield(sending)
@@ -65,13 +78,18 @@ async def _generate(
         raise
     if final.status is not JobStatus.COMPLETED:
         raise MusicgenError(f"{job_id} {final.status.value}: {final.error_message or final.message}")
-    written_to = await _save(session, job_id, destination)
-    console.print(f"[green]✓[/] {literal(written_to)}  {final.actual_duration:g} s, {final.file_size} bytes")
+    return job_id
 
 
 async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
     async with session.post("/api/v1/generate", json=body, timeout=REQUEST_TIMEOUT) as response:
-        return str((await read_json(response, "job_id"))["job_id"])
+        try:
+            job_id = str((await read_json(response, "job_id"))["job_id"])
+        except GatewayError as error:
+            raise as_options(error) from error
+    if not is_job_id(job_id):
+        raise MusicgenError(f"The gateway answered with {job_id!r}, which is not a job id.")
+    return job_id
 
 
 async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[str], console: Console) -> None:
@@ -129,50 +147,3 @@ def _event(frame: str) -> Event:
         with suppress(AttributeError, *UNDECODABLE):
             detail = msgspec.json.decode(frame).get("detail", frame)
         raise MusicgenError(f"The gateway reports: {detail}") from error
-
-
-async def _save(session: aiohttp.ClientSession, job_id: str, destination: Destination) -> str:
-    """Stream the audio to its destination; return where that is."""
-    path = f"/api/v1/download/{job_id}"
-    async with session.get(path, params={"proxy": "1"}, timeout=DOWNLOAD_TIMEOUT) as response:
-        if response.status != 200:
-            await read_json(response)
-        available = f"The audio is still available at {response.url.origin()}{path}"
-        try:
-            async for chunk in response.content.iter_chunked(DOWNLOAD_CHUNK):
-                await destination.write(chunk)
-            return destination.finish(job_id)
-        except aiohttp.ClientPayloadError as error:
-            raise MusicgenError(f"The download was interrupted. {available}") from error
-        except MusicgenError as error:
-            raise MusicgenError(f"{error} {available}") from error
-
-
-@contextmanager
-def cancelled_by_signals() -> Iterator[list[signal.Signals]]:
-    """Cancel the current task on Ctrl-C, SIGTERM or SIGHUP, and add the signal to the yielded list.
-
-    A second signal, a moment later, terminates the process as usual. A signal that the caller ignores stays ignored,
-    such as SIGHUP under nohup.
-    """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    received: list[signal.Signals] = []
-    handled = [number for number in CANCEL_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def restore() -> None:
-        for number in handled:
-            loop.remove_signal_handler(number)
-
-    def on_signal(number: signal.Signals) -> None:
-        if not received:
-            received.append(number)
-            task.cancel()
-            loop.call_later(ONE_SIGNAL, restore)
-
-    for number in handled:
-        loop.add_signal_handler(number, on_signal, number)
-    try:
-        yield received
-    finally:
-        restore()

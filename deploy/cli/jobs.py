@@ -1,22 +1,26 @@
 """`musicgen jobs` and `musicgen cancel`."""
 
+import json
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
 
-from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayTarget, gateway_session, read_json
+from deploy.cli.finished_job import bars_text
+from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayError, GatewayTarget, gateway_session, read_json
+from deploy.cli.request import as_options
 from deploy.terminal import Terminal, plain
 from shared.errors import MusicgenError
 from shared.job_id import is_job_id
 
 _COLOURS = {"completed": "green", "failed": "red", "processing": "cyan", "queued": "yellow", "cancelled": "dim"}
-# Column widths before the prompt. The id comes first, because narrow terminals cut the ends of lines.
-_WIDTHS = (16, 10, 4, 7, 24)
-_HEADINGS = ("job", "status", "done", "seconds", "created", "prompt")
+# Columns of a terminal and their widths. The id comes first, because narrow terminals cut the ends of lines.
+_WIDTHS = {"job": 16, "status": 10, "done": 4, "length": 8, "tempo": 7, "key": 8, "age": 4, "prompt": 0}
 
 
-async def list_jobs(target: GatewayTarget, limit: int, status: str | None) -> None:
-    """Print the newest jobs, one per line: aligned in a terminal, tab-separated in a pipe.
+async def list_jobs(target: GatewayTarget, limit: int, status: str | None, *, as_json: bool = False) -> None:
+    """Print the newest jobs: a table in a terminal, one per line with tabs in a pipe, or the API's objects as JSON.
 
     Raises:
         MusicgenError: if the gateway is unreachable or refuses the request.
@@ -26,18 +30,28 @@ async def list_jobs(target: GatewayTarget, limit: int, status: str | None) -> No
         gateway_session(target) as session,
         session.get("/api/v1/jobs", params=query, timeout=REQUEST_TIMEOUT) as response,
     ):
-        listing = await read_json(response, "jobs", "total", "next_cursor")
-    console = Terminal()
-    rows = [_row(job) for job in listing["jobs"]]
-    if not console.file.isatty():
-        for row in rows:
-            print("\t".join(row))
-        return
-    for line in (_line(_HEADINGS, "bold"), *(_line(row, _COLOURS[row[1]]) for row in rows)):
-        line.truncate(max(console.width, _WIDTHS[0] + 2), overflow="ellipsis")
+        try:
+            listing = await read_json(response, "jobs", "total", "next_cursor")
+        except GatewayError as error:
+            raise as_options(error) from error
+    if as_json:
+        print(json.dumps(listing["jobs"], indent=2))
+    elif sys.stdout.isatty():
+        _print_table(listing)
+    else:
+        for job in listing["jobs"]:
+            print("\t".join(map(plain, _row(job))))
+
+
+def _print_table(listing: dict[str, Any]) -> None:
+    console, jobs = Terminal(), listing["jobs"]
+    lines = [_line({name: name for name in _WIDTHS}, "bold")]
+    lines += [_line(_cells(job), _COLOURS.get(job["status"], "")) for job in jobs]
+    for line in lines:
+        line.truncate(max(console.width, _WIDTHS["job"] + 2), overflow="ellipsis")
         console.print(line)
     if listing["next_cursor"]:
-        console.print(f"[dim]{len(rows)} of {listing['total']}; use --limit to show more[/]")
+        console.print(f"[dim]{len(jobs)} of {listing['total']}; use --limit to show more[/]")
 
 
 async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
@@ -57,17 +71,50 @@ async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
-    cells = (
+    """The columns of a pipe. Further ones are added at the end, because programs count them."""
+    return (
         job["job_id"],
         job["status"],
         f"{job['progress']:.0%}",
         f"{job['duration']:g}",
         job["created_at"],
         job["prompt"],
+        _number(job.get("bpm")),
+        job.get("key") or "",
+        _number(job.get("bars")),
     )
-    return tuple(map(plain, cells))
 
 
-def _line(cells: tuple[str, ...], style: str) -> Text:
-    job_id, status, *rest = (cell.ljust(width) for cell, width in zip(cells, (*_WIDTHS, 0), strict=True))
-    return Text.assemble(job_id, "  ", (status, style), "  ", "  ".join(rest))
+def _cells(job: dict[str, Any]) -> dict[str, str]:
+    bpm = _number(job.get("bpm"))
+    return {
+        "job": job["job_id"],
+        "status": job["status"],
+        "done": f"{job['progress']:.0%}",
+        "length": bars_text(job.get("bars")) or f"{job['duration']:g} s",
+        "tempo": f"{bpm} BPM" if bpm else "",
+        "key": job.get("key") or "",
+        "age": _age(job["created_at"]),
+        "prompt": job["prompt"],
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _age(created_at: str) -> str:
+    """The time since then in its largest unit, such as 5m."""
+    seconds = max(int((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()), 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _line(cells: dict[str, str], style: str) -> Text:
+    line = Text()
+    for name, width in _WIDTHS.items():
+        line.append(plain(cells[name]).ljust(width), style if name == "status" else "")
+        line.append("  ")
+    return line

@@ -87,8 +87,8 @@ def test_the_client_commands_generate_list_and_cancel(running: Up, tmp_path: Pat
     assert file.stat().st_size == 44 + 2 * round(1.5 * 32_000)
     refused = musicgen("generate", "tone", "--duration", "9999", "--url", running.url)
     assert refused.returncode == 1
-    assert "duration: Must be at most 120 seconds" in refused.stderr
-    failed = musicgen("generate", "fail", "--url", running.url, "-o", str(file))
+    assert "--duration: Must be at most 120 seconds" in refused.stderr
+    failed = musicgen("generate", "fail", "--url", running.url, "-o", str(tmp_path / "none.wav"))
     assert failed.returncode == 1
     assert "no such chord" in failed.stderr
     listed = musicgen("jobs", "--url", running.url)

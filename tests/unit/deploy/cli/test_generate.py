@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from deploy.cli.arguments import UsageError
 from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.generate import generate
+from deploy.cli.saving import Saving
 from shared.errors import MusicgenError
 from tests.faults.small_disk import small_disk
 
@@ -52,7 +54,7 @@ async def test_a_signal_during_the_request_still_cancels_the_job(
     gateway = Gateway()
     async with TestServer(gateway.app()) as server:
         target = GatewayTarget(str(server.make_url("")))
-        generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
+        generating = asyncio.create_task(generate(target, REQUEST, Saving(str(tmp_path / "out.wav"))))
         await gateway.asked.wait()
         os.kill(os.getpid(), number)
         await asyncio.sleep(0)
@@ -69,7 +71,7 @@ async def test_a_failed_cancellation_is_reported(tmp_path: Path, capsys: pytest.
     async with TestServer(gateway.app()) as server:
         target = GatewayTarget(str(server.make_url("")))
         # Without a WebSocket endpoint the command keeps reconnecting.
-        generating = asyncio.create_task(generate(target, REQUEST, str(tmp_path / "out.wav")))
+        generating = asyncio.create_task(generate(target, REQUEST, Saving(str(tmp_path / "out.wav"))))
         await gateway.asked.wait()
         os.kill(os.getpid(), signal.SIGTERM)
         assert await generating == 128 + signal.SIGTERM
@@ -99,7 +101,7 @@ async def test_an_unwritable_destination_fails_before_the_request(
     gateway = Gateway()
     async with TestServer(gateway.app()) as server:
         with pytest.raises(MusicgenError, match=words):
-            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, place)
+            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(place))
     assert gateway.posts == 0
     assert {each.name for each in tmp_path.iterdir()} == {"loop", "file"}
 
@@ -108,7 +110,7 @@ async def test_a_socket_is_rejected_as_destination(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(tmp_path / "s"))
         with pytest.raises(MusicgenError, match="is a socket"):
-            await generate(GatewayTarget("http://127.0.0.1:1"), REQUEST, str(tmp_path / "s"))
+            await generate(GatewayTarget("http://127.0.0.1:1"), REQUEST, Saving(str(tmp_path / "s")))
     assert (tmp_path / "s").is_socket()
 
 
@@ -116,10 +118,58 @@ async def test_a_full_disk_fails_before_the_request(tmp_path: Path) -> None:
     gateway = Gateway()
     with small_disk(tmp_path / "disk", 1):
         async with TestServer(gateway.app()) as server:
-            with pytest.raises(MusicgenError, match="too little for 60 s of audio"):
+            with pytest.raises(MusicgenError, match=r"at least 1\.9 MB are needed"):
                 await generate(
                     GatewayTarget(str(server.make_url(""))),
                     {**REQUEST, "duration": 60.0},
-                    str(tmp_path / "disk" / "o.wav"),
+                    Saving(str(tmp_path / "disk" / "o.wav")),
                 )
     assert gateway.posts == 0
+
+
+async def test_an_existing_file_fails_before_the_request(tmp_path: Path) -> None:
+    gateway = Gateway()
+    for name in ("song.wav", "other.mid"):
+        (tmp_path / name).write_bytes(b"precious")
+    async with TestServer(gateway.app()) as server:
+        target = GatewayTarget(str(server.make_url("")))
+        for saving in (Saving(str(tmp_path / "song.wav")), Saving(str(tmp_path / "other.wav"), midi=True)):
+            with pytest.raises(MusicgenError, match="exists already"):
+                await generate(target, REQUEST, saving)
+        with pytest.raises(UsageError, match="beside the audio"):
+            await generate(target, REQUEST, Saving("/dev/null", stems=True))
+    assert gateway.posts == 0
+    assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"precious"}
+
+
+@pytest.mark.parametrize(
+    ("field", "message", "shown"),
+    [
+        ("bpm", "Expected `float` >= 40.0", "--bpm: Must be at least 40."),
+        ("bars", "Expected `int` <= 128", "--bars: Must be at most 128."),
+        ("temperature", "Expected `float` >= 0.1", "--temperature: Must be at least 0.1."),
+        ("prompt", "Expected `str` of length <= 500", "PROMPT: Must have at most 500 characters."),
+        ("title", "Expected `str` of length >= 1", "--title: Must not be empty."),
+        ("sample_rate", "One of 44100, 48000.", "--sample-rate: One of 44100, 48000."),
+        ("outputs", "The model writes no score.", "--stems, --midi: The model writes no score."),
+        (
+            "loop",
+            "Object contains unknown field `loop`",
+            "--loop: This gateway does not know it",
+        ),
+    ],
+)
+async def test_a_field_that_the_gateway_refuses_is_shown_as_an_option(
+    tmp_path: Path, field: str, message: str, shown: str
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        errors = [{"field": field, "message": message}]
+        return web.json_response({"detail": f"{field}: {message}", "errors": errors}, status=422)
+
+    app = web.Application()
+    app.router.add_post("/api/v1/generate", refuse)
+    async with TestServer(app) as server:
+        with pytest.raises(MusicgenError) as caught:
+            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(str(tmp_path / "out.wav")))
+    assert str(caught.value).startswith(shown)
+    assert list(tmp_path.iterdir()) == []

@@ -32,6 +32,11 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("generate", "a", "--duration", "nan"), "8 or 7.5"),
         (("generate", "a", "--duration", "inf"), "8 or 7.5"),
         (("generate", "a", "--seed", "1.5"), "--seed"),
+        (("generate", "a", "--bpm", "nan"), "'nan' is not a number"),
+        (("generate", "a", "--bars", "8", "--duration", "8"), "not allowed with"),
+        (("generate", "a", "--format", "aiff"), "--format"),
+        (("generate", "a", "--url", "http://a", "--data-dir", "/b"), "not allowed with"),
+        (("download",), "JOB"),
         (("jobs", "--status", "done"), "done"),
         (("cancel",), "JOB"),
     ],
@@ -53,17 +58,6 @@ def test_cancel_keeps_nothing_by_default() -> None:
     assert _parser().parse_args(["cancel", "--keep", "gen_abc123456789"]).keep is True
 
 
-def test_generate_defaults_to_8_seconds() -> None:
-    options = _parser().parse_args(["generate", "a tone"])
-    assert (options.prompt, options.duration, options.seed, options.model, options.output) == (
-        "a tone",
-        8.0,
-        None,
-        None,
-        None,
-    )
-
-
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
@@ -71,7 +65,9 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.strip() == VERSION
 
 
-@pytest.mark.parametrize("command", [["cancel", "gen_abc123456789"], ["jobs"], ["generate", "a"]])
+@pytest.mark.parametrize(
+    "command", [["cancel", "gen_abc123456789"], ["jobs"], ["generate", "a"], ["download", "gen_abc123456789"]]
+)
 def test_an_unreachable_gateway_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
@@ -91,6 +87,38 @@ def test_an_invalid_setting_stops_the_role_and_is_named(
     assert done.returncode == 1
     assert done.stderr.startswith(f"musicgen {command}: MAX_DURATION must be")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["generate", "a", "-o", "x.mp3", "--format", "wav"], "x.mp3 does not fit --format wav"),
+        (["download", "gen_abc123456789", "--bundle", "--midi"], "The bundle contains stems and MIDI"),
+    ],
+)
+def test_contradicting_options_end_with_code_2_before_the_gateway_is_asked(
+    capsys: pytest.CaptureFixture[str], command: list[str], words: str
+) -> None:
+    assert main([*command, "--url", "http://127.0.0.1:1"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_help_fits_80_columns_and_groups_the_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.endswith(":") and not line.startswith(" ")] == [
+        "positional arguments:",
+        "options:",
+        "music:",
+        "file:",
+        "model:",
+        "gateway:",
+    ]
+    assert max(map(len, lines)) <= 80
 
 
 def test_help_imports_neither_torch_nor_a_server() -> None:

@@ -1,0 +1,76 @@
+"""The request of `musicgen generate`: its options as a body for the gateway, and the gateway's errors as options."""
+
+import argparse
+import re
+import shlex
+from typing import Any
+
+from deploy.cli.arguments import UsageError
+from deploy.cli.file_names import format_of
+from deploy.cli.gateway_client import GatewayError
+from shared.errors import MusicgenError
+from shared.files import OUTPUT_KINDS
+
+# Options whose names are those of the request's fields.
+FIELDS = (
+    *("prompt", "bars", "duration", "bpm", "meter", "key", "loop"),
+    *("format", "sample_rate", "sample_format", "loudness", "title"),
+    *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache"),
+)
+DEFAULT_SECONDS = 8.0
+OTHER_NAMES = {"prompt": "PROMPT", "outputs": "--stems, --midi", "cache": "--no-cache"}
+# The gateway's wording of a broken limit, for programs; and the same for a reader.
+WORDINGS = (
+    (re.compile(r"Expected `str[^`]*` of length <= (\d+)"), r"Must have at most \1 characters."),
+    (re.compile(r"Expected `str[^`]*` of length >= 1"), r"Must not be empty."),
+    (re.compile(r"Expected `[^`]*` >= ([\d.-]+?)(?:\.0)?"), r"Must be at least \1."),
+    (re.compile(r"Expected `[^`]*` <= ([\d.-]+?)(?:\.0)?"), r"Must be at most \1."),
+    (re.compile(r"Object contains unknown field .*"), "This gateway does not know it; it is an older version."),
+)
+
+
+def request_body(options: argparse.Namespace) -> dict[str, Any]:
+    """The body of the request; only what the user chose, so that the gateway's defaults hold.
+
+    Raises:
+        UsageError: if -o and --format contradict each other.
+    """
+    body = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
+    named = format_of(options.output)
+    if named and body.setdefault("format", named) != named:
+        raise UsageError(f"{options.output} does not fit --format {options.format}. Omit one of them.")
+    if not body.keys() & {"bars", "duration"}:
+        body["duration"] = DEFAULT_SECONDS
+    outputs = [kind for kind in OUTPUT_KINDS if getattr(options, kind)]
+    return body | ({"outputs": outputs} if outputs else {})
+
+
+def as_options(error: GatewayError) -> MusicgenError:
+    """The gateway's error with the options' names in place of the fields' names."""
+    errors = error.problem.get("errors")
+    if not isinstance(errors, list) or not errors:
+        return error
+    return MusicgenError("\n".join(f"{_option(each['field'])}: {_reworded(each['message'])}" for each in errors))
+
+
+def command_for(recipe: dict[str, Any]) -> str:
+    """The command that makes the audio of a recipe again."""
+    words = ["musicgen", "generate", str(recipe["prompt"])]
+    for name in FIELDS[1:]:
+        value = recipe.get(name)
+        if value is True:
+            words.append(_option(name))
+        elif value not in (None, False) and not (name == "duration" and recipe.get("bars")):
+            words += [_option(name), str(value).removesuffix(".0")]
+    return shlex.join(words)
+
+
+def _option(field: str) -> str:
+    return OTHER_NAMES.get(field) or (f"--{field.replace('_', '-')}" if field.isidentifier() else field)
+
+
+def _reworded(message: str) -> str:
+    for pattern, wording in WORDINGS:
+        if found := pattern.fullmatch(message):
+            return found.expand(wording)
+    return message
