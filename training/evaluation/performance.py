@@ -91,4 +91,4 @@ def samples_of(codes: Codes) -> int:
     clock = Clock()
     for header, _ in headers(codes):
         clock.advance(header)
-    return int(clock.start)
+    return clock.position

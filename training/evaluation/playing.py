@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache, partial
 from itertools import count
 from multiprocessing import get_context
@@ -42,8 +43,8 @@ class PlayedScores:
         self._begin = codec.stream
         codec.stream = self._stream  # type: ignore[method-assign]
 
-    def _stream(self, total_samples: int | None = None) -> SamplerStream:
-        self._own.stream = self._begin(total_samples)
+    def _stream(self, total_samples: int | None = None, tempo: Fraction | None = None) -> SamplerStream:
+        self._own.stream = self._begin(total_samples, tempo)
         stream: SamplerStream = self._own.stream
         return stream
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.prompts import PromptComponents, build_prompt
 from shared.music import Key
 from shared.prompt_reader import read_prompt
-from worker.engine.sampler.count_in import make_limits
+from worker.engine.sampler.count_in import make_count_in
 
 C, CS, D, EB, E, F, FS, AB, A, BB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 
@@ -132,15 +132,14 @@ def test_other_numbers_are_no_tempo(prompt: str) -> None:
 def test_an_impossible_tempo_gives_a_warning(prompt: str, number: str | None) -> None:
     reading = read_prompt(f"piano, {prompt}")
     assert reading.impossible_tempo == number
-    sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 200 BPM."
-    assert make_limits(reading)[1] == ((sentence,) if number else ())
+    sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 240 BPM."
+    assert make_count_in(reading).warnings == ((sentence,) if number else ())
 
 
-def test_a_changed_tempo_warns_only_if_both_print_differently() -> None:
-    assert make_limits(read_prompt("at 120.0001 BPM"))[1] == (
-        "This model plays whole beats a minute: 120.0001 BPM became 120 BPM.",
-    )
-    assert make_limits(read_prompt("at 120.00000000001 BPM"))[1] == ()
+def test_a_fractional_tempo_is_exact_without_a_warning() -> None:
+    for number in ("92.5", "120.0001", "120.00000000001"):
+        count_in = make_count_in(read_prompt(f"at {number} BPM"))
+        assert (count_in.tempo, count_in.warnings) == (Fraction(number), ())
 
 
 def test_the_prompt_builders_own_sentences_are_read() -> None:
@@ -267,7 +266,7 @@ def test_meters_are_read(prompt: str, meter: str | None) -> None:
 @pytest.mark.parametrize("prompt", ["11/16", "19/8", "7/8th time", "meter 7/16", "5:4 meter", "1/4 time", "7 8 time"])
 def test_a_meter_that_the_model_lacks_is_a_warning(prompt: str) -> None:
     reading = read_prompt(f"piano, {prompt}")
-    assert make_limits(reading)[1] == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
+    assert make_count_in(reading).warnings == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import math
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
-from shared.prompt_reader import read_prompt
+from shared.music import DEFAULT_METER, grid_samples
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
@@ -37,8 +37,8 @@ from worker.engine.interface import (
 from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import check_device, explained, pick_device
-from worker.engine.sampler.codec import SamplerCodec, SamplerStream
-from worker.engine.sampler.count_in import make_limits
+from worker.engine.sampler.codec import SamplerCodec
+from worker.engine.sampler.count_in import make_count_in, read_recipe
 from worker.engine.sampler.outputs import make_outputs
 from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
@@ -102,15 +102,33 @@ class BatchingEngine:
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
         """See `Engine.generate`, and `ScoreEngine.generate` if the codec is a sampler."""
-        wanted, made = round(recipe.duration * self._codec.sample_rate), 0
-        words, limits = recipe.prompt, None
         if isinstance(self._codec, SamplerCodec):
-            reading = read_prompt(recipe.prompt)
-            words = reading.words
-            limits, warnings = make_limits(reading)
-            for text in warnings:
-                on_output(Warn(text))
-        handle = self._loop.submit(self._request(recipe, words, limits))
+            yield from self._generate_score(self._codec, recipe, on_step, on_output)
+        else:
+            samples = round(recipe.duration * self._codec.sample_rate)
+            request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
+            yield from self._audio(self._loop.submit(request), samples, on_step)
+
+    def _generate_score(
+        self, codec: SamplerCodec, recipe: Recipe, on_step: OnStep, on_output: OnOutput
+    ) -> Iterator[Samples]:
+        reading, contradictions = read_recipe(recipe)
+        count_in = make_count_in(reading)
+        for text in (*contradictions, *count_in.warnings):
+            on_output(Warn(text))
+        wanted = _length(recipe, codec.sample_rate)
+        request = self._request(recipe, reading.words, count_in.frames(wanted), wanted, count_in.limits)
+        stream = codec.stream(wanted, count_in.tempo)
+        handle = self._loop.submit(request, stream)
+        made = yield from self._audio(handle, wanted, on_step)
+        if recipe.outputs and made:
+            check = _cancellation_check(handle, on_step)
+            for output in make_outputs(stream.score(), recipe.outputs, made, on_step=check, tempo=count_in.tempo):
+                on_output(output)
+
+    def _audio(self, handle: RequestHandle, wanted: int, on_step: OnStep) -> Generator[Samples, None, int]:
+        """Yield the first `wanted` samples; returns how many there were, which are fewer if the job was stopped."""
+        made = 0
         try:
             with suppress(KeptGenerationError):
                 for chunk in _chunks(handle, on_step):
@@ -119,11 +137,7 @@ class BatchingEngine:
                     yield piece
         finally:
             self._loop.cancel(handle)
-        if recipe.outputs and made:
-            assert isinstance(handle.stream, SamplerStream), "only a sampler's info names outputs"
-            check = _cancellation_check(handle, on_step)
-            for output in make_outputs(handle.stream.score(), recipe.outputs, made, on_step=check):
-                on_output(output)
+        return made
 
     def close(self) -> None:
         """Stop the loop."""
@@ -134,15 +148,15 @@ class BatchingEngine:
         return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
-    def _request(self, recipe: Recipe, words: str, limits: Limits | None) -> Request:
+    def _request(self, recipe: Recipe, words: str, frames: int, samples: int, limits: Limits | None = None) -> Request:
         """Encode the prompt in the caller's thread, while the batch continues."""
         set_threads(1)
         text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)
         return Request(
             text=text,
             prefix=prefix,
-            frames=self._frames(recipe.duration),
-            samples=round(recipe.duration * self._codec.sample_rate),
+            frames=frames,
+            samples=samples,
             temperature=recipe.temperature,
             top_k=min(recipe.top_k, self._codec.codebook_size),
             top_p=recipe.top_p,
@@ -150,6 +164,13 @@ class BatchingEngine:
             seed=recipe.seed,
             limits=limits,
         )
+
+
+def _length(recipe: Recipe, sample_rate: int) -> int:
+    """Samples of the requested audio."""
+    if recipe.bars is None or recipe.bpm is None:
+        return round(recipe.duration * sample_rate)
+    return grid_samples(recipe.bars, recipe.bpm, recipe.meter or DEFAULT_METER, sample_rate)
 
 
 def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:

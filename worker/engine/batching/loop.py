@@ -90,8 +90,12 @@ class Loop:
         self._thread = threading.Thread(target=self._work, name="decode-loop", daemon=True)
         self._thread.start()
 
-    def submit(self, request: Request) -> RequestHandle:
+    def submit(self, request: Request, stream: CodecStream | None = None) -> RequestHandle:
         """Queue a request.
+
+        Args:
+            request: the request.
+            stream: decodes its codes; None is a new stream of the codec.
 
         Raises:
             EngineBrokenError: if the loop failed earlier.
@@ -101,7 +105,8 @@ class Loop:
         given = 0 if request.given is None else request.given.shape[1]
         windows = plan_windows(request.frames, self._window, given)
         entry = ScheduledRequest(request, windows, request.is_guided, request.prefix_length)
-        handle = RequestHandle(entry, self._codec.stream(request.samples), total=self._scheduler.total_steps(entry))
+        stream = self._codec.stream(request.samples) if stream is None else stream
+        handle = RequestHandle(entry, stream, total=self._scheduler.total_steps(entry))
         self._commands.put(lambda: self._add(handle))
         return handle
 

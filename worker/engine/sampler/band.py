@@ -1,10 +1,12 @@
 """All players and the conductor: takes a column of codes, returns a sixteenth note of every stream."""
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.engine.sampler.bank import Bank
-from worker.engine.sampler.clock import SAMPLE_RATE, Clock, swing_delay
+from worker.engine.sampler.clock import SAMPLE_RATE, Clock
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
 from worker.engine.sampler.instruments import Stream
@@ -23,9 +25,15 @@ RING_OUT = 2 * SAMPLE_RATE
 class Band:
     """Plays a piece from its beginning, step by step."""
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, bank: Bank, tempo: Fraction | None = None) -> None:
+        """Begin a piece.
+
+        Args:
+            bank: the bank of samples.
+            tempo: see `Clock`.
+        """
         self._conductor = Conductor()
-        self._clock = Clock()
+        self._clock = Clock(tempo)
         self._players = {stream: Player(stream, bank) for stream in PLAYED}
         self._step = 0
         self._now = 0
@@ -46,7 +54,7 @@ class Band:
             return self.ring(0)
         begin, end = self._clock.advance(header)
         if not was_over:
-            self._begin(column, begin + swing_delay(header, self._conductor.place), header.key)
+            self._begin(column, begin + self._clock.swing_delay(header, self._conductor.place), header.key)
         self._step += 1
         return self.ring(end - begin)
 

@@ -16,21 +16,34 @@ class Clock:
         start: the beginning of the next sixteenth, in samples.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tempo: Fraction | None = None) -> None:
+        """Begin a piece.
+
+        Args:
+            tempo: quarter notes a minute; None is the tempo that the codes declare, which is a whole number.
+        """
+        self._tempo = tempo
         self.start = Fraction(0)
+
+    @property
+    def position(self) -> int:
+        """`start`, to the nearest sample."""
+        return round(self.start)
 
     def advance(self, header: Header) -> tuple[int, int]:
         """Advance by a sixteenth; returns its first sample and the sample after its last."""
-        begin = int(self.start)
-        self.start += step_length(header.bpm)
-        return begin, int(self.start)
+        begin = self.position
+        self.start += self._step_length(header)
+        return begin, self.position
+
+    def swing_delay(self, header: Header, place: int) -> int:
+        """The swing delay in samples of the sixteenth at a place of the bar."""
+        return int(self._step_length(header) * SWINGS[header.swing]) if place % 2 else 0
+
+    def _step_length(self, header: Header) -> Fraction:
+        return step_length(Fraction(header.bpm) if self._tempo is None else self._tempo)
 
 
-def step_length(bpm: int) -> Fraction:
+def step_length(tempo: Fraction) -> Fraction:
     """Samples per sixteenth note."""
-    return Fraction(60 * SAMPLE_RATE, bpm * STEPS_PER_BEAT)
-
-
-def swing_delay(header: Header, place: int) -> int:
-    """The swing delay in samples of the sixteenth at a place of the bar."""
-    return int(step_length(header.bpm) * SWINGS[header.swing]) if place % 2 else 0
+    return 60 * SAMPLE_RATE / (tempo * STEPS_PER_BEAT)

@@ -1,5 +1,7 @@
 """The sampler as a codec: renders the scores that a model writes to audio, which is not mastered."""
 
+from fractions import Fraction
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,14 +23,15 @@ Floats = NDArray[np.float32]
 class SamplerCodec:
     """See `Codec`. A frame is a sixteenth note, so its length depends on the tempo that the codes declare.
 
-    `frame_rate` is the maximum number of frames a second, `samples_per_frame` the minimum length of a frame.
+    `frame_rate` is the maximum number of frames a second, `samples_per_frame` the minimum length of a frame, both at
+    the fastest tempo that codes declare.
     """
 
     sample_rate = SAMPLE_RATE
     channels = 2
     codebooks = len(Stream)
     codebook_size = CODEBOOK_SIZE
-    samples_per_frame = int(step_length(FASTEST))
+    samples_per_frame = int(step_length(Fraction(FASTEST)))
     lookahead = 1
     lead_in = COUNT_IN
 
@@ -47,22 +50,23 @@ class SamplerCodec:
     def frame_rate(self) -> float:
         return self.sample_rate / self.samples_per_frame
 
-    def stream(self, total_samples: int | None = None) -> "SamplerStream":
+    def stream(self, total_samples: int | None = None, tempo: Fraction | None = None) -> "SamplerStream":
         """Begin a piece.
 
         Args:
             total_samples: its length: later samples are dropped. None if the codes decide the length.
+            tempo: see `Clock`.
         """
-        return SamplerStream(self._bank, total_samples)
+        return SamplerStream(self._bank, total_samples, tempo)
 
 
 class SamplerStream:
     """See `CodecStream`. Counts samples, because frames have no fixed length. Corrects the model's slips."""
 
-    def __init__(self, bank: Bank, total_samples: int | None) -> None:
+    def __init__(self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None) -> None:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
-        self._band = Band(bank)
+        self._band = Band(bank, tempo)
         self._reverb = Reverb()
         self._left = total_samples
         self._ended = False

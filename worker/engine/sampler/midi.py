@@ -4,6 +4,7 @@ Programs and drum keys are those of General MIDI 2 (RP-024), from 0.
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
@@ -51,13 +52,14 @@ VELOCITIES = (58, 84, 112)
 CHORD_VELOCITIES = (64, 96)
 
 
-def midi(codes: Codes) -> bytes:
+def midi(codes: Codes, exact_tempo: Fraction | None = None) -> bytes:
     """Write a file of format 1: a conductor track (tempo, signatures, sections), then one for each stream that plays.
 
     Swing is in the ticks. Vinyl crackle has no note and is left out. The timpani of the percussion are always a C.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
+        exact_tempo: see `Clock`.
     """
     tracks = {stream: _Track(stream) for stream in list(Stream)[1:]}
     conductor, header = Conductor(), None
@@ -68,7 +70,7 @@ def midi(codes: Codes) -> bytes:
         conductor.read(int(column[Stream.CONDUCTOR]))
         if conductor.counts_in:
             continue
-        signs += _signs(step * TICKS, header, conductor.header)
+        signs += _signs(step * TICKS, header, conductor.header, exact_tempo)
         signs += _sections(step, conductor, section if header else None)
         header = conductor.header
         tick = step * TICKS + SWING_TICKS[header.swing] * (conductor.place % 2)
@@ -84,11 +86,11 @@ def midi(codes: Codes) -> bytes:
     return file_bytes([signs, *(track.messages for track in tracks.values() if len(track.messages) > 1)])
 
 
-def _signs(tick: int, before: Header | None, now: Header) -> list[Message]:
+def _signs(tick: int, before: Header | None, now: Header, exact_tempo: Fraction | None) -> list[Message]:
     """Messages for a changed tempo, time signature or key signature."""
     signs: list[Message] = []
     if before is None or before.bpm != now.bpm:
-        signs.append((tick, tempo(now.bpm)))
+        signs.append((tick, tempo(Fraction(now.bpm) if exact_tempo is None else exact_tempo)))
     if before is None or before.beats != now.beats:
         signs.append((tick, time_signature(now.beats)))
     if before is None or (before.key, before.minor) != (now.key, now.minor):

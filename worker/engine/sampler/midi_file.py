@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 # Ticks per quarter note. A sixteenth is 120 ticks, so swing and triplets are whole numbers.
 DIVISION = 480
@@ -17,7 +18,7 @@ def file_bytes(tracks: Sequence[Iterable[Message]]) -> bytes:
     return header + b"".join(_track(messages) for messages in tracks)
 
 
-def tempo(bpm: int) -> bytes:
+def tempo(bpm: Fraction | int) -> bytes:
     """Set the tempo, rounded to whole microseconds per quarter note."""
     return b"\xff\x51\x03" + round(60_000_000 / bpm).to_bytes(3, "big")
 

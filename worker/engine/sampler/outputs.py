@@ -1,6 +1,7 @@
 """A score's additional outputs: a MIDI file and stems, which cover exactly the audio."""
 
 from collections.abc import Callable, Collection, Iterator
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,26 @@ from worker.engine.sampler.mixing import SEND_GAINS, Reverb
 Floats = NDArray[np.float32]
 
 
-def stems(codes: Codes, bank: Bank | None = None, on_step: Callable[[], None] = lambda: None) -> dict[str, Floats]:
+def stems(
+    codes: Codes,
+    bank: Bank | None = None,
+    on_step: Callable[[], None] = lambda: None,
+    tempo: Fraction | None = None,
+) -> dict[str, Floats]:
     """Render every stream alone. The stems sum to the mix, because the reverb is linear.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
         bank: the bank of samples; None is the one in this package.
         on_step: called at every step; exceptions it raises abort the work.
+        tempo: see `Clock`.
 
     Returns:
         float32 of shape [2, samples] by the stream's name in lower case, silent streams included, with 2 s to ring out.
     """
     reverbs = [Reverb() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
-    for dry in _dry(codes, Band(default_bank() if bank is None else bank)):
+    for dry in _dry(codes, Band(default_bank() if bank is None else bank, tempo)):
         on_step()
         for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
             part.append(sound + reverb.push(send * sound))
@@ -48,7 +55,12 @@ def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
 
 
 def make_outputs(
-    codes: Codes, wanted: Collection[OutputKind], samples: int, *, on_step: Callable[[], None]
+    codes: Codes,
+    wanted: Collection[OutputKind],
+    samples: int,
+    *,
+    on_step: Callable[[], None],
+    tempo: Fraction | None = None,
 ) -> Iterator[Midi | Stem]:
     """Yield each output as soon as it is ready, without silent stems.
 
@@ -57,23 +69,24 @@ def make_outputs(
         wanted: the outputs to make.
         samples: length of the audio.
         on_step: called at every step; exceptions it raises abort the work.
+        tempo: see `Clock`.
     """
-    codes = cut(codes, samples)
+    codes = cut(codes, samples, tempo)
     if "midi" in wanted:
-        yield Midi(midi(codes))
+        yield Midi(midi(codes, tempo))
     if "stems" in wanted:
-        found = stems(codes, on_step=on_step)
+        found = stems(codes, on_step=on_step, tempo=tempo)
         for name in list(found):
             sound = _fitted(found.pop(name), samples)
             if sound.any():
                 yield Stem(name, sound.T)
 
 
-def cut(codes: Codes, samples: int) -> Codes:
+def cut(codes: Codes, samples: int, tempo: Fraction | None = None) -> Codes:
     """The codes of the steps that begin within the first `samples` of the audio."""
-    conductor, clock = Conductor(), Clock()
+    conductor, clock = Conductor(), Clock(tempo)
     for step, code in enumerate(codes[Stream.CONDUCTOR]):
-        if clock.start >= samples:
+        if clock.position >= samples:
             return codes[:, :step]
         conductor.read(int(code))
         if not conductor.counts_in:

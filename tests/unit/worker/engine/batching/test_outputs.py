@@ -45,7 +45,7 @@ class Made:
         self.outputs: list[Midi | Stem | Music | Warn] = []
         self._stop = stop
         for chunk in engine.generate(recipe, self._on_step, self.outputs.append):
-            assert self.outputs == []
+            assert not [each for each in self.outputs if not isinstance(each, Warn)]
             self.chunks.append(chunk)
 
     def _on_step(self, done: int, total: int) -> None:
@@ -55,6 +55,10 @@ class Made:
     @property
     def audio(self) -> Samples:
         return np.concatenate(self.chunks)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [each.text for each in self.outputs if isinstance(each, Warn)]
 
     @property
     def midi(self) -> list[Midi]:
@@ -156,6 +160,31 @@ def test_prompt_sets_the_tempo_in_a_shared_batch(engine: BatchingEngine) -> None
         (midi,) = one.midi
         tempos = [message[3:] for _, message in read(midi.file)[0] if message[:2] == b"\xff\x51"]
         assert [int.from_bytes(tempo) for tempo in tempos] == [round(60_000_000 / bpm)]
+
+
+@pytest.mark.parametrize(("bpm", "duration"), [(240.0, 40.0), (92.5, 3.0), (40.0, 3.0)])
+def test_the_recipes_tempo_is_exact_and_its_audio_complete(engine: BatchingEngine, bpm: float, duration: float) -> None:
+    made = Made(engine, replace(RECIPE, bpm=bpm, duration=duration, outputs=("midi",)))
+    assert len(made.audio) == duration * RATE
+    assert np.abs(made.audio[-RATE:]).max() > 0.05
+    (midi,) = made.midi
+    tempos = [message[3:] for _, message in read(midi.file)[0] if message[:2] == b"\xff\x51"]
+    assert [int.from_bytes(tempo) for tempo in tempos] == [round(60_000_000 / bpm)]
+    assert made.warnings == []
+
+
+def test_fields_of_the_recipe_come_before_the_prompts_words(engine: BatchingEngine) -> None:
+    recipe = replace(RECIPE, prompt="90 bpm in A minor, 4/4", duration=1.0, outputs=("midi",))
+    made = Made(engine, replace(recipe, bpm=124.0, key="C major", meter="3/4"))
+    assert made.warnings == [
+        "The prompt says 90 BPM, but the request's bpm is 124 BPM: the music follows the request.",
+        "The prompt says 4/4, but the request's meter is 3/4: the music follows the request.",
+        "The prompt says A minor, but the request's key is C major: the music follows the request.",
+    ]
+    signs = [message for _, message in read(made.midi[0].file)[0]]
+    assert b"\xff\x58\x04\x03\x02\x18\x08" in signs
+    assert b"\xff\x59\x02\x00\x00" in signs
+    assert Made(engine, replace(recipe, bpm=90.0, key="A minor", meter="4/4")).warnings == []
 
 
 def _pass(done: int, total: int) -> None:

@@ -11,7 +11,7 @@ from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
 from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
 from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
-from worker.engine.sampler.count_in import make_limits
+from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import Header, Section, Stop
@@ -61,9 +61,9 @@ def test_a_model_that_knows_the_grammar_is_left_alone() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_count_in_declares_what_the_prompt_states(prompt: str, seed: int) -> None:
     reading = read_prompt(prompt)
-    limits, warnings = make_limits(reading)
-    header = decode(draw([random_wish(seed)], 40, [limits])[0]).header
-    assert warnings == ()
+    count_in = make_count_in(reading)
+    header = decode(draw([random_wish(seed)], 40, [count_in.limits])[0]).header
+    assert count_in.warnings == ()
     if reading.tempo:
         assert reading.tempo[0] <= header.bpm <= reading.tempo[1]
     if reading.key:
@@ -83,7 +83,7 @@ def test_a_number_that_is_read_twice_as_tempo_does_not_shift_the_grid() -> None:
 
 
 def test_neighbours_change_nothing() -> None:
-    limits = [make_limits(read_prompt(prompt))[0] for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
+    limits = [make_count_in(read_prompt(prompt)).limits for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
     together = draw([random_wish(seed) for seed in range(3)], 100, [*limits])
     for seed, codes in enumerate(together):
         assert np.array_equal(draw([random_wish(seed)], 100, [limits[seed]])[0], codes)
@@ -91,7 +91,7 @@ def test_neighbours_change_nothing() -> None:
 
 def test_without_any_player_the_drums_or_else_the_lead_get_one() -> None:
     empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
-    (drums, lead) = draw([empty, empty], 48, [None, make_limits(Reading(no_drums=True))[0]])
+    (drums, lead) = draw([empty, empty], 48, [None, make_count_in(Reading(no_drums=True)).limits])
     assert decode(drums).events.keys() == {Stream.DRUMS}
     assert decode(lead).events.keys() == {Stream.LEAD}
 
@@ -114,24 +114,30 @@ def test_after_two_silent_bars_earlier_bars_repeat(window: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tempo", "bpm", "warning"),
+    ("tempo", "played", "declared", "changed"),
     [
-        (Fraction("240"), 120, "This model plays 40 to 200 beats a minute: 240 BPM became 120 BPM."),
-        (Fraction("30"), 60, "This model plays 40 to 200 beats a minute: 30 BPM became 60 BPM."),
-        (Fraction("82.5"), 83, "This model plays whole beats a minute: 82.5 BPM became 83 BPM."),
+        ("300", "150", 150, "300 BPM became 150 BPM"),
+        ("251", "125.5", 126, "251 BPM became 125.5 BPM"),
+        ("30", "60", 60, "30 BPM became 60 BPM"),
+        ("240", "240", 200, None),
+        ("82.5", "82.5", 83, None),
+        ("40.4", "40.4", 40, None),
     ],
-)  # fmt: skip
-def test_an_unplayable_tempo_becomes_the_nearest_with_a_warning(tempo: Fraction, bpm: int, warning: str) -> None:
-    limits, warnings = make_limits(Reading(tempo=(tempo, tempo)))
-    assert decode(draw([random_wish(1)], 40, [limits])[0]).header.bpm == bpm
-    assert warnings == (warning,)
+)
+def test_a_tempo_is_exact_and_one_out_of_reach_is_halved_or_doubled(
+    tempo: str, played: str, declared: int, changed: str | None
+) -> None:
+    count_in = make_count_in(Reading(tempo=(Fraction(tempo), Fraction(tempo))))
+    assert decode(draw([random_wish(1)], 40, [count_in.limits])[0]).header.bpm == declared
+    assert count_in.tempo == Fraction(played)
+    assert count_in.warnings == ((f"This model plays 40 to 240 beats a minute: {changed}.",) if changed else ())
 
 
 @pytest.mark.parametrize(("meter", "beats"), [("7/8", 4), ("5/4", 4), ("6/8", 3), ("12/8", 4)])
 def test_an_unplayable_meter_gives_a_warning(meter: str, beats: int) -> None:
-    limits, warnings = make_limits(Reading(meter=meter, key=Key(0, False)))
-    assert decode(draw([random_wish(1)], 40, [limits])[0]).header.beats == beats
-    assert warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
+    count_in = make_count_in(Reading(meter=meter, key=Key(0, False)))
+    assert decode(draw([random_wish(1)], 40, [count_in.limits])[0]).header.beats == count_in.beats == beats
+    assert count_in.warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
 
 
 def test_a_reused_slot_starts_with_fresh_state() -> None:
