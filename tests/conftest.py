@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 configure_logs("info", "text", "test")
 
+# Set before torch is imported. The threads of two test processes on two cores mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # Two test processes that start servers at the same moment could choose the same free port.

@@ -9,6 +9,13 @@ from tests.integration.system import System
 from tests.servers import Server
 
 
+@pytest.fixture(autouse=True)
+def short_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stop of a worker waits for its open fetch to end: 0.3 s instead of a second."""
+    monkeypatch.setattr("worker.worker.FETCH_TIMEOUT", 0.3)
+    monkeypatch.setattr("worker.worker.FETCH_HEARTBEAT", 0.05)
+
+
 @pytest.fixture
 async def system(nats_urls: dict[str, str], s3_environment: dict[str, dict[str, str]]) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack:

@@ -136,6 +136,11 @@ async def test_nats_subscribers_and_websocket_clients_see_the_same_events(system
         await system.worker()
         while not seen or seen[-1]["type"] != "completed":
             seen.append(json.loads((await socket.receive()).data))
+
+    async def both_ended() -> bool:
+        return direct[-1:] == seen[-1:]
+
+    await eventually(both_ended, "the subscriber receives the last event as well")
     # The WebSocket starts with the current state, the `queued` event.
     assert seen == direct
     kinds = [event["type"] for event in seen]

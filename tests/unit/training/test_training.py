@@ -23,7 +23,10 @@ from worker.engine.sampler.codes import CODEBOOK_SIZE, decode, encode
 from worker.engine.sampler.conductor import METER, TEMPO
 from worker.engine.text.tokenizer import load_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.timeout(600),  # it trains: minutes on a slow machine
+]
 
 RATE = 32_000
 
