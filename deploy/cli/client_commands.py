@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import get_args
 
 from deploy.cli.arguments import add_gateway_options, number, seconds
@@ -40,13 +41,18 @@ def add_client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
 
 def _generate_command(parser: argparse.ArgumentParser) -> None:
     """The names of all options that are fields of the request are those of the API."""
-    parser.add_argument("prompt", metavar="PROMPT", help="the music in words")
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the music in words")
+    parser.add_argument(
+        "--from-file",
+        type=Path,
+        metavar="TAKE",
+        help="make the music of a saved file again; other options change single properties",
+    )
     _music_options(parser.add_argument_group("music"))
     file = parser.add_argument_group("file")
     _output_options(file)
     file.add_argument("--format", choices=FORMATS, help="default: the ending of -o, else wav")
-    rates = ", ".join(map(str, SAMPLE_RATES))
-    file.add_argument("--sample-rate", type=int, metavar="HZ", help=f"{rates} (default: the model's)")
+    file.add_argument("--sample-rate", type=int, choices=SAMPLE_RATES, help="in hertz (default: the model's)")
     file.add_argument("--sample-format", choices=SAMPLE_FORMATS, help="default: int16")
     file.add_argument("--loudness", type=number, metavar="LUFS", help="-30 to -6 (default: as the model makes it)")
     file.add_argument("--title", help="title in the file, and in its name")

@@ -1,9 +1,7 @@
 """`musicgen download`: saves the files of a finished job."""
 
-from rich.console import Console
-
 from deploy.cli.arguments import UsageError
-from deploy.cli.file_names import format_of
+from deploy.cli.file_names import FORMATS, ending_of, format_of
 from deploy.cli.finished_job import read_job
 from deploy.cli.gateway_client import GatewayError, GatewayTarget, gateway_session
 from deploy.cli.request import command_for
@@ -11,7 +9,7 @@ from deploy.cli.saving import Saving, save, save_files
 from deploy.cli.signals import until_signal
 from deploy.terminal import Terminal
 from shared.errors import MusicgenError
-from shared.files import audio_url
+from shared.files import AudioFormat, audio_url
 
 BUNDLE = "bundle.zip"
 
@@ -27,17 +25,21 @@ async def download(target: GatewayTarget, job_id: str, saving: Saving, *, bundle
     """
     if bundle and (saving.stems or saving.midi):
         raise UsageError("The bundle contains stems and MIDI. Omit --stems and --midi, or --bundle.")
-    if not bundle:
-        format_of(saving.output)
-    return await until_signal(_download(target, job_id, saving, bundle, Terminal(stderr=True)))
+    if bundle and saving.output and ending_of(saving.output) in FORMATS:
+        raise UsageError(f"The bundle is a ZIP file, which does not fit {saving.output}. Choose the ending zip for -o.")
+    chosen = None if bundle else format_of(saving.output)
+    return await until_signal(_download(target, job_id, saving, chosen, bundle=bundle))
 
 
-async def _download(target: GatewayTarget, job_id: str, saving: Saving, bundle: bool, console: Console) -> None:
+async def _download(
+    target: GatewayTarget, job_id: str, saving: Saving, chosen: AudioFormat | None, *, bundle: bool
+) -> None:
+    console = Terminal(stderr=True)
     async with gateway_session(target) as session:
         job = await read_job(session, job_id)
-        chosen = None if bundle else format_of(saving.output)
-        if chosen and job.format and chosen != job.format:
-            raise MusicgenError(f"The audio of {job.job_id} is {job.format}. Choose such an ending for -o.")
+        stored = job.format or "wav"
+        if chosen not in (None, stored):
+            raise MusicgenError(f"The audio of {job.job_id} is {stored}. Choose such an ending for -o.")
         destination = saving.open(job.file_size or 0)
         try:
             if bundle:

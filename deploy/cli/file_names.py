@@ -22,7 +22,7 @@ def format_of(output: str | None) -> AudioFormat | None:
     """
     if output is None or output.endswith("/") or Path(output).is_dir():
         return None
-    ending = _ending(output)
+    ending = ending_of(output)
     if ending in OTHER_ENDINGS:
         raise MusicgenError(f"{output}: audio is saved as {', '.join(FORMATS)}. Choose such an ending for -o.")
     return next((each for each in FORMATS if each == ending), None)
@@ -30,7 +30,7 @@ def format_of(output: str | None) -> AudioFormat | None:
 
 def safe_name(offered: str | None, default: str) -> str:
     """The name that the gateway offers if it is a safe file name with the ending of `default`; else `default`."""
-    is_usable = offered and is_safe(offered) and _ending(offered) == _ending(default)
+    is_usable = offered and is_safe(offered) and ending_of(offered) == ending_of(default)
     return offered if offered and is_usable else default
 
 
@@ -46,10 +46,11 @@ def is_safe(name: str) -> bool:
 
 
 def beside(audio: Path, output: str) -> Path:
-    """Where an output is saved beside its audio: MIDI as `song.mid`, the stem `bass.wav` as `song-bass.wav`."""
-    stem = audio.name.removesuffix(audio.suffix) if _ending(audio.name) in FORMATS else audio.name
-    return audio.with_name(f"{stem}.mid" if output.endswith(".mid") else f"{stem}-{output}")
+    """Where an output is saved: MIDI as `song.mid`, the stem `bass.wav` as `song_bass.wav`, as the gateway does."""
+    stem = audio.name.removesuffix(audio.suffix) if ending_of(audio.name) in FORMATS else audio.name
+    return audio.with_name(f"{stem}.mid" if output.endswith(".mid") else f"{stem}_{output}")
 
 
-def _ending(name: str) -> str:
+def ending_of(name: str) -> str:
+    """The ending of a file name in lower case, without its dot; empty without one."""
     return Path(name).suffix.removeprefix(".").lower()

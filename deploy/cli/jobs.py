@@ -91,7 +91,7 @@ def _cells(job: dict[str, Any]) -> dict[str, str]:
         "job": job["job_id"],
         "status": job["status"],
         "done": f"{job['progress']:.0%}",
-        "length": bars_text(job.get("bars")) or f"{job['duration']:g} s",
+        "length": bars_text(job.get("bars")) or f"{round(job['duration'], 2):g} s",
         "tempo": f"{bpm} BPM" if bpm else "",
         "key": job.get("key") or "",
         "age": _age(job["created_at"]),
@@ -113,8 +113,7 @@ def _age(created_at: str) -> str:
 
 
 def _line(cells: dict[str, str], style: str) -> Text:
-    line = Text()
-    for name, width in _WIDTHS.items():
-        line.append(plain(cells[name]).ljust(width), style if name == "status" else "")
-        line.append("  ")
-    return line
+    texts = [
+        Text(plain(cells[name]).ljust(width), style if name == "status" else "") for name, width in _WIDTHS.items()
+    ]
+    return Text("  ").join(texts)

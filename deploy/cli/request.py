@@ -3,7 +3,10 @@
 import argparse
 import re
 import shlex
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from deploy.cli.arguments import UsageError
 from deploy.cli.file_names import format_of
@@ -33,16 +36,38 @@ def request_body(options: argparse.Namespace) -> dict[str, Any]:
     """The body of the request; only what the user chose, so that the gateway's defaults hold.
 
     Raises:
-        UsageError: if -o and --format contradict each other.
+        UsageError: if there is no prompt, or -o and --format contradict each other.
+        MusicgenError: if there is no recipe in the file.
     """
     body = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
     named = format_of(options.output)
     if named and body.setdefault("format", named) != named:
         raise UsageError(f"{options.output} does not fit --format {options.format}. Omit one of them.")
+    if options.from_file is not None:
+        body = _recipe_of(options.from_file, body) | body
+    if "prompt" not in body:
+        raise UsageError("Describe the music: give a PROMPT, or a file with --from-file.")
     if not body.keys() & {"bars", "duration"}:
         body["duration"] = DEFAULT_SECONDS
     outputs = [kind for kind in OUTPUT_KINDS if getattr(options, kind)]
     return body | ({"outputs": outputs} if outputs else {})
+
+
+def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
+    """The recipe in a file as a body, without what the changes make meaningless."""
+    from worker.production.formats import read_recipe
+
+    try:
+        recipe = msgspec.to_builtins(read_recipe(file))
+    except OSError as error:
+        raise MusicgenError(f"{file} cannot be read: {error.strerror or error}.") from error
+    if recipe["bars"] or changes.keys() & {"bars", "duration"}:
+        del recipe["duration"]  # it follows from bars, tempo and meter
+    if "duration" in changes:
+        recipe["bars"] = None
+    if changes.get("format") in ("ogg", "mp3"):
+        del recipe["sample_format"]
+    return {name: value for name, value in recipe.items() if name in FIELDS and value is not None}
 
 
 def as_options(error: GatewayError) -> MusicgenError:

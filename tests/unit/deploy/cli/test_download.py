@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from deploy.cli.arguments import UsageError
 from deploy.cli.destination import FileDestination
 from deploy.cli.download import download
 from deploy.cli.finished_job import FinishedJob, summary
@@ -105,8 +106,8 @@ async def test_audio_midi_and_stems_are_saved_under_the_name_of_the_gateway(
     assert contents(here) == {
         f"{NAME}.wav": b"audio",
         f"{NAME}.mid": b"MThd",
-        f"{NAME}-drum machine.wav": b"drum",
-        f"{NAME}-bass.wav": b"bass",
+        f"{NAME}_drum machine.wav": b"drum",
+        f"{NAME}_bass.wav": b"bass",
     }
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -126,6 +127,11 @@ async def test_the_bundle_is_one_zip_file(store: Store, here: Path) -> None:
     await store.save(Saving(), bundle=True)
     await store.save(Saving("all.zip"), bundle=True)
     assert contents(here) == {f"{NAME}.zip": b"PK", "all.zip": b"PK"}
+
+
+async def test_the_bundle_does_not_go_into_an_audio_file() -> None:
+    with pytest.raises(UsageError, match=r"does not fit all\.wav"):
+        await download(GatewayTarget("http://127.0.0.1:1"), JOB, Saving("all.wav"), bundle=True)
 
 
 async def test_existing_files_are_overwritten_only_by_force(store: Store, here: Path) -> None:
@@ -180,6 +186,7 @@ async def test_unsafe_names_never_leave_the_folder(store: Store, here: Path) -> 
         ({"outputs": []}, Saving(stems=True), "has no stems"),
         ({"outputs": []}, Saving(midi=True), "has no MIDI file"),
         ({"format": "flac", "file_name": None}, Saving("song.mp3"), r"is flac\. Choose such an ending"),
+        ({"format": None}, Saving("song.mp3"), r"is wav\. Choose such an ending"),
         ({"job_id": "gen_000000000000"}, Saving(), "answered with"),
         ({"status": "lost"}, Saving(), "unknown format"),
         ({}, Saving("song.aiff"), "saved as wav, flac, ogg, mp3"),

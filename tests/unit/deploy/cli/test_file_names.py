@@ -35,9 +35,9 @@ def test_names_of_outputs_are_safe(name: str) -> None:
     ("audio", "output", "path"),
     [
         ("a/song.wav", "audio.mid", "a/song.mid"),
-        ("a/song.flac", "bass.flac", "a/song-bass.flac"),
+        ("a/song.flac", "bass.flac", "a/song_bass.flac"),
         ("Mix 1.2", "audio.mid", "Mix 1.2.mid"),
-        ("Mix 1.2", "bass.wav", "Mix 1.2-bass.wav"),
+        ("Mix 1.2", "bass.wav", "Mix 1.2_bass.wav"),
     ],
 )
 def test_outputs_are_named_after_the_audio(audio: str, output: str, path: str) -> None:

@@ -27,7 +27,6 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("up", "--workers", "-1"), "0 to 64"),
         (("up", "--workers", "65"), "0 to 64"),
         (("up", "--colour", "red"), "--colour"),
-        (("generate",), "PROMPT"),
         (("generate", "a", "--duration", "long"), "--duration"),
         (("generate", "a", "--duration", "nan"), "8 or 7.5"),
         (("generate", "a", "--duration", "inf"), "8 or 7.5"),
@@ -35,6 +34,7 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("generate", "a", "--bpm", "nan"), "'nan' is not a number"),
         (("generate", "a", "--bars", "8", "--duration", "8"), "not allowed with"),
         (("generate", "a", "--format", "aiff"), "--format"),
+        (("generate", "a", "--sample-rate", "32000"), "--sample-rate"),
         (("generate", "a", "--url", "http://a", "--data-dir", "/b"), "not allowed with"),
         (("download",), "JOB"),
         (("jobs", "--status", "done"), "done"),
@@ -92,6 +92,7 @@ def test_an_invalid_setting_stops_the_role_and_is_named(
 @pytest.mark.parametrize(
     ("command", "words"),
     [
+        (["generate"], "give a PROMPT, or a file with --from-file"),
         (["generate", "a", "-o", "x.mp3", "--format", "wav"], "x.mp3 does not fit --format wav"),
         (["download", "gen_abc123456789", "--bundle", "--midi"], "The bundle contains stems and MIDI"),
     ],

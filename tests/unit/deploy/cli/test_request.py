@@ -5,14 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from deploy.cli.arguments import UsageError
 from deploy.cli.main import _parser
 from deploy.cli.request import command_for, request_body
+from gateway.jobs.recipes import make_recipe
 from gateway.schemas import GenerateRequest
 from shared.errors import MusicgenError
+from shared.files import AudioFormat
 from shared.messages import Recipe
+from shared.music import Measured, Music
+from worker.production.formats import tags_for, write_audio
 
 
 def body(*arguments: str) -> dict[str, Any]:
@@ -76,21 +82,75 @@ def test_an_ending_that_contradicts_is_refused() -> None:
         body("a", "-o", "x.aiff")
 
 
+LOOP = Recipe(
+    model="starter",
+    prompt="it's house; $(now)",
+    duration=15.483870967741936,
+    seed=7,
+    bars=8,
+    bpm=124.0,
+    meter="4/4",
+    key="A minor",
+    loop=True,
+    sample_rate=48_000,
+    sample_format="int24",
+    loudness=-14.5,
+    outputs=("midi", "stems"),
+)
+
+
+def take(path: Path, recipe: Recipe) -> str:
+    """A file with the recipe inside; return its path."""
+    tags = tags_for(recipe, Music(), Measured(), None, 100, 48_000)
+    write_audio(path, np.zeros((100, 2), np.int16), 48_000, recipe.format, tags)
+    return str(path)
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "flac", "ogg", "mp3"])
+def test_a_file_gives_the_body_that_makes_it_again(tmp_path: Path, audio_format: AudioFormat) -> None:
+    recipe = replace(LOOP, format=audio_format, sample_format="int16")
+    asked = body("--from-file", take(tmp_path / "take", recipe))
+    request = msgspec.convert(asked, GenerateRequest)
+    made = make_recipe(request, default_model="small", models=["starter", "small"], max_duration=120.0)
+    assert made == replace(recipe, outputs=())
+
+
+def test_options_change_single_properties_of_the_recipe(tmp_path: Path) -> None:
+    file = take(tmp_path / "take.wav", LOOP)
+    same = body("--from-file", file)
+    assert "outputs" not in same
+    assert body("--from-file", file, "--seed", "8", "--bpm", "90", "--stems") == same | {
+        "seed": 8,
+        "bpm": 90.0,
+        "outputs": ["stems"],
+    }
+    assert body("other words", "--from-file", file, "--no-loop") == same | {"prompt": "other words", "loop": False}
+    by_time = body("--from-file", file, "--duration", "10")
+    assert by_time == {name: value for name, value in same.items() if name != "bars"} | {"duration": 10.0}
+    compressed = body("--from-file", file, "-o", "x.mp3")
+    assert compressed == {name: value for name, value in same.items() if name != "sample_format"} | {"format": "mp3"}
+
+
+def test_bars_replace_the_duration_of_a_recipe(tmp_path: Path) -> None:
+    file = take(tmp_path / "take.wav", Recipe(model="starter", prompt="a", duration=7.5))
+    assert body("--from-file", file)["duration"] == 7.5
+    longer = body("--from-file", file, "--bars", "4")
+    assert longer["bars"] == 4
+    assert "duration" not in longer
+
+
+def test_a_file_without_a_recipe_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "noise.wav").write_bytes(b"noise")
+    with pytest.raises(MusicgenError, match="no recipe"):
+        body("--from-file", str(tmp_path / "noise.wav"))
+    with pytest.raises(MusicgenError, match=r"none\.wav cannot be read: No such file"):
+        body("--from-file", str(tmp_path / "none.wav"))
+    with pytest.raises(MusicgenError, match="cannot be read: Is a directory"):
+        body("--from-file", str(tmp_path))
+
+
 def test_the_command_for_a_recipe_asks_for_the_same_music() -> None:
-    recipe = Recipe(
-        model="starter",
-        prompt="it's house; $(now)",
-        duration=15.5,
-        seed=7,
-        bars=8,
-        bpm=123.96694,
-        meter="4/4",
-        key="A minor",
-        loop=True,
-        sample_rate=48_000,
-        loudness=-14.5,
-    )
-    given = msgspec.to_builtins(recipe)
+    given = msgspec.to_builtins(replace(LOOP, bpm=123.96694))
     program, *arguments = shlex.split(command_for(given))
     assert program == "musicgen"
     asked = request_body(_parser().parse_args(arguments))
