@@ -1,18 +1,28 @@
 """Programs that we did not write and that read the files that we write. CI installs them; see CONTRIBUTING.md."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-_PACKAGES = {"ffprobe": "ffmpeg", "exiftool": "libimage-exiftool-perl", "mediainfo": "mediainfo", "sox": "sox"}
+_PACKAGES = {
+    "ffmpeg": "ffmpeg",
+    "ffprobe": "ffmpeg",
+    "exiftool": "libimage-exiftool-perl",
+    "mediainfo": "mediainfo",
+    "sox": "sox",
+}
 
 
 def output_of(program: str, *arguments: str | Path) -> str:
     """What the program prints. Skips the test if it is not installed; fails if the program complains of anything."""
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed. Debian and Ubuntu have it: apt-get install {_PACKAGES[program]}")
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=60, check=False)
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, timeout=60, check=False, env=environment
+    )
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return done.stdout.decode()

@@ -5,18 +5,23 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import msgspec
+import numpy as np
 
 from deploy.stack.credentials import CREDENTIALS_FILE, Credentials, S3Keys, load_credentials
 from deploy.stack.data_folder import RUN_FILE, RunningProcess, find_process, read_run_file
 from gateway.access.api_keys import load_keys
 from shared.errors import MusicgenError, SettingsError
+from shared.files import AudioFormat
 from shared.messages import Recipe
+from shared.music import Measured, Music
 from shared.settings import Settings, load_settings
 from tests.fuzz.target import Target
 from worker.delivery.encoded_files import AudioFile, EncodedFiles
 from worker.delivery.spool import Spool, _encode, _Spooled
+from worker.production.formats import NoRecipeError, read_recipe, tags_for, write_audio
 
 MEMORY = Path("/dev/shm")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
@@ -63,6 +68,22 @@ def run_file(data: bytes) -> None:
         find_process(process)
 
 
+def audio_file(data: bytes) -> None:
+    """An audio file has a recipe of ours, or the message says that it has none that this version can follow."""
+    try:
+        assert isinstance(read_recipe(written("take", data)), Recipe)
+    except NoRecipeError as error:
+        complaint = str(error)
+        assert "recipe" in complaint
+
+
+def audio_seed(audio_format: AudioFormat) -> bytes:
+    """A short file of that format."""
+    path, samples = FOLDER / "seed", np.zeros((10, 1), np.int16)
+    write_audio(path, samples, 32_000, audio_format, tags_for(RECIPE, Music(), Measured(), None, 10, 32_000))
+    return path.read_bytes()
+
+
 def environment(data: bytes) -> None:
     """Settings: all are right, or the message names a variable that is there."""
     lines = data.decode(errors="replace").replace("\0", "").splitlines()  # no environment holds a NUL
@@ -78,6 +99,7 @@ def environment(data: bytes) -> None:
 DEFAULTS = "\n".join(f"{name.upper()}={getattr(Settings(), name)}" for name in Settings.__struct_fields__)
 
 TARGETS = {
+    "audio_file": Target(audio_file, [audio_seed(audio_format) for audio_format in get_args(AudioFormat)]),
     "keys": Target(keys, [b"daw:" + b"d" * 32 + b"  # the DAW\nweb:" + b"w" * 32 + b", cli:" + b"c" * 32 + b"\n"]),
     "spool": Target(spool, [_encode(_Spooled(RECIPE, EncodedFiles(AUDIO, [], 1.0, 0.1)))]),
     "credentials": Target(

@@ -51,7 +51,10 @@ def write_flac(path: Path, samples: NDArray[np.generic], sample_rate: int, tags:
 
 
 def write_ogg(path: Path, samples: NDArray[np.generic], sample_rate: int, tags: Tags) -> None:
-    """Write Ogg Vorbis with Xiph's encoder; FFmpeg's own is far worse. The arguments are those of `write_audio`."""
+    """Write Ogg Vorbis with Xiph's encoder. The arguments are those of `write_audio`.
+
+    FFmpeg's own encoder is experimental, and its best quality is what Xiph's reaches at 150 kbit/s.
+    """
     _layout(samples.shape[1])
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw = Path(folder, "raw.ogg")

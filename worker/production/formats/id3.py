@@ -20,7 +20,8 @@ def _frames(tags: Tags) -> Iterator[bytes]:
     yield _text("TIT2", tags.title)
     yield _text("TPE1", tags.service)
     yield _text("TSSE", tags.software)
-    yield _frame("COMM", _UTF_8 + b"eng\0" + tags.prompt.encode())
+    if tags.prompt:
+        yield _frame("COMM", _UTF_8 + b"eng\0" + tags.prompt.encode())
     if tags.bpm is not None:
         # The standard has whole numbers only; the exact tempo is in the field BPM.
         yield _text("TBPM", str(round(tags.bpm)))

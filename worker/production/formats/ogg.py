@@ -43,15 +43,15 @@ def read_pages(file: BinaryIO) -> Iterator[Page]:
 
 def packets(pages: Iterable[Page]) -> Iterator[bytes]:
     """Packets, put together from segments; a segment shorter than 255 bytes ends one."""
-    packet = b""
+    packet = bytearray()
     for page in pages:
         place = 0
         for length in page.lengths:
             packet += page.body[place : place + length]
             place += length
             if length < 255:
-                yield packet
-                packet = b""
+                yield bytes(packet)
+                packet.clear()
 
 
 def replace_comments(source: BinaryIO, target: BinaryIO, comments: dict[str, str]) -> None:

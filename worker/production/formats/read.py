@@ -2,7 +2,7 @@
 
 import json
 import struct
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,10 +12,9 @@ from shared.errors import MusicgenError
 from shared.messages import UNDECODABLE, Recipe
 from worker.production.formats.ogg import COMMENT_HEADER, packets, read_pages
 
-# A file's tags in bytes, its chunks and its pages, beyond which the reader gives up.
+# A file's tags in bytes, and its chunks, beyond which the reader gives up.
 _LARGEST_TAG = 1_000_000
 _MOST_CHUNKS = 10_000
-_MOST_PAGES = 16
 _KEY = b"RECIPE"
 
 
@@ -113,8 +112,8 @@ def _in_flac(file: BinaryIO) -> bytes | None:
 
 
 def _in_ogg(file: BinaryIO) -> bytes | None:
-    """The second packet of the first stream, on pages of at most 65 KB each."""
-    found = packets(islice(read_pages(file), _MOST_PAGES))
+    """The second packet of the first stream."""
+    found = packets(takewhile(lambda _: file.tell() <= _LARGEST_TAG, read_pages(file)))
     next(found, None)
     comments = next(found, b"")
     start = len(COMMENT_HEADER)

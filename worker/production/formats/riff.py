@@ -101,7 +101,7 @@ def _format_chunks(layout: _Layout, frames: int, sample_rate: int) -> Iterator[t
     elif is_float:
         form += struct.pack("<H", 0)
     yield b"fmt ", form
-    if is_float:
+    if code != _PCM:
         yield b"fact", struct.pack("<I", frames)
 
 

@@ -88,7 +88,8 @@ def _text(name: bytes, text: str, before: bytes = b"") -> bytes:
 def _info(tags: Tags) -> Iterator[tuple[bytes, str]]:
     yield b"INAM", tags.title
     yield b"IART", tags.service
-    yield b"ISBJ", tags.prompt
+    if tags.prompt:
+        yield b"ISBJ", tags.prompt
     yield b"ISFT", tags.software
     yield b"ISRC", tags.recipe.model + (f" {tags.checkpoint}" if tags.checkpoint else "")
     yield b"IKEY", "; ".join(_keywords(tags))

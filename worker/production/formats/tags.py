@@ -3,20 +3,20 @@
 import json
 import re
 from fractions import Fraction
-from textwrap import shorten
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.messages import Recipe
-from shared.music import Instrument, Key, Measured, Music, SectionStart, bar_seconds, parse_key
+from shared.music import Key, Measured, Music, SectionStart, bar_seconds, parse_key
 from shared.version import SERVICE, VERSION
 
 SOFTWARE = f"tellurstori-musicgen {VERSION}"
 LONGEST_TITLE = 100
 # Most bars that are marked in a file, so that its header stays small.
 MOST_MARKS = 512
-# Characters that XML 1.0 does not allow, NUL and lone surrogates among them.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Control characters, lone surrogates, and the rest of what XML 1.0 does not allow.
+_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -123,7 +123,7 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
         """The starts of sections and bars in order, at most one for each frame; a section's name precedes its bar."""
         found = {self._frame(start): f"Bar {number}" for number, start in enumerate(self.bar_starts, 1)}
         for section in self.sections:
-            found[self._frame(section.start)] = f"{printable(section.name)} (bar {section.bar})"
+            found[self._frame(section.start)] = f"{section.name} (bar {section.bar})"
         inside = sorted((frame, label) for frame, label in found.items() if 0 <= frame < self.frames)
         return [Mark(frame, label) for frame, label in inside[:MOST_MARKS]]
 
@@ -138,9 +138,9 @@ def tags_for(
     checkpoint: str | None,
     frames: int,
     sample_rate: int,
-    instrument: Instrument | None = None,
+    instrument: str | None = None,
 ) -> Tags:
-    """The tags of a job's audio, or of the stem of `instrument`.
+    """The tags of a job's audio, or of a stem.
 
     Args:
         recipe: with the seed of the take in the file.
@@ -149,26 +149,30 @@ def tags_for(
         checkpoint: as in the job's record.
         frames: length of the file.
         sample_rate: of the file, in hertz.
-        instrument: of a stem.
+        instrument: of a stem, or its name.
     """
-    title = shorten(printable(recipe.title or recipe.prompt), LONGEST_TITLE, placeholder=" …") or SERVICE
-    name = printable(instrument.name) if instrument else None
+    title = _shortened(printable(recipe.title or recipe.prompt)) or SERVICE
+    name = printable(instrument or "") or None
     return Tags(
         recipe=recipe,
         title=f"{title} ({name})" if name else title,
         frames=frames,
         sample_rate=sample_rate,
-        checkpoint=checkpoint,
+        checkpoint=printable(checkpoint or "") or None,
         bpm=music.bpm,
         key=parse_key(music.key) if music.key else None,
         meter=music.meter,
         bars=music.bars,
-        sections=music.sections,
+        sections=tuple(replace(section, name=printable(section.name)) for section in music.sections),
         bar_starts=_bar_starts(music, measured, Fraction(frames, sample_rate)),
         instrument=name,
         lufs=None if name else measured.lufs,
         true_peak=None if name else measured.true_peak_dbtp,
     )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1].rstrip() + "…"
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,8 @@ def vorbis_comments(tags: Tags) -> dict[str, str]:
     """
     comments = {"TITLE": tags.title, "ARTIST": tags.service, "DESCRIPTION": tags.prompt, "ENCODED-BY": tags.software}
     comments |= tags.fields()
+    if not tags.prompt:
+        del comments["DESCRIPTION"]
     if tags.short_key is not None:
         comments["INITIALKEY"] = tags.short_key
     if tags.recipe.loop:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from shared.files import AudioFormat, SampleFormat
 from shared.messages import Recipe
-from shared.music import Instrument, Measured, Music, SectionStart, bar_seconds, grid_samples
+from shared.music import Measured, Music, SectionStart, bar_seconds, grid_samples
 from worker.production.formats import Tags, tags_for
 
 RATE = 48_000
-BARS, BPM, METER = 4, 124.5, "3/4"
+BARS, BPM, METER = 2, 124.5, "3/4"
 FRAMES = grid_samples(BARS, BPM, METER, RATE)
 # An emoji, accents, markup, quotes, and letters that run from right to left.
 PROMPT = "warm house 🎹 mit Tönen & <b>\"'\\ مرحبا"
@@ -31,17 +31,15 @@ RECIPE = Recipe(
     loudness=-14.0,
     title="Fête du café",
 )
-VERSE = float(2 * bar_seconds(BPM, METER))
+VERSE = float(bar_seconds(BPM, METER))
 MUSIC = Music(
     bpm=BPM,
     key="A minor",
     meter=METER,
     bars=BARS,
-    sections=(SectionStart(name="intro", bar=1, start=0.0), SectionStart(name="verse", bar=3, start=VERSE)),
+    sections=(SectionStart(name="intro", bar=1, start=0.0), SectionStart(name="verse", bar=2, start=VERSE)),
 )
 MEASURED = Measured(lufs=-14.02, true_peak_dbtp=-1.03)
-STRINGS = Instrument(name="strings", stream="chords", program=48, channel=1)
-
 _DTYPES = {"int16": np.int16, "int24": np.int32}
 CHECKPOINT = "0123456789abcdef"
 # What each lossless format keeps exactly.
@@ -55,7 +53,7 @@ LOSSLESS: list[tuple[AudioFormat, SampleFormat]] = [
 ALL: list[tuple[AudioFormat, SampleFormat]] = [*LOSSLESS, ("ogg", "float32"), ("mp3", "float32")]
 
 
-def tags(frames: int = FRAMES, rate: int = RATE, instrument: Instrument | None = None, **recipe: Any) -> Tags:
+def tags(frames: int = FRAMES, rate: int = RATE, instrument: str | None = None, **recipe: Any) -> Tags:
     """The tags of a take whose recipe has other values for the given fields."""
     changed = msgspec.structs.replace(RECIPE, **recipe)
     return tags_for(changed, MUSIC, MEASURED, CHECKPOINT, frames, rate, instrument)
