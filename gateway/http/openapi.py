@@ -21,8 +21,8 @@ _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
     "Range": "With proxy=1: the requested bytes.",
     "If-Range": "With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent.",
-    "If-None-Match": "With proxy=1: the client's cached ETags; if the file has one of them, the response is 304.",
-    "If-Match": "With proxy=1: accepted ETags; if the file has none of them, the response is 412.",
+    "If-None-Match": "With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304.",
+    "If-Match": "With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412.",
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.http.handlers import downloads, generate, health, job_status, pages, prompts
+from gateway.http.handlers import bundle, downloads, generate, health, job_status, pages, prompts
 from gateway.http.middleware import Handler
 from gateway.http.websocket import websocket
 from gateway.prompts import BuiltPrompt, PromptComponents, Vocabulary
@@ -95,6 +95,17 @@ ROUTES: tuple[Route, ...] = (
         responses={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/download/{job_id}/bundle.zip",
+        handler=bundle.bundle,
+        operation_id="download_bundle",
+        endpoint="bundle",
+        summary="Download all files of a finished job in one folder: audio, outputs and recipe",
+        responses={200: "application/zip", 304: None},
+        problems=(404, 409, 410, 412, 503),
+        headers=("If-None-Match", "If-Match"),
     ),
     Route(
         method="GET",

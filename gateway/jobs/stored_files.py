@@ -26,6 +26,10 @@ StoredFile = Audio | Output
 class LostError(Exception):
     """A file is missing from the store or has different content."""
 
+    def __init__(self, file: StoredFile, reason: str) -> None:
+        super().__init__(f"{file.key} {reason}")
+        self.file = file
+
 
 class StoredFiles:
     """Reads the bucket with the gateway's key.
@@ -90,7 +94,7 @@ class StoredFiles:
             digest.update(chunk)
             held = chunk
         if digest.hexdigest() != file.sha256:
-            raise LostError(f"the content of {file.key} differs from the upload")
+            raise LostError(file, "has other content than the upload")
         self._remember(file, answer.headers)
         yield held
 
@@ -118,10 +122,10 @@ class StoredFiles:
     async def _check_answer(self, answer: aiohttp.ClientResponse, file: StoredFile, expected: HTTPStatus) -> None:
         if answer.status == HTTPStatus.NOT_FOUND:
             await self._storage.check()  # a missing bucket gives 404 for every object
-            raise LostError(f"the store has no object {file.key}")
+            raise LostError(file, "is missing from the store")
         size = _total(answer)
         if size is not None and size != file.size:
-            raise LostError(f"{file.key} has {size} bytes instead of {file.size}")
+            raise LostError(file, f"has {size} bytes instead of {file.size}")
         if answer.status != expected:
             raise UnavailableError(f"S3 answered {answer.status} instead of the file.")
 

@@ -6,23 +6,18 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
-import aiohttp
 from aiohttp import web
 
-from gateway import metrics
 from gateway.http.authentication import viewer_of
 from gateway.http.conditional_requests import evaluate_preconditions, requested_range
 from gateway.http.requests import read_query
+from gateway.http.stored_content import record_loss, send_chunks
 from gateway.jobs.stored_files import LostError
 from gateway.problems import Problem, audio_gone, lost_file_problem, unavailable
 from gateway.schemas import DownloadQuery
 from gateway.services import SERVICES, Services
-from shared.errors import UnavailableError
 from shared.files import Audio, Output
-from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus
-
-log = get_logger(__name__)
 
 Response = TypeVar("Response", bound=web.StreamResponse)
 
@@ -72,7 +67,7 @@ async def _respond(request: web.Request, choose: Callable[[JobRecord], Downloada
     try:
         return await (transfer.proxy() if query.proxy else transfer.redirect())
     except LostError as error:
-        await transfer.record_loss(error)
+        await record_loss(services, record, error)
         raise lost_file_problem(record, file.name) from error
 
 
@@ -134,7 +129,8 @@ class Transfer:
         await self.services.stored_files.check(stored)
         if self.request.method == "HEAD":  # a presigned URL is valid for GET only
             return web.Response(headers=self.file.headers | {"Content-Length": str(stored.size)})
-        await self._renew_or_refuse()
+        if not await self.services.usage.touch(self.record):
+            raise audio_gone(self.record)
         url = self.services.storage.public_url(stored.key, self.file.name)
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
@@ -157,44 +153,10 @@ class Transfer:
         await self._stream(response, range(stored.size) if byte_range is None else byte_range)
         return response
 
-    async def record_loss(self, error: LostError) -> None:
-        """Mark the file as lost in the job's record. If NATS is away, the next download tries again."""
-        log.warning("stored file lost", job_id=self.record.job_id, error=str(error))
-        metrics.LOST_FILES.inc()
-        try:
-            await self.services.record_store.mark_lost(self.record.job_id, self.file.stored)
-        except UnavailableError as away:
-            log.info("loss not recorded yet", error=str(away))
-
     def _add_validators(self, response: Response) -> Response:
         response.etag, response.last_modified = self.file.stored.sha256, self.file.modified
         return response
 
-    async def _renew_or_refuse(self) -> None:
-        if not await self.services.usage.touch(self.record):
-            raise audio_gone(self.record)
-
     async def _stream(self, response: web.StreamResponse, byte_range: range) -> None:
         async with self.services.stored_files.opened(self.file.stored, byte_range) as chunks:
-            await self._renew_or_refuse()
-            try:
-                first = await anext(chunks, b"")  # before the headers, so that a damaged short file gets a 410
-            except (TimeoutError, aiohttp.ClientError) as error:
-                raise UnavailableError(f"S3 is away: {error!r}") from error
-            try:
-                await response.prepare(self.request)
-                await response.write(first)
-                async for chunk in chunks:
-                    await response.write(chunk)
-                    await self.services.usage.touch(self.record)  # so that it does not expire under a slow client
-                await response.write_eof()
-            except (TimeoutError, aiohttp.ClientError, LostError) as error:
-                # The headers are sent: abort, so that the client detects the truncated body.
-                self._abort(error)
-                if isinstance(error, LostError):
-                    await self.record_loss(error)
-
-    def _abort(self, error: Exception) -> None:
-        log.warning("download aborted", key=self.file.stored.key, error=repr(error))
-        if self.request.transport is not None:
-            self.request.transport.abort()
+            await send_chunks(self.request, self.services, self.record, response, chunks)

@@ -10,6 +10,7 @@ class Bucket:
 
     Attributes:
         data: the content of every object.
+        contents: the content of single objects in its place, by name; None if the object is missing.
         status: the status to respond with, if not 200.
         missing: abort this many bytes before the end.
         withheld: omit this many bytes of a range.
@@ -19,6 +20,7 @@ class Bucket:
 
     def __init__(self) -> None:
         self.data, self.status, self.missing, self.withheld, self.exists = AUDIO, 200, 0, 0, True
+        self.contents: dict[str, bytes | None] = {}
         self.asked: list[tuple[str, str | None]] = []
 
     async def look(self, request: web.Request) -> web.Response:
@@ -30,8 +32,10 @@ class Bucket:
             return await self._break_off(request)
         if self.status != 200:
             return web.Response(status=self.status, text="<Error/>")
-        wanted = request.http_range
-        body, size = self.data[wanted], len(self.data)
+        wanted, data = request.http_range, self.contents.get(request.match_info["name"], self.data)
+        if data is None:
+            return web.Response(status=404, text="<Error/>")
+        body, size = data[wanted], len(data)
         headers = {"Content-Type": "audio/wav", "ETag": '"e"', "x-amz-id-2": "internal"}
         if wanted.start is None:
             return web.Response(body=body, headers=headers)
