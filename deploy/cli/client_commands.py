@@ -12,6 +12,11 @@ from shared.music import HIGHEST_BPM, LOWEST_BPM, MOST_BARS
 
 FORMATS = get_args(AudioFormat)
 SAMPLE_FORMATS = get_args(SampleFormat)
+EXAMPLES = """\
+examples:
+  musicgen generate "lofi hip hop with piano" --bars 8 --bpm 82 --key Am --loop
+  musicgen generate "epic strings" --duration 30 --stems --midi -o epic.flac
+  musicgen generate --from-file epic.flac --seed 8 -o other.flac"""
 
 
 def add_client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,6 +27,8 @@ def add_client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
             help="generate music and save it",
             usage="musicgen generate PROMPT [options]",
             description="Generate music and save it. Ctrl-C cancels the job.",
+            epilog=EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
     _download_command(
@@ -42,12 +49,6 @@ def add_client_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
 def _generate_command(parser: argparse.ArgumentParser) -> None:
     """The names of all options that are fields of the request are those of the API."""
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the music in words")
-    parser.add_argument(
-        "--from-file",
-        type=Path,
-        metavar="TAKE",
-        help="make the music of a saved file again; other options change single properties",
-    )
     _music_options(parser.add_argument_group("music"))
     file = parser.add_argument_group("file")
     _output_options(file)
@@ -74,15 +75,19 @@ def _music_options(music: "argparse._ArgumentGroup") -> None:
     length = music.add_mutually_exclusive_group()
     length.add_argument("--bars", type=int, metavar="N", help=f"length in bars, 1 to {MOST_BARS}")
     length.add_argument("--duration", type=seconds, metavar="SECONDS", help="length in seconds (default: 8)")
-    music.add_argument(
-        "--bpm", type=number, help=f"quarter notes per minute, {LOWEST_BPM:g} to {HIGHEST_BPM:g}, such as 124 or 92.5"
-    )
+    music.add_argument("--bpm", type=number, help=f"quarter notes per minute, {LOWEST_BPM:g} to {HIGHEST_BPM:g}")
     music.add_argument("--meter", help="such as 4/4, 3/4, 6/8")
     music.add_argument("--key", help='such as Am, F#m, Bb, "C minor"')
     music.add_argument(
         "--loop",
         action=argparse.BooleanOptionalAction,
-        help="the end continues at the start; the length is whole bars",
+        help="the end continues at the start, after whole bars",
+    )
+    music.add_argument(
+        "--from-file",
+        type=Path,
+        metavar="TAKE",
+        help="make the music of a saved file again; the other options change single properties",
     )
 
 

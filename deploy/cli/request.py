@@ -72,10 +72,11 @@ def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
 
 def as_options(error: GatewayError) -> MusicgenError:
     """The gateway's error with the options' names in place of the fields' names."""
-    errors = error.problem.get("errors")
-    if not isinstance(errors, list) or not errors:
+    try:
+        lines = [f"{_option(each['field'])}: {_reworded(each['message'])}" for each in error.problem["errors"]]
+    except (KeyError, TypeError, AttributeError):  # another server's errors
         return error
-    return MusicgenError("\n".join(f"{_option(each['field'])}: {_reworded(each['message'])}" for each in errors))
+    return MusicgenError("\n".join(lines)) if lines else error
 
 
 def command_for(recipe: dict[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """Saving the files of a finished job, from a gateway whose answers the test chooses."""
 
+import asyncio
 import errno
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,7 @@ class Store:
             "bass.wav": b"bass",
         }
         self.problem: web.Response | None = None
+        self.started, self.stalls = asyncio.Event(), False
         self.url = ""
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -66,6 +69,9 @@ class Store:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)
         await response.write(data)
+        self.started.set()
+        if self.stalls:
+            await asyncio.Event().wait()
         assert request.transport is not None
         request.transport.close()
         return response
@@ -211,6 +217,15 @@ async def test_a_cut_download_leaves_no_file(store: Store, here: Path) -> None:
     store.files[JOB] = b"cut"
     with pytest.raises(MusicgenError, match="interrupted"):
         await store.save(Saving())
+    assert contents(here) == {}
+
+
+async def test_ctrl_c_during_the_download_leaves_no_file(store: Store, here: Path) -> None:
+    store.files[JOB], store.stalls = b"cut", True
+    saving = asyncio.create_task(store.save(Saving("song.wav")))
+    await store.started.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    assert await saving == 130
     assert contents(here) == {}
 
 

@@ -173,3 +173,48 @@ async def test_a_field_that_the_gateway_refuses_is_shown_as_an_option(
             await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(str(tmp_path / "out.wav")))
     assert str(caught.value).startswith(shown)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_errors_of_an_unknown_shape_are_shown_as_they_are(tmp_path: Path) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"detail": "Too loud.", "errors": ["loud"]}, status=422)
+
+    app = web.Application()
+    app.router.add_post("/api/v1/generate", refuse)
+    async with TestServer(app) as server:
+        with pytest.raises(MusicgenError, match=r"^Too loud\.$"):
+            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(str(tmp_path)))
+
+
+async def test_a_finished_job_whose_audio_is_refused_names_the_command_that_saves_it_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_id = "gen_abc123456789"
+    event = {"type": "completed", "job_id": job_id, "seq": 1, "status": "completed", "progress": 1.0, "message": "done"}
+
+    async def accept(request: web.Request) -> web.Response:
+        return web.json_response({"job_id": job_id})
+
+    async def socket(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        await response.send_json(event | {"at": "2024-12-01T10:00:00.000Z"})
+        await response.receive()
+        return response
+
+    async def status(request: web.Request) -> web.Response:
+        return web.json_response({"job_id": job_id, "status": "completed", "message": "done"})
+
+    async def away(request: web.Request) -> web.Response:
+        return web.json_response({"detail": "S3 is away."}, status=503)
+
+    app = web.Application()
+    app.router.add_post("/api/v1/generate", accept)
+    app.router.add_get("/ws", socket)
+    app.router.add_get("/api/v1/status/{job_id}", status)
+    app.router.add_get("/api/v1/download/{job_id}", away)
+    async with TestServer(app) as server:
+        with pytest.raises(MusicgenError, match=r"S3 is away\."):
+            await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(str(tmp_path)))
+    assert f"`musicgen download {job_id}` saves it" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -118,6 +118,7 @@ def test_help_fits_80_columns_and_groups_the_options(
         "file:",
         "model:",
         "gateway:",
+        "examples:",
     ]
     assert max(map(len, lines)) <= 80
 
