@@ -18,7 +18,7 @@ from worker.engine.sampler.midi_file import (
     note_off,
     note_on,
     program,
-    tempo,
+    tempo_mark,
 )
 
 SAMPLE_RATE = 32000
@@ -62,7 +62,7 @@ def record(keys: Sequence[HeldKey]) -> list[Audio]:
 
 
 def _song(keys: Sequence[HeldKey], starts: NDArray[np.float64]) -> bytes:
-    messages: list[Message] = [(0, tempo(60 * BEATS_PER_SECOND))]
+    messages: list[Message] = [(0, tempo_mark(60 * BEATS_PER_SECOND))]
     for key, start in zip(keys, starts, strict=False):
         channel = DRUM_CHANNEL if key.bank == DRUM_BANK else 0
         tick = _ticks(start)

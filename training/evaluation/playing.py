@@ -43,8 +43,10 @@ class PlayedScores:
         self._begin = codec.stream
         codec.stream = self._stream  # type: ignore[method-assign]
 
-    def _stream(self, total_samples: int | None = None, tempo: Fraction | None = None) -> SamplerStream:
-        self._own.stream = self._begin(total_samples, tempo)
+    def _stream(
+        self, total_samples: int | None = None, tempo: Fraction | None = None, *, loop: bool = False
+    ) -> SamplerStream:
+        self._own.stream = self._begin(total_samples, tempo, loop=loop)
         stream: SamplerStream = self._own.stream
         return stream
 

@@ -6,6 +6,7 @@ from gateway.prompts import PromptComponents, build_prompt
 from shared.music import Key
 from shared.prompt_reader import read_prompt
 from worker.engine.sampler.count_in import make_count_in
+from worker.engine.sampler.wish import Wish
 
 C, CS, D, EB, E, F, FS, AB, A, BB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 
@@ -133,12 +134,12 @@ def test_an_impossible_tempo_gives_a_warning(prompt: str, number: str | None) ->
     reading = read_prompt(f"piano, {prompt}")
     assert reading.impossible_tempo == number
     sentence = f"{number} BPM is no tempo that this model can play: it plays 40 to 240 BPM."
-    assert make_count_in(reading).warnings == ((sentence,) if number else ())
+    assert make_count_in(Wish(reading)).warnings == ((sentence,) if number else ())
 
 
 def test_a_fractional_tempo_is_exact_without_a_warning() -> None:
     for number in ("92.5", "120.0001", "120.00000000001"):
-        count_in = make_count_in(read_prompt(f"at {number} BPM"))
+        count_in = make_count_in(Wish(read_prompt(f"at {number} BPM")))
         assert (count_in.tempo, count_in.warnings) == (Fraction(number), ())
 
 
@@ -266,7 +267,9 @@ def test_meters_are_read(prompt: str, meter: str | None) -> None:
 @pytest.mark.parametrize("prompt", ["11/16", "19/8", "7/8th time", "meter 7/16", "5:4 meter", "1/4 time", "7 8 time"])
 def test_a_meter_that_the_model_lacks_is_a_warning(prompt: str) -> None:
     reading = read_prompt(f"piano, {prompt}")
-    assert make_count_in(reading).warnings == (f"This model cannot play in {reading.meter}: the music is in 4/4.",)
+    assert make_count_in(Wish(reading)).warnings == (
+        f"This model cannot play in {reading.meter}: the music is in 4/4.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,10 @@ from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import check_device, explained, pick_device
 from worker.engine.sampler.codec import SamplerCodec
-from worker.engine.sampler.count_in import make_count_in, read_recipe
+from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.outputs import make_outputs
-from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
+from worker.engine.sampler.score_grammar import CodeLimits, ScoreGrammar
+from worker.engine.sampler.wish import read_recipe
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
@@ -107,32 +108,34 @@ class BatchingEngine:
         else:
             samples = round(recipe.duration * self._codec.sample_rate)
             request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
-            yield from self._audio(self._loop.submit(request), samples, on_step)
+            yield from self._audio(self._loop.submit(request), on_step, most=samples)
 
     def _generate_score(
         self, codec: SamplerCodec, recipe: Recipe, on_step: OnStep, on_output: OnOutput
     ) -> Iterator[Samples]:
-        reading, contradictions = read_recipe(recipe)
-        count_in = make_count_in(reading)
-        for text in (*contradictions, *count_in.warnings):
+        wish = read_recipe(recipe)
+        count_in = make_count_in(wish)
+        for text in count_in.warnings:
             on_output(Warn(text))
         wanted = _length(recipe, codec.sample_rate)
-        request = self._request(recipe, reading.words, count_in.frames(wanted), wanted, count_in.limits)
-        stream = codec.stream(wanted, count_in.tempo)
+        request = self._request(recipe, wish.reading.words, count_in.frames(wanted), wanted, count_in.limits)
+        stream = codec.stream(wanted, count_in.tempo, loop=recipe.loop)
         handle = self._loop.submit(request, stream)
-        made = yield from self._audio(handle, wanted, on_step)
-        if recipe.outputs and made:
-            check = _cancellation_check(handle, on_step)
-            for output in make_outputs(stream.score(), recipe.outputs, made, on_step=check, tempo=count_in.tempo):
+        made = yield from self._audio(handle, on_step)
+        if made:
+            length, check = min(made, wanted), _cancellation_check(handle, on_step)
+            for output in make_outputs(
+                stream.score(), recipe.outputs, length, count_in.tempo, tail=made - length, on_step=check
+            ):
                 on_output(output)
 
-    def _audio(self, handle: RequestHandle, wanted: int, on_step: OnStep) -> Generator[Samples, None, int]:
-        """Yield the first `wanted` samples; returns how many there were, which are fewer if the job was stopped."""
+    def _audio(self, handle: RequestHandle, on_step: OnStep, most: int | None = None) -> Generator[Samples, None, int]:
+        """Yield the audio, at most `most` samples; returns how many there were. A stopped job has fewer."""
         made = 0
         try:
             with suppress(KeptGenerationError):
                 for chunk in _chunks(handle, on_step):
-                    piece = chunk[: wanted - made]
+                    piece = chunk if most is None else chunk[: most - made]
                     made += len(piece)
                     yield piece
         finally:
@@ -148,7 +151,9 @@ class BatchingEngine:
         return self._codec.lead_in + math.ceil(seconds * self._codec.frame_rate - 1e-6)
 
     @torch.inference_mode()
-    def _request(self, recipe: Recipe, words: str, frames: int, samples: int, limits: Limits | None = None) -> Request:
+    def _request(
+        self, recipe: Recipe, words: str, frames: int, samples: int, limits: CodeLimits | None = None
+    ) -> Request:
         """Encode the prompt in the caller's thread, while the batch continues."""
         set_threads(1)
         text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)

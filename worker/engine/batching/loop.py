@@ -52,7 +52,7 @@ class RequestHandle:
     def done(self) -> int:
         """Steps done out of `total`, or the share of audio already delivered if that is more."""
         wanted = self.scheduled.request.samples
-        return max(self.scheduled.steps, self.total * self.samples // wanted if wanted else 0)
+        return max(self.scheduled.steps, min(self.total * self.samples // wanted, self.total) if wanted else 0)
 
     @property
     def has_all(self) -> bool:

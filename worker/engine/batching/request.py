@@ -33,7 +33,7 @@ class Request:
     seed: int = 0
     samples: int | None = None
     given: Tensor | None = None
-    limits: Tensor | None = None
+    limits: tuple[Tensor, ...] | None = None
 
     @property
     def text_tokens(self) -> int:

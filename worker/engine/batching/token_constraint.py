@@ -8,12 +8,12 @@ from torch import Tensor
 class TokenConstraint(Protocol):
     """Tracks the codes of every slot. Its state is in tensors with fixed addresses, so CUDA graphs can replay it."""
 
-    def begin(self, slot: int, limits: Tensor | None) -> None:
+    def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """Start a request in a slot.
 
         Args:
             slot: its index.
-            limits: further restrictions of this request, in the constraint's own format; None for none.
+            limits: further restrictions of this request, tensors in the constraint's own format; None for none.
         """
         ...
 

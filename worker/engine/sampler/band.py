@@ -1,5 +1,6 @@
 """All players and the conductor: takes a column of codes, returns a sixteenth note of every stream."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +21,10 @@ PLAYED = tuple(Stream)[1:]
 LAST_RELEASE = 1.5
 # Samples rendered after a piece's last step.
 RING_OUT = 2 * SAMPLE_RATE
+# What sounds on after a loop is rendered in blocks, until one is below -90 dBFS.
+TAIL_BLOCK = SAMPLE_RATE // 4
+LONGEST_TAIL = 12 * SAMPLE_RATE
+QUIET = 10 ** (-90 / 20)
 
 
 class Band:
@@ -66,10 +71,19 @@ class Band:
         self._now += samples
         return out
 
-    def stop(self) -> None:
-        """Release all notes slowly."""
+    def stop(self, release: float = LAST_RELEASE) -> None:
+        """Release all notes, in `release` seconds if that is longer than their own release."""
         for player in self._players.values():
-            player.stop(self._now, LAST_RELEASE)
+            player.stop(self._now, release)
+
+    def tail(self) -> Iterator[Floats]:
+        """Release all notes as if the next had come, and render all that still sounds: blocks of the shape of `play`.
+
+        The caller stops when the reverb is quiet, too.
+        """
+        self.stop(release=0.0)
+        for _ in range(0, LONGEST_TAIL, TAIL_BLOCK):
+            yield self.ring(TAIL_BLOCK)
 
     def _begin(self, column: Codes, at: int, key: int) -> None:
         player = self._conductor.player

@@ -1,5 +1,6 @@
 """The sampler as a codec: renders the scores that a model writes to audio, which is not mastered."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine.sampler.band import RING_OUT, Band
+from worker.engine.sampler.band import QUIET, RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
@@ -50,25 +51,29 @@ class SamplerCodec:
     def frame_rate(self) -> float:
         return self.sample_rate / self.samples_per_frame
 
-    def stream(self, total_samples: int | None = None, tempo: Fraction | None = None) -> "SamplerStream":
+    def stream(
+        self, total_samples: int | None = None, tempo: Fraction | None = None, *, loop: bool = False
+    ) -> "SamplerStream":
         """Begin a piece.
 
         Args:
             total_samples: its length: later samples are dropped. None if the codes decide the length.
             tempo: see `Clock`.
+            loop: whether what still sounds at the end follows, until it is below -90 dBFS.
         """
-        return SamplerStream(self._bank, total_samples, tempo)
+        return SamplerStream(self._bank, total_samples, tempo, loop=loop)
 
 
 class SamplerStream:
     """See `CodecStream`. Counts samples, because frames have no fixed length. Corrects the model's slips."""
 
-    def __init__(self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None) -> None:
+    def __init__(self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None, *, loop: bool) -> None:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
         self._band = Band(bank, tempo)
         self._reverb = Reverb()
         self._left = total_samples
+        self._loop = loop
         self._ended = False
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
@@ -80,7 +85,7 @@ class SamplerStream:
 
         Returns:
             float32 of shape [2, samples], on the CPU. With `last` this includes up to 2 s of release and reverb; if a
-            length was given, exactly the missing samples, padded with silence.
+            length was given, exactly the missing samples, padded with silence, and then the tail of a loop.
 
         Raises:
             ValueError: if the piece has already ended, or `codes` does not have 8 rows.
@@ -116,6 +121,15 @@ class SamplerStream:
     def _last(self) -> list[Floats]:
         """Let the released notes ring out, then pad with silence up to the piece's length."""
         self._ended = True
+        if self._loop:
+            return list(self._tail())
         self._band.stop()
         sound = self._cut(mix(self._band.ring(RING_OUT), self._reverb))
         return [sound, np.zeros((2, self._left or 0), np.float32)]
+
+    def _tail(self) -> Iterator[Floats]:
+        for block in self._band.tail():
+            sound = mix(block, self._reverb)
+            yield sound
+            if max(np.abs(block).max(), np.abs(sound).max()) < QUIET:
+                return

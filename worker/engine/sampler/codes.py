@@ -187,6 +187,16 @@ def readable() -> NDArray[np.bool_]:
     return table
 
 
+def sounding() -> NDArray[np.bool_]:
+    """Which codes begin a sound in each stream but the conductor's: bool of shape [7, codes]."""
+    table = readable()
+    table[:, :FIRST] = False
+    for row, stream in zip(table, PLAYERS, strict=True):
+        if stream in PIECES:
+            row[FIRST :: 1 << len(PIECES[stream])] = False
+    return table
+
+
 def _events(stream: Stream) -> int:
     """How many there are in a stream."""
     if stream in NOTE_STREAMS:

@@ -1,22 +1,39 @@
-"""What a recipe gives of a piece: the count-in's codes, the exact tempo, and warnings about what a score cannot do.
+"""What a request gives of a piece: the count-in's codes, the exact tempo, and warnings about what a score cannot do.
 
 The count-in's codes are forced, rather than filled into the KV cache beforehand, because the model fills in those that
 the recipe leaves open: they lie between the given ones. It reads the same context either way.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from fractions import Fraction
 
-from shared.messages import Recipe
-from shared.music import HIGHEST_BPM, LOWEST_BPM, parse_key
-from shared.prompt_reader import Reading, read_prompt
-from worker.engine.sampler.clock import step_length
-from worker.engine.sampler.conductor import COUNT_IN, KEY, METER, METER_PLACE, OPENING, TEMPO
-from worker.engine.sampler.score import FASTEST, SLOWEST, STEPS_PER_BEAT
-from worker.engine.sampler.score_grammar import LAST_TO_JOIN, Limits, every_code
+import torch
+from torch import Tensor
 
-TEMPO_PLACE, KEY_PLACE = 0, 2
+from shared.music import HIGHEST_BPM, LOWEST_BPM
+from shared.prompt_reader import Reading
+from worker.engine.sampler.clock import step_length
+from worker.engine.sampler.conductor import (
+    COUNT_IN,
+    KEY,
+    METER,
+    METER_PLACE,
+    MOOD,
+    NO_PLAYER,
+    OPENING,
+    PLAYER_PLACES,
+    SECTION,
+    SECTION_PLACE,
+    TEMPO,
+)
+from worker.engine.sampler.instruments import PLAYERS
+from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Section
+from worker.engine.sampler.score_grammar import LAST_TO_JOIN, CodeLimits, no_limits
+from worker.engine.sampler.wish import Wish, format_tempo
+
+TEMPO_PLACE, KEY_PLACE, MOOD_PLACE = 0, 2, PLAYER_PLACES.stop
 # Quarter notes a bar for each meter. Meters that a score lacks map to bars of the same or a similar length.
 BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "3/2": 3, "6/4": 3}
 # Meters that sound the same after the mapping, so they need no warning.
@@ -36,7 +53,7 @@ class CountIn:
         warnings: a sentence for each statement that the score cannot follow.
     """
 
-    limits: Limits
+    limits: CodeLimits
     tempo: Fraction | None
     beats: int | None
     warnings: tuple[str, ...]
@@ -49,54 +66,62 @@ class CountIn:
         return count_in + max(math.ceil(exact), 1)
 
 
-def read_recipe(recipe: Recipe) -> tuple[Reading, tuple[str, ...]]:
-    """What a recipe states of its music: its fields come before its prompt's words.
-
-    Returns:
-        The reading, and a warning for each contradiction between the fields and the words.
-    """
-    reading, warnings = read_prompt(recipe.prompt), []
-    given = reading
-    if recipe.bpm is not None:
-        tempo = Fraction(recipe.bpm)
-        if reading.tempo and not reading.tempo[0] <= tempo <= reading.tempo[1]:
-            warnings.append(_contradiction(f"{_number(reading.tempo[0])} BPM", "bpm", f"{_number(tempo)} BPM"))
-        given = replace(given, tempo=(tempo, tempo), impossible_tempo=None)
-    if recipe.meter is not None:
-        if reading.meter not in (None, recipe.meter):
-            warnings.append(_contradiction(str(reading.meter), "meter", recipe.meter))
-        given = replace(given, meter=recipe.meter)
-    if recipe.key is not None:
-        key = parse_key(recipe.key)
-        if reading.key not in (None, key):
-            warnings.append(_contradiction(reading.key.name, "key", key.name))
-        given = replace(given, key=key)
-    return given, tuple(warnings)
+def make_count_in(wish: Wish) -> CountIn:
+    """What a wish gives of a piece."""
+    limits = no_limits()
+    tempo, tempo_warnings = _give_tempo(limits.allowed, wish.reading)
+    beats, meter_warnings = _give_meter(limits.allowed, wish.reading)
+    if wish.reading.key is not None:
+        code = KEY + 2 * wish.reading.key.tonic + wish.reading.key.minor
+        _keep(limits.allowed, KEY_PLACE, {code})
+    if wish.words.moods:
+        _keep(limits.allowed, MOOD_PLACE, {MOOD + 1 + MOODS.index(mood) for mood in wish.words.moods})
+    _give_players(limits, wish)
+    _give_sections(limits, wish)
+    left_out = tuple(f"The {name} is left out: other instruments have its parts." for name in wish.words.left_out)
+    return CountIn(limits, tempo, beats, (*wish.warnings, *tempo_warnings, *meter_warnings, *left_out))
 
 
-def make_count_in(reading: Reading) -> CountIn:
-    """What a reading gives of a piece."""
-    limits, warnings, exact, beats = every_code(), [], None, None
-    if reading.tempo is not None:
-        slow, fast, exact, warning = _playable(*reading.tempo)
-        _keep(limits, TEMPO_PLACE, TEMPO + slow - SLOWEST, TEMPO + fast - SLOWEST)
-        warnings += warning
+def _give_tempo(allowed: Tensor, reading: Reading) -> tuple[Fraction | None, list[str]]:
+    """The exact tempo, and warnings."""
     if reading.impossible_tempo is not None:
-        warnings.append(
-            f"{reading.impossible_tempo} BPM is no tempo that this model can play: it plays {LOWEST} to {HIGHEST} BPM."
-        )
-    if reading.meter is not None:
-        beats = BEATS.get(reading.meter, 4)
-        _keep(limits, METER_PLACE, METER + (beats - 3) * 3, METER + (beats - 3) * 3 + 2)
-        if reading.meter not in SAME:
-            warnings.append(f"This model cannot play in {reading.meter}: the music is in {beats}/4.")
-    if reading.key is not None:
-        code = KEY + 2 * reading.key.tonic + reading.key.minor
-        _keep(limits, KEY_PLACE, code, code)
-    if reading.no_drums:
-        first = OPENING[LAST_TO_JOIN][0]
-        _keep(limits, LAST_TO_JOIN, first, first)
-    return CountIn(limits, exact, beats, tuple(warnings))
+        sentence = f"{reading.impossible_tempo} BPM is no tempo that this model can play"
+        return None, [f"{sentence}: it plays {LOWEST} to {HIGHEST} BPM."]
+    if reading.tempo is None:
+        return None, []
+    slow, fast, exact, warnings = _playable(*reading.tempo)
+    _keep(allowed, TEMPO_PLACE, range(TEMPO + slow - SLOWEST, TEMPO + fast - SLOWEST + 1))
+    return exact, warnings
+
+
+def _give_meter(allowed: Tensor, reading: Reading) -> tuple[int | None, list[str]]:
+    """The quarter notes a bar, and warnings."""
+    if reading.meter is None:
+        return None, []
+    beats = BEATS.get(reading.meter, 4)
+    _keep(allowed, METER_PLACE, range(METER + (beats - 3) * 3, METER + (beats - 2) * 3))
+    if reading.meter in SAME:
+        return beats, []
+    return beats, [f"This model cannot play in {reading.meter}: the music is in {beats}/4."]
+
+
+def _give_players(limits: CodeLimits, wish: Wish) -> None:
+    """Every named instrument has its stream, and enters at once if the piece is short."""
+    for stream, names in wish.words.players.items():
+        first = OPENING[PLAYER_PLACES[stream - 1]][0]
+        _keep(limits.allowed, PLAYER_PLACES[stream - 1], {first + 1 + PLAYERS[stream].index(name) for name in names})
+        limits.enters[stream - 1] = wish.begins_at_once
+    if wish.reading.no_drums:
+        _keep(limits.allowed, LAST_TO_JOIN, {OPENING[LAST_TO_JOIN][0] + NO_PLAYER})
+
+
+def _give_sections(limits: CodeLimits, wish: Wish) -> None:
+    """A piece of bars has an intro and an outro only on request."""
+    if wish.begins_at_once:
+        limits.opening[[SECTION + section for section in (Section.INTRO, Section.BREAK, Section.OUTRO)]] = False
+    unwanted = [(Section.INTRO, wish.words.intro), (Section.OUTRO, wish.words.outro)] if wish.is_on_grid else []
+    for section, asked in unwanted:
+        limits.allowed[SECTION_PLACE, SECTION + section] &= asked
 
 
 def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, Fraction | None, list[str]]:
@@ -115,18 +140,11 @@ def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, Fraction | None
     declared = min(max(math.floor(tempo + Fraction(1, 2)), SLOWEST), FASTEST)
     if tempo == slow:
         return declared, declared, tempo, []
-    changed = f"{_number(slow)} BPM became {_number(tempo)} BPM"
+    changed = f"{format_tempo(slow)} BPM became {format_tempo(tempo)} BPM"
     return declared, declared, tempo, [f"This model plays {LOWEST} to {HIGHEST} beats a minute: {changed}."]
 
 
-def _number(tempo: Fraction) -> str:
-    return f"{float(tempo):.10g}"
-
-
-def _contradiction(words: str, field: str, value: str) -> str:
-    return f"The prompt says {words}, but the request's {field} is {value}: the music follows the request."
-
-
-def _keep(limits: Limits, place: int, first: int, last: int) -> None:
-    limits[place, :first] = False
-    limits[place, last + 1 :] = False
+def _keep(allowed: Tensor, place: int, codes: Collection[int]) -> None:
+    kept = torch.zeros_like(allowed[place])
+    kept[list(codes)] = True
+    allowed[place] &= kept

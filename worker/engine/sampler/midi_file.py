@@ -12,14 +12,21 @@ DRUM_CHANNEL = 9
 Message = tuple[int, bytes]
 
 
-def file_bytes(tracks: Sequence[Iterable[Message]]) -> bytes:
-    """A file of several tracks. Messages are sorted by tick; those at the same tick keep their order."""
+def file_bytes(tracks: Sequence[Iterable[Message]], end: int = 0) -> bytes:
+    """A file of several tracks, which end at a tick, or at their last message if that is later.
+
+    Messages are sorted by tick; those at the same tick keep their order.
+    """
     header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), DIVISION)
-    return header + b"".join(_track(messages) for messages in tracks)
+    return header + b"".join(_track(messages, end) for messages in tracks)
 
 
-def tempo(bpm: Fraction | int) -> bytes:
-    """Set the tempo, rounded to whole microseconds per quarter note."""
+def tempo_mark(bpm: Fraction | int) -> bytes:
+    """Set the tempo, rounded to whole microseconds per quarter note.
+
+    The rounding is off by at most half a microsecond a quarter: 2 parts in a million at 240 BPM, or 0.2 ms in two
+    minutes. Ticks are exact, so a DAW that reads the tempo as 92.5 BPM has every note on the grid.
+    """
     return b"\xff\x51\x03" + round(60_000_000 / bpm).to_bytes(3, "big")
 
 
@@ -56,12 +63,12 @@ def note_off(channel: int, pitch: int) -> bytes:
     return bytes((0x80 | channel, pitch, 64))
 
 
-def _track(messages: Iterable[Message]) -> bytes:
+def _track(messages: Iterable[Message], end: int) -> bytes:
     body, now = bytearray(), 0
     for tick, message in sorted(messages, key=lambda found: found[0]):
         body += _length(tick - now) + message
         now = tick
-    body += b"\x00\xff\x2f\x00"
+    body += _length(max(end - now, 0)) + b"\xff\x2f\x00"
     return b"MTrk" + struct.pack(">I", len(body)) + bytes(body)
 
 

@@ -1,85 +1,103 @@
-"""A score's additional outputs: a MIDI file and stems, which cover exactly the audio."""
+"""What comes with a score's audio: its music, a MIDI file and stems, which cover exactly the audio."""
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.files import OutputKind
+from shared.music import Music
 from worker.engine.interface import Midi, Stem
-from worker.engine.sampler.band import PLAYED, RING_OUT, Band
+from worker.engine.sampler.band import PLAYED, RING_OUT, TAIL_BLOCK, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import Clock
-from worker.engine.sampler.codes import Codes
+from worker.engine.sampler.codes import Codes, decode
 from worker.engine.sampler.conductor import Conductor
+from worker.engine.sampler.description import describe
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.mixing import SEND_GAINS, Reverb
+from worker.engine.sampler.parts import parts_of
 
 Floats = NDArray[np.float32]
 
 
 def stems(
     codes: Codes,
-    bank: Bank | None = None,
-    on_step: Callable[[], None] = lambda: None,
+    samples: int,
     tempo: Fraction | None = None,
-) -> dict[str, Floats]:
+    *,
+    tail: int = 0,
+    on_step: Callable[[], None] = lambda: None,
+    bank: Bank | None = None,
+) -> dict[Stream, Floats]:
     """Render every stream alone. The stems sum to the mix, because the reverb is linear.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
-        bank: the bank of samples; None is the one in this package.
-        on_step: called at every step; exceptions it raises abort the work.
+        samples: their length, without the tail.
         tempo: see `Clock`.
+        tail: samples of a loop that follow its end.
+        on_step: called at every step; exceptions it raises abort the work.
+        bank: the bank of samples; None is the one in this package.
 
     Returns:
-        float32 of shape [2, samples] by the stream's name in lower case, silent streams included, with 2 s to ring out.
+        float32 of shape [2, samples + tail] by stream, silent streams included.
     """
     reverbs = [Reverb() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
-    for dry in _dry(codes, Band(default_bank() if bank is None else bank, tempo)):
+    for dry in _dry(codes, Band(default_bank() if bank is None else bank, tempo), tail):
         on_step()
         for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
             part.append(sound + reverb.push(send * sound))
     # Concatenate one at a time, because two minutes of all stems are 200 MB.
-    return {stream.name.lower(): np.concatenate(parts.pop(0), axis=1) for stream in PLAYED}
+    return {stream: _fitted(np.concatenate(parts.pop(0), axis=1), samples + tail) for stream in PLAYED}
 
 
-def _dry(codes: Codes, band: Band) -> Iterator[Floats]:
+def _dry(codes: Codes, band: Band, tail: int) -> Iterator[Floats]:
     for column in codes.T:
         yield band.play(column)
-    band.stop()
-    yield band.ring(RING_OUT)
+    if tail:
+        yield from islice(band.tail(), math.ceil(tail / TAIL_BLOCK))
+    else:
+        band.stop()
+        yield band.ring(RING_OUT)
 
 
 def make_outputs(
     codes: Codes,
     wanted: Collection[OutputKind],
     samples: int,
-    *,
-    on_step: Callable[[], None],
     tempo: Fraction | None = None,
-) -> Iterator[Midi | Stem]:
-    """Yield each output as soon as it is ready, without silent stems.
+    *,
+    tail: int = 0,
+    on_step: Callable[[], None],
+) -> Iterator[Music | Midi | Stem]:
+    """Yield the music, and each output as soon as it is ready, without silent stems.
 
     Args:
         codes: the score, integers of shape [8, steps]; steps after the end of the audio are ignored.
         wanted: the outputs to make.
         samples: length of the audio.
-        on_step: called at every step; exceptions it raises abort the work.
         tempo: see `Clock`.
+        tail: samples of a loop that follow its end.
+        on_step: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples, tempo)
+    yield describe(codes, samples, tempo)
     if "midi" in wanted:
-        yield Midi(midi(codes, tempo))
+        yield Midi(midi(codes, tempo, samples))
     if "stems" in wanted:
-        found = stems(codes, on_step=on_step, tempo=tempo)
-        for name in list(found):
-            sound = _fitted(found.pop(name), samples)
+        parts = parts_of(decode(codes))
+        found = stems(codes, samples, tempo, tail=tail, on_step=on_step)
+        for stream in list(found):
+            sound = found.pop(stream)
             if sound.any():
-                yield Stem(name, sound.T)
+                part = parts[stream]
+                yield Stem(part.name.replace(" ", "_"), sound.T, part.instruments[0])
 
 
 def cut(codes: Codes, samples: int, tempo: Fraction | None = None) -> Codes:

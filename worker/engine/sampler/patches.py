@@ -85,6 +85,9 @@ PIECE_PANS: dict[str, float] = {
     "timpani": -0.15,
 }  # fmt: skip
 
+# The key of the timpani in C. Those of the percussion play the tonic.
+TIMPANI_LOWEST = 36
+
 KIT_LEVELS: dict[str, float] = {"electronic": -4.0, "hard": -1.5, "lofi": -1.5}
 
 VELOCITY_DECIBELS = (-7.0, -3.0, 0.0)

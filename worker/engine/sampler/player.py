@@ -14,6 +14,7 @@ from worker.engine.sampler.patches import (
     LEVELS,
     PIECE_LEVELS,
     PIECE_PANS,
+    TIMPANI_LOWEST,
     VELOCITY_DECIBELS,
     VELOCITY_LAYERS,
     Patch,
@@ -109,8 +110,11 @@ LOUDER = 1.0
 
 
 def _lateness(stream: int, step: int) -> int:
-    """A delay of 0 to 6 ms in samples, the same in every rendering. A note cannot sound before its code is known."""
-    return _hash(stream, step) % (LATEST + 1)
+    """A delay of 0 to 6 ms in samples, the same in every rendering. A note cannot sound before its code is known.
+
+    The first beat has none, so that a piece begins on its first sample.
+    """
+    return _hash(stream, step) % (LATEST + 1) if step else 0
 
 
 def _level_offset(stream: int, step: int) -> float:
@@ -129,9 +133,8 @@ def _hash(stream: int, step: int) -> int:
 # Release in seconds of a hit that another hit cuts off.
 CHOKE = 0.06
 CRACKLE_RELEASE = 0.5
-# Limits the cymbals of a fast piece, which ring for seconds.
+# CodeLimits the cymbals of a fast piece, which ring for seconds.
 MOST_VOICES = 24
-TIMPANI_LOWEST = 36
 
 
 class Player:

@@ -1,4 +1,6 @@
-"""Limits silence: a piece starts with its first bar, and a break of more than a bar is filled by repeating bars.
+"""CodeLimits silence: a piece starts with its first bar, and a break of more than a bar is filled by repeating bars.
+
+Streams that must enter at once do so in the first beat.
 
 The repeated bars replace the model's codes in its context, so that it continues from them. If no stream plays on the
 first step, the last stream to sample its code for that step must play.
@@ -9,13 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from worker.engine.sampler.codes import FIRST, STOP
+from worker.engine.sampler.codes import FIRST, STOP, sounding
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.proofreader import LONGEST
 
 # A break is filled by repeating up to this many of the bars before it.
 PHRASE = 4
 NEVER = -1_000_000
+# Steps after the beginning by which a stream must have entered. Those of 2 often begin off the beat, as in reggae.
+DEADLINES = {stream: 0 if stream in (Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS) else 2 for stream in PLAYERS}
 
 
 class RestState(NamedTuple):
@@ -71,16 +75,24 @@ class RestLimiter:
         self._holds = torch.tensor([stream not in HIT_STREAMS for stream in PLAYERS], device=device)
         # The last stream to sample leads. Percussion comes last, because it may be only crackle.
         self._ranks = torch.tensor([stream % Stream.PERCUSSION + 1 for stream in PLAYERS], device=device)
+        self._sounds = torch.from_numpy(sounding()).to(device)
+        self._deadlines = torch.tensor([DEADLINES[stream] for stream in PLAYERS], device=device)
+        self._enters = torch.zeros(slots + 1, len(PLAYERS), dtype=torch.bool, device=device)
 
-    def begin(self, slot: int) -> None:
-        """Reset a slot for a new request."""
+    def begin(self, slot: int, enters: Tensor) -> None:
+        """Reset a slot for a new request; see `CodeLimits` for `enters`."""
         self._state[slot] = self._fresh
         self._over[slot] = NEVER
+        self._enters[slot] = enters.to(self._enters.device)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """If no other stream plays on the first step, the leader must; see `Grammar.restrict`."""
-        state = self._read(slots)
-        late = (state.start >= 0) & (self._over[slots].amax(1) <= state.start)
+        state, over = self._read(slots), self._over[slots]
+        step = (state.frame - state.start)[:, None] - self._lag[1:]
+        due = self._enters[slots] & (state.start >= 0)[:, None] & (step == self._deadlines)
+        due &= over <= state.start[:, None]
+        logits[:, 1:].masked_fill_(due[:, :, None] & ~self._sounds, float("-inf"))
+        late = (state.start >= 0) & (over.amax(1) <= state.start)
         first = state.frame - state.start == state.leader
         begins = (late & first)[:, None] & (self._lag == state.leader[:, None])
         logits[:, :, :FIRST].masked_fill_(begins[:, :, None], float("-inf"))

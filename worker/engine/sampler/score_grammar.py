@@ -2,7 +2,10 @@
 
 The count-in declares tempo, meter, key, mood and players for the whole piece. Later bars may change the section, and
 may replace a player by another one. At least one stream has a player. No bar is `END`: the request decides the length.
+A request narrows the codes further (`CodeLimits`).
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,14 +27,31 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import DrawnStep, RestLimiter
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 
-# The conductor's allowed codes, an argument of `ScoreGrammar.begin`: bool of shape [places, codes].
-Limits = Tensor
 # The place whose stream must have a player if no other stream has one: drums, or the lead if the prompt refuses drums.
 LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
 
 
-def every_code() -> Limits:
-    """All codes of the conductor at each place of a bar. The caller narrows the rows that the prompt states."""
+class CodeLimits(NamedTuple):
+    """The restrictions of a request, an argument of `ScoreGrammar.begin`. The caller narrows `no_limits()`.
+
+    Attributes:
+        allowed: the conductor's codes in every bar: bool of shape [places, codes].
+        opening: those of them that the count-in and the first bar may have: bool of shape [codes].
+        enters: the streams that play in the first beat: bool of shape [7].
+    """
+
+    allowed: Tensor
+    opening: Tensor
+    enters: Tensor
+
+
+def no_limits() -> CodeLimits:
+    """All codes that are valid."""
+    opening = torch.ones(CODEBOOK_SIZE, dtype=torch.bool)
+    return CodeLimits(_every_code(), opening, torch.zeros(len(PLAYER_PLACES), dtype=torch.bool))
+
+
+def _every_code() -> Tensor:
     table = torch.zeros(COUNT_IN, CODEBOOK_SIZE, dtype=torch.bool)
     for place in range(COUNT_IN):
         first, end = OPENING[place] if place < len(OPENING) else (PLACE + place, PLACE + place + 1)
@@ -44,46 +64,49 @@ class ScoreGrammar:
     """See `Grammar`. The state has one extra slot for scratch."""
 
     def __init__(self, slots: int, device: torch.device) -> None:
-        self._every = every_code().to(device)
         self._readable = torch.from_numpy(readable()).to(device)
         self._kinds = _kinds().to(device)
         self._beats = _beats().to(device)
         self._names = _names().to(device)
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = RestLimiter(slots, device)
-        self._allowed = self._every.repeat(slots + 1, 1, 1)
+        self._allowed = _every_code().to(device).repeat(slots + 1, 1, 1)
+        self._opening = torch.ones(slots + 1, CODEBOOK_SIZE, dtype=torch.bool, device=device)
         self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
         self._steps = torch.full_like(self._place, COUNT_IN)
         self._last_to_join = torch.full_like(self._place, LAST_TO_JOIN)
-        self._counts_in = torch.ones_like(self._place, dtype=torch.bool)
+        # -1 is the count-in.
+        self._bar = torch.full_like(self._place, -1)
         self._plays = torch.zeros(slots + 1, len(PLAYER_PLACES), dtype=torch.bool, device=device)
 
-    def begin(self, slot: int, limits: Limits | None) -> None:
-        """See `Grammar.begin`. `limits` must leave at least one code at each place."""
-        self._allowed[slot] = self._every if limits is None else limits.to(self._every.device)
+    def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
+        """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
+        allowed, opening, enters = no_limits() if limits is None else limits
+        self._allowed[slot] = allowed.to(self._allowed.device)
+        self._opening[slot] = opening.to(self._opening.device)
         self._place[slot], self._steps[slot] = 0, COUNT_IN
-        drumless = limits is not None and not bool((_names() & limits[LAST_TO_JOIN]).any())
-        self._last_to_join[slot] = LAST_TO_JOIN - drumless
-        self._counts_in[slot], self._plays[slot] = True, False
-        self._rests.begin(slot)
+        self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
+        self._bar[slot], self._plays[slot] = -1, False
+        self._rests.begin(slot, enters)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """See `Grammar.restrict`."""
-        place = self._place[slots]
-        alone = (place == self._last_to_join[slots]) & self._counts_in[slots] & ~self._plays[slots].any(1)
+        place, bar = self._place[slots], self._bar[slots]
+        alone = (place == self._last_to_join[slots]) & (bar < 0) & ~self._plays[slots].any(1)
         allowed = self._allowed[slots, place] & (self._names | ~alone[:, None])
+        allowed &= self._opening[slots] | (bar > 0)[:, None]
         logits[:, Stream.CONDUCTOR].masked_fill_(~allowed, float("-inf"))
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
         self._rests.restrict(slots, logits)
 
     def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
         """See `Grammar.revise`."""
-        place, steps, counts_in = self._place[slots], self._steps[slots], self._counts_in[slots]
+        place, steps, bar = self._place[slots], self._steps[slots], self._bar[slots]
         plays = self._plays[slots]
-        begins = (place == 0) & ~counts_in
+        begins = (place == 0) & (bar >= 0)
         codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins))
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
-        declares = kept & counts_in
+        declares = kept & (bar < 0)
         present = self._allowed[slots, place]
         declared = self._kinds[code][:, None] == self._kinds
         self._allowed[slots, place] = present & (declared | ~declares[:, None])
@@ -91,7 +114,7 @@ class ScoreGrammar:
         steps = torch.where(declares & (place == METER_PLACE), self._beats[code] * STEPS_PER_BEAT, steps)
         following = torch.where(kept, (place + 1) % steps, place)
         self._steps[slots], self._place[slots] = steps, following
-        self._counts_in[slots] = counts_in & ~(kept & (following == 0))
+        self._bar[slots] = bar + (kept & (following == 0))
         return codes
 
 

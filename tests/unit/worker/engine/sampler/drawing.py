@@ -9,7 +9,7 @@ from torch import Tensor
 from worker.engine.batching.layout import DelayPattern
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score_grammar import Limits, ScoreGrammar
+from worker.engine.sampler.score_grammar import CodeLimits, ScoreGrammar
 
 BOOKS = len(Stream)
 PATTERN = DelayPattern(tuple(range(BOOKS)))
@@ -19,7 +19,7 @@ Wish = Callable[[Tensor], Tensor]
 
 
 def draw(
-    wishes: list[Wish], frames: int, limits: list[Limits | None] | None = None, window: int | None = None
+    wishes: list[Wish], frames: int, limits: list[CodeLimits | None] | None = None, window: int | None = None
 ) -> list[Codes]:
     """The likeliest codes of several pieces at once, each in its slot: int64 of shape [codebooks, frames].
 

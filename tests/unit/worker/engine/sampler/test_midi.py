@@ -1,7 +1,11 @@
 """Reads back what was written, with a reader that knows only the format."""
 
+import io
 import struct
+from fractions import Fraction
 
+import mido
+import pretty_midi
 import pytest
 
 from tests.unit.worker.engine.sampler.songs import POP, song
@@ -92,24 +96,31 @@ def test_notes_lie_on_exact_ticks() -> None:
 
 def test_drums_are_on_channel_ten_and_chords_are_voiced() -> None:
     score = Score(
-        Header(),
+        Header(key=9),
         (Section.VERSE,) * 2,
         32,
         {
             Stream.DRUMS: {0: Hits("electronic", frozenset({"kick", "crash"}))},
             Stream.PERCUSSION: {
                 4: Hits("vinyl crackle", frozenset({"high_tom"})),
-                24: Hits("congas", frozenset({"low_conga"})),
+                24: Hits("congas", frozenset({"low_conga", "timpani"})),
             },
             Stream.CHORDS: {0: Chord("piano", 0, Quality.MINOR7)},
         },
     )
-    _, chords, drums, percussion = read(midi(encode(score)))
+    file = midi(encode(score))
+    _, chords, drums, percussion, timpani = read(file)
 
     assert {found[1][1] % 12 for found in chords if found[1][0] == 0x91} == {0, 3, 7, 10}
     assert {found[1][1] for found in drums if found[1][0] == 0x99} == {36, 49}
     assert (0, b"\xc9\x19") in drums
     assert [found for found in percussion if found[1][0] == 0x99] == [(24 * 120, b"\x99\x40\x54")]
+    assert [found for found in timpani if found[1][0] & 0xF0 in (0x90, 0xC0)] == [
+        (24 * 120, b"\xc6\x2f"),
+        (24 * 120, b"\x96\x2d\x54"),
+    ]
+    names = [track.name for track in mido.MidiFile(file=io.BytesIO(file)).tracks]
+    assert names == ["conductor", "piano", "drum machine", "congas", "timpani"]
 
 
 def test_every_note_that_begins_ends() -> None:
@@ -130,3 +141,25 @@ def test_nothing_is_played_after_the_end() -> None:
     codes[Stream.LEAD, 24] = codes[Stream.LEAD, 0]
     notes = [found for track in read(midi(codes)) for found in track if found[1][0] & 0xF0 == 0x90]
     assert max(tick for tick, _ in notes) < 16 * 120
+
+
+@pytest.mark.parametrize(("bpm", "samples"), [("92.5", 200_001), ("240", 77_777), ("40.1", 31_000)])
+@pytest.mark.parametrize("swing", [0, 2])
+def test_foreign_readers_find_every_track_to_end_with_the_audio(bpm: str, samples: int, swing: int) -> None:
+    tempo = Fraction(bpm)
+    header = Header(min(round(tempo), 200), 4, swing)
+    file = midi(encode(song(header, POP, 4)), tempo, samples)
+    end = round(Fraction(samples, 32_000) * tempo / 60 * 480)
+    read_back = mido.MidiFile(file=io.BytesIO(file))
+    assert (read_back.type, read_back.ticks_per_beat) == (1, 480)
+    for track in read_back.tracks:
+        assert sum(message.time for message in track) == end
+        assert len([each for each in track if each.type == "note_on"]) == len(
+            [each for each in track if each.type == "note_off"]
+        )
+    # mido counts with the tempo event's whole microseconds.
+    assert read_back.length == pytest.approx(samples / 32_000, abs=60 / float(tempo) / 480)
+    score = pretty_midi.PrettyMIDI(io.BytesIO(file))
+    assert score.get_tempo_changes()[1] == pytest.approx([float(tempo)], rel=3e-6)
+    assert max(note.end for part in score.instruments for note in part.notes) <= score.tick_to_time(end)
+    assert len({part.name for part in score.instruments}) == len(score.instruments) == len(read_back.tracks) - 1

@@ -15,6 +15,7 @@ from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import Header, Section, Stop
+from worker.engine.sampler.wish import Wish
 
 DRUMMER = (0, 0, 0, 0, 0, 2, 0)
 HEADER = Header(126)
@@ -61,7 +62,7 @@ def test_a_model_that_knows_the_grammar_is_left_alone() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_count_in_declares_what_the_prompt_states(prompt: str, seed: int) -> None:
     reading = read_prompt(prompt)
-    count_in = make_count_in(reading)
+    count_in = make_count_in(Wish(reading))
     header = decode(draw([random_wish(seed)], 40, [count_in.limits])[0]).header
     assert count_in.warnings == ()
     if reading.tempo:
@@ -83,7 +84,7 @@ def test_a_number_that_is_read_twice_as_tempo_does_not_shift_the_grid() -> None:
 
 
 def test_neighbours_change_nothing() -> None:
-    limits = [make_count_in(read_prompt(prompt)).limits for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
+    limits = [make_count_in(Wish(read_prompt(prompt))).limits for prompt in ("90 bpm", "3/4, 180 bpm", "no drums")]
     together = draw([random_wish(seed) for seed in range(3)], 100, [*limits])
     for seed, codes in enumerate(together):
         assert np.array_equal(draw([random_wish(seed)], 100, [limits[seed]])[0], codes)
@@ -91,7 +92,7 @@ def test_neighbours_change_nothing() -> None:
 
 def test_without_any_player_the_drums_or_else_the_lead_get_one() -> None:
     empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
-    (drums, lead) = draw([empty, empty], 48, [None, make_count_in(Reading(no_drums=True)).limits])
+    (drums, lead) = draw([empty, empty], 48, [None, make_count_in(Wish(Reading(no_drums=True))).limits])
     assert decode(drums).events.keys() == {Stream.DRUMS}
     assert decode(lead).events.keys() == {Stream.LEAD}
 
@@ -127,7 +128,7 @@ def test_after_two_silent_bars_earlier_bars_repeat(window: int | None) -> None:
 def test_a_tempo_is_exact_and_one_out_of_reach_is_halved_or_doubled(
     tempo: str, played: str, declared: int, changed: str | None
 ) -> None:
-    count_in = make_count_in(Reading(tempo=(Fraction(tempo), Fraction(tempo))))
+    count_in = make_count_in(Wish(Reading(tempo=(Fraction(tempo), Fraction(tempo)))))
     assert decode(draw([random_wish(1)], 40, [count_in.limits])[0]).header.bpm == declared
     assert count_in.tempo == Fraction(played)
     assert count_in.warnings == ((f"This model plays 40 to 240 beats a minute: {changed}.",) if changed else ())
@@ -135,7 +136,7 @@ def test_a_tempo_is_exact_and_one_out_of_reach_is_halved_or_doubled(
 
 @pytest.mark.parametrize(("meter", "beats"), [("7/8", 4), ("5/4", 4), ("6/8", 3), ("12/8", 4)])
 def test_an_unplayable_meter_gives_a_warning(meter: str, beats: int) -> None:
-    count_in = make_count_in(Reading(meter=meter, key=Key(0, False)))
+    count_in = make_count_in(Wish(Reading(meter=meter, key=Key(0, False))))
     assert decode(draw([random_wish(1)], 40, [count_in.limits])[0]).header.beats == count_in.beats == beats
     assert count_in.warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
 
