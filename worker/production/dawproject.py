@@ -29,7 +29,7 @@ FAMILY_COLOURS = (
 
 
 class AudioTrack(NamedTuple):
-    """An audio file of the session, which lies beside it."""
+    """An audio file of the session, which lies beside it; `gain_db` is to be added to it."""
 
     name: str
     file: str
@@ -37,6 +37,7 @@ class AudioTrack(NamedTuple):
     sample_rate: int
     channels: int
     instrument: Instrument | None = None
+    gain_db: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -102,7 +103,8 @@ class _Session:
         SubElement(transport, "TimeSignature", id="meter", numerator=beats, denominator=unit)
 
     def _add_audio(self, identity: str, track: AudioTrack) -> None:
-        clip = self._add_clip(identity, track.name, "audio", _colour(track.instrument))
+        _add_track(self._structure, identity, track.name, "audio", _colour(track.instrument), track.gain_db)
+        clip = self._add_clip(identity, track.name)
         file = {
             "channels": str(track.channels),
             "sampleRate": str(track.sample_rate),
@@ -119,7 +121,8 @@ class _Session:
 
     def _add_notes(self, identity: str, track: NoteTrack) -> None:
         instrument = Instrument(name=track.name, stream="", program=track.program, channel=track.channel)
-        clip = self._add_clip(identity, f"{track.name} MIDI", "notes", _colour(instrument))
+        _add_track(self._structure, identity, f"{track.name} MIDI", "notes", _colour(instrument))
+        clip = self._add_clip(identity, f"{track.name} MIDI")
         notes = SubElement(clip, "Notes", timeUnit="beats")
         for note in track.notes:
             if note.start < self._length:
@@ -133,9 +136,8 @@ class _Session:
                 }
                 SubElement(notes, "Note", values)
 
-    def _add_clip(self, identity: str, name: str, content: str, colour: str) -> Element:
-        """Add a track, and a clip from its beginning to the end of the session."""
-        _add_track(self._structure, identity, name, content, colour)
+    def _add_clip(self, identity: str, name: str) -> Element:
+        """Add a clip to a track, from its beginning to the end of the session."""
         lane = SubElement(self._lanes, "Lanes", id=f"{identity}-lanes", track=identity)
         clips = SubElement(lane, "Clips", id=f"{identity}-clips")
         end = _number(self._length)
@@ -159,8 +161,8 @@ class _Session:
         return seconds if self._music.bpm is None else seconds * self._music.bpm / 60
 
 
-def _add_track(structure: Element, identity: str, name: str, content: str, colour: str) -> None:
-    """Add a track whose mixer channel leaves the sound as it is: the stems sum to the mix."""
+def _add_track(structure: Element, identity: str, name: str, content: str, colour: str, gain_db: float = 0.0) -> None:
+    """Add a track and its mixer channel. Only the gain changes the sound: the stems sum to the mix."""
     attributes = {"contentType": content, "loaded": "true", "color": colour, "name": xml_text(name)}
     track = SubElement(structure, "Track", attributes, id=identity)
     route = {"role": "master"} if identity == "master" else {"role": "regular", "destination": "master-channel"}
@@ -168,7 +170,8 @@ def _add_track(structure: Element, identity: str, name: str, content: str, colou
     SubElement(channel, "Mute", value="false", id=f"{identity}-mute", name="Mute")
     pan = {"unit": "normalized", "min": "0", "max": "1", "value": "0.5"}
     SubElement(channel, "Pan", pan, id=f"{identity}-pan", name="Pan")
-    volume = {"unit": "linear", "min": "0", "max": "2", "value": "1"}
+    gain = 10 ** (gain_db / 20)
+    volume = {"unit": "linear", "min": "0", "max": _number(max(2.0, gain)), "value": _number(gain)}
     SubElement(channel, "Volume", volume, id=f"{identity}-volume", name="Volume")
 
 

@@ -5,7 +5,7 @@ doc/DataFormat.md. peaks.js, waveform-data.js and wavesurfer.js read it.
 """
 
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -59,6 +59,31 @@ class Peaks(NamedTuple):
         low = np.minimum.reduceat(self.values[..., 0], starts)
         high = np.maximum.reduceat(self.values[..., 1], starts)
         return Peaks(np.stack((low, high), axis=-1), self.sample_rate, self.samples_per_pixel * factor)
+
+
+class WaveformFile(NamedTuple):
+    """A file to be stored beside an audio file."""
+
+    kind: Literal["peaks", "waveform"]
+    name: str
+    data: bytes
+
+
+def waveform_files(name: str, samples: Samples, sample_rate: int, title: str) -> list[WaveformFile]:
+    """The files of one waveform: `name`.peaks.json, `name`.overview.json and `name`.svg.
+
+    Args:
+        name: of the audio file, without extension.
+        samples: at least one frame, float32 of shape [frames, channels].
+        sample_rate: in hertz.
+        title: of the picture, for people who cannot see it.
+    """
+    peaks = measure_peaks(samples, sample_rate)
+    return [
+        WaveformFile("peaks", f"{name}.peaks.json", peaks.as_json()),
+        WaveformFile("peaks", f"{name}.overview.json", peaks.overview().as_json()),
+        WaveformFile("waveform", f"{name}.svg", draw_svg(peaks, title)),
+    ]
 
 
 def measure_peaks(samples: Samples | NDArray[np.int16], sample_rate: int) -> Peaks:

@@ -182,6 +182,16 @@ def test_the_mixer_leaves_the_sum_of_the_stems_as_it_is() -> None:
         assert channel.xpath("Mute/@value") == ["false"]
 
 
+def test_the_gain_of_a_stem_is_the_volume_of_its_channel() -> None:
+    stems = [STEMS[0]._replace(gain_db=6.0206), STEMS[1]._replace(gain_db=12.0412)]
+    volumes = opened(make_dawproject(RECIPE, MUSIC, stems)).xpath("Structure/Track/Channel/Volume")
+    assert [numbers(volume, "value", "max") for volume in volumes] == [
+        pytest.approx([2, 2], abs=1e-5),
+        pytest.approx([4, 4], abs=1e-5),
+        [1, 2],
+    ]
+
+
 def test_the_metadata_tells_the_title_and_the_prompt() -> None:
     for title in (None, "Night & day"):
         recipe = Recipe(model="starter", prompt="house & <deep>\x07", duration=8, seed=7, title=title)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from worker.engine.interface import Samples
-from worker.production.peaks import OVERVIEW_PIXELS, SAMPLES_PER_PIXEL, Peaks, draw_svg, measure_peaks
+from worker.production.peaks import OVERVIEW_PIXELS, SAMPLES_PER_PIXEL, Peaks, draw_svg, measure_peaks, waveform_files
 
 RATE = 44_100
 SVG = "{http://www.w3.org/2000/svg}"
@@ -102,3 +102,16 @@ def test_the_picture_shows_the_loudest_channel() -> None:
     root = ElementTree.fromstring(draw_svg(Peaks(values, RATE, 256), "two pixels"))
     assert root.get("viewBox") == "0 -128 1 256"
     assert root[1].get("d") == "M0 -20L1 -1L1 2L0 30Z"
+
+
+def test_an_audio_file_gets_two_resolutions_and_a_picture() -> None:
+    samples = noise(300_000)
+    files = {file.name: file for file in waveform_files("electric_piano", samples, RATE, "Electric piano of a song")}
+    assert {name: file.kind for name, file in files.items()} == {
+        "electric_piano.peaks.json": "peaks",
+        "electric_piano.overview.json": "peaks",
+        "electric_piano.svg": "waveform",
+    }
+    (fine, _), (coarse, _) = (read(files[f"electric_piano.{kind}.json"].data) for kind in ("peaks", "overview"))
+    assert (fine["samples_per_pixel"], coarse["samples_per_pixel"]) == (256, 512)
+    assert b"<title>Electric piano of a song</title>" in files["electric_piano.svg"].data
