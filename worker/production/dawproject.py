@@ -104,7 +104,9 @@ class _Session:
 
     def _add_audio(self, identity: str, track: AudioTrack) -> None:
         _add_track(self._structure, identity, track.name, "audio", _colour(track.instrument), track.gain_db)
-        clip = self._add_clip(identity, track.name)
+        # Two levels of clips, as Bitwig Studio writes them: some programs read audio only so, and notes only in one.
+        events = SubElement(self._add_clip(identity, track.name), "Clips", id=f"{identity}-events")
+        event = SubElement(events, "Clip", self._extent())
         file = {
             "channels": str(track.channels),
             "sampleRate": str(track.sample_rate),
@@ -112,12 +114,12 @@ class _Session:
         }
         if self._unit == "beats":
             # Stretched with the session's tempo, from the first beat to the last.
-            clip = SubElement(clip, "Warps", contentTimeUnit="seconds", timeUnit="beats")
+            event = SubElement(event, "Warps", contentTimeUnit="seconds", timeUnit="beats")
             file["algorithm"] = "stretch"
-        SubElement(SubElement(clip, "Audio", file, timeUnit="seconds"), "File", path=track.file, external="true")
+        SubElement(SubElement(event, "Audio", file, timeUnit="seconds"), "File", path=track.file, external="true")
         if self._unit == "beats":
-            SubElement(clip, "Warp", time="0", contentTime="0")
-            SubElement(clip, "Warp", time=_number(self._length), contentTime=_number(track.seconds))
+            SubElement(event, "Warp", time="0", contentTime="0")
+            SubElement(event, "Warp", time=_number(self._length), contentTime=_number(track.seconds))
 
     def _add_notes(self, identity: str, track: NoteTrack) -> None:
         instrument = Instrument(name=track.name, stream="", program=track.program, channel=track.channel)
@@ -140,13 +142,12 @@ class _Session:
         """Add a clip to a track, from its beginning to the end of the session."""
         lane = SubElement(self._lanes, "Lanes", id=f"{identity}-lanes", track=identity)
         clips = SubElement(lane, "Clips", id=f"{identity}-clips")
-        end = _number(self._length)
-        clip = SubElement(clips, "Clip", time="0", duration=end, contentTimeUnit=self._unit, playStart="0")
-        clip.set("name", xml_text(name))
-        if self._loops:
-            clip.set("loopStart", "0")
-            clip.set("loopEnd", end)
-        return clip
+        loop = {"loopStart": "0", "loopEnd": _number(self._length)} if self._loops else {}
+        return SubElement(clips, "Clip", self._extent() | loop, name=xml_text(name))
+
+    def _extent(self) -> dict[str, str]:
+        """The attributes of a clip as long as the session."""
+        return {"time": "0", "duration": _number(self._length), "contentTimeUnit": self._unit, "playStart": "0"}
 
     def _add_markers(self, arrangement: Element) -> None:
         if not self._music.sections:

@@ -110,8 +110,10 @@ def test_each_stem_is_a_clip_that_fills_its_bars() -> None:
         (track,) = project.xpath("Structure/Track[@id=$id]", id=lane.get("track"))
         assert (track.get("name"), track.get("color"), track.get("contentType")) == (stem.name, colour, "audio")
         (clip,) = lane.xpath("Clips/Clip")
-        assert numbers(clip, "time", "duration", "playStart") == [0, 32, 0]
-        (warps,) = clip.xpath("Warps[@timeUnit='beats'][@contentTimeUnit='seconds']")
+        (event,) = clip.xpath("Clips/Clip")
+        for each in (clip, event):
+            assert numbers(each, "time", "duration", "playStart") == [0, 32, 0]
+        (warps,) = event.xpath("Warps[@timeUnit='beats'][@contentTimeUnit='seconds']")
         ends = [numbers(warp, "time", "contentTime") for warp in warps.xpath("Warp")]
         assert ends == [[0, 0], [32, pytest.approx(FRAMES / RATE, abs=1e-9)]]
         (audio,) = warps.xpath("Audio")
@@ -127,7 +129,7 @@ def test_music_that_ends_within_a_bar_keeps_its_tempo() -> None:
     (clip,) = project.xpath("Arrangement/Lanes/Lanes/Clips/Clip")
     beats = pytest.approx(10 * 93.5 / 60, abs=1e-8)
     assert numbers(clip, "time", "duration") == [0, beats]
-    assert numbers(clip.xpath("Warps/Warp")[1], "time", "contentTime") == [beats, 10]
+    assert numbers(clip.xpath("Clips/Clip/Warps/Warp")[1], "time", "contentTime") == [beats, 10]
     assert project.xpath("Transport/TimeSignature/@denominator") == ["8"]
 
 
@@ -167,7 +169,7 @@ def test_each_part_of_the_score_is_a_clip_of_notes() -> None:
 def test_clips_of_a_loop_loop(loop: bool) -> None:
     recipe = Recipe(model="starter", prompt="house", duration=15.484, loop=loop)
     project = opened(make_dawproject(recipe, MUSIC, STEMS, midi_file()))
-    loops = [(clip.get("loopStart"), clip.get("loopEnd")) for clip in project.xpath("//Clip")]
+    loops = [(clip.get("loopStart"), clip.get("loopEnd")) for clip in project.xpath("//Lanes/Clips/Clip")]
     assert loops == [("0", "32") if loop else (None, None)] * 4
 
 
