@@ -169,26 +169,28 @@ def _ixml(tags: Tags, layout: Layout) -> bytes:
     for channel in range(1, layout.channels + 1):
         name = tags.instrument or "mix"
         _add(ET.SubElement(tracks, "TRACK"), CHANNEL_INDEX=channel, INTERLEAVE_INDEX=channel, NAME=name)
-    _add(ET.SubElement(root, "ASWG"), **_aswg(tags))
+    _add(ET.SubElement(root, "ASWG"), **_aswg(tags, layout))
     _add(ET.SubElement(root, "TELLURSTORI"), **tags.fields())
     text: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
     return text
 
 
-def _aswg(tags: Tags) -> dict[str, object]:
+def _aswg(tags: Tags, layout: Layout) -> dict[str, object]:
+    """Fields in the order of the schema, which has tempos in whole numbers only."""
     return {
-        "schemaVersion": "1.1",
         "contentType": "music",
-        "isGenerated": "true",
         "originator": tags.service,
+        "notes": tags.prompt,
+        "isGenerated": "true",
+        "channelConfig": _mode(layout).capitalize() if layout.channels <= 2 else None,
+        "loudness": None if _hundredths(tags.lufs) == _UNUSED else f"{tags.lufs:.2f}",
         "songTitle": tags.title,
         "instrument": tags.instrument,
-        "notes": tags.prompt,
-        "tempo": tags.bpm_text,
+        "isLoop": "true" if tags.recipe.loop else "false",
+        "tempo": None if tags.bpm is None else round(tags.bpm),
         "timeSig": tags.meter and tags.meter.replace("/", ":"),
         "inKey": tags.key and tags.key.name,
-        "isLoop": "true" if tags.recipe.loop else "false",
-        "loudness": None if _hundredths(tags.lufs) == _UNUSED else f"{tags.lufs:.2f}",
+        "schemaVersion": "1.1",
     }
 
 

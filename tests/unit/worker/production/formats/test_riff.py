@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -65,6 +66,26 @@ def test_the_format_is_extensible_where_windows_wants_it(
     if sub_format is not None:
         _, bits, speakers, sub_code = struct.unpack_from("<HHIH", found, 16)
         assert (bits, speakers, sub_code) == (24, 4 if channels == 1 else 3, sub_format)
+
+
+# The fields that we use, in the order of the published schema, aswg_ixml_1_1.xsd.
+ASWG = ["contentType", "originator", "notes", "isGenerated", "channelConfig", "loudness", "songTitle", "instrument"]
+ASWG += ["isLoop", "tempo", "timeSig", "inKey", "schemaVersion"]
+
+
+@pytest.mark.parametrize("instrument", [None, "strings"])
+def test_ixml_has_the_music_fields_of_aswg_as_its_schema_wants_them(tmp_path: Path, instrument: str | None) -> None:
+    file = tmp_path / "take.wav"
+    write_wav(file, takes.samples("int16", 2), takes.RATE, takes.tags(instrument=instrument))
+    (text,) = [content for name, _, content in chunks_of(file.read_bytes()) if name == b"iXML"]
+    root = ET.fromstring(text)
+    fields = {field.tag: field.text for field in root.iterfind("ASWG/*")}
+    missing = "instrument" if instrument is None else "loudness"
+    assert list(fields) == [name for name in ASWG if name != missing]
+    assert (fields["tempo"], fields["timeSig"], fields["inKey"]) == ("124", "3:4", "A minor")
+    assert (fields["isGenerated"], fields["isLoop"], fields["channelConfig"]) == ("true", "true", "Stereo")
+    assert root.findtext("TELLURSTORI/BPM") == "124.5"
+    assert [track.findtext("NAME") for track in root.iterfind("TRACK_LIST/TRACK")] == [instrument or "mix"] * 2
 
 
 def test_more_than_two_channels_are_extensible(tmp_path: Path) -> None:
