@@ -14,7 +14,7 @@ from gateway.access.reservations import Reservations
 from gateway.http.authentication import PUBLIC_PATHS, authenticate
 from gateway.http.cors import add_cors_headers, preflight
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
-from gateway.http.middleware import problem_middleware, request_context
+from gateway.http.middleware import add_request_headers, problem_middleware, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY
 from gateway.http.responses import set_cache_control
@@ -148,7 +148,7 @@ def create_app(services: Services) -> web.Application:
     app[DOCUMENT] = make_document()
     app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)
-    app.on_response_prepare.extend([add_cors_headers, set_cache_control])
+    app.on_response_prepare.extend([add_request_headers, add_cors_headers, set_cache_control])
     app.on_shutdown.append(close_websockets)
     return app
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Recipe, Seed, Timings
-from shared.music import Bars, Bpm
+from shared.music import Bars, Bpm, Instrument, Measured, SectionStart
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -108,8 +108,29 @@ class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Links(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "self"}):
+    """Paths on the gateway for one job; null where there is nothing to ask for.
+
+    Attributes:
+        status: of the job; on the wire it is `self`.
+        cancel: to be sent a DELETE, while the job has not ended.
+        events: of the job.
+        audio: of the job.
+        bundle: all files of the job.
+    """
+
+    status: str
+    cancel: str | None = None
+    events: str | None = None
+    audio: str | None = None
+    bundle: str | None = None
+
+
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job, in GET /api/v1/status/{job_id} and GET /api/v1/jobs."""
+    """A job, in GET /api/v1/status/{job_id} and GET /api/v1/jobs. null is unknown or not there.
+
+    Tempo, key, meter and bars are those of the finished music; before that, those of the recipe.
+    """
 
     job_id: str
     status: JobStatus
@@ -125,7 +146,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     file_size: int | None
     actual_duration: float | None
     model: str
-    seed: int
+    seed: Annotated[int, Meta(description="Of the take in the file; another than the recipe's if that did not fit")]
     attempts: int
     queue_position: int | None
     eta_seconds: float | None
@@ -136,6 +157,20 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     audio_expired: bool
     cached: bool
     warnings: tuple[str, ...]
+    bpm: Annotated[float | None, Meta(description="Quarter notes per minute")]
+    key: Annotated[str | None, Meta(description="In the long form, such as A minor")]
+    meter: str | None
+    bars: Annotated[int | None, Meta(description="Whole bars in the file; null if it ends within one")]
+    loop: bool
+    sample_rate: Annotated[int | None, Meta(description="Of the file, in hertz; null until it is known")]
+    format: AudioFormat
+    file_name: Annotated[str | None, Meta(description="Of the downloaded audio; null until there is audio")]
+    title: str | None
+    measured: Annotated[Measured | None, Meta(description="What was measured of the finished audio")]
+    instruments: Annotated[tuple[Instrument, ...] | None, Meta(description="Of models that write scores")]
+    sections: Annotated[tuple[SectionStart, ...] | None, Meta(description="Of models that write scores")]
+    links: Links
+    peaks_url: Annotated[str | None, Meta(description="The waveform's peaks, in audiowaveform's JSON layout")]
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):

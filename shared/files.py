@@ -91,6 +91,8 @@ class OutputLink(msgspec.Struct, frozen=True, kw_only=True):
     gain_db: float | None = None
 
 
+# The audio's waveform, in the extras of a job.
+PEAKS = "audio.peaks.json"
 # The prefix of all jobs' files.
 ALL_JOBS_PREFIX = "jobs/"
 
@@ -103,6 +105,11 @@ def audio_key(job_id: str, audio_format: AudioFormat = "wav") -> str:
 def output_key(job_id: str, name: str) -> str:
     """The object key of an output, under the same prefix as the audio."""
     return f"{job_prefix(job_id)}{name}"
+
+
+def stored_name(key: str) -> str:
+    """The name of a file, by its object key."""
+    return key.rpartition("/")[2]
 
 
 def job_prefix(job_id: str) -> str:

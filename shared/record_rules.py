@@ -21,8 +21,8 @@ def flaw(record: JobRecord) -> str | None:
         return "a failed job, and no other, must have an error message"
     if record.is_follower and status is not JobStatus.QUEUED:
         return "only a queued job may be a follower"
-    for file in (record.audio, *record.outputs, *record.extras):
-        if file is not None and not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
+    for file in record.files:
+        if not (_KEY.fullmatch(file.key) and _SHA256.fullmatch(file.sha256)):
             return "a file has an invalid key or checksum"
     if any(moment is not None and moment.year < FIRST_YEAR for moment in moments):
         return f"it has a time before {FIRST_YEAR}"

@@ -220,4 +220,4 @@ def _kept_file(record: JobRecord, file: Audio | Output | None) -> Audio | Output
     wanted = file or record.audio
     if not record.keeps_audio or wanted is None or wanted.key in record.lost:
         return None
-    return wanted if wanted in (record.audio, *record.outputs) else None
+    return wanted if wanted in record.files else None

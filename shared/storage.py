@@ -104,19 +104,15 @@ class Storage:
         """A presigned URL on the internal endpoint, for the gateway's own requests."""
         return str(self._client.get_presigned_url(method, self.bucket, key, expires=PRESIGNED_FOR))
 
-    def public_url(self, key: str, filename: str) -> str:
+    def public_url(self, key: str, disposition: str) -> str:
         """A URL on the public endpoint that serves the object for ten minutes. Signed offline.
 
         Args:
             key: of the object.
-            filename: suggested to browsers.
+            disposition: the header Content-Disposition of the answer.
         """
-        disposition: dict[str, str | list[str] | tuple[str]] = {
-            "response-content-disposition": f'attachment; filename="{filename}"'
-        }
-        return str(
-            self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=disposition)
-        )
+        headers: dict[str, str | list[str] | tuple[str]] = {"response-content-disposition": disposition}
+        return str(self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=headers))
 
     async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> Upload:
         try:

@@ -211,7 +211,7 @@ def failed(record: JobRecord, reason: str) -> JobRecord:
 
 def failed_by_damage(record: JobRecord) -> JobRecord:
     """The failure of a job whose record is damaged, from its last known state."""
-    sound = replace(record, quarantined=False, awaiting_engine=False, source=None, audio=None, outputs=())
+    sound = replace(record, quarantined=False, awaiting_engine=False, source=None, audio=None, outputs=(), extras=())
     return failed(sound, DAMAGED)
 
 
@@ -327,7 +327,7 @@ def _check_loss(before: JobRecord, after: JobRecord) -> None:
         raise _refusal(before, after, "lost files are marked in the record that keeps them")
     if after.lost[:-1] != before.lost or after.lost[-1] in before.lost:
         raise _refusal(before, after, "lost files are marked one at a time and stay marked")
-    if after.lost[-1] not in {file.key for file in (after.audio, *after.outputs, *after.extras) if file}:
+    if after.lost[-1] not in {file.key for file in after.files}:
         raise _refusal(before, after, "the lost file is not one of the job")
     if after.audio is not None and after.lost[-1] == after.audio.key and after.expired_at is None:
         raise _refusal(before, after, "a job whose audio is lost must be expired")

@@ -201,7 +201,7 @@ async def _mark_missing_audio(client: Client, records: Records, stored: set[str]
     """Mark files that are missing from the bucket in their records; return the number of jobs affected."""
     missing: list[tuple[str, Audio | Output]] = []
     async for (record, _), _ in read_records(client):
-        files: list[Audio | Output] = [record.audio, *record.outputs] if record.audio and record.keeps_audio else []
+        files = record.files if record.keeps_audio else ()
         missing += [(record.job_id, file) for file in files if file.key not in stored]
     for job_id, file in missing:
         await records.mark_lost(job_id, file)

@@ -39,12 +39,19 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     structlog.contextvars.bind_contextvars(role="gateway", request_id=request_id)
     started = time.perf_counter()
     response = await handler(request)
-    if not response.prepared:
-        add_common_headers(response, request_id)
     seconds = time.perf_counter() - started
     metrics.observe_request(_route_of(request), request.method, response.status, seconds)
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
+
+
+async def add_request_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the common headers before a response is sent: the headers of a stream are gone when its handler returns.
+
+    A request without an id was refused before the middlewares; the connection adds the headers to that answer.
+    """
+    if REQUEST_ID in request:
+        add_common_headers(response, request[REQUEST_ID])
 
 
 def add_common_headers(response: web.StreamResponse, request_id: str) -> None:

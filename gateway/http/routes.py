@@ -61,6 +61,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return self.problems if self.is_public else tuple(sorted({*self.problems, 401, 429}))
 
 
+AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
+FILE_TYPES = (*AUDIO_TYPES, "audio/midi", "application/json", "image/svg+xml", "application/vnd.dawproject")
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -92,7 +95,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint="download",
         summary="Download the audio of a finished job",
         query=DownloadQuery,
-        responses={200: "audio/wav", 206: "audio/wav", 302: None, 304: None},
+        responses={200: AUDIO_TYPES, 206: AUDIO_TYPES, 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),
@@ -113,9 +116,9 @@ ROUTES: tuple[Route, ...] = (
         handler=downloads.download_output,
         operation_id="download_download_output",
         endpoint="output",
-        summary="Download the MIDI file or a stem of a finished job; its status lists their names",
+        summary="Download another file of a finished job: MIDI, a stem, the waveform's peaks or picture",
         query=DownloadQuery,
-        responses={200: "audio/*", 206: "audio/*", 302: None, 304: None},
+        responses={200: FILE_TYPES, 206: FILE_TYPES, 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
         headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),

@@ -8,8 +8,9 @@ from gateway.index.estimator import QueuePlace
 from gateway.index.job_index import JobIndex
 from gateway.index.recipe_index import recipe_key
 from gateway.index.worker_registry import WorkerRegistry
-from gateway.schemas import JobView
-from shared.files import audio_url
+from gateway.jobs.file_names import file_name
+from gateway.schemas import JobView, Links
+from shared.files import PEAKS, Audio, audio_url, stored_name
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
 # Workers report progress several times a second. A running job without a change for this long, by this machine's
@@ -26,27 +27,32 @@ class Views:
 
     def of(self, record: JobRecord) -> JobView:
         """The view of `record` now."""
-        recipe, audio = record.recipe, record.audio
-        queued = record.status is JobStatus.QUEUED
-        expired, keeper = self._index.has_expired(record), self._index.keeper(record)
-        waits = queued and not record.is_follower
+        keeper = self._index.keeper(record)
+        waits = record.status is JobStatus.QUEUED and not record.is_follower
         ahead = self._index.queue_place(record) if waits else QueuePlace(0, 0.0)
+        return self._view(record, keeper, ahead, waits=waits, expired=self._index.has_expired(record))
+
+    def _view(
+        self, record: JobRecord, keeper: JobRecord | None, ahead: QueuePlace, *, waits: bool, expired: bool
+    ) -> JobView:
+        recipe, audio, music = record.recipe, record.audio, record.known_music
+        links = _links(record, None if expired else audio)
         return JobView(
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._queued_message(record, ahead.jobs) if queued else self._message(record, expired, keeper),
+            message=self._message(record, keeper, ahead.jobs, expired=expired),
             created_at=record.created_at,
             started_at=record.started_at,
             completed_at=record.completed_at,
             error_message=record.error_message,
             prompt=recipe.prompt,
             duration=recipe.duration,
-            audio_url=audio_url(record.job_id) if audio and not expired else None,
+            audio_url=links.audio,
             file_size=audio.size if audio else None,
             actual_duration=audio.duration if audio else None,
             model=recipe.model,
-            seed=recipe.seed,
+            seed=recipe.seed if record.seed is None else record.seed,
             attempts=record.attempts,
             queue_position=ahead.jobs + 1 if waits else None,
             eta_seconds=self._eta(record, ahead),
@@ -57,10 +63,26 @@ class Views:
             audio_expired=expired,
             cached=record.source is not None,
             warnings=record.warnings,
+            bpm=music.bpm,
+            key=music.key,
+            meter=music.meter,
+            bars=music.bars,
+            loop=recipe.loop,
+            sample_rate=audio.sample_rate if audio else recipe.sample_rate,
+            format=recipe.format,
+            file_name=file_name(record, stored_name(audio.key)) if audio else None,
+            title=recipe.title,
+            measured=record.measured,
+            instruments=music.instruments or None,
+            sections=music.sections or None,
+            links=links,
+            peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
         )
 
-    def _message(self, record: JobRecord, expired: bool, keeper: JobRecord | None) -> str:
-        """The record's message, unless its audio or its worker is gone."""
+    def _message(self, record: JobRecord, keeper: JobRecord | None, ahead: int, *, expired: bool) -> str:
+        """The record's message, unless the job waits, or its audio or its worker is gone."""
+        if record.status is JobStatus.QUEUED:
+            return self._queued_message(record, ahead)
         if expired:
             return keeper.message if keeper and keeper.lost else "The audio has expired"
         abandoned = record.status is JobStatus.PROCESSING and now() - record.updated_at > ABANDONED
@@ -91,3 +113,18 @@ class Views:
         else:
             return None
         return None if seconds is None else round(seconds, 1)
+
+
+def _links(record: JobRecord, audio: Audio | None) -> Links:
+    """The job's paths; `audio` is None if there is none to download."""
+    return Links(
+        status=f"/api/v1/status/{record.job_id}",
+        cancel=None if record.status.is_terminal else f"/api/v1/jobs/{record.job_id}",
+        audio=audio_url(record.job_id) if audio else None,
+        bundle=f"{audio_url(record.job_id)}/bundle.zip" if audio else None,
+    )
+
+
+def _peaks_url(record: JobRecord, lost: tuple[str, ...]) -> str | None:
+    has_peaks = any(file.name == PEAKS and file.key not in lost for file in record.extras)
+    return f"{audio_url(record.job_id)}/{PEAKS}" if has_peaks else None

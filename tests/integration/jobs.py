@@ -12,7 +12,7 @@ import soundfile
 from nats.aio.msg import Msg
 
 from shared import subjects
-from shared.files import Audio, Output, audio_key, output_key
+from shared.files import PEAKS, Audio, Output, audio_key, output_key
 from shared.job_id import new_job_id
 from shared.messages import JobRecord, JobStatus, Recipe
 from shared.models import STARTER, default_guidance
@@ -36,17 +36,20 @@ def checksum(data: bytes) -> str:
 
 
 async def plant_finished(system: System, *, size: int = 100, **fields: Any) -> str:
-    """Put a completed job with audio and a MIDI file into the bucket and the store; returns its id."""
+    """Put a completed job with audio, a MIDI file and peaks into the bucket and the store; returns its id."""
     job_id = new_job_id()
     midi, data = bytes(10), bytes(size)
     output = Output(kind="midi", name="audio.mid", key=output_key(job_id, "audio.mid"), size=10, sha256=checksum(midi))
+    peaks = Output(kind="peaks", name=PEAKS, key=output_key(job_id, PEAKS), size=10, sha256=checksum(midi))
     audio = Audio(key=audio_key(job_id), size=size, duration=1, sample_rate=32_000, channels=1, sha256=checksum(data))
     moment = datetime.now(UTC)
-    done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED, "audio": audio, "outputs": (output,)}
+    files: dict[str, Any] = {"audio": audio, "outputs": (output,), "extras": (peaks,)}
+    done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED} | files
     times = {"created_at": moment, "updated_at": moment}
     record = JobRecord(job_id=job_id, **(times | done | fields))
     await system.storage().put_audio(job_id, data, {})
-    await system.storage().put_output(output, midi, {})
+    for file in (output, peaks):
+        await system.storage().put_output(file, midi, {})
     await plant_record(system, record)
     return job_id
 

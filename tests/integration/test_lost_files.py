@@ -157,6 +157,23 @@ async def test_a_lost_midi_file_leaves_the_audio_downloadable(system: System, da
     await recipe_of(api, job_id)
 
 
+@pytest.mark.parametrize("damage", DAMAGES[:4])
+async def test_lost_peaks_leave_everything_else_downloadable(system: System, damage: Damage) -> None:
+    api = await system.gateway()
+    job_id = await plant_finished(system)
+    path = f"/api/v1/download/{job_id}/audio.peaks.json"
+    assert (await api.status(job_id))["peaks_url"] == path
+    async with api.http.get(path) as response:
+        assert (response.status, response.content_type) == (200, "application/json")
+        assert response.headers["Content-Disposition"].endswith(f'_{job_id}.peaks.json"')
+    await damaged(system, damage, job_id, "audio.peaks.json")
+    await recipe_of(api, f"{job_id}/audio.peaks.json")
+    status = await api.status(job_id)
+    assert (status["audio_expired"], status["peaks_url"]) == (False, None)
+    assert [output["name"] for output in status["outputs"]] == ["audio.mid"]
+    assert await download_status(api, job_id) == await download_status(api, f"{job_id}/audio.mid") == 200
+
+
 async def test_kept_audio_of_a_stopped_job_can_be_lost(system: System) -> None:
     api = await system.gateway()
     job_id = await plant_finished(system, status=JobStatus.CANCELLED)

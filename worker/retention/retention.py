@@ -213,8 +213,7 @@ def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSu
 
 
 def _size(record: JobRecord) -> int:
-    audio = record.audio.size if record.audio else 0
-    return audio + sum(output.size for output in record.outputs)
+    return sum(file.size for file in record.files)
 
 
 async def _is_unreferenced(records: Records, job: StoredJob, moment: datetime) -> bool:

@@ -14,10 +14,12 @@ from gateway.http.authentication import viewer_of
 from gateway.http.conditional_requests import evaluate_preconditions
 from gateway.http.handlers.downloads import audio_file
 from gateway.http.stored_content import record_loss, send_chunks
+from gateway.jobs.file_names import content_disposition, folder_name
 from gateway.jobs.stored_files import LostError, StoredFile, StoredFiles
 from gateway.jobs.zip_stream import Member, zip_chunks, zip_length
 from gateway.problems import Problem, audio_gone, lost_file_problem, unavailable
 from gateway.services import SERVICES, Services
+from shared.files import stored_name
 from shared.messages import JobRecord, Moment, Recipe, encode
 from shared.music import Measured, Music
 from shared.version import SERVICE, VERSION
@@ -57,14 +59,14 @@ async def bundle(request: web.Request) -> web.StreamResponse:
         return await _respond(request, services, record)
     except LostError as error:
         await record_loss(services, record, error)
-        raise lost_file_problem(record, _name(error.file)) from error
+        raise lost_file_problem(record, stored_name(error.file.key)) from error
 
 
 async def _check(services: Services, record: JobRecord) -> None:
     """Check every file before the headers are sent."""
     for file in _files(record):
         if services.index.has_lost(record, file.key):
-            raise lost_file_problem(record, _name(file))
+            raise lost_file_problem(record, stored_name(file.key))
     if services.index.has_expired(record):
         raise audio_gone(record)
     if services.probe.s3.status != "healthy":
@@ -78,7 +80,7 @@ async def _respond(request: web.Request, services: Services, record: JobRecord) 
     headers = {
         "Content-Type": "application/zip",
         "Content-Length": str(zip_length(members, modified)),
-        "Content-Disposition": f'attachment; filename="{_folder(record)}.zip"',
+        "Content-Disposition": content_disposition(record, NAME),
         "Accept-Ranges": "none",
     }
     condition = evaluate_preconditions(request, etag, modified)
@@ -101,9 +103,9 @@ def _files(record: JobRecord) -> tuple[StoredFile, ...]:
 
 
 def _members(stored_files: StoredFiles, record: JobRecord) -> list[Member]:
-    folder, recipe = _folder(record), _recipe_json(record)
+    folder, recipe = folder_name(record), _recipe_json(record)
     members = [
-        Member(f"{folder}/{_name(file)}", file.size, partial(stored_files.opened, file, range(file.size)))
+        Member(f"{folder}/{stored_name(file.key)}", file.size, partial(stored_files.opened, file, range(file.size)))
         for file in _files(record)
     ]
     return [*members, Member(f"{folder}/recipe.json", len(recipe), partial(_bytes, recipe))]
@@ -135,18 +137,10 @@ def _recipe_json(record: JobRecord) -> bytes:
 
 def _etag(record: JobRecord) -> str:
     """Changes with every byte of the archive: the files' checksums, the recipe, and the version that packs them."""
-    parts = (_recipe_json(record), _folder(record), *(file.sha256 for file in _files(record)))
+    parts = (_recipe_json(record), folder_name(record), *(file.sha256 for file in _files(record)))
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def _modified(record: JobRecord) -> datetime:
     # HTTP dates have whole seconds.
     return (record.completed_at or record.updated_at).astimezone(UTC).replace(microsecond=0)
-
-
-def _folder(record: JobRecord) -> str:
-    return record.job_id
-
-
-def _name(file: StoredFile) -> str:
-    return file.key.rpartition("/")[2]

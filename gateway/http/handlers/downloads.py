@@ -12,12 +12,16 @@ from gateway.http.authentication import viewer_of
 from gateway.http.conditional_requests import evaluate_preconditions, requested_range
 from gateway.http.requests import read_query
 from gateway.http.stored_content import record_loss, send_chunks
+from gateway.jobs.file_names import content_disposition
 from gateway.jobs.stored_files import LostError
 from gateway.problems import Problem, audio_gone, lost_file_problem, unavailable
 from gateway.schemas import DownloadQuery
 from gateway.services import SERVICES, Services
-from shared.files import Audio, Output
+from shared.files import Audio, Output, stored_name
 from shared.messages import JobRecord, JobStatus
+
+# Of a file that a browser shows nevertheless: an SVG must not run scripts or load anything with the gateway's origin.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 Response = TypeVar("Response", bound=web.StreamResponse)
 
@@ -26,16 +30,17 @@ class DownloadableFile(NamedTuple):
     """A stored file of a job, and the headers to send it with."""
 
     stored: Audio | Output
-    content_type: str
     name: str
+    disposition: str
     modified: datetime
 
     @property
     def headers(self) -> dict[str, str]:
         return {
-            "Content-Type": self.content_type,
+            "Content-Type": self.stored.content_type,
             "Accept-Ranges": "bytes",
-            "Content-Disposition": f'attachment; filename="{self.name}"',
+            "Content-Disposition": self.disposition,
+            "Content-Security-Policy": POLICY,
         }
 
 
@@ -78,7 +83,7 @@ def audio_file(record: JobRecord) -> DownloadableFile:
         Problem: 409 with the job's state if there is none, so that a 200 always is audio.
     """
     if record.status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and record.audio is not None:
-        return _file(record, record.audio, "audio/wav", f"{record.job_id}.wav")
+        return _file(record, record.audio)
     reasons = {
         JobStatus.FAILED: f"failed: {record.error_message}",
         JobStatus.CANCELLED: "was cancelled without keeping its audio (DELETE with ?keep=1 keeps it)",
@@ -88,23 +93,27 @@ def audio_file(record: JobRecord) -> DownloadableFile:
 
 
 def output_file(record: JobRecord, name: str) -> DownloadableFile:
-    """An output of a finished job.
+    """A file of a finished job besides its audio: an output, or a picture or the peaks of the waveform.
 
     Raises:
-        Problem: 409 as for the audio; 404 that lists the existing outputs.
+        Problem: 409 as for the audio; 404 that lists the existing files.
     """
     audio_file(record)
-    for output in record.outputs:
-        if output.name == name:
-            return _file(record, output, output.content_type, f"{record.job_id}-{name}")
-    names = ", ".join(output.name for output in record.outputs) or 'none; POST with "outputs" requests them'
-    raise Problem(HTTPStatus.NOT_FOUND, f"Job {record.job_id} has no file of this name. Its outputs: {names}.")
+    for file in (*record.outputs, *record.extras):
+        if file.name == name:
+            return _file(record, file)
+    outputs = ", ".join(output.name for output in record.outputs) or 'none; POST with "outputs" requests them'
+    detail = f"Job {record.job_id} has no file of this name. Its outputs: {outputs}."
+    if record.extras:
+        detail += f" Further files: {', '.join(extra.name for extra in record.extras)}."
+    raise Problem(HTTPStatus.NOT_FOUND, detail)
 
 
-def _file(record: JobRecord, stored: Audio | Output, content_type: str, name: str) -> DownloadableFile:
+def _file(record: JobRecord, stored: Audio | Output) -> DownloadableFile:
+    name = stored_name(stored.key)
     # HTTP dates have whole seconds.
     modified = (record.completed_at or record.updated_at).replace(microsecond=0)
-    return DownloadableFile(stored, content_type, name, modified)
+    return DownloadableFile(stored, name, content_disposition(record, name), modified)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ class Transfer:
             return web.Response(headers=self.file.headers | {"Content-Length": str(stored.size)})
         if not await self.services.usage.touch(self.record):
             raise audio_gone(self.record)
-        url = self.services.storage.public_url(stored.key, self.file.name)
+        url = self.services.storage.public_url(stored.key, self.file.disposition)
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": url, "Cache-Control": "no-store"})
 
     async def proxy(self) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -76,6 +77,15 @@ def outputs(number: int = 1) -> tuple[Output, ...]:
             sha256=hashlib.sha256(AUDIO).hexdigest(),
         )
         for name, kind in names.items()
+    )
+
+
+def extras(number: int = 1) -> tuple[Output, ...]:
+    """The waveform of a job: its peaks and a picture."""
+    kinds: dict[str, Literal["peaks", "waveform"]] = {"audio.peaks.json": "peaks", "audio.svg": "waveform"}
+    (first, _) = outputs(number)
+    return tuple(
+        replace(first, kind=kind, name=name, key=output_key(job_id(number), name)) for name, kind in kinds.items()
     )
 
 

@@ -11,12 +11,13 @@ from shared.storage import Storage
 KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "s3cret"}
 AWAY = KEYS | {"S3_ENDPOINT": "http://127.0.0.1:1"}  # no server listens on port 1
 PUBLIC = AWAY | {"S3_PUBLIC_ENDPOINT": "https://music.example"}
+DISPOSITION = "attachment; filename=\"Cafe.wav\"; filename*=UTF-8''Caf%C3%A9.wav"
 KEY = "jobs/gen_abc123456789/audio.wav"
 
 
 def url(environment: dict[str, str], *, internal: bool = False) -> str:
     storage = Storage(load_settings(environment))
-    return storage.internal_url("GET", KEY) if internal else storage.public_url(KEY, "tune.wav")
+    return storage.internal_url("GET", KEY) if internal else storage.public_url(KEY, DISPOSITION)
 
 
 def test_a_url_is_signed_offline_for_ten_minutes() -> None:
@@ -25,7 +26,7 @@ def test_a_url_is_signed_offline_for_ten_minutes() -> None:
     assert parts.path == f"/music-audio/{KEY}"
     assert query["X-Amz-Expires"] == ["600"]
     assert query["X-Amz-Signature"]
-    assert query["response-content-disposition"] == ['attachment; filename="tune.wav"']
+    assert query["response-content-disposition"] == [DISPOSITION]
 
 
 @pytest.mark.parametrize(

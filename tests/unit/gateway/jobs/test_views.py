@@ -1,20 +1,23 @@
 """The client's view of a job."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.views import Views
 from gateway.schemas import JobView
-from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, now
+from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, encode, now
+from shared.music import Instrument, Measured, Music, SectionStart
 from shared.records import Entry
 from shared.transitions import file_lost
-from tests.unit.gateway.samples import NOON, completed, entry, job_id, message, outputs, record, worker
+from tests.unit.gateway.samples import NOON, completed, entry, extras, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
 
@@ -194,3 +197,76 @@ def test_shared_files_are_lost_with_their_source_and_lost_outputs_are_not_listed
     seen = views.of(shared)
     assert (seen.audio_expired, seen.audio_url, seen.outputs) == (True, None, ())
     assert seen.message.startswith("The audio is lost")
+
+
+MUSIC = Music(
+    bpm=124.0,
+    key="A minor",
+    meter="4/4",
+    bars=8,
+    sections=(SectionStart(name="verse", bar=1, start=0.0),),
+    instruments=(Instrument(name="strings", stream="pads", program=48, channel=3),),
+)
+
+
+async def test_a_finished_job_tells_its_music_and_measurements() -> None:
+    measured = Measured(lufs=-14.1, true_peak_dbtp=-1.2, downbeats=(0.0, 1.935))
+    done = completed(1, music=MUSIC, measured=measured, extras=extras(1), seed=9)
+    recipe = replace(done.recipe, bpm=100.0, bars=4, loop=True, format="flac", title="Night")
+    seen = json.loads(encode(await view(replace(done, recipe=recipe))))
+    assert (seen["bpm"], seen["key"], seen["meter"], seen["bars"], seen["loop"]) == (124, "A minor", "4/4", 8, True)
+    assert (seen["format"], seen["sample_rate"], seen["title"], seen["seed"]) == ("flac", 32_000, "Night", 9)
+    assert seen["measured"] == {"lufs": -14.1, "true_peak_dbtp": -1.2, "downbeats": [0.0, 1.935]}
+    assert seen["sections"] == [{"name": "verse", "bar": 1, "start": 0.0}]
+    assert seen["instruments"] == [{"name": "strings", "stream": "pads", "program": 48, "channel": 3}]
+    assert seen["file_name"] == f"Night_124bpm_Amin_8bars_{job_id(1)}.wav"
+    url = f"/api/v1/download/{job_id(1)}"
+    assert seen["peaks_url"] == f"{url}/audio.peaks.json"
+    assert seen["links"] == {
+        "self": f"/api/v1/status/{job_id(1)}",
+        "cancel": None,
+        "events": None,
+        "audio": url,
+        "bundle": f"{url}/bundle.zip",
+    }
+
+
+async def test_an_unfinished_job_tells_what_its_recipe_states() -> None:
+    queued = record(1)
+    seen = await view(queued)
+    assert (seen.bpm, seen.key, seen.meter, seen.bars, seen.loop, seen.title) == (None, None, None, None, False, None)
+    assert (seen.sample_rate, seen.format, seen.file_name, seen.peaks_url) == (None, "wav", None, None)
+    assert (seen.measured, seen.instruments, seen.sections) == (None, None, None)
+    assert (seen.links.cancel, seen.links.audio) == (f"/api/v1/jobs/{job_id(1)}", None)
+    on_grid = replace(queued.recipe, bars=8, bpm=124.0, meter="3/4", key="A minor", loop=True, sample_rate=48_000)
+    seen = await view(replace(queued, recipe=on_grid))
+    assert (seen.bpm, seen.key, seen.meter, seen.bars, seen.loop) == (124, "A minor", "3/4", 8, True)
+    assert seen.sample_rate == 48_000
+
+
+async def test_unknown_music_of_a_finished_job_is_not_guessed_from_the_recipe() -> None:
+    done = completed(1, music=Music(meter="4/4"))
+    seen = await view(replace(done, recipe=replace(done.recipe, bpm=124.0, key="A minor", bars=8)))
+    assert (seen.bpm, seen.key, seen.meter, seen.bars) == (None, None, "4/4", None)
+    assert (seen.instruments, seen.sections) == (None, None)
+
+
+async def test_the_seed_of_the_take_may_be_0() -> None:
+    done = completed(1, seed=0)
+    assert (await view(replace(done, recipe=replace(done.recipe, seed=5)))).seed == 0
+    assert (await view(replace(done, seed=None, recipe=replace(done.recipe, seed=5)))).seed == 5
+
+
+def test_lost_peaks_have_no_url() -> None:
+    index = JobIndex(Estimator())
+    keeper = entry(completed(1, extras=extras(1)))
+    shared = completed(2, audio=completed(1).audio, source=job_id(1), extras=extras(1))
+    index.apply(keeper)
+    views = Views(index, WorkerRegistry())
+    assert views.of(shared).peaks_url == f"/api/v1/download/{job_id(2)}/audio.peaks.json"
+    without = Entry(file_lost(*keeper, extras(1)[0]), 2)
+    index.apply(without)
+    assert (views.of(shared).peaks_url, views.of(without.record).peaks_url) == (None, None)
+    assert views.of(shared).audio_url is not None
+    index.apply(entry(completed(1, extras=extras(1), expired_at=now()), 3))
+    assert views.of(shared).peaks_url is None

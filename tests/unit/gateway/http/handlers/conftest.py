@@ -12,7 +12,7 @@ from shared.settings import load_settings
 from shared.storage import Storage
 from tests.unit.gateway.conftest import KEYS
 from tests.unit.gateway.http.handlers.bucket import Bucket
-from tests.unit.gateway.samples import completed, entry, job_id, outputs
+from tests.unit.gateway.samples import completed, entry, extras, job_id, outputs
 
 
 @pytest.fixture
@@ -25,5 +25,5 @@ async def s3(services: Services) -> AsyncIterator[Bucket]:
         services.storage = Storage(load_settings(KEYS | {"S3_ENDPOINT": f"http://127.0.0.1:{server.port}"}))
         services.stored_files = StoredFiles(services.storage, services.http)
         services.probe._storage = services.storage
-        services.index.apply(entry(completed(1, outputs=outputs(1))))
+        services.index.apply(entry(completed(1, outputs=outputs(1), extras=extras(1))))
         yield bucket

@@ -7,15 +7,16 @@ import pytest
 from aiohttp import ClientPayloadError
 from msgspec.structs import replace
 
-from gateway.http.handlers.downloads import audio_file, output_file
+from gateway.http.handlers.downloads import POLICY, audio_file, output_file
 from gateway.problems import Problem
 from gateway.services import Services
+from shared.files import AudioFormat, audio_key
 from shared.messages import JobRecord, JobStatus
 from shared.records import Entry
 from shared.transitions import file_lost
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.http.handlers.bucket import Bucket
-from tests.unit.gateway.samples import AUDIO, completed, entry, job_id, outputs, record
+from tests.unit.gateway.samples import AUDIO, completed, entry, extras, job_id, outputs, record
 
 URL = f"/api/v1/download/{job_id(1)}"
 LONG = bytes(1_000_000)
@@ -52,14 +53,32 @@ def test_a_completed_job_has_a_key() -> None:
     assert audio_file(completed(1)).stored.key == f"jobs/{job_id(1)}/audio.wav"
 
 
-@pytest.mark.parametrize(("name", "content_type"), [("audio.mid", "audio/midi"), ("bass.wav", "audio/wav")])
-def test_an_output_has_a_descriptive_file_name(name: str, content_type: str) -> None:
-    file = output_file(completed(1, outputs=outputs(1)), name)
-    assert (file.stored.key, file.content_type, file.name) == (
-        f"jobs/{job_id(1)}/{name}",
-        content_type,
-        f"{job_id(1)}-{name}",
-    )
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("audio.mid", "audio/midi"),
+        ("bass.wav", "audio/wav"),
+        ("audio.peaks.json", "application/json"),
+        ("audio.svg", "image/svg+xml"),
+    ],
+)
+def test_an_output_has_its_key_name_and_type(name: str, content_type: str) -> None:
+    file = output_file(completed(1, outputs=outputs(1), extras=extras(1)), name)
+    assert (file.stored.key, file.name) == (f"jobs/{job_id(1)}/{name}", name)
+    assert file.headers["Content-Type"] == content_type
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "content_type"),
+    [("wav", "audio/wav"), ("flac", "audio/flac"), ("ogg", "audio/ogg"), ("mp3", "audio/mpeg")],
+)
+def test_audio_has_the_type_and_ending_of_its_key(audio_format: AudioFormat, content_type: str) -> None:
+    done = completed(1)
+    assert done.audio is not None
+    of = replace(done, audio=replace(done.audio, key=audio_key(done.job_id, audio_format)))
+    headers = audio_file(of).headers
+    assert headers["Content-Type"] == content_type
+    assert headers["Content-Disposition"] == f'attachment; filename="tone_{job_id(1)}.{audio_format}"'
 
 
 def test_an_unknown_output_is_a_404_that_lists_the_outputs() -> None:
@@ -68,6 +87,8 @@ def test_an_unknown_output_is_a_404_that_lists_the_outputs() -> None:
     assert caught.value.status == 404
     with pytest.raises(Problem, match='"outputs" requests them'):
         output_file(completed(1), "audio.mid")
+    with pytest.raises(Problem, match=r"Further files: audio\.peaks\.json, audio\.svg\."):
+        output_file(completed(1, extras=extras(1)), "audio.mid")
 
 
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
@@ -86,7 +107,7 @@ async def test_a_finished_job_redirects_to_an_uncacheable_presigned_url(api: Api
     assert url.path == f"/music-audio/jobs/{job_id(1)}/audio.wav"
     query = parse_qs(url.query)
     assert query["X-Amz-Expires"] == ["600"]
-    assert query["response-content-disposition"] == [f'attachment; filename="{job_id(1)}.wav"']
+    assert query["response-content-disposition"] == [f'attachment; filename="tone_{job_id(1)}.wav"']
 
 
 async def test_an_output_redirects_to_its_object(api: Api, s3: Bucket) -> None:
@@ -95,7 +116,7 @@ async def test_an_output_redirects_to_its_object(api: Api, s3: Bucket) -> None:
         url = urlsplit(response.headers["Location"])
     assert url.path == f"/music-audio/jobs/{job_id(1)}/bass.wav"
     named = parse_qs(url.query)["response-content-disposition"]
-    assert named == [f'attachment; filename="{job_id(1)}-bass.wav"']
+    assert named == [f'attachment; filename="tone_{job_id(1)}_bass.wav"']
 
 
 async def test_a_proxied_output_has_its_content_type(api: Api, s3: Bucket) -> None:
@@ -104,7 +125,16 @@ async def test_a_proxied_output_has_its_content_type(api: Api, s3: Bucket) -> No
             assert response.status == 200
             assert response.content_type == "audio/midi"
             assert response.headers["Content-Length"] == "44"
-            assert f"{job_id(1)}-audio.mid" in response.headers["Content-Disposition"]
+            assert f"tone_{job_id(1)}.mid" in response.headers["Content-Disposition"]
+
+
+async def test_a_picture_runs_no_script_with_the_gateways_origin(api: Api, s3: Bucket) -> None:
+    async with api.get(f"{URL}/audio.svg?proxy=1") as response:
+        assert response.status == 200
+        assert response.content_type == "image/svg+xml"
+        assert response.headers["Content-Disposition"].startswith("attachment;")
+        assert response.headers["Content-Security-Policy"] == POLICY
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", ["audio.wav", "..%2faudio.wav", "lead.wav"])
@@ -151,7 +181,7 @@ async def test_proxied_audio_is_complete_and_hides_s3(api: Api, s3: Bucket) -> N
         assert response.status == 200
         assert response.content_type == "audio/wav"
         assert response.headers["Content-Length"] == str(len(AUDIO))
-        assert f"{job_id(1)}.wav" in response.headers["Content-Disposition"]
+        assert response.headers["Content-Disposition"] == f'attachment; filename="tone_{job_id(1)}.wav"'
         assert "x-amz-id-2" not in response.headers
         assert await response.read() == AUDIO
 
@@ -186,7 +216,7 @@ async def test_a_missing_bucket_marks_no_file_as_lost(api: Api, s3: Bucket, quer
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("query", ["", "?proxy=1"])
-@pytest.mark.parametrize("path", ["", "/audio.mid", "/bass.wav"])
+@pytest.mark.parametrize("path", ["", "/audio.mid", "/bass.wav", "/audio.peaks.json", "/audio.svg"])
 @pytest.mark.parametrize("data", [None, AUDIO[:7], AUDIO + b"!", bytes(len(AUDIO))])
 async def test_a_missing_or_different_file_is_a_410_with_the_recipe(
     api: Api, s3: Bucket, data: bytes | None, path: str, query: str, method: str
