@@ -1,47 +1,18 @@
 """The table of records against a plain dict."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.index.record_table import RecordTable, pack, summarize, unpack
-from shared.messages import TERMINAL, JobRecord, JobStatus, Recipe
+from gateway.index.record_table import RecordTable, summarize
+from shared.messages import TERMINAL, JobStatus
 from shared.records import Entry
-from tests.unit.gateway.samples import completed, entry, job_id, outputs, record
+from tests.unit.gateway.samples import completed, entry, job_id, record
 
 NUMBERS = st.integers(0, 5)
 STEPS = st.lists(st.tuples(NUMBERS, st.sampled_from(JobStatus), st.integers(1, 9)) | NUMBERS, max_size=30)
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
-RECORDS = st.builds(
-    completed,
-    st.integers(0, 10**12 - 1),
-    recipe=st.builds(
-        Recipe, model=st.just("small"), prompt=TEXTS, duration=st.floats(0.1, 600), seed=st.integers(0, 2**32 - 1)
-    ),
-    status=st.sampled_from(JobStatus),
-    created_at=MOMENTS,
-    completed_at=st.none() | MOMENTS,
-    error_message=st.none() | TEXTS,
-    owner=st.none() | TEXTS,
-    outputs=st.just(()) | st.just(outputs()),
-    seq=st.integers(0, 2**63),
-    quarantined=st.booleans(),
-)
-
-
-@given(RECORDS)
-def test_packing_round_trips(of: JobRecord) -> None:
-    assert unpack(pack(of)) == of
-
-
-def test_a_number_beyond_64_bits_is_packed_too() -> None:
-    of = completed(1, seq=2**70)
-    assert unpack(pack(of)) == of
 
 
 @given(STEPS)
