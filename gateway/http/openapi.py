@@ -39,8 +39,8 @@ _RULES: dict[str, Json] = {
     },
     "PromptComponents": {"minProperties": 1},
 }
-# `name` is a file as the worker names it: audio.mid, electric-piano.wav, audio.peaks.json.
-_PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z0-9-]+(\.[a-z0-9]+){1,2}$"}
+# `name` is a file as the worker names it: audio.mid, electric_piano.wav, audio.peaks.json.
+_PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z0-9_-]+(\.[a-z0-9]+){1,2}$"}
 
 
 def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:

@@ -26,10 +26,10 @@ def file_name(record: JobRecord, stored: str, *, ascii_only: bool = True) -> str
 
     Args:
         record: the job.
-        stored: the file's name in the store: `audio.wav`, `strings.wav`, `audio.peaks.json`.
+        stored: the file's name in the store: `audio.wav`, `bass_guitar.wav`, `audio.peaks.json`.
         ascii_only: without letters that old programs cannot display.
     """
-    part, _, extension = stored.partition(".")
+    part, _, extension = stored.replace("_", "-").partition(".")
     whole = folder_name(record, ascii_only=ascii_only)
     return f"{whole}.{_safe(extension)}" if part in _WHOLE else f"{whole}_{_safe(part)}.{_safe(extension)}"
 

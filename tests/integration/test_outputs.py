@@ -55,7 +55,7 @@ async def fetch(api: Api, output: dict[str, Any], *, proxy: bool = False) -> byt
         assert response.content_type == {"midi": "audio/midi", "stem": "audio/wav"}[output["kind"]]
         job_id, name = output["download_url"].split("/")[-2:]
         assert response.headers["Content-Disposition"].endswith(
-            f'_{job_id}.mid"' if output["kind"] == "midi" else f'_{job_id}_{name}"'
+            f'_{job_id}.mid"' if output["kind"] == "midi" else f'_{job_id}_{name.replace("_", "-")}"'
         )
         data = await response.read()
     assert (output["name"], output["size"]) == (name, len(data))

@@ -37,7 +37,7 @@ def test_a_name_tells_words_tempo_key_bars_and_job() -> None:
         ("session.dawproject", ".dawproject"),
         ("bundle.zip", ".zip"),
         ("strings.wav", "_strings.wav"),
-        ("electric-piano.mp3", "_electric-piano.mp3"),
+        ("electric_piano.mp3", "_electric-piano.mp3"),
         ("strings.peaks.json", "_strings.peaks.json"),
     ],
 )
