@@ -27,6 +27,8 @@ class Take(NamedTuple):
         has_score: whether the model writes scores, so that its audio is a raw mix and begins on the first beat.
         is_whole: False if the client stopped the job early.
         warnings: sentences for the client.
+        seed: that made it, if it is not the recipe's.
+        checkpoint: identifies the model's weights, if the engine knows.
     """
 
     audio: Samples
@@ -38,3 +40,5 @@ class Take(NamedTuple):
     has_score: bool = False
     is_whole: bool = True
     warnings: tuple[str, ...] = ()
+    seed: int | None = None
+    checkpoint: str | None = None

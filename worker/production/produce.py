@@ -1,0 +1,203 @@
+"""Produces the files of a take: mix, stems and score, in a folder on disk."""
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from shared.files import LOSSLESS, Audio, Output, OutputFileKind, audio_key, output_key
+from shared.messages import Recipe
+from shared.music import Measured
+from worker.engine.interface import Samples
+from worker.production.formats import tags_for, write_audio
+from worker.production.loudness import decibels, integrated_lufs, true_peak
+from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, find_level
+from worker.production.produced_files import ProducedFiles, sha256_of
+from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize
+from worker.production.shape import file_rate, shape
+from worker.production.take import StemAudio, Take
+
+# Audio whose peak is below this level is silent: 60 dB below full scale, which is 1.
+SILENCE = 1e-3
+# Decibels between the ceiling and the highest peak allowed: changes of the gain, dither and, most of all, lossy
+# encoders move the peaks between the samples.
+MARGIN, LOSSY_MARGIN = 0.2, 0.5
+MOST_TRIES = 8
+# How often all stems are halved so that none is beyond full scale.
+MOST_HALVINGS = 8
+
+
+class _Mix(NamedTuple):
+    """The finished mix: `samples` as in its file."""
+
+    samples: NDArray[np.generic]
+    level: Level
+    measured: Measured
+    is_silent: bool
+
+
+def produce(job_id: str, take: Take, recipe: Recipe, folder: Path) -> ProducedFiles:
+    """Produce the files of a job. This takes long: call it in a thread.
+
+    The same take and recipe give the same bytes, and the mix does not depend on `recipe.outputs`.
+
+    Args:
+        job_id: of the job.
+        take: at least one frame of audio.
+        recipe: of the job.
+        folder: an empty folder, which gets the files.
+
+    Raises:
+        ValueError: if the audio cannot be encoded. The message is for the client.
+        OSError: if the folder cannot be written.
+    """
+    if not np.isfinite(take.audio).all():
+        raise ValueError("The model produced samples that are not numbers. Try another seed or a lower cfg_coef.")
+    return _Production(job_id, take, recipe, folder).run()
+
+
+class _Production:
+    def __init__(self, job_id: str, take: Take, recipe: Recipe, folder: Path) -> None:
+        self._job_id = job_id
+        self._take = take
+        self._recipe = recipe
+        self._folder = folder
+        self._rate = file_rate(take, recipe)
+        self._audio_name = f"audio.{recipe.format}"
+        self._target = DEFAULT_LUFS if recipe.loudness is None and take.has_score else recipe.loudness
+        self._is_lossless = recipe.format in LOSSLESS
+        self._sample_format = file_samples(recipe.format, recipe.sample_format)
+
+    def run(self) -> ProducedFiles:
+        mix, warnings = self._make_mix()
+        outputs = [] if self._take.midi is None else [self._write_bytes("audio.mid", self._take.midi, "midi")]
+        audio = self._audio(mix)
+        return ProducedFiles(
+            audio=audio,
+            outputs=(*outputs, *self._write_stems(mix)),
+            music=self._take.music,
+            measured=mix.measured,
+            seed=self._take.seed,
+            warnings=(*self._take.warnings, *warnings),
+            is_silent=mix.is_silent,
+        )
+
+    def _make_mix(self) -> tuple[_Mix, tuple[str, ...]]:
+        """Make and write the mix, with a lower ceiling each time until the true peak in the file is allowed."""
+        ceiling = HIGHEST_PEAK - (MARGIN if self._is_lossless else LOSSY_MARGIN)
+        for _ in range(MOST_TRIES):
+            sound = shape(self._take.audio, self._take, self._recipe)
+            level, warnings = find_level(sound, self._rate, self._target, ceiling)
+            level.apply(sound)
+            samples = quantize(sound, self._sample_format, (self._recipe.seed,))
+            heard = self._heard(samples)
+            peak = true_peak(heard, self._rate)
+            if decibels(peak) <= HIGHEST_PEAK:
+                break
+            ceiling -= decibels(peak) - HIGHEST_PEAK + MARGIN
+        measured = self._measured(heard, peak)
+        if self._is_lossless:
+            self._write(self._audio_name, samples, measured)
+        return _Mix(samples, level, measured, bool(np.abs(heard).max(initial=0.0) < SILENCE)), warnings
+
+    def _heard(self, samples: NDArray[np.generic]) -> Samples:
+        """What a reader decodes from the file of the mix, which a lossy format changes."""
+        if self._is_lossless:
+            return as_floats(samples, self._sample_format)
+        self._write(self._audio_name, samples, self._take.measured)
+        heard, _ = soundfile.read(self._folder / self._audio_name, dtype="float32", always_2d=True)
+        return np.asarray(heard, np.float32)
+
+    def _measured(self, heard: Samples, peak: float) -> Measured:
+        lufs = integrated_lufs(heard, self._rate)
+        return replace(
+            self._take.measured,
+            lufs=None if lufs is None else round(lufs, 2),
+            true_peak_dbtp=round(decibels(peak), 2) if peak else None,
+        )
+
+    def _write_stems(self, mix: _Mix) -> list[Output]:
+        """Write the stems; a stem beyond full scale halves all of them, which their `gain_db` tells."""
+        if not self._take.stems:
+            return []
+        for halvings in range(MOST_HALVINGS):
+            outputs = self._try_stems(mix, halvings)
+            if outputs is not None:
+                return outputs
+        raise ValueError("The stems are far louder than their mix. Ask for sample_format float32, or for no stems.")
+
+    def _try_stems(self, mix: _Mix, halvings: int) -> list[Output] | None:
+        """Write the stems, divided by a power of two; None if one of them is beyond full scale.
+
+        In formats of integers the loudest stem is what the others leave of the mix. So it takes up their rounding, and
+        the integers of all stems sum to those of the mix.
+        """
+        share = 0.5**halvings
+        is_exact = self._sample_format != "float32"
+        rest: NDArray[np.int32] | None = None
+        if is_exact:
+            rest = np.rint(mix.samples.astype(np.float64) * share).astype(np.int32)
+        outputs: dict[str, Output] = {}
+        stems = sorted(self._take.stems, key=lambda stem: float(np.vdot(stem.samples, stem.samples)))
+        for stem in stems:
+            if rest is not None and stem is stems[-1]:
+                samples: NDArray[np.generic] = rest
+            else:
+                samples = self._stem_samples(stem, mix.level.times(share))
+            if rest is not None and stem is not stems[-1]:
+                rest -= samples.astype(np.int32)
+            if (is_exact or not self._is_lossless) and not fits(samples, self._sample_format):
+                return None
+            outputs[stem.name] = self._write_stem(stem, samples, mix.measured, decibels(2.0**halvings))
+        return [outputs[stem.name] for stem in self._take.stems]
+
+    def _stem_samples(self, stem: StemAudio, level: Level) -> NDArray[np.generic]:
+        sound = shape(stem.samples, self._take, self._recipe)
+        level.apply(sound)
+        return quantize(sound, self._sample_format, (self._recipe.seed, zlib.crc32(stem.name.encode())))
+
+    def _write_stem(self, stem: StemAudio, samples: NDArray[np.generic], measured: Measured, gain_db: float) -> Output:
+        name = f"{stem.name.replace(' ', '_')}.{self._recipe.format}"
+        instrument = stem.instrument.name if stem.instrument else stem.name
+        self._write(name, samples, measured, instrument)
+        return replace(
+            self._output("stem", name),
+            instrument=instrument,
+            program=stem.instrument.program if stem.instrument else None,
+            gain_db=round(gain_db, 4),
+        )
+
+    def _write(
+        self, name: str, samples: NDArray[np.generic], measured: Measured, instrument: str | None = None
+    ) -> None:
+        """Write one audio file; `instrument` is None for the mix."""
+        take = self._take
+        recipe = self._recipe if take.seed is None else replace(self._recipe, seed=take.seed)
+        tags = tags_for(recipe, take.music, measured, take.checkpoint, len(samples), self._rate, instrument)
+        path, found = self._folder / name, for_writing(samples, self._sample_format)
+        write_audio(path, found, self._rate, self._recipe.format, tags)
+
+    def _write_bytes(self, name: str, data: bytes, kind: OutputFileKind) -> Output:
+        (self._folder / name).write_bytes(data)
+        return self._output(kind, name)
+
+    def _output(self, kind: OutputFileKind, name: str) -> Output:
+        path = self._folder / name
+        key = output_key(self._job_id, name)
+        return Output(kind=kind, name=name, key=key, size=path.stat().st_size, sha256=sha256_of(path))
+
+    def _audio(self, mix: _Mix) -> Audio:
+        path = self._folder / self._audio_name
+        frames, channels = mix.samples.shape
+        return Audio(
+            key=audio_key(self._job_id, self._recipe.format),
+            size=path.stat().st_size,
+            duration=round(frames / self._rate, 6),
+            sample_rate=self._rate,
+            channels=channels,
+            sha256=sha256_of(path),
+        )
