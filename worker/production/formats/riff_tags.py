@@ -40,7 +40,7 @@ def tag_chunks(tags: Tags, layout: Layout) -> Iterator[tuple[bytes, bytes]]:
     yield b"iXML", _ixml(tags, layout)
     if tags.bpm is not None:
         yield b"acid", _acid(tags, tags.bpm)
-    if tags.recipe.loop or tags.root_note is not None:
+    if tags.is_loop or tags.root_note is not None:
         yield b"smpl", _smpl(tags)
     if marks := tags.marks():
         yield b"cue ", _cue(marks)
@@ -67,7 +67,7 @@ def _smpl(tags: Tags) -> bytes:
     """The note at which a sampler plays the file unchanged, and the loop, which ends with the last frame."""
     period = round(1e9 / tags.sample_rate)
     note = 60 if tags.root_note is None else tags.root_note
-    loops = struct.pack("<6I", 1, 0, 0, max(tags.frames - 1, 0), 0, 0) if tags.recipe.loop else b""
+    loops = struct.pack("<6I", 1, 0, 0, tags.frames - 1, 0, 0) if tags.is_loop else b""
     return struct.pack("<9I", 0, 0, period, note, 0, 0, 0, len(loops) // 24, 0) + loops
 
 
@@ -105,7 +105,7 @@ def _keywords(tags: Tags) -> Iterator[str]:
         yield tags.meter
     if tags.bars is not None:
         yield f"{tags.bars} bars"
-    if tags.recipe.loop:
+    if tags.is_loop:
         yield "loop"
     if tags.instrument is not None:
         yield tags.instrument
@@ -186,7 +186,7 @@ def _aswg(tags: Tags, layout: Layout) -> dict[str, object]:
         "loudness": None if _hundredths(tags.lufs) == _UNUSED else f"{tags.lufs:.2f}",
         "songTitle": tags.title,
         "instrument": tags.instrument,
-        "isLoop": "true" if tags.recipe.loop else "false",
+        "isLoop": "true" if tags.is_loop else "false",
         "tempo": None if tags.bpm is None else round(tags.bpm),
         "timeSig": tags.meter and tags.meter.replace("/", ":"),
         "inKey": tags.key and tags.key.name,

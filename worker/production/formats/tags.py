@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.messages import Recipe
-from shared.music import Key, Measured, Music, SectionStart, bar_seconds, parse_key
+from shared.music import Key, Measured, Music, SectionStart, bar_seconds, grid_samples, parse_key
 from shared.version import SERVICE, VERSION
 
 SOFTWARE = f"tellurstori-musicgen {VERSION}"
@@ -37,6 +37,7 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
         checkpoint: identifies the model's weights.
         bpm: quarter notes per minute.
         bars: whole bars in the file.
+        is_loop: its end continues at its start. False for audio of a loop that was stopped early.
         bar_starts: in seconds.
         instrument: of a stem; None for the mix.
         lufs: integrated loudness of the mix.
@@ -53,6 +54,7 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
     key: Key | None = None
     meter: str | None = None
     bars: int | None = None
+    is_loop: bool = False
     sections: tuple[SectionStart, ...] = ()
     bar_starts: tuple[float, ...] = ()
     instrument: str | None = None
@@ -76,7 +78,7 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
             "KEY": self.key and self.key.name,
             "METER": self.meter,
             "BARS": self.bars,
-            "LOOP": "true" if self.recipe.loop else None,
+            "LOOP": "true" if self.is_loop else None,
             "INSTRUMENT": self.instrument,
             "MODEL": self.recipe.model,
             "CHECKPOINT": self.checkpoint,
@@ -163,6 +165,7 @@ def tags_for(
         key=parse_key(music.key) if music.key else None,
         meter=music.meter,
         bars=music.bars,
+        is_loop=_is_loop(recipe, frames, sample_rate),
         sections=tuple(replace(section, name=printable(section.name)) for section in music.sections),
         bar_starts=_bar_starts(music, measured, Fraction(frames, sample_rate)),
         instrument=name,
@@ -178,6 +181,13 @@ def _shortened(text: str) -> str:
 def printable(text: str) -> str:
     """Text on one line without control characters, which XML and other formats do not allow."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def _is_loop(recipe: Recipe, frames: int, sample_rate: int) -> bool:
+    """Whether the file has all bars of a loop."""
+    if not recipe.loop or recipe.bars is None or recipe.bpm is None or recipe.meter is None:
+        return False
+    return frames == grid_samples(recipe.bars, recipe.bpm, recipe.meter, sample_rate)
 
 
 def _bar_starts(music: Music, measured: Measured, seconds: Fraction) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ def vorbis_comments(tags: Tags) -> dict[str, str]:
         del comments["DESCRIPTION"]
     if tags.short_key is not None:
         comments["INITIALKEY"] = tags.short_key
-    if tags.recipe.loop:
+    if tags.is_loop:
         comments |= {"LOOPSTART": "0", "LOOPLENGTH": str(tags.frames)}
     for number, section in enumerate(tags.chapters()):
         comments[f"CHAPTER{number:03}"] = _clock(section.start)

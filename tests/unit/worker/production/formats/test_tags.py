@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.files import AudioFormat, SampleFormat
 from shared.messages import Recipe
-from shared.music import Measured, Music, SectionStart
+from shared.music import Measured, Music, SectionStart, grid_samples
 from shared.version import SERVICE
 from tests.unit.worker.production.formats import takes
 from tests.unit.worker.production.formats.test_riff import chunks_of
@@ -77,6 +77,14 @@ def test_the_tempo_has_as_many_decimals_as_it_needs(bpm: float, text: str) -> No
 def test_the_key_is_known_in_every_form(key: str, short: str, note: int) -> None:
     tags = tags_of(Music(key=key))
     assert (tags.short_key, tags.root_note) == (short, note)
+
+
+def test_only_a_whole_loop_is_a_loop() -> None:
+    assert takes.tags().is_loop
+    assert takes.tags(grid_samples(takes.BARS, takes.BPM, takes.METER, 44_100), 44_100).is_loop
+    # A client stopped the job early and kept its audio.
+    assert not takes.tags(takes.FRAMES - 1).is_loop
+    assert not takes.tags(loop=False).is_loop
 
 
 def test_a_stem_is_named_after_its_instrument_and_has_no_loudness_of_the_mix() -> None:
