@@ -46,9 +46,12 @@ def is_safe(name: str) -> bool:
 
 
 def beside(audio: Path, output: str) -> Path:
-    """Where an output is saved: MIDI as `song.mid`, the stem `bass.wav` as `song_bass.wav`, as the gateway does."""
+    """Where an output is saved, in the manner of the gateway's names.
+
+    MIDI is `song.mid`, and the stem `drum_machine.wav` is `song_drum-machine.wav`.
+    """
     stem = audio.name.removesuffix(audio.suffix) if ending_of(audio.name) in FORMATS else audio.name
-    return audio.with_name(f"{stem}.mid" if output.endswith(".mid") else f"{stem}_{output}")
+    return audio.with_name(f"{stem}.mid" if output.endswith(".mid") else f"{stem}_{output.replace('_', '-')}")
 
 
 def ending_of(name: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -58,6 +59,8 @@ def test_the_examples_of_command_line_md_run(here: Path) -> None:
     (job,) = json.loads((here / "jobs.json").read_text())[:1]
     assert job["seed"] == 7
     assert (here / "house.wav").read_bytes()[:4] == b"RIFF"
+    for line in ("  seed      7", "  tempo     124 BPM, 4/4", "  key       A minor", "  length    4 bars, 7.74194 s"):
+        assert line in done.stderr.decode().splitlines()
 
 
 def test_generate_prints_a_summary_and_no_control_sequence(here: Path) -> None:
@@ -66,6 +69,12 @@ def test_generate_prints_a_summary_and_no_control_sequence(here: Path) -> None:
     assert re.search(r"^✓ piano\.wav$", printed, re.MULTILINE)
     assert "\x1b" not in printed
     assert "\r" not in printed
+
+
+def test_the_gateway_names_the_file(here: Path) -> None:
+    generated("--bpm", "120", "--title", "../Nacht/musik")
+    (file,) = here.iterdir()
+    assert re.fullmatch(r"Nacht-musik_120bpm_.*gen_[a-z0-9]{12}\.wav", file.name)
 
 
 def test_an_existing_file_is_kept_without_force(here: Path) -> None:
@@ -119,6 +128,19 @@ def test_download_saves_the_files_of_a_job_again(here: Path) -> None:
     missing = run("download", job["job_id"], "-o", "more.wav", "--stems")
     assert missing.returncode == 1
     assert b"has no stems" in missing.stderr
+
+
+def test_the_bundle_holds_all_files(here: Path) -> None:
+    generated("-o", "piano.wav", "--midi", "--stems")
+    (job,) = json.loads(run("jobs", "--limit", "1", "--json").stdout)
+    saved = run("download", job["job_id"], "--bundle")
+    assert saved.returncode == 0, saved.stderr
+    (file,) = here.glob("*.zip")
+    with ZipFile(file) as bundle:
+        assert bundle.testzip() is None
+        contents = {name.rpartition("/")[2]: bundle.read(name) for name in bundle.namelist()}
+    assert {each.read_bytes() for each in here.iterdir() if each != file} <= set(contents.values())
+    assert json.loads(contents["recipe.json"])["recipe"]["seed"] == 7
 
 
 def test_problems_of_a_download_are_one_line(here: Path) -> None:

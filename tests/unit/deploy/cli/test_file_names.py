@@ -36,6 +36,7 @@ def test_names_of_outputs_are_safe(name: str) -> None:
     [
         ("a/song.wav", "audio.mid", "a/song.mid"),
         ("a/song.flac", "bass.flac", "a/song_bass.flac"),
+        ("a/song.wav", "drum_machine.wav", "a/song_drum-machine.wav"),
         ("Mix 1.2", "audio.mid", "Mix 1.2.mid"),
         ("Mix 1.2", "bass.wav", "Mix 1.2_bass.wav"),
     ],
