@@ -35,7 +35,11 @@ _RULES: dict[str, Json] = {
         "oneOf": [
             {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
             {"required": ["components"], "properties": {"components": {"type": "object"}}},
-        ]
+        ],
+        "examples": [
+            {"prompt": "house with piano", "bars": 8, "bpm": 124, "key": "Am", "loop": True, "sample_rate": 48_000},
+            {"components": {"genre": "jazz", "instruments": ["piano", "double bass"], "meter": "3/4"}, "duration": 30},
+        ],
     },
     "PromptComponents": {"minProperties": 1},
 }

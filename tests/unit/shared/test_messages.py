@@ -109,6 +109,15 @@ def test_an_event_links_each_output() -> None:
     assert event_of(record, 1).outputs == (OutputLink(kind="midi", name="audio.mid", size=9, download_url=url),)
 
 
+def test_a_record_lists_its_files_the_audio_first() -> None:
+    record = msgspec.json.decode(OLD_RECORD, type=JobRecord)
+    assert record.files == ()
+    audio = Audio(key="a", size=1, duration=1.0, sample_rate=1, channels=1, sha256="s")
+    output, extra = (Output(kind="midi", name=name, key=name, size=1, sha256="s") for name in "oe")
+    full = msgspec.structs.replace(record, audio=audio, outputs=(output,), extras=(extra,))
+    assert full.files == (audio, output, extra)
+
+
 @given(records)
 def test_a_progress_event_keeps_the_status(record: JobRecord) -> None:
     event = event_of(record, 1, "progress")

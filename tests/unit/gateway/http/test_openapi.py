@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from gateway.decoding import decode_json
 from gateway.http.openapi import make_document
 from gateway.http.routes import ROUTES, Route
 from gateway.prompts import BuiltPrompt, PromptComponents
@@ -81,6 +82,30 @@ def test_the_schema_contains_the_ranges_of_the_contract() -> None:
     assert numbers("cfg_coef") == {"minimum": 1, "maximum": 10}
     assert numbers("seed") == {"minimum": 0, "maximum": 2**32 - 1}
     assert numbers("duration") == {"minimum": 0.5}
+
+
+def test_the_examples_of_a_request_are_requests() -> None:
+    examples = DOCUMENT["components"]["schemas"]["GenerateRequest"]["examples"]
+    assert len(examples) > 1
+    for example in examples:
+        decode_json(msgspec.json.encode(example), GenerateRequest)
+
+
+def test_the_grid_and_the_file_have_ranges_and_descriptions() -> None:
+    properties = DOCUMENT["components"]["schemas"]["GenerateRequest"]["properties"]
+
+    def merged(name: str) -> dict[str, Any]:
+        schema = properties[name]
+        return {key: value for option in (*schema["anyOf"], schema) for key, value in option.items()}
+
+    for name in ("bars", "bpm", "meter", "key", "loop", "format", "sample_rate", "loudness", "title"):
+        assert merged(name)["description"], name
+        assert "default" not in merged(name)
+    assert (merged("bars")["minimum"], merged("bars")["maximum"]) == (1, 128)
+    assert (merged("bpm")["minimum"], merged("bpm")["maximum"]) == (40, 240)
+    assert (merged("loudness")["minimum"], merged("loudness")["maximum"]) == (-30, -6)
+    assert (merged("title")["minLength"], merged("title")["maxLength"]) == (1, 100)
+    assert merged("sample_rate")["enum"] == [44_100, 48_000, 96_000]
 
 
 @pytest.mark.parametrize("body", [GenerateRequest, PromptComponents])
