@@ -58,7 +58,7 @@ _NAME = re.compile(rf"\b({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?:s|
 _MOOD = re.compile(rf"\b({'|'.join(MOODS)})\b(?! tempo)")
 # The scope of a refusal: to the next comma, or through a list whose last item follows "or".
 _REFUSED = re.compile(
-    r"\b(?:no|not|never|without|minus|except)\b"
+    r"\b(?:no|not|never|don['’]t|without|minus|except)\b"
     r"(?:(?!\b(?:but|with|featuring)\b)[^.;:!?()])*?(?:(?=[,.;:!?()]|\b(?:but|with|featuring)\b|$))"
     r"(?:(?:,[^,.;:!?()]*)*\b(?:or|nor)\b[^,.;:!?()]*)?"
 )
