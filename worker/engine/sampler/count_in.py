@@ -5,7 +5,7 @@ the recipe leaves open: they lie between the given ones. It reads the same conte
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,6 +29,7 @@ from worker.engine.sampler.conductor import (
     TEMPO,
 )
 from worker.engine.sampler.instruments import PLAYERS
+from worker.engine.sampler.prompt_words import Words
 from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Section
 from worker.engine.sampler.score_grammar import LAST_TO_JOIN, CodeLimits, no_limits
 from worker.engine.sampler.wish import Wish, format_tempo
@@ -78,8 +79,14 @@ def make_count_in(wish: Wish) -> CountIn:
         _keep(limits.allowed, MOOD_PLACE, {MOOD + 1 + MOODS.index(mood) for mood in wish.words.moods})
     _give_players(limits, wish)
     _give_sections(limits, wish)
-    left_out = tuple(f"The {name} is left out: other instruments have its parts." for name in wish.words.left_out)
-    return CountIn(limits, tempo, beats, (*wish.warnings, *tempo_warnings, *meter_warnings, *left_out))
+    return CountIn(limits, tempo, beats, (*wish.warnings, *tempo_warnings, *meter_warnings, *_sharing(wish.words)))
+
+
+def _sharing(words: Words) -> Iterator[str]:
+    """A warning for each part with several of the named instruments."""
+    for *others, last in words.shared:
+        names = f"{', '.join(f'the {name}' for name in others)} and the {last}"
+        yield f"{names[0].upper()}{names[1:]} share one part: they take turns, or one of them is not heard."
 
 
 def _give_tempo(allowed: Tensor, reading: Reading) -> tuple[Fraction | None, list[str]]:

@@ -4,10 +4,10 @@ Only exact words count. What the prompt refuses ("no piano", "without strings or
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from worker.engine.sampler.instruments import KITS, PLAYERS, Stream
+from worker.engine.sampler.instruments import KITS, Stream
 from worker.engine.sampler.score import MOODS
 
 B, C, P, A, L, D, R = list(Stream)[1:]
@@ -34,33 +34,45 @@ SEATS: dict[str, tuple[Stream, ...]] = {
     "choir": (P,),
     **dict.fromkeys(("violin", "flute", "clarinet", "saxophone"), (L, P)),
     **dict.fromkeys(("fiddle", "trumpet", "harmonica"), (L,)),
-    **dict.fromkeys(_BASSES, (B,)),
+    **dict.fromkeys((*_BASSES, "bass"), (B,)),
     **dict.fromkeys(("drums", "drum machine"), (D,)),
     **dict.fromkeys(("percussion", "congas", "vinyl crackle"), (R,)),
     "timpani": (R, B),
 }
-# The kits of each word; other words are the name of their kit.
-_KITS = {
+# The instruments or kits of a word that means any of several.
+_ANY = {
+    "bass": _BASSES,
     "drums": tuple(kit for kit in KITS[D] if kit != "electronic"),
     "drum machine": ("electronic",),
     "percussion": ("percussion", "tambourine", "cinematic", "electronic"),
 }
 _BEATS = ("drums", "drum machine", "percussion", "congas")
+# Those of the training's captions, and words in which a name means something else.
 _SYNONYMS = {
-    "drum kit": "drums", "electronic drums": "drum machine", "kettle drums": "timpani", "steel drums": None,
-    "drum and bass": None, "drum & bass": None, "drum n bass": None, "drum'n'bass": None, "bass drum": None,
-    "bass synth": "synth bass", "electric bass": "bass guitar", "upright bass": "double bass",
-    "contrabass": "double bass", "rhodes": "electric piano", "synth": "synthesizer", "synth pads": "pads",
-    "string section": "strings", "sax": "saxophone", "horns": "brass", "horn section": "brass",
+    "chimes": "bells", "rhodes": "electric piano", "synth": "synthesizer", "bass synth": "synth bass",
+    "overdriven guitar": "distorted guitar", "heavy guitar": "distorted guitar", "electric bass": "bass guitar",
+    "upright bass": "double bass", "contrabass": "double bass", "string section": "strings",
+    "string ensemble": "strings", "string orchestra": "strings", "sax": "saxophone", "horns": "brass",
+    "horn section": "brass", "choral voices": "choir", "drum kit": "drums", "electronic drums": "drum machine",
+    "programmed drums": "drum machine", "conga drums": "congas", "kettle drums": "timpani", "synth pad": "pads",
+    "pad": "pads", "vinyl noise": "vinyl crackle", "record crackle": "vinyl crackle", "steel drums": None,
+    "bass drum": None, "bass clarinet": None,
+    "drum and bass": None, "drum & bass": None, "drum n bass": None, "drum'n'bass": None,
 }  # fmt: skip
 _NAMES: dict[str, str | None] = {**{name: name for name in SEATS}, **_SYNONYMS}
 _NAME = re.compile(rf"\b({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?:s|es)?\b")
-_MOOD = re.compile(rf"\b({'|'.join(MOODS)})\b(?! tempo)")
+_MOOD = re.compile(rf"\b({'|'.join(MOODS)})\b(?![ -](?:tempo|pace))")
+_BASS = re.compile(r"\bbass(?:line|es)?\b")
+_ENDS = r"\b(?:but|(?<!not )(?<!nothing )with|featuring|other than|only)\b"
 # The scope of a refusal: to the next comma, or through a list whose last item follows "or".
 _REFUSED = re.compile(
-    r"\b(?:no|not|never|don['’]t|without|minus|except)\b"
-    r"(?:(?!\b(?:but|with|featuring)\b)[^.;:!?()])*?(?:(?=[,.;:!?()]|\b(?:but|with|featuring)\b|$))"
+    r"\b(?:no|not|never|don['’]t|nothing(?= with)|nobody(?! but)|without|minus|(?<!nothing )except|zero|omit|skip"
+    rf"|leave|exclude|remove|take out|keep|free of)\b(?:(?!{_ENDS})[^.;:!?()])*?(?=[,.;:!?()]|{_ENDS}|$)"
     r"(?:(?:,[^,.;:!?()]*)*\b(?:or|nor)\b[^,.;:!?()]*)?"
+)
+# What refuses a name that comes before it in the same clause.
+_LEFT_OUT = re.compile(
+    rf"(?:(?!{_ENDS})[^,.;!?()])*?\b(?:left out|excluded|removed|absent|silent|not|never|none|off|omitted)\b|-free\b"
 )
 _INTRO = re.compile(r"\b(?:intro|introduction)s?\b")
 _OUTRO = re.compile(r"\b(?:outros?|endings?|fad(?:e|es|ing)(?:[ -]?outs?)?)\b")
@@ -70,15 +82,15 @@ class Words(NamedTuple):
     """The words of a prompt.
 
     Attributes:
-        players: the instruments or kits of which each stream must have one.
-        left_out: names that found no free stream.
+        players: the instruments or kits of which each stream has one at a time.
+        shared: the names that share a stream, for each stream that is shared.
         moods: of which the piece has one; empty if the prompt names none.
         intro: whether it asks for an intro.
         outro: whether it asks for an ending.
     """
 
     players: Mapping[Stream, tuple[str, ...]] = {}
-    left_out: tuple[str, ...] = ()
+    shared: tuple[tuple[str, ...], ...] = ()
     moods: tuple[str, ...] = ()
     intro: bool = False
     outro: bool = False
@@ -86,28 +98,47 @@ class Words(NamedTuple):
 
 def read_words(prompt: str, *, no_drums: bool = False) -> Words:
     """Read a prompt; with `no_drums` all drums are refused."""
-    text = re.sub(r"\s+", " ", prompt.lower())
-    refused = [match.span() for match in _REFUSED.finditer(text)]
+    text = _Text(prompt)
+    names = dict.fromkeys(name for word in text.wanted(_NAME) if (name := _NAMES[word]))
+    no_bass = len(text.wanted(_BASS)) < len(_BASS.findall(text.words))
+    unwanted = {*(_BEATS if no_drums else ()), *(("bass",) if set(_BASSES) & set(names) else ())}
+    seated = _seat([name for name in names if name not in unwanted], no_bass=no_bass)
+    return Words(
+        {stream: tuple(dict.fromkeys(_players(names))) for stream, names in seated.items()},
+        tuple(tuple(names) for names in seated.values() if len(names) > 1),
+        tuple(dict.fromkeys(text.wanted(_MOOD))),
+        intro=bool(text.wanted(_INTRO)),
+        outro=bool(text.wanted(_OUTRO)),
+    )
 
-    def found(pattern: re.Pattern[str]) -> list[str]:
-        matches = (match for match in pattern.finditer(text))
-        wanted = [match for match in matches if not any(start <= match.start() < end for start, end in refused)]
-        return [match[1] if match.re.groups else match[0] for match in wanted]
 
-    names = dict.fromkeys(name for word in found(_NAME) if (name := _NAMES[word]))
-    players, left_out = _seat([name for name in names if not (no_drums and name in _BEATS)])
-    return Words(players, left_out, tuple(dict.fromkeys(found(_MOOD))), bool(found(_INTRO)), bool(found(_OUTRO)))
+class _Text:
+    """A prompt and the places where it refuses something."""
+
+    def __init__(self, prompt: str) -> None:
+        self.words = re.sub(r"\s+", " ", prompt.lower())
+        self._refused = [match.span() for match in _REFUSED.finditer(self.words)]
+
+    def wanted(self, pattern: re.Pattern[str]) -> list[str]:
+        """The matches of a pattern, or of its group, that are not refused."""
+        matches = pattern.finditer(self.words)
+        return [match[pattern.groups] for match in matches if not self._is_refused(match)]
+
+    def _is_refused(self, match: re.Match[str]) -> bool:
+        if any(start <= match.start() < end for start, end in self._refused):
+            return True
+        return _LEFT_OUT.match(self.words, match.end()) is not None
 
 
-def _seat(names: list[str]) -> tuple[dict[Stream, tuple[str, ...]], tuple[str, ...]]:
-    """Give each name a stream of its own, the least flexible first."""
-    seated: dict[Stream, tuple[str, ...]] = {}
-    left_out = []
+def _seat(names: list[str], *, no_bass: bool) -> dict[Stream, list[str]]:
+    """Give each name a stream of its own if there is one, the least flexible first; else its first one, to share."""
+    seated: dict[Stream, list[str]] = {}
     for name in sorted(names, key=lambda name: len(SEATS[name])):
-        stream = next((seat for seat in SEATS[name] if seat not in seated), None)
-        if stream is None:
-            left_out.append(name)
-        else:
-            seated[stream] = _KITS.get(name, (name,)) if stream in KITS else (name,)
-    assert all(set(names) <= set(PLAYERS[stream]) for stream, names in seated.items())
-    return seated, tuple(left_out)
+        seats = [seat for seat in SEATS[name] if not (no_bass and seat is B)] or SEATS[name]
+        seated.setdefault(next((seat for seat in seats if seat not in seated), seats[0]), []).append(name)
+    return seated
+
+
+def _players(names: list[str]) -> Iterator[str]:
+    for name in names:
+        yield from _ANY.get(name, (name,))

@@ -1,8 +1,12 @@
+from collections.abc import Iterator
+
 import pytest
 
 from shared.messages import Recipe
+from shared.prompt_reader import read_prompt
 from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
+from training.music import Split, make_piece
 from worker.engine.sampler.codes import decode, encode
 from worker.engine.sampler.conductor import PLAYER_PLACES, SECTION
 from worker.engine.sampler.count_in import make_count_in
@@ -26,7 +30,15 @@ from worker.engine.sampler.wish import Wish, read_recipe
         ("no drums, piano and organ", {Stream.CHORDS: "piano", Stream.PAD: "organ"}),
         ("piano without strings", {Stream.CHORDS: "piano"}),
         ("drum and bass with steel drums and a bass drum", {}),
+        ("conga drums", {Stream.PERCUSSION: "congas"}),
+        ("drums are left out, there is no bass, made from harp", {Stream.ARPEGGIO: "harp"}),
+        ("leave out all drums, with piano", {Stream.CHORDS: "piano"}),
+        ("drum-free organ; drums: none", {Stream.PAD: "organ"}),
+        ("nothing except piano", {Stream.CHORDS: "piano"}),
+        ("no instruments other than a banjo", {Stream.ARPEGGIO: "banjo"}),
         ("organic pianists", {}),
+        ("guitar, bass, choir", {Stream.BASS: "bass guitar", Stream.PAD: "choir"}),
+        ("synth bass, deep bass", {Stream.BASS: "synth bass"}),
     ],
 )
 def test_named_instruments_get_a_stream_each(prompt: str, players: dict[Stream, str]) -> None:
@@ -39,7 +51,7 @@ def test_every_word_of_an_instrument_has_a_player_in_its_streams() -> None:
         (stream,) = read_words(name).players
         assert stream == seats[0]
         for seat in seats:
-            assert seat in KITS or name in PLAYERS[seat]
+            assert seat in KITS or name in ("bass", *PLAYERS[seat])
 
 
 def test_drums_are_any_kit_but_the_electronic_one() -> None:
@@ -47,10 +59,49 @@ def test_drums_are_any_kit_but_the_electronic_one() -> None:
     assert read_words("drums", no_drums=True).players == {}
 
 
-def test_an_instrument_without_a_free_stream_is_left_out_with_a_warning() -> None:
-    wish = read_recipe(Recipe(model="starter", prompt="double bass and bass guitar", duration=8.0))
-    assert wish.words.players == {Stream.BASS: ("double bass",)}
-    assert make_count_in(wish).warnings == ("The bass guitar is left out: other instruments have its parts.",)
+def test_instruments_without_a_free_stream_share_one_with_a_warning() -> None:
+    wish = read_recipe(Recipe(model="starter", prompt="double bass, choir and bass guitar, synth bass", duration=8.0))
+    assert wish.words.players == {
+        Stream.BASS: ("double bass", "bass guitar", "synth bass"),
+        Stream.PAD: ("choir",),
+    }
+    assert make_count_in(wish).warnings == (
+        "The double bass, the bass guitar and the synth bass share one part: they take turns, or one of them is not "
+        "heard.",
+    )
+
+
+def test_without_bass_no_instrument_plays_it() -> None:
+    assert read_words("cello").players == {Stream.BASS: ("cello",)}
+    assert read_words("cello, no bass").players == {Stream.PAD: ("cello",)}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_captions_name_what_their_pieces_have(split: Split) -> None:
+    unnamed = wrong = 0
+    for seed in range(300):
+        piece = make_piece(seed, split)
+        words = read_words(piece.caption, no_drums=read_prompt(piece.caption).no_drums)
+        named = {name for stream, names in words.players.items() for name in _as_word(stream, names)}
+        allowed = {*piece.spec.instruments, *(["drums"] if piece.spec.drums else [])}
+        allowed |= (
+            {"bass guitar", "synth bass", "double bass"} if piece.spec.bass or "bass guitar" in allowed else set()
+        )
+        assert named <= allowed, piece.caption
+        unnamed += len(set(piece.spec.instruments) - named)
+        wrong += bool(set(words.moods) - {piece.spec.mood})
+    # Slips of the pen, and "relaxed" alone, which may mean the tempo.
+    assert unnamed < 15
+    assert wrong <= 1
+
+
+def _as_word(stream: Stream, names: tuple[str, ...]) -> Iterator[str]:
+    """The vocabulary's words of a stream's players."""
+    for name in names:
+        if stream is Stream.DRUMS:
+            yield "drum machine" if name == "electronic" else "drums"
+        else:
+            yield "percussion" if name in ("tambourine", "cinematic", "electronic") else name
 
 
 @pytest.mark.parametrize(
