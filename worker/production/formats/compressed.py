@@ -61,13 +61,21 @@ def write_ogg(path: Path, samples: NDArray[np.generic], sample_rate: int, tags: 
     _layout(samples.shape[1])
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw = Path(folder, "raw.ogg")
+        _encode_vorbis(raw, samples, sample_rate)
+        with raw.open("rb") as source, path.open("wb") as target:
+            replace_comments(source, target, vorbis_comments(tags))
+
+
+def _encode_vorbis(path: Path, samples: NDArray[np.generic], sample_rate: int) -> None:
+    try:
         with soundfile.SoundFile(
-            raw, "w", sample_rate, samples.shape[1], "VORBIS", format="OGG", compression_level=_VORBIS_LEVEL
+            path, "w", sample_rate, samples.shape[1], "VORBIS", format="OGG", compression_level=_VORBIS_LEVEL
         ) as encoder:
             for block in _blocks(samples):
                 encoder.write(_floats(block))
-        with raw.open("rb") as source, path.open("wb") as target:
-            replace_comments(source, target, vorbis_comments(tags))
+    except (soundfile.SoundFileError, AssertionError) as error:
+        # libsndfile hides the system's reason, and soundfile asserts that everything was written.
+        raise OSError(f"{path.parent.parent} cannot be written: is the disk full? ({error})") from error
 
 
 def write_mp3(path: Path, samples: NDArray[np.generic], sample_rate: int, tags: Tags) -> None:

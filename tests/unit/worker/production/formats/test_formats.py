@@ -1,5 +1,7 @@
 """Every format: the samples, the length, the recipe, and equal bytes for equal takes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -8,6 +10,7 @@ import pytest
 import soundfile
 
 from shared.files import AudioFormat, SampleFormat
+from tests.conftest import ROOT
 from tests.unit.worker.production.formats import takes
 from worker.production.formats import read_recipe, write_audio
 
@@ -129,3 +132,27 @@ def test_impossible_files_are_refused(
     samples = np.repeat(takes.samples(sample_format, 1, 100), channels, axis=1)
     with pytest.raises(ValueError, match=complaint):
         write_audio(tmp_path / "take", samples, rate, audio_format, takes.tags(100, rate))
+
+
+WRITE_INTO_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from tests.unit.worker.production.formats import takes
+from worker.production.formats import write_audio
+samples, tags = takes.samples(sys.argv[2], frames=100_000), takes.tags(100_000)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    write_audio(Path(sys.argv[3]), samples, takes.RATE, sys.argv[1], tags)
+except OSError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize(("audio_format", "sample_format"), takes.ALL)
+def test_a_full_disk_is_an_error_of_the_system(
+    tmp_path: Path, audio_format: AudioFormat, sample_format: SampleFormat
+) -> None:
+    code = [sys.executable, "-c", WRITE_INTO_A_FULL_DISK, audio_format, sample_format, str(tmp_path / "take")]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
+    assert {file.name for file in tmp_path.iterdir()} <= {"take"}
