@@ -127,7 +127,7 @@ async def restore(folder: Path, data_dir: Path | None) -> None:
         count = await _count_records(bus.client)
     print(f"{count} records and {len(saved)} objects are restored. Start gateways and workers now.")
     if lost:
-        print(f"The audio of {lost} jobs is not in the backup. Their downloads answer 410 with the recipe.")
+        print(f"Files of {lost} jobs are not in the backup. Their downloads answer 410 with the recipe.")
 
 
 def _create_folder(folder: Path) -> None:

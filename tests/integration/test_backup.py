@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from shared import subjects
+from shared.files import PEAKS, output_key
 from shared.topology import ensure_streams
 from tests.conftest import ROOT
-from tests.integration.jobs import stored_jobs
+from tests.integration.jobs import plant_finished, stored_jobs
 from tests.integration.system import Api, System, eventually
 from tests.servers import embedded_nats, embedded_s3
 
@@ -128,14 +129,19 @@ async def test_restore_marks_audio_missing_from_the_backup_as_lost(tmp_path: Pat
         await system.worker()
         kept, lost = await finished(api, seed=1), await finished(api, seed=2)
         await system.storage().remove_job(lost)
+        partial = await plant_finished(system)
+        storage = system.storage()
+        await asyncio.to_thread(storage._client.remove_object, storage.bucket, output_key(partial, PEAKS))
         await admin(system, "backup", str(backup))
     async with servers(tmp_path / "second") as system:
-        assert "The audio of 1 jobs is not in the backup" in await admin(system, "restore", str(backup))
+        assert "Files of 2 jobs are not in the backup" in await admin(system, "restore", str(backup))
         api = await system.gateway()
         assert (await api.download(kept))[:4] == b"RIFF"
         async with api.http.get(f"/api/v1/download/{lost}") as response:
             assert response.status == 410
             assert (await response.json())["recipe"]["seed"] == 2
+        status = await api.status(partial)
+        assert (status["audio_expired"], status["peaks_url"], len(status["outputs"])) == (False, None, 1)
 
 
 async def test_existing_data_is_never_overwritten(tmp_path: Path) -> None:

@@ -58,10 +58,8 @@ async def expired(api: Api, job_id: str) -> dict[str, Any] | None:
 
 
 async def test_over_budget_the_least_recently_used_audio_expires(system: System) -> None:
-    api, retention = (
-        await system.gateway(),
-        await system.retention(MAX_AUDIO_BYTES="335"),
-    )  # each has 100, and twice 10 in further files
+    # Each has 100 bytes of audio and 20 in further files.
+    api, retention = await system.gateway(), await system.retention(MAX_AUDIO_BYTES="335")
     first, second, third = [await plant_finished(system) for _ in range(3)]
     assert await download_status(api, first) == 200
     await retention.clean(later(HOUR))
