@@ -24,6 +24,8 @@ def test_every_tempo_can_be_requested() -> None:
         ("TECHNO!", 130),
         ("drum & bass with pads", 174),
         ("Drum-and-Bass", 174),
+        ("Drum'n'Bass roller", 174),
+        ("rock’n’roll", 120),
         ("lo-fi hip hop beat", 82),
         ("jazz house", 124),
         ("house with jazz piano", 124),
