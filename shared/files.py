@@ -49,6 +49,11 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
     s3_etag: str | None = None
 
     @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+    @property
     def content_type(self) -> str:
         return content_type(self.key)
 

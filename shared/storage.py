@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from minio.helpers import MIN_PART_SIZE
 from msgspec.structs import replace
 
 from shared.errors import BucketError, SettingsError, UnavailableError
-from shared.files import ALL_JOBS_PREFIX, Output, audio_key, job_prefix
+from shared.files import ALL_JOBS_PREFIX, Output, audio_key, content_type, job_prefix, output_key
 from shared.metrics import FAILED_WRITES
 from shared.settings import Settings
 
@@ -71,11 +72,12 @@ class Storage:
         if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
             raise BucketError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
 
-    async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
-        """Store a job's WAV file with its recipe as metadata."""
-        return await self._put(audio_key(job_id), data, "audio/wav", metadata)
+    async def put_audio(self, job_id: str, data: bytes | Path, metadata: dict[str, str]) -> Upload:
+        """Store a job's audio with its recipe as metadata: a file under its own name, or the bytes of a WAV file."""
+        key = audio_key(job_id) if isinstance(data, bytes) else output_key(job_id, data.name)
+        return await self._put(key, data, content_type(key), metadata)
 
-    async def put_output(self, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
+    async def put_output(self, output: Output, data: bytes | Path, metadata: dict[str, str]) -> Output:
         """Store an output under its key; returns its description with the ETag."""
         upload = await self._put(output.key, data, output.content_type, metadata)
         return replace(output, s3_etag=upload.etag)
@@ -114,24 +116,27 @@ class Storage:
         headers: dict[str, str | list[str] | tuple[str]] = {"response-content-disposition": disposition}
         return str(self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=headers))
 
-    async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> Upload:
-        try:
-            result = await self._call(
-                lambda: self._client.put_object(
+    async def _put(self, key: str, data: bytes | Path, kind: str, metadata: dict[str, str]) -> Upload:
+        def put() -> str | None:
+            size = len(data) if isinstance(data, bytes) else data.stat().st_size
+            with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as content:
+                result = self._client.put_object(
                     self.bucket,
                     key,
-                    io.BytesIO(data),
-                    len(data),
-                    content_type=content_type,
+                    content,
+                    size,
+                    content_type=kind,
                     metadata=dict(metadata),
                     # A single part: parts of an aborted multipart upload appear in no listing and are never removed.
-                    part_size=max(len(data), MIN_PART_SIZE),
+                    part_size=max(size, MIN_PART_SIZE),
                 )
-            )
+            return result.etag or None
+
+        try:
+            return Upload(key, await self._call(put))
         except UnavailableError:
             FAILED_WRITES.labels("object").inc()
             raise
-        return Upload(key, result.etag or None)
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:

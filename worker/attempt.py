@@ -1,9 +1,10 @@
-"""One attempt at one job: generate, encode, store, finish. Every way in which it can end is in `Attempt.run`."""
+"""One attempt at one job: generate, produce, store, finish. Every way in which it can end is in `Attempt.run`."""
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
@@ -18,8 +19,8 @@ from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
 from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioPublisher
-from worker.delivery.encoded_files import EncodedFiles
-from worker.delivery.spool import Spool
+from worker.delivery.spool import Delivery, Spool
+from worker.delivery.take_of import take_of
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
@@ -68,13 +69,13 @@ class Attempt:
         self.lease = lease
         self._host = host
         self._storage = storage
-        self._uploader = Uploader(lease, storage, spool, host.info.sample_rate)
+        self._uploader = Uploader(lease, storage, spool)
         self._release_slot = release_slot
         self._info: ModelInfo = host.info
         self._publisher = AudioPublisher(bus, lease, host.info)
         self._engine_job = EngineJob(self._publisher.add)
         self._exclusive = AsyncExitStack()
-        self._files: EncodedFiles | None = None
+        self._delivery: Delivery | None = None
         self._generated_whole = False
         self._result: Result | None = None
         self.stopping = False
@@ -86,7 +87,7 @@ class Attempt:
             UnavailableError: if NATS or S3 is away for too long; the message must be delivered again.
             CancelledError: unless `stopping` is set.
         """
-        async with self.lease.kept_alive(), self._exclusive:
+        async with self.lease.kept_alive(), self._exclusive, aclosing(self._uploader):
             try:
                 try:
                     await self._run_with_error_handling()
@@ -114,14 +115,14 @@ class Attempt:
     async def _generate_and_store(self) -> Result:
         record = self.lease.record
         self._check_outputs()
-        self._files = await self._uploader.find_spooled()
-        if self._files is None:
+        self._delivery = await self._uploader.find_spooled()
+        if self._delivery is None:
             log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
             result = await self._generate_streaming()
         else:
             log.info("storing the audio of an earlier attempt", job_id=record.job_id)
             self._release_slot()
-            result = await self._encode_and_store()
+            result = await self._produce_and_store()
         failpoint("worker.after_put")
         self._check_keep()
         if result is None:
@@ -134,8 +135,7 @@ class Attempt:
             self._release_slot()
             self._publisher.finish()
             self._generated_whole = not self.lease.keep.is_set()
-            self._check_sound()
-            result = await self._encode_and_store()
+            result = await self._produce_and_store()
             await self._publisher.drained()
         return result
 
@@ -208,20 +208,25 @@ class Attempt:
                 f"write scores do, such as {STARTER}, on the engine batching. Leave outputs out, or ask for one.",
             )
 
-    def _check_sound(self) -> None:
-        """Refuse silence, unless the client stopped the job early."""
-        if self._generated_whole and self._engine_job.is_silent:
+    async def _produce_and_store(self) -> Result | None:
+        """Produce and upload the files, each once; None if there is no audio."""
+        if self._delivery is None and self._engine_job.chunks:
+            self._delivery = await self._produce(self._engine_job)
+        if self._result is None and self._delivery is not None:
+            self._result = await self._uploader.store(self._delivery, self._timeout, spoolable=self._generated_whole)
+        return self._result
+
+    async def _produce(self, job: EngineJob) -> Delivery:
+        """Produce the files, and refuse silence, unless the client stopped the job early."""
+        ended = time.perf_counter()
+        take = await asyncio.to_thread(take_of, job, self._info, is_whole=self._generated_whole)
+        delivery = await self._uploader.produce(take, round(ended - (job.began or ended), 3))
+        if self._generated_whole and delivery.files.is_silent:
             raise GenerationFailedError(
                 "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
-
-    async def _encode_and_store(self) -> Result | None:
-        """Encode and upload the audio, each once; None if there is no audio."""
-        if self._files is None and self._engine_job.chunks:
-            self._files = await self._uploader.encode(self._engine_job)
-        if self._result is None and self._files is not None:
-            self._result = await self._uploader.store(self._files, self._timeout, spoolable=self._generated_whole)
-        return self._result
+        job.release_audio()
+        return delivery
 
     async def _complete(self, result: Result) -> None:
         await self._finish(JobStatus.COMPLETED, "", "Generation completed successfully", result)
@@ -292,7 +297,7 @@ class Attempt:
         """Finish a job that the client stopped, with the audio made so far."""
         self._release_slot()
         try:
-            result = await self._encode_and_store()
+            result = await self._produce_and_store()
             message = self._kept_message(result)
         except (GenerationFailedError, UnavailableError) as error:
             result, message = None, f"Job cancelled; what was made could not be kept: {error}"

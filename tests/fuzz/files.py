@@ -14,21 +14,21 @@ from deploy.stack.credentials import CREDENTIALS_FILE, Credentials, S3Keys, load
 from deploy.stack.data_folder import RUN_FILE, RunningProcess, find_process, read_run_file
 from gateway.access.api_keys import load_keys
 from shared.errors import MusicgenError, SettingsError
-from shared.files import AudioFormat
+from shared.files import Audio, AudioFormat
 from shared.messages import Recipe
 from shared.music import Measured, Music
 from shared.settings import Settings, load_settings
 from tests.fuzz.target import Target
-from worker.delivery.encoded_files import AudioFile, EncodedFiles
-from worker.delivery.spool import Spool, _encode, _Spooled
+from worker.delivery.spool import MANIFEST, Spool, _encode, _Manifest
 from worker.production.formats import NoRecipeError, read_recipe, tags_for, write_audio
+from worker.production.produced_files import ProducedFiles
 
 MEMORY = Path("/dev/shm")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 RECIPE = Recipe(model="starter", prompt="a tone", duration=1.0)
-AUDIO = AudioFile(b"RIFF", {"recipe": "{}"}, "0" * 64, 1, 32_000, 1)
+AUDIO = Audio(key="jobs/j/audio.wav", size=0, sha256="0" * 64, duration=1.0, sample_rate=32_000, channels=1)
 
 
 def written(name: str, data: bytes) -> Path:
@@ -50,8 +50,9 @@ def keys(data: bytes) -> None:
 
 def spool(data: bytes) -> None:
     """What a worker finds on its disk is whole, or is made again."""
-    found = Spool._read(written("gen_000000000001", data), RECIPE)
-    assert found is None or isinstance(found.audio.data, bytes)
+    written(MANIFEST, data)
+    found = Spool._read(FOLDER, RECIPE)
+    assert found is None or isinstance(found.files.audio.size, int)
 
 
 def credentials(data: bytes) -> None:
@@ -101,7 +102,7 @@ DEFAULTS = "\n".join(f"{name.upper()}={getattr(Settings(), name)}" for name in S
 TARGETS = {
     "audio_file": Target(audio_file, [audio_seed(audio_format) for audio_format in get_args(AudioFormat)]),
     "keys": Target(keys, [b"daw:" + b"d" * 32 + b"  # the DAW\nweb:" + b"w" * 32 + b", cli:" + b"c" * 32 + b"\n"]),
-    "spool": Target(spool, [_encode(_Spooled(RECIPE, EncodedFiles(AUDIO, [], 1.0, 0.1)))]),
+    "spool": Target(spool, [_encode(_Manifest(RECIPE, ProducedFiles(audio=AUDIO), 1.0, 0.1))]),
     "credentials": Target(
         credentials, [msgspec.json.encode(Credentials({"worker": "w" * 40}, {"worker": S3Keys("a" * 20, "s" * 40)}))]
     ),

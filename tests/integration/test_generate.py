@@ -28,7 +28,7 @@ async def test_a_prompt_becomes_a_wav_of_the_requested_duration(system: System) 
         data = await response.read()
     samples, rate = soundfile.read(io.BytesIO(data))
     assert (len(samples), rate) == (round(1.23 * 32_000), 32_000)
-    assert status["file_size"] == len(data) == 44 + 2 * len(samples)
+    assert status["file_size"] == len(data) > 44 + 2 * len(samples)
     assert status["actual_duration"] == pytest.approx(1.23)
     assert status["progress"] == 1.0
     assert status["seed"] == 7
@@ -185,7 +185,8 @@ async def test_the_audio_has_the_requested_sample_format(system: System, sample_
     async with api.http.get(f"/api/v1/download/{job_id}") as response:
         file = soundfile.SoundFile(io.BytesIO(await response.read()))
     assert file.subtype == subtype
-    assert 0.99 < abs(file.read()).max() <= 1.0
+    # A true peak of -1 dBTP at most.
+    assert 0.85 < abs(file.read()).max() <= 10 ** (-1 / 20)
 
 
 async def test_eta_is_reported_once_jobs_have_been_timed(system: System) -> None:

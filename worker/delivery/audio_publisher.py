@@ -78,7 +78,7 @@ class AudioPublisher:
             self._waiting.task_done()
 
     async def _publish_chunk(self, samples: Samples | None) -> None:
-        final = await asyncio.to_thread(self._master, samples)
+        final = await self._mastered(samples)
         if self._lease.taken_over.is_set():
             return
         frames = MAX_MESSAGE_BYTES // (SAMPLE_BYTES * self._info.channels)
@@ -87,11 +87,13 @@ class AudioPublisher:
         if samples is None:
             await self._publish(final[:0], last=True)
 
-    def _master(self, samples: Samples | None) -> Samples:
+    async def _mastered(self, samples: Samples | None) -> Samples:
         """The samples that are final once the engine has made these; None ends the audio."""
         if self._preview is None:
             return np.empty((0, self._info.channels), np.float32) if samples is None else samples
-        return self._preview.finish() if samples is None else self._preview.push(samples)
+        if samples is None:
+            return await asyncio.to_thread(self._preview.finish)
+        return await asyncio.to_thread(self._preview.push, samples)
 
     async def _publish(self, samples: Samples, *, last: bool = False) -> None:
         header = AudioChunk(

@@ -1,98 +1,183 @@
-"""Keeps finished files on the worker's disk while S3 is away, so that a restarted worker only has to upload them."""
+"""The worker's folders on disk: where files are produced, and where they wait while S3 is away."""
 
 import asyncio
+import fcntl
 import os
+import shutil
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, Recipe
-from worker.delivery.encoded_files import EncodedFiles
+from worker.production.produced_files import ProducedFiles
 
 log = get_logger(__name__)
 
-# Seconds after which a file is removed, because its job has ended elsewhere.
+# Seconds after which kept files are removed, because their job has ended elsewhere.
 MAX_AGE = 24 * 3600.0
+# Seconds after which a workspace that no process holds is removed: its worker died.
+ORPHAN_AGE = 60.0
+WORKSPACE = ".musicgen-"
+MANIFEST = "manifest.msgpack"
 
 
-class _Spooled(msgspec.Struct):
+class Delivery(NamedTuple):
+    """The files of a job, the folder that they are in, and the seconds that it took to make them."""
+
+    folder: Path
+    files: ProducedFiles
+    generating: float
+    encoding: float
+
+
+class _Manifest(msgspec.Struct):
     recipe: Recipe
-    files: EncodedFiles
+    files: ProducedFiles
+    generating: float
+    encoding: float
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Spooled).decode
+_decode = msgspec.msgpack.Decoder(_Manifest).decode
 
 
 class Spool:
-    """One file per job, in a folder that workers on the same machine may share. Without a folder it keeps nothing.
+    """One folder per job, in a folder that workers on the same machine may share. Without a folder it keeps nothing.
 
-    The audio is in memory as well, so an error of the disk is logged and otherwise ignored.
+    An attempt produces its files in a workspace: a folder of its own, which is locked while its worker lives. To keep
+    the files, the spool gives the workspace a manifest and the job's name. Errors while it does so are logged and
+    otherwise ignored, because the attempt still has its workspace.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder).expanduser() if folder else None
+        self._locks: dict[Path, int] = {}
 
-    async def save(self, job_id: str, recipe: Recipe, files: EncodedFiles) -> None:
-        """Write the files of a job, atomically."""
-        if self._folder is not None:
-            await asyncio.to_thread(self._write, self._folder, job_id, _Spooled(recipe, files))
+    def open_workspace(self) -> Path:
+        """Create an empty folder, in the spool or else among the temporary files. Blocks.
 
-    async def find(self, job_id: str, recipe: Recipe) -> EncodedFiles | None:
+        Raises:
+            OSError: if neither can be written.
+        """
+        try:
+            if self._folder is not None:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=self._folder))
+        except OSError as error:
+            log.warning("the spool cannot be written; using the temporary folder", error=str(error))
+            folder = Path(tempfile.mkdtemp(prefix=WORKSPACE))
+        self._locks[folder] = os.open(folder, os.O_RDONLY)
+        fcntl.flock(self._locks[folder], fcntl.LOCK_EX)
+        return folder
+
+    async def close_workspace(self, folder: Path) -> None:
+        """Remove a workspace, unless its files were kept."""
+        await asyncio.to_thread(_remove, folder)
+        self._unlock(folder)
+
+    async def save(self, job_id: str, recipe: Recipe, delivery: Delivery) -> Delivery:
+        """Keep the files of a job, atomically; returns where they are now."""
+        if self._folder is None:
+            return delivery
+        kept = await asyncio.to_thread(self._keep, self._folder, job_id, recipe, delivery)
+        if kept:
+            self._unlock(delivery.folder)
+        return delivery._replace(folder=self._folder / job_id) if kept else delivery
+
+    async def find(self, job_id: str, recipe: Recipe) -> Delivery | None:
         """The files of an earlier attempt at the same job; None if there are none, or the recipe differs."""
         if self._folder is None:
             return None
         return await asyncio.to_thread(self._read, self._folder / job_id, recipe)
 
     async def remove(self, job_id: str) -> None:
-        """Remove the files of a job, if there are any."""
+        """Remove the kept files of a job, if there are any."""
         if self._folder is not None:
-            await asyncio.to_thread(_unlink, self._folder / job_id)
+            await asyncio.to_thread(_remove, self._folder / job_id)
 
     async def tidy(self) -> None:
-        """Remove files of jobs that ended elsewhere."""
-        if self._folder is not None and self._folder.is_dir():
-            await asyncio.to_thread(_remove_old, self._folder)
+        """Remove files of jobs that ended elsewhere, and workspaces of workers that died."""
+        await asyncio.to_thread(_remove_old, self._folder or Path(tempfile.gettempdir()))
+
+    def _unlock(self, folder: Path) -> None:
+        if (lock := self._locks.pop(folder, None)) is not None:
+            os.close(lock)
 
     @staticmethod
-    def _write(folder: Path, job_id: str, spooled: _Spooled) -> None:
-        draft = folder / f".{job_id}.{os.getpid()}"
+    def _keep(folder: Path, job_id: str, recipe: Recipe, delivery: Delivery) -> bool:
+        manifest = _Manifest(recipe, delivery.files, delivery.generating, delivery.encoding)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _remove_old(folder)
-            draft.write_bytes(_encode(spooled))
-            draft.replace(folder / job_id)
+            (delivery.folder / MANIFEST).write_bytes(_encode(manifest))
+            _remove(folder / job_id)
+            delivery.folder.rename(folder / job_id)
         except OSError as error:
-            log.warning("audio is kept in memory only", job_id=job_id, error=str(error))
-            _unlink(draft)
+            log.warning("audio is kept for this attempt only", job_id=job_id, error=str(error))
+            return False
+        return True
 
     @staticmethod
-    def _read(file: Path, recipe: Recipe) -> EncodedFiles | None:
+    def _read(folder: Path, recipe: Recipe) -> Delivery | None:
         try:
-            spooled = _decode(file.read_bytes())
-        except FileNotFoundError:
+            found = _decode((folder / MANIFEST).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, *UNDECODABLE) as error:
-            log.warning("kept audio is damaged; it is made again", job_id=file.name, error=str(error))
+            log.warning("kept audio is damaged; it is made again", job_id=folder.name, error=str(error))
             return None
-        return spooled.files if spooled.recipe == recipe else None
+        if found.recipe != recipe or not _is_complete(folder, found.files):
+            return None
+        return Delivery(folder, found.files, found.generating, found.encoding)
+
+
+def _is_complete(folder: Path, files: ProducedFiles) -> bool:
+    """Whether all files have their sizes: a machine that lost power may have lost their ends."""
+    try:
+        return all((folder / file.name).stat().st_size == file.size for file in files.every)
+    except OSError:
+        return False
 
 
 def _remove_old(folder: Path) -> None:
+    """Remove what this module made in a folder and no worker needs. Other files and folders stay."""
     try:
-        for file in folder.iterdir():
+        for entry in folder.iterdir():
             with suppress(FileNotFoundError):  # another worker may remove it at the same time
-                if file.is_file() and time.time() - file.stat().st_mtime > MAX_AGE:
-                    file.unlink()
+                age = time.time() - entry.stat().st_mtime
+                # A file is from an earlier version.
+                is_kept = age > MAX_AGE and (entry.is_file() or (entry / MANIFEST).is_file())
+                if is_kept or (age > ORPHAN_AGE and entry.name.startswith(WORKSPACE) and _is_orphan(entry)):
+                    _remove(entry)
+    except FileNotFoundError:
+        pass
     except OSError as error:
         log.warning("old kept audio cannot be removed", folder=str(folder), error=str(error))
 
 
-def _unlink(file: Path) -> None:
+def _is_orphan(workspace: Path) -> bool:
+    """Whether no process holds the workspace."""
+    descriptor = os.open(workspace, os.O_RDONLY)
     try:
-        file.unlink(missing_ok=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.is_file():
+            folder.unlink()  # of an earlier version
+        else:
+            shutil.rmtree(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:
-        log.warning("kept audio cannot be removed", file=str(file), error=str(error))
+        log.warning("kept audio cannot be removed", folder=str(folder), error=str(error))

@@ -1,18 +1,25 @@
-"""Encodes and uploads the files of a job."""
+"""Produces and uploads the files of a job."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
+from shared.errors import UnavailableError
 from shared.files import Audio, Output
-from shared.messages import Timings
+from shared.messages import Seed, Timings
+from shared.music import Measured, Music
 from shared.storage import Storage
-from worker.delivery.encoded_files import AudioFile, EncodedFiles, OutputFile, make_audio_file, make_output_files
-from worker.delivery.spool import Spool
-from worker.engine.host.engine_job import EngineJob, GenerationFailedError
+from worker.delivery.object_metadata import recipe_metadata
+from worker.delivery.spool import Delivery, Spool
+from worker.engine.host.engine_job import GenerationFailedError
 from worker.lease import Lease, LeaseLostError
+from worker.production.produce import produce
+from worker.production.take import Take
 from worker.retry import retry_until_deadline
 
 T = TypeVar("T")
@@ -23,84 +30,103 @@ class Result(NamedTuple):
 
     audio: Audio
     outputs: tuple[Output, ...]
+    extras: tuple[Output, ...]
+    music: Music | None
+    measured: Measured | None
+    seed: Seed | None
     timings: Timings
     warnings: tuple[str, ...]
 
 
 class Uploader:
-    """Encodes and uploads the files of one lease's job. `sample_rate` is the engine's, in hertz."""
+    """Produces and uploads the files of one lease's job. Call `aclose` at the end of the attempt."""
 
-    def __init__(self, lease: Lease, storage: Storage, spool: Spool, sample_rate: int) -> None:
+    def __init__(self, lease: Lease, storage: Storage, spool: Spool) -> None:
         self._lease = lease
         self._storage = storage
         self._spool = spool
-        self._sample_rate = sample_rate
         self._is_spooled = False
+        self._workspaces: list[Path] = []
 
-    async def find_spooled(self) -> EncodedFiles | None:
+    async def find_spooled(self) -> Delivery | None:
         """The files that an earlier attempt on this machine made and could not store."""
-        files = await self._spool.find(self._lease.record.job_id, self._lease.record.recipe)
-        self._is_spooled = files is not None
-        return files
+        delivery = await self._spool.find(self._lease.record.job_id, self._lease.record.recipe)
+        self._is_spooled = delivery is not None
+        return delivery
 
-    async def encode(self, engine_job: EngineJob) -> EncodedFiles:
-        """Encode everything that the engine made so far.
+    async def produce(self, take: Take, generating: float) -> Delivery:
+        """Produce the files of a take, in a thread.
 
-        Also measures the time of generation, from `engine_job.began` to this call.
+        Args:
+            take: what the engine made.
+            generating: the seconds that it took.
 
         Raises:
             GenerationFailedError: if the audio cannot be encoded.
+            UnavailableError: if the disk cannot be written.
         """
-        generated = time.perf_counter()
-        audio, outputs = await self._encode(engine_job)
-        generating = round(generated - (engine_job.began or generated), 3)
-        encoding = round(time.perf_counter() - generated, 3)
-        return EncodedFiles(audio, outputs, generating, encoding, tuple(engine_job.warnings))
+        began, record = time.perf_counter(), self._lease.record
+        try:
+            folder = await asyncio.to_thread(self._spool.open_workspace)
+            self._workspaces.append(folder)
+            files = await asyncio.to_thread(produce, record.job_id, take, record.recipe, folder)
+        except ValueError as error:
+            raise GenerationFailedError("invalid_audio", str(error)) from error
+        except OSError as error:
+            raise UnavailableError(f"The worker's disk cannot be written: {error}. Free some space on it.") from error
+        return Delivery(folder, files, generating, round(time.perf_counter() - began, 3))
 
-    async def store(self, files: EncodedFiles, max_seconds: float, *, spoolable: bool) -> Result:
+    async def store(self, delivery: Delivery, max_seconds: float, *, spoolable: bool) -> Result:
         """Upload the audio and the outputs.
 
         Args:
-            files: of the job.
+            delivery: the files of the job.
             max_seconds: for which each upload is retried while S3 is away.
-            spoolable: whether to spool the files on disk while S3 is away, because the audio is complete.
+            spoolable: whether to spool the files while S3 is away, because the audio is complete.
 
         Raises:
             LeaseLostError: if another process changed the record.
             UnavailableError: if S3 is away for longer.
         """
+        began, job_id, recipe = time.perf_counter(), self._lease.record.job_id, self._lease.record.recipe
+        metadata, files = recipe_metadata(recipe), delivery.files
 
         async def before_retry() -> None:
+            nonlocal delivery
             if spoolable and not self._is_spooled:
                 self._is_spooled = True
-                await self._spool.save(self._lease.record.job_id, self._lease.record.recipe, files)
+                delivery = await self._spool.save(job_id, recipe, delivery)
             await self._lease.report(self._lease.record.progress, "The audio waits for S3")
 
         async def upload(put: Callable[[], Awaitable[T]]) -> T:
             # Checked before each upload, so that an attempt that was frozen does not overwrite its successor's files.
             await self._lease.check()
             if self._lease.taken_over.is_set():
-                raise LeaseLostError(self._lease.record.job_id)
+                raise LeaseLostError(job_id)
             return await retry_until_deadline(put, max_seconds, before_retry)
 
-        began, job_id, audio = time.perf_counter(), self._lease.record.job_id, files.audio
-        stored = await upload(lambda: self._storage.put_audio(job_id, audio.data, audio.metadata))
-        outputs = [await upload(partial(self._storage.put_output, *file)) for file in files.outputs]
+        async def put_audio() -> Audio:
+            labels = metadata | {"sha256": files.audio.sha256}
+            stored = await self._storage.put_audio(job_id, delivery.folder / files.audio.name, labels)
+            return replace(files.audio, s3_etag=stored.etag)
+
+        async def put_output(output: Output) -> Output:
+            labels = metadata | {"sha256": output.sha256}
+            return await self._storage.put_output(output, delivery.folder / output.name, labels)
+
+        audio = await upload(put_audio)
+        outputs = tuple([await upload(partial(put_output, output)) for output in files.outputs])
+        extras = tuple([await upload(partial(put_output, output)) for output in files.extras])
         uploading = round(time.perf_counter() - began, 3)
-        timings = Timings(generating=files.generating, encoding=files.encoding, uploading=uploading)
-        return Result(audio.stored_as(stored), tuple(outputs), timings, files.warnings)
+        timings = Timings(generating=delivery.generating, encoding=delivery.encoding, uploading=uploading)
+        return Result(audio, outputs, extras, files.music, files.measured, files.seed, timings, files.warnings)
 
     async def remove_spooled(self) -> None:
         """Remove the job's files from the disk, because the job has ended."""
         if self._is_spooled:
             await self._spool.remove(self._lease.record.job_id)
 
-    async def _encode(self, engine_job: EngineJob) -> tuple[AudioFile, list[OutputFile]]:
-        job_id, recipe, chunks = self._lease.record.job_id, self._lease.record.recipe, list(engine_job.chunks)
-        try:
-            audio = await asyncio.to_thread(make_audio_file, chunks, self._sample_rate, recipe)
-            if not engine_job.has_outputs:
-                return audio, []
-            return audio, await asyncio.to_thread(make_output_files, job_id, engine_job, self._sample_rate, recipe)
-        except ValueError as error:
-            raise GenerationFailedError("invalid_audio", str(error)) from error
+    async def aclose(self) -> None:
+        """Remove the attempt's workspaces. Spooled files stay."""
+        while self._workspaces:
+            await self._spool.close_workspace(self._workspaces.pop())

@@ -32,9 +32,9 @@ def integrated_lufs(samples: Samples, sample_rate: int) -> float | None:
         return None
     # A little less than the length, which the meter compares in floating point.
     block = min(GATING_BLOCK, len(samples) / sample_rate * (1 - 1e-9))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lufs = float(pyloudnorm.Meter(sample_rate, block_size=block).integrated_loudness(samples))
-    return lufs if lufs > ABSOLUTE_GATE else None
+    return lufs if ABSOLUTE_GATE < lufs < math.inf else None
 
 
 def block_peaks(samples: Samples, sample_rate: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.files import LOSSLESS, Audio, Output, OutputFileKind, audio_key, output_key
 from shared.messages import Recipe
-from shared.music import Measured
+from shared.music import Measured, Music
 from worker.engine.interface import Samples
 from worker.production.formats import tags_for, write_audio
 from worker.production.loudness import decibels, integrated_lufs, true_peak
@@ -79,7 +79,7 @@ class _Production:
         return ProducedFiles(
             audio=audio,
             outputs=(*outputs, *self._write_stems(mix)),
-            music=self._take.music,
+            music=None if self._take.music == Music() else self._take.music,
             measured=mix.measured,
             seed=self._take.seed,
             warnings=(*self._take.warnings, *warnings),

@@ -27,6 +27,10 @@ class ProducedFiles(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     is_silent: bool = False
 
+    @property
+    def every(self) -> tuple[Audio | Output, ...]:
+        return (self.audio, *self.outputs, *self.extras)
+
 
 def sha256_of(path: Path) -> str:
     """The checksum of a file, in hex."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,11 @@ class MemoryStorage(Storage):
         self.files: dict[str, bytes] = {}
         self.is_away = False
 
-    async def put_audio(self, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
+    async def put_audio(self, job_id: str, data: bytes | Path, metadata: dict[str, str]) -> Upload:
         if self.is_away:
             raise UnavailableError("S3 is away.")
         key = f"jobs/{job_id}/audio.wav"
-        self.files[key] = data
+        self.files[key] = data if isinstance(data, bytes) else data.read_bytes()
         return Upload(key, "etag")
 
     async def remove_job(self, job_id: str) -> None:

@@ -10,9 +10,6 @@ from shared.music import Instrument, Music
 from worker.engine.interface import Samples
 from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemChunk, Warned
 
-# Audio whose peak is below this level is silent: 60 dB below full scale, which is 1.
-SILENCE = 1e-3
-
 
 class EngineDiedError(MusicgenError):
     """The engine process ended during the job. `jobs` is how many may have caused it; 0 if this one did not."""
@@ -75,10 +72,10 @@ class EngineJob:
         done = self.outcome.done() and not self.outcome.cancelled() and self.outcome.exception() is None
         return done and isinstance(self.outcome.result(), Generated)
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether there is audio, all of it below the level of silence."""
-        return bool(self.chunks) and bool(np.max([np.abs(chunk).max(initial=0) for chunk in self.chunks]) < SILENCE)
+    def release_audio(self) -> None:
+        """Free the memory of the audio and the stems, because they are on disk."""
+        self.chunks = []
+        self.stems = {}
 
     def receive(
         self, message: Progress | Chunk | Described | MidiFile | StemChunk | Warned | Generated | Failed

@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from shared.messages import Recipe
-from worker.delivery.encoded_files import METADATA_LIMIT, recipe_metadata
+from worker.delivery.object_metadata import METADATA_LIMIT, recipe_metadata
 
 
 def test_the_metadata_holds_the_whole_recipe() -> None:
