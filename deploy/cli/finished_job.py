@@ -84,7 +84,7 @@ def summary(job: FinishedJob) -> list[tuple[str, str]]:
     """The job's properties as labels and texts, without unknown ones."""
     measured = job.measured or Measured()
     rate = f"{job.sample_rate / 1000:g} kHz" if job.sample_rate else None
-    length = None if job.actual_duration is None else f"{job.actual_duration:.6g} s"
+    length = None if job.actual_duration is None else f"{round(job.actual_duration, 3):g} s"
     size = None if job.file_size is None else decimal(job.file_size)
     lines = [
         ("seed", [None if job.seed is None else str(job.seed)]),

@@ -274,7 +274,7 @@ def test_the_summary_shows_what_is_known() -> None:
         ("seed", "7"),
         ("tempo", "124 BPM, 4/4"),
         ("key", "A minor"),
-        ("length", "8 bars, 15.4839 s, loop"),
+        ("length", "8 bars, 15.484 s, loop"),
         ("loudness", "-14.0 LUFS, -1.0 dBTP peak"),
         ("file", "wav, 48 kHz, 3.0 MB"),
         ("warning", "The model has no 7/8."),
