@@ -77,6 +77,23 @@ def test_the_gateway_names_the_file(here: Path) -> None:
     assert re.fullmatch(r"Nacht-musik_120bpm_.*gen_[a-z0-9]{12}\.wav", file.name)
 
 
+@pytest.mark.parametrize(("ending", "beginning"), [("flac", b"fLaC"), ("ogg", b"OggS"), ("mp3", b"ID3")])
+def test_the_ending_chooses_the_format(here: Path, ending: str, beginning: bytes) -> None:
+    generated("-o", f"piano.{ending}", "--sample-rate", "48000")
+    assert (here / f"piano.{ending}").read_bytes().startswith(beginning)
+
+
+def test_a_saved_file_makes_the_same_samples_again(here: Path) -> None:
+    arguments = ("house", "--bars", "1", "--bpm", "124", "--key", "Am", "--loop", "--sample-rate", "44100")
+    assert run("generate", *arguments, "-o", "take.wav").returncode == 0
+    again = run("generate", "--from-file", "take.wav", "--no-cache", "-o", "again.wav")
+    assert again.returncode == 0, again.stderr
+    assert (here / "again.wav").read_bytes() == (here / "take.wav").read_bytes()
+    slower = run("generate", "--from-file", "take.wav", "--bpm", "62", "-o", "slower.wav")
+    assert slower.returncode == 0, slower.stderr
+    assert b"1 bar, 3.871 s, loop" in slower.stderr
+
+
 def test_an_existing_file_is_kept_without_force(here: Path) -> None:
     (here / "piano.wav").write_bytes(b"precious")
     refused = run("generate", "piano", "-o", "piano.wav")
