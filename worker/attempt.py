@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 
 from shared.bus import Bus
 from shared.errors import UnavailableError
@@ -20,13 +21,13 @@ from worker import metrics
 from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioPublisher
 from worker.delivery.spool import Delivery, Spool
-from worker.delivery.take_of import take_of
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
-from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
+from worker.engine.host.engine_job import EngineDiedError, GenerationFailedError
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.retry import retry_until_deadline
+from worker.tries import Tries
 
 log = get_logger(__name__)
 
@@ -73,7 +74,7 @@ class Attempt:
         self._release_slot = release_slot
         self._info: ModelInfo = host.info
         self._publisher = AudioPublisher(bus, lease, host.info)
-        self._engine_job = EngineJob(self._publisher.add)
+        self._tries = Tries(lease.record.recipe, host.info, self._publisher.add)
         self._exclusive = AsyncExitStack()
         self._delivery: Delivery | None = None
         self._generated_whole = False
@@ -140,7 +141,7 @@ class Attempt:
         return result
 
     async def _generate(self) -> None:
-        """Run the engine; `_engine_job` has what it made.
+        """Run the engine; `_tries` has what it made.
 
         Returns when the audio is complete or the client keeps what was made so far.
 
@@ -162,7 +163,7 @@ class Attempt:
                 raise LeaseLostError(record.job_id)
         finally:
             # A worker that stops has time for the audio only, not for the outputs.
-            self._engine_job.keep_outputs = lease.keep.is_set() and not (lease.taken_over.is_set() or self.stopping)
+            self._tries.job.keep_outputs = lease.keep.is_set() and not (lease.taken_over.is_set() or self.stopping)
             # Cancelled once: the task then waits until the engine has freed the slot.
             work.cancel()
             try:
@@ -176,25 +177,26 @@ class Attempt:
         It holds the lock until the attempt ends: if another job crashes the engine next, this one is already stored.
         """
         record = self.lease.record
+        generate = partial(self._host.generate, record.job_id)
         if record.quarantined:
             await self._exclusive.enter_async_context(self._host.hold(exclusive=True))
             await retry_until_deadline(self.lease.enter_engine, math.inf)
-            await self._host.generate(record.job_id, record.recipe, self._engine_job)
+            await self._tries.run(generate)
         else:
             async with self._host.hold(exclusive=False):
-                await self._host.generate(record.job_id, record.recipe, self._engine_job)
+                await self._tries.run(generate)
 
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
             # 100% is for the finished job: encoding and uploading are still to come.
-            await self.lease.report(round(self._engine_job.progress * 0.98, 4), self._phase())
+            await self.lease.report(round(self._tries.progress * 0.98, 4), self._phase())
 
     def _phase(self) -> str:
         if self.lease.keep.is_set():
             return self.lease.record.message  # written by the gateway
-        if self._engine_job.began is not None:
-            return "Generating"
+        if self._tries.began is not None:
+            return self._tries.phase
         if self.lease.record.quarantined:
             return "Waiting until the engine is free, because this job runs alone"
         return "Waiting for a job that runs alone"
@@ -210,22 +212,24 @@ class Attempt:
 
     async def _produce_and_store(self) -> Result | None:
         """Produce and upload the files, each once; None if there is no audio."""
-        if self._delivery is None and self._engine_job.chunks:
-            self._delivery = await self._produce(self._engine_job)
+        if self._delivery is None:
+            self._delivery = await self._produce()
         if self._result is None and self._delivery is not None:
             self._result = await self._uploader.store(self._delivery, self._timeout, spoolable=self._generated_whole)
         return self._result
 
-    async def _produce(self, job: EngineJob) -> Delivery:
+    async def _produce(self) -> Delivery | None:
         """Produce the files, and refuse silence, unless the client stopped the job early."""
         ended = time.perf_counter()
-        take = await asyncio.to_thread(take_of, job, self._info, is_whole=self._generated_whole)
-        delivery = await self._uploader.produce(take, round(ended - (job.began or ended), 3))
+        take = await self._tries.take(is_whole=self._generated_whole)
+        if take is None:
+            return None
+        delivery = await self._uploader.produce(take, round(ended - (self._tries.began or ended), 3))
         if self._generated_whole and delivery.files.is_silent:
             raise GenerationFailedError(
                 "silent", "The model made only silence. Try another seed, or other words in the prompt."
             )
-        job.release_audio()
+        self._tries.release_audio()
         return delivery
 
     async def _complete(self, result: Result) -> None:

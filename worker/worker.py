@@ -30,6 +30,7 @@ from worker.delivery.spool import Spool
 from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
 from worker.lease import Lease
+from worker.production.engine_recipe import most_engine_seconds
 
 log = get_logger(__name__)
 
@@ -74,7 +75,7 @@ class Worker:
                     attention=settings.musicgen_attention,
                     graphs=settings.musicgen_graphs,
                 ),
-                max_duration=settings.max_duration,
+                max_duration=most_engine_seconds(settings.max_duration),
             ),
             self._on_engine_change,
             hang_timeout=settings.musicgen_engine_patience,

@@ -76,7 +76,8 @@ def test_path_of_a_request_is_at_most_25_files() -> None:
 def test_every_file_of_the_engine_that_is_named_exists() -> None:
     named = set(re.findall(r"`([a-z_0-9]+[.]py)`", (ROOT / "docs" / "engine.md").read_text()))
     assert len(named) > 10
-    assert named - {file.name for file in (ROOT / "worker" / "engine").rglob("*.py")} == set()
+    rooms = ("engine", "production")
+    assert named - {file.name for room in rooms for file in (ROOT / "worker" / room).rglob("*.py")} == set()
 
 
 def test_settings_table_names_every_setting_with_its_default() -> None:

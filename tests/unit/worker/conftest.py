@@ -24,7 +24,7 @@ from tests.integration.system import eventually
 from worker.claim import Claims
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineJob
-from worker.engine.interface import EngineSettings, ModelInfo
+from worker.engine.interface import EngineSettings, ModelInfo, Samples
 from worker.engine.protocol import Chunk, Generated
 from worker.lease import Lease
 
@@ -39,11 +39,12 @@ class Broker:
     def __init__(self, bus: Bus, records: Records, pull: JetStreamContext.PullSubscription) -> None:
         self.bus = bus
         self.records = records
+        self.recipe = RECIPE
         self._pull = pull
 
     async def queue(self) -> Entry:
         """Accept a job: its record and its message."""
-        record = accepted(JOB_ID, RECIPE, now())
+        record = accepted(JOB_ID, self.recipe, now())
         entry = await self.records.create(record)
         await publish_job(self.bus.js, job_of(record), None)
         return entry
@@ -133,5 +134,10 @@ class ScriptedHost(EngineHost):
 
 async def play(job: EngineJob, volume: float = 0.5) -> None:
     """Make a second of audio at a constant level."""
-    job.receive(Chunk(JOB_ID, np.full(RATE, volume, "<f4").tobytes(), 1))
+    make(job, np.full((RATE, 1), volume, np.float32))
+
+
+def make(job: EngineJob, samples: Samples) -> None:
+    """Make this audio at once."""
+    job.receive(Chunk(JOB_ID, samples.astype("<f4").tobytes(), samples.shape[1]))
     job.receive(Generated(JOB_ID))
