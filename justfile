@@ -36,10 +36,11 @@ lint:
 types:
     uv run mypy
 
-# Measure the gateway and the pipeline.
+# Measure the gateway, the pipeline, and the music and its files.
 bench:
     uv run python -m bench.gateway
     uv run python -m bench.pipeline
+    uv run python -m bench.grid
 
 # Run everything that must pass before a change lands.
 ci:
