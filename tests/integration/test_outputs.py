@@ -46,6 +46,17 @@ async def keys(system: System, job_id: str) -> set[str]:
     return {str(item.object_name).rsplit("/", 1)[1] for item in found}
 
 
+def with_waveforms(*names: str) -> set[str]:
+    """The names of a job's objects: those given, and the waveforms of the audio among them."""
+    waveforms = {
+        f"{name.removesuffix('.wav')}.{end}"
+        for name in names
+        if name.endswith(".wav")
+        for end in ("peaks.json", "overview.json", "svg")
+    }
+    return {*names, *waveforms}
+
+
 async def fetch(api: Api, output: dict[str, Any], *, proxy: bool = False) -> bytes:
     """The bytes of an output, checked against its description."""
     query = "?proxy=1" if proxy else ""
@@ -65,7 +76,8 @@ async def fetch(api: Api, output: dict[str, Any], *, proxy: bool = False) -> byt
 async def check_outputs(api: Api, status: dict[str, Any], subtype: str) -> None:
     """Each holds as much as the audio does, which the stems are parts of."""
     audio = await stored_audio(api, status["job_id"])
-    midi, *stems = status["outputs"]
+    midi, *stems, session = status["outputs"]
+    assert (session["kind"], session["name"]) == ("project", "session.dawproject")
     assert (midi["kind"], midi["name"]) == ("midi", "audio.mid")
     tracks = read(await fetch(api, midi))
     # The conductor's and the timpani's, which the percussion has for its pitched notes.
@@ -94,13 +106,14 @@ async def test_midi_and_stems_are_made_stored_listed_and_downloaded(system: Syst
     assert status["recipe"]["outputs"] == BOTH
     await check_outputs(api, status, "PCM_24")
     assert await fetch(api, status["outputs"][0], proxy=True) == await fetch(api, status["outputs"][0])
-    assert await keys(system, job_id) == {"audio.wav", "audio.mid", *(f"{name}.wav" for name in STEMS)}
+    stored = with_waveforms("audio.wav", "audio.mid", "session.dawproject", *(f"{name}.wav" for name in STEMS))
+    assert await keys(system, job_id) == stored
     await listener.until_ended(job_id)
     (end,) = listener.terminal_events[job_id]
     assert end["outputs"] == status["outputs"]
     plain = await api.until(await api.generate("happy piano", duration=0.5), "completed")
     assert plain["outputs"] == []
-    assert await keys(system, plain["job_id"]) == {"audio.wav"}
+    assert await keys(system, plain["job_id"]) == with_waveforms("audio.wav")
 
 
 async def test_a_stopped_job_keeps_the_outputs_of_its_audio(system: System, checkpoint: Path) -> None:
@@ -196,15 +209,16 @@ async def test_a_successor_overwrites_the_uploads_of_a_dead_worker(
     monkeypatch.setattr(Storage, "put_output", upload)
     await system.worker(**SCORING)
     status = await api.until(job_id, "completed")
-    assert [output["name"] for output in status["outputs"]] == ["audio.mid", "bass.wav"]
-    assert await keys(system, job_id) == {"audio.wav", "audio.mid", "bass.wav"}
+    assert [output["name"] for output in status["outputs"]] == ["audio.mid", "bass.wav", "session.dawproject"]
+    assert await keys(system, job_id) == with_waveforms("audio.wav", "audio.mid", "bass.wav", "session.dawproject")
 
 
 async def test_only_requested_outputs_are_stored(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(**SCORING)
     midi = await api.until(await api.generate(duration=0.5, outputs=["midi"]), "completed")
     stems = await api.until(await api.generate(duration=0.5, outputs=["stems"]), "completed")
-    assert [output["name"] for output in (*midi["outputs"], *stems["outputs"])] == ["audio.mid", "bass.wav"]
+    for made, name in ((midi, "audio.mid"), (stems, "bass.wav")):
+        assert [output["name"] for output in made["outputs"]] == [name, "session.dawproject"]
     assert await fetch(api, midi["outputs"][0]) == EMPTY_MIDI
     async with api.http.get(f"/api/v1/download/{midi['job_id']}/bass.wav") as response:
         assert response.status == 404
@@ -214,7 +228,7 @@ async def test_only_requested_outputs_are_stored(system: System) -> None:
 async def test_a_long_stem_is_stored_completely(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(**SCORING)
     job_id = await api.generate(duration=30, sample_format="float32", outputs=["stems"])
-    (stem,) = (await api.until(job_id, "completed"))["outputs"]
+    stem, _ = (await api.until(job_id, "completed"))["outputs"]
     samples, _ = soundfile.read(io.BytesIO(await fetch(api, stem)), dtype="float32", always_2d=True)
     assert np.array_equal(samples, await stored_audio(api, job_id))
 

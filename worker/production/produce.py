@@ -13,9 +13,11 @@ from shared.files import LOSSLESS, Audio, Output, OutputFileKind, audio_key, out
 from shared.messages import Recipe
 from shared.music import Measured, Music
 from worker.engine.interface import Samples
+from worker.production.dawproject import AudioTrack, make_dawproject
 from worker.production.formats import tags_for, write_audio
 from worker.production.loudness import decibels, integrated_lufs, true_peak
 from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, find_level
+from worker.production.peaks import waveform_files
 from worker.production.produced_files import ProducedFiles, sha256_of
 from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize
 from worker.production.shape import file_rate, shape
@@ -71,14 +73,22 @@ class _Production:
         self._target = DEFAULT_LUFS if recipe.loudness is None and take.has_score else recipe.loudness
         self._is_lossless = recipe.format in LOSSLESS
         self._sample_format = file_samples(recipe.format, recipe.sample_format)
+        self._made_from = recipe if take.seed is None else replace(recipe, seed=take.seed)
+        # By name, because stems may be written twice.
+        self._extras: dict[str, Output] = {}
 
     def run(self) -> ProducedFiles:
         mix, warnings = self._make_mix()
+        self._write_waveform("audio", mix.samples, self._recipe.title or self._recipe.prompt)
         outputs = [] if self._take.midi is None else [self._write_bytes("audio.mid", self._take.midi, "midi")]
         audio = self._audio(mix)
+        outputs += self._write_stems(mix)
+        if outputs:
+            outputs.append(self._write_session(audio, outputs, len(mix.samples)))
         return ProducedFiles(
             audio=audio,
-            outputs=(*outputs, *self._write_stems(mix)),
+            outputs=tuple(outputs),
+            extras=tuple(self._extras.values()),
             music=None if self._take.music == Music() else self._take.music,
             measured=mix.measured,
             seed=self._take.seed,
@@ -164,6 +174,7 @@ class _Production:
         name = f"{stem.name.replace(' ', '_')}.{self._recipe.format}"
         instrument = stem.instrument.name if stem.instrument else stem.name
         self._write(name, samples, measured, instrument)
+        self._write_waveform(name.partition(".")[0], samples, stem.name)
         return replace(
             self._output("stem", name),
             instrument=instrument,
@@ -176,10 +187,25 @@ class _Production:
     ) -> None:
         """Write one audio file; `instrument` is None for the mix."""
         take = self._take
-        recipe = self._recipe if take.seed is None else replace(self._recipe, seed=take.seed)
-        tags = tags_for(recipe, take.music, measured, take.checkpoint, len(samples), self._rate, instrument)
+        tags = tags_for(self._made_from, take.music, measured, take.checkpoint, len(samples), self._rate, instrument)
         path, found = self._folder / name, for_writing(samples, self._sample_format)
         write_audio(path, found, self._rate, self._recipe.format, tags)
+
+    def _write_waveform(self, name: str, samples: NDArray[np.generic], title: str) -> None:
+        """Write the peaks and the picture of an audio file's waveform."""
+        heard = as_floats(samples, self._sample_format)
+        for file in waveform_files(name, heard, self._rate, title):
+            self._extras[file.name] = self._write_bytes(file.name, file.data, file.kind)
+
+    def _write_session(self, audio: Audio, outputs: list[Output], frames: int) -> Output:
+        """Write the session of the stems; without stems, of the mix."""
+        stems = [output for output in outputs if output.kind == "stem"]
+        tracks = [
+            AudioTrack(stem.name, file.name, frames, self._rate, audio.channels, stem.instrument, file.gain_db or 0.0)
+            for stem, file in zip(self._take.stems, stems, strict=True)
+        ] or [AudioTrack("mix", self._audio_name, frames, self._rate, audio.channels)]
+        data = make_dawproject(self._made_from, self._take.music, tracks, self._take.midi)
+        return self._write_bytes("session.dawproject", data, "project")
 
     def _write_bytes(self, name: str, data: bytes, kind: OutputFileKind) -> Output:
         (self._folder / name).write_bytes(data)

@@ -6,6 +6,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from shared.files import Output
 from shared.messages import Recipe
 from shared.music import Instrument
 from worker.engine.interface import Samples
@@ -46,6 +47,10 @@ def recipe(**fields: object) -> Recipe:
 def made(taken: Take, wanted: Recipe, folder: Path) -> ProducedFiles:
     folder.mkdir(exist_ok=True)
     return produce(JOB_ID, taken, wanted, folder)
+
+
+def stem_files(files: ProducedFiles) -> list[Output]:
+    return [output for output in files.outputs if output.kind == "stem"]
 
 
 def read(path: Path) -> tuple[NDArray[np.float64], int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from shared.music import grid_samples
-from tests.unit.worker.production.takes import RATE, made, read, recipe, take
+from tests.unit.worker.production.takes import RATE, made, read, recipe, stem_files, take
 from worker.production.take import StemAudio, Take
 
 LOSSLESS = [("wav", "int16"), ("wav", "int24"), ("wav", "float32"), ("flac", "int16"), ("flac", "int24")]
@@ -47,10 +47,10 @@ def test_stems_sum_to_the_mix(tmp_path: Path, audio_format: str, sample_format: 
     wanted = recipe(format=audio_format, sample_format=sample_format, sample_rate=sample_rate, loudness=-9)
     files = made(take(), wanted, tmp_path)
     mix, rate = read(tmp_path / f"audio.{audio_format}")
-    assert [output.name for output in files.outputs] == [f"stem_{number}.{audio_format}" for number in range(4)]
-    assert [output.program for output in files.outputs] == [0, 1, 2, 3]
-    assert {output.gain_db for output in files.outputs} == {0}
-    total = np.sum([read(tmp_path / output.name)[0] for output in files.outputs], axis=0)
+    assert [output.name for output in stem_files(files)] == [f"stem_{number}.{audio_format}" for number in range(4)]
+    assert [output.program for output in stem_files(files)] == [0, 1, 2, 3]
+    assert {output.gain_db for output in stem_files(files)} == {0}
+    total = np.sum([read(tmp_path / output.name)[0] for output in stem_files(files)], axis=0)
     assert (rate, mix.shape) == (sample_rate or RATE, (4 * (sample_rate or RATE), 2))
     if sample_format == "float32" and audio_format == "wav":
         assert np.abs(total - mix).max() < 10 ** (-110 / 20)
@@ -78,8 +78,8 @@ def test_stems_beyond_full_scale_are_halved_and_say_so(tmp_path: Path) -> None:
     taken = Take(audio=quiet, sample_rate=RATE, stems=stems, has_score=True)
     files = made(taken, recipe(duration=1.0), tmp_path)
     mix, _ = read(tmp_path / "audio.wav")
-    total = np.sum([read(tmp_path / output.name)[0] for output in files.outputs], axis=0)
-    (gain_db,) = {output.gain_db for output in files.outputs}
+    total = np.sum([read(tmp_path / output.name)[0] for output in stem_files(files)], axis=0)
+    (gain_db,) = {output.gain_db for output in stem_files(files)}
     assert gain_db is not None
     halvings = round(gain_db / 6.0206)
     assert halvings > 0
