@@ -131,6 +131,8 @@ class Attempt:
         return result
 
     async def _generate_streaming(self) -> Result | None:
+        if "stems" in self.lease.record.recipe.outputs:
+            self._tries.job.folder = await self._uploader.open_workspace()
         async with self._publisher.opened():
             await self._generate()
             self._release_slot()

@@ -5,6 +5,7 @@ import numpy as np
 from shared.music import Music
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import ModelInfo, Samples
+from worker.engine.protocol import StemFile
 from worker.production.take import StemAudio, Take
 
 
@@ -16,11 +17,11 @@ def take_of(job: EngineJob, info: ModelInfo, *, is_whole: bool) -> Take:
         info: of the engine.
         is_whole: False if the client stopped the job early.
     """
-    stems, midi = (job.stems, job.midi) if job.has_outputs else ({}, None)
+    stems, midi = (job.stems, job.midi) if job.has_outputs else ([], None)
     return Take(
         audio=_joined(job.chunks),
         sample_rate=info.sample_rate,
-        stems=tuple(StemAudio(name, _joined(chunks), job.instruments[name]) for name, chunks in stems.items()),
+        stems=tuple(StemAudio(stem.name, _mapped(stem), stem.instrument) for stem in stems),
         midi=midi,
         music=job.music or Music(),
         has_score=bool(info.outputs),
@@ -35,3 +36,8 @@ def _joined(chunks: list[Samples]) -> Samples:
     if len(chunks) > 1:
         chunks[:] = [np.concatenate(chunks)]
     return chunks[0]
+
+
+def _mapped(stem: StemFile) -> Samples:
+    """A stem as memory that the system reads from its file and may drop."""
+    return np.memmap(stem.path, np.dtype("<f4"), mode="r").reshape(-1, stem.channels)

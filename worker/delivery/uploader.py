@@ -54,6 +54,19 @@ class Uploader:
         self._is_spooled = delivery is not None
         return delivery
 
+    async def open_workspace(self) -> Path:
+        """Create an empty folder on disk, which `aclose` removes.
+
+        Raises:
+            UnavailableError: if the disk cannot be written.
+        """
+        try:
+            folder = await asyncio.to_thread(self._spool.open_workspace)
+        except OSError as error:
+            raise _disk_error(error) from error
+        self._workspaces.append(folder)
+        return folder
+
     async def produce(self, take: Take, generating: float) -> Delivery:
         """Produce the files of a take, in a thread.
 
@@ -67,13 +80,12 @@ class Uploader:
         """
         began, record = time.perf_counter(), self._lease.record
         try:
-            folder = await asyncio.to_thread(self._spool.open_workspace)
-            self._workspaces.append(folder)
+            folder = await self.open_workspace()
             files = await asyncio.to_thread(produce, record.job_id, take, record.recipe, folder)
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
         except OSError as error:
-            raise UnavailableError(f"The worker's disk cannot be written: {error}. Free some space on it.") from error
+            raise _disk_error(error) from error
         return Delivery(folder, files, generating, round(time.perf_counter() - began, 3))
 
     async def store(self, delivery: Delivery, max_seconds: float, *, spoolable: bool) -> Result:
@@ -130,3 +142,7 @@ class Uploader:
         """Remove the attempt's workspaces. Spooled files stay."""
         while self._workspaces:
             await self._spool.close_workspace(self._workspaces.pop())
+
+
+def _disk_error(error: OSError) -> UnavailableError:
+    return UnavailableError(f"The worker's disk cannot be written: {error}. Free some space on it.")

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -48,7 +49,7 @@ from worker.engine.protocol import (
     Progress,
     Ready,
     Start,
-    StemChunk,
+    StemFile,
     Warned,
     pack,
     read_to_engine,
@@ -58,9 +59,6 @@ BUILT_IN = {"batching": "worker.engine.default_engine:load", "audiocraft": "work
 
 # Seconds between progress messages.
 STEP_INTERVAL = 0.2
-
-# Frames of a stem per message, so that messages of other jobs get their turn.
-STEM_PIECE = 100_000
 
 EXIT_BROKEN = 70
 
@@ -146,10 +144,11 @@ class EngineProcess:
         if not engine.info.outputs:
             return engine.generate(command.recipe, on_step)
         return cast(ScoreEngine, engine).generate(
-            command.recipe, on_step, lambda output: self._send_output(command.job_id, output)
+            command.recipe, on_step, lambda output: self._send_output(command, output)
         )
 
-    def _send_output(self, job_id: str, output: Midi | Stem | Music | Warn) -> None:
+    def _send_output(self, command: Generate, output: Midi | Stem | Music | Warn) -> None:
+        job_id = command.job_id
         match output:
             case Music():
                 self._send(Described(job_id, output))
@@ -157,10 +156,16 @@ class EngineProcess:
                 self._send(MidiFile(job_id, file))
             case Warn(text):
                 self._send(Warned(job_id, text))
-            case Stem(name, samples, instrument):
-                for start in range(0, len(samples), STEM_PIECE):
-                    piece = samples[start : start + STEM_PIECE]
-                    self._send(StemChunk(job_id, name, _bytes(piece), piece.shape[1], instrument))
+            case Stem():
+                self._send(self._stem_file(command, output))
+
+    def _stem_file(self, command: Generate, stem: Stem) -> StemFile:
+        """Write a stem to disk: two minutes of all stems are 200 MB."""
+        if command.folder is None:
+            raise ValueError("The engine made stems that the recipe does not want.")
+        path = Path(command.folder, f"{stem.name}.f32")
+        path.write_bytes(_bytes(stem.samples))
+        return StemFile(command.job_id, stem.name, str(path), stem.samples.shape[1], stem.instrument)
 
     def _progress_callback(self, job_id: str) -> OnStep:
         """An `on_step` that reports progress, and raises once the job was cancelled."""

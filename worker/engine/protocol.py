@@ -24,10 +24,11 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """To the engine: generate this recipe."""
+    """To the engine: generate this recipe. `folder` gets the stems; None if there are none."""
 
     job_id: str
     recipe: Recipe
+    folder: str | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -81,12 +82,12 @@ class MidiFile(msgspec.Struct, frozen=True, tag=True):
     file: bytes
 
 
-class StemChunk(msgspec.Struct, frozen=True, tag=True):
-    """From the engine: the next chunk of the stem `name`, in the format of `Chunk`."""
+class StemFile(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the stem `name`, a file at `path` whose content has the format of `Chunk`."""
 
     job_id: str
     name: str
-    audio: bytes
+    path: str
     channels: int
     instrument: Instrument | None = None
 
@@ -121,7 +122,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 ToEngine = Start | Generate | Cancel
 FromEngine = (
-    Loading | Ready | LoadFailed | Progress | Chunk | Described | MidiFile | StemChunk | Warned | Generated | Failed
+    Loading | Ready | LoadFailed | Progress | Chunk | Described | MidiFile | StemFile | Warned | Generated | Failed
 )
 
 _encode = msgspec.msgpack.Encoder().encode

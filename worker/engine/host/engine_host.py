@@ -107,7 +107,7 @@ class EngineHost:
         job.began = time.perf_counter()
         self._jobs[job_id] = job
         try:
-            await self._send(Generate(job_id, recipe))
+            await self._send(Generate(job_id, recipe, str(job.folder) if job.folder else None))
             outcome = await asyncio.shield(job.outcome)
         except asyncio.CancelledError:
             keeps = job.keep_outputs and bool(recipe.outputs)

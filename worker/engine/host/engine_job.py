@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from shared.errors import MusicgenError
-from shared.music import Instrument, Music
+from shared.music import Music
 from worker.engine.interface import Samples
-from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemChunk, Warned
+from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemFile, Warned
 
 
 class EngineDiedError(MusicgenError):
@@ -35,8 +36,8 @@ class EngineJob:
         done, total: the progress.
         chunks: the audio so far, in order; float32 of shape [frames, channels].
         midi: the score as a MIDI file, if requested and ready.
-        stems: the chunks of each stem that is ready, if requested.
-        instruments: of the stems.
+        folder: gets the stems, if they are requested.
+        stems: those that are ready, if requested.
         music: what the engine knows of the music, once the audio is complete.
         warnings: sentences about what the model could not do as requested.
         keep_outputs: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
@@ -50,8 +51,8 @@ class EngineJob:
         self.total = 1
         self.chunks: list[Samples] = []
         self.midi: bytes | None = None
-        self.stems: dict[str, list[Samples]] = {}
-        self.instruments: dict[str, Instrument | None] = {}
+        self.folder: Path | None = None
+        self.stems: list[StemFile] = []
         self.music: Music | None = None
         self.warnings: list[str] = []
         self.keep_outputs = False
@@ -64,7 +65,7 @@ class EngineJob:
     @property
     def progress_marker(self) -> tuple[int, ...]:
         """Changes whenever the engine has made progress with the job."""
-        return self.done, len(self.chunks), self.midi is not None, sum(map(len, self.stems.values()))
+        return self.done, len(self.chunks), self.midi is not None, len(self.stems)
 
     @property
     def has_outputs(self) -> bool:
@@ -73,12 +74,11 @@ class EngineJob:
         return done and isinstance(self.outcome.result(), Generated)
 
     def release_audio(self) -> None:
-        """Free the memory of the audio and the stems, because they are on disk."""
+        """Free the memory of the audio, because its file is on disk."""
         self.chunks = []
-        self.stems = {}
 
     def receive(
-        self, message: Progress | Chunk | Described | MidiFile | StemChunk | Warned | Generated | Failed
+        self, message: Progress | Chunk | Described | MidiFile | StemFile | Warned | Generated | Failed
     ) -> None:
         """Take in a message of the engine about this job."""
         match message:
@@ -92,9 +92,8 @@ class EngineJob:
                 self.midi = file
             case Described(_, music):
                 self.music = music
-            case StemChunk(_, name):
-                self.instruments[name] = message.instrument
-                self.stems.setdefault(name, []).append(_samples(message))
+            case StemFile():
+                self.stems.append(message)
             case Warned(_, text):
                 self.warnings.append(text)
             case Generated() | Failed():
@@ -102,5 +101,5 @@ class EngineJob:
                     self.outcome.set_result(message)
 
 
-def _samples(chunk: Chunk | StemChunk) -> Samples:
+def _samples(chunk: Chunk) -> Samples:
     return np.frombuffer(chunk.audio, dtype="<f4").reshape(-1, chunk.channels)

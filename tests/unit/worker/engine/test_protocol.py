@@ -20,7 +20,7 @@ from worker.engine.protocol import (
     Progress,
     Ready,
     Start,
-    StemChunk,
+    StemFile,
     ToEngine,
     pack,
     read_from_engine,
@@ -44,7 +44,7 @@ FROM_ENGINE: list[FromEngine] = [
     Progress("gen_000000000000", 1, 2),
     Chunk("gen_000000000000", bytes(300_000), 2),
     MidiFile("gen_000000000000", b"MThd"),
-    StemChunk("gen_000000000000", "bass", bytes(300_000), 2),
+    StemFile("gen_000000000000", "bass", "/spool/bass.f32", 2),
     Generated("gen_000000000000"),
     Failed("gen_000000000000", "out_of_memory", "too long"),
 ]

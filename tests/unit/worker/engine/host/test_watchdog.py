@@ -9,7 +9,7 @@ import pytest
 
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.host.watchdog import until_hung
-from worker.engine.protocol import Chunk, StemChunk
+from worker.engine.protocol import Chunk, StemFile
 
 TIMEOUT = 0.4
 AUDIO = np.zeros(4, "<f4").tobytes()
@@ -29,7 +29,7 @@ def chunk(job: EngineJob) -> None:
 
 
 def stem(job: EngineJob) -> None:
-    job.receive(StemChunk("gen_1", "bass", AUDIO, 1))
+    job.receive(StemFile("gen_1", "bass", "bass.f32", 1))
 
 
 async def keep_moving(job: EngineJob) -> None:
