@@ -125,8 +125,8 @@ def drift(samples: Floats, reference: Floats, rate: int, reach: float = 1.0) -> 
     """By how much the audio is slower than the reference with the same onsets, as a share; negative: faster.
 
     The signals, at most `reach` seconds apart, are laid over each other; then the delays of passages whose onsets are
-    alike are fitted by a line, whose slope is the median of the slopes between any two of them. Exact up to half a
-    percent; beyond that the passages may be laid over neighbouring onsets.
+    alike are fitted by a line, whose slope is the median of the slopes between any two of them. Exact up to 0.3%;
+    beyond that the onsets of a passage are too far apart to be alike.
 
     Returns:
         the share, infinite if hardly any passages are alike.

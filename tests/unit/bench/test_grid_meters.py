@@ -18,9 +18,14 @@ def test_the_true_peak_is_found_between_the_samples() -> None:
     assert meters.true_peak(wave) == pytest.approx(0.0, abs=0.05)
 
 
-@pytest.mark.parametrize("error", [-0.005, -0.001, 0.0, 0.001, 0.005])
+@pytest.mark.parametrize("error", [-0.003, -0.001, 0.0, 0.001, 0.003])
 def test_drift_is_how_much_slower_the_audio_is(error: float) -> None:
     assert meters.drift(drums(120 / (1 + error)), drums(120), RATE) == pytest.approx(error, abs=3e-4)
+
+
+@pytest.mark.parametrize("error", [-0.01, -0.005, 0.005, 0.01])
+def test_more_drift_than_can_be_measured_is_infinite(error: float) -> None:
+    assert meters.drift(drums(120 / (1 + error)), drums(120), RATE) == float("inf")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.4])
