@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from functools import cache
 from http import HTTPStatus
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from aiohttp import web
+from msgspec import inspect
 
 from gateway.decoding import decode_json
 from gateway.problems import FieldError, Problem, invalid
@@ -37,7 +39,7 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
     try:
         return cast(T, decode_json(body, kind))
     except msgspec.ValidationError as error:
-        raise invalid(field_error(str(error))) from error
+        raise invalid(field_error(str(error), kind)) from error
     except msgspec.DecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {error}.") from error
 
@@ -68,15 +70,44 @@ def read_query(request: web.Request, kind: type[T]) -> T:
     try:
         return msgspec.convert({name: values[0] for name, values in given.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(field_error(str(error))) from error
+        raise invalid(field_error(str(error), kind)) from error
 
 
-def field_error(error: str) -> FieldError:
-    """Extract field and message from the text of a msgspec error, which has no attributes for them."""
+def field_error(error: str, kind: type[msgspec.Struct] | None = None) -> FieldError:
+    """Extract field and message from the text of a msgspec error, which has no attributes for them.
+
+    Args:
+        error: the text.
+        kind: the struct that was decoded, so that the message can list the possible values of a field.
+    """
     path = _PATH.search(error)
     named = _NAMED.search(error)
     message = _FRACTION.sub("Expected a whole number", _PATH.sub("", error))
     parts = [path.group(1)] if path else []
     if named:
         parts.append(named.group(1))
-    return FieldError(".".join(filter(None, parts)), message)
+    name = ".".join(filter(None, parts))
+    choices = _choices(kind).get(name.partition("[")[0]) if kind else None
+    if choices and message.startswith("Invalid enum value "):
+        message = f"{message.removeprefix('Invalid enum value ')} is not possible. Choose from {choices}."
+    return FieldError(name, message)
+
+
+@cache
+def _choices(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """The values of the fields of `kind` that have a fixed set of them, by the field's name on the wire."""
+    info = cast(inspect.StructType, inspect.type_info(kind))
+    return {field.encode_name: ", ".join(map(str, _values(field.type))) for field in info.fields}
+
+
+def _values(info: inspect.Type) -> tuple[Any, ...]:
+    match info:
+        case inspect.LiteralType(values=values):
+            return values
+        case inspect.EnumType(cls=cls):
+            return tuple(member.value for member in cls)
+        case inspect.UnionType(types=types):
+            return tuple(value for each in types for value in _values(each))
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
+            return _values(inner)
+    return ()

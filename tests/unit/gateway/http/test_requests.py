@@ -252,6 +252,28 @@ async def test_a_download_ignores_unknown_query_parameters(api: Api, services: S
         assert response.status == 409  # the job has not finished
 
 
+@pytest.mark.parametrize(
+    ("fields", "choices"),
+    [
+        ({"format": "aiff"}, {"wav", "flac", "ogg", "mp3"}),
+        ({"sample_rate": 22_050}, {"44100", "48000", "96000"}),
+        ({"sample_format": "int8"}, {"int16", "int24", "float32"}),
+        ({"outputs": ["stems", "score"]}, {"midi", "stems"}),
+    ],
+)
+async def test_a_value_outside_a_fixed_set_is_answered_with_the_set(
+    api: Api, fields: dict[str, object], choices: set[str]
+) -> None:
+    async with api.post(GENERATE, json={"prompt": "a", **fields}) as response:
+        detail = (await problem(response))["detail"]
+    assert set(detail.partition("Choose from ")[2].removesuffix(".").split(", ")) == choices
+
+
+async def test_a_query_value_outside_a_fixed_set_is_answered_with_the_set(api: Api) -> None:
+    async with api.get("/api/v1/jobs?status=done") as response:
+        assert "Choose from queued, processing, completed, failed, cancelled." in (await problem(response))["detail"]
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ä"])
 async def test_a_malformed_idempotency_key_is_refused(api: Api, key: str) -> None:
     async with api.post(GENERATE, json={"prompt": "a"}, headers={"Idempotency-Key": key}) as response:
