@@ -228,9 +228,8 @@ class Attempt:
             return None
         delivery = await self._uploader.produce(take, round(ended - (self._tries.began or ended), 3))
         if self._generated_whole and delivery.files.is_silent:
-            raise GenerationFailedError(
-                "silent", "The model made only silence. Try another seed, or other words in the prompt."
-            )
+            reason = "The model made only silence. Try another seed, or other words in the prompt."
+            raise GenerationFailedError("silent", reason)
         self._tries.release_audio()
         return delivery
 
@@ -238,11 +237,7 @@ class Attempt:
         await self._finish(JobStatus.COMPLETED, "", "Generation completed successfully", result)
         audio, timings = result.audio, result.timings
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
-        model = self.lease.record.recipe.model
-        metrics.AUDIO.labels(model).inc(audio.duration)
-        metrics.GENERATING.labels(model).observe(timings.generating)
-        metrics.ENCODING.labels(model).observe(timings.encoding)
-        metrics.UPLOADING.labels(model).observe(timings.uploading)
+        metrics.observe_completed(self.lease.record.recipe.model, audio.duration, timings)
 
     async def _finish(
         self, status: JobStatus, reason: str, message: str, result: Result | None, error_message: str | None = None

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.logs import get_logger
+from shared.messages import Timings
 from shared.settings import http_url
 
 log = get_logger(__name__)
@@ -31,6 +32,14 @@ BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
 ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
 ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, for any reason")
 ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
+
+
+def observe_completed(model: str, seconds: float, timings: Timings) -> None:
+    """Count a completed job: its seconds of audio, and the time of each phase."""
+    AUDIO.labels(model).inc(seconds)
+    GENERATING.labels(model).observe(timings.generating)
+    ENCODING.labels(model).observe(timings.encoding)
+    UPLOADING.labels(model).observe(timings.uploading)
 
 
 class MachineCollector(Collector):

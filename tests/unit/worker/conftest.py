@@ -107,10 +107,9 @@ class MemoryStorage(Storage):
         self.files: dict[str, bytes] = {}
         self.is_away = False
 
-    async def put_audio(self, job_id: str, data: bytes | Path, metadata: dict[str, str]) -> Upload:
+    async def _put(self, key: str, data: bytes | Path, content_type: str, metadata: dict[str, str]) -> Upload:
         if self.is_away:
             raise UnavailableError("S3 is away.")
-        key = f"jobs/{job_id}/audio.wav"
         self.files[key] = data if isinstance(data, bytes) else data.read_bytes()
         return Upload(key, "etag")
 

@@ -20,6 +20,9 @@ Floats = NDArray[np.float32]
 
 # Length in samples of the crossfade that closes a loop.
 OVERLAP = 1600
+# A hit's attack is its first sample above this share of its peak; LEAD_IN samples before it are kept.
+ATTACK_LEVEL = 0.01
+LEAD_IN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ class Bank:
         Raises:
             KeyError: if the bank has no such kit piece.
         """
-        return self._keep((kit, piece), lambda: self._render(self._index.hits[kit][piece], 0))
+        return self._keep((kit, piece), lambda: _on_time(self._render(self._index.hits[kit][piece], 0)))
 
     def _keep(self, key: Hashable, make: Callable[[], Rendering]) -> Rendering:
         with self._lock:
@@ -188,6 +191,15 @@ class Bank:
         if sample.loop is None:
             return Rendering(shift(audio, semitones), None)
         return close_loop(shift(audio, semitones), *(round(at * 2 ** (-semitones / 12)) for at in sample.loop))
+
+
+def _on_time(hit: Rendering) -> Rendering:
+    """The hit without the recording's lead-in, so that it sounds on the beat and not up to 4 ms later."""
+    if hit.loop is not None:
+        return hit
+    level = np.abs(hit.audio)
+    attack = int(np.argmax(level > ATTACK_LEVEL * level.max(initial=0.0)))
+    return Rendering(hit.audio[max(attack - LEAD_IN, 0) :], None)
 
 
 @functools.cache
