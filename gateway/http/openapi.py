@@ -51,8 +51,9 @@ def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
     """Build the document as plain data."""
     structs = [ProblemDetails, *_structs(routes)]
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
-    # A round trip through JSON turns Python defaults, such as tuples, into plain data.
-    schemas: Json = msgspec.json.decode(msgspec.json.encode(components))
+    # A round trip through JSON turns Python defaults, such as tuples, into plain data. A pattern's end is `\Z` in
+    # Python, where `$` also precedes a last newline, and `$` in JSON Schema.
+    schemas: Json = msgspec.json.decode(msgspec.json.encode(components).replace(rb'\\Z"', b'$"'))
     for body in {route.body for route in routes if route.body}:
         _allow_nulls(schemas[body.__name__])
     for name, rules in _RULES.items():

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from gateway.decoding import decode_json
@@ -106,6 +107,14 @@ def test_the_grid_and_the_file_have_ranges_and_descriptions() -> None:
     assert (merged("loudness")["minimum"], merged("loudness")["maximum"]) == (-30, -6)
     assert (merged("title")["minLength"], merged("title")["maxLength"]) == (1, 100)
     assert merged("sample_rate")["enum"] == [44_100, 48_000, 96_000]
+
+
+def test_the_recipe_of_an_answer_fits_its_schema() -> None:
+    """A foreign validator reads patterns in JSON Schema's dialect, which is not Python's."""
+    recipe = {"model": "stereo-small", "prompt": "house", "duration": 8.0, "seed": 7, "bars": 4, "bpm": 120.0}
+    schema = DOCUMENT["components"]["schemas"]["Recipe"]
+    OAS31Validator(schema).validate(recipe)
+    assert list(OAS31Validator(schema).iter_errors({**recipe, "model": "Stereo Small"}))
 
 
 @pytest.mark.parametrize("body", [GenerateRequest, PromptComponents])
