@@ -77,7 +77,7 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instruments: tuple[Instrument, ...] = ()
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Measurements of a finished job's audio; None is not measured.
 
     Attributes:

@@ -64,7 +64,7 @@ async def test_the_bundle_has_every_file_in_one_folder(api: Api, services: Servi
         assert {info.date_time for info in archive.infolist()} == {(2026, 1, 1, 12, 0, 6)}
     assert recipe["recipe"]["prompt"] == "a tone"
     assert (recipe["job_id"], recipe["seed"], recipe["completed_at"]) == (job_id(1), 8, "2026-01-01T12:00:07.000Z")
-    assert (recipe["music"]["key"], recipe["measured"]) == ("A minor", {"lufs": -14.2})
+    assert (recipe["music"]["key"], recipe["measured"]["lufs"]) == ("A minor", -14.2)
 
 
 async def test_two_downloads_are_equal_and_have_the_same_tag(api: Api, services: Services, s3: Bucket) -> None:
