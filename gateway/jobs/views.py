@@ -67,7 +67,8 @@ class Views:
             key=music.key,
             meter=music.meter,
             bars=music.bars,
-            loop=recipe.loop,
+            # What is kept of a cancelled job has only some of its bars, so its file is no loop.
+            loop=recipe.loop and not (audio and record.status is JobStatus.CANCELLED),
             sample_rate=audio.sample_rate if audio else recipe.sample_rate,
             format=recipe.format,
             file_name=file_name(record, stored_name(audio.key)) if audio else None,

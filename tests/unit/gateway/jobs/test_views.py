@@ -232,6 +232,13 @@ async def test_a_finished_job_tells_its_music_and_measurements() -> None:
     }
 
 
+async def test_what_is_kept_of_a_cancelled_loop_is_no_loop() -> None:
+    done = completed(1, music=MUSIC)
+    kept = replace(done, status=JobStatus.CANCELLED, recipe=replace(done.recipe, loop=True))
+    assert (await view(kept)).loop is False
+    assert (await view(replace(kept, audio=None))).loop is True
+
+
 async def test_an_unfinished_job_tells_what_its_recipe_states() -> None:
     queued = record(1)
     seen = await view(queued)
