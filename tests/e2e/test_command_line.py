@@ -212,7 +212,9 @@ def test_a_terminal_shows_progress_within_its_width(here: Path) -> None:
         timeout=TIMEOUT,
         check=False,
     )
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.stdout.decode())
+    # Sequences that move the cursor or erase a line begin another line; all others are colours and modes.
+    text = re.sub(r"\x1b\[[0-9;?]*[A-K]", "\n", shown.stdout.decode())
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     assert shown.returncode == 0, text
     assert "✓" in text
-    assert all(len(line) <= 40 for line in re.split(r"[\r\n]+", text) if "━" in line)
+    assert [line for line in re.split(r"[\r\n]+", text) if "━" in line and len(line) > 40] == []

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from tests.e2e.stack import TIMEOUT, Up, musicgen
 
@@ -24,7 +25,7 @@ def test_up_and_the_client_commands_accept_a_folder_of_any_name(tmp_path: Path) 
         stack.start()
         made = musicgen("generate", "tone", "--duration", "1", *folder, "-o", str(tmp_path / "music.wav"))
         assert made.returncode == 0, made.stderr
-        assert (tmp_path / "music.wav").stat().st_size == 44 + 2 * 32_000
+        assert soundfile.info(tmp_path / "music.wav").frames == 32_000
         listed = musicgen("jobs", *folder)
         assert len(listed.stdout.splitlines()) == 1
         job_id, status, *_ = listed.stdout.split("\t")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import soundfile
 
 from deploy.stack.ports import free_ports
 from tests.e2e.stack import Up, musicgen
@@ -84,7 +85,7 @@ def test_the_client_commands_generate_list_and_cancel(running: Up, tmp_path: Pat
     file = tmp_path / "out.wav"
     made = musicgen("generate", "tone", "--duration", "1.5", "--url", running.url, "-o", str(file))
     assert made.returncode == 0, made.stderr
-    assert file.stat().st_size == 44 + 2 * round(1.5 * 32_000)
+    assert soundfile.info(file).frames == 1.5 * 32_000
     refused = musicgen("generate", "tone", "--duration", "9999", "--url", running.url)
     assert refused.returncode == 1
     assert "--duration: Must be at most 120 seconds" in refused.stderr
@@ -122,7 +123,7 @@ def test_client_commands_need_an_api_key_and_workers_get_none(running: Up, up: S
     assert "set MUSICGEN_API_KEY" in refused.stderr
     made = musicgen(*arguments, environment={"MUSICGEN_API_KEY": key})
     assert made.returncode == 0, made.stderr
-    assert file.stat().st_size == 44 + 2 * 16_000
+    assert soundfile.info(file).frames == 16_000
     holders = {role for role in ("gateway", "worker") if key in str(psutil.Process(guest.pid(role)).environ())}
     assert holders == {"gateway"}
     assert guest.stop() == 0

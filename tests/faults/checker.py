@@ -83,7 +83,8 @@ async def _check_job(
     if history.seen.get(job_id, status) != status or (job_id in history.cancelled and status != "cancelled"):
         report.problems.append(f"{job_id} is {status} and was reported as {history.seen.get(job_id, 'cancelled')}")
     # A job answered with the audio of another one has no files.
-    files = [record["audio"], *record["outputs"]] if record["audio"] and not record["source"] else []
+    has_files = record["audio"] and not record["source"]
+    files = [record["audio"], *record["outputs"], *record["extras"]] if has_files else []
     if stored != {file["key"] for file in files}:
         report.add("orphans", f"{job_id} is {status} with {len(files)} files, and storage has {sorted(stored)}")
         return
