@@ -120,7 +120,8 @@ async def test_a_link_is_kept_and_its_target_replaced_with_the_same_mode(api: Ap
         target.write_bytes(b"an older take")
         target.chmod(0o604)
     link.symlink_to("music/take.wav")
-    assert (await musicgen(api, "generate", *TONE, "-o", str(link))).code == 0
+    force = ["--force"] if there else []
+    assert (await musicgen(api, "generate", *TONE, "-o", str(link), *force)).code == 0
     assert link.is_symlink()
     assert target.read_bytes()[:4] == b"RIFF"
     assert [each.name for each in target.parent.iterdir()] == ["take.wav"]
@@ -145,7 +146,7 @@ async def test_a_dash_writes_only_the_audio_to_standard_output(api: Api, folder:
 async def test_a_folder_gets_a_file_named_after_the_job(api: Api, folder: Path) -> None:
     done = await musicgen(api, "generate", *TONE, "-o", str(folder))
     assert done.code == 0
-    assert [each.name for each in folder.iterdir()] == [f"{ID.findall(done.err)[0]}.wav"]
+    assert [each.name for each in folder.iterdir()] == [f"tone_{ID.findall(done.err)[0]}.wav"]
 
 
 @pytest.fixture
@@ -162,16 +163,18 @@ def devices(folder: Path) -> Path:
     return folder
 
 
-async def test_a_device_is_written_and_a_full_one_reported_with_the_url(api: Api, devices: Path) -> None:
+async def test_a_device_is_written_and_a_full_one_reported_with_the_remedy(
+    api: Api, devices: Path, tmp_path: Path
+) -> None:
     assert (await musicgen(api, "generate", *TONE, "-o", str(devices / "null"))).code == 0
     assert stat.S_ISCHR((devices / "null").stat().st_mode)
     full = await musicgen(api, "generate", *TONE, "-o", str(devices / "full"))
     assert full.code == 1
     assert stat.S_ISCHR((devices / "full").stat().st_mode)
     assert f"{devices / 'full'} cannot be written: No space left on device" in full.err
-    (url,) = re.findall(r"http\S+", full.err)
-    async with api.http.get(url, params={"proxy": "1"}) as response:
-        assert response.status == 200
+    (job_id,) = re.findall(r"`musicgen download (\S+)`", full.err)
+    assert (await musicgen(api, "download", job_id, "-o", str(tmp_path / "saved.wav"))).code == 0
+    assert (tmp_path / "saved.wav").read_bytes() == await api.download(job_id)
 
 
 async def test_a_closed_pipe_ends_a_command_without_a_traceback(api: Api) -> None:
@@ -227,7 +230,7 @@ async def test_jobs_prints_one_line_per_job_to_a_pipe(system: System, api: Api) 
     done = await musicgen(api, "jobs")
     assert done.code == 0, done.err
     rows = [line.split("\t") for line in done.out.decode().splitlines()]
-    shown = {row[0]: row[-1] for row in rows}
+    shown = {row[0]: row[5] for row in rows}
     assert len(rows) == len(ids)
     assert shown[ids[1]] == LONG
     assert shown[ids[0]] == r"verse [/intro] [bold]chorus[/] \x1b[2J\x1b]0;owned\x07 line break \u202egnp"
