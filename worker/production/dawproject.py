@@ -68,7 +68,7 @@ class _Session:
     """Builds the project's XML. `seconds` is the length of the audio."""
 
     def __init__(self, recipe: Recipe, music: Music, seconds: float) -> None:
-        self._loops = recipe.loop
+        self._loops = recipe.loop and music.bars == recipe.bars
         self._music = music
         self._seconds = seconds
         self._quarters = bar_quarters(music.meter or DEFAULT_METER)

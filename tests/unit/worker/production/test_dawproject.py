@@ -11,6 +11,7 @@ from typing import Any
 import mido
 import pytest
 from lxml import etree
+from msgspec.structs import replace
 
 from shared.messages import Recipe
 from shared.music import Instrument, Music, SectionStart
@@ -167,10 +168,14 @@ def test_each_part_of_the_score_is_a_clip_of_notes() -> None:
 
 @pytest.mark.parametrize("loop", [False, True])
 def test_clips_of_a_loop_loop(loop: bool) -> None:
-    recipe = Recipe(model="starter", prompt="house", duration=15.484, loop=loop)
-    project = opened(make_dawproject(recipe, MUSIC, STEMS, midi_file()))
+    project = opened(make_dawproject(replace(RECIPE, loop=loop), MUSIC, STEMS, midi_file()))
     loops = [(clip.get("loopStart"), clip.get("loopEnd")) for clip in project.xpath("//Lanes/Clips/Clip")]
     assert loops == [("0", "32") if loop else (None, None)] * 4
+
+
+def test_a_loop_that_was_stopped_early_has_clips_that_do_not_loop() -> None:
+    project = opened(make_dawproject(replace(RECIPE, loop=True), replace(MUSIC, bars=None), STEMS, midi_file()))
+    assert not project.xpath("//Clip/@loopStart")
 
 
 def test_the_mixer_leaves_the_sum_of_the_stems_as_it_is() -> None:
