@@ -56,7 +56,7 @@ class System:
 
     async def gateway(self, **changes: str) -> "Api":
         """A gateway that is ready."""
-        api = await self._stack.enter_async_context(_gateway(self.settings("gateway", **changes)))
+        api = await self._stack.enter_async_context(running_gateway(self.settings("gateway", **changes)))
         await api.until_ready()
         return api
 
@@ -195,7 +195,8 @@ class RunningWorker:
 
 
 @asynccontextmanager
-async def _gateway(settings: Settings) -> AsyncIterator[Api]:
+async def running_gateway(settings: Settings) -> AsyncIterator[Api]:
+    """A gateway that ends with the block."""
     (port,) = free_ports(1)
     async with open_services(settings) as services:
         connecting = asyncio.create_task(services.bus.run(settings.nats_url, "gateway"))

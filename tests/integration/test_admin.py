@@ -15,7 +15,7 @@ from shared.messages import JobStatus
 from shared.topology import JOBS, consumer_config, ensure_streams
 from tests.conftest import ROOT
 from tests.integration.jobs import plant_finished, stored_jobs
-from tests.integration.system import Api, System, eventually
+from tests.integration.system import Api, System, eventually, running_gateway
 
 
 async def admin(system: System, *arguments: str, role: str = "operator", code: int = 0) -> str:
@@ -96,8 +96,11 @@ async def test_requeue_queues_a_job_without_a_message_once(system: System) -> No
 
 
 async def test_requeue_replaces_a_message_without_deliveries(system: System) -> None:
-    api, js = await system.gateway(), (await system.nats()).jetstream()
-    job_id = await api.generate()
+    js = (await system.nats()).jetstream()
+    # No gateway runs while the delivery runs out: it would queue the job again by itself.
+    async with running_gateway(system.settings("gateway")) as api:
+        await api.until_ready()
+        job_id = await api.generate()
     wanted = consumer_config("starter")
     limited = ConsumerConfig(**{**wanted.__dict__, "max_deliver": 1, "ack_wait": 0.2})
     await js.add_consumer(subjects.JOBS_STREAM, limited)
