@@ -204,7 +204,8 @@ def test_a_field_that_the_gateway_refuses_is_named_as_an_option() -> None:
 
 
 def test_a_terminal_shows_progress_within_its_width(here: Path) -> None:
-    script = f"stty cols 40 && {' '.join(PROGRAM)} generate 'solo piano' --duration 2"
+    # Without a terminal of its own, `script` may set the size again after stty; COLUMNS holds either way.
+    script = f"stty cols 40 && COLUMNS=40 {' '.join(PROGRAM)} generate 'solo piano' --duration 2"
     shown = subprocess.run(
         ["script", "-qec", script, "/dev/null"],
         env=os.environ | {"TERM": "xterm"},

@@ -163,8 +163,9 @@ async def _nothing_is_left(environment: dict[str, str], ended: dict[str, object]
     assert sorted(await (await js.key_value("music_jobs")).keys()) == sorted(ended)
     await client.close()
     objects = s3_client(load_settings(environment)).list_objects(environment["S3_BUCKET"], recursive=True)
+    names = ("audio.wav", "audio.peaks.json", "audio.overview.json", "audio.svg")
     assert {item.object_name for item in objects} == {
-        f"jobs/{job_id}/audio.wav" for job_id, status in ended.items() if status == "completed"
+        f"jobs/{job_id}/{name}" for job_id, status in ended.items() if status == "completed" for name in names
     }
 
 
