@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import get_args
 
+from deploy.cli.arguments import UsageError
 from deploy.terminal import plain
-from shared.errors import MusicgenError
 from shared.files import AudioFormat
 
 FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
@@ -18,13 +18,13 @@ def format_of(output: str | None) -> AudioFormat | None:
     """The audio format that the ending of a file's name means; None if it means none.
 
     Raises:
-        MusicgenError: if it means a format that the service does not write.
+        UsageError: if it means a format that the service does not write.
     """
     if output is None or output.endswith("/") or Path(output).is_dir():
         return None
     ending = ending_of(output)
     if ending in OTHER_ENDINGS:
-        raise MusicgenError(f"{output}: audio is saved as {', '.join(FORMATS)}. Choose such an ending for -o.")
+        raise UsageError(f"{output}: audio is saved as {', '.join(FORMATS)}. Choose such an ending for -o.")
     return next((each for each in FORMATS if each == ending), None)
 
 

@@ -78,7 +78,7 @@ def test_an_ending_that_contradicts_is_refused() -> None:
     assert body("a", "-o", "x.mp3", "--format", "mp3")["format"] == "mp3"
     with pytest.raises(UsageError, match=r"x\.mp3 does not fit --format wav"):
         body("a", "-o", "x.mp3", "--format", "wav")
-    with pytest.raises(MusicgenError, match="saved as wav, flac, ogg, mp3"):
+    with pytest.raises(UsageError, match="saved as wav, flac, ogg, mp3"):
         body("a", "-o", "x.aiff")
 
 
