@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from nats.js.errors import ServerError
 
 from gateway.access.reservations import SETTLE_TIME, Reservations, Reserved
 from gateway.jobs.trimmer import TARGET_SHARE
@@ -233,7 +234,15 @@ async def test_a_record_is_removed_from_a_bucket_without_message_ttls(system: Sy
     name = f"KV_{subjects.JOBS_BUCKET}"
     config = (await js.stream_info(name)).config
     await js.delete_stream(name)
-    await js.add_stream(config.evolve(allow_msg_ttl=False))
+
+    async def created() -> bool:
+        try:
+            await js.add_stream(config.evolve(allow_msg_ttl=False))
+        except ServerError:  # the server is still removing the files of the old stream
+            return False
+        return True
+
+    await eventually(created, "the stream is created")
     records, job_id = await system.records(), await plant_finished(system)
     entry = await records.get(job_id)
     assert entry is not None
