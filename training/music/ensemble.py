@@ -7,6 +7,7 @@ from gateway.prompts import VOCABULARY
 from training.music.spec import Spec
 from training.music.style import Style
 from worker.engine.sampler.instruments import INSTRUMENTS, Stream
+from worker.engine.sampler.prompt_words import SEATS
 
 B, C, P, A, L, D, R = list(Stream)[1:]
 
@@ -15,27 +16,12 @@ SETS = ("percussion", "congas", "timpani", "vinyl crackle")
 BASSES = ("bass guitar", "synth bass", "double bass")
 _USUAL = {genre.name: genre.instruments for genre in VOCABULARY.genres}
 
-# The preferred streams of each instrument, in order; a style's `roles` come before.
+# The preferred streams of each instrument, in order; a style's `roles` come before. The sampler's, but for those that
+# the training data has in fewer streams or in another order.
 _PREFERRED: dict[str, tuple[Stream, ...]] = {
+    **{name: streams for name, streams in SEATS.items() if name not in (*KIT_WORDS, *SETS, "bass")},
     "piano": (C, L, A, B, P),
-    "electric piano": (C, A, P, B),
-    "organ": (P, C, B),
-    "synthesizer": (L, A, C, P),
-    "pads": (P,),
-    "bells": (A, C),
-    "marimba": (A, C),
-    "acoustic guitar": (C, A),
-    "electric guitar": (C, L, A),
-    "distorted guitar": (C, L, B),
-    "banjo": (A, C),
-    "mandolin": (A, C),
-    "harp": (A, C, P),
-    "cello": (B, P),
-    "strings": (P, A, C, B),
-    "brass": (C, P, B),
-    "choir": (P,),
-    **dict.fromkeys(("violin", "fiddle", "flute", "clarinet", "saxophone", "trumpet", "harmonica"), (L,)),
-    **dict.fromkeys(BASSES, (B,)),
+    **dict.fromkeys(("violin", "flute", "clarinet", "saxophone"), (L,)),
 }
 _LETTERS = dict(zip("BCPALDR", list(Stream)[1:], strict=True))
 _HARMONIC = {C, P, A}

@@ -70,7 +70,6 @@ class _Session:
     def __init__(self, recipe: Recipe, music: Music, seconds: float) -> None:
         self._loops = recipe.loop and music.bars == recipe.bars
         self._music = music
-        self._seconds = seconds
         self._quarters = bar_quarters(music.meter or DEFAULT_METER)
         self._unit = "seconds" if music.bpm is None else "beats"
         self._length = self._beats(seconds)

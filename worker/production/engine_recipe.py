@@ -19,11 +19,6 @@ SPARE_BARS = 2
 MOST_SPARE = 12.0
 
 
-def has_tempo_to_meet(recipe: Recipe) -> bool:
-    """Whether a take of this recipe is cut at a downbeat and stretched to the recipe's tempo."""
-    return recipe.bpm is not None
-
-
 def engine_recipe(recipe: Recipe, try_number: int) -> Recipe:
     """What to ask a model that makes audio directly.
 
