@@ -1,7 +1,6 @@
 """The audio bucket, over the S3 protocol. minio-py is synchronous, so every call runs in a thread."""
 
 import asyncio
-import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -18,7 +17,7 @@ from minio.helpers import MIN_PART_SIZE
 from msgspec.structs import replace
 
 from shared.errors import BucketError, SettingsError, UnavailableError
-from shared.files import ALL_JOBS_PREFIX, Output, audio_key, content_type, job_prefix, output_key
+from shared.files import ALL_JOBS_PREFIX, Output, content_type, job_prefix, output_key
 from shared.metrics import FAILED_WRITES
 from shared.settings import Settings
 
@@ -72,14 +71,13 @@ class Storage:
         if not await self._call(lambda: self._client.bucket_exists(self.bucket)):
             raise BucketError(f"S3 has no bucket {self.bucket}: create it, or set S3_BUCKET.")
 
-    async def put_audio(self, job_id: str, data: bytes | Path, metadata: dict[str, str]) -> Upload:
-        """Store a job's audio with its recipe as metadata: a file under its own name, or the bytes of a WAV file."""
-        key = audio_key(job_id) if isinstance(data, bytes) else output_key(job_id, data.name)
-        return await self._put(key, data, content_type(key), metadata)
+    async def put_audio(self, job_id: str, file: Path, metadata: dict[str, str]) -> Upload:
+        """Store a job's audio, under the file's own name, with its recipe as metadata."""
+        return await self._put(output_key(job_id, file.name), file, metadata)
 
-    async def put_output(self, output: Output, data: bytes | Path, metadata: dict[str, str]) -> Output:
+    async def put_output(self, output: Output, file: Path, metadata: dict[str, str]) -> Output:
         """Store an output under its key; returns its description with the ETag."""
-        upload = await self._put(output.key, data, output.content_type, metadata)
+        upload = await self._put(output.key, file, metadata)
         return replace(output, s3_etag=upload.etag)
 
     async def remove_job(self, job_id: str) -> None:
@@ -116,16 +114,16 @@ class Storage:
         headers: dict[str, str | list[str] | tuple[str]] = {"response-content-disposition": disposition}
         return str(self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=headers))
 
-    async def _put(self, key: str, data: bytes | Path, kind: str, metadata: dict[str, str]) -> Upload:
+    async def _put(self, key: str, file: Path, metadata: dict[str, str]) -> Upload:
         def put() -> str | None:
-            size = len(data) if isinstance(data, bytes) else data.stat().st_size
-            with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as content:
+            size = file.stat().st_size
+            with file.open("rb") as content:
                 result = self._client.put_object(
                     self.bucket,
                     key,
                     content,
                     size,
-                    content_type=kind,
+                    content_type=content_type(key),
                     metadata=dict(metadata),
                     # A single part: parts of an aborted multipart upload appear in no listing and are never removed.
                     part_size=max(size, MIN_PART_SIZE),

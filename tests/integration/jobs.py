@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from shared.files import PEAKS, Audio, Output, audio_key, output_key
 from shared.job_id import new_job_id
 from shared.messages import JobRecord, JobStatus, Recipe
 from shared.models import STARTER, default_guidance
+from shared.storage import Storage, Upload
 from tests.integration.system import Api, System
 from worker.engine.interface import Samples
 
@@ -35,6 +38,14 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+async def store(storage: Storage, key: str, data: bytes) -> Upload:
+    """Put an object of these bytes into the store, as a worker does."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "file")
+        file.write_bytes(data)
+        return await storage._put(key, file, {})
+
+
 async def plant_finished(system: System, *, size: int = 100, **fields: Any) -> str:
     """Put a completed job with audio, a MIDI file and peaks into the bucket and the store; returns its id."""
     job_id = new_job_id()
@@ -47,9 +58,8 @@ async def plant_finished(system: System, *, size: int = 100, **fields: Any) -> s
     done: dict[str, Any] = {"recipe": RECIPE, "status": JobStatus.COMPLETED} | files
     times = {"created_at": moment, "updated_at": moment}
     record = JobRecord(job_id=job_id, **(times | done | fields))
-    await system.storage().put_audio(job_id, data, {})
-    for file in (output, peaks):
-        await system.storage().put_output(file, midi, {})
+    for file, content in ((audio, data), (output, midi), (peaks, midi)):
+        await store(system.storage(), file.key, content)
     await plant_record(system, record)
     return job_id
 

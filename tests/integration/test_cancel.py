@@ -188,8 +188,8 @@ async def test_cancelling_a_requeued_job_removes_its_stored_files(
     stored = asyncio.Event()
     upload = Storage.put_audio
 
-    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
-        await upload(storage, job_id, data, metadata)
+    async def store_and_hang(storage: Storage, job_id: str, file: Path, metadata: dict[str, str]) -> Upload:
+        await upload(storage, job_id, file, metadata)
         stored.set()
         await asyncio.Event().wait()
         raise AssertionError("never woken")

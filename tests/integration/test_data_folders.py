@@ -7,8 +7,10 @@ from pathlib import Path
 import nats
 import pytest
 
+from shared.files import audio_key
 from shared.settings import load_settings
 from shared.storage import Storage
+from tests.integration.jobs import store
 from tests.servers import embedded_nats, embedded_s3
 
 AWKWARD = {
@@ -66,7 +68,7 @@ async def test_s3_keeps_its_objects_in_a_folder_of_any_name(folder: Path) -> Non
     await server.start_again()
     try:
         storage = Storage(load_settings(settings["operator"]))
-        key, _ = await storage.put_audio("gen_abc123456789", b"RIFF" * 4096, {})
+        key, _ = await store(storage, audio_key("gen_abc123456789"), b"RIFF" * 4096)
         assert [each.key for each in await storage.page("")] == [key]
         assert list((folder / "s3").glob("*.dat"))
         # Only its log, written by the test harness, and its own files.

@@ -7,7 +7,9 @@ from prometheus_client import REGISTRY
 
 from shared import subjects
 from shared.errors import UnavailableError
+from shared.files import audio_key
 from shared.storage import Storage
+from tests.integration.jobs import store
 from tests.integration.system import Api, System
 
 
@@ -39,9 +41,7 @@ async def test_failed_nats_writes_are_counted(system: System, what: str, stream:
 
 
 async def test_failed_s3_writes_are_counted(system: System) -> None:
-    before = failed("object")
+    before, away = failed("object"), Storage(system.settings("worker", S3_ENDPOINT="http://127.0.0.1:1"))
     with pytest.raises(UnavailableError):
-        await Storage(system.settings("worker", S3_ENDPOINT="http://127.0.0.1:1")).put_audio(
-            "gen_000000000000", b"", {}
-        )
+        await store(away, audio_key("gen_000000000000"), b"")
     assert failed("object") == before + 1

@@ -10,10 +10,11 @@ from nats.aio.client import Client
 from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.jobs import cancel_job
 from shared import subjects
-from shared.files import Audio
+from shared.files import Audio, audio_key
 from shared.messages import JobRecord, JobStatus, now
 from shared.publisher import publish_event
 from shared.records import Records
+from tests.integration.jobs import store
 from tests.integration.system import Api, System
 from tests.records import ending
 
@@ -115,7 +116,7 @@ async def test_a_plain_cancel_afterwards_discards_the_audio(api: Api, hand: Hand
 async def test_kept_audio_can_be_downloaded(system: System, api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     await delete(api, job_id)
-    key, etag = await system.storage().put_audio(job_id, WAV, {})
+    key, etag = await store(system.storage(), audio_key(job_id), WAV)
     checksum = hashlib.sha256(WAV).hexdigest()
     audio = Audio(key=key, size=len(WAV), duration=0.25, sample_rate=32_000, channels=1, sha256=checksum, s3_etag=etag)
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests.integration.listener import Listener, listen
 from tests.integration.system import Api, RunningWorker, System, eventually
 
 RATE = 32_000
-Put = Callable[[Storage, str, bytes, dict[str, str]], Awaitable[Upload]]
+Put = Callable[[Storage, str, Path, dict[str, str]], Awaitable[Upload]]
 
 
 def lose_hints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,12 +30,12 @@ def before_upload(monkeypatch: pytest.MonkeyPatch, action: Callable[[str], Await
     upload: Put = Storage.put_audio
     calls = 0
 
-    async def disturbed(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
+    async def disturbed(storage: Storage, job_id: str, file: Path, metadata: dict[str, str]) -> Upload:
         nonlocal calls
         calls += 1
         if calls == 1:
             await action(job_id)
-        return await upload(storage, job_id, data, metadata)
+        return await upload(storage, job_id, file, metadata)
 
     monkeypatch.setattr(Storage, "put_audio", disturbed)
 
@@ -224,8 +225,8 @@ async def test_kept_audio_is_lost_when_its_worker_dies(system: System, monkeypat
     stored = asyncio.Event()
     upload: Put = Storage.put_audio
 
-    async def store_and_hang(storage: Storage, job_id: str, data: bytes, metadata: dict[str, str]) -> Upload:
-        await upload(storage, job_id, data, metadata)
+    async def store_and_hang(storage: Storage, job_id: str, file: Path, metadata: dict[str, str]) -> Upload:
+        await upload(storage, job_id, file, metadata)
         stored.set()
         await asyncio.Event().wait()
         raise AssertionError("never woken")

@@ -170,8 +170,8 @@ async def test_a_cancel_between_two_uploads_removes_both(
     upload = Storage.put_output
     stored: list[set[str]] = []
 
-    async def disturbed(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
-        put = await upload(storage, output, data, metadata)
+    async def disturbed(storage: Storage, output: Output, file: Path, metadata: dict[str, str]) -> Output:
+        put = await upload(storage, output, file, metadata)
         if output.name == name:
             stored.append(await keys(system, job_id))
             assert await api.delete(job_id) == 200
@@ -195,8 +195,8 @@ async def test_a_successor_overwrites_the_uploads_of_a_dead_worker(
     monkeypatch.setattr("worker.lease.HEARTBEAT", 0.5)
     upload, stored = Storage.put_output, asyncio.Event()
 
-    async def store_and_hang(storage: Storage, output: Output, data: bytes, metadata: dict[str, str]) -> Output:
-        await upload(storage, output, data, metadata)
+    async def store_and_hang(storage: Storage, output: Output, file: Path, metadata: dict[str, str]) -> Output:
+        await upload(storage, output, file, metadata)
         stored.set()
         await asyncio.Event().wait()
         raise AssertionError("never woken")

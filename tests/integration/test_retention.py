@@ -9,13 +9,14 @@ import pytest
 
 from shared import subjects
 from shared.errors import UnavailableError
+from shared.files import audio_key
 from shared.job_id import new_job_id
 from shared.lifecycle import end
 from shared.messages import JobStatus
 from shared.records import Entry, Records
 from shared.storage import Storage, StoredObject
 from shared.topology import RECORDS, RETENTION_TURNS
-from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored
+from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored, store
 from tests.integration.system import Api, System, eventually
 from worker.retention.expiry import Expiry
 from worker.retention.retention import RecordSummary, Retention
@@ -90,11 +91,11 @@ async def test_orphaned_files_go_after_an_hour_and_foreign_ones_stay(
     retention, storage = await system.retention(), system.storage()
     orphans = [new_job_id() for _ in range(4)]
     for job_id in orphans:
-        await storage.put_audio(job_id, b"RIFF", {})
+        await store(storage, audio_key(job_id), b"RIFF")
     failed = await plant_finished(system, **FAILED)
     kept = await plant_finished(system)
     foreign = "jobs/foreign/file.txt"
-    await storage._put(foreign, b"text", "text/plain", {})
+    await store(storage, foreign, b"text")
     await retention.clean(later(timedelta()))
     assert await still_stored(system, *orphans, failed, kept, "foreign") == [*orphans, failed, kept, "foreign"]
     await retention.clean(later(2 * HOUR))
@@ -187,7 +188,7 @@ async def test_a_worker_runs_retention_by_itself_and_continues_after_errors(
     monkeypatch.setattr("worker.retention.retention.UNREFERENCED_GRACE", -HOUR)
     monkeypatch.setattr(RETENTION_TURNS, "ttl", 0.1)
     retention, orphan = await system.retention(), new_job_id()
-    await system.storage().put_audio(orphan, b"RIFF", {})
+    await store(system.storage(), audio_key(orphan), b"RIFF")
     look, refusals = Storage.page, [UnavailableError("S3 is away")]
 
     async def refuse_once(storage: Storage, after: str) -> list[StoredObject]:
@@ -269,6 +270,6 @@ async def test_a_large_file_is_stored_as_one_object(system: System) -> None:
     """Of an upload in parts that broke off, what had come would be in no listing, and stay."""
     storage, data = system.storage(), bytes(12_000_000)
     storage._client._create_multipart_upload = None  # type: ignore[assignment]
-    key, _ = await storage.put_audio(job_id := new_job_id(), data, {})
+    key, _ = await store(storage, audio_key(job_id := new_job_id()), data)
     assert storage._client.stat_object(storage.bucket, key).size == len(data)
     await storage.remove_job(job_id)

@@ -107,10 +107,10 @@ class MemoryStorage(Storage):
         self.files: dict[str, bytes] = {}
         self.is_away = False
 
-    async def _put(self, key: str, data: bytes | Path, content_type: str, metadata: dict[str, str]) -> Upload:
+    async def _put(self, key: str, file: Path, metadata: dict[str, str]) -> Upload:
         if self.is_away:
             raise UnavailableError("S3 is away.")
-        self.files[key] = data if isinstance(data, bytes) else data.read_bytes()
+        self.files[key] = file.read_bytes()
         return Upload(key, "etag")
 
     async def remove_job(self, job_id: str) -> None:
