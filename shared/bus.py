@@ -177,15 +177,28 @@ async def open_bus() -> AsyncIterator[Bus]:
     try:
         yield bus
     finally:
-        await _bounded(_flush(bus))
+        await _bounded(_flush_if_connected(bus))
         if bus.was_started:
             await _bounded(bus.client.close())
 
 
-async def _flush(bus: Bus) -> None:
+async def flush(client: Client) -> None:
+    """Return when the server has processed all that this client has sent.
+
+    nats-py writes a flush's ping in front of commands that still wait to be sent, so the first pong may come before
+    they are processed. They are on their way by then, and the second ping follows them.
+
+    Raises:
+        nats.errors.Error: one of `AWAY`, if the server does not answer.
+    """
+    await client.flush()
+    await client.flush()
+
+
+async def _flush_if_connected(bus: Bus) -> None:
     if bus.client.is_connected:
         with suppress(*AWAY):
-            await bus.client.flush()
+            await flush(bus.client)
 
 
 async def _bounded(step: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from shared.bus import flush
 from shared.files import Audio, audio_key
 from shared.messages import JobRecord, JobStatus, Recipe, now
 from shared.records import encode_record
@@ -39,6 +40,6 @@ async def fill(client: Client, count: int) -> list[str]:
     for number, job_id in enumerate(jobs):
         await client.publish(f"$KV.{JOBS_BUCKET}.{job_id}", encode_record(finished(job_id)))
         if number % 500 == 0:
-            await client.flush()
-    await client.flush()
+            await flush(client)
+    await flush(client)
     return jobs

@@ -18,7 +18,7 @@ from deploy.cli.admin_connection import admin_environment, connected_bus, open_r
 from deploy.terminal import plain
 from gateway.jobs.queue_reader import QueueReader, remove_message
 from shared import subjects
-from shared.bus import AWAY, Bus
+from shared.bus import AWAY, Bus, flush
 from shared.errors import ConflictError, MusicgenError, UnavailableError
 from shared.job_id import is_job_id
 from shared.messages import LIFECYCLE, JobStatus, job_of
@@ -50,7 +50,7 @@ class JobAdmin:
         await ensure_announced(self._js, entry)
         # Makes its worker read the record at once and find out that it has lost the job.
         await self._bus.client.publish(subjects.cancel_subject(job_id))
-        await self._bus.client.flush()
+        await flush(self._bus.client)
         if before.record.claims == 0:
             await self._remove_messages(job_id)
         if before.record.status.is_terminal:

@@ -14,6 +14,7 @@ import soundfile
 from nats.aio.msg import Msg
 
 from shared import subjects
+from shared.bus import flush
 from shared.files import PEAKS, Audio, Output, audio_key, output_key
 from shared.job_id import new_job_id
 from shared.messages import JobRecord, JobStatus, Recipe
@@ -104,7 +105,7 @@ async def collect_events(system: System) -> list[dict[str, Any]]:
 
     observer = await system.nats("observer")
     await observer.subscribe("music.events.>", cb=take)
-    await observer.flush()
+    await flush(observer)
     return seen
 
 

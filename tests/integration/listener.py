@@ -8,6 +8,7 @@ import numpy as np
 from nats.aio.msg import Msg
 
 from shared.audio_chunk import AudioChunk, unpack_chunk
+from shared.bus import flush
 from tests.integration.system import System
 from worker.engine.interface import Samples
 
@@ -75,5 +76,5 @@ async def listen(system: System) -> Listener:
     observer = await system.nats("observer")
     await observer.subscribe("music.audio.*", cb=listener.take_audio)
     await observer.subscribe("music.events.>", cb=listener.take_event)
-    await observer.flush()
+    await flush(observer)
     return listener

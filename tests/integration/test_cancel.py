@@ -10,6 +10,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from shared import subjects
+from shared.bus import flush
 from shared.errors import UnavailableError
 from shared.messages import job_of
 from shared.publisher import publish_event, publish_job
@@ -101,7 +102,7 @@ async def test_cancels_at_random_moments_leave_one_terminal_event_and_no_files(s
 
     operator = await system.nats()
     await operator.subscribe("music.events.>", cb=take)
-    await operator.flush()
+    await flush(operator)
     source = random.Random(seed)
 
     async def one() -> tuple[str, dict[str, Any]]:

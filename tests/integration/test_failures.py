@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from prometheus_client import REGISTRY
 
 from shared import subjects
+from shared.bus import flush
 from shared.errors import ConflictError
 from shared.publisher import publish_event
 from tests.integration.system import System, eventually
@@ -99,7 +100,7 @@ async def test_stops_at_random_moments_end_every_job_once(system: System, seed: 
 
     observer = await system.nats("observer")
     await observer.subscribe("music.events.>", cb=take)
-    await observer.flush()
+    await flush(observer)
     source = random.Random(seed)
     jobs = [await api.generate(source.choice(["tone", "slow"]), duration=0.5) for _ in range(6)]
     for _ in range(3):

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from nats.aio.msg import Msg
 
+from shared.bus import flush
 from shared.messages import Event
 from tests.integration.system import System, eventually
 
@@ -129,7 +130,7 @@ async def test_nats_subscribers_and_websocket_clients_see_the_same_events(system
 
     observer = await system.nats("observer")
     await observer.subscribe("music.events.>", cb=take)
-    await observer.flush()
+    await flush(observer)
     job_id = await api.generate("slow", duration=1.5)
     seen: list[dict[str, Any]] = []
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
@@ -162,7 +163,7 @@ async def test_progress_comes_two_to_ten_times_a_second(system: System) -> None:
         events.append(msgspec.json.decode(message.data, type=Event))
 
     await observer.subscribe("music.events.*.progress", cb=take)
-    await observer.flush()
+    await flush(observer)
     job_id = await api.generate("slow", duration=3)
     await api.until(job_id, "completed")
     assert 5 <= len(events) <= 30

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.jobs import cancel_job
 from shared import subjects
+from shared.bus import flush
 from shared.files import Audio, audio_key
 from shared.messages import JobRecord, JobStatus, now
 from shared.publisher import publish_event
@@ -76,7 +77,7 @@ async def test_a_queued_job_is_cancelled_at_once(api: Api, hand: Hand) -> None:
 async def test_a_running_job_gets_a_stop_request_that_clients_see(api: Api, hand: Hand) -> None:
     job_id = await processing(api, hand)
     hints = await hand.client.subscribe(subjects.cancel_subject(job_id))
-    await hand.client.flush()
+    await flush(hand.client)
     async with api.http.ws_connect(f"/ws?job_id={job_id}") as socket:
         before = await socket.receive_json(timeout=5)
         assert await delete(api, job_id) == (200, {"message": "Job cancelled successfully"})
@@ -96,7 +97,7 @@ async def test_a_repeated_stop_request_only_repeats_the_hint(api: Api, hand: Han
     await delete(api, job_id)
     first = await hand.records.get(job_id)
     hints = await hand.client.subscribe(subjects.cancel_subject(job_id))
-    await hand.client.flush()
+    await flush(hand.client)
     assert (await delete(api, job_id))[0] == 200
     assert await hand.records.get(job_id) == first
     await hints.next_msg(timeout=5)

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.live import audio_subscriptions
 from shared import subjects
+from shared.bus import flush
 from shared.messages import JobStatus
 from tests.conftest import ROOT
 from tests.integration.live_audio import (
@@ -199,7 +200,7 @@ async def test_the_observer_can_read_and_not_publish(system: System) -> None:
     _, js, job_id = await start_processing(system)
     observer = await system.nats("observer")
     subscription = await observer.subscribe("music.audio.>")
-    await observer.flush()
+    await flush(observer)
     await observer.publish(subjects.audio_subject(job_id), b"forged")
     await publish_chunks(js, job_id, chunk(job_id, 0))
     assert (await subscription.next_msg(timeout=5)).data == chunk(job_id, 0)

@@ -15,6 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from shared import subjects
+from shared.bus import flush
 from shared.nats_servers import parse_servers
 from shared.topology import ensure_consumer, ensure_streams
 from tests.integration.jobs import DAY, download_status, later, still_stored
@@ -205,7 +206,7 @@ async def test_nats_replies_to_subjects_that_the_requester_may_not_use(
     async with logged_in(system, role) as client:
         for subject in OUT_OF_REACH[role]:
             heard = await broker.subscribe(subject)
-            await broker.flush()
+            await flush(broker)
 
             async def answered(to: str = subject, by: Subscription = heard) -> bytes | None:
                 await client.publish(STORED_EVENT, reply=to)
@@ -220,7 +221,7 @@ async def test_nats_pushes_events_to_subjects_that_the_gateway_may_not_use(syste
     async with logged_in(system, "gateway") as client:
         for subject in OUT_OF_REACH["gateway"]:
             heard = await broker.subscribe(subject)
-            await broker.flush()
+            await flush(broker)
             await push_events_to(client, subject)
             assert (await heard.next_msg(timeout=5)).data == b'{"seq": 1}'
 
@@ -254,7 +255,7 @@ async def test_nats_executes_its_own_empty_reply_as_a_request(
 async def test_nats_does_not_execute_delivered_messages_as_requests(system: System, broker: Client) -> None:
     await broker.jetstream().publish(EVENT, b"")
     heard = await broker.subscribe(DELETE_AUDIO)
-    await broker.flush()
+    await flush(broker)
     async with logged_in(system, "gateway") as client:
         await push_events_to(client, DELETE_AUDIO)
         assert [(await heard.next_msg(timeout=5)).data for _ in range(2)] == [b'{"seq": 1}', b""]
@@ -267,10 +268,10 @@ async def test_nats_does_not_execute_delivered_messages_as_requests(system: Syst
 
 async def test_the_observer_cannot_make_nats_reply(system: System, broker: Client) -> None:
     heard = await broker.subscribe(f"music.cancel.{JOB}")
-    await broker.flush()
+    await flush(broker)
     async with logged_in(system, "observer") as client:
         await client.publish(STORED_EVENT, reply=f"music.cancel.{JOB}")
-        await client.flush()
+        await flush(client)
     # Any message caused by the observer would arrive before this one.
     await broker.publish(f"music.cancel.{JOB}", b"last")
     assert (await heard.next_msg(timeout=5)).data == b"last"

@@ -1,19 +1,39 @@
-"""Closing the connection to a frozen broker."""
+"""Flushing a connection, and closing it to a frozen broker."""
 
 import asyncio
 import json
 from contextlib import suppress
 
+import nats
 import psutil
 import pytest
 from nats.errors import ConnectionClosedError
 
 from deploy.stack.ports import LOOPBACK
-from shared.bus import open_bus
+from shared.bus import flush, open_bus
 from shared.lifecycle import end
 from tests.integration.system import eventually
 
 INFO = {"server_id": "deaf", "version": "2.15.1", "proto": 1, "headers": True, "max_payload": 8 * 2**20}
+
+
+async def test_flush_returns_after_a_ping_that_follows_what_was_sent() -> None:
+    commands: list[bytes] = []
+
+    async def note_commands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
+        async for line in reader:
+            commands.append(line.split()[0])
+            if commands[-1] == b"PING":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(note_commands, LOOPBACK, 0) as server, asyncio.timeout(20):
+        client = await nats.connect(f"nats://{LOOPBACK}:{server.sockets[0].getsockname()[1]}")
+        await client.subscribe("music.events.>")
+        await flush(client)
+        assert b"PING" in commands[commands.index(b"SUB") :]
+        await client.close()
 
 
 async def test_a_frozen_broker_does_not_delay_closing(monkeypatch: pytest.MonkeyPatch) -> None:

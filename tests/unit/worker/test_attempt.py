@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from nats.aio.msg import Msg
 
+from shared.bus import flush
 from shared.messages import JobRecord, JobStatus
 from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, play
 from worker.attempt import Attempt
@@ -49,7 +50,7 @@ async def test_an_attempt_writes_the_record_then_the_event_then_acknowledges(
         await broker.bus.client.subscribe(subject, cb=note)
     await attempt.run()
     await broker.until_queue_is_empty()
-    await broker.bus.client.flush()
+    await flush(broker.bus.client)
     assert order == ["record", "event", "acknowledgement"]
     record = (await broker.entry()).record
     assert record.status is JobStatus.COMPLETED
