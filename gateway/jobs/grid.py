@@ -20,7 +20,8 @@ from shared.music import (
     bar_seconds,
     parse_key,
 )
-from shared.prompt_reader import Reading, read_prompt
+from shared.prompt.reader import read_prompt
+from shared.prompt.reading import Reading
 
 # `bars` and `duration` may come together, as in the recipe of a finished job, if they differ by less than this many
 # seconds: other programs may round numbers.

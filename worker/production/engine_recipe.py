@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.messages import Recipe
 from shared.music import DEFAULT_METER, bar_seconds, parse_key
-from shared.prompt_reader import read_prompt
+from shared.prompt.reader import read_prompt
 
 # How often the model is asked before a take counts that does not meet the tempo.
 MOST_TRIES = 3

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.music import HIGHEST_BPM, LOWEST_BPM
-from shared.prompt_reader import Reading
+from shared.prompt.reading import Reading
 from worker.engine.sampler.clock import step_length
 from worker.engine.sampler.conductor import (
     COUNT_IN,

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 from shared.messages import Recipe
 from shared.music import DEFAULT_METER, bar_seconds, parse_key
-from shared.prompt_reader import Reading, read_prompt
+from shared.prompt.reader import read_prompt
+from shared.prompt.reading import Reading
 from worker.engine.sampler.prompt_words import Words, read_words
 
 # The named instruments of a piece this short enter at once.

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.messages import Recipe
-from shared.prompt_reader import read_prompt
+from shared.prompt.reader import read_prompt
 from worker.production.engine_recipe import MOST_TRIES, engine_recipe, most_engine_seconds
 
 GRID = Recipe(model="small", prompt="house.", duration=16.0, bars=8, bpm=120.0, meter="4/4", seed=7)

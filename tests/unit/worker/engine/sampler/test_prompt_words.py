@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.messages import Recipe
-from shared.prompt_reader import read_prompt
+from shared.prompt.reader import read_prompt
 from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
 from training.music import Split, make_piece

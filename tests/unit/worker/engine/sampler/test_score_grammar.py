@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.music import Key
-from shared.prompt_reader import Reading, read_prompt
+from shared.prompt.reader import read_prompt
+from shared.prompt.reading import Reading
 from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
 from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
@@ -92,7 +93,7 @@ def test_neighbours_change_nothing() -> None:
 
 def test_without_any_player_the_drums_or_else_the_lead_get_one() -> None:
     empty = scripted(_codes([bar_codes(HEADER, Section.VERSE, EMPTY)] * 3))
-    (drums, lead) = draw([empty, empty], 48, [None, make_count_in(Wish(Reading(no_drums=True))).limits])
+    (drums, lead) = draw([empty, empty], 48, [None, make_count_in(Wish(Reading(refused=frozenset({"drums"})))).limits])
     assert decode(drums).events.keys() == {Stream.DRUMS}
     assert decode(lead).events.keys() == {Stream.LEAD}
 

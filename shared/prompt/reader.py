@@ -6,11 +6,10 @@ A number is a tempo only next to "bpm" or a synonym: 808, 80s and 320kbps never 
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
-from shared.key_reader import read_key
-from shared.music import Key
+from shared.prompt.keys import read_key
+from shared.prompt.reading import Reading
 
 # The usual range of tempos in BPM, and an upper bound for any tempo.
 LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
@@ -82,28 +81,6 @@ _NO_DRUMS = re.compile(
 _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a prompt states; None where it states nothing.
-
-    Attributes:
-        tempo: the slowest and the fastest tempo in quarter notes a minute; usually equal.
-        impossible_tempo: a number that the prompt calls a tempo but cannot be one, such as 0; None if the prompt also
-            has a valid tempo.
-        key: see `Key`.
-        meter: such as 3/4.
-        no_drums: whether the prompt refuses drums.
-        words: the prompt without numbers that are not tempos (808, 80s, 320kbps); the model takes every number for one.
-    """
-
-    tempo: tuple[Fraction, Fraction] | None = None
-    key: Key | None = None
-    meter: str | None = None
-    no_drums: bool = False
-    words: str = ""
-    impossible_tempo: str | None = None
-
-
 def read_prompt(prompt: str) -> Reading:
     """Read tempo, key, meter and "no drums" from a prompt; the first statement of each wins."""
     text = _plain(prompt)
@@ -115,12 +92,12 @@ def read_prompt(prompt: str) -> Reading:
     meters += [meter for match in named if (meter := _meter(match)) in NAMED_METERS]
     tempo = _tempo(tempos, likely)
     return Reading(
-        tempo,
-        read_key(text),
-        next(iter(meters), None),
-        bool(_NO_DRUMS.search(text)),
-        _without_numbers(prompt, text, tempos + likely + bare + named),
-        tempos[0][1] if tempos and tempo is None else None,
+        tempo=tempo,
+        impossible_tempo=tempos[0][1] if tempos and tempo is None else None,
+        key=read_key(text),
+        meter=next(iter(meters), None),
+        refused=frozenset({"drums"}) if _NO_DRUMS.search(text) else frozenset(),
+        words=_without_numbers(prompt, text, tempos + likely + bare + named),
     )
 
 

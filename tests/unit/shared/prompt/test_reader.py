@@ -4,7 +4,7 @@ import pytest
 
 from gateway.prompts import PromptComponents, build_prompt
 from shared.music import Key
-from shared.prompt_reader import read_prompt
+from shared.prompt.reader import read_prompt
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.wish import Wish
 
