@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Recipe, Seed, Timings
-from shared.music import Bars, Bpm, Instrument, Measured, SectionStart
+from shared.music import Bars, Bpm, Instrument, Measured, SectionStart, Understood
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -169,6 +169,14 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     measured: Annotated[Measured | None, Meta(description="What was measured of the finished audio")]
     instruments: Annotated[tuple[Instrument, ...] | None, Meta(description="Of models that write scores")]
     sections: Annotated[tuple[SectionStart, ...] | None, Meta(description="Of models that write scores")]
+    understood: Annotated[
+        tuple[Understood, ...] | None,
+        Meta(description="Of models that read the prompt by themselves: its words, and what they were taken for"),
+    ]
+    ignored: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="Of the same models: the content words that the music does not follow"),
+    ]
     links: Links
     peaks_url: Annotated[str | None, Meta(description="The waveform's peaks, in audiowaveform's JSON layout")]
 

@@ -57,6 +57,13 @@ class SectionStart(msgspec.Struct, frozen=True, kw_only=True):
     start: float
 
 
+class Understood(msgspec.Struct, frozen=True):
+    """Words of a prompt, as they were written, and what they mean, such as "124 bpm" and "124 BPM"."""
+
+    words: str
+    meaning: str = msgspec.field(name="as")
+
+
 class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The music of a finished job, as its score or its request states it; None is unknown.
 
@@ -67,6 +74,9 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         bars: whole bars in the file; None if it ends within a bar.
         sections: in order; only models that write scores know them.
         instruments: only models that write scores know them.
+        understood: what the model that played it took the prompt's words for, in their order; None if it hands the
+            prompt to a text encoder alone.
+        ignored: the content words that it did not follow, in their order; None like `understood`.
     """
 
     bpm: float | None = None
@@ -75,6 +85,8 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bars: int | None = None
     sections: tuple[SectionStart, ...] = ()
     instruments: tuple[Instrument, ...] = ()
+    understood: tuple[Understood, ...] | None = None
+    ignored: tuple[str, ...] | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from shared.errors import MusicgenError
 from shared.files import AudioFormat, audio_url
 from shared.job_id import is_job_id
 from shared.messages import JobStatus
-from shared.music import Measured
+from shared.music import Measured, Understood
 
 
 class JobFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +42,8 @@ class FinishedJob(msgspec.Struct, frozen=True, kw_only=True):
     bars: int | None = None
     loop: bool | None = None
     measured: Measured | None = None
+    understood: tuple[Understood, ...] | None = None
+    ignored: tuple[str, ...] | None = None
     outputs: tuple[JobFile, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -86,7 +88,9 @@ def summary(job: FinishedJob) -> list[tuple[str, str]]:
     rate = f"{job.sample_rate / 1000:g} kHz" if job.sample_rate else None
     length = None if job.actual_duration is None else f"{round(job.actual_duration, 3):g} s"
     size = None if job.file_size is None else decimal(job.file_size)
-    lines = [
+    lines: list[tuple[str, list[str | None]]] = [
+        ("understood", [" · ".join(dict.fromkeys(each.meaning for each in job.understood or ()))]),
+        ("ignored", [f"'{word}'" for word in job.ignored or ()]),
         ("seed", [None if job.seed is None else str(job.seed)]),
         ("tempo", [_tempo(job.bpm, measured), job.meter]),
         ("key", [job.key or _measured_key(measured)]),

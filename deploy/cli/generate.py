@@ -63,7 +63,7 @@ async def _generate(target: GatewayTarget, body: dict[str, Any], destination: De
                 console.print(f"The music is stored: `musicgen download {job_id}` saves it.")
             raise
     for label, text in summary(job):
-        console.print(f"  [{'yellow' if label == 'warning' else 'dim'}]{label:<9}[/] {literal(text)}")
+        console.print(f"  [{'yellow' if label == 'warning' else 'dim'}]{label:<10}[/] {literal(text)}")
 
 
 async def _generated(session: aiohttp.ClientSession, body: dict[str, Any], console: Console) -> str:

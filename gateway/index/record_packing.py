@@ -8,7 +8,7 @@ from msgspec.structs import astuple, fields
 
 from shared.files import PEAKS, Audio, Output, audio_key, output_key
 from shared.messages import JobRecord, JobStatus, Recipe, Timings
-from shared.music import Instrument, Measured, Music, SectionStart
+from shared.music import Instrument, Measured, Music, SectionStart, Understood
 from shared.records import decode_record, encode_record
 
 _NAMES = tuple(field.name for field in fields(JobRecord))
@@ -45,6 +45,8 @@ def _typical() -> JobRecord:
                 Instrument(name=name, stream=stream, program=0, channel=1)
                 for name, stream in (("piano", "chords"), ("drums", "drums"))
             ),
+            understood=(Understood("124 bpm", "124 BPM"), Understood("minor", "A minor")),
+            ignored=(),
         ),
         measured=Measured(bpm=120.0, bpm_confidence=1.0, lufs=-14.0, true_peak_dbtp=-1.0, downbeats=(0.0,)),
     )

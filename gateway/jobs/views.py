@@ -76,6 +76,8 @@ class Views:
             measured=record.measured,
             instruments=music.instruments or None,
             sections=music.sections or None,
+            understood=music.understood,
+            ignored=music.ignored,
             links=links,
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
         )

@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-import msgspec
+from shared.music import Key, Understood
 
-from shared.music import Key
-
-
-class Understood(msgspec.Struct, frozen=True):
-    """Words of a prompt, as they were written, and what they mean, such as "124 bpm" and "124 BPM"."""
-
-    words: str
-    meaning: str = msgspec.field(name="as")
+__all__ = ["Reading", "Understood"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,13 @@ class BatchingEngine:
         if made:
             length, check = min(made, wanted), _cancellation_check(handle, on_step)
             for output in make_outputs(
-                stream.score(), recipe.outputs, length, count_in.tempo, tail=made - length, on_step=check
+                stream.score(),
+                recipe.outputs,
+                length,
+                count_in.tempo,
+                reading=wish.reading,
+                tail=made - length,
+                on_step=check,
             ):
                 on_output(output)
 

@@ -3,19 +3,21 @@
 from fractions import Fraction
 
 from shared.music import Key, Music, SectionStart
+from shared.prompt.reading import Reading
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import Codes, decode
 from worker.engine.sampler.parts import parts_of
 from worker.engine.sampler.score import Score
 
 
-def describe(codes: Codes, samples: int, tempo: Fraction | None = None) -> Music:
+def describe(codes: Codes, samples: int, tempo: Fraction | None = None, reading: Reading | None = None) -> Music:
     """What a piece consists of.
 
     Args:
         codes: the steps that begin within the audio, integers of shape [8, steps].
         samples: the length of the audio, without the tail of a loop.
         tempo: see `Clock`.
+        reading: of the prompt that it was played for; None without a prompt.
     """
     score = decode(codes)
     header = score.header
@@ -29,6 +31,8 @@ def describe(codes: Codes, samples: int, tempo: Fraction | None = None) -> Music
         bars=bars if bars and round(bars * bar) == samples else None,
         sections=_sections(score, bar),
         instruments=tuple(each for part in parts_of(score).values() for each in part.instruments),
+        understood=reading.understood if reading else None,
+        ignored=reading.ignored if reading else None,
     )
 
 

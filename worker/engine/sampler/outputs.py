@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shared.files import OutputKind
 from shared.music import Music
+from shared.prompt.reading import Reading
 from worker.engine.interface import Midi, Stem
 from worker.engine.sampler.band import PLAYED, RING_OUT, TAIL_BLOCK, Band
 from worker.engine.sampler.bank import Bank, default_bank
@@ -73,6 +74,7 @@ def make_outputs(
     samples: int,
     tempo: Fraction | None = None,
     *,
+    reading: Reading | None = None,
     tail: int = 0,
     on_step: Callable[[], None],
 ) -> Iterator[Music | Midi | Stem]:
@@ -83,11 +85,12 @@ def make_outputs(
         wanted: the outputs to make.
         samples: length of the audio.
         tempo: see `Clock`.
+        reading: see `describe`.
         tail: samples of a loop that follow its end.
         on_step: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples, tempo)
-    yield describe(codes, samples, tempo)
+    yield describe(codes, samples, tempo, reading)
     if "midi" in wanted:
         yield Midi(midi(codes, tempo, samples))
     if "stems" in wanted:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
 from shared.music import Music, bar_seconds, grid_samples
+from shared.prompt.reader import read_prompt
 from tests.sampler_checkpoint import write_sampler_checkpoint
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.batching.engine import BatchingEngine, load
@@ -203,6 +204,8 @@ def test_a_loop_is_its_bars_and_then_what_still_sounds(engine: BatchingEngine, b
     (music,) = [each for each in loop.outputs if isinstance(each, Music)]
     assert (music.bpm, music.meter, music.bars) == (bpm, meter, 4)
     assert music.sections[0].start == 0
+    reading = read_prompt(recipe.prompt)
+    assert (music.understood, music.ignored) == (reading.understood, reading.ignored)
 
 
 def test_the_first_beat_is_on_the_first_sample(engine: BatchingEngine) -> None:

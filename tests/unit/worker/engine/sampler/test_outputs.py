@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from shared.files import OUTPUT_KINDS, OutputKind
-from shared.music import Instrument, Music, SectionStart, bar_seconds, grid_samples
+from shared.music import Instrument, Music, SectionStart, Understood, bar_seconds, grid_samples
+from shared.prompt.reading import Reading
 from tests.unit.worker.engine.sampler.songs import ELECTRO, POP, song
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.interface import Midi, Stem
@@ -131,6 +132,16 @@ def test_the_music_is_described() -> None:
         (cut_short,) = make_outputs(codes, (), other, tempo, on_step=lambda: None)
         assert isinstance(cut_short, Music)
         assert cut_short.bars is None
+
+
+def test_the_music_tells_how_its_prompt_was_read() -> None:
+    reading = Reading(understood=(Understood("cellos", "cello"),), ignored=("vocals",))
+    (music,) = make_outputs(cello(0), (), STEP, reading=reading, on_step=lambda: None)
+    assert isinstance(music, Music)
+    assert (music.understood, music.ignored) == (reading.understood, reading.ignored)
+    (unprompted,) = make_outputs(cello(0), (), STEP, on_step=lambda: None)
+    assert isinstance(unprompted, Music)
+    assert (unprompted.understood, unprompted.ignored) == (None, None)
 
 
 def test_only_what_is_wanted_is_made() -> None:
