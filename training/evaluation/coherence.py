@@ -70,7 +70,7 @@ def has_silence(performance: Performance) -> bool:
     """Whether the audio is silent for longer than a bar."""
     frames = performance.audio[:, : performance.audio.shape[1] // FRAME * FRAME].reshape(2, -1, FRAME)
     silent = np.sqrt((frames**2).mean(axis=(0, 2))) < SILENT
-    bar = 60 / performance.score.header.bpm * performance.score.header.beats
+    bar = 15 / performance.score.header.bpm * performance.score.header.steps
     edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
     return bool(np.max(edges[1::2] - edges[::2], initial=0) * FRAME / SAMPLE_RATE > bar)
 
@@ -89,7 +89,7 @@ def constancy_figures(performance: Performance) -> Figures:
 def stays_in_tempo(codes: Codes) -> bool:
     """Whether the conductor changes neither tempo nor meter nor key, and every bar is whole."""
     followed = headers(codes)
-    return len({(header.bpm, header.beats, header.key, header.minor) for header, _ in followed}) == 1
+    return len({(header.bpm, header.meter, header.key, header.minor) for header, _ in followed}) == 1
 
 
 def stays_in_key(score: Score) -> bool:

@@ -27,7 +27,7 @@ def features(score: Score) -> Features:
     harmony = np.roll(evidence(score)[:NOTES_AND_ROOTS], -header.key, axis=1)
     sections = [score.sections.count(section) / max(len(score.sections), 1) for section in Section]
     tempo = [np.exp(-((header.bpm - centre) ** 2) / 200) for centre in range(40, 201, 10)]
-    general = [header.bpm / 100, header.beats, *np.eye(3)[header.swing], header.minor, *sections, *tempo]
+    general = [header.bpm / 100, header.steps / 4, *np.eye(6)[header.swing], header.minor, *sections, *tempo]
     parts = (rhythm, players, touch, harmony.ravel(), np.array(general))
     return np.concatenate(parts).astype(np.float32)
 

@@ -10,7 +10,7 @@ from audiocraft.modules.conditioners import T5Conditioner
 from omegaconf import DictConfig, OmegaConf
 from transformers import AutoConfig
 
-from worker.engine.loading.codecs import is_sampler
+from worker.engine.loading.codecs import is_sampler, score_level
 
 
 def load_musicgen(reference: str, device: str) -> MusicGen:
@@ -47,7 +47,7 @@ def _compression_model(reference: str, device: str) -> CompressionModel:
     from worker.engine.sampler.codec import SamplerCodec  # loads its sample bank
     from worker.engine.sampler.compression_model import SamplerCompressionModel
 
-    return SamplerCompressionModel(SamplerCodec())
+    return SamplerCompressionModel(SamplerCodec(level=score_level(package["xp.cfg"])))
 
 
 def register_text_encoder(configuration: DictConfig, folder: Path) -> None:

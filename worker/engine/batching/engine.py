@@ -88,8 +88,8 @@ class BatchingEngine:
         model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(checkpoint, precision, device, settings, positions)
-        is_score = isinstance(self._codec, SamplerCodec)
-        decoder = Decoder(model, self.slots, window, ScoreGrammar(self.slots, device) if is_score else None)
+        grammar = ScoreGrammar(self.slots, device, self._codec.level) if isinstance(self._codec, SamplerCodec) else None
+        decoder = Decoder(model, self.slots, window, grammar)
         runner = _make_runner(decoder, settings.tuning)
         self._loop = Loop(decoder, runner, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
@@ -97,7 +97,7 @@ class BatchingEngine:
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
-            outputs=OUTPUT_KINDS if is_score else (),
+            outputs=OUTPUT_KINDS if grammar else (),
             checkpoint=identify(checkpoint.reference),
         )
 
@@ -114,7 +114,7 @@ class BatchingEngine:
         self, codec: SamplerCodec, recipe: Recipe, on_step: OnStep, on_output: OnOutput
     ) -> Iterator[Samples]:
         wish = read_recipe(recipe)
-        count_in = make_count_in(wish)
+        count_in = make_count_in(wish, codec.level)
         for text in count_in.warnings:
             on_output(Warn(text))
         wanted = _length(recipe, codec.sample_rate)

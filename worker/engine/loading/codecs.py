@@ -15,6 +15,7 @@ from worker.engine.encodec.codec import Codebooks, EncodecCodec
 from worker.engine.encodec.network import build_layers
 from worker.engine.encodec.weights import CODEBOOK, DecoderWeights
 from worker.engine.loading.checkpoints import CODEC_FILE, fetch_file
+from worker.engine.sampler.score import LEVEL
 
 _SAFETENSORS_FILE = "model.safetensors"
 _PICKLE_FILE = "pytorch_model.bin"
@@ -43,23 +44,37 @@ def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool
     if missing:
         raise UnsupportedCodecError(f"{CODEC_FILE} lacks {min(missing)}.")
     if is_sampler(package["xp.cfg"]):
-        return _load_sampler(stereo)
+        return _load_sampler(stereo, score_level(package["xp.cfg"]))
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
     weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device)
     return _build(architecture, weights, stereo)
 
 
-def _load_sampler(stereo: bool) -> Codec:
+def _load_sampler(stereo: bool, level: int) -> Codec:
     if stereo:
         raise UnsupportedCodecError("A sampler has no mono codec whose codebooks could alternate for stereo.")
     from worker.engine.sampler.codec import SamplerCodec  # loads its sample bank
 
-    return SamplerCodec()
+    return SamplerCodec(level=level)
 
 
 def is_sampler(text: str) -> bool:
     """Whether an `xp.cfg` names the sampler as its codec."""
     return bool(OmegaConf.select(OmegaConf.create(text), "compression_model") == "sampler")
+
+
+def score_level(text: str) -> int:
+    """The level of the scores that a sampler's `xp.cfg` declares; 1 if it declares none.
+
+    Raises:
+        UnsupportedCodecError: if it is later than this program's.
+    """
+    level = OmegaConf.select(OmegaConf.create(text), "score_level", default=1)
+    if level not in range(1, LEVEL + 1):
+        raise UnsupportedCodecError(
+            f"The model writes scores of level {level}, but this version reads {LEVEL}: update it."
+        )
+    return int(level)
 
 
 def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:

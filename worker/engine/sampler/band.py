@@ -59,7 +59,8 @@ class Band:
             return self.ring(0)
         begin, end = self._clock.advance(header)
         if not was_over:
-            self._begin(column, begin + self._clock.swing_delay(header, self._conductor.place), header.key)
+            late = self._clock.swing_delay(header, self._conductor.place)
+            self._begin(column, begin + late, header.key, end - begin)
         self._step += 1
         return self.ring(end - begin)
 
@@ -85,7 +86,7 @@ class Band:
         for _ in range(0, LONGEST_TAIL, TAIL_BLOCK):
             yield self.ring(TAIL_BLOCK)
 
-    def _begin(self, column: Codes, at: int, key: int) -> None:
+    def _begin(self, column: Codes, at: int, key: int, length: int) -> None:
         player = self._conductor.player
         events = {stream: event_of(stream, int(column[stream]), player(stream), key) for stream in PLAYED}
         # If all streams stop at once, the piece is over; its section `END` is declared three steps later.
@@ -93,4 +94,4 @@ class Band:
             self.stop()
         for stream, event in events.items():
             if event is not None and not self._conductor.is_over:
-                self._players[stream].take(event, at, self._step, key)
+                self._players[stream].take(event, at, self._step, key, length)

@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 
-from worker.engine.sampler.score import STEPS_PER_BEAT, Header
+from worker.engine.sampler.score import STEPS_PER_BEAT, SWUNG_EIGHTHS, Header
 
 SAMPLE_RATE = 32000
-# The delay of every second sixteenth, as a share of a sixteenth; 1/3 is triplet swing.
-SWINGS = (Fraction(0), Fraction(1, 6), Fraction(1, 3))
+# The delay of every second sixteenth for each swing, as a share of a sixteenth; 1/3 is triplet swing.
+SWINGS = (Fraction(0), Fraction(1, 6), Fraction(1, 3), Fraction(1, 3), Fraction(1, 12), Fraction(1, 4))
+# The delay of the third sixteenth of a beat where the eighths swing: the first three sixteenths are a triplet.
+LATE_EIGHTH = Fraction(2, 3)
 
 
 class Clock:
@@ -38,10 +40,17 @@ class Clock:
 
     def swing_delay(self, header: Header, place: int) -> int:
         """The swing delay in samples of the sixteenth at a place of the bar."""
-        return int(self._step_length(header) * SWINGS[header.swing]) if place % 2 else 0
+        return int(self._step_length(header) * swing_share(header.swing, place))
 
     def _step_length(self, header: Header) -> Fraction:
         return step_length(Fraction(header.bpm) if self._tempo is None else self._tempo)
+
+
+def swing_share(swing: int, place: int) -> Fraction:
+    """The swing delay of the sixteenth at a place of the bar, as a share of a sixteenth."""
+    if place % 2:
+        return SWINGS[swing]
+    return LATE_EIGHTH if swing == SWUNG_EIGHTHS and place % 4 == 2 else Fraction(0)
 
 
 def step_length(tempo: Fraction) -> Fraction:

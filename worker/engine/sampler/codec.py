@@ -12,7 +12,7 @@ from worker.engine.sampler.band import QUIET, RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
-from worker.engine.sampler.conductor import COUNT_IN
+from worker.engine.sampler.conductor import COUNT_INS
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.mixing import Reverb, mix
 from worker.engine.sampler.proofreader import Proofreader
@@ -34,18 +34,20 @@ class SamplerCodec:
     codebook_size = CODEBOOK_SIZE
     samples_per_frame = int(step_length(Fraction(FASTEST)))
     lookahead = 1
-    lead_in = COUNT_IN
 
-    def __init__(self, bank: Bank | None = None) -> None:
+    def __init__(self, bank: Bank | None = None, level: int = 1) -> None:
         """Open the bank.
 
         Args:
             bank: the bank of samples; None opens the one in this package.
+            level: of the scores that the model writes; see `score.LEVEL`. All levels are played.
 
         Raises:
             OSError: if the bank does not exist.
         """
         self._bank = default_bank() if bank is None else bank
+        self.level = level
+        self.lead_in = COUNT_INS[level]
 
     @property
     def frame_rate(self) -> float:

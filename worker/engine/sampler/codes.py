@@ -3,14 +3,14 @@
 Code 0 means "no event" in every stream. In all streams but the conductor's, 1 is a stop and codes from 2 on are events:
 
     note     2 + velocity * 60 + (pitch - 24 - shift) mod 60
-    chord    2 + velocity * 72 + (root - key) mod 12 * 6 + quality
+    chord    2 + velocity * 72 + (root - key) mod 12 * 6 + quality, for the first 6 qualities
+             290 + velocity * 24 + (root - key) mod 12 * 2 + quality - 6, for the others
     hits     2 + accent * 2 ** pieces + the pieces' bits
+    roll     2 + (strikes - 2) * 2 ** pieces, of the drums' closed hi-hat
 
 The conductor (worker/engine/sampler/conductor.py) declares the instruments and the key, so pieces that differ only in
 those have the same events. `shift` is the key, from -5 to 6. The first bar of codes is the count-in.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,9 @@ from worker.engine.sampler.conductor import (
 from worker.engine.sampler.instruments import CHORD_STREAMS, CRACKLE, NOTE_STREAMS, PIECES, PLAYERS, Stream
 from worker.engine.sampler.score import (
     HIGHEST_PITCH,
+    LEVEL,
     LOWEST_PITCH,
+    ROLLED,
     Chord,
     Event,
     Header,
@@ -46,8 +48,14 @@ from worker.engine.sampler.score import (
 NOTHING, STOP, FIRST = 0, 1, 2
 
 PITCHES = HIGHEST_PITCH - LOWEST_PITCH + 1
-QUALITIES = len(Quality)
+# The qualities of level 1. The codes of the others follow those of all velocities.
+QUALITIES = 6
 CHORDS = 12 * QUALITIES
+LATER_QUALITIES = len(Quality) - QUALITIES
+LATER_CHORDS = 12 * LATER_QUALITIES
+CHORD_VELOCITIES = 4
+# How many velocities, and accents of percussion, each level has; see `score.LEVEL`.
+_VELOCITIES, _ACCENTS = {1: 3, 2: 6}, 3
 # One more than the largest code, which is all drums at once with the hardest accent.
 CODEBOOK_SIZE = FIRST + (3 << len(PIECES[Stream.DRUMS]))
 
@@ -147,10 +155,31 @@ def event_code(stream: Stream, event: Event, key: int) -> int:
         case Note():
             return FIRST + event.velocity * PITCHES + (event.pitch - LOWEST_PITCH - _shift(key)) % PITCHES
         case Chord():
-            return FIRST + event.velocity * CHORDS + (event.root - key) % 12 * QUALITIES + event.quality
+            return FIRST + _chord_index(event, (event.root - key) % 12)
+        case Hits(roll=roll) if roll > 1:
+            return FIRST + (roll - 2 << len(PIECES[stream]))
         case Hits():
             names = PIECES[stream]
             return FIRST + (event.accent << len(names)) + sum(1 << names.index(piece) for piece in event.pieces)
+
+
+def _chord_index(chord: Chord, root: int) -> int:
+    if chord.quality < QUALITIES:
+        return chord.velocity * CHORDS + root * QUALITIES + chord.quality
+    first = CHORD_VELOCITIES * CHORDS + chord.velocity * LATER_CHORDS
+    return first + root * LATER_QUALITIES + chord.quality - QUALITIES
+
+
+def _chord(index: int, player: str, key: int) -> Chord | None:
+    velocity, chord = divmod(index, CHORDS)
+    root, quality = divmod(chord, QUALITIES)
+    if velocity >= CHORD_VELOCITIES:
+        velocity, chord = divmod(index - CHORD_VELOCITIES * CHORDS, LATER_CHORDS)
+        root, quality = divmod(chord, LATER_QUALITIES)
+        quality += QUALITIES
+    if velocity >= CHORD_VELOCITIES:
+        return None
+    return Chord(player, (root + key) % 12, Quality(quality), velocity)
 
 
 def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event | None:
@@ -168,45 +197,51 @@ def event_of(stream: Stream, code: int, player: str | None, key: int) -> Event |
         return None
     if stream in NOTE_STREAMS:
         velocity, pitch = divmod(code - FIRST, PITCHES)
-        return Note(player, (pitch + _shift(key)) % PITCHES + LOWEST_PITCH, velocity) if velocity < 3 else None
+        return Note(player, (pitch + _shift(key)) % PITCHES + LOWEST_PITCH, velocity) if velocity < 6 else None
     if stream in CHORD_STREAMS:
-        velocity, chord = divmod(code - FIRST, CHORDS)
-        root, quality = divmod(chord, QUALITIES)
-        return Chord(player, (root + key) % 12, Quality(quality), velocity) if velocity < 2 else None
-    return _hits(PIECES[stream], code - FIRST, player)
+        return _chord(code - FIRST, player, key)
+    return _hits(stream, code - FIRST, player)
 
 
-def readable() -> NDArray[np.bool_]:
-    """Which codes are valid in each stream but the conductor's: bool of shape [7, codes]."""
+def readable(level: int = LEVEL) -> NDArray[np.bool_]:
+    """Which codes are valid in each stream but the conductor's, in scores of a level: bool of shape [7, codes]."""
     table = np.zeros((len(PLAYERS), CODEBOOK_SIZE), np.bool_)
     for row, stream in zip(table, PLAYERS, strict=True):
-        row[: FIRST + _events(stream)] = True
+        end = FIRST + _events(stream, level)
+        row[:end] = True
         if stream in PIECES:
-            row[FIRST :: 1 << len(PIECES[stream])] = stream is Stream.PERCUSSION  # crackle off
-            row[FIRST + _events(stream) :] = False
+            # Percussion: crackle off. Drums: rolls.
+            row[FIRST : end : 1 << len(PIECES[stream])] = stream is Stream.PERCUSSION or level > 1
     return table
 
 
-def sounding() -> NDArray[np.bool_]:
+def sounding(level: int = LEVEL) -> NDArray[np.bool_]:
     """Which codes begin a sound in each stream but the conductor's: bool of shape [7, codes]."""
-    table = readable()
+    table = readable(level)
     table[:, :FIRST] = False
-    for row, stream in zip(table, PLAYERS, strict=True):
-        if stream in PIECES:
-            row[FIRST :: 1 << len(PIECES[stream])] = False
+    row = table[Stream.PERCUSSION - 1]
+    row[FIRST :: 1 << len(PIECES[Stream.PERCUSSION])] = False
     return table
 
 
-def _events(stream: Stream) -> int:
+def _events(stream: Stream, level: int) -> int:
     """How many there are in a stream."""
     if stream in NOTE_STREAMS:
-        return 3 * PITCHES
-    return 2 * CHORDS if stream in CHORD_STREAMS else 3 << len(PIECES[stream])
+        return _VELOCITIES[level] * PITCHES
+    if stream in CHORD_STREAMS:
+        return 2 * CHORDS if level == 1 else CHORD_VELOCITIES * (CHORDS + LATER_CHORDS)
+    accents = _VELOCITIES[level] if stream is Stream.PERCUSSION else _ACCENTS
+    return accents << len(PIECES[stream])
 
 
-def _hits(names: Sequence[str], index: int, kit: str) -> Hits | None:
+def _hits(stream: Stream, index: int, kit: str) -> Hits | None:
+    names = PIECES[stream]
     accent, bits = index >> len(names), index % (1 << len(names))
-    if accent > 2 or (bits == 0 and kit != CRACKLE):
+    if accent > (5 if stream is Stream.PERCUSSION else 2):
+        return None
+    if bits == 0 and stream is Stream.DRUMS:
+        return Hits(kit, ROLLED, roll=accent + 2)
+    if bits == 0 and kit != CRACKLE:
         return None
     return Hits(kit, frozenset(name for i, name in enumerate(names) if bits >> i & 1), accent)
 

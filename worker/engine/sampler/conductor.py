@@ -1,12 +1,12 @@
 """The conductor's stream declares each bar, and the next bar's players, with one code per sixteenth note.
 
     place 0          tempo:    2 + bpm - 40
-    place 1          meter:    163 + (beats - 3) * 3 + swing
+    place 1          meter:    163 + index of meter and swing in `FEELS`; from the seventh on 360 + index
     place 2          key:      169 + 2 * tonic + minor
     place 3          section:  193 + section
     places 4 to 10   player of a stream from the next bar on: 209 + 16 * (stream - 1) + player; 0 is no player
     place 11         mood:     337 + mood; 0 is none
-    later places     place:    321 + place
+    later places     place:    321 + place mod 16
 
 Code 0 means "no event". The first bar is the count-in: it has no duration and no notes, so that tempo, key and players
 are known before the first note.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.engine.sampler.instruments import PLAYERS, Stream
-from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, Header, Section
+from worker.engine.sampler.score import FASTEST, LONGEST_BAR, MOODS, SLOWEST, Header, Section
 
 TEMPO = 2
 METER = TEMPO + FASTEST - SLOWEST + 1
@@ -25,6 +25,18 @@ SECTION = KEY + 24
 PLAYER = SECTION + 16
 PLACE = PLAYER + 16 * len(PLAYERS)
 MOOD = PLACE + 16
+# Leaves room for ten more moods.
+LATER_METER = MOOD + 29
+
+# Beats, their note value and the swing of each code that declares a meter. Indices are codes: add at the end only.
+FEELS = (
+    *((beats, 4, swing) for beats in (3, 4) for swing in range(3)),
+    *((beats, 4, swing) for beats in (3, 4) for swing in range(3, 6)),
+    *((5, 4, swing) for swing in range(6)),
+    *((beats, 8, 0) for beats in (6, 12, 7)),
+)
+# How many feels and sections each level of scores has; see `score.LEVEL`.
+_FEELS, _SECTIONS = {1: 6, 2: len(FEELS)}, {1: 8, 2: len(Section)}
 
 # The player of each stream but the conductor's: 1 is the first of its `PLAYERS`, 0 is no player.
 Players = tuple[int, ...]
@@ -42,30 +54,63 @@ OPENING = (
 )
 METER_PLACE, SECTION_PLACE = 1, 3
 PLAYER_PLACES = range(SECTION_PLACE + 1, SECTION_PLACE + 1 + len(PLAYERS))
-# Maximum steps of the count-in.
-COUNT_IN = Header().steps
+# Maximum steps of the count-in of each level.
+COUNT_INS = {1: Header().steps, 2: LONGEST_BAR}
+
+
+def codes_at(place: int, level: int) -> list[int]:
+    """The codes that scores of a level may have at a place of the bar."""
+    if place == METER_PLACE:
+        return [_feel_code(index) for index in range(_FEELS[level])]
+    if place == SECTION_PLACE:
+        return [SECTION + section for section in range(_SECTIONS[level])]
+    return list(range(*OPENING[place])) if place < len(OPENING) else [place_code(place)]
+
+
+def place_of(code: int) -> int | None:
+    """The place of the bar that a code of the bar's opening belongs to; None for other codes."""
+    if code in _FEEL_OF:
+        return METER_PLACE
+    return next((place for place, (first, end) in enumerate(OPENING) if first <= code < end), None)
+
+
+def place_code(place: int) -> int:
+    """The code of a place after the bar's opening."""
+    return PLACE + place % 16
+
+
+def _feel_code(index: int) -> int:
+    return METER + index if METER + index < KEY else LATER_METER + index - (KEY - METER)
+
+
+_FEEL_OF = {_feel_code(index): feel for index, feel in enumerate(FEELS)}
+
+
+def steps_of(code: int) -> int | None:
+    """Steps of a bar in the meter that a code declares; None for other codes."""
+    return read_header(code, Header()).steps if code in _FEEL_OF else None
 
 
 def bar_codes(header: Header, section: Section, following: Players = EMPTY) -> list[int]:
     """The codes of a bar, one per step; `following` are the next bar's players."""
     opening = [
         TEMPO + header.bpm - SLOWEST,
-        METER + (header.beats - 3) * 3 + header.swing,
+        _feel_code(FEELS.index((header.beats, header.unit, header.swing))),
         KEY + 2 * header.key + header.minor,
         SECTION + section,
         *(PLAYER + 16 * row + player for row, player in enumerate(following)),
         MOOD + (1 + MOODS.index(header.mood) if header.mood else 0),
     ]
-    return opening + [PLACE + step for step in range(len(opening), header.steps)]
+    return opening + [place_code(step) for step in range(len(opening), header.steps)]
 
 
 def read_header(code: int, header: Header) -> Header:
     """Apply the tempo, meter, key or mood that a code declares; other codes return the header unchanged."""
     if TEMPO <= code < METER:
         return replace(header, bpm=code - TEMPO + SLOWEST)
-    if METER <= code < KEY:
-        beats, swing = divmod(code - METER, 3)
-        return replace(header, beats=beats + 3, swing=swing)
+    if code in _FEEL_OF:
+        beats, unit, swing = _FEEL_OF[code]
+        return replace(header, beats=beats, unit=unit, swing=swing)
     if KEY <= code < SECTION:
         key, minor = divmod(code - KEY, 2)
         return replace(header, key=key, minor=bool(minor))

@@ -16,9 +16,8 @@ from shared.music import HIGHEST_BPM, LOWEST_BPM
 from shared.prompt.reading import Reading
 from worker.engine.sampler.clock import step_length
 from worker.engine.sampler.conductor import (
-    COUNT_IN,
+    COUNT_INS,
     KEY,
-    METER,
     METER_PLACE,
     MOOD,
     NO_PLAYER,
@@ -27,10 +26,12 @@ from worker.engine.sampler.conductor import (
     SECTION,
     SECTION_PLACE,
     TEMPO,
+    codes_at,
+    read_header,
 )
 from worker.engine.sampler.instruments import PLAYERS
 from worker.engine.sampler.prompt_words import Words
-from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Section
+from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header, Section
 from worker.engine.sampler.score_grammar import LAST_TO_JOIN, CodeLimits, no_limits
 from worker.engine.sampler.wish import Wish, format_tempo
 
@@ -51,27 +52,29 @@ class CountIn:
         tempo: in quarter notes a minute, exact; None if the model chooses it. The codes declare the nearest tempo that
             they have.
         beats: quarter notes a bar; None if the model chooses them.
+        longest: maximum steps of the count-in.
         warnings: a sentence for each statement that the score cannot follow.
     """
 
     limits: CodeLimits
     tempo: Fraction | None
-    beats: int | None
+    beats: Fraction | None
     warnings: tuple[str, ...]
+    longest: int
 
     def frames(self, samples: int) -> int:
         """Frames that make at least this much audio: exactly as many as it takes if tempo and meter are given."""
-        count_in = COUNT_IN if self.beats is None else self.beats * STEPS_PER_BEAT
+        count_in = self.longest if self.beats is None else int(self.beats * STEPS_PER_BEAT)
         # A piece of n steps has n step lengths, to the nearest sample.
         exact = (samples - Fraction(1, 2)) / step_length(self.tempo or Fraction(FASTEST))
         return count_in + max(math.ceil(exact), 1)
 
 
-def make_count_in(wish: Wish) -> CountIn:
-    """What a wish gives of a piece."""
-    limits = no_limits()
+def make_count_in(wish: Wish, level: int = 1) -> CountIn:
+    """What a wish gives of a piece, for a model that writes scores of a level."""
+    limits = no_limits(level)
     tempo, tempo_warnings = _give_tempo(limits.allowed, wish.reading)
-    beats, meter_warnings = _give_meter(limits.allowed, wish.reading)
+    beats, meter_warnings = _give_meter(limits.allowed, wish.reading, level)
     if wish.reading.key is not None:
         code = KEY + 2 * wish.reading.key.tonic + wish.reading.key.minor
         _keep(limits.allowed, KEY_PLACE, {code})
@@ -79,7 +82,8 @@ def make_count_in(wish: Wish) -> CountIn:
         _keep(limits.allowed, MOOD_PLACE, {MOOD + 1 + MOODS.index(mood) for mood in wish.words.moods})
     _give_players(limits, wish)
     _give_sections(limits, wish)
-    return CountIn(limits, tempo, beats, (*wish.warnings, *tempo_warnings, *meter_warnings, *_sharing(wish.words)))
+    warnings = (*wish.warnings, *tempo_warnings, *meter_warnings, *_sharing(wish.words))
+    return CountIn(limits, tempo, beats, warnings, COUNT_INS[level])
 
 
 def _sharing(words: Words) -> Iterator[str]:
@@ -101,15 +105,20 @@ def _give_tempo(allowed: Tensor, reading: Reading) -> tuple[Fraction | None, lis
     return exact, warnings
 
 
-def _give_meter(allowed: Tensor, reading: Reading) -> tuple[int | None, list[str]]:
+def _give_meter(allowed: Tensor, reading: Reading, level: int) -> tuple[Fraction | None, list[str]]:
     """The quarter notes a bar, and warnings."""
     if reading.meter is None:
         return None, []
-    beats = BEATS.get(reading.meter, 4)
-    _keep(allowed, METER_PLACE, range(METER + (beats - 3) * 3, METER + (beats - 2) * 3))
-    if reading.meter in SAME:
+    meters = {code: read_header(code, Header()) for code in codes_at(METER_PLACE, level)}
+    played = reading.meter
+    if all(header.meter != played for header in meters.values()):
+        played = f"{BEATS.get(reading.meter, 4)}/4"
+    codes = {code for code, header in meters.items() if header.meter == played}
+    _keep(allowed, METER_PLACE, codes)
+    beats = Fraction(meters[min(codes)].steps, STEPS_PER_BEAT)
+    if reading.meter in SAME or reading.meter == played:
         return beats, []
-    return beats, [f"This model cannot play in {reading.meter}: the music is in {beats}/4."]
+    return beats, [f"This model cannot play in {reading.meter}: the music is in {played}."]
 
 
 def _give_players(limits: CodeLimits, wish: Wish) -> None:

@@ -27,7 +27,7 @@ def describe(codes: Codes, samples: int, tempo: Fraction | None = None, reading:
     return Music(
         bpm=float(exact),
         key=Key(header.key, header.minor).name,
-        meter=f"{header.beats}/4",
+        meter=header.meter,
         bars=bars if bars and round(bars * bar) == samples else None,
         sections=_sections(score, bar),
         instruments=tuple(each for part in parts_of(score).values() for each in part.instruments),

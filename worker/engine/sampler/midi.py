@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from worker.engine.sampler.clock import SAMPLE_RATE
+from worker.engine.sampler.clock import SAMPLE_RATE, swing_share
 from worker.engine.sampler.codes import Codes, decode
 from worker.engine.sampler.conductor import SECTION_PLACE
 from worker.engine.sampler.general_midi import (
@@ -37,9 +37,8 @@ from worker.engine.sampler.score import STEPS_PER_BEAT, Chord, Event, Hits, Note
 from worker.engine.sampler.voicing import voice_chord
 
 TICKS = DIVISION // STEPS_PER_BEAT
-SWING_TICKS = (0, TICKS // 6, TICKS // 3)
-VELOCITIES = (58, 84, 112)
-CHORD_VELOCITIES = (64, 96)
+VELOCITIES = (58, 84, 112, 36, 71, 126)
+CHORD_VELOCITIES = (64, 96, 44, 116)
 
 
 def midi(codes: Codes, tempo: Fraction | None = None, samples: int | None = None) -> bytes:
@@ -66,7 +65,7 @@ def _conductor(score: Score, tempo: Fraction, end: int) -> list[Message]:
     signs: list[Message] = [
         (0, track_name("conductor")),
         (0, tempo_mark(tempo)),
-        (0, time_signature(header.beats)),
+        (0, time_signature(header.beats, header.unit)),
         (0, key_signature(header.key, header.minor)),
     ]
     for bar, section in enumerate(score.sections):
@@ -116,7 +115,7 @@ def _track(line: _Line, score: Score, end: int) -> list[Message]:
     """The messages of a track; none if it has no note."""
     track = _Track(line.channel)
     for step, event in sorted(line.events.items()):
-        tick = step * TICKS + SWING_TICKS[score.header.swing] * (step % 2)
+        tick = step * TICKS + int(TICKS * swing_share(score.header.swing, step % score.header.steps))
         if tick < end:
             track.take(event, line.stream, tick)
     track.take(Stop(), line.stream, end if score.end_step is None else min(end, _closing(score.end_step)))
@@ -139,8 +138,7 @@ class _Track:
 
     def take(self, event: Event, stream: Stream, tick: int) -> None:
         """Add an event at a tick."""
-        self.messages += [(tick, note_off(self.channel, pitch)) for pitch in self._sounding]
-        self._sounding = ()
+        self._release(tick)
         match event:
             case Note():
                 self._choose(PROGRAMS[event.instrument], BANKS.get(event.instrument, 0), tick)
@@ -153,7 +151,12 @@ class _Track:
                 if stream is Stream.DRUMS:
                     self._choose(DRUM_PROGRAMS[event.kit], 0, tick)
                 keys = tuple(sorted(DRUM_KEYS[piece] for piece in event.pieces))
-                self._sound_notes(keys, VELOCITIES[event.accent], tick)
+                for strike in range(event.roll):
+                    self._sound_notes(keys, VELOCITIES[event.accent], tick + TICKS * strike // event.roll)
+
+    def _release(self, tick: int) -> None:
+        self.messages += [(tick, note_off(self.channel, pitch)) for pitch in self._sounding]
+        self._sounding = ()
 
     def _choose(self, number: int, bank: int, tick: int) -> None:
         if self._sound != (number, bank):
@@ -161,5 +164,6 @@ class _Track:
             self._sound = (number, bank)
 
     def _sound_notes(self, pitches: tuple[int, ...], velocity: int, tick: int) -> None:
+        self._release(tick)
         self.messages += [(tick, note_on(self.channel, pitch, velocity)) for pitch in pitches]
         self._sounding = pitches

@@ -30,9 +30,10 @@ def tempo_mark(bpm: Fraction | int) -> bytes:
     return b"\xff\x51\x03" + round(60_000_000 / bpm).to_bytes(3, "big")
 
 
-def time_signature(beats: int) -> bytes:
-    """Set this many quarter notes per bar, with a metronome click on each."""
-    return bytes((0xFF, 0x58, 4, beats, 2, 24, 8))
+def time_signature(beats: int, unit: int = 4) -> bytes:
+    """Set the beats per bar and their note value, with a metronome click on each, in 6/8 and 12/8 on each third."""
+    clicks = 96 // unit * (3 if unit == 8 and beats % 3 == 0 else 1)
+    return bytes((0xFF, 0x58, 4, beats, unit.bit_length() - 1, clicks, 8))
 
 
 def key_signature(key: int, minor: bool) -> bytes:

@@ -90,9 +90,10 @@ TIMPANI_LOWEST = 36
 
 KIT_LEVELS: dict[str, float] = {"electronic": -4.0, "hard": -1.5, "lofi": -1.5}
 
-VELOCITY_DECIBELS = (-7.0, -3.0, 0.0)
-VELOCITY_LAYERS = (0, 1, 1)
-CHORD_DECIBELS = (-5.0, -1.0)
+VELOCITY_DECIBELS = (-7.0, -3.0, 0.0, -11.0, -5.0, 2.0)
+VELOCITY_LAYERS = (0, 1, 1, 0, 0, 1)
+CHORD_DECIBELS = (-5.0, -1.0, -9.0, 1.5)
+CHORD_LAYERS = (0, 1, 0, 1)
 
 
 def patch_of(instrument: str, stream: Stream) -> Patch:

@@ -10,6 +10,7 @@ from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.patches import (
     CHORD_DECIBELS,
+    CHORD_LAYERS,
     KIT_LEVELS,
     LEVELS,
     PIECE_LEVELS,
@@ -148,7 +149,7 @@ class Player:
         self._crackle: Voice | None = None
         self._open_hat: Voice | None = None
 
-    def take(self, event: Event, at: int, step: int, key: int) -> None:
+    def take(self, event: Event, at: int, step: int, key: int, length: int = 0) -> None:
         """Begin an event.
 
         Args:
@@ -156,6 +157,7 @@ class Player:
             at: its sample. Humanising may delay it a little.
             step: sixteenth notes since the piece began; seeds the humanising.
             key: the tonic's pitch class, to which timpani are tuned.
+            length: samples of the step, which the strikes of a roll share.
         """
         loudness = self._level + _level_offset(self._stream, step)
         match event:
@@ -166,7 +168,8 @@ class Player:
             case Chord():
                 self._strum(event, at + _lateness(self._stream, step), loudness)
             case Hits():
-                self._strike(event, at, loudness, key)
+                for strike in range(event.roll):
+                    self._strike(event, at + length * strike // event.roll, loudness, key)
 
     def stop(self, at: int, release: float = 0.0) -> None:
         """Release all notes, in `release` seconds if that is longer than their own release. Hits keep ringing."""
@@ -194,7 +197,7 @@ class Player:
         for index, pitch in enumerate(pitches):
             pan = patch.pan + patch.spread * (2 * index / (len(pitches) - 1) - 1)
             late = round(index * patch.strum * SAMPLE_RATE)
-            self._add_note(patch, pitch, chord.velocity, at + late, level, max(-1.0, min(1.0, pan)))
+            self._add_note(patch, pitch, CHORD_LAYERS[chord.velocity], at + late, level, max(-1.0, min(1.0, pan)))
 
     def _add_note(self, patch: Patch, pitch: int, layer: int, at: int, level: float, pan: float) -> None:
         rendering = self._bank.note(patch.sound, pitch, layer)

@@ -15,10 +15,12 @@ from worker.engine.sampler.conductor import (
     SECTION_PLACE,
     Conductor,
     bar_codes,
+    place_code,
+    place_of,
     read_header,
 )
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
-from worker.engine.sampler.score import Header, Section, Stop
+from worker.engine.sampler.score import LONGEST_BAR, Header, Section, Stop
 
 # Bars after which a sounding note is released; the training data has no longer notes.
 LONGEST = 4
@@ -58,14 +60,15 @@ class _Bars:
     """
 
     def __init__(self) -> None:
-        self._codes = bar_codes(Header(), Section.VERSE)
+        opening = bar_codes(Header(), Section.VERSE)
+        self._codes = opening + [place_code(place) for place in range(len(opening), LONGEST_BAR)]
         self._declared: set[int] = set()
         self._place = 0
         self._counts_in = True
 
     def correct(self, code: int) -> list[int]:
         """Correct the next code. Returns no codes during the count-in, and the whole bar at its end."""
-        meant_for = next((place for place, (first, end) in enumerate(OPENING) if first <= code < end), None)
+        meant_for = place_of(code)
         if meant_for is not None and self._may_be(meant_for, code):
             self._codes[meant_for] = code
             self._declared.add(meant_for)

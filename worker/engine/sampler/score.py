@@ -15,9 +15,19 @@ from worker.engine.sampler.instruments import (
     Stream,
 )
 
+# The level of the scores that this package plays. A checkpoint declares the level that it was trained on, and writes
+# only what that level has. Level 2 added: meters other than 3/4 and 4/4, swings from 3 on, the qualities DIMINISHED and
+# SUSPENDED, the section BUILD, rolls, velocities of notes and accents of percussion from 3 on, of chords from 2 on.
+LEVEL = 2
 SLOWEST, FASTEST = 40, 200
 STEPS_PER_BEAT = 4
 LOWEST_PITCH, HIGHEST_PITCH = 24, 83
+# Beats a bar, and the note value of a beat.
+METERS = ((3, 4), (4, 4), (6, 8), (12, 8), (5, 4), (7, 8))
+LONGEST_BAR = 24
+SWUNG_EIGHTHS = 3
+# Velocities of notes from the softest to the hardest. Later levels added to the codes of the first three.
+LOUDNESS = (3, 0, 4, 1, 2, 5)
 # A mood's index is its code: add names at the end only.
 MOODS = (
     "energetic", "happy", "uplifting", "playful", "romantic", "dreamy", "peaceful", "relaxed", "nostalgic",
@@ -36,6 +46,7 @@ class Section(IntEnum):
     FILL = 5
     OUTRO = 6
     END = 7
+    BUILD = 8
 
 
 class Quality(IntEnum):
@@ -47,6 +58,8 @@ class Quality(IntEnum):
     MAJOR7 = 3
     MINOR7 = 4
     POWER = 5
+    DIMINISHED = 6
+    SUSPENDED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,13 @@ class Header:
 
     Attributes:
         bpm: quarter notes a minute, 40 to 200.
-        beats: quarter notes a bar, 3 or 4.
-        swing: 0 is straight; 1 and 2 delay every second sixteenth, a little and much.
+        beats: beats a bar, which with `unit` are one of `METERS`.
+        swing: 0 is straight, as all meters of eighths are; 1, 2, 4 and 5 delay every second sixteenth; 3 makes triplets
+            of eighths. See worker/engine/sampler/clock.py.
         key: the tonic's pitch class, 0 is C.
         minor: whether the key is minor.
         mood: one of `MOODS`, or None. The sampler ignores it; the model writes the other streams to fit it.
+        unit: the note value of a beat: 4 is a quarter, 8 an eighth.
 
     Raises:
         ValueError: if a value is out of range.
@@ -71,19 +86,26 @@ class Header:
     key: int = 0
     minor: bool = False
     mood: str | None = None
+    unit: int = 4
 
     def __post_init__(self) -> None:
         if self.mood is not None and self.mood not in MOODS:
             raise ValueError(f"no mood is called {self.mood!r}")
         _check_range("bpm", self.bpm, SLOWEST, FASTEST)
-        _check_range("beats", self.beats, 3, 4)
-        _check_range("swing", self.swing, 0, 2)
+        if (self.beats, self.unit) not in METERS:
+            raise ValueError(f"no score is in {self.meter}")
+        _check_range("swing", self.swing, 0, 5 if self.unit == 4 else 0)
         _check_range("key", self.key, 0, 11)
 
     @property
+    def meter(self) -> str:
+        """Such as 4/4."""
+        return f"{self.beats}/{self.unit}"
+
+    @property
     def steps(self) -> int:
-        """Sixteenths a bar: 12 or 16."""
-        return self.beats * STEPS_PER_BEAT
+        """Sixteenths a bar: 12 to 24."""
+        return self.beats * 4 * STEPS_PER_BEAT // self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +120,7 @@ class Note:
     Attributes:
         instrument: one of the stream's `INSTRUMENTS`.
         pitch: MIDI key, 24 to 83.
-        velocity: 0 (soft) to 2 (hard).
+        velocity: 0 (soft) to 2 (hard), 3 (very soft), 4 (between 0 and 1) or 5 (very hard).
     """
 
     instrument: str
@@ -107,7 +129,7 @@ class Note:
 
     def __post_init__(self) -> None:
         _check_range("pitch", self.pitch, LOWEST_PITCH, HIGHEST_PITCH)
-        _check_range("velocity", self.velocity, 0, 2)
+        _check_range("velocity", self.velocity, 0, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +140,7 @@ class Chord:
         instrument: one of the stream's `INSTRUMENTS`.
         root: the root's pitch class, 0 is C.
         quality: see `Quality`.
-        velocity: 0 (soft) or 1 (hard).
+        velocity: 0 (soft), 1 (hard), 2 (very soft) or 3 (very hard).
     """
 
     instrument: str
@@ -128,7 +150,7 @@ class Chord:
 
     def __post_init__(self) -> None:
         _check_range("root", self.root, 0, 11)
-        _check_range("velocity", self.velocity, 0, 1)
+        _check_range("velocity", self.velocity, 0, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +160,26 @@ class Hits:
     Attributes:
         kit: one of the stream's `KITS`. For vinyl crackle, any pieces switch it on and no pieces switch it off.
         pieces: some of the stream's `PIECES`; at least one, except for vinyl crackle.
-        accent: 0 (soft) to 2 (hard).
+        accent: 0 (soft) to 2 (hard); in the percussion also 3 to 5, as the velocity of notes.
+        roll: how often the pieces are struck within the step, 1 to 4. Only the closed hi-hat of the drums, alone and
+            with accent 1, has rolls.
     """
 
     kit: str
     pieces: frozenset[str]
     accent: int = 1
+    roll: int = 1
 
     def __post_init__(self) -> None:
-        _check_range("accent", self.accent, 0, 2)
+        _check_range("accent", self.accent, 0, 5)
+        _check_range("roll", self.roll, 1, 4)
+        if self.roll > 1 and (self.pieces, self.accent) != (ROLLED, 1):
+            raise ValueError("only a closed hi-hat with accent 1 has rolls")
         if not self.pieces and self.kit != CRACKLE:
             raise ValueError("Hits without pieces")
 
 
+ROLLED = frozenset({"closed_hat"})
 Event = Note | Chord | Hits | Stop
 
 
@@ -231,6 +260,7 @@ def check_event(stream: Stream, event: Event) -> None:
             fits = stream in CHORD_STREAMS and event.instrument in INSTRUMENTS[stream]
         case Hits():
             fits = stream in HIT_STREAMS and event.kit in KITS[stream] and event.pieces <= set(PIECES[stream])
+            fits &= event.accent <= 2 or stream is Stream.PERCUSSION
     if not fits:
         raise ValueError(f"{event} is not for {stream.name}")
 

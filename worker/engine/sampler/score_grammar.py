@@ -12,20 +12,19 @@ from torch import Tensor
 
 from worker.engine.sampler.codes import CODEBOOK_SIZE, readable
 from worker.engine.sampler.conductor import (
-    COUNT_IN,
-    KEY,
-    METER,
+    COUNT_INS,
     METER_PLACE,
     NO_PLAYER,
     OPENING,
-    PLACE,
     PLAYER_PLACES,
     SECTION,
     SECTION_PLACE,
+    codes_at,
+    steps_of,
 )
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import DrawnStep, RestLimiter
-from worker.engine.sampler.score import STEPS_PER_BEAT, Section
+from worker.engine.sampler.score import LONGEST_BAR, Header, Section
 
 # The place whose stream must have a player if no other stream has one: drums, or the lead if the prompt refuses drums.
 LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
@@ -35,7 +34,7 @@ class CodeLimits(NamedTuple):
     """The restrictions of a request, an argument of `ScoreGrammar.begin`. The caller narrows `no_limits()`.
 
     Attributes:
-        allowed: the conductor's codes in every bar: bool of shape [places, codes].
+        allowed: the conductor's codes in every bar: bool of shape [places of the longest bar, codes].
         opening: those of them that the count-in and the first bar may have: bool of shape [codes].
         enters: the streams that play in the first beat: bool of shape [7].
     """
@@ -45,17 +44,16 @@ class CodeLimits(NamedTuple):
     enters: Tensor
 
 
-def no_limits() -> CodeLimits:
-    """All codes that are valid."""
+def no_limits(level: int = 1) -> CodeLimits:
+    """All codes that scores of a level have."""
     opening = torch.ones(CODEBOOK_SIZE, dtype=torch.bool)
-    return CodeLimits(_every_code(), opening, torch.zeros(len(PLAYER_PLACES), dtype=torch.bool))
+    return CodeLimits(_every_code(level), opening, torch.zeros(len(PLAYER_PLACES), dtype=torch.bool))
 
 
-def _every_code() -> Tensor:
-    table = torch.zeros(COUNT_IN, CODEBOOK_SIZE, dtype=torch.bool)
-    for place in range(COUNT_IN):
-        first, end = OPENING[place] if place < len(OPENING) else (PLACE + place, PLACE + place + 1)
-        table[place, first:end] = True
+def _every_code(level: int) -> Tensor:
+    table = torch.zeros(LONGEST_BAR, CODEBOOK_SIZE, dtype=torch.bool)
+    for place in range(LONGEST_BAR):
+        table[place, codes_at(place, level)] = True
     table[SECTION_PLACE, SECTION + Section.END] = False
     return table
 
@@ -63,17 +61,25 @@ def _every_code() -> Tensor:
 class ScoreGrammar:
     """See `Grammar`. The state has one extra slot for scratch."""
 
-    def __init__(self, slots: int, device: torch.device) -> None:
-        self._readable = torch.from_numpy(readable()).to(device)
+    def __init__(self, slots: int, device: torch.device, level: int = 1) -> None:
+        """Begin without requests.
+
+        Args:
+            slots: how many requests run at once.
+            device: where the logits are.
+            level: of the scores that the model was trained on; it writes no codes of later levels.
+        """
+        self._level = level
+        self._readable = torch.from_numpy(readable(level)).to(device)
         self._kinds = _kinds().to(device)
-        self._beats = _beats().to(device)
+        self._bar_steps = _bar_steps().to(device)
         self._names = _names().to(device)
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = RestLimiter(slots, device)
-        self._allowed = _every_code().to(device).repeat(slots + 1, 1, 1)
+        self._allowed = _every_code(level).to(device).repeat(slots + 1, 1, 1)
         self._opening = torch.ones(slots + 1, CODEBOOK_SIZE, dtype=torch.bool, device=device)
         self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
-        self._steps = torch.full_like(self._place, COUNT_IN)
+        self._steps = torch.full_like(self._place, COUNT_INS[level])
         self._last_to_join = torch.full_like(self._place, LAST_TO_JOIN)
         # -1 is the count-in.
         self._bar = torch.full_like(self._place, -1)
@@ -81,10 +87,10 @@ class ScoreGrammar:
 
     def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
-        allowed, opening, enters = no_limits() if limits is None else limits
+        allowed, opening, enters = no_limits(self._level) if limits is None else limits
         self._allowed[slot] = allowed.to(self._allowed.device)
         self._opening[slot] = opening.to(self._opening.device)
-        self._place[slot], self._steps[slot] = 0, COUNT_IN
+        self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
         self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
         self._bar[slot], self._plays[slot] = -1, False
         self._rests.begin(slot, enters)
@@ -111,7 +117,7 @@ class ScoreGrammar:
         declared = self._kinds[code][:, None] == self._kinds
         self._allowed[slots, place] = present & (declared | ~declares[:, None])
         self._plays[slots] = plays | ((declares & self._names[code])[:, None] & (self._player_places == place[:, None]))
-        steps = torch.where(declares & (place == METER_PLACE), self._beats[code] * STEPS_PER_BEAT, steps)
+        steps = torch.where(declares & (place == METER_PLACE), self._bar_steps[code], steps)
         following = torch.where(kept, (place + 1) % steps, place)
         self._steps[slots], self._place[slots] = steps, following
         self._bar[slots] = bar + (kept & (following == 0))
@@ -127,11 +133,9 @@ def _kinds() -> Tensor:
     return kinds
 
 
-def _beats() -> Tensor:
-    """For each code, the beats of the meter it declares, or 4 if it declares none: int64 of shape [codes]."""
-    beats = torch.full((CODEBOOK_SIZE,), 4)
-    beats[METER:KEY] = 3 + (torch.arange(METER, KEY) - METER) // 3
-    return beats
+def _bar_steps() -> Tensor:
+    """For each code, the steps of a bar in the meter it declares, or 16 if it declares none: int64 of shape [codes]."""
+    return torch.tensor([steps_of(code) or Header().steps for code in range(CODEBOOK_SIZE)])
 
 
 def _names() -> Tensor:

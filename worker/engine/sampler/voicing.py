@@ -9,6 +9,8 @@ INTERVALS: dict[Quality, tuple[int, ...]] = {
     Quality.MAJOR7: (0, 4, 7, 11),
     Quality.MINOR7: (0, 3, 7, 10),
     Quality.POWER: (0, 7, 12),
+    Quality.DIMINISHED: (0, 3, 6, 9),
+    Quality.SUSPENDED: (0, 5, 7),
 }
 
 

@@ -19,14 +19,18 @@ Wish = Callable[[Tensor], Tensor]
 
 
 def draw(
-    wishes: list[Wish], frames: int, limits: list[CodeLimits | None] | None = None, window: int | None = None
+    wishes: list[Wish],
+    frames: int,
+    limits: list[CodeLimits | None] | None = None,
+    window: int | None = None,
+    level: int = 1,
 ) -> list[Codes]:
     """The likeliest codes of several pieces at once, each in its slot: int64 of shape [codebooks, frames].
 
     With `window`, each stretch of so many frames begins with the last 40% of the one before.
     """
     slots = torch.arange(len(wishes))
-    grammar = ScoreGrammar(len(wishes), CPU)
+    grammar = ScoreGrammar(len(wishes), CPU, level)
     for slot, limit in enumerate(limits or [None] * len(wishes)):
         grammar.begin(slot, limit)
     made = torch.zeros(len(wishes), BOOKS, 0, dtype=torch.int64)

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from worker.engine.sampler.conductor import FEELS
 from worker.engine.sampler.instruments import CRACKLE, INSTRUMENTS, KITS, PIECES, Stream
-from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
+from worker.engine.sampler.score import MOODS, ROLLED, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
 headers = st.builds(
-    Header,
+    lambda feel, **others: Header(beats=feel[0], unit=feel[1], swing=feel[2], **others),
+    st.sampled_from(FEELS),
     bpm=st.integers(40, 200),
-    beats=st.integers(3, 4),
-    swing=st.integers(0, 2),
     key=st.integers(0, 11),
     minor=st.booleans(),
     mood=st.sampled_from((None, *MOODS)),
@@ -22,12 +22,15 @@ def events(stream: Stream) -> st.SearchStrategy[Event]:
         kits = st.sampled_from(KITS[stream])
         pieces = st.frozensets(st.sampled_from(PIECES[stream]), min_size=1)
         off = st.just(Hits(CRACKLE, frozenset())) if stream is Stream.PERCUSSION else st.nothing()
-        return st.one_of(st.builds(Hits, kits, pieces, st.integers(0, 2)), off, st.just(Stop()))
+        accents = st.integers(0, 5 if stream is Stream.PERCUSSION else 2)
+        rolls = st.builds(Hits, kits, st.just(ROLLED), st.just(1), st.integers(2, 4))
+        more = off if stream is Stream.PERCUSSION else rolls
+        return st.one_of(st.builds(Hits, kits, pieces, accents), more, st.just(Stop()))
     instruments = st.sampled_from(INSTRUMENTS[stream])
     if stream in (Stream.CHORDS, Stream.PAD):
-        chords = st.builds(Chord, instruments, st.integers(0, 11), st.sampled_from(Quality), st.integers(0, 1))
+        chords = st.builds(Chord, instruments, st.integers(0, 11), st.sampled_from(Quality), st.integers(0, 3))
         return st.one_of(chords, st.just(Stop()))
-    notes = st.builds(Note, instruments, st.integers(24, 83), st.integers(0, 2))
+    notes = st.builds(Note, instruments, st.integers(24, 83), st.integers(0, 5))
     return st.one_of(notes, st.just(Stop()))
 
 

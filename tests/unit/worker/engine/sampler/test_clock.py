@@ -1,11 +1,12 @@
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.messages import Recipe
 from shared.music import bar_seconds, grid_samples
-from worker.engine.sampler.clock import Clock
+from worker.engine.sampler.clock import Clock, swing_share
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.score import Header
 from worker.engine.sampler.wish import read_recipe
@@ -26,6 +27,14 @@ def test_bars_are_exact_to_the_sample(bars: int, bpm: float, beats: int) -> None
     for _ in range(bars * header.steps):
         clock.advance(header)
     assert clock.position == samples
+
+
+@pytest.mark.parametrize(
+    ("swing", "places"), [(0, (0, 1, 2, 3)), (2, (0, 4 / 3, 2, 10 / 3)), (3, (0, 4 / 3, 8 / 3, 10 / 3))]
+)
+def test_swung_eighths_are_triplets(swing: int, places: tuple[float, ...]) -> None:
+    found = [place % 4 + float(swing_share(swing, place)) for place in range(4, 8)]
+    assert found == pytest.approx(places)
 
 
 def test_swing_follows_the_exact_tempo() -> None:

@@ -16,7 +16,7 @@ from worker.engine.sampler.bank import Bank
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import CODEBOOK_SIZE, encode
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score import Event, Header, Hits, Note, Score, Section
+from worker.engine.sampler.score import ROLLED, Event, Header, Hits, Note, Score, Section
 
 RATE = 32000
 
@@ -119,6 +119,16 @@ def test_swing_delays_every_second_sixteenth(codec: SamplerCodec, swing: int, la
     audio = codec.stream().push(tensor(score_of(Stream.DRUMS, events, 1, Header(60, 4, swing))), last=True)
     first, second = onsets(audio)
     assert second - first == pytest.approx((5 + late) * RATE / 4, abs=64)
+
+
+@pytest.mark.parametrize("roll", [2, 3, 4])
+def test_a_roll_is_struck_again_within_its_step(codec: SamplerCodec, roll: int) -> None:
+    def played(strikes: int) -> torch.Tensor:
+        events: dict[int, Event] = {0: Hits("electronic", ROLLED, roll=strikes)}
+        return codec.stream().push(tensor(score_of(Stream.DRUMS, events, 1, Header(40))), last=True)
+
+    added = (played(roll) - played(1)).abs().amax(0).numpy()
+    assert np.flatnonzero(added > 1e-5)[0] == pytest.approx(RATE * 15 / 40 / roll, abs=64)
 
 
 def test_the_same_codes_sound_the_same() -> None:

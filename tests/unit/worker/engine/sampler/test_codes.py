@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.worker.engine.sampler.scores import scores
-from worker.engine.sampler.codes import CODEBOOK_SIZE, STOP, decode, encode, event_code, event_of
-from worker.engine.sampler.conductor import Conductor, bar_codes
+from worker.engine.sampler.codes import CODEBOOK_SIZE, FIRST, STOP, decode, encode, event_code, event_of, readable
+from worker.engine.sampler.conductor import Conductor, bar_codes, codes_at
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PLAYERS, Stream
 from worker.engine.sampler.score import MOODS, Chord, Event, Header, Hits, Note, Quality, Score, Section, Stop
 
@@ -27,6 +27,28 @@ def test_decoding_gives_the_score_that_was_encoded(score: Score) -> None:
     assert codes.min() >= 0
     assert codes.max() < CODEBOOK_SIZE
     assert decode(codes) == score
+
+
+def test_codes_of_the_first_level_keep_their_meaning() -> None:
+    """The shipped checkpoint was trained on them."""
+    assert event_of(Stream.LEAD, FIRST + 2 * 60 + 59, "flute", 0) == Note("flute", 83, 2)
+    assert event_of(Stream.PAD, FIRST + 72 + 11 * 6 + 5, "choir", 0) == Chord("choir", 11, Quality.POWER, 1)
+    crash = Hits("hard", frozenset({"kick", "crash"}), 2)
+    assert event_of(Stream.DRUMS, FIRST + 2 * 128 + 1 + 64, "hard", 0) == crash
+    assert bar_codes(Header(50, 3, 2, 5, True, "sad"), Section.OUTRO) == [
+        12, 165, 180, 199, *range(209, 209 + 7 * 16, 16), 337 + 11,
+    ]  # fmt: skip
+    assert bar_codes(Header(), Section.VERSE)[12:] == [333, 334, 335, 336]
+    assert [codes.sum() for codes in readable(1)] == [182, 146, 146, 182, 182, 383, 194]
+
+
+def test_the_first_level_has_nothing_of_the_second() -> None:
+    first = np.stack([np.isin(np.arange(CODEBOOK_SIZE), codes_at(place, 1)) for place in range(16)])
+    later = np.stack([np.isin(np.arange(CODEBOOK_SIZE), codes_at(place, 2)) for place in range(16)])
+    assert (first <= later).all()
+    assert {int(code) for code in np.flatnonzero((later & ~first).any(0))} == {201, *range(366, 381)}
+    assert (readable(1) <= readable(2)).all()
+    assert readable(2)[Stream.DRUMS - 1].sum() == 386
 
 
 @given(codes=garbage)
@@ -142,7 +164,10 @@ def test_a_bar_cut_short_before_its_section_goes_on_with_the_last() -> None:
     "make",
     [
         lambda: Header(bpm=39),
-        lambda: Header(beats=5),
+        lambda: Header(beats=2),
+        lambda: Header(beats=7, unit=8, swing=1),
+        lambda: Hits("hard", frozenset({"ride"}), roll=2),
+        lambda: Score(Header(), (Section.VERSE,), 16, {Stream.DRUMS: {0: Hits("hard", frozenset({"kick"}), 3)}}),
         lambda: Header(mood="hungry"),
         lambda: Note("piano", 84),
         lambda: Chord("piano", 12, Quality.MAJOR),

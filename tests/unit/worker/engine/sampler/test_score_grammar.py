@@ -10,8 +10,8 @@ from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
 from tests.unit.worker.engine.sampler.drawing import draw, random_wish, scripted
 from tests.unit.worker.engine.sampler.songs import POP, song
-from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode
-from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes
+from worker.engine.sampler.codes import FIRST, STOP, Codes, decode, encode, readable
+from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO, bar_codes, codes_at
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import Proofreader
@@ -140,6 +140,27 @@ def test_an_unplayable_meter_gives_a_warning(meter: str, beats: int) -> None:
     count_in = make_count_in(Wish(Reading(meter=meter, key=Key(0, False))))
     assert decode(draw([random_wish(1)], 40, [count_in.limits])[0]).header.beats == count_in.beats == beats
     assert count_in.warnings == (f"This model cannot play in {meter}: the music is in {beats}/4.",)
+
+
+@pytest.mark.parametrize(("meter", "steps"), [("7/8", 14), ("5/4", 20), ("6/8", 12), ("12/8", 24), ("4/4", 16)])
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_model_of_the_second_level_plays_all_meters(meter: str, steps: int, seed: int) -> None:
+    count_in = make_count_in(Wish(Reading(meter=meter)), 2)
+    assert count_in.warnings == ()
+    (codes,) = draw([random_wish(seed)], 5 * steps, [count_in.limits], level=2)
+    assert np.array_equal(Proofreader().correct(codes)[Stream.CONDUCTOR], codes[Stream.CONDUCTOR])
+    score = decode(codes)
+    assert (score.header.meter, score.header.steps) == (meter, steps)
+    assert score.steps == 4 * steps
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_model_of_the_first_level_writes_nothing_of_the_second(seed: int) -> None:
+    (codes,) = draw([random_wish(seed)], 64)
+    assert set(codes[0].tolist()) <= {code for place in range(16) for code in codes_at(place, 1)}
+    assert readable(1)[np.arange(7)[:, None], codes[1:]].all()
 
 
 def test_a_reused_slot_starts_with_fresh_state() -> None:
