@@ -50,12 +50,13 @@ Title = Annotated[
 ]
 
 
+Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_schema={"pattern": r"\S"})]
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of POST /api/v1/generate, with either `prompt` or `components`."""
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_schema={"pattern": r"\S"})] | None = (
-        None
-    )
+    prompt: Prompt | None = None
     components: PromptComponents | None = None
     duration: Annotated[float, Meta(ge=MIN_DURATION, description="Seconds, up to the server's MAX_DURATION")] | None = (
         None
@@ -236,6 +237,12 @@ class RandomQuery(msgspec.Struct, frozen=True):
     """The query of GET /api/v1/prompt/random."""
 
     complexity: Complexity = "medium"
+
+
+class ParseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /api/v1/prompt/parse."""
+
+    prompt: Prompt
 
 
 class ServiceInfo(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.http.handlers import bundle, downloads, generate, health, job_status, pages, prompts
 from gateway.http.middleware import Handler
 from gateway.http.websocket import websocket
-from gateway.prompts import BuiltPrompt, PromptComponents, Vocabulary
+from gateway.prompts import BuiltPrompt, ParsedPrompt, PromptComponents, Vocabulary
 from gateway.schemas import (
     CancelQuery,
     DownloadQuery,
@@ -19,6 +19,7 @@ from gateway.schemas import (
     JobsQuery,
     JobView,
     Message,
+    ParseRequest,
     RandomQuery,
     ServiceInfo,
     SocketQuery,
@@ -153,6 +154,17 @@ ROUTES: tuple[Route, ...] = (
         summary="Build a prompt from its components",
         body=PromptComponents,
         responses={200: BuiltPrompt},
+        problems=(400, 408, 413, 415, 422),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/prompt/parse",
+        handler=prompts.parse,
+        operation_id="prompt_parse",
+        endpoint="parse_prompt",
+        summary="Read a prompt into components for the prompt builder",
+        body=ParseRequest,
+        responses={200: ParsedPrompt},
         problems=(400, 408, 413, 415, 422),
     ),
     Route(

@@ -88,9 +88,18 @@ def _prompt(request: GenerateRequest) -> str:
         raise invalid(FieldError("components", "Give either prompt or components, not both."))
     if request.components is not None:
         return _prompt_from_components(request)
-    if request.prompt is None or not is_visible(request.prompt):
-        raise invalid(FieldError("prompt", "Describe the music in words, or give components."))
-    return reject_control_characters("prompt", without_bidi_controls(request.prompt).strip())
+    return clean_prompt(request.prompt, "Describe the music in words, or give components.")
+
+
+def clean_prompt(text: str | None, advice: str) -> str:
+    """A prompt without bidirectional controls and spaces around it.
+
+    Raises:
+        Problem: 422 with `advice` if nothing of it is visible; 422 if it has control characters.
+    """
+    if text is None or not is_visible(text):
+        raise invalid(FieldError("prompt", advice))
+    return reject_control_characters("prompt", without_bidi_controls(text).strip())
 
 
 def _prompt_from_components(request: GenerateRequest) -> str:

@@ -19,7 +19,7 @@ SHARE = 10
 # What no schema can tell: which models there are, that a text has words in it, that this is a WebSocket, and which ETag
 # and how many bytes a file has (412 and 416).
 DOWNLOADS = {route.path for route in ROUTES if 412 in route.problems}
-UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/ws"} | DOWNLOADS
+UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/api/v1/prompt/parse", "/ws"} | DOWNLOADS
 # A traceback would be none, too.
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] (?!forged)")
 

@@ -17,7 +17,7 @@ from gateway.jobs.views import Views
 from gateway.live.event_hub import decode_events
 from gateway.live.messages import ErrorMessage, decode_client_message
 from gateway.problems import Problem, invalid, problem_response
-from gateway.prompts import PromptComponents, build_prompt
+from gateway.prompts import PromptComponents, build_prompt, parse_prompt
 from gateway.schemas import GenerateRequest
 from shared.advisories import Terminated, decode_advisory
 from shared.audio_chunk import AudioChunk, pack_chunk, unpack_chunk
@@ -73,6 +73,8 @@ def _accept(request: GenerateRequest) -> None:
     assert 0 < len(recipe.prompt) <= 500
     draft = draft_record(recipe, request, None, new_traceparent(), None)
     assert decode_record(encode(draft)) == draft
+    components = parse_prompt(recipe.prompt).components
+    assert msgspec.json.decode(encode(components), type=PromptComponents) == components
 
 
 def frame(data: bytes) -> None:

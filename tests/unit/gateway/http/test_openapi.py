@@ -61,6 +61,7 @@ def test_an_example_of_the_contract_fits_the_struct_and_its_schema(example: str,
     [
         ("/api/v1/generate", "post", "GenerateRequest"),
         ("/api/v1/prompt/build", "post", "PromptComponents"),
+        ("/api/v1/prompt/parse", "post", "ParseRequest"),
     ],
 )
 def test_a_body_refers_to_the_struct_that_validates_it(path: str, method: str, schema: str) -> None:

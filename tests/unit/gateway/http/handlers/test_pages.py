@@ -33,6 +33,7 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
         ("cancel", "DELETE /api/v1/jobs/{job_id}"),
         ("jobs", "GET /api/v1/jobs"),
         ("build_prompt", "POST /api/v1/prompt/build"),
+        ("parse_prompt", "POST /api/v1/prompt/parse"),
         ("random_prompt", "GET /api/v1/prompt/random"),
         ("vocabulary", "GET /api/v1/prompt/vocabulary"),
         ("websocket", "/ws"),

@@ -78,3 +78,23 @@ async def test_control_characters_are_refused_and_bidi_controls_removed(
         assert [error["field"] for error in (await response.json())["errors"]] == ["mood"]
     async with api.post("/api/v1/prompt/build", json={"custom_text": "\u202ejazz"}) as response:
         assert (await response.json())["structured_prompt"] == "jazz"
+
+
+async def test_a_prompt_is_read_into_components(api: Api) -> None:
+    async with api.post("/api/v1/prompt/parse", json={"prompt": "  124 bpm in A minor, 3/4\u202e "}) as response:
+        assert response.status == 200
+        body = await response.json()
+    assert body["components"] == {"bpm": 124, "key": "A minor", "meter": "3/4"}
+    assert set(body) == {"components", "duration", "understood", "ignored"}
+    async with api.post("/api/v1/prompt/build", json=body["components"]) as response:
+        assert (await response.json())["structured_prompt"] == "at 124 BPM, in A minor, in 3/4"
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "\u200b", "a\u0000b", "x" * 501, None, 7, ["house"]], ids=lambda prompt: repr(prompt)[:12]
+)
+async def test_what_is_no_prompt_is_refused_with_the_field(api: Api, prompt: object) -> None:
+    async with api.post("/api/v1/prompt/parse", json={"prompt": prompt}) as response:
+        assert response.status == 422
+        assert response.content_type == "application/problem+json"
+        assert [error["field"] for error in (await response.json())["errors"]] == ["prompt"]

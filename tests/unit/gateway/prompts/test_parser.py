@@ -1,0 +1,79 @@
+"""Prompts as components."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.prompts import VOCABULARY, PromptComponents, build_prompt, parse_prompt
+from shared.prompt.reader import read_prompt
+from shared.prompt.reading import Reading
+from shared.text import is_visible
+
+KEYS = ("A minor", "F# major", "Bb minor", "E flat major", "C-Dur", "F#m")
+FIRST = st.one_of(
+    st.sampled_from([genre.name for genre in VOCABULARY.genres]),
+    st.sampled_from([f"{mood} music" for mood in VOCABULARY.moods]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30),
+)
+PHRASES = st.one_of(
+    st.sampled_from([f"{tempo.name} tempo" for tempo in VOCABULARY.tempos]),
+    st.integers(20, 400).map(lambda bpm: f"{bpm} BPM"),
+    st.floats(40, 240).map(lambda bpm: f"{bpm:.2f} bpm"),
+    st.tuples(st.integers(60, 120), st.integers(1, 60)).map(lambda pair: f"{pair[0]}-{sum(pair)} bpm"),
+    st.sampled_from(KEYS).map(lambda key: f"in {key}"),
+    st.sampled_from(["3/4", "4/4", "6/8", "7/8", "in 21/16", "waltz"]),
+    st.sampled_from([f"{mood} mood" for mood in VOCABULARY.moods]),
+    st.lists(st.sampled_from(VOCABULARY.instruments), min_size=1, max_size=4, unique=True).map(
+        lambda names: f"with {' and '.join(names)}"
+    ),
+    st.sampled_from(VOCABULARY.instruments).map(lambda name: f"no {name}"),
+    st.sampled_from(["no vocals", "only drums", "solo piano", "with an intro", "fade out", "8 bars", "30 seconds"]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
+)
+PROMPTS = st.tuples(FIRST, st.lists(PHRASES, max_size=5)).map(lambda parts: ", ".join([parts[0], *parts[1]]))
+
+
+def said(reading: Reading) -> Reading:
+    """What a sentence can say: without the length, and without the words in which it is said."""
+    return replace(
+        reading,
+        bars=None,
+        seconds=None,
+        moods=tuple(sorted(reading.moods)),
+        instruments=tuple(sorted(reading.instruments)),
+        understood=(),
+        ignored=tuple(sorted(set(reading.ignored))),
+        words="",
+    )
+
+
+@given(PROMPTS)
+def test_the_sentence_of_the_components_reads_as_the_prompt(prompt: str) -> None:
+    components = parse_prompt(prompt).components
+    if components.custom_text == prompt and not is_visible(prompt.replace(",", "")):
+        return
+    assert said(read_prompt(build_prompt(components).structured_prompt)) == said(read_prompt(prompt))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "components"),
+    [
+        ("92.5 bpm in A minor, 3/4", PromptComponents(bpm=92.5, key="A minor", meter="3/4")),
+        ("60-80 bpm", PromptComponents(tempo="slow")),
+        ("120 to 126 BPM", PromptComponents(tempo="120-126 BPM")),
+        ("300 bpm", PromptComponents(tempo="300 BPM")),
+        ("B♭ minor, no drums", PromptComponents(key="Bb minor", custom_text="no drums")),
+        ("in 21/16 time", PromptComponents(custom_text="in 21/16")),
+        ("🎶", PromptComponents(custom_text="🎶")),
+    ],
+)
+def test_what_is_stated_goes_to_its_field(prompt: str, components: PromptComponents) -> None:
+    assert parse_prompt(prompt).components == components
+
+
+def test_the_words_are_told_as_the_reader_read_them() -> None:
+    prompt = "house at 124 bpm with a kazoo"
+    parsed, reading = parse_prompt(prompt), read_prompt(prompt)
+    assert (parsed.understood, parsed.ignored) == (reading.understood, reading.ignored)
