@@ -20,6 +20,7 @@ from shared.music import (
     bar_seconds,
     parse_key,
 )
+from shared.prompt.genres import genre
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
 
@@ -141,10 +142,12 @@ def _unplayable(meter: str, model: str) -> str | None:
 
 
 def _prompt_tempo(reading: Reading) -> float | None:
-    """The prompt's tempo; of a range, the middle."""
+    """The prompt's tempo; of a range, the one nearest to the genre's usual tempo, or the middle."""
     if reading.tempo is None:
         return None
-    tempo = float(sum(reading.tempo) / 2)
+    slow, fast = map(float, reading.tempo)
+    usual = sum(genre(reading.genre).bpm if reading.genre else (slow, fast)) / 2
+    tempo = min(max(usual, slow), fast)
     if not LOWEST_BPM <= tempo <= HIGHEST_BPM:
         limits = f"{format_number(LOWEST_BPM)} to {format_number(HIGHEST_BPM)}"
         message = f"The prompt asks for {format_number(tempo)} BPM; bars can have {limits} BPM. Give bpm."

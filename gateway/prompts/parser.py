@@ -105,6 +105,9 @@ def _phrases(reading: Reading, built: Reading) -> Iterator[str]:
         yield f"in {reading.meter}"
     if reading.energy != built.energy and reading.energy is not None:
         yield f"{reading.energy} energy"
+    if reading.feel != built.feel and reading.feel is not None:
+        yield f"{reading.feel} feel"
+    yield from (part for part in reading.parts if part not in built.parts)
     if reading.intro and not built.intro:
         yield "with an intro"
     if reading.outro and not built.outro:

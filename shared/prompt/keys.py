@@ -1,6 +1,7 @@
-"""Finds the key that a text names, in the usual English and German spellings."""
+"""Finds the keys that a text names, in the usual spellings: letters, solfège, and those of German and Japanese."""
 
 import re
+from typing import NamedTuple
 
 from shared.music import Key
 
@@ -12,6 +13,9 @@ _GERMAN = {
 
 # Not inside a word, another name, or an abbreviation such as I'd.
 _START = r"(?<![\w#♯♭'’.&-])"
+_SHARP_SIGNS = ("#", "♯", "sharp", "sostenido", "sustenido", "dièse", "diese", "diesis")
+_FOREIGN_MODES = "mineur|majeur|menor|mayor|maior|minore|maggiore"
+_MINOR_WORDS = ("minor", "min", "mineur", "menor", "minore", "moll", "短調", "マイナー", "단조", "小调")
 _SIGN = r"(?:[#♯♭]|b(?![a-z]*lues)|[ -]?(?:sharp|flat))"
 # A chord's name continues with its quality, so the match is not a key.
 _NO_CHORD = r"(?![\w#♯♭])(?![ -]?(?:(?:6|7|9|11|13)(?![\d/]|\.\d| ?bpm)|chord|triad|third|sixth|seventh|ninth))"
@@ -27,7 +31,9 @@ _MODE = (
     r"|dorian|phrygian|lydian|mixolydian|locrian|aeolian|ionian)\b)"
 )
 
-_WRITTEN = re.compile(rf"{_START}{_TONIC}{_GAP}{_KIND}(major|minor|maj|min)\b\.?{_NO_CHORD}", re.IGNORECASE)
+_WRITTEN = re.compile(
+    rf"{_START}{_TONIC}{_GAP}{_KIND}(major|minor|maj|min|{_FOREIGN_MODES})\b\.?{_NO_CHORD}", re.IGNORECASE
+)
 _COMPACT = re.compile(rf"{_START}(?:([A-G])([#♯♭b]?)|([a-g])([#♯♭]))m{_NO_CHORD}(?!['’])")
 # Excludes "low-key G-funk".
 _NAMED = re.compile(
@@ -43,8 +49,22 @@ _IN_TONIC = re.compile(
 )
 # A separate phrase: "guitar in e flat", "E flat, slow".
 _SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|flat))(?= ?(?:$|[,.;]))", re.IGNORECASE)
-_DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s)?)[ -]?(dur|moll)\b", re.IGNORECASE)
+_DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s|[#♯♭])?)[ -]?(dur|moll)\b", re.IGNORECASE)
 _CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
+
+_SYLLABLES = {
+    "do": "c", "dó": "c", "ut": "c", "re": "d", "ré": "d", "mi": "e", "fa": "f", "fá": "f", "sol": "g", "la": "a",
+    "lá": "a", "si": "b",
+}  # fmt: skip
+_SOLFEGE = re.compile(
+    rf"(?<!\w)({'|'.join(_SYLLABLES)})(?:[ -]?(sostenido|sustenido|dièse|diese|diesis|sharp|#|♯|bemol|bémol|bemolle"
+    rf"|flat|♭|b))?[ -]({_FOREIGN_MODES}|major|minor)\b",
+    re.IGNORECASE,
+)
+_IROHA = {"ハ": "c", "ニ": "d", "ホ": "e", "ヘ": "f", "ト": "g", "イ": "a", "ロ": "b"}
+_ASIAN = re.compile(
+    r"([嬰変升降]?)([ハニホヘトイロ]|(?<![A-Za-z])[A-Ga-g])([#♯♭b]?) ?(長調|短調|メジャー|マイナー|장조|단조|大调|小调)"
+)
 
 # "a minor setback": where "a" may be the article, the key must end its phrase or precede one of these words.
 _PHRASE_ENDS = re.compile(
@@ -53,28 +73,50 @@ _PHRASE_ENDS = re.compile(
 _IN = re.compile(r"(?:^|[,;:(/|] ?|\b(?:in|of|key|to|from) (?:the key of )?)$", re.IGNORECASE)
 
 
-def read_key(text: str) -> Key | None:
-    """The first key that a text names unambiguously."""
+class WrittenKey(NamedTuple):
+    """A key and the place that names it."""
+
+    key: Key
+    match: re.Match[str]
+
+
+def find_keys(text: str) -> list[WrittenKey]:
+    """The keys that a text names unambiguously, in its order."""
     found = [
-        *((match.start(), _key(match[1], match[2], match[3])) for match in _WRITTEN.finditer(text) if _is_meant(match)),
-        *((match.start(), _key(match[1] or match[3], match[2] or match[4], "min")) for match in _single_chords(text)),
-        *((match.start(), _key(match[2], match[3])) for match in _NAMED.finditer(text) if _is_named(match)),
-        *((match.start(), _key(match[1], match[2])) for match in _IN_TONIC.finditer(text)),
-        *((match.start(), _key(match[1], match[2])) for match in _SPELT_TONIC.finditer(text)),
-        *((match.start(), german) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
+        *((_key(match[1], match[2], match[3]), match) for match in _WRITTEN.finditer(text) if _is_meant(match)),
+        *((_key(match[1] or match[3], match[2] or match[4], "min"), match) for match in _single_chords(text)),
+        *((_key(match[2], match[3]), match) for match in _NAMED.finditer(text) if _is_named(match)),
+        *((_key(match[1], match[2]), match) for match in _IN_TONIC.finditer(text)),
+        *((_key(match[1], match[2]), match) for match in _SPELT_TONIC.finditer(text)),
+        *((german, match) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
+        *((_solfege(match), match) for match in _SOLFEGE.finditer(text)),
+        *((_asian(match), match) for match in _ASIAN.finditer(text)),
     ]
-    return min(found, key=lambda each: each[0])[1] if found else None
+    return sorted((WrittenKey(key, match) for key, match in found), key=lambda each: each.match.start())
 
 
 def _key(letter: str, sign: str | None, mode: str = "major") -> Key:
     step = 0
     if sign:
-        step = 1 if sign.strip(" -").lower() in ("#", "♯", "sharp") else -1
-    return Key((_NATURAL[letter.lower()] + step) % 12, mode.lower().startswith("min"))
+        step = 1 if sign.strip(" -").lower() in _SHARP_SIGNS else -1
+    return Key((_NATURAL[letter.lower()] + step) % 12, mode.lower() in _MINOR_WORDS)
+
+
+def _solfege(match: re.Match[str]) -> Key:
+    return _key(_SYLLABLES[match[1].lower()], match[2], match[3])
+
+
+def _asian(match: re.Match[str]) -> Key:
+    """A Japanese key such as "嬰ヘ短調", or a letter with a Japanese, Korean or Chinese mode."""
+    sign, letter, after, mode = match.groups()
+    return _key(_IROHA.get(letter, letter), {"嬰": "#", "変": "b", "升": "#", "降": "b"}.get(sign or "", after), mode)
 
 
 def _german(match: re.Match[str]) -> Key | None:
-    tonic = _GERMAN.get(match[1].lower())
+    name = match[1].lower()
+    if name[-1] in "#♯♭":
+        return _key(name[0], name[1], match[2])
+    tonic = _GERMAN.get(name)
     return None if tonic is None else Key(tonic, match[2].lower() == "moll")
 
 

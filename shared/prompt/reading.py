@@ -21,14 +21,17 @@ class Reading:
         meter: such as 3/4.
         bars: the length in bars.
         seconds: the length in seconds.
-        genre: such as "trap".
+        genre: such as "trap"; see `shared/prompt/genres.py`.
         instruments: those that are wanted, in the prompt's order. "bass" and "drums" mean any of their kind.
         only: whether nothing but `instruments` is wanted: "only", "solo", "isolated", "stem of".
-        refused: the instruments, and "vocals", that are not wanted.
+        refused: the instruments, parts (see `parts`) and "vocals" that are not wanted. "drums" and "bass" refuse all of
+            their kind.
         moods: such as "happy".
         energy: "low", "medium" or "high".
         intro: whether an intro is wanted.
         outro: whether an ending is wanted: an outro or a fade.
+        feel: "half-time", "double-time", "swing", "shuffle" or "straight".
+        parts: "melody", "chords", "arpeggio": those that it asks for.
         understood: the words that it has read, in the prompt's order.
         ignored: the content words that it has not read, or that no model can follow, in the prompt's order.
         words: the prompt without numbers that are not tempos (808, 80s, 320kbps), for models that take every number
@@ -50,6 +53,8 @@ class Reading:
     energy: str | None = None
     intro: bool = False
     outro: bool = False
+    feel: str | None = None
+    parts: tuple[str, ...] = ()
     understood: tuple[Understood, ...] = ()
     ignored: tuple[str, ...] = ()
     words: str = ""

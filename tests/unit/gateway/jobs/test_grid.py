@@ -62,7 +62,8 @@ def test_bars_have_exactly_their_length_or_are_refused(bars: int, bpm: float, me
     [
         ("house at 128 BPM", 128),
         ("92.5 bpm", 92.5),
-        ("house, 120 to 126 bpm", 123),
+        ("house, 120 to 126 bpm", 124),
+        ("120 to 126 bpm", 123),
         ("deep house", 122),
         ("house", 124),
         ("a tone", 120),

@@ -10,8 +10,8 @@ GRID = Recipe(model="small", prompt="house.", duration=16.0, bars=8, bpm=120.0, 
 
 
 def test_the_prompt_gets_what_the_recipe_adds_in_the_words_of_the_training() -> None:
-    recipe = Recipe(model="small", prompt="a waltz.", duration=9.0, bpm=117.5, meter="3/4", key="A minor")
-    assert engine_recipe(recipe, 0).prompt == "a waltz. bpm: 117.5. key: A minor. 3/4 time"
+    recipe = Recipe(model="small", prompt="a dance.", duration=9.0, bpm=117.5, meter="3/4", key="A minor")
+    assert engine_recipe(recipe, 0).prompt == "a dance. bpm: 117.5. key: A minor. 3/4 time"
 
 
 @pytest.mark.parametrize("prompt", ["house at 120 BPM in A minor", "120bpm, Am", "bpm: 120. key: A minor"])

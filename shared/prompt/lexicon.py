@@ -1,0 +1,178 @@
+"""The words that the reader knows: phrases of `data/*.json` and what each means."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+from shared.prompt.genres import GenreTraits, load_genres
+from shared.prompt.tokens import Gap, Token, fold, tokenize
+
+FILES = ("instruments", "moods", "tempos", "cues", "impossible")
+
+Cue = Literal[
+    "no", "except", "keep", "left out", "exit", "and", "or", "article", "only", "nothing else", "solo",
+    "loop", "at times",
+]  # fmt: skip
+
+
+class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a phrase means. A phrase may mean several things at once: "upbeat" is a mood and a tempo.
+
+    Attributes:
+        instruments: that it names.
+        any_of: the instruments that it refuses when it is negated, if not `instruments`.
+        closed: whether it names a whole ensemble, such as a string quartet.
+        weak: whether it names the instruments only if nothing refuses them: "beat", "acoustic".
+        refuses: what it refuses by itself, such as "drumless".
+        genre: a name of `data/genres.json`.
+        form: whether its genre counts only if the prompt names no other, such as "march".
+        mood: one of the starter's moods.
+        energy: low, medium or high.
+        tempo: slowest and fastest, in quarter notes a minute.
+        mode: major or minor.
+        meter: such as 3/4.
+        feel: such as "half-time".
+        part: "melody", "chords" or "arpeggio".
+        section: "intro" or "outro".
+        cue: what it does to the words around it.
+        impossible: whether no model can do it.
+        filler: whether it says nothing about the music.
+        says: what it means, in plain words, if the fields above do not tell.
+    """
+
+    instruments: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    closed: bool = False
+    weak: bool = False
+    refuses: tuple[str, ...] = ()
+    genre: str | None = None
+    form: bool = False
+    mood: str | None = None
+    energy: str | None = None
+    tempo: tuple[int, int] | None = None
+    mode: str | None = None
+    meter: str | None = None
+    feel: str | None = None
+    part: str | None = None
+    section: str | None = None
+    cue: Cue | None = None
+    impossible: bool = False
+    filler: bool = False
+    says: str | None = None
+
+
+class _Group(Sense, frozen=True, kw_only=True):
+    """Phrases of one meaning in a data file."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Phrases as tuples of words, and the length of the longest that begins with each word."""
+
+    senses: dict[tuple[str, ...], Sense]
+    longest: dict[str, int]
+
+    def match(self, tokens: Sequence[Token], start: int) -> tuple[int, Sense] | None:
+        """The longest phrase that begins at a token: where it ends, and its sense."""
+        most = max((self.longest.get(name, 0) for name in _names(tokens[start])), default=0)
+        last = min(start + most, len(tokens))
+        last = next((end for end in range(start + 1, last) if tokens[end].gap >= Gap.COMMA), last)
+        for end in range(last, start, -1):
+            words = tuple(token.word for token in tokens[start:end])
+            folded = tuple(token.folded for token in tokens[start:end])
+            for phrase in _forms(words, folded):
+                if (sense := self.senses.get(phrase)) is not None:
+                    return end, sense
+        return None
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """The lexicon of all data files; read once."""
+    senses: dict[tuple[str, ...], Sense] = {}
+    for words, sense in _phrases():
+        senses[words] = _merge(senses[words], sense) if words in senses else sense
+    # A phrase without accents is read too, unless it means something else: "só" is only, "so" is not.
+    for words, sense in list(senses.items()):
+        senses.setdefault(tuple(map(fold, words)), sense)
+    longest: dict[str, int] = defaultdict(int)
+    for words in senses:
+        longest[words[0]] = max(longest[words[0]], len(words))
+    return Lexicon(senses, dict(longest))
+
+
+def _phrases() -> Iterator[tuple[tuple[str, ...], Sense]]:
+    folder = files("shared.prompt") / "data"
+    for name in FILES:
+        for group in msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=list[_Group]):
+            values = {field: getattr(group, field) for field in Sense.__struct_fields__}
+            sense = Sense(**values)
+            for phrase in group.words:
+                yield _words(phrase), sense
+    for genre in load_genres().values():
+        sense = _genre_sense(genre)
+        for phrase in (genre.name, *genre.words):
+            yield _words(phrase), sense
+    fillers = msgspec.json.decode((folder / "fillers.json").read_bytes(), type=dict[str, list[str]])
+    for words in fillers.values():
+        for phrase in words:
+            yield _words(phrase), Sense(filler=True)
+
+
+def _genre_sense(genre: GenreTraits) -> Sense:
+    return Sense(
+        genre=genre.name,
+        form=genre.form,
+        meter=genre.meter if genre.form else None,
+        instruments=genre.instruments if genre.closed else (),
+        closed=genre.closed,
+    )
+
+
+def _words(phrase: str) -> tuple[str, ...]:
+    return tuple(token.word for token in tokenize(phrase))
+
+
+def _merge(first: Sense, second: Sense) -> Sense:
+    """Both senses; the first one where they differ. A filler with another sense is none."""
+    ours, theirs = (
+        {name: value for name in Sense.__struct_fields__ if (value := getattr(sense, name)) not in (None, (), False)}
+        for sense in (first, second)
+    )
+    both = theirs | ours
+    if set(both) - {"filler"}:
+        both.pop("filler", None)
+    return Sense(**both)
+
+
+def _names(token: Token) -> Iterator[str]:
+    yield token.word
+    yield token.folded
+    yield from _variants(token.folded)
+
+
+def _forms(words: tuple[str, ...], folded: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The phrase, and with its last or only word in the singular or another gender."""
+    yield words
+    yield folded
+    for variant in _variants(folded[-1]):
+        yield (*folded[:-1], variant)
+
+
+def _variants(word: str) -> Iterator[str]:
+    """Plausible basic forms of an inflected word: English plurals, German and Romance endings."""
+    if len(word) < 4:
+        return
+    for ending in ("s", "es", "e", "n", "en", "er", "em"):
+        if word.endswith(ending) and len(word) - len(ending) > 2:
+            yield word[: -len(ending)]
+    for ending, basic in (("ies", "y"), ("a", "o"), ("as", "o"), ("os", "o"), ("as", "a"), ("ia", "io")):
+        if word.endswith(ending) and len(word) > 4:
+            yield word[: -len(ending)] + basic

@@ -1,0 +1,105 @@
+"""Marks the phrases that a prompt refuses: "no drums, bass or vocals", "drums left out", "ドラムなし"."""
+
+from collections.abc import Sequence
+
+from shared.prompt.phrases import Phrase
+from shared.prompt.tokens import Gap
+
+# "no bass and a piano": after these a new noun with an article is no longer refused.
+_BARE = {"no", "zero", "kein", "keine", "keinen"}
+_OFTEN_REFUSED = {"drums", "bass", "percussion", "vocals"}
+
+
+def mark_refusals(phrases: Sequence[Phrase]) -> None:
+    """Mark what is refused. A refusal ends with its clause, at "but" or "with", or with its list."""
+    goes_on = _lists_that_go_on(phrases)
+    negator: Phrase | None = None
+    taken: list[Phrase] = []
+    for place, phrase in enumerate(phrases):
+        if negator is not None and _ends(phrases, place, negator, taken, goes_on):
+            negator = None
+        match phrase.cue:
+            case "no":
+                # "not without drums" wants them.
+                negator, taken = (None if negator is not None and not taken else phrase), []
+            case "except":
+                negator, taken = (None if negator is not None else phrase), []
+            case "left out":
+                _refuse_before(phrases, place)
+            case "at times":
+                for other in taken:
+                    other.at_times = True
+            case _ if negator is not None and _is_content(phrase):
+                phrase.refused = True
+                phrase.marker = negator if not taken else None
+                negator.used = True
+                taken.append(phrase)
+
+
+def _is_content(phrase: Phrase) -> bool:
+    sense = phrase.sense
+    return sense is not None and not sense.filler and (sense.cue is None or bool(sense.instruments))
+
+
+def _ends(
+    phrases: Sequence[Phrase], place: int, negator: Phrase, taken: Sequence[Phrase], goes_on: Sequence[bool]
+) -> bool:
+    """Whether the scope of a negator ends before a phrase."""
+    phrase = phrases[place]
+    if phrase.gap == Gap.COMMA and goes_on[place]:
+        return False
+    if phrase.gap >= Gap.COMMA:
+        return not (taken and _ends_the_prompt(phrases, place, taken))
+    if phrase.cue in ("exit", "keep"):
+        return bool(taken) or phrases[place - 1] is not negator
+    if phrase.cue == "only":
+        return True
+    after_and = place > 1 and phrases[place - 1].cue == "and"
+    return phrase.cue == "article" and after_and and negator.words[-1] in _BARE
+
+
+def _lists_that_go_on(phrases: Sequence[Phrase]) -> list[bool]:
+    """For each phrase after a comma: whether its list has a last item after "or"."""
+    goes_on = [False] * len(phrases)
+    has_or = False
+    for place in range(len(phrases) - 1, -1, -1):
+        phrase = phrases[place]
+        if phrase.cue == "or":
+            has_or = True
+        elif phrase.cue in ("and", "exit", "no", "only"):
+            has_or = False
+        goes_on[place] = has_or
+        if phrase.gap > Gap.COMMA:
+            has_or = False
+    return goes_on
+
+
+def _ends_the_prompt(phrases: Sequence[Phrase], place: int, taken: Sequence[Phrase]) -> bool:
+    """Whether a refusal that begins the prompt goes on to its end: "no bass, drums"."""
+    is_first = all(other.is_function or other.cue == "no" or other in taken for other in phrases[:place])
+    rest = [_names(other) for other in phrases[place:] if not other.is_function]
+    rhythm = _OFTEN_REFUSED - {"vocals"}
+    return is_first and len(rest) == 1 and bool(rest[0]) and rest[0] <= _OFTEN_REFUSED and _names(taken[-1]) <= rhythm
+
+
+def _names(phrase: Phrase) -> set[str]:
+    return set(phrase.sense.instruments or phrase.sense.any_of) if phrase.sense is not None else set()
+
+
+def _refuse_before(phrases: Sequence[Phrase], place: int) -> None:
+    """Refuse the list that stands before "left out", "-free" or "なし"."""
+    marker = phrases[place]
+    if marker.words[-1] in ("free", "frei", "off") and marker.gap > (Gap.SPACE if marker.words[-1] == "off" else 1):
+        return
+    after = marker
+    for other in reversed(phrases[:place]):
+        limit = Gap.COLON if after is marker and marker.words == ("none",) else Gap.SPACE
+        if after.gap > limit or other.cue in ("exit", "no", "keep", "only", "left out"):
+            return
+        if _is_content(other):
+            other.refused = True
+            other.marker = marker if not marker.used else None
+            marker.used = True
+        elif not other.is_function or (marker.used and other.cue not in ("and", "or", "article")):
+            return
+        after = other

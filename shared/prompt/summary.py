@@ -1,0 +1,93 @@
+"""Gathers what the phrases of a prompt say together: who plays, what is refused, and which genre."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from shared.prompt.genres import load_genres
+from shared.prompt.lexicon import Sense
+from shared.prompt.phrases import Phrase
+from shared.prompt.tokens import Gap
+
+_BASSES = ("bass guitar", "synth bass", "double bass")
+# A name that says only the kind gives way to one of the kind.
+_KINDS = {"drums": ("drum machine",), "bass": _BASSES}
+_GUITARS = ("acoustic guitar", "electric guitar", "distorted guitar")
+_ROCKING = ("electric guitar", "distorted guitar")
+
+
+def read_genre(phrases: Sequence[Phrase]) -> str | None:
+    """The genre: of neighbours the last one ("jazz funk"), else the first that describes no instrument."""
+    found = [
+        (_rank(phrases, place), place)
+        for place, phrase in enumerate(phrases)
+        if phrase.sense is not None and phrase.sense.genre and not (phrase.refused or phrase.at_times)
+    ]
+    if not found:
+        return None
+    sense = phrases[min(found)[1]].sense
+    return sense.genre if sense is not None else None
+
+
+def _rank(phrases: Sequence[Phrase], place: int) -> int:
+    """0 for a genre of its own, 1 for one that describes another or an instrument, 2 for a form such as a march."""
+    sense = phrases[place].sense
+    if sense is not None and sense.form:
+        return 2
+    after = phrases[place + 1] if place + 1 < len(phrases) else None
+    if after is None or after.gap > Gap.SPACE or after.sense is None:
+        return 0
+    is_genre = after.sense.genre is not None and not after.sense.form
+    return int(is_genre or bool(after.sense.instruments and not after.sense.weak))
+
+
+def read_instruments(phrases: Sequence[Phrase], genre: str | None, *, only: bool) -> tuple[str, ...]:
+    """The instruments that are wanted, in the prompt's order."""
+    strong = [sense for phrase in phrases if phrase.is_strong and (sense := phrase.sense) is not None]
+    weak = [] if only and strong else [sense for phrase in phrases if (sense := _weak(phrase)) is not None]
+    refused = {name for phrase in phrases for name in refusals(phrase)}
+    senses = [sense for phrase in phrases if (sense := phrase.sense) is not None and (sense in strong or sense in weak)]
+    names = [
+        guitar_of(genre) if name == "guitar" else name
+        for sense in senses
+        for name in sense.instruments
+        if not (sense.weak and name in refused)
+    ]
+    names = [name for name in names if not any(other in names for other in _KINDS.get(name, ()))]
+    return tuple(dict.fromkeys(names))
+
+
+def _weak(phrase: Phrase) -> Sense | None:
+    sense = phrase.sense
+    is_weak = sense is not None and sense.weak and bool(sense.instruments)
+    return sense if is_weak and not (phrase.refused or phrase.at_times) else None
+
+
+def guitar_of(genre: str | None) -> str:
+    """The guitar of a genre, or of the genre it belongs to."""
+    genres = load_genres()
+    for name in (genre, genres[genre].parent if genre else None):
+        if name is not None:
+            for instrument in genres[name].instruments:
+                if instrument in _GUITARS:
+                    return instrument
+    return "acoustic guitar"
+
+
+def read_refusals(phrases: Sequence[Phrase], wanted: Iterable[str]) -> frozenset[str]:
+    """The instruments and "vocals" that are not wanted. Without vocals there is no choir, unless it is named."""
+    refused = {name for phrase in phrases for name in refusals(phrase)}
+    if "vocals" in refused:
+        refused.add("choir")
+    return frozenset(refused - set(wanted))
+
+
+def refusals(phrase: Phrase) -> Iterator[str]:
+    """What a phrase refuses."""
+    sense = phrase.sense
+    if sense is None or phrase.at_times:
+        return
+    if not phrase.refused:
+        yield from sense.refuses
+        return
+    yield from sense.any_of or sense.instruments
+    if sense.part is not None:
+        yield sense.part

@@ -1,0 +1,101 @@
+"""Finds tempos as numbers. A number is a tempo only next to "bpm" or a synonym: 808, 80s and 320kbps never are."""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+# The usual range of tempos in BPM, and an upper bound for any tempo.
+LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
+
+_DIGITS = r"(\d+(?:[.,]\d+)?)"
+_NUMBER = rf"(?<![\w.,/]){_DIGITS}"
+_PER_MINUTE = r"(?:per|an?|/|pro|in the|in einer|por|par|à la)[ ]?min"
+_BEATS = (
+    r"(?:quarter[ -]notes?|beats?|schläge|pulsaciones|latidos|golpes|batidas|pulsações|battements|temps)"
+    rf"[ ]?{_PER_MINUTE}"
+)
+_BPM = rf"(?:b\.?p\.?m(?![^\W\d_]*[a-rt-z])|bmp\b|{_BEATS}|拍/分|拍每分)"
+_GAP = r"(?:-?ish)?\)?[ ]?-?[ ]?\(?"
+_TO = r"[ ]?(?:-|–|—|~|to|bis|a|à|até|から)[ ]?"
+_IS = r"(?:[ ]?(?:[:=~は]|-(?= )|of|is|at|to|de|von|range|roughly|approx(?:imately|\.)?|around|about|\bca?\.?))*[ ]?\(?"
+# Excludes "mid-tempo", which is a style.
+_WORD = r"(?<![\w-])(?<!up )(?<!mid )(?<!down )tempo"
+_FOREIGN_WORD = r"(?:テンポ|템포|速度|毎分)"
+# The number must not belong to another word: 70's, 2x, 50%, 12 string.
+_ENDS = (
+    r"(?![\w%/]|[.,]\d|[-–]\w|['’]\w|[ ]?[-–]?[ ]?"
+    r"(?:bits?|steps?|strings?|bars?|keys?|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
+)
+# The most certain patterns first.
+_TEMPOS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_DIGITS}{_GAP}{_BPM}",
+        rf"between {_NUMBER}(?:[ -]?bpm)? and {_DIGITS}{_GAP}{_BPM}",
+        r"(?<![\w.,/])(\d{2,3}) ?/ ?\d{2,3}" + _GAP + _BPM,
+        rf"{_NUMBER}{_GAP}{_BPM}",
+        rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
+        rf"{_FOREIGN_WORD}{_IS}{_DIGITS}",
+    )
+]
+# These count as a tempo only within the usual range.
+_LIKELY_TEMPOS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:{_WORD}|\bmm\b){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
+        rf"{_NUMBER} tempo\b(?! (?:changes?|shifts?)\b)",
+    )
+]
+# "techno at 132": the number ends its phrase, and is no year, rate or machine.
+_AT_NUMBER = re.compile(
+    r"\bat (?:around |about |roughly )?(\d{2,3}(?:\.\d+)?)(?= ?(?:$|[,;)]|\.(?!\d)|(?:in|with|and|for)\b))",
+    re.IGNORECASE,
+)
+_AT_RANGE = (40, 240)
+
+
+class Tempos(NamedTuple):
+    """The tempos that a text states.
+
+    Attributes:
+        first: slowest and fastest of the first one that is possible; None if there is none.
+        impossible: the number of the first one if none is possible.
+        matches: all places that state one.
+    """
+
+    first: tuple[Fraction, Fraction] | None
+    impossible: str | None
+    matches: list[re.Match[str]]
+
+
+def find_tempos(text: str) -> Tempos:
+    """Find the first tempo in the usual range, else the first tempo at all."""
+    sure = [match for form in _TEMPOS for match in form.finditer(text)]
+    likely = [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(tempo_range(match))]
+    likely += [match for match in _AT_NUMBER.finditer(text) if _AT_RANGE[0] <= float(match[1]) <= _AT_RANGE[1]]
+    first = _first(sure, likely)
+    return Tempos(first, sure[0][1] if sure and first is None else None, sure + likely)
+
+
+def tempo_range(match: re.Match[str]) -> tuple[Fraction, Fraction]:
+    """The slowest and the fastest tempo of a match."""
+    # "1,200" has no decimals. Digits beyond the 40th do not change a tempo.
+    plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in match.groups() if number]
+    numbers = [Fraction(number[:40].rstrip(".")) for number in plain]
+    return min(numbers), max(numbers)
+
+
+def describe_tempo(tempo: tuple[Fraction, Fraction]) -> str:
+    """A tempo in plain words, such as "120–128 BPM"."""
+    return "–".join(dict.fromkeys(f"{float(number):.10g}" for number in tempo)) + " BPM"
+
+
+def _first(sure: Sequence[re.Match[str]], likely: Sequence[re.Match[str]]) -> tuple[Fraction, Fraction] | None:
+    found = [pair for match in sure if 0 < (pair := tempo_range(match))[0] <= pair[1] < TOO_FAST]
+    usual = [pair for pair in found + [tempo_range(match) for match in likely] if _is_usual(pair)]
+    return next(iter(usual + found), None)
+
+
+def _is_usual(pair: tuple[Fraction, Fraction]) -> bool:
+    return LOWEST <= pair[0] <= pair[1] <= HIGHEST

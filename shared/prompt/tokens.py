@@ -1,0 +1,76 @@
+"""Cuts a text into words, with what stands between them."""
+
+import re
+import unicodedata
+from enum import IntEnum
+from typing import NamedTuple
+
+# Chinese, Japanese and Korean have no spaces between words, or particles behind them: each character is a token.
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3々"
+_EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
+_TOKEN = re.compile(rf"[{_UNSPACED}{_EMOJI}&+]|[^\W_{_UNSPACED}]+")
+_SENTENCE_ENDS = re.compile(r"[.;:!?()\[\]|\n。！？]|[-–—]{2}|[–—]")
+_COMMA = re.compile(r"[,/、，・]| - ")
+_SIGNS = {"&": "and", "+": "and"}
+_COLON = re.compile(r":\s*$")
+
+
+class Gap(IntEnum):
+    """What stands before a token; the larger, the more it divides."""
+
+    NONE = 0
+    HYPHEN = 1
+    SPACE = 2
+    COMMA = 3
+    COLON = 4
+    SENTENCE = 5
+
+
+class Token(NamedTuple):
+    """A word of a text.
+
+    Attributes:
+        word: in lower case.
+        folded: also without accents.
+        start, end: its place in the text.
+        gap: what stands before it.
+    """
+
+    word: str
+    folded: str
+    start: int
+    end: int
+    gap: Gap
+
+
+def tokenize(text: str) -> list[Token]:
+    """The words of a text. Hyphens and apostrophes divide words; "&" and "+" are the word "and"."""
+    tokens: list[Token] = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        word = _SIGNS.get(match[0], match[0].casefold())
+        gap = _gap(text[end : match.start()]) if tokens else Gap.SENTENCE
+        tokens.append(Token(word, fold(word), match.start(), match.end(), gap))
+        end = match.end()
+    return tokens
+
+
+def fold(word: str) -> str:
+    """A word without accents. Only Latin letters have any: dakuten make other letters."""
+    if word.isascii() or not any("\u00c0" <= letter <= "\u024f" for letter in word):
+        return word
+    return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
+
+
+def _gap(between: str) -> Gap:
+    if between == " ":
+        return Gap.SPACE
+    if not between:
+        return Gap.NONE
+    if between in ("-", "'", "’"):
+        return Gap.HYPHEN
+    if _COLON.search(between):
+        return Gap.COLON
+    if _SENTENCE_ENDS.search(between):
+        return Gap.SENTENCE
+    return Gap.COMMA if _COMMA.search(between) else Gap.SPACE

@@ -1,0 +1,138 @@
+"""What prompts in everyday words wish for: instruments, refusals, genres, and what the reader tells of it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.prompt.genres import genre, load_genres
+from shared.prompt.lexicon import load_lexicon
+from shared.prompt.reader import read_prompt
+from shared.prompt.tokens import tokenize
+
+
+@pytest.mark.parametrize(
+    ("prompt", "instruments"),
+    [
+        ("warm Rhodes and an upright bass", ("electric piano", "double bass")),
+        ("oboe over soft pads", ("clarinet", "pads")),
+        ("808 bass and trap hats", ("synth bass", "drums")),
+        ("electric piano, not a piano", ("electric piano",)),
+        ("metal with guitars", ("distorted guitar",)),
+        ("a folk tune with guitar", ("acoustic guitar",)),
+        ("drums on a 909", ("drum machine",)),
+        ("beat without drums, cello", ("cello",)),
+        ("drum and bass with steel drums", ("marimba",)),
+        ("full band", ("electric guitar", "bass", "drums")),
+    ],
+)
+def test_instruments_are_read_by_their_names_and_nearest_relatives(prompt: str, instruments: tuple[str, ...]) -> None:
+    assert read_prompt(prompt).instruments == instruments
+
+
+@pytest.mark.parametrize(
+    ("prompt", "refused"),
+    [
+        ("house without piano or strings", {"piano", "strings", "violin", "cello"}),
+        ("piano, no drums, no bass", {"drums", "bass"}),
+        ("no drums, bass guitar or piano, but strings", {"drums", "bass guitar", "piano"}),
+        ("no drums, piano and organ", {"drums"}),
+        ("no bass and a piano", {"bass"}),
+        ("drums are left out, organ", {"drums"}),
+        ("drum-free organ", {"drums"}),
+        ("instrumental jazz", {"vocals", "choir"}),
+        ("instrumental with a choir", {"vocals"}),
+        ("not without drums", set()),
+        ("not only piano but also strings", set()),
+        ("anything but banjo", {"banjo"}),
+        ("no guitar except acoustic guitar", {"electric guitar", "distorted guitar"}),
+        ("no melody", {"melody"}),
+        ("ピアノ、ドラムなし", {"drums"}),
+        ("ohne Schlagzeug und Bass", {"drums", "bass"}),
+        ("sans batterie, avec piano", {"drums"}),
+        ("sin batería, con piano", {"drums"}),
+        ("sem bateria", {"drums"}),
+    ],
+)
+def test_refusals_reach_as_far_as_they_are_meant(prompt: str, refused: set[str]) -> None:
+    assert read_prompt(prompt).refused == refused
+
+
+@pytest.mark.parametrize(
+    ("prompt", "only"),
+    [
+        ("solo piano", True),
+        ("piano only, slow", True),
+        ("only harp, gentle", True),
+        ("just double bass and drums", True),
+        ("isolated bass stem", True),
+        ("two bars of drums, 120 bpm", True),
+        ("drum loop, 120 bpm", True),
+        ("strings and nothing else", True),
+        ("string quartet", True),
+        ("unaccompanied violin", True),
+        ("rock song with a guitar solo", False),
+        ("trap with a flute loop and hats", False),
+        ("just make me a house track with piano", False),
+        ("piano only in the intro", False),
+        ("not only piano but also strings", False),
+        ("solo piano intro, then the full band", False),
+        ("only", False),
+    ],
+)
+def test_only_and_solo_leave_out_everything_else(prompt: str, only: bool) -> None:
+    assert read_prompt(prompt).only is only
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "parent"),
+    [
+        ("dark trap beat", "trap", "hip hop"),
+        ("jazz funk with horns", "funk", "funk"),
+        ("UKG with a shuffled beat", "uk garage", "house"),
+        ("bossa nova", "bossa nova", "latin"),
+        ("8-bit video game music", "chiptune", "electronic"),
+        ("lofi beats to study to", "lo-fi hip hop", "lo-fi hip hop"),
+        ("jazz piano over a drill beat", "drill", "hip hop"),
+        ("a slow waltz for strings", "waltz", "classical"),
+        ("celtic jig", "celtic", "folk"),
+    ],
+)
+def test_genres_are_read_with_the_one_that_they_belong_to(prompt: str, name: str, parent: str) -> None:
+    assert read_prompt(prompt).genre == name
+    assert genre(name).parent == parent
+
+
+def test_parents_are_genres_of_their_own() -> None:
+    for traits in load_genres().values():
+        assert genre(traits.parent).parent == traits.parent
+
+
+def test_the_report_is_in_the_prompts_order_and_honest() -> None:
+    reading = read_prompt("House, 124 BPM, oboe and 909, no brass, female vocals, zorgs")
+    assert [(each.words, each.meaning) for each in reading.understood] == [
+        ("House", "house"), ("124 BPM", "124 BPM"), ("oboe", "clarinet"), ("909", "drum machine"),
+        ("no brass", "no brass"),
+    ]  # fmt: skip
+    assert reading.ignored == ("female vocals", "zorgs")
+
+
+def untold(prompt: str) -> list[str]:
+    """The words of a prompt that the reader neither tells nor knows as a filler."""
+    reading = read_prompt(prompt)
+    told = " ".join([*(each.words for each in reading.understood), *reading.ignored]).casefold()
+    fillers = {words for words, sense in load_lexicon().senses.items() if sense.filler or sense.cue}
+    known = {word for words in fillers for word in words}
+    words = {token.word for token in tokenize(prompt) if re.match(r"\w", token.word)}
+    return sorted(word for word in words if word not in told and word not in known)
+
+
+@given(st.lists(st.sampled_from(["zorg", "piano", "no", "only", "808", "with", ",", "and", "slow", "vocals", "solo"])))
+def test_no_content_word_is_dropped_silently(words: list[str]) -> None:
+    assert untold(" ".join(words)) == []
+
+
+@given(st.text(max_size=500))
+def test_any_text_can_be_read(text: str) -> None:
+    read_prompt(text)
