@@ -1,6 +1,6 @@
 """Records all instruments and writes the bank: a zip of Ogg Vorbis files and an index.
 
-apt-get install -y fluidr3mono-gm-soundfont fluidsynth
+apt-get install -y fluidr3mono-gm-soundfont fluidsynth sonic-pi-samples
 python -m training.bank.make
 """
 
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 from training.bank.analysis import find_cents, find_loop
+from training.bank.brightness import brighten
 from training.bank.presets import PRESETS, STRIKES, Preset
+from training.bank.recordings import COPYRIGHT, RECORDINGS, Recording, credits_of, record_file
 from training.bank.soundfont import LICENCE, SAMPLE_RATE, HeldKey, record
-from training.bank.synthesis import crackle, electronic_kit, pads, synth_bass, synthesizer, worn
+from training.bank.synthesis import clap, crackle, pads, synth_bass, synthesizer, worn
 from worker.delivery.k_weighting import power
 from worker.engine.checksums import write_checksums
 
 BANK = Path(__file__).parents[2] / "worker/engine/sampler/bank.zip"
+LICENCE_FILE = BANK.with_name("bank-licence.txt")
 PEAK = 0.9
 # The root mean square of a note's loudest 64 ms, after its gain.
 LEVEL = 0.1
@@ -70,7 +73,7 @@ class Writer:
 
     def write(self, path: Path) -> None:
         """Write the zip."""
-        index = {"sample_rate": SAMPLE_RATE, "licence": LICENCE.read_text(), "notes": self.notes, "hits": self.hits}
+        index = {"sample_rate": SAMPLE_RATE, "licence": licence(), "notes": self.notes, "hits": self.hits}
         self._files["index.json"] = json.dumps(index, indent=0).encode()
         with zipfile.ZipFile(path, "w") as bank:
             for name, data in sorted(self._files.items()):
@@ -87,7 +90,7 @@ class Writer:
 
 def clean(audio: Audio) -> Audio:
     """Remove inaudible low frequencies, which the reverb would keep."""
-    low_cut = butter(2, 26, "high", fs=SAMPLE_RATE, output="sos")
+    low_cut = butter(3, 28, "high", fs=SAMPLE_RATE, output="sos")
     return np.asarray(sosfilt(low_cut, audio), np.float32)
 
 
@@ -119,10 +122,11 @@ def main() -> None:
     for name, (make, lowest, highest) in SYNTHESISED.items():
         for root in range(lowest, highest + 1, 4):
             writer.add_note(name, root, 0, make(root), tuned=True)
-    for piece, audio in electronic_kit().items():
-        writer.add_hit("drums/electronic", piece, audio)
+    for kit, piece, recording in found_recordings():
+        writer.add_hit(kit, piece, _treated(kit, piece, record_file(recording)))
     writer.add_hit("percussion/vinyl crackle", "crackle", crackle(), loops=True)
     writer.write(BANK)
+    LICENCE_FILE.write_text(licence())
     write_checksums(BANK.parent, [BANK])
     print(f"{BANK}: {BANK.stat().st_size / 1e6:.1f} MB")
 
@@ -135,14 +139,47 @@ def record_notes(writer: Writer) -> None:
                 keys = [HeldKey(preset.bank, preset.program, root, velocity, preset.seconds) for root in preset.roots]
                 wanted += [(name, layer, preset, key) for key in keys]
     for (name, layer, preset, key), audio in zip(wanted, record([key for *_, key in wanted]), strict=True):
-        writer.add_note(name, key.pitch, layer, audio, sustained=preset.sustained)
+        writer.add_note(name, key.pitch, layer, brighten(audio, preset.shelf), sustained=preset.sustained)
 
 
 def record_hits(writer: Writer) -> None:
     wanted = [(kit, piece, strike) for kit, pieces in STRIKES.items() for piece, strike in pieces.items()]
     keys = [HeldKey(found.bank, found.program, found.key, STRIKE_VELOCITY, found.seconds) for *_, found in wanted]
     for (kit, piece, _), audio in zip(wanted, record(keys), strict=True):
-        writer.add_hit(kit, piece, worn(audio) if kit == "drums/lofi" else audio)
+        writer.add_hit(kit, piece, audio)
+
+
+def found_recordings() -> list[tuple[str, str, Recording]]:
+    return [(kit, piece, found) for kit, pieces in RECORDINGS.items() for piece, found in pieces.items()]
+
+
+def _treated(kit: str, piece: str, audio: Audio) -> Audio:
+    if kit == "drums/lofi":
+        return worn(audio)
+    return layered(audio, clap()) if (kit, piece) == ("drums/electronic", "clap_or_rim") else audio
+
+
+def layered(first: Audio, second: Audio) -> Audio:
+    """Two hits at once, both at their peaks."""
+    sounds = [trim(sound) / np.max(np.abs(sound)) for sound in (first, second)]
+    longest = max(map(len, sounds))
+    return np.asarray(sum(np.pad(sound, (0, longest - len(sound))) for sound in sounds), np.float32)
+
+
+def licence() -> str:
+    """The licences of all sounds.
+
+    Raises:
+        ValueError: if a recording is not under CC0.
+    """
+    names = {recording.name for *_, recording in found_recordings()}
+    return "\n".join((
+        f"Instruments and kits: Debian's {LICENCE.parent.name}. "
+        "The synthesizers and the vinyl crackle are this project's.",
+        f"The electronic, hard and lofi drums: Debian's {COPYRIGHT.parent.name}, these files under CC0 1.0",
+        "(https://creativecommons.org/publicdomain/zero/1.0/), each with its year and author:",
+        "", *credits_of(names), "", f"{LICENCE.parent.name}:", "", LICENCE.read_text(),
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

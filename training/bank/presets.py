@@ -16,6 +16,7 @@ class Preset:
         velocities: MIDI velocities of the layers, soft first.
         bank: bank number in the sound font.
         interval: semitones between roots.
+        shelf: gain of the high shelf in decibels, see `brighten`.
     """
 
     program: int
@@ -26,6 +27,7 @@ class Preset:
     velocities: tuple[int, ...] = (100,)
     bank: int = 0
     interval: int = 5
+    shelf: float = 0.0
 
     @property
     def roots(self) -> range:
@@ -34,31 +36,31 @@ class Preset:
 
 # Two presets share a name if an instrument's lowest keys come from another preset.
 PRESETS: dict[str, tuple[Preset, ...]] = {
-    "piano": (Preset(0, 24, 94, 4.5, velocities=(64, 108)),),
-    "electric piano": (Preset(4, 28, 88, 4.0, velocities=(60, 108)),),
-    "organ": (Preset(16, 28, 88, 2.6, sustained=True),),
-    "bells": (Preset(14, 45, 63, 4.0, interval=6), Preset(9, 66, 98, 2.5)),
-    "marimba": (Preset(12, 36, 91, 1.6),),
-    "acoustic guitar": (Preset(25, 36, 84, 3.5, velocities=(60, 108)),),
-    "electric guitar": (Preset(27, 36, 84, 3.5, velocities=(60, 108)),),
-    "distorted guitar": (Preset(30, 28, 84, 3.2, sustained=True),),
-    "bass guitar": (Preset(33, 24, 66, 3.0, velocities=(64, 110)),),
-    "double bass": (Preset(32, 24, 66, 3.0),),
-    "banjo": (Preset(105, 43, 84, 2.0),),
-    "mandolin": (Preset(25, 48, 88, 2.2, bank=16),),
-    "fiddle": (Preset(110, 52, 88, 2.8, sustained=True, velocities=(126,)),),
-    "violin": (Preset(40, 52, 92, 3.2, sustained=True, velocities=(84,)),),
-    "cello": (Preset(42, 30, 76, 3.2, sustained=True),),
-    "strings": (Preset(48, 28, 90, 3.8, sustained=True),),
-    "pizzicato": (Preset(45, 36, 88, 1.2),),
-    "harp": (Preset(46, 28, 90, 3.0),),
-    "flute": (Preset(73, 55, 91, 2.8, sustained=True),),
-    "clarinet": (Preset(71, 46, 88, 2.8, sustained=True),),
-    "saxophone": (Preset(66, 42, 80, 2.8, sustained=True),),
-    "trumpet": (Preset(56, 50, 86, 2.8, sustained=True),),
-    "brass": (Preset(61, 34, 84, 2.8, sustained=True),),
-    "harmonica": (Preset(22, 52, 88, 2.8, sustained=True),),
-    "choir": (Preset(52, 43, 83, 3.8, sustained=True),),
+    "piano": (Preset(0, 24, 94, 4.5, velocities=(64, 108), shelf=3),),
+    "electric piano": (Preset(4, 28, 88, 4.0, velocities=(60, 108), shelf=8),),
+    "organ": (Preset(16, 28, 88, 2.6, sustained=True, shelf=4),),
+    "bells": (Preset(14, 45, 63, 4.0, interval=6, shelf=6), Preset(9, 66, 98, 2.5, shelf=6)),
+    "marimba": (Preset(12, 36, 91, 1.6, shelf=6),),
+    "acoustic guitar": (Preset(25, 36, 84, 3.5, velocities=(60, 108), shelf=1),),
+    "electric guitar": (Preset(27, 36, 84, 3.5, velocities=(60, 108), shelf=6),),
+    "distorted guitar": (Preset(30, 28, 84, 3.2, sustained=True, shelf=4),),
+    "bass guitar": (Preset(33, 24, 66, 3.0, velocities=(64, 110), shelf=6),),
+    "double bass": (Preset(32, 24, 66, 3.0, shelf=5),),
+    "banjo": (Preset(105, 43, 84, 2.0, shelf=2),),
+    "mandolin": (Preset(25, 48, 88, 2.2, bank=16, shelf=1),),
+    "fiddle": (Preset(110, 52, 88, 2.8, sustained=True, velocities=(126,), shelf=2),),
+    "violin": (Preset(40, 52, 92, 3.2, sustained=True, velocities=(84,), shelf=3),),
+    "cello": (Preset(42, 30, 76, 3.2, sustained=True, shelf=5),),
+    "strings": (Preset(48, 28, 90, 3.8, sustained=True, shelf=7),),
+    "pizzicato": (Preset(45, 36, 88, 1.2, shelf=7),),
+    "harp": (Preset(46, 28, 90, 3.0, shelf=6),),
+    "flute": (Preset(73, 55, 91, 2.8, sustained=True, shelf=5),),
+    "clarinet": (Preset(71, 46, 88, 2.8, sustained=True, shelf=4),),
+    "saxophone": (Preset(66, 42, 80, 2.8, sustained=True, shelf=4),),
+    "trumpet": (Preset(56, 50, 86, 2.8, sustained=True, shelf=3),),
+    "brass": (Preset(61, 34, 84, 2.8, sustained=True, shelf=5),),
+    "harmonica": (Preset(22, 52, 88, 2.8, sustained=True, shelf=1),),
+    "choir": (Preset(52, 43, 83, 3.8, sustained=True, shelf=6),),
     "timpani": (Preset(47, 26, 62, 2.6, interval=6),),
 }
 
@@ -80,11 +82,11 @@ class Strike:
     bank: int = 128
 
 
-def _kit(program: int, clap_or_rim: int = 37) -> dict[str, Strike]:
+def _kit(program: int) -> dict[str, Strike]:
     return {
         "kick": Strike(program, 36),
         "snare": Strike(program, 38),
-        "clap_or_rim": Strike(program, clap_or_rim, 0.5),
+        "clap_or_rim": Strike(program, 37, 0.5),
         "closed_hat": Strike(program, 42, 0.4),
         "open_hat": Strike(program, 46, 1.0),
         "ride": Strike(program, 51, 2.0),
@@ -92,12 +94,12 @@ def _kit(program: int, clap_or_rim: int = 37) -> dict[str, Strike]:
     }
 
 
-# The electronic drum kit and vinyl crackle are in training/bank/synthesis.py. Timpani are a `Preset`.
+# The electronic, hard and lofi drums are in training/bank/recordings.py, vinyl crackle in training/bank/synthesis.py.
+# Timpani are a `Preset`.
 STRIKES: dict[str, dict[str, Strike]] = {
     "drums/acoustic": _kit(0),
     "drums/brushes": _kit(40),
-    "drums/hard": _kit(16, clap_or_rim=39),
-    "drums/lofi": _kit(32),
+    "drums/hard": {"clap_or_rim": Strike(16, 39, 0.5), "ride": Strike(16, 51, 2.0)},
     "percussion/percussion": {
         "high_tom": Strike(0, 48), "low_tom": Strike(0, 43, 1.2), "shaker_or_tambourine": Strike(0, 82, 0.4),
         "high_conga": Strike(0, 63), "low_conga": Strike(0, 64),

@@ -1,4 +1,4 @@
-"""The synthesized instruments: synthesizers (additive, so without aliasing), a drum machine and vinyl crackle."""
+"""The synthesized instruments: synthesizers (additive saws, so without aliasing), a clap and vinyl crackle."""
 
 from collections.abc import Callable
 
@@ -17,28 +17,47 @@ HIGHEST = 14000.0
 
 
 def synthesizer(pitch: int) -> Audio:
-    """Three saws a few cents apart with a bright attack, for leads and plucks."""
+    """Five detuned saws behind a filter that opens with the attack, for leads and plucks."""
     hertz, time = _hertz(pitch), _time(3.0)
-    bright = _voices(hertz, time, (-8, 0, 7), _saw(max(9000.0, 6 * hertz)))
-    dark = _voices(hertz, time, (-8, 0, 7), _saw(max(1800.0, 3 * hertz)))
-    return _shape(dark + bright * np.exp(-time / 0.3), time, attack=0.004)
+    saws = _voices(hertz, time, (-11, -5, 0, 6, 12), _saw(HIGHEST))
+    cutoff = max(1800.0, 3.5 * hertz) + max(7500.0, 5 * hertz) * np.exp(-time / 0.25)
+    return _shape(_swept(saws, cutoff, resonance=1.1), time, attack=0.004)
 
 
 def pads(pitch: int) -> Audio:
-    """Five soft, widely detuned saws and an octave above, with a slow attack."""
+    """Five widely detuned saws and an octave above, behind a filter that opens slowly."""
     hertz, time = _hertz(pitch), _time(4.2)
-    body = _voices(hertz, time, (-14, -6, 0, 5, 13), _saw(max(1100.0, 2.5 * hertz)))
-    air = _voices(2 * hertz, time, (-9, 10), _saw(max(2600.0, 3 * hertz)))
-    return _shape(body + 0.22 * air * (1 - np.exp(-time / 0.8)), time, attack=0.16)
+    body = _voices(hertz, time, (-14, -6, 0, 5, 13), _saw(HIGHEST)) + 0.2 * _voices(
+        2 * hertz, time, (-9, 10), _saw(max(5200.0, 3 * hertz))
+    )
+    cutoff = max(1500.0, 3 * hertz) + 1500.0 * (np.exp(-((time - 0.7) ** 2) / 0.25) - np.exp(-time / 0.2))
+    return _shape(_swept(body, np.maximum(cutoff, 1.5 * hertz), resonance=0.8), time, attack=0.16)
 
 
 def synth_bass(pitch: int) -> Audio:
-    """Two saws behind a closing filter, over a sine."""
+    """Two saws behind a resonant filter that closes, over a saturated sine, as of a TR-808's bass drum."""
     hertz, time = _hertz(pitch), _time(2.4)
-    open_saw = _voices(hertz, time, (-5, 4), _saw(max(3200.0, 8 * hertz)))
-    closed = _voices(hertz, time, (-5, 4), _saw(max(500.0, 4 * hertz)))
-    deep = 0.9 * np.sin(2 * np.pi * hertz * time)
-    return _shape(deep + 0.7 * closed + 0.6 * open_saw * np.exp(-time / 0.16), time, attack=0.003)
+    saws = _voices(hertz, time, (-4, 3), _saw(HIGHEST))
+    cutoff = max(320.0, 3 * hertz) + max(2600.0, 10 * hertz) * np.exp(-time / 0.14)
+    deep = np.tanh(1.8 * np.sin(2 * np.pi * hertz * time)) / np.tanh(1.8)
+    return _shape(0.6 * deep + 0.9 * _swept(saws, cutoff, resonance=1.8), time, attack=0.003)
+
+
+# Samples for which the swept filter keeps its cutoff.
+SWEEP_BLOCK = 16
+
+
+def _swept(sound: Sound, cutoff: NDArray[np.float64], resonance: float) -> Sound:
+    """A second-order low-pass filter with a moving cutoff in hertz (R. Bristow-Johnson, "Audio EQ Cookbook")."""
+    turn = 2 * np.pi * np.minimum(cutoff[::SWEEP_BLOCK], HIGHEST) / SAMPLE_RATE
+    cosine, alpha = np.cos(turn), np.sin(turn) / (2 * resonance)
+    sections = np.stack(((1 - cosine) / 2, 1 - cosine, (1 - cosine) / 2, 1 + alpha, -2 * cosine, 1 - alpha), axis=1)
+    sections /= sections[:, 3:4].copy()
+    state, parts = np.zeros((1, 2)), []
+    for section, begin in zip(sections, range(0, len(sound), SWEEP_BLOCK), strict=True):
+        part, state = sosfilt(section[None], sound[begin : begin + SWEEP_BLOCK], zi=state)
+        parts.append(part)
+    return np.concatenate(parts)
 
 
 def _saw(cutoff: float) -> Spectrum:
@@ -67,20 +86,6 @@ def _hertz(pitch: int) -> float:
     return float(440.0 * 2 ** ((pitch - 69) / 12))
 
 
-def electronic_kit() -> dict[str, Audio]:
-    """The kit pieces of a drum machine: float32, mono."""
-    pieces = {
-        "kick": _kick(),
-        "snare": _snare(),
-        "clap_or_rim": _clap(),
-        "closed_hat": _metal(0.16, 0.028, 7500),
-        "open_hat": _metal(0.7, 0.16, 7000),
-        "ride": _metal(1.4, 0.38, 5200),
-        "crash": _metal(2.6, 0.7, 3800),
-    }
-    return {name: sound.astype(np.float32) for name, sound in pieces.items()}
-
-
 def crackle(seconds: float = 6.0) -> Audio:
     """Vinyl crackle: few loud clicks, many faint ones, and hiss. It can be looped."""
     random = np.random.default_rng(78)
@@ -95,38 +100,16 @@ def crackle(seconds: float = 6.0) -> Audio:
 
 def worn(sound: Audio) -> Audio:
     """A lo-fi version of a drum: low-passed and slightly saturated."""
-    soft = sosfilt(butter(2, 5200, "low", fs=SAMPLE_RATE, output="sos"), sound / np.max(np.abs(sound)))
+    soft = sosfilt(butter(2, 7000, "low", fs=SAMPLE_RATE, output="sos"), sound / np.max(np.abs(sound)))
     return np.asarray(np.tanh(1.8 * soft), np.float32)
 
 
-def _kick() -> Sound:
-    time = _time(0.55)
-    hertz = 47 + 190 * np.exp(-time / 0.018) + 55 * np.exp(-time / 0.07)
-    body = np.sin(2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE) * np.exp(-time / 0.17)
-    click = 0.25 * _noise(len(time)) * np.exp(-time / 0.002)
-    return np.asarray(np.tanh(1.6 * body + click) * np.minimum(1, (0.55 - time) / 0.05))
-
-
-def _snare() -> Sound:
-    time = _time(0.4)
-    tone = np.sin(2 * np.pi * 188 * time + 2 * np.exp(-time / 0.01)) + 0.6 * np.sin(2 * np.pi * 331 * time)
-    wires = _band(_noise(len(time)), 1400, 12000) * np.exp(-time / 0.085)
-    return np.asarray(0.55 * tone * np.exp(-time / 0.06) + 1.1 * wires)
-
-
-def _clap() -> Sound:
+def clap() -> Audio:
+    """The hand clap of a drum machine: three short bursts of noise and a longer one."""
     time = _time(0.4)
     hands = sum(np.where(time >= at, np.exp(-(time - at) / 0.006), 0.0) for at in (0.0, 0.011, 0.022))
     room = np.where(time >= 0.03, np.exp(-(time - 0.03) / 0.07), 0.0)
-    return np.asarray(_band(_noise(len(time)), 800, 5000) * (hands + 0.9 * room))
-
-
-def _metal(seconds: float, decay: float, lowest: float) -> Sound:
-    """Six inharmonic squares, as in drum machines of 1980, with noise and a high band-pass."""
-    time = _time(seconds)
-    squares = sum(np.sign(np.sin(2 * np.pi * hertz * time)) for hertz in (205.3, 304.4, 369.6, 522.7, 800.0, 1204.0))
-    sound = _band(np.asarray(squares) / 6 + 0.6 * _noise(len(time)), lowest, 14500)
-    return np.asarray(sound * np.exp(-time / decay) * np.minimum(1, (seconds - time) / 0.02))
+    return np.asarray(_band(_noise(len(time)), 800, 5000) * (hands + 0.9 * room), np.float32)
 
 
 def _band(sound: Sound, low: float, high: float) -> Sound:

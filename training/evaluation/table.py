@@ -55,6 +55,8 @@ ROWS = (
     Row("-14 LUFS, within 2"),
     Row("spectrum in range"),
     Row("sound", 0.95),
+    Row("band: side/mid -12 to -6 dB", 0.9),
+    Row("band: 8-16 kHz within 15 dB of pink", 0.95),
     Row("copied run, median", unit="bars"),
     Row("copied run, longest", unit="bars"),
     Row("speed, audio by time", 3.0, unit="x"),

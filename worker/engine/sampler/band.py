@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.engine.sampler.bank import Bank
+from worker.engine.sampler.channel import Channel
 from worker.engine.sampler.clock import SAMPLE_RATE, Clock
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.player import Player
-from worker.engine.sampler.score import Stop
+from worker.engine.sampler.score import Event, Hits, Stop
 
 Floats = NDArray[np.float32]
 
@@ -24,6 +25,8 @@ RING_OUT = 2 * SAMPLE_RATE
 # What sounds on after a loop is rendered in blocks, until one is below -90 dBFS.
 TAIL_BLOCK = SAMPLE_RATE // 4
 LONGEST_TAIL = 12 * SAMPLE_RATE
+# The kit whose kicks lower the other streams.
+DUCKING_KIT = "electronic"
 QUIET = 10 ** (-90 / 20)
 
 
@@ -40,8 +43,19 @@ class Band:
         self._conductor = Conductor()
         self._clock = Clock(tempo)
         self._players = {stream: Player(stream, bank) for stream in PLAYED}
+        self._channels = {stream: Channel(stream) for stream in PLAYED}
         self._step = 0
         self._now = 0
+
+    @property
+    def sends(self) -> Floats:
+        """The reverb sends of the samples played last: [2, 7], to the room and the hall."""
+        return np.array([channel.sends for channel in self._channels.values()], np.float32).T
+
+    @property
+    def loudest_echo(self) -> float:
+        """The peak of all echoes to come."""
+        return max(channel.loudest_echo for channel in self._channels.values())
 
     def play(self, column: Codes) -> Floats:
         """Play the next sixteenth note.
@@ -50,7 +64,8 @@ class Band:
             column: integers of shape [8]; invalid codes count as "no event".
 
         Returns:
-            float32 of shape [7, 2, samples]: every stream but the conductor's, dry. No samples during the count-in.
+            float32 of shape [7, 2, samples]: every stream but the conductor's, without reverb. No samples during the
+            count-in.
         """
         was_over = self._conductor.is_over
         self._conductor.read(int(column[Stream.CONDUCTOR]))
@@ -67,22 +82,28 @@ class Band:
     def ring(self, samples: int) -> Floats:
         """Render this many samples of the sounding notes without new events. Returns the shape of `play`."""
         out = np.zeros((len(PLAYED), 2, samples), np.float32)
-        for row, player in enumerate(self._players.values()):
-            player.mix(out[row], self._now)
+        for row, stream in enumerate(PLAYED):
+            self._players[stream].mix(out[row], self._now)
+            out[row] = self._channels[stream].push(out[row])
         self._now += samples
         return out
 
-    def stop(self, release: float = LAST_RELEASE) -> None:
-        """Release all notes, in `release` seconds if that is longer than their own release."""
+    def stop(self) -> None:
+        """Release all notes slowly, and let the echoes end."""
+        self._release(LAST_RELEASE)
+        for channel in self._channels.values():
+            channel.end()
+
+    def _release(self, seconds: float) -> None:
         for player in self._players.values():
-            player.stop(self._now, release)
+            player.stop(self._now, seconds)
 
     def tail(self) -> Iterator[Floats]:
         """Release all notes as if the next had come, and render all that still sounds: blocks of the shape of `play`.
 
         The caller stops when the reverb is quiet, too.
         """
-        self.stop(release=0.0)
+        self._release(0.0)
         for _ in range(0, LONGEST_TAIL, TAIL_BLOCK):
             yield self.ring(TAIL_BLOCK)
 
@@ -95,3 +116,10 @@ class Band:
         for stream, event in events.items():
             if event is not None and not self._conductor.is_over:
                 self._players[stream].take(event, at, self._step, key, length)
+                self._channels[stream].follow(event, length)
+        self._duck(events[Stream.DRUMS], at)
+
+    def _duck(self, event: Event | None, at: int) -> None:
+        if isinstance(event, Hits) and event.kit == DUCKING_KIT and "kick" in event.pieces:
+            for channel in self._channels.values():
+                channel.ducking.add(at)

@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 
 # Length in samples of the crossfade that closes a loop.
 OVERLAP = 1600
+# Length in samples of a glide from the last note's pitch.
+GLIDE = 2560
 # A hit's attack is its first sample above this share of its peak; LEAD_IN samples before it are kept.
 ATTACK_LEVEL = 0.01
 LEAD_IN = 8
@@ -55,7 +57,22 @@ def shift(audio: Floats, semitones: float) -> Floats:
     """Change the pitch by resampling with a Catmull-Rom spline."""
     if semitones == 0:
         return audio
-    places = np.arange(0, len(audio) - 1, 2 ** (semitones / 12))
+    return _between(audio, np.arange(0, len(audio) - 1, 2 ** (semitones / 12)))
+
+
+def glide(rendering: Rendering, semitones: float) -> Rendering:
+    """Let a sound begin `semitones` above its pitch, or below, and glide to it."""
+    rates = 2 ** (semitones / 12 * np.linspace(1, 0, GLIDE, endpoint=False) ** 2)
+    places = np.concatenate(([0.0], np.cumsum(rates)))
+    # The glide ends on a sample, so that the rest needs no resampling.
+    end = round(places[-1])
+    start = _between(rendering.audio, places[:-1] * end / places[-1])
+    loop = None if rendering.loop is None else rendering.loop + GLIDE - end
+    return Rendering(np.concatenate((start, rendering.audio[end:])), loop)
+
+
+def _between(audio: Floats, places: NDArray[np.float64]) -> Floats:
+    """The audio at fractional samples."""
     index = places.astype(np.int64)
     part = (places - index).astype(np.float32)
     padded = np.pad(audio, (1, 2))
@@ -85,6 +102,9 @@ def close_loop(audio: Floats, first: int, end: int) -> Rendering:
     looped[end - overlap :] = (tail * (1 - part) + head * part) / np.sqrt(power)
     return Rendering(looped, first)
 
+
+# How much sharper the second take of a note is: six cents.
+TAKE_SEMITONES = 0.06
 
 BANK = Path(__file__).parent / "bank.zip"
 # A rendered note has 0.2 to 0.6 MB.
@@ -148,18 +168,24 @@ class Bank:
         """The licence of the sounds."""
         return self._index.licence
 
-    def note(self, sound: str, pitch: int, layer: int) -> Rendering:
-        """A sound at a pitch, rendered from the sample with the nearest root.
+    def note(self, sound: str, pitch: int, layer: int, take: int = 0) -> Rendering:
+        """A sound at a pitch, rendered from the sample with the nearest root, or with the second nearest.
 
         Args:
             sound: one of the index's `notes`.
             pitch: a MIDI key.
             layer: velocity layer; 0 is the softest. Values above the hardest layer select it.
+            take: 0 or 1. The two takes are different recordings, a few cents apart, as if two people played.
 
         Raises:
             KeyError: if the bank has no such sound.
         """
-        return self._keep((sound, pitch, layer), lambda: self._render_note(sound, pitch, layer))
+        return self._keep((sound, pitch, layer, take), lambda: self._render_note(sound, pitch, layer, take))
+
+    def slide(self, sound: str, pitch: int, layer: int, origin: int) -> Rendering:
+        """A sound that glides from the pitch `origin` to `pitch`; see `note`."""
+        key = (sound, pitch, layer, "from", origin)
+        return self._keep(key, lambda: glide(self._render_note(sound, pitch, layer, 0), origin - pitch))
 
     def hit(self, kit: str, piece: str) -> Rendering:
         """A kit piece.
@@ -178,13 +204,14 @@ class Bank:
                 self._kept.popitem(last=False)
             return found
 
-    def _render_note(self, sound: str, pitch: int, layer: int) -> Rendering:
+    def _render_note(self, sound: str, pitch: int, layer: int, take: int) -> Rendering:
         samples = self._index.notes[sound]
-        nearest = min((sample.root for sample in samples), key=lambda root: abs(root - pitch))
-        layers = [sample for sample in samples if sample.root == nearest]
-        return self._render(layers[min(layer, len(layers) - 1)], pitch - nearest)
+        roots = sorted({sample.root for sample in samples}, key=lambda root: abs(root - pitch))
+        root = roots[min(take, len(roots) - 1)]
+        layers = [sample for sample in samples if sample.root == root]
+        return self._render(layers[min(layer, len(layers) - 1)], pitch - root + take * TAKE_SEMITONES)
 
-    def _render(self, sample: Sample, wanted: int) -> Rendering:
+    def _render(self, sample: Sample, wanted: float) -> Rendering:
         audio, _ = soundfile.read(io.BytesIO(self._zip.read(sample.file)), dtype="float32")
         audio *= np.float32(sample.gain)
         semitones = wanted - sample.cents / 100

@@ -14,7 +14,7 @@ from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
 from worker.engine.sampler.conductor import COUNT_INS
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.mixing import Reverb, mix
+from worker.engine.sampler.mixing import Rooms, mix
 from worker.engine.sampler.proofreader import Proofreader
 from worker.engine.sampler.score import FASTEST
 
@@ -73,7 +73,7 @@ class SamplerStream:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
         self._band = Band(bank, tempo)
-        self._reverb = Reverb()
+        self._rooms = Rooms()
         self._left = total_samples
         self._loop = loop
         self._ended = False
@@ -110,7 +110,10 @@ class SamplerStream:
     def _step(self, column: NDArray[np.int64]) -> Floats:
         if self._left == 0:
             return np.zeros((2, 0), np.float32)
-        return self._cut(mix(self._band.play(column), self._reverb))
+        return self._cut(self._mix(self._band.play(column)))
+
+    def _mix(self, streams: Floats) -> Floats:
+        return mix(streams, self._band.sends, self._rooms)
 
     def _cut(self, sound: Floats) -> Floats:
         """Drop what exceeds the piece's length, if that was given."""
@@ -126,12 +129,12 @@ class SamplerStream:
         if self._loop:
             return list(self._tail())
         self._band.stop()
-        sound = self._cut(mix(self._band.ring(RING_OUT), self._reverb))
+        sound = self._cut(self._mix(self._band.ring(RING_OUT)))
         return [sound, np.zeros((2, self._left or 0), np.float32)]
 
     def _tail(self) -> Iterator[Floats]:
         for block in self._band.tail():
-            sound = mix(block, self._reverb)
+            sound = self._mix(block)
             yield sound
-            if max(np.abs(block).max(), np.abs(sound).max()) < QUIET:
+            if max(np.abs(block).max(), np.abs(sound).max(), self._band.loudest_echo) < QUIET:
                 return

@@ -1,19 +1,19 @@
-"""The mix: all streams with a shared reverb, a feedback delay network (Jot and Chaigne 1991) of eight lines."""
+"""The mix: all streams in a room and a hall, feedback delay networks (Jot and Chaigne 1991) of eight lines."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.sampler.band import PLAYED
 from worker.engine.sampler.clock import SAMPLE_RATE
-from worker.engine.sampler.patches import SENDS
 
 Floats = NDArray[np.float32]
 
 # Lengths in samples without common divisors, 28 to 64 ms.
 DELAYS = (887, 1049, 1201, 1361, 1511, 1693, 1873, 2053)
 LONGEST = max(DELAYS) + 1
-# Decay time (60 dB) of low frequencies in seconds, and the one-pole damping of high ones on each pass.
-DECAY = 1.3
+# Decay times (60 dB) of low frequencies in seconds, and the one-pole damping of high ones on each pass.
+ROOM, HALL = 0.7, 1.8
 DAMPING = np.float32(0.22)
 # Makes the reverb about as loud as its input.
 LEVEL = np.float32(0.6)
@@ -24,13 +24,14 @@ MATRIX = (np.kron(PAIR, np.kron(PAIR, PAIR)) / np.sqrt(8)).astype(np.float32)
 # Left feeds the even lines, right the odd ones; the outputs have alternating signs.
 INPUT = np.tile(np.eye(2, dtype=np.float32), (4, 1)) * 0.5
 OUTPUT = (INPUT * np.repeat([1, -1, 1, -1], 2)[:, None]).T.astype(np.float32) * LEVEL
-DECAYS = (10 ** (-3 * np.array(DELAYS) / (DECAY * SAMPLE_RATE)))[:, None].astype(np.float32)
 
 
 class Reverb:
-    """The reverb of one piece."""
+    """A reverb of one piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, decay: float) -> None:
+        """Begin a piece; `decay` is in seconds."""
+        self._decays = (10 ** (-3 * np.array(DELAYS) / (decay * SAMPLE_RATE)))[:, None].astype(np.float32)
         self._lines = np.zeros((len(DELAYS), LONGEST), np.float32)
 
     def push(self, sound: Floats) -> Floats:
@@ -43,22 +44,32 @@ class Reverb:
         count = sound.shape[1]
         begins = [LONGEST - delay for delay in DELAYS]
         late = np.stack([line[at - 1 : at + count] for line, at in zip(self._lines, begins, strict=True)])
-        heard = DECAYS * (late[:, 1:] + DAMPING * (late[:, :-1] - late[:, 1:]))
+        heard = self._decays * (late[:, 1:] + DAMPING * (late[:, :-1] - late[:, 1:]))
         self._lines = np.concatenate((self._lines[:, count:], INPUT @ sound + MATRIX @ heard), axis=1)
         return np.asarray(OUTPUT @ heard)
 
 
-SEND_GAINS = np.array([SENDS[stream] for stream in PLAYED], np.float32)
+class Rooms:
+    """The room and the hall of one piece."""
+
+    def __init__(self) -> None:
+        self._reverbs = (Reverb(ROOM), Reverb(HALL))
+
+    def push(self, sounds: Iterable[Floats]) -> Floats:
+        """The wet signal of what is sent to the room and to the hall, each float32 of shape [2, samples]."""
+        room, hall = (reverb.push(sound) for reverb, sound in zip(self._reverbs, sounds, strict=True))
+        return room + hall
 
 
-def mix(streams: Floats, reverb: Reverb) -> Floats:
+def mix(streams: Floats, sends: Floats, rooms: Rooms) -> Floats:
     """Sum the dry streams and the reverb.
 
     Args:
         streams: float32 of shape [7, 2, samples], dry.
-        reverb: gets each stream with its gain in `SENDS`.
+        sends: see `Band.sends`.
+        rooms: gets each stream with its sends.
 
     Returns:
         float32 of shape [2, samples].
     """
-    return np.asarray(streams.sum(axis=0) + reverb.push(np.tensordot(SEND_GAINS, streams, 1)))
+    return np.asarray(streams.sum(axis=0) + rooms.push(np.tensordot(sends, streams, 1)))

@@ -20,7 +20,7 @@ from worker.engine.sampler.conductor import Conductor
 from worker.engine.sampler.description import describe
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.midi import midi
-from worker.engine.sampler.mixing import SEND_GAINS, Reverb
+from worker.engine.sampler.mixing import Rooms
 from worker.engine.sampler.parts import parts_of
 
 Floats = NDArray[np.float32]
@@ -35,7 +35,7 @@ def stems(
     on_step: Callable[[], None] = lambda: None,
     bank: Bank | None = None,
 ) -> dict[Stream, Floats]:
-    """Render every stream alone. The stems sum to the mix, because the reverb is linear.
+    """Render every stream alone. The stems sum to the mix, because all effects are linear.
 
     Args:
         codes: integers of shape [8, steps]; invalid codes count as "no event".
@@ -48,12 +48,13 @@ def stems(
     Returns:
         float32 of shape [2, samples + tail] by stream, silent streams included.
     """
-    reverbs = [Reverb() for _ in PLAYED]
+    band = Band(default_bank() if bank is None else bank, tempo)
+    rooms = [Rooms() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
-    for dry in _dry(codes, Band(default_bank() if bank is None else bank, tempo), tail):
+    for dry in _dry(codes, band, tail):
         on_step()
-        for sound, send, reverb, part in zip(dry, SEND_GAINS, reverbs, parts, strict=True):
-            part.append(sound + reverb.push(send * sound))
+        for sound, sends, own, part in zip(dry, band.sends.T, rooms, parts, strict=True):
+            part.append(sound + own.push(send * sound for send in sends))
     # Concatenate one at a time, because two minutes of all stems are 200 MB.
     return {stream: _fitted(np.concatenate(parts.pop(0), axis=1), samples + tail) for stream in PLAYED}
 

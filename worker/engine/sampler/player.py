@@ -12,6 +12,7 @@ from worker.engine.sampler.patches import (
     CHORD_DECIBELS,
     CHORD_LAYERS,
     KIT_LEVELS,
+    KIT_PIECE_LEVELS,
     LEVELS,
     PIECE_LEVELS,
     PIECE_PANS,
@@ -108,6 +109,11 @@ def fall(count: int) -> Floats:
 # Humanising: the maximum delay of a note in samples, and the maximum change of its level in decibels.
 LATEST = 192
 LOUDER = 1.0
+# A bass glides from the note before if that began at most this many steps before, and to this many semitones.
+GLIDE_STEPS, WIDEST_GLIDE = 2, 12
+# Doubled notes: the delay of the second take in samples, and the change of both levels in decibels.
+SECOND_TAKE = 288
+TAKE_DECIBELS = -3.0
 
 
 def _lateness(stream: int, step: int) -> int:
@@ -148,6 +154,7 @@ class Player:
         self._voices: list[Voice] = []
         self._crackle: Voice | None = None
         self._open_hat: Voice | None = None
+        self._last: tuple[int, int] | None = None
 
     def take(self, event: Event, at: int, step: int, key: int, length: int = 0) -> None:
         """Begin an event.
@@ -164,7 +171,7 @@ class Player:
             case Stop():
                 self.stop(at)
             case Note():
-                self._play(event, at + _lateness(self._stream, step), loudness)
+                self._play(event, at + _lateness(self._stream, step), step, loudness)
             case Chord():
                 self._strum(event, at + _lateness(self._stream, step), loudness)
             case Hits():
@@ -183,24 +190,49 @@ class Player:
             sounding.add_to(out, start)
         self._voices = [sounding for sounding in self._voices if not sounding.is_over]
 
-    def _play(self, note: Note, at: int, loudness: float) -> None:
+    def _play(self, note: Note, at: int, step: int, loudness: float) -> None:
         patch = patch_of(note.instrument, self._stream)
         self.stop(at)
         level = loudness + patch.decibels + VELOCITY_DECIBELS[note.velocity]
-        self._add_note(patch, note.pitch, VELOCITY_LAYERS[note.velocity], at, level, patch.pan)
+        layer = VELOCITY_LAYERS[note.velocity]
+        origin = self._origin(note, step) if patch.glides else None
+        if patch.double and (self._stream is Stream.ARPEGGIO or note.instrument == "synthesizer"):
+            self._double(patch, (note.pitch,), layer, at, level)
+        elif origin is None:
+            self._add_note(patch, note.pitch, layer, at, level, patch.pan)
+        else:
+            rendering = self._bank.slide(patch.sound, note.pitch, layer, origin)
+            self._add(Voice(rendering, at, gain(level), patch.pan, patch.release))
+
+    def _origin(self, note: Note, step: int) -> int | None:
+        """The pitch that a note glides from: that of the note before, if it is close enough in time and pitch."""
+        last, self._last = self._last, (note.pitch, step)
+        if last is None or step - last[1] > GLIDE_STEPS:
+            return None
+        return last[0] if 0 < abs(note.pitch - last[0]) <= WIDEST_GLIDE else None
 
     def _strum(self, chord: Chord, at: int, loudness: float) -> None:
         patch = patch_of(chord.instrument, self._stream)
         self.stop(at)
         pitches = voice_chord(chord.root, chord.quality, patch.centre)
         level = loudness + patch.decibels + CHORD_DECIBELS[chord.velocity]
+        if patch.double:
+            self._double(patch, pitches, CHORD_LAYERS[chord.velocity], at, level)
+            return
         for index, pitch in enumerate(pitches):
             pan = patch.pan + patch.spread * (2 * index / (len(pitches) - 1) - 1)
             late = round(index * patch.strum * SAMPLE_RATE)
             self._add_note(patch, pitch, CHORD_LAYERS[chord.velocity], at + late, level, max(-1.0, min(1.0, pan)))
 
-    def _add_note(self, patch: Patch, pitch: int, layer: int, at: int, level: float, pan: float) -> None:
-        rendering = self._bank.note(patch.sound, pitch, layer)
+    def _double(self, patch: Patch, pitches: tuple[int, ...], layer: int, at: int, level: float) -> None:
+        """Play notes twice: one take on the left, and a little later another one on the right."""
+        for take, pan in enumerate((-patch.double, patch.double)):
+            for index, pitch in enumerate(pitches):
+                late = take * SECOND_TAKE + round(index * patch.strum * SAMPLE_RATE)
+                self._add_note(patch, pitch, layer, at + late, level + TAKE_DECIBELS, pan, take)
+
+    def _add_note(self, patch: Patch, pitch: int, layer: int, at: int, level: float, pan: float, take: int = 0) -> None:
+        rendering = self._bank.note(patch.sound, pitch, layer, take)
         self._add(Voice(rendering, at, gain(level), pan, patch.release))
 
     def _strike(self, hits: Hits, at: int, loudness: float, key: int) -> None:
@@ -209,7 +241,7 @@ class Player:
             return
         louder = loudness + KIT_LEVELS.get(hits.kit, 0.0) + VELOCITY_DECIBELS[hits.accent]
         for piece in sorted(hits.pieces):
-            level = gain(louder + PIECE_LEVELS[piece])
+            level = gain(louder + PIECE_LEVELS[piece] + KIT_PIECE_LEVELS.get((hits.kit, piece), 0.0))
             if piece == "timpani":
                 rendering = self._bank.note(piece, TIMPANI_LOWEST + key, 0)
             else:

@@ -2,10 +2,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.ndimage  # type: ignore[import-untyped]
 
 from tests.unit.training.evaluation.pieces import heard, written
 from training.evaluation.performance import Performance
-from training.evaluation.sound_quality import SoundMeasure, audible, band_levels, integrated_loudness, spectrum
+from training.evaluation.sound_quality import (
+    SoundMeasure,
+    audible,
+    band_levels,
+    brightness,
+    integrated_loudness,
+    is_band,
+    side_to_middle,
+    spectrum,
+)
 from training.music import Spec, make_piece
 
 RATE = 32_000
@@ -51,3 +61,20 @@ def test_a_sine_is_in_its_octave_at_its_level() -> None:
 
 def test_silence_has_no_loudness() -> None:
     assert integrated_loudness(np.zeros((2, RATE), np.float32)) == -np.inf
+
+
+def test_pink_noise_has_no_brightness() -> None:
+    spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal((2, 8 * RATE)))
+    pink = np.fft.irfft(spectrum / np.sqrt(np.arange(1, spectrum.shape[1] + 1))).astype(np.float32)
+    assert brightness(pink) == pytest.approx(0, abs=0.3)
+    assert side_to_middle(pink) == pytest.approx(0, abs=1.5)
+
+
+def test_a_band_in_mono_or_behind_a_curtain_is_noticed(sound: SoundMeasure) -> None:
+    piece = next(found for found in map(make_piece, range(400, 500)) if is_band(heard(found.spec, found.score, 10.0)))
+    band = heard(piece.spec, piece.score, 10.0)
+    assert [figure for name, figure in sound(band).items() if name.startswith("band")] == [1.0, 1.0]
+    mono = replace(band, audio=np.repeat(band.audio.mean(0, keepdims=True), 2, 0))
+    dull = replace(band, audio=scipy.ndimage.uniform_filter1d(band.audio, 24, axis=1))
+    assert sound(mono)["band: side/mid -12 to -6 dB"] == 0.0
+    assert sound(dull)["band: 8-16 kHz within 15 dB of pink"] == 0.0

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from training.bank.recordings import RECORDINGS
 from worker.engine.sampler.bank import BANK, Bank, Rendering, close_loop, default_bank, shift
 from worker.engine.sampler.instruments import INSTRUMENTS, KITS, PIECES, Stream
 from worker.engine.sampler.patches import patch_of
@@ -17,6 +18,13 @@ def test_it_is_small_and_opens_at_once() -> None:
     begin = time.perf_counter()
     assert "Permission is hereby granted" in Bank().licence
     assert time.perf_counter() - begin < 1
+
+
+def test_the_licence_file_names_the_author_of_every_recording() -> None:
+    licence = BANK.with_name("bank-licence.txt").read_text()
+    assert licence == Bank().licence
+    names = {recording.name for kit in RECORDINGS.values() for recording in kit.values()}
+    assert names == {line.split(".flac: ")[0] for line in licence.splitlines() if ".flac: " in line}
 
 
 @pytest.mark.parametrize(("name", "stream"), PLAYED)

@@ -5,17 +5,17 @@ from worker.engine.sampler.band import RING_OUT, Band
 from worker.engine.sampler.bank import default_bank
 from worker.engine.sampler.codes import encode
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.mixing import Reverb, mix
+from worker.engine.sampler.mixing import Rooms, mix
 from worker.engine.sampler.outputs import stems
 from worker.engine.sampler.score import Header, Note, Score, Section
 
 
 def test_stems_add_up_to_the_mix() -> None:
     codes = encode(song(Header(126), ELECTRO, 2))
-    band, reverb = Band(default_bank()), Reverb()
-    parts = [mix(band.play(column), reverb) for column in codes.T]
+    band, rooms = Band(default_bank()), Rooms()
+    parts = [mix(band.play(column), band.sends, rooms) for column in codes.T]
     band.stop()
-    whole = np.concatenate([*parts, mix(band.ring(RING_OUT), reverb)], axis=1)
+    whole = np.concatenate([*parts, mix(band.ring(RING_OUT), band.sends, rooms)], axis=1)
 
     found = stems(codes, whole.shape[1])
 
