@@ -1,9 +1,13 @@
 """Measures how well a checkpoint follows its captions. Prints a table, and a line of JSON.
 
     python -m training.evaluate --model FOLDER [--captions 200] [--data FOLDER] [--spectrograms FOLDER]
+    python -m training.evaluate --model FOLDER --prompts training/evaluation/prompts.json
 
 Captions are from the test split, whose wordings are not in the training data. The decode engine plays them, several at
 once, with the service's defaults. `ceiling` is the figure of the generator's own pieces for the same captions.
+
+With `--prompts`, prompts as people write them are played instead, and their wishes are checked; see
+`training/evaluation/prompt_table.py`.
 """
 
 import argparse
@@ -24,6 +28,7 @@ from training.evaluation.measures import LISTENED, READ, Measures
 from training.evaluation.performance import Figures, Performance
 from training.evaluation.pictures import draw_losses, draw_spectrogram, read_losses
 from training.evaluation.playing import CheckpointPlayer, on_all_cores, play_own
+from training.evaluation.prompt_table import evaluate_prompts
 from training.evaluation.table import Tally, as_json, print_table, results
 from training.music import Piece
 
@@ -36,6 +41,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     options: Any = _parser().parse_args(arguments)
     torch.set_num_threads(1)
+    if options.prompts:
+        evaluate_prompts(str(options.model), options.prompts, options.takes, options.slots, options.json)
+        return
     if options.losses:
         draw_losses(*read_losses(options.losses), options.losses.with_suffix(".png"))
     # At least half as many captions name a tempo, and a quarter as many name each other property.
@@ -98,6 +106,8 @@ def _picture(performance: Performance, caption: str, file: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure how well a checkpoint does what captions ask for.")
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint's folder")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="prompts with their wishes, in place of captions")
+    parser.add_argument("--takes", type=int, default=1, help="of each prompt (1)")
     parser.add_argument("--captions", type=int, default=200, help="more are added until each row has enough")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--long", type=int, default=16, help=f"how many captions are played for {LONG:.0f} s")
