@@ -13,6 +13,7 @@ from deploy.cli.file_names import format_of
 from deploy.cli.gateway_client import GatewayError
 from shared.errors import MusicgenError
 from shared.files import OUTPUT_KINDS
+from shared.prompt.reader import read_prompt
 
 # Options whose names are those of the request's fields.
 FIELDS = (
@@ -47,10 +48,16 @@ def request_body(options: argparse.Namespace) -> dict[str, Any]:
         body = _recipe_of(options.from_file, body) | body
     if "prompt" not in body:
         raise UsageError("Describe the music: give a PROMPT, or a file with --from-file.")
-    if not body.keys() & {"bars", "duration"}:
+    if not body.keys() & {"bars", "duration"} and not _states_length(body["prompt"]):
         body["duration"] = DEFAULT_SECONDS
     outputs = [kind for kind in OUTPUT_KINDS if getattr(options, kind)]
     return body | ({"outputs": outputs} if outputs else {})
+
+
+def _states_length(prompt: str) -> bool:
+    """Whether the prompt's own words say how long the music is: "8 bars of house"."""
+    reading = read_prompt(prompt)
+    return reading.bars is not None or reading.seconds is not None
 
 
 def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:

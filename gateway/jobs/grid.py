@@ -1,4 +1,8 @@
-"""Puts a request on the grid: its bars, tempo, meter and key, and the length that follows from them."""
+"""Puts a request on the grid: its bars, tempo, meter and key, and the length that follows from them.
+
+Fields are orders: what cannot be is refused. Words of the prompt are wishes: they count where the request has no such
+field, and what cannot be becomes the nearest that can.
+"""
 
 from fractions import Fraction
 from math import ceil, floor
@@ -8,7 +12,7 @@ from msgspec import UNSET
 
 from gateway.decoding import format_number
 from gateway.problems import FieldError, invalid
-from gateway.prompts import PromptComponents, typical_tempo
+from gateway.prompts import PromptComponents, asks_for_loop, typical_tempo
 from gateway.schemas import DEFAULT_DURATION, MIN_DURATION, GenerateRequest
 from shared.models import playable_meters
 from shared.music import (
@@ -20,7 +24,6 @@ from shared.music import (
     bar_seconds,
     parse_key,
 )
-from shared.prompt.genres import genre
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
 
@@ -44,34 +47,76 @@ def make_grid(request: GenerateRequest, prompt: str, model: str, max_duration: f
     """The grid of a request. With bars or a loop it has bars, a tempo and a meter, and exactly their length.
 
     The tempo is the request's, the prompt's, or the genre's typical one; the meter is the request's, the prompt's, or
-    4/4.
+    4/4. Where the request gives neither bars nor a duration, the length is the one that the prompt states.
 
     Raises:
         Problem: 422 with the field's name.
     """
-    duration = min(DEFAULT_DURATION, max_duration) if request.duration is None else request.duration
-    if duration > max_duration:
-        message = f"Must be at most {format_number(max_duration)} seconds, not {format_number(duration)}."
-        raise invalid(FieldError("duration", message))
+    reading = read_prompt(prompt)
     grid = Grid(
-        duration=duration,
+        duration=_duration(request, reading, max_duration),
         bars=_given(request, "bars"),
         bpm=_given(request, "bpm"),
         meter=_meter(request, model),
         key=_given(request, "key"),
         loop=bool(_given(request, "loop")),
     )
+    if grid.bars is None and request.duration is None:
+        wished = _wished(grid, request, prompt, reading, model, max_duration)
+        if wished is not None:
+            return wished
     if grid.bars is None and not grid.loop:
         return grid
-    grid = _in_whole_bars(grid, prompt, model, max_duration)
+    grid = _in_whole_bars(grid, reading, model, max_duration)
     _check_length(grid, request, max_duration)
     return grid
 
 
-def _in_whole_bars(grid: Grid, prompt: str, model: str, max_duration: float) -> Grid:
+def _duration(request: GenerateRequest, reading: Reading, max_duration: float) -> float:
+    """The request's duration, else the prompt's within the limits, else the usual one."""
+    if request.duration is None:
+        return min(max(reading.seconds or DEFAULT_DURATION, MIN_DURATION), max_duration)
+    if request.duration > max_duration:
+        message = f"Must be at most {format_number(max_duration)} seconds, not {format_number(request.duration)}."
+        raise invalid(FieldError("duration", message))
+    return request.duration
+
+
+def _wished(
+    grid: Grid, request: GenerateRequest, prompt: str, reading: Reading, model: str, max_duration: float
+) -> Grid | None:
+    """The grid with the bars, or the loop, that only the prompt's words ask for; None if they ask for neither."""
+    loop = grid.loop or (_given(request, "loop") is None and asks_for_loop(prompt, reading))
+    if reading.bars is None and loop == grid.loop:
+        return None
+    bpm, meter = grid.bpm or _possible_tempo(reading), grid.meter or _possible_meter(reading, model)
+    bar = bar_seconds(bpm, meter)
+    if bar > max_duration:
+        return grid._replace(duration=max_duration)
+    asked = grid.duration if reading.bars is None else float(reading.bars * bar)
+    bars = _nearest_bars(asked, bar, max_duration)
+    return grid._replace(bars=bars, bpm=bpm, meter=meter, loop=loop, duration=float(bars * bar))
+
+
+def _possible_tempo(reading: Reading) -> float:
+    """The prompt's or its genre's tempo; one that bars cannot have is doubled or halved."""
+    tempo = _tempo(reading)
+    while tempo > HIGHEST_BPM:
+        tempo /= 2
+    while tempo < LOWEST_BPM:
+        tempo *= 2
+    return tempo
+
+
+def _possible_meter(reading: Reading, model: str) -> str:
+    """The prompt's meter, or 4/4 if there is none or the model lacks it: then the model warns."""
+    meter = _known_meter(reading)
+    return DEFAULT_METER if meter is None or _unplayable(meter, model) else meter
+
+
+def _in_whole_bars(grid: Grid, reading: Reading, model: str, max_duration: float) -> Grid:
     """The grid with a tempo, a meter and bars, and their length."""
-    reading = read_prompt(prompt)
-    bpm = grid.bpm or _prompt_tempo(reading) or typical_tempo(prompt)
+    bpm = grid.bpm or _prompt_tempo(reading)
     meter = grid.meter or _prompt_meter(reading, model) or DEFAULT_METER
     bar = bar_seconds(bpm, meter)
     bars = grid.bars or _nearest_bars(grid.duration, bar, max_duration)
@@ -141,13 +186,15 @@ def _unplayable(meter: str, model: str) -> str | None:
     return f"The model {model} plays no {meter}. It plays {' and '.join(playable)}."
 
 
-def _prompt_tempo(reading: Reading) -> float | None:
-    """The prompt's tempo; of a range, the one nearest to the genre's usual tempo, or the middle."""
-    if reading.tempo is None:
-        return None
-    slow, fast = map(float, reading.tempo)
-    usual = sum(genre(reading.genre).bpm if reading.genre else (slow, fast)) / 2
-    tempo = min(max(usual, slow), fast)
+def _tempo(reading: Reading) -> float:
+    """The prompt's tempo, or within its range the typical one of its genre."""
+    if reading.tempo is not None and reading.tempo[0] == reading.tempo[1]:
+        return float(reading.tempo[0])
+    return typical_tempo(reading)
+
+
+def _prompt_tempo(reading: Reading) -> float:
+    tempo = _tempo(reading)
     if not LOWEST_BPM <= tempo <= HIGHEST_BPM:
         limits = f"{format_number(LOWEST_BPM)} to {format_number(HIGHEST_BPM)}"
         message = f"The prompt asks for {format_number(tempo)} BPM; bars can have {limits} BPM. Give bpm."
@@ -156,14 +203,20 @@ def _prompt_tempo(reading: Reading) -> float | None:
 
 
 def _prompt_meter(reading: Reading, model: str) -> str | None:
+    meter = _known_meter(reading)
+    if meter is not None and (reason := _unplayable(meter, model)) is not None:
+        raise invalid(FieldError("meter", f"The prompt asks for it: {reason} Give one of them as meter."))
+    return meter
+
+
+def _known_meter(reading: Reading) -> str | None:
+    """The prompt's meter, if a bar of it can be requested."""
     if reading.meter is None:
         return None
     try:
         bar_quarters(reading.meter)
     except ValueError:
         return None
-    if (reason := _unplayable(reading.meter, model)) is not None:
-        raise invalid(FieldError("meter", f"The prompt asks for it: {reason} Give one of them as meter."))
     return reading.meter
 
 

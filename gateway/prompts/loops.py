@@ -4,7 +4,7 @@ import re
 
 from shared.prompt.reading import Reading
 
-_LENGTH = r"(?:bars?|seconds?|secs?|takte?)"
+_LENGTH = r"(?:bars?|measures?|seconds?|secs?|minutes?|takte?)"
 # The words between must belong to the loop: after "with" it is only a part of the music.
 _LOOP = re.compile(
     rf"\b{_LENGTH}(?:[ -](?!with\b|and\b|over\b|plus\b|featuring\b)[\w'’&]+){{0,4}}?[ -]loop\b"

@@ -1,6 +1,8 @@
 """Turns a prompt into the fields of the prompt builder, so that a form fills itself from a sentence."""
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +17,11 @@ from shared.prompt.reading import Reading
 
 MOST_INSTRUMENTS = 16
 LONGEST_TEXT = 300
+# Words for what the builder has no field for.
+PARTS = {"melody": "with a melody", "chords": "with chords", "arpeggio": "with an arpeggio"}
+FEELS = {"half-time": "half-time feel", "double-time": "double-time feel"}
+ENERGIES = {"high": "intense", "low": "sparse"}
+SECTIONS = {"intro": "intro", "outro": "ending"}
 
 
 class ParsedPrompt(msgspec.Struct, frozen=True):
@@ -65,9 +72,23 @@ def _tempo(reading: Reading) -> tuple[str | None, float | None]:
     slow, fast = map(float, reading.tempo)
     if slow == fast and LOWEST_BPM <= slow <= HIGHEST_BPM:
         return None, slow
-    names = (tempo.name for tempo in VOCABULARY.tempos if (tempo.bpm_min, tempo.bpm_max) == (slow, fast))
     spelt = f"{format_number(slow)} BPM" if slow == fast else f"{format_number(slow)}-{format_number(fast)} BPM"
-    return next(names, spelt), None
+    return next((name for name, word in _tempo_words().items() if _suits(word, reading)), spelt), None
+
+
+def _suits(word: Reading, reading: Reading) -> bool:
+    """Whether a tempo word says what the reading does, and nothing else: "upbeat" is a mood, too.
+
+    "60-80 BPM" stays a number, because numbers come before words in a prompt.
+    """
+    is_number = any("BPM" in each.meaning and re.search(r"\d", each.words) for each in reading.understood)
+    return not is_number and word.tempo == reading.tempo and set(word.moods) <= set(reading.moods)
+
+
+@cache
+def _tempo_words() -> dict[str, Reading]:
+    """The readings of the vocabulary's tempo words."""
+    return {tempo.name: read_prompt(f"{tempo.name} tempo") for tempo in VOCABULARY.tempos}
 
 
 def _is_meter(meter: str) -> bool:
@@ -80,38 +101,54 @@ def _is_meter(meter: str) -> bool:
 
 def _custom_text(fields: PromptComponents, reading: Reading) -> str | None:
     """Phrases for what the fields do not tell, and the words that were not understood."""
-    built = read_prompt(build_prompt(fields).structured_prompt) if _has_words(fields) else Reading()
     text = ""
-    for phrase in (*_phrases(reading, built), *reading.ignored):
-        longer = f"{text}, {phrase}" if text else phrase
-        if len(longer) <= LONGEST_TEXT:
-            text = longer
+    for name, value, phrase in _statements(reading):
+        if not _states(_read(fields, text), name, value):
+            text = _joined(text, phrase)
+    for word in reading.ignored:
+        text = _joined(text, word)
     return text or None
+
+
+def _read(fields: PromptComponents, text: str) -> Reading:
+    """The reading of the sentence that the fields and the text build."""
+    filled = replace(fields, custom_text=text or None)
+    return read_prompt(build_prompt(filled).structured_prompt) if _has_words(filled) else Reading()
 
 
 def _has_words(fields: PromptComponents) -> bool:
     return replace(fields, bars=None, loop=None) != PromptComponents()
 
 
-def _phrases(reading: Reading, built: Reading) -> Iterator[str]:
-    """A phrase for each statement of the prompt that is missing in the sentence that the fields built."""
-    if reading.only and not built.only and reading.instruments:
-        yield f"only {_listed(reading.instruments)}"
-    yield from (f"{mood} mood" for mood in reading.moods if mood not in built.moods)
-    yield from (f"no {name}" for name in sorted(reading.refused - built.refused))
-    if reading.mode != built.mode and reading.mode is not None:
-        yield f"in a {reading.mode} mode"
-    if reading.meter != built.meter and reading.meter is not None:
-        yield f"in {reading.meter}"
-    if reading.energy != built.energy and reading.energy is not None:
-        yield f"{reading.energy} energy"
-    if reading.feel != built.feel and reading.feel is not None:
-        yield f"{reading.feel} feel"
-    yield from (part for part in reading.parts if part not in built.parts)
-    if reading.intro and not built.intro:
-        yield "with an intro"
-    if reading.outro and not built.outro:
-        yield "with an ending"
+def _states(reading: Reading, name: str, value: object) -> bool:
+    said = getattr(reading, name)
+    return value in said if isinstance(said, tuple | frozenset) else said == value
+
+
+def _joined(text: str, phrase: str) -> str:
+    """Both, unless they are too long for the field."""
+    longer = f"{text}, {phrase}" if text else phrase
+    return longer if len(longer) <= LONGEST_TEXT else text
+
+
+def _statements(reading: Reading) -> Iterator[tuple[str, object, str]]:
+    """A field of the reading, what it holds, and a phrase that says so."""
+    if reading.only and reading.instruments:
+        yield "only", True, f"only {_listed(reading.instruments)}"
+    yield from (("moods", mood, f"{mood} mood") for mood in reading.moods)
+    yield from (("parts", part, PARTS.get(part, part)) for part in reading.parts)
+    # First those that refuse others too: "no strings" says "no cello".
+    for name in sorted(reading.refused, key=lambda name: (-len(read_prompt(f"no {name}").refused), name)):
+        yield "refused", name, f"no {name}"
+    if reading.mode is not None:
+        yield "mode", reading.mode, f"in a {reading.mode} mode"
+    if reading.meter is not None:
+        yield "meter", reading.meter, f"in {reading.meter}"
+    if reading.feel is not None:
+        yield "feel", reading.feel, FEELS.get(reading.feel, f"{reading.feel} feel")
+    if reading.energy is not None:
+        yield "energy", reading.energy, ENERGIES.get(reading.energy, f"{reading.energy} energy")
+    yield from ((name, True, f"with an {word}") for name, word in SECTIONS.items() if getattr(reading, name))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -59,13 +59,19 @@ def test_the_examples_of_command_line_md_run(here: Path) -> None:
     (job,) = json.loads((here / "jobs.json").read_text())[:1]
     assert job["seed"] == 7
     assert (here / "house.wav").read_bytes()[:4] == b"RIFF"
-    for line in ("  seed      7", "  tempo     124 BPM, 4/4", "  key       A minor", "  length    4 bars, 7.742 s"):
+    for line in (
+        "  seed       7",
+        "  tempo      124 BPM, 4/4",
+        "  key        A minor",
+        "  length     4 bars, 7.742 s",
+    ):
         assert line in done.stderr.decode().splitlines()
 
 
 def test_generate_prints_a_summary_and_no_control_sequence(here: Path) -> None:
     printed = generated("-o", "piano.wav")
-    assert "  seed      7\n" in printed
+    assert "  understood piano\n" in printed
+    assert "  seed       7\n" in printed
     assert re.search(r"^✓ piano\.wav$", printed, re.MULTILINE)
     assert "\x1b" not in printed
     assert "\r" not in printed

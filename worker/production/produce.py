@@ -13,6 +13,7 @@ from shared.files import LOSSLESS, Audio, Output, OutputFileKind, audio_key, out
 from shared.messages import Recipe
 from shared.music import Measured, Music
 from worker.engine.interface import Samples
+from worker.production.asked_length import length_warnings
 from worker.production.dawproject import AudioTrack, make_dawproject
 from worker.production.formats import tags_for, write_audio
 from worker.production.loudness import decibels, integrated_lufs, true_peak
@@ -92,7 +93,7 @@ class _Production:
             music=None if self._take.music == Music() else self._take.music,
             measured=mix.measured,
             seed=self._take.seed,
-            warnings=(*self._take.warnings, *warnings),
+            warnings=(*self._take.warnings, *length_warnings(self._recipe), *warnings),
             is_silent=mix.is_silent,
         )
 

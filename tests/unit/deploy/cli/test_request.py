@@ -29,6 +29,12 @@ def test_a_prompt_alone_asks_for_8_seconds_and_leaves_the_rest_to_the_gateway() 
     assert body("a tone") == {"prompt": "a tone", "duration": 8.0}
 
 
+@pytest.mark.parametrize("prompt", ["8 bars of house", "30 seconds of rain"])
+def test_a_length_in_the_prompt_is_left_to_the_gateway(prompt: str) -> None:
+    assert body(prompt) == {"prompt": prompt}
+    assert body(prompt, "--duration", "9") == {"prompt": prompt, "duration": 9.0}
+
+
 def test_every_option_is_a_field_of_the_request() -> None:
     asked = body(
         *("house", "--bars", "8", "--bpm", "124", "--meter", "4/4", "--key", "Am", "--loop", "--format", "flac"),

@@ -63,8 +63,9 @@ def test_bars_have_exactly_their_length_or_are_refused(bars: int, bpm: float, me
         ("house at 128 BPM", 128),
         ("92.5 bpm", 92.5),
         ("house, 120 to 126 bpm", 124),
-        ("120 to 126 bpm", 123),
-        ("deep house", 122),
+        ("a tone, 120 to 126 bpm", 123),
+        ("techno, 120 to 126 bpm", 126),
+        ("slow piano", 70),
         ("house", 124),
         ("a tone", 120),
     ],
@@ -78,6 +79,74 @@ def test_bars_at_a_tempo_of_the_prompt_that_is_no_request_are_refused() -> None:
     assert refusal(prompt="30 bpm", bars=4).startswith("bpm: The prompt asks for 30 BPM; bars can have 40 to 240 BPM")
     assert recipe(prompt="30 bpm", bars=4, bpm=60).bpm == 60
     assert recipe(prompt="30 bpm").bpm is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bars", "bpm", "loop"),
+    [
+        ("8 bars of house", 8, 124, False),
+        ("four-bar loop of techno at 128 bpm", 4, 128, True),
+        ("16 bar drum loop, 90 bpm", 16, 90, True),
+        ("two bars of drums to loop, 128 bpm", 2, 128, True),
+        ("8 bars of house with a flute loop", 8, 124, False),
+        ("30 second loop, 120 bpm", 15, 120, True),
+        ("one bar of slow piano", 1, 70, False),
+    ],
+)
+def test_the_prompts_words_decide_the_length_where_the_request_does_not(
+    prompt: str, bars: int, bpm: float, loop: bool
+) -> None:
+    made = recipe(prompt=prompt)
+    assert (made.bars, made.bpm, made.loop, made.meter) == (bars, bpm, loop, "4/4")
+    assert made.duration == float(bars * bar_seconds(bpm, "4/4"))
+    assert recipe(**json.loads(encode(made))) == made
+
+
+@pytest.mark.parametrize(("prompt", "seconds"), [("20 seconds of rain", 20), ("2 minutes of jazz", 120), ("jazz", 30)])
+def test_seconds_in_the_prompt_are_the_duration(prompt: str, seconds: float) -> None:
+    made = recipe(prompt=prompt)
+    assert (made.duration, made.bars, made.loop) == (seconds, None, False)
+
+
+def test_fields_come_before_the_prompts_length() -> None:
+    assert (recipe(prompt="8 bars of house", bars=4).bars, recipe(prompt="8 bars of house", duration=9).bars) == (
+        4,
+        None,
+    )
+    assert recipe(prompt="8 bars of house", duration=9).duration == 9
+    assert recipe(prompt="20 seconds of jazz", duration=9).duration == 9
+    assert recipe(prompt="4-bar loop of house", loop=False).loop is False
+    assert recipe(prompt="4-bar loop of house", loop=False).bars == 4
+    assert recipe(prompt="8 bars of house", loop=True).loop is True
+    made = recipe(prompt="8 bars of house", bpm=100, meter="3/4")
+    assert (made.bars, made.bpm, made.meter) == (8, 100, "3/4")
+    assert recipe(components={"genre": "house", "bars": 4, "custom_text": "8 bars"}).bars == 4
+
+
+def test_a_loop_without_a_length_is_no_request_for_one() -> None:
+    assert (recipe(prompt="seamless house loop").loop, recipe(prompt="seamless house loop").bars) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bars", "bpm", "meter"),
+    [
+        ("100 bars of house", 62, 124, "4/4"),  # 63 last longer than 120 seconds
+        ("8 bars at 300 bpm", 8, 150, "4/4"),
+        ("8 bars at 30 bpm", 8, 60, "4/4"),
+        ("8 bars of house in 23/16", 8, 124, "4/4"),
+        ("10 minute house loop", 62, 124, "4/4"),
+    ],
+)
+def test_a_wish_that_cannot_be_becomes_the_nearest_that_can(prompt: str, bars: int, bpm: float, meter: str) -> None:
+    made = recipe(prompt=prompt)
+    assert (made.bars, made.bpm, made.meter) == (bars, bpm, meter)
+
+
+def test_seconds_beyond_the_limits_become_the_limits() -> None:
+    assert recipe(prompt="10 minutes of jazz").duration == LONGEST
+    assert recipe(5.0, prompt="8 seconds of jazz").duration == 5
+    made = recipe(3.0, prompt="one bar at 60 bpm")
+    assert (made.bars, made.duration) == (None, 3)
 
 
 def test_bars_take_the_prompts_meter_unless_the_request_has_one() -> None:
