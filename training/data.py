@@ -1,6 +1,6 @@
 """Makes the training data: shards of codes and captions, written in parallel.
 
-python -m training.data --folder FOLDER --pieces 50000
+python -m training.data --folder FOLDER --pieces 50000 [--level 2]
 """
 
 import argparse
@@ -14,19 +14,19 @@ import numpy as np
 
 from training.music import make_piece
 from worker.engine.sampler.codes import Codes, encode
-from worker.engine.sampler.score import Score, Section
+from worker.engine.sampler.score import LEVEL, Score, Section
 
 SHARD = 1000
 ENDINGS = (Section.OUTRO, Section.END)
 
 
-def make_shard(job: tuple[Path, int, int]) -> Path:
-    """Write the pieces of a range of seeds atomically; an existing shard is kept."""
-    folder, first, last = job
+def make_shard(job: tuple[Path, int, int, int]) -> Path:
+    """Write the pieces of a range of seeds and a level atomically; an existing shard is kept."""
+    folder, first, last, level = job
     file = folder / f"pieces-{first:07d}.npz"
     if file.exists():
         return file
-    pieces = [make_piece(seed) for seed in range(first, last)]
+    pieces = [make_piece(seed, level=level) for seed in range(first, last)]
     codes = [learnt_codes(piece.score).astype(np.int16) for piece in pieces]
     draft = file.with_suffix(".draft")
     with draft.open("wb") as target:
@@ -64,7 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Make the shards."""
     options: Any = _parser().parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(options.folder, first, min(first + SHARD, options.pieces)) for first in range(0, options.pieces, SHARD)]
+    firsts = range(0, options.pieces, SHARD)
+    jobs = [(options.folder, first, min(first + SHARD, options.pieces), options.level) for first in firsts]
     with Pool(options.processes) as pool:
         for done, _ in enumerate(pool.imap_unordered(make_shard, jobs), 1):
             print(f"{done * SHARD} pieces", flush=True)
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the pieces that the starter is trained on.")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--pieces", type=int, default=50_000)
+    parser.add_argument("--level", type=int, choices=range(1, LEVEL + 1), default=LEVEL, help="of the scores")
     parser.add_argument("--processes", type=int, default=2)
     return parser
 

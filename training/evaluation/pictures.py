@@ -1,7 +1,8 @@
-"""Draws the documentation's images: spectrograms, and the losses of a run."""
+"""Draws images: spectrograms, the losses of a run, and piano rolls."""
 
 import csv
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from training.evaluation.performance import Floats
 from worker.engine.sampler.clock import SAMPLE_RATE
-from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.instruments import PIECES, Stream
+from worker.engine.sampler.patches import patch_of
+from worker.engine.sampler.score import LOWEST_PITCH, Chord, Event, Hits, Note, Score
+from worker.engine.sampler.voicing import voice_chord
 
 WIDTH, HEIGHT, MARGIN = 880, 256, 48
 WINDOW = 2048
@@ -93,3 +97,48 @@ def draw_losses(steps: Sequence[float] | NDArray[np.float64], losses: NDArray[np
             (MARGIN + WIDTH - 90, MARGIN + 8 + 17 * row), stream.name.lower(), fill=colour, font=FONT, anchor="lm"
         )
     page.save(file, optimize=True)
+
+
+def draw_roll(score: Score, title: str, file: Path, bars: int = 32) -> None:
+    """Write a piano roll as a PNG: steps to the right, pitches upwards in the streams' colours, drums at the bottom.
+
+    Args:
+        score: the piece.
+        title: one line above the image.
+        file: the path to write.
+        bars: how many bars of the piece.
+    """
+    steps = min(score.steps, bars * score.header.steps)
+    wide = max(1, WIDTH // steps)
+    page = Image.new("RGB", (wide * steps + 2 * MARGIN, HEIGHT + 2 * MARGIN), WHITE)
+    draw = ImageDraw.Draw(page)
+    draw.text((MARGIN, MARGIN // 2), title[:140], fill=INK, font=FONT, anchor="lm")
+    for bar in range(steps // score.header.steps):
+        left = MARGIN + bar * score.header.steps * wide
+        draw.line((left, MARGIN, left, MARGIN + HEIGHT), fill=GRID)
+        if bar == 0 or score.sections[bar] is not score.sections[bar - 1]:
+            draw.text((left, MARGIN - 8), score.sections[bar].name.lower(), fill=INK, font=FONT, anchor="lm")
+    for stream, row in score.events.items():
+        for step, end in pairwise([*sorted(row), score.steps]):
+            last = min(end, steps) if stream < Stream.DRUMS else step + 1
+            for height in _heights(stream, row[step]) if step < steps else ():
+                top = MARGIN + HEIGHT - height
+                box = (MARGIN + step * wide, top, MARGIN + last * wide - 1, top + 2)
+                draw.rectangle(box, fill=COLOURS[stream])
+    page.save(file, optimize=True)
+
+
+def _heights(stream: Stream, event: Event) -> list[int]:
+    """Where an event is drawn, in pixels above the bottom."""
+    match event:
+        case Note(pitch=pitch):
+            return [(pitch - LOWEST_PITCH) * 3 + 72]
+        case Chord(root=root, quality=quality, instrument=name):
+            return [
+                (pitch - LOWEST_PITCH) * 3 + 72 for pitch in voice_chord(root, quality, patch_of(name, stream).centre)
+            ]
+        case Hits(pieces=pieces):
+            names = (*PIECES[Stream.DRUMS], *PIECES[Stream.PERCUSSION])
+            return [5 * names.index(piece) + 4 for piece in pieces]
+        case _:
+            return []

@@ -14,6 +14,7 @@ import msgspec
 from gateway.prompts import PromptComponents, build_prompt
 from training.music.ensemble import BASSES, KIT_WORDS
 from training.music.spec import Spec
+from training.music.style import styles
 
 Split = Literal["train", "test"]
 
@@ -48,6 +49,7 @@ class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: tuple[str, ...]
     beats3: tuple[str, ...]
     beats4: tuple[str, ...]
+    meters: dict[str, tuple[str, ...]]
     with_: tuple[str, ...] = msgspec.field(name="with")
     list: tuple[str, ...]
     solo: tuple[str, ...]
@@ -96,16 +98,21 @@ _PLAYED = ("beat", "beats")
 _SLOW = ("very slow", "slow")
 
 
-def write_caption(spec: Spec, split: Split, source: random.Random) -> str:
+def genre_names(genre: str, level: int) -> tuple[str, ...]:
+    """What captions of a level call a genre."""
+    return styles(level)[genre].names or synonyms().genres[genre]
+
+
+def write_caption(spec: Spec, split: Split, source: random.Random, level: int = 1) -> str:
     """Write a caption that states exactly what a spec holds."""
     words = wording(split)
     draw = source.random()
     if draw < words.builder and not spec.solo:
         text = _built(spec, words, source)
     elif draw < words.builder + words.tags:
-        text = _tags(spec, words, source)
+        text = _tags(spec, words, source, level)
     else:
-        text = _sentence(spec, words, source)
+        text = _sentence(spec, words, source, level)
     return _hand(text, source)
 
 
@@ -123,10 +130,10 @@ def _built(spec: Spec, words: Wording, source: random.Random) -> str:
     return build_prompt(components).structured_prompt
 
 
-def _tags(spec: Spec, words: Wording, source: random.Random) -> str:
+def _tags(spec: Spec, words: Wording, source: random.Random, level: int) -> str:
     """Short phrases in any order."""
     parts = [
-        source.choice(synonyms().genres[spec.genre]) if spec.genre else "",
+        source.choice(genre_names(spec.genre, level)) if spec.genre else "",
         _mood_phrase(spec, words, source),
         _tempo(spec, words, source),
         _key(spec, words, source),
@@ -140,14 +147,14 @@ def _tags(spec: Spec, words: Wording, source: random.Random) -> str:
     return ", ".join(tags)
 
 
-def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
+def _sentence(spec: Spec, words: Wording, source: random.Random, level: int) -> str:
     """A frame with its slots filled; empty slots are closed up."""
     tempo_ahead = bool(spec.tempo_word) and source.random() < _AHEAD
     mood_ahead = source.random() < _AHEAD
     waltz = spec.beats == 3 and source.random() < 0.4
     solo = _solo(spec, words, source) if spec.solo else ""
     solo_ahead = bool(_SOLO_AHEAD.search(solo))
-    adjectives = _adjectives(spec, tempo_ahead, mood_ahead, source) + [solo] * solo_ahead
+    adjectives = _adjectives(spec, tempo_ahead, mood_ahead, source, level) + [solo] * solo_ahead
     mood_after = "" if mood_ahead else _mood_phrase(spec, words, source)
     slots = {
         "open": source.choice(words.open),
@@ -163,13 +170,13 @@ def _sentence(spec: Spec, words: Wording, source: random.Random) -> str:
     return _close_up(_SLOT.sub(lambda match: slots[match[1]], source.choice(words.frames)))
 
 
-def _adjectives(spec: Spec, tempo_ahead: bool, mood_ahead: bool, source: random.Random) -> list[str]:
+def _adjectives(spec: Spec, tempo_ahead: bool, mood_ahead: bool, source: random.Random, level: int) -> list[str]:
     """Tempo and mood in any order, then the genre."""
     adjectives = [source.choice(synonyms().tempos[spec.tempo_word])] if tempo_ahead and spec.tempo_word else []
     if spec.mood and mood_ahead:
         adjectives.append(source.choice(synonyms().moods[spec.mood]))
     source.shuffle(adjectives)
-    return [*adjectives, *([source.choice(synonyms().genres[spec.genre])] if spec.genre else [])]
+    return [*adjectives, *([source.choice(genre_names(spec.genre, level))] if spec.genre else [])]
 
 
 def _noun(spec: Spec, words: Wording, waltz: bool, source: random.Random) -> list[str]:
@@ -214,7 +221,8 @@ def key_name(key: int, minor: bool, source: random.Random) -> str:
 def _meter(spec: Spec, words: Wording, source: random.Random) -> str:
     if spec.beats is None:
         return ""
-    return source.choice(words.beats3 if spec.beats == 3 else words.beats4)
+    meter = f"{spec.beats}/{spec.unit}"
+    return source.choice({"3/4": words.beats3, "4/4": words.beats4, **words.meters}[meter])
 
 
 def _names(spec: Spec, source: random.Random) -> list[str]:

@@ -3,9 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from gateway.prompts import VOCABULARY
 from training.music.spec import Spec
-from training.music.style import Style
+from training.music.style import Style, usual_instruments
 from worker.engine.sampler.instruments import INSTRUMENTS, Stream
 from worker.engine.sampler.prompt_words import SEATS
 
@@ -14,7 +13,6 @@ B, C, P, A, L, D, R = list(Stream)[1:]
 KIT_WORDS = ("drums", "drum machine")
 SETS = ("percussion", "congas", "timpani", "vinyl crackle")
 BASSES = ("bass guitar", "synth bass", "double bass")
-_USUAL = {genre.name: genre.instruments for genre in VOCABULARY.genres}
 
 # The preferred streams of each instrument, in order; a style's `roles` come before. The sampler's, but for those that
 # the training data has in fewer streams or in another order.
@@ -58,7 +56,7 @@ def gather(spec: Spec, style: Style, source: random.Random) -> Ensemble:
 def _usual(spec: Spec, style: Style, source: random.Random) -> list[str]:
     """The genre's instruments, and requested drums or bass."""
     extras = [name for name, chance in style.extras.items() if source.random() < chance]
-    members = [name for name in [*_USUAL[style.name], *extras] if _welcome(name, spec)]
+    members = [name for name in [*usual_instruments(style), *extras] if _welcome(name, spec)]
     return [*members, *_asked(members, spec, style)]
 
 
@@ -79,7 +77,7 @@ def _asked(members: list[str], spec: Spec, style: Style) -> list[str]:
 
 
 def _bass_of(style: Style) -> str:
-    return next((name for name in _USUAL[style.name] if name in BASSES), "bass guitar")
+    return next((name for name in usual_instruments(style) if name in BASSES), "bass guitar")
 
 
 def _guests(spec: Spec, style: Style, source: random.Random) -> list[str]:
@@ -88,11 +86,11 @@ def _guests(spec: Spec, style: Style, source: random.Random) -> list[str]:
     if len(spec.instruments) > 1:
         return asked
     named = spec.instruments[0]
-    chordal = [name for name in _USUAL[style.name] if _HARMONIC & set(_PREFERRED.get(name, ())) and name != named]
+    chordal = [name for name in usual_instruments(style) if _HARMONIC & set(_PREFERRED.get(name, ())) and name != named]
     guests = list(asked)
     if not _HARMONIC & set(_PREFERRED.get(named, ())):
         guests.append(chordal[0] if chordal else "piano")
-    rhythm = [_bass_of(style), *(name for name in _USUAL[style.name] if name in (*KIT_WORDS, "percussion"))]
+    rhythm = [_bass_of(style), *(name for name in usual_instruments(style) if name in (*KIT_WORDS, "percussion"))]
     fitting = [name for name in rhythm if name != named and name not in guests and _welcome(name, spec)]
     if named in BASSES or named in SETS:
         fitting = [name for name in fitting if name not in BASSES]

@@ -24,6 +24,7 @@ class Bar:
         place: its index in the section, which has `length` bars.
         theme: index of its theme: 0 for verses, 1 for choruses, 2 for bridges.
         level: energy level, 0 to 2.
+        push: how much louder than usual, in velocities; from the second level of scores on.
         chords: the chords, each with the step of the bar on which it begins.
         streams: the streams that play.
     """
@@ -37,6 +38,7 @@ class Bar:
     level: int
     chords: tuple[tuple[int, Degree], ...]
     streams: Streams
+    push: int = 0
 
     @property
     def is_last(self) -> bool:
@@ -47,7 +49,7 @@ class Bar:
     def fill(self) -> bool:
         """Whether the drums play a fill."""
         drums = Stream.DRUMS in self.streams
-        return self.is_last and drums and self.length >= 4 and self.section is not Section.OUTRO
+        return self.is_last and drums and self.length >= 4 and self.section not in (Section.BUILD, Section.OUTRO)
 
     @property
     def arrives(self) -> bool:

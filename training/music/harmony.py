@@ -1,4 +1,4 @@
-"""Chords as Roman numerals: `I`, `ii7`, `bVII`, `Imaj7`, `i5`."""
+"""Chords as Roman numerals: `I`, `ii7`, `bVII`, `Imaj7`, `i5`, `viidim`, `Vsus`."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cache
 
 from worker.engine.sampler.score import Quality
 
-_NUMERAL = re.compile(r"^(b|#)?([IV]+|[iv]+)(maj7|7|5)?$")
+_NUMERAL = re.compile(r"^(b|#)?([IV]+|[iv]+)(maj7|7|5|dim|sus)?$")
 _DEGREES = {"i": 0, "ii": 2, "iii": 4, "iv": 5, "v": 7, "vi": 9, "vii": 11}
 _QUALITIES = {
     (True, ""): Quality.MAJOR,
@@ -15,6 +15,7 @@ _QUALITIES = {
     (False, ""): Quality.MINOR,
     (False, "7"): Quality.MINOR7,
 }
+_BY_SUFFIX = {"5": Quality.POWER, "dim": Quality.DIMINISHED, "sus": Quality.SUSPENDED}
 TONES = {
     Quality.MAJOR: (0, 4, 7),
     Quality.MINOR: (0, 3, 7),
@@ -22,6 +23,8 @@ TONES = {
     Quality.MAJOR7: (0, 4, 7, 11),
     Quality.MINOR7: (0, 3, 7, 10),
     Quality.POWER: (0, 7),
+    Quality.DIMINISHED: (0, 3, 6, 9),
+    Quality.SUSPENDED: (0, 5, 7),
 }
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 _PENTATONIC = {False: (0, 2, 4, 7, 9), True: (0, 3, 5, 7, 10)}
@@ -53,7 +56,7 @@ def degree(numeral: str) -> Degree:
         raise ValueError(f"{numeral!r} is not a chord")
     accidental, roman, suffix = match.groups()
     semitones = _DEGREES[roman.lower()] + {"b": -1, "#": 1, None: 0}[accidental]
-    quality = Quality.POWER if suffix == "5" else _QUALITIES[roman.isupper(), suffix or ""]
+    quality = _BY_SUFFIX.get(suffix) or _QUALITIES[roman.isupper(), suffix or ""]
     return Degree(semitones % 12, quality)
 
 

@@ -27,13 +27,19 @@ class Piece:
     score: Score
 
 
-def make_piece(seed: int, split: Split = "train") -> Piece:
-    """Make the piece of a seed, deterministically. The splits share no pieces, and word their captions differently."""
+def make_piece(seed: int, split: Split = "train", level: int = 1) -> Piece:
+    """Make the piece of a seed, deterministically. The splits share no pieces, and word their captions differently.
+
+    Args:
+        seed: any number.
+        split: of the captions.
+        level: of the score; see `worker.engine.sampler.score.LEVEL`. The shipped checkpoint knows the first.
+    """
     source = random.Random(2 * seed + (split == "test"))  # noqa: S311
-    spec = draw_spec(source)
+    spec = draw_spec(source, level)
     # A separate source, so that a change in the wordings does not change the music.
-    caption = write_caption(spec, split, random.Random(f"{split} {seed}"))  # noqa: S311
-    return Piece(caption, spec, write_score(make_plan(spec, source), source))
+    caption = write_caption(spec, split, random.Random(f"{split} {seed}"), level)  # noqa: S311
+    return Piece(caption, spec, write_score(make_plan(spec, source, level), source))
 
 
 def _play_low(plan: PiecePlan, source: random.Random) -> Line:

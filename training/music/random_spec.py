@@ -1,45 +1,66 @@
 """Draws random specs: any subset of genre, mood, tempo, key, meter and instruments."""
 
 import random
+from dataclasses import replace
 
 from gateway.prompts import VOCABULARY
 from training.music.ensemble import BASSES, KIT_WORDS, SETS
 from training.music.spec import Spec
-from training.music.style import styles
+from training.music.style import styles, usual_instruments
+from worker.engine.sampler.score import METERS
 
-_GENRES = tuple(genre for genre in VOCABULARY.genres)
+_GENRES = tuple(genre.name for genre in VOCABULARY.genres)
 _SOLOISTS = tuple(name for name in VOCABULARY.instruments if name not in (*SETS, "pads", "drum machine"))
-_SOLO, _BEATS_ALONE, _PLAYERS_ONLY = 0.1, 0.015, 0.05
+_SOLO, _METER = 0.1, 0.18
 
 
-def draw_spec(source: random.Random) -> Spec:
+def genres(level: int) -> tuple[str, ...]:
+    """The names of a level's genres, the vocabulary's first."""
+    return (*_GENRES, *(name for name in styles(level) if name not in _GENRES))
+
+
+def draw_spec(source: random.Random, level: int = 1) -> Spec:
     """Draw a spec that states at least one property."""
     while True:
-        spec = _draw(source)
+        spec = _draw(source, level)
         if spec != Spec():
             return spec
 
 
-def _draw(source: random.Random) -> Spec:
+def _draw(source: random.Random, level: int) -> Spec:
     chance = source.random
-    genre = source.choice([genre for genre in _GENRES if genre.name in styles()]) if chance() < 0.72 else None
+    genre = source.choice(genres(level)) if chance() < 0.72 else None
     solo = chance() < _SOLO
-    instruments = _solo(source) if solo else _instruments(genre.instruments if genre else (), source)
-    bpm = _bpm(genre.name if genre else None, source) if chance() < 0.27 else None
+    usual = usual_instruments(styles(level)[genre]) if genre else ()
+    instruments = _solo(source) if solo else _instruments(usual, source)
+    bpm = _bpm(genre, source) if chance() < 0.27 else None
     key = source.randrange(12) if chance() < 0.32 else None
-    return Spec(
-        genre=genre.name if genre else None,
+    spec = Spec(
+        genre=genre,
         mood=source.choice(VOCABULARY.moods) if chance() < 0.45 else None,
         tempo_word=source.choice(VOCABULARY.tempos).name if bpm is None and chance() < 0.33 else None,
         bpm=bpm,
         key=key,
         minor=None if key is None else chance() < 0.5,
-        beats=_beats(genre.name if genre else None, source),
+        beats=_beats(genre, source) if level == 1 else None,
         instruments=instruments,
         drums=_drums(instruments, solo, source),
         bass=_bass(instruments, solo, source),
         solo=solo,
     )
+    if level == 1 or chance() >= _METER:
+        return spec
+    beats, unit = _meter(genre, source)
+    return replace(spec, beats=beats, unit=unit)
+
+
+def _meter(genre: str | None, source: random.Random) -> tuple[int, int]:
+    """A meter, half of the time one that the genre is used to."""
+    known = tuple(styles()[genre].meters) if genre else ()
+    if known and source.random() < 0.5:
+        beats, unit = source.choice(known).split("/")
+        return int(beats), int(unit)
+    return source.choice(METERS)
 
 
 def _solo(source: random.Random) -> tuple[str, ...]:

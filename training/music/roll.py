@@ -11,6 +11,8 @@ _SUFFIXES = {
     Quality.MAJOR7: "M7",
     Quality.MINOR7: "m7",
     Quality.POWER: "5",
+    Quality.DIMINISHED: "o",
+    Quality.SUSPENDED: "s",
 }
 _PIECES = {
     "kick": "k",
@@ -34,7 +36,7 @@ def print_roll(score: Score, first: int = 0, bars: int = 4) -> str:
     """Format some bars; `·` is no event, `|` a stop."""
     header = score.header
     mode = "minor" if header.minor else "major"
-    lines = [f"{header.bpm} bpm, {header.beats}/4, swing {header.swing}, {_NOTES[header.key]} {mode}"]
+    lines = [f"{header.bpm} bpm, {header.meter}, swing {header.swing}, {_NOTES[header.key]} {mode}"]
     for bar in range(first, min(first + bars, len(score.sections))):
         lines.append(f"bar {bar + 1}: {score.sections[bar].name.lower()}")
         lines.extend(_row(score, stream, bar * header.steps) for stream in score.events)
@@ -63,6 +65,8 @@ def _cell(event: Event | None) -> str:
             return f"{_NOTES[event.pitch % 12]}{event.pitch // 12 - 1}"
         case Chord():
             return _NOTES[event.root] + _SUFFIXES[event.quality]
+        case Hits(roll=roll) if roll > 1:
+            return f"h{roll}"
         case Hits():
             return "".join(sorted(_PIECES[piece] for piece in event.pieces)) or "off"
         case _:

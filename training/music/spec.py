@@ -14,7 +14,7 @@ class Spec:
         bpm: quarter notes a minute, 40 to 200.
         key: the tonic's pitch class, 0 is C; always together with `minor`.
         minor: whether the key is minor.
-        beats: quarter notes a bar, 3 or 4.
+        beats: beats a bar; `unit` is their note value.
         instruments: words of the vocabulary, in the caption's order.
         drums: False for "no drums"; True for drums or a beat.
         bass: False for "no bass"; True for a bass line.
@@ -32,3 +32,4 @@ class Spec:
     drums: bool | None = None
     bass: bool | None = None
     solo: bool = False
+    unit: int = 4

@@ -1,10 +1,17 @@
-"""The style of each genre, and the changes that a mood makes, from data/genres and data/moods.json."""
+"""The style of each genre, and the changes that a mood makes, from data/genres and data/moods.json.
+
+Pieces have the level of their scores. A genre of a later level does not exist in the first, and `later` holds the
+fields of a first genre that the second level replaces: so the first level stays what the shipped checkpoint knows.
+"""
 
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 
 import msgspec
+
+from gateway.prompts import VOCABULARY
+from worker.engine.sampler.score import LEVEL
 
 Rows = dict[str, str]
 """A groove: a row of sixteenth notes for each kit piece, by its letter."""
@@ -20,8 +27,8 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bpm: the range of usual tempos, inclusive.
         minor: probability of a minor key.
         energy: energy level without a mood, 0 to 2.
-        waltz: probability of three beats a bar.
-        swing: weights of the three swings.
+        waltz: probability of three beats a bar, in the first level.
+        swing: weights of the swings, from 0 on.
         major: chord progressions in major; `in_minor` are those in minor.
         colored: whether a mood may replace progressions.
         melody: the scale of its melodies, as in `harmony.melody_scale`.
@@ -30,6 +37,13 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         extras: probability of each additional instrument.
         percussion: the kit for "percussion".
         wander: whether the bass changes its pattern in each bar, as walking basses do.
+        level: the first level that has it.
+        names: what captions call it; none are those of data/synonyms.json.
+        instruments: its usual ones; none are the vocabulary's.
+        meters: probability of each meter but 4/4, from the second level on.
+        compound: its patterns in meters of dotted beats, in data/compound.json.
+        walk: probability that the bass walks.
+        counter: probability that arpeggios are a second melody.
     """
 
     name: str
@@ -49,7 +63,7 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kits: tuple[str, ...]
     fills: str
     waltz: float = 0.0
-    swing: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    swing: tuple[float, ...] = (1.0, 0.0, 0.0)
     colored: bool = True
     melody: str = "scale"
     roles: dict[str, str] = {}
@@ -61,14 +75,33 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crash: bool = True
     wander: bool = False
     ending: str = "button"
+    level: int = 1
+    names: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    meters: dict[str, float] = {}
+    compound: str = "ballad"
+    walk: float = 0.0
+    counter: float = 0.0
+
+
+_USUAL = {genre.name: genre.instruments for genre in VOCABULARY.genres}
 
 
 @cache
-def styles() -> dict[str, Style]:
-    """All styles by genre."""
+def styles(level: int = LEVEL) -> dict[str, Style]:
+    """All styles of a level by genre."""
     folder = files("training.music").joinpath("data/genres")
-    found = [msgspec.json.decode(file.read_bytes(), type=Style) for file in folder.iterdir()]
-    return {style.name: style for style in sorted(found, key=lambda style: style.name)}
+    found = []
+    for file in folder.iterdir():
+        fields = msgspec.json.decode(file.read_bytes())
+        later = fields.pop("later", {})
+        found.append(msgspec.convert({**fields, **(later if level > 1 else {})}, Style))
+    return {style.name: style for style in sorted(found, key=lambda style: style.name) if style.level <= level}
+
+
+def usual_instruments(style: Style) -> tuple[str, ...]:
+    """The instruments that play if none are named."""
+    return style.instruments or _USUAL[style.name]
 
 
 class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ from training.music.harmony import TONES, Degree
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
 from training.music.plan import PiecePlan
+from training.music.players.counter import play_counter
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import HIGHEST_PITCH, Note
 
@@ -17,13 +18,18 @@ _OTHERS = 55
 def play_arpeggio(plan: PiecePlan, source: random.Random) -> Line:
     line = Line()
     repertoire = Repertoire(plan.style.arpeggio, plan.header.steps, source)
+    if plan.counter:
+        return play_counter(plan)
     for bar, name, _ in each_bar(plan.bars, Stream.ARPEGGIO, plan.ensemble.parts[Stream.ARPEGGIO], line):
         for step, letter in enumerate(repertoire.row(bar)):
             if letter == ".":
                 line.stop(bar.start + step)
             elif letter != "-":
-                velocity = max(0, min(2, int(step % 4 == 0) + min(bar.level, 1) + min(plan.velocity, 0)))
-                line.play(bar.start + step, Note(name, _pitch(int(letter), bar.chord_at(step), plan, name), velocity))
+                velocity = max(0, min(2, int(step in plan.measure.beats) + min(bar.level, 1) + min(plan.velocity, 0)))
+                line.play(
+                    bar.start + step,
+                    Note(name, _pitch(int(letter), bar.chord_at(step), plan, name), plan.note_velocity(bar, velocity)),
+                )
     if plan.style.ending == "button" and Stream.ARPEGGIO in plan.bars[-1].streams:
         name = plan.ensemble.parts[Stream.ARPEGGIO][0]
         line.play(plan.end_step, Note(name, _pitch(0, plan.tonic, plan, name), 1))

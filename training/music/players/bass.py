@@ -5,19 +5,23 @@ Letters: `R` root, `8` octave, `3` third, `5` fifth, `v` fifth below, `2` and `6
 """
 
 import random
+from collections.abc import Iterable
 
 from training.music.form import Bar
 from training.music.harmony import TONES, Degree, chord_scale
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
 from training.music.plan import PiecePlan
+from training.music.players.walking import Walker
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score import Note
+from worker.engine.sampler.score import Note, Section
 
 # The lowest root of each instrument; all roots are within the octave above it.
 _LOWEST = {"bass guitar": 28, "double bass": 28, "synth bass": 26, "cello": 36, "timpani": 36, "distorted guitar": 28}
 _OTHERS = 31
 _LIMIT = 55
+# Sections in which a bass that walks elsewhere does not.
+_STILL = (Section.INTRO, Section.BREAK, Section.OUTRO)
 
 
 def play_bass(plan: PiecePlan, source: random.Random) -> Line:
@@ -25,19 +29,33 @@ def play_bass(plan: PiecePlan, source: random.Random) -> Line:
     line = Line()
     repertoire = Repertoire(plan.style.bass, plan.header.steps, source)
     loudness = max(0, min(2, 1 + plan.velocity))
+    walker = Walker(plan, source)
+    walks = plan.level > 1 and source.random() < plan.style.walk
     for bar, name, following in each_bar(plan.bars, Stream.BASS, plan.ensemble.parts[Stream.BASS], line):
         pattern = _rooted(bar, repertoire.row(bar, wander=plan.style.wander))
         goal = (following or bar).chords[0][1] if following else plan.tonic
+        if walks and bar.section not in _STILL:
+            _walk(bar, name, walker.walk(bar, _LOWEST.get(name, _OTHERS), goal), plan, line)
+            continue
         for step, letter in enumerate(pattern):
             if letter == ".":
                 line.stop(bar.start + step)
             elif letter != "-":
                 pitch = _pitch(letter, bar.chord_at(step), goal, plan, name)
-                line.play(bar.start + step, Note(name, pitch, max(0, loudness - (letter == "r"))))
+                line.play(
+                    bar.start + step, Note(name, pitch, plan.note_velocity(bar, max(0, loudness - (letter == "r"))))
+                )
     if plan.style.ending == "button" and plan.bars[-1].streams >= {Stream.BASS}:
         name = plan.ensemble.parts[Stream.BASS][0]
         line.play(plan.end_step, Note(name, _pitch("R", plan.tonic, plan.tonic, plan, name), loudness))
     return line
+
+
+def _walk(bar: Bar, name: str, notes: Iterable[tuple[int, int]], plan: PiecePlan, line: Line) -> None:
+    """Quarter notes, of which every second is a little louder."""
+    for number, (step, pitch) in enumerate(notes):
+        velocity = max(0, min(2, 1 + number % 2 + min(0, plan.velocity)))
+        line.play(bar.start + step, Note(name, pitch, plan.note_velocity(bar, velocity)))
 
 
 def _rooted(bar: Bar, pattern: str) -> str:

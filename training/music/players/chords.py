@@ -20,7 +20,10 @@ def play_comping(plan: PiecePlan, source: random.Random) -> Line:
             if letter == ".":
                 line.stop(bar.start + step)
             elif letter != "-":
-                line.play(bar.start + step, _chord(plan, name, bar.chord_at(step), _is_loud(plan, bar, letter)))
+                line.play(
+                    bar.start + step,
+                    _chord(name, bar.chord_at(step), plan, plan.chord_velocity(bar, loud=_is_loud(plan, bar, letter))),
+                )
     _close(plan, line, Stream.CHORDS)
     return line
 
@@ -33,7 +36,10 @@ def play_pad(plan: PiecePlan, _source: random.Random) -> Line:
     for bar, name, _ in each_bar(plan.bars, Stream.PAD, plan.ensemble.parts[Stream.PAD], line):
         for step, chord in _halves(bar, plan) if alone else bar.chords:
             if chord != sounding or bar.place % 2 == 0 or alone:
-                line.play(bar.start + step, _chord(plan, name, chord, bar.level + plan.velocity > 1))
+                line.play(
+                    bar.start + step,
+                    _chord(name, chord, plan, plan.chord_velocity(bar, loud=bar.level + plan.velocity > 1)),
+                )
             sounding = chord
     _close(plan, line, Stream.PAD)
     return line
@@ -43,8 +49,8 @@ def _halves(bar: Bar, plan: PiecePlan) -> list[tuple[int, Degree]]:
     """The bar's chords on each half note; held in the last bar of a phrase."""
     if bar.place % 4 == 3:
         return list(bar.chords)
-    beats = (0, 8) if plan.header.beats == 4 else (0, 4, 8)
-    return [(step, bar.chord_at(step)) for step in beats]
+    halves = plan.measure.beats if plan.header.meter == "3/4" else (0, plan.measure.half)
+    return [(step, bar.chord_at(step)) for step in halves]
 
 
 def _with_changes(bar: Bar, pattern: str) -> str:
@@ -59,10 +65,10 @@ def _is_loud(plan: PiecePlan, bar: Bar, letter: str) -> bool:
     return letter == "X" or (letter == "x" and bar.level + plan.velocity >= 1)
 
 
-def _chord(plan: PiecePlan, name: str, chord: Degree, loud: bool) -> Chord:
-    return Chord(name, (plan.header.key + chord.semitones) % 12, chord.quality, int(loud))
+def _chord(name: str, chord: Degree, plan: PiecePlan, velocity: int) -> Chord:
+    return Chord(name, (plan.header.key + chord.semitones) % 12, chord.quality, velocity)
 
 
 def _close(plan: PiecePlan, line: Line, stream: Stream) -> None:
     if plan.style.ending == "button" and stream in plan.bars[-1].streams:
-        line.play(plan.end_step, _chord(plan, plan.ensemble.parts[stream][0], plan.tonic, plan.velocity >= 0))
+        line.play(plan.end_step, _chord(plan.ensemble.parts[stream][0], plan.tonic, plan, int(plan.velocity >= 0)))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from training.music.form import Bar
 from training.music.harmony import Degree, melody_scale
 from training.music.line import Line, each_bar
+from training.music.measure import cadences
 from training.music.pattern import bar_of, made_for
 from training.music.plan import PiecePlan
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score import Note
+from worker.engine.sampler.score import Header, Note
 
 # Intervals in steps of the scale from note to note, repeated to the end of the motif.
 _SHAPES = (
@@ -33,11 +34,35 @@ _RUNS = (
     (1, 1, 1, -3),
 )
 _BUSY = 7
+# Shapes and transpositions of the second level, which turn less and reach further, as tunes do.
+_LONG_SHAPES = (
+    (1, 1, 1, -1),
+    (-1, -1, -1, 1),
+    (1, 1, -1, -1),
+    (2, 2, -1, -1),
+    (-2, -2, 1, 1),
+    (2, 1, 1, -2),
+    (-1, -1, 3, -1),
+    (0, 1, 1, -1),
+    (1, -1, -1, -1),
+    (0, 0, 1, -1),
+    (0, -1, 0, -1),
+    (3, -1, -1, -1),
+)
+_LONG_RUNS = (
+    (1, 1, 1, 1, -1, -1, -1, -1),
+    (-1, -1, -1, -1, 1, 1, 1, 1),
+    (2, 2, -1, -1, -1, 0, -1, 1),
+    (-2, -2, 1, 0, 1, 1, 1, 1),
+    (1, 1, 1, -1, -1, 2, -1, -1),
+    (-1, 2, -1, -1, -1, -1, 1, 1),
+)
+_WIDE_ARCS = ((0, 1, 3, 0), (0, 2, 4, 1), (0, -2, 2, 0), (2, 0, -3, 0), (0, 3, 1, -2), (0, 0, 4, 0))
+# How far the second half of eight bars lies above the first, in steps of the scale.
+_LATER_HALVES = (0, 2, 3, -2)
 # Transpositions of the four bars of a phrase, in steps of the scale.
 _ARCS = ((0, 0, 0, 0), (0, 1, 2, 0), (0, -1, -2, 0), (0, 0, 2, 0), (0, 2, 1, 0))
 _STARTS = (0, 0, 2, -2, 4)
-_CADENCES = ("x---x---x-------", "x-x-x---x-------", "x---x-----------", "x-x-x-x-x-------")
-_WALTZ_CADENCES = ("x---x---x---", "x-------x---", "x-x-x-------", "x-----------")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +76,7 @@ class Motif:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The motifs `a`, `b` and `c` (which closes), their order (`.` is a rest), and the phrase's transpositions."""
+    """The motifs `a`, `b` and `c` (which closes), their order (`.` is a rest), and the bars' transpositions."""
 
     motifs: dict[str, Motif]
     phrase: str
@@ -64,11 +89,14 @@ class Theme:
         return motif and replace(motif, start=motif.start + self.arc[place % len(self.arc)])
 
 
-def draw_theme(rhythms: Sequence[str], phrases: Sequence[str], steps: int, lift: int, source: random.Random) -> Theme:
+def draw_theme(
+    rhythms: Sequence[str], phrases: Sequence[str], header: Header, lift: int, source: random.Random
+) -> Theme:
     """Draw a theme; `lift` transposes it, in steps of the scale."""
+    steps = header.steps
     made = [row for row in rhythms if made_for(row, steps)] or list(rhythms)
     first, second = source.choice(made), source.choice(made)
-    closing = source.choice(_CADENCES if steps == 16 else _WALTZ_CADENCES)
+    closing = source.choice(cadences(header))
     start = source.choice(_STARTS) + lift
     motifs = {
         "a": Motif(bar_of(first, 0, steps), start, _shape(first, source)),
@@ -78,6 +106,20 @@ def draw_theme(rhythms: Sequence[str], phrases: Sequence[str], steps: int, lift:
         "c": Motif(closing, start, source.choice(_SHAPES)),
     }
     return Theme(motifs, source.choice(phrases), source.choice(_ARCS))
+
+
+def widened(theme: Theme, source: random.Random) -> Theme:
+    """The theme with longer lines and a wider range, and often an answer: its first motif turned upside down."""
+    motifs = {
+        letter: replace(motif, moves=source.choice(_LONG_RUNS if motif.rhythm.count("x") >= _BUSY else _LONG_SHAPES))
+        for letter, motif in theme.motifs.items()
+    }
+    if source.random() < _ANSWERED:
+        first = motifs["a"]
+        moves = tuple(-move for move in first.moves)
+        motifs["b"] = Motif(first.rhythm, first.start + source.choice((2, 3, -2)), moves)
+    arc, later = source.choice(_WIDE_ARCS), source.choice(_LATER_HALVES)
+    return Theme(motifs, theme.phrase, (*arc, *(step + later for step in arc)))
 
 
 def _shape(rhythm: str, source: random.Random) -> tuple[int, ...]:
@@ -96,6 +138,8 @@ _RANGES = {
 }
 _HARMONIC = {Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO}
 _HIGH = (60, 83)
+# Probability that a theme's second motif answers the first one.
+_ANSWERED = 0.5
 _REGISTER = 4
 _LIFT = {0: 0, 1: 2, 2: -1}
 
@@ -111,7 +155,8 @@ def play_lead(plan: PiecePlan, source: random.Random, stream: Stream = Stream.LE
         if motif is None:
             line.stop(bar.start)
         else:
-            melody.write(bar, name, motif, final=bar.is_last and (following is None or following.theme != bar.theme))
+            ends = plan.level > 1 or following is None or following.theme != bar.theme
+            melody.write(bar, name, motif, final=bar.is_last and ends)
     if plan.style.ending == "button" and stream in plan.bars[-1].streams:
         name = plan.ensemble.parts[stream][0]
         line.play(plan.end_step, Note(name, melody.nearest(name, plan.tonic.tones[:1]), melody.loudness))
@@ -123,7 +168,8 @@ def _theme(plan: PiecePlan, index: int, alone: bool, source: random.Random) -> T
     energy = plan.style.energy + (plan.mood.energy if plan.mood else 0) + (index == 1)
     phrases = [phrase.replace(".", "b") if alone else phrase for phrase in plan.style.phrases]
     rhythms = levels[max(0, min(energy, len(levels) - 1))]
-    return draw_theme(rhythms, phrases, plan.header.steps, _LIFT[index], source)
+    theme = draw_theme(rhythms, phrases, plan.header, _LIFT[index], source)
+    return theme if plan.level == 1 else widened(theme, source)
 
 
 class _Melody:
@@ -144,12 +190,12 @@ class _Melody:
             move = motif.start if number == 0 else motif.moves[(number - 1) % len(motif.moves)]
             if last and final and 0 in chord.tones:
                 self._pitch = self.nearest(name, (0,))
-            elif last or step % 8 == 0:
+            elif last or step in self._plan.measure.strong:
                 self._pitch = self._strong(name, chord, move)
             else:
                 self._pitch = self._moved(name, chord, move)
-            accent = self.loudness if step % 4 == 0 else max(0, self.loudness - 1)
-            self._line.play(bar.start + step, Note(name, self._pitch, accent))
+            accent = self.loudness if step in self._plan.measure.beats else max(0, self.loudness - 1)
+            self._line.play(bar.start + step, Note(name, self._pitch, self._plan.note_velocity(bar, accent)))
         self._articulate(bar, motif.rhythm, onsets)
 
     def _moved(self, name: str, chord: Degree, move: int) -> int:

@@ -8,7 +8,7 @@ from training.music.spec import Spec
 from worker.engine.sampler.score import Score
 
 
-def written(spec: Spec, seed: int = 0) -> tuple[PiecePlan, Score]:
+def written(spec: Spec, seed: int = 0, level: int = 1) -> tuple[PiecePlan, Score]:
     source = random.Random(seed)
-    plan = make_plan(spec, source)
+    plan = make_plan(spec, source, level)
     return plan, write_score(plan, source)
