@@ -36,7 +36,7 @@ def _only(phrases: Sequence[Phrase], place: int) -> bool:
 
 def _solo(phrases: Sequence[Phrase], place: int) -> bool:
     """Whether it is "solo piano", or "piano solo" if the prompt begins with it."""
-    return _is_solo(phrases, place) or _is_head(phrases, place, Gap.SPACE)
+    return _is_solo(phrases, place) or _is_head(phrases, place, Gap.COMMA)
 
 
 def _is_solo(phrases: Sequence[Phrase], place: int) -> bool:

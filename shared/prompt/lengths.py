@@ -20,7 +20,10 @@ _COUNT = rf"(?<![\w.,/:-])({_DIGITS}|{'|'.join(sorted(_NUMBERS, key=len, reverse
 _BAR = r"(?:bars?\b|measures?\b|takten?\b|takte\b|compases\b|compás\b|compassos?\b|mesures?\b|小節|마디|小节)"
 _BARS = re.compile(rf"{_COUNT}(?: ?-? ?){_BAR}", re.IGNORECASE)
 # "every 4 bars", "8 bar intro" and "12-bar blues" are no lengths of the piece.
-_OF_A_PART = re.compile(r"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque) $", re.IGNORECASE)
+_OF_A_PART = re.compile(
+    r"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque|intro|outro|verse|chorus|drop) $",
+    re.IGNORECASE,
+)
 _PART = re.compile(
     r" ?-?(?:blues|intro|outro|build|break|drop|fill|verse|chorus|bridge|section|phrase|cycle|later|before|after|in\b)",
     re.IGNORECASE,
@@ -33,7 +36,7 @@ _TIMES = [
         rf"{_COUNT} ?-?(?P<min>{_MINUTE})(?:,? ?(?:and |und |y |et |e )?(\d{{1,2}})(?: ?-?(?:{_SECOND}))?(?![\w.%]))?",
         rf"{_COUNT} ?-?(?:{_SECOND})",
         r"(?<![\w.:/])(\d{1,2}):(?P<min>)([0-5]\d)(?![\w:])(?= ?(?:min|long|in length|of music|total))",
-        r"(?<![\w.,/:'’-])(\d{1,3})s\b",
+        r"(?<![\w.,/:'’-])(?!303|606|707|808|909)(\d{1,3})s\b",
     )
 ]
 _DECADE = re.compile(

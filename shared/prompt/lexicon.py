@@ -11,6 +11,7 @@ import msgspec
 
 from shared.prompt.genres import GenreTraits, load_genres
 from shared.prompt.tokens import Gap, Token, fold, tokenize
+from shared.prompt.typos import Speller, make_speller, split_compound
 
 FILES = ("instruments", "moods", "tempos", "cues", "impossible")
 
@@ -26,6 +27,7 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     Attributes:
         instruments: that it names.
         any_of: the instruments that it refuses when it is negated, if not `instruments`.
+        piece: whether it names only a piece of them: without hi-hats there are still drums.
         closed: whether it names a whole ensemble, such as a string quartet.
         weak: whether it names the instruments only if nothing refuses them: "beat", "acoustic".
         refuses: what it refuses by itself, such as "drumless".
@@ -47,6 +49,7 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     instruments: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
+    piece: bool = False
     closed: bool = False
     weak: bool = False
     refuses: tuple[str, ...] = ()
@@ -74,10 +77,38 @@ class _Group(Sense, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Phrases as tuples of words, and the length of the longest that begins with each word."""
+    """What is known of words.
+
+    Attributes:
+        senses: phrases as tuples of words.
+        longest: the length of the longest phrase that begins with each word.
+        words: all words of all phrases.
+        single: the words that are phrases by themselves.
+        speller: for misspelt words.
+    """
 
     senses: dict[tuple[str, ...], Sense]
     longest: dict[str, int]
+    words: frozenset[str]
+    single: frozenset[str]
+    speller: Speller
+
+    def mend(self, token: Token) -> list[Token]:
+        """A token as known words: itself, the word that it misspells, or the two words of a compound."""
+        if any(name in self.words for name in _names(token)):
+            return [token]
+        word = token.folded
+        if word in self.speller.correct:
+            return [token]
+        if (parts := split_compound(word, self.single)) is not None and len(word) == token.end - token.start:
+            place, first, second = parts
+            middle = token.start + place
+            return [
+                Token(first, first, token.start, middle, token.gap),
+                Token(second, second, middle, token.end, Gap.NONE),
+            ]
+        mended = self.speller.mend(word)
+        return [token if mended is None else token._replace(word=mended, folded=mended)]
 
     def match(self, tokens: Sequence[Token], start: int) -> tuple[int, Sense] | None:
         """The longest phrase that begins at a token: where it ends, and its sense."""
@@ -105,7 +136,15 @@ def load_lexicon() -> Lexicon:
     longest: dict[str, int] = defaultdict(int)
     for words in senses:
         longest[words[0]] = max(longest[words[0]], len(words))
-    return Lexicon(senses, dict(longest))
+    correct = msgspec.json.decode((files("shared.prompt") / "data" / "no_typos.json").read_bytes(), type=list[str])
+    content = (words for words, sense in senses.items() if not sense.filler)
+    return Lexicon(
+        senses,
+        dict(longest),
+        frozenset(word for words in senses for word in words),
+        frozenset(words[0] for words in senses if len(words) == 1),
+        make_speller((word for words in content for word in words), correct),
+    )
 
 
 def _phrases() -> Iterator[tuple[tuple[str, ...], Sense]]:
@@ -170,7 +209,7 @@ def _variants(word: str) -> Iterator[str]:
     """Plausible basic forms of an inflected word: English plurals, German and Romance endings."""
     if len(word) < 4:
         return
-    for ending in ("s", "es", "e", "n", "en", "er", "em"):
+    for ending in ("s", "es", "e", "n", "en", "er", "em", "ly", "ally"):
         if word.endswith(ending) and len(word) - len(ending) > 2:
             yield word[: -len(ending)]
     for ending, basic in (("ies", "y"), ("a", "o"), ("as", "o"), ("os", "o"), ("as", "a"), ("ia", "io")):

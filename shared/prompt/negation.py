@@ -7,18 +7,23 @@ from shared.prompt.tokens import Gap
 
 # "no bass and a piano": after these a new noun with an article is no longer refused.
 _BARE = {"no", "zero", "kein", "keine", "keinen"}
+# In Portuguese "no" is "on the": "rock no piano e na guitarra".
+_PORTUGUESE = {"na", "com", "em", "uma", "um", "não", "sem", "ao", "pra"}
 _OFTEN_REFUSED = {"drums", "bass", "percussion", "vocals"}
 
 
 def mark_refusals(phrases: Sequence[Phrase]) -> None:
     """Mark what is refused. A refusal ends with its clause, at "but" or "with", or with its list."""
     goes_on = _lists_that_go_on(phrases)
+    is_portuguese = any(_PORTUGUESE.intersection(phrase.words) for phrase in phrases)
     negator: Phrase | None = None
     taken: list[Phrase] = []
     for place, phrase in enumerate(phrases):
         if negator is not None and _ends(phrases, place, negator, taken, goes_on):
             negator = None
         match phrase.cue:
+            case "no" if is_portuguese and phrase.words == ("no",):
+                negator = None
             case "no":
                 # "not without drums" wants them.
                 negator, taken = (None if negator is not None and not taken else phrase), []

@@ -81,13 +81,19 @@ def _between(tokens: list[Token], claims: Sequence[Claim]) -> list[Phrase | list
     return parts
 
 
-def _known(tokens: list[Token]) -> list[Phrase]:
+def _known(tokens: Sequence[Token]) -> list[Phrase]:
     lexicon = load_lexicon()
+    tokens = [mended for token in tokens for mended in lexicon.mend(token)]
     phrases: list[Phrase] = []
     place = 0
     while place < len(tokens):
         end, sense = lexicon.match(tokens, place) or (place + 1, None)
         words = tuple(token.word for token in tokens[place:end])
-        phrases.append(Phrase(tokens[place].start, tokens[end - 1].end, words, tokens[place].gap, sense))
+        last = phrases[-1] if phrases else None
+        if sense is None and last is not None and last.sense is None and tokens[place].gap is Gap.NONE:
+            # Characters of one unknown word.
+            last.end, last.words = tokens[end - 1].end, last.words + words
+        else:
+            phrases.append(Phrase(tokens[place].start, tokens[end - 1].end, words, tokens[place].gap, sense))
         place = end
     return phrases

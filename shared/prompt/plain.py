@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # A character with its accents, the dakuten of kana included, or a run of spaces.
 _UNIT = re.compile(r"(?<=\d) ?[¼½¾⅐-⅞]|\s+|.[\u0300-\u036f\u3099\u309a\uff9e\uff9f\ufe0f]*", re.DOTALL)
+# They stand for a sign and the space behind it.
+_WIDE_SIGNS = "，：；！？）"
 _HYPHENS = re.compile("[\u2010-\u2012\u2212]")
 
 
@@ -49,6 +51,8 @@ def _convert(unit: str) -> str:
         return " " if unit.isspace() else unit
     if unit.isspace():
         return " "
+    if unit in _WIDE_SIGNS:
+        return unicodedata.normalize("NFKC", unit) + " "
     if unit[-1] in "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞" and len(unit) < 3:
         return f"{unicodedata.numeric(unit[-1]):.9f}".lstrip("0").rstrip("0")
     kept = "".join(character for character in unit if not _is_left_out(character))

@@ -18,6 +18,7 @@ from shared.prompt.report import report
 from shared.prompt.summary import read_genre, read_instruments, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
 
+NOT_FAST, NOT_SLOW = (76, 112), (100, 130)
 # A word with a digit in it.
 _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
 
@@ -37,7 +38,7 @@ def read_prompt(prompt: str) -> Reading:
     understood, ignored = report(phrases, plain, genre)
     senses = [phrase.sense for phrase in phrases if phrase.sense is not None and not _is_negated(phrase)]
     return Reading(
-        tempo=tempos.first or _tempo_of_words(senses),
+        tempo=tempos.first or _tempo_of_words(senses) or _tempo_that_is_left(phrases),
         impossible_tempo=tempos.impossible,
         key=keys[0].key if keys else None,
         mode=_mode(keys, senses),
@@ -96,6 +97,17 @@ def _tempo_of_words(senses: Sequence[Sense]) -> tuple[Fraction, Fraction] | None
     if not words or words[0].tempo is None:
         return None
     slow, fast = words[0].tempo
+    return Fraction(slow), Fraction(fast)
+
+
+def _tempo_that_is_left(phrases: Sequence[Phrase]) -> tuple[Fraction, Fraction] | None:
+    """What "not too fast" and "not slow" leave."""
+    refused = next(
+        (sense.tempo for phrase in phrases if phrase.refused and (sense := phrase.sense) and sense.tempo), None
+    )
+    if refused is None:
+        return None
+    slow, fast = NOT_FAST if refused[0] > NOT_FAST[1] else NOT_SLOW
     return Fraction(slow), Fraction(fast)
 
 

@@ -24,7 +24,7 @@ def report(phrases: Sequence[Phrase], plain: Plain, genre: str | None) -> tuple[
         if meaning:
             understood.append(Understood(_written(phrase, plain), meaning))
         elif not _is_silent(phrase):
-            ignored.append(plain.written(phrase.start, phrase.end))
+            ignored.append(_written(phrase, plain))
     return _merged(understood), list(dict.fromkeys(ignored))
 
 
@@ -57,11 +57,12 @@ def _meaning(phrase: Phrase, genre: str | None) -> str:
 
 def _refusal(phrase: Phrase, sense: Sense, genre: str | None) -> str:
     names = list(refusals(phrase))
-    if sense.impossible and not names:
+    if (sense.impossible or sense.piece) and not names:
         return ""
     if names:
         return "no " + (" and no ".join(sense.instruments) or " and no ".join(names))
-    return f"not {', '.join(_meanings(sense, genre))}"
+    meaning = sense.says if sense.tempo is not None else ", ".join(_meanings(sense, genre))
+    return f"not {meaning}"
 
 
 def _meanings(sense: Sense, genre: str | None) -> Iterator[str]:

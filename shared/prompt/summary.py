@@ -35,8 +35,12 @@ def _rank(phrases: Sequence[Phrase], place: int) -> int:
     after = phrases[place + 1] if place + 1 < len(phrases) else None
     if after is None or after.gap > Gap.SPACE or after.sense is None:
         return 0
-    is_genre = after.sense.genre is not None and not after.sense.form
-    return int(is_genre or bool(after.sense.instruments and not after.sense.weak))
+    genre = load_genres()[sense.genre] if sense is not None and sense.genre else None
+    # "grunge rock" is grunge.
+    is_head = (
+        after.sense.genre is not None and not after.sense.form and not (genre and genre.parent == after.sense.genre)
+    )
+    return int(is_head or bool(after.sense.instruments and not after.sense.weak))
 
 
 def read_instruments(phrases: Sequence[Phrase], genre: str | None, *, only: bool) -> tuple[str, ...]:
@@ -88,6 +92,7 @@ def refusals(phrase: Phrase) -> Iterator[str]:
     if not phrase.refused:
         yield from sense.refuses
         return
-    yield from sense.any_of or sense.instruments
+    if not sense.piece:
+        yield from sense.any_of or sense.instruments
     if sense.part is not None:
         yield sense.part

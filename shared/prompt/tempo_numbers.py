@@ -35,8 +35,9 @@ _TEMPOS = [
         rf"between {_NUMBER}(?:[ -]?bpm)? and {_DIGITS}{_GAP}{_BPM}",
         r"(?<![\w.,/])(\d{2,3}) ?/ ?\d{2,3}" + _GAP + _BPM,
         rf"{_NUMBER}{_GAP}{_BPM}",
-        rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?{_ENDS}",
+        rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?(?:-?ish\b)?{_ENDS}",
         rf"{_FOREIGN_WORD}{_IS}{_DIGITS}",
+        rf"\bquarter(?:[ -]notes?)? ?[=:] ?{_DIGITS}{_ENDS}",
     )
 ]
 # These count as a tempo only within the usual range.
@@ -47,6 +48,16 @@ _LIKELY_TEMPOS = [
         rf"{_NUMBER} tempo\b(?! (?:changes?|shifts?)\b)",
     )
 ]
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ONES = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+# "one hundred and twenty-four bpm", "one twenty", "ninety": hundreds, tens and ones.
+_SPELT_TEMPO = re.compile(
+    rf"\b(?:(one|a|two)[ -](?:hundred(?: and)?[ -]?)?)?({'|'.join(_TENS)})?[ -]?({'|'.join(_ONES)})?[ -]{_BPM}",
+    re.IGNORECASE,
+)
 # "techno at 132": the number ends its phrase, and is no year, rate or machine.
 _AT_NUMBER = re.compile(
     r"\bat (?:around |about |roughly )?(\d{2,3}(?:\.\d+)?)(?= ?(?:$|[,;)]|\.(?!\d)|(?:in|with|and|for)\b))",
@@ -74,16 +85,26 @@ def find_tempos(text: str) -> Tempos:
     sure = [match for form in _TEMPOS for match in form.finditer(text)]
     likely = [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(tempo_range(match))]
     likely += [match for match in _AT_NUMBER.finditer(text) if _AT_RANGE[0] <= float(match[1]) <= _AT_RANGE[1]]
+    sure += [match for match in _SPELT_TEMPO.finditer(text) if any(match.groups())]
     first = _first(sure, likely)
     return Tempos(first, sure[0][1] if sure and first is None else None, sure + likely)
 
 
 def tempo_range(match: re.Match[str]) -> tuple[Fraction, Fraction]:
     """The slowest and the fastest tempo of a match."""
+    if match.re is _SPELT_TEMPO:
+        return (_spelt(match),) * 2
     # "1,200" has no decimals. Digits beyond the 40th do not change a tempo.
     plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in match.groups() if number]
     numbers = [Fraction(number[:40].rstrip(".")) for number in plain]
     return min(numbers), max(numbers)
+
+
+def _spelt(match: re.Match[str]) -> Fraction:
+    hundreds, tens, ones = (group.lower() if group else "" for group in match.groups())
+    number = 100 * {"": 0, "two": 2}.get(hundreds, 1)
+    number += 10 * (_TENS.index(tens) + 2) if tens else 0
+    return Fraction(number + (_ONES.index(ones) + 1 if ones else 0))
 
 
 def describe_tempo(tempo: tuple[Fraction, Fraction]) -> str:

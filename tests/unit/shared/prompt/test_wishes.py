@@ -1,7 +1,10 @@
 """What prompts in everyday words wish for: instruments, refusals, genres, and what the reader tells of it."""
 
 import re
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,52 @@ from shared.prompt.genres import genre, load_genres
 from shared.prompt.lexicon import load_lexicon
 from shared.prompt.reader import read_prompt
 from shared.prompt.tokens import tokenize
+
+EVERYDAY = msgspec.json.decode(Path(__file__).with_name("everyday.json").read_bytes(), type=list[dict[str, Any]])
+
+
+@pytest.mark.parametrize("row", EVERYDAY, ids=lambda row: row["prompt"])
+def test_everyday_prompts_are_read_as_people_mean_them(row: dict[str, Any]) -> None:
+    reading = read_prompt(row["prompt"])
+    found = {
+        "prompt": row["prompt"],
+        "tempo": list(map(float, reading.tempo or ())),
+        "key": reading.key.name if reading.key else None,
+        "mode": None if reading.key else reading.mode,
+        "meter": reading.meter,
+        "bars": reading.bars,
+        "seconds": reading.seconds,
+        "genre": reading.genre,
+        "instruments": list(reading.instruments),
+        "only": reading.only,
+        "refused": sorted(reading.refused),
+        "moods": list(reading.moods),
+        "ignored": list(reading.ignored),
+    }
+    assert {name: value for name, value in found.items() if value} == row
+
+
+@pytest.mark.parametrize("row", EVERYDAY, ids=lambda row: row["prompt"])
+def test_every_content_word_of_everyday_prompts_is_told(row: dict[str, Any]) -> None:
+    assert untold(row["prompt"]) == []
+
+
+@pytest.mark.parametrize("word", ["trumped", "base", "horse", "medal", "sting", "mental", "place"])
+def test_english_words_are_no_typos(word: str) -> None:
+    reading = read_prompt(word)
+    assert (reading.understood, reading.genre, reading.instruments) == ((), None, ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        ("slow", "slow: 60–80 BPM"), ("not too fast", "not fast"), ("oboe", "clarinet"), ("dark", "mood: dark"),
+        ("only piano", "only these instruments"), ("in Am", "A minor"), ("8 bars", "8 bars"), ("waltz", "waltz, 3/4"),
+        ("120-128 bpm", "120–128 BPM"), ("instrumental", "no vocals"), ("without any drums", "no drums"),
+    ],
+)  # fmt: skip
+def test_meanings_are_in_plain_words(prompt: str, says: str) -> None:
+    assert read_prompt(prompt).understood[0].meaning == says
 
 
 @pytest.mark.parametrize(
@@ -124,7 +173,8 @@ def untold(prompt: str) -> list[str]:
     told = " ".join([*(each.words for each in reading.understood), *reading.ignored]).casefold()
     fillers = {words for words, sense in load_lexicon().senses.items() if sense.filler or sense.cue}
     known = {word for words in fillers for word in words}
-    words = {token.word for token in tokenize(prompt) if re.match(r"\w", token.word)}
+    parts = [part for token in tokenize(prompt) for part in load_lexicon().mend(token)]
+    words = {prompt[part.start : part.end].casefold() for part in parts if re.match(r"\w", part.word)}
     return sorted(word for word in words if word not in told and word not in known)
 
 
