@@ -166,14 +166,20 @@ def cost(count: int) -> list[Row]:
     return [_cost(name, fields, takes) for name, fields in _COSTS.items()]
 
 
-# What is asked for beyond the takes' own recipes.
+# What is asked for beyond the takes' own recipes; loud files need the limiter.
 _COSTS: dict[str, dict[str, Any]] = {
     "mix, wav": {"outputs": ()},
-    "mix, wav, 48 kHz": {"outputs": (), "sample_rate": 48_000},
-    "mix, flac, 48 kHz, 24 bits": {"outputs": (), "sample_rate": 48_000, "format": "flac", "sample_format": "int24"},
-    "mix, mp3, 48 kHz": {"outputs": (), "sample_rate": 48_000, "format": "mp3"},
+    **{
+        f"mix, {each}, 48 kHz, {lufs:g} LUFS": {
+            "outputs": (), "sample_rate": 48_000, "format": each, "sample_format": "int24", "loudness": lufs,
+        }
+        for each in FORMATS
+        for lufs in (-14.0, -10.0, -9.0)
+    },
     "mix and stems, wav": {},
-}
+    "mix and stems, wav, 48 kHz, -9 LUFS": {"sample_rate": 48_000, "loudness": -9.0},
+    "mix and stems, flac, 48 kHz, -9 LUFS": {"sample_rate": 48_000, "loudness": -9.0, "format": "flac"},
+}  # fmt: skip
 
 
 def _cost(name: str, fields: dict[str, Any], takes: list[Made]) -> Row:

@@ -40,4 +40,9 @@ def limiter_gains(peaks: NDArray[np.float32], ceiling: float, sample_rate: int, 
 
 def _lowest(values: Gains, count: int) -> Gains:
     """The lowest of each `count` values."""
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(values, count).min(axis=1))
+    width = 1
+    while width < count:
+        step = min(width, count - width)
+        values = np.minimum(values[step:], values[:-step])
+        width += step
+    return values

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from worker.engine.interface import Samples
 from worker.production.limiter import Gains, limiter_gains
-from worker.production.loudness import PEAK_BLOCK, amplitude, block_peaks, decibels, integrated_lufs
+from worker.production.loudness import PEAK_BLOCK, WeightedEnergy, amplitude, block_peaks, decibels
 
 # The highest true peak in a file, in dBTP: lossy encoders and converters need this room.
 HIGHEST_PEAK = -1.0
@@ -51,32 +51,35 @@ class Level(NamedTuple):
         return self._replace(gain=self.gain * factor)
 
 
-def find_level(mix: Samples, sample_rate: int, target: float | None, ceiling: float) -> tuple[Level, tuple[str, ...]]:
-    """Find the level of a mix.
+class Mastering:
+    """Finds levels of one mix, which is measured only once."""
 
-    Args:
-        mix: float32 of shape [frames, channels].
-        sample_rate: in hertz.
-        target: integrated loudness in LUFS; None keeps the level, unless its true peak is too high.
-        ceiling: the highest true peak, in dBTP.
+    def __init__(self, mix: Samples, sample_rate: int) -> None:
+        """Measure a mix: float32 of shape [frames, channels], and its sample rate in hertz."""
+        self._peaks = block_peaks(mix, sample_rate)
+        self._energy = WeightedEnergy(mix, sample_rate)
+        self._sample_rate = sample_rate
 
-    Returns:
-        the level, and a warning if the target cannot be reached.
-    """
-    peaks = block_peaks(mix, sample_rate)
-    highest = float(np.max(peaks, initial=0.0))
-    lufs = None if target is None else integrated_lufs(mix, sample_rate)
-    if target is None or lufs is None:
-        return Level(amplitude(ceiling) / highest if decibels(highest) > ceiling else 1.0), ()
-    gain = min(target - lufs, MOST_GAIN)
-    if gain + decibels(highest) <= ceiling:
-        return Level(amplitude(gain)), _warnings(target, lufs + gain)
-    found = _Search(mix, peaks, sample_rate, target, ceiling)
-    for release in RELEASES:
-        found.try_release(release, gain)
-        if abs(target - found.reached) <= PRECISION:
-            break
-    return found.level, _warnings(target, found.reached)
+    def find_level(self, target: float | None, ceiling: float) -> Level:
+        """Find the level of the mix: the one closest to the target, if it cannot be reached.
+
+        Args:
+            target: integrated loudness in LUFS; None keeps the level, unless its true peak is too high.
+            ceiling: the highest true peak, in dBTP.
+        """
+        highest = float(np.max(self._peaks, initial=0.0))
+        lufs = None if target is None else self._energy.lufs()
+        if target is None or lufs is None:
+            return Level(amplitude(ceiling) / highest if decibels(highest) > ceiling else 1.0)
+        gain = min(target - lufs, MOST_GAIN)
+        if gain + decibels(highest) <= ceiling:
+            return Level(amplitude(gain))
+        found = _Search(self._peaks, self._energy, self._sample_rate, target, ceiling)
+        for release in RELEASES:
+            found.try_release(release, gain)
+            if abs(target - found.reached) <= PRECISION:
+                break
+        return found.level
 
 
 class _Search:
@@ -88,10 +91,10 @@ class _Search:
     """
 
     def __init__(
-        self, mix: Samples, peaks: NDArray[np.float32], sample_rate: int, target: float, ceiling: float
+        self, peaks: NDArray[np.float32], energy: WeightedEnergy, sample_rate: int, target: float, ceiling: float
     ) -> None:
-        self._mix = mix
         self._peaks = peaks
+        self._energy = energy
         self._sample_rate = sample_rate
         self._target = target
         self._ceiling = amplitude(ceiling)
@@ -122,19 +125,18 @@ class _Search:
         return low[0] + (high[0] - low[0]) * min(max(share, 0.1), 0.9)
 
     def _try(self, gain: float, release: float) -> float:
-        peaks = self._peaks * np.float32(amplitude(gain))
-        level = Level(amplitude(gain), limiter_gains(peaks, self._ceiling, self._sample_rate, release))
-        changed = self._mix.copy()
-        level.apply(changed)
-        lufs = integrated_lufs(changed, self._sample_rate)
+        factor = amplitude(gain)
+        limiter = limiter_gains(self._peaks * np.float32(factor), self._ceiling, self._sample_rate, release)
+        lufs = self._energy.lufs(limiter * factor)
         reached = -np.inf if lufs is None else lufs
         if abs(self._target - reached) < abs(self._target - self.reached):
-            self.level, self.reached = level, reached
+            self.level, self.reached = Level(factor, limiter), reached
         return reached
 
 
-def _warnings(target: float, reached: float) -> tuple[str, ...]:
-    if abs(target - reached) <= TOLERANCE:
+def loudness_warnings(target: float | None, reached: float | None) -> tuple[str, ...]:
+    """A sentence for the client if the finished audio, in LUFS, has not the loudness asked for."""
+    if target is None or reached is None or abs(target - reached) <= TOLERANCE:
         return ()
     return (
         f"A loudness of {target:g} LUFS cannot be reached: this music has {reached:.1f} LUFS at a true peak of "

@@ -17,7 +17,7 @@ from worker.production.asked_length import length_warnings
 from worker.production.dawproject import AudioTrack, make_dawproject
 from worker.production.formats import tags_for, write_audio
 from worker.production.loudness import decibels, integrated_lufs, true_peak
-from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, find_level
+from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, Mastering, loudness_warnings
 from worker.production.peaks import waveform_files
 from worker.production.produced_files import ProducedFiles, sha256_of
 from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize
@@ -26,9 +26,10 @@ from worker.production.take import StemAudio, Take
 
 # Audio whose peak is below this level is silent: 60 dB below full scale, which is 1.
 SILENCE = 1e-3
-# Decibels between the ceiling and the highest peak allowed: changes of the gain, dither and, most of all, lossy
-# encoders move the peaks between the samples.
-MARGIN, LOSSY_MARGIN = 0.2, 0.5
+# Decibels between the ceiling and the highest peak allowed: changes of the gain and dither move the peaks between the
+# samples. Lossy encoders move them by up to half a decibel, and more where the limiter works hard. Encoding takes
+# longer than all else, so the margin is large enough that it is rarely repeated.
+MARGIN, LOSSY_MARGIN = 0.2, 0.8
 MOST_TRIES = 8
 # How often all stems are halved so that none is beyond full scale.
 MOST_HALVINGS = 8
@@ -79,7 +80,7 @@ class _Production:
         self._extras: dict[str, Output] = {}
 
     def run(self) -> ProducedFiles:
-        mix, warnings = self._make_mix()
+        mix = self._make_mix()
         self._write_waveform("audio", mix.samples, self._recipe.title or self._recipe.prompt)
         outputs = [] if self._take.midi is None else [self._write_bytes("audio.mid", self._take.midi, "midi")]
         audio = self._audio(mix)
@@ -93,16 +94,22 @@ class _Production:
             music=None if self._take.music == Music() else self._take.music,
             measured=mix.measured,
             seed=self._take.seed,
-            warnings=(*self._take.warnings, *length_warnings(self._recipe), *warnings),
+            warnings=(
+                *self._take.warnings,
+                *length_warnings(self._recipe),
+                *loudness_warnings(self._target, mix.measured.lufs),
+            ),
             is_silent=mix.is_silent,
         )
 
-    def _make_mix(self) -> tuple[_Mix, tuple[str, ...]]:
+    def _make_mix(self) -> _Mix:
         """Make and write the mix, with a lower ceiling each time until the true peak in the file is allowed."""
+        raw = shape(self._take.audio, self._take, self._recipe)
+        mastering = Mastering(raw, self._rate)
         ceiling = HIGHEST_PEAK - (MARGIN if self._is_lossless else LOSSY_MARGIN)
         for _ in range(MOST_TRIES):
-            sound = shape(self._take.audio, self._take, self._recipe)
-            level, warnings = find_level(sound, self._rate, self._target, ceiling)
+            level = mastering.find_level(self._target, ceiling)
+            sound = raw.copy()
             level.apply(sound)
             samples = quantize(sound, self._sample_format, (self._recipe.seed,))
             heard = self._heard(samples)
@@ -113,7 +120,7 @@ class _Production:
         measured = self._measured(heard, peak)
         if self._is_lossless:
             self._write(self._audio_name, samples, measured)
-        return _Mix(samples, level, measured, bool(np.abs(heard).max(initial=0.0) < SILENCE)), warnings
+        return _Mix(samples, level, measured, bool(np.abs(heard).max(initial=0.0) < SILENCE))
 
     def _heard(self, samples: NDArray[np.generic]) -> Samples:
         """What a reader decodes from the file of the mix, which a lossy format changes."""

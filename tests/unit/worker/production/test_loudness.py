@@ -1,10 +1,21 @@
 """Meters against the signals that the standards define, and against scipy."""
 
 import numpy as np
+import pyloudnorm
 import pytest
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
-from worker.production.loudness import PEAK_BLOCK, SEGMENT, block_peaks, decibels, integrated_lufs, true_peak
+from worker.production.limiter import limiter_gains
+from worker.production.loudness import (
+    PEAK_BLOCK,
+    SEGMENT,
+    WeightedEnergy,
+    block_peaks,
+    decibels,
+    integrated_lufs,
+    true_peak,
+)
+from worker.production.mastering import Level
 
 
 @pytest.mark.parametrize("sample_rate", [32_000, 44_100, 48_000, 96_000])
@@ -14,6 +25,31 @@ def test_the_tones_of_ebu_tech_3341(sample_rate: int, level: float) -> None:
     tone = 10 ** (level / 20) * np.sin(2 * np.pi * 1000 * np.arange(20 * sample_rate) / sample_rate)
     samples = np.repeat(tone[:, None], 2, axis=1).astype(np.float32)
     assert integrated_lufs(samples, sample_rate) == pytest.approx(level, abs=0.1)
+
+
+def pulses(sample_rate: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Ten seconds of decaying noise, twice a second, and silence that the gates leave out."""
+    time = np.arange(10 * sample_rate) / sample_rate
+    noise = np.random.default_rng(1).standard_normal((len(time), 2))
+    return (noise * (np.exp(-8 * (time % 0.5)) * (time < 7))[:, None] * 0.3).astype(np.float32)
+
+
+@pytest.mark.parametrize("sample_rate", [32_000, 44_100, 48_000, 96_000])
+def test_the_loudness_is_that_of_pyloudnorm(sample_rate: int) -> None:
+    samples = pulses(sample_rate)
+    other = pyloudnorm.Meter(sample_rate).integrated_loudness(samples)
+    assert integrated_lufs(samples, sample_rate) == pytest.approx(other, abs=0.001)
+
+
+@pytest.mark.parametrize("release", [80.0, 2000.0])
+def test_the_loudness_under_a_limiter_is_known_without_applying_it(release: float) -> None:
+    samples = pulses(44_100)
+    gains = limiter_gains(block_peaks(samples, 44_100), 0.1, 44_100, release)
+    limited = samples.copy()
+    Level(1.0, gains).apply(limited)
+    assert gains.min() < 0.2
+    other = pyloudnorm.Meter(44_100).integrated_loudness(limited)
+    assert WeightedEnergy(samples, 44_100).lufs(gains) == pytest.approx(other, abs=0.1)
 
 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000, 96_000])

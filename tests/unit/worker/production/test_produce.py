@@ -1,6 +1,7 @@
 """The files of a take: level, length, stems and repeatability, measured by other programs' readers and meters."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyloudnorm
@@ -10,6 +11,7 @@ from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from shared.music import grid_samples
 from tests.unit.worker.production.takes import RATE, made, read, recipe, stem_files, take
+from worker.production.formats import write_audio
 from worker.production.take import StemAudio, Take
 
 LOSSLESS = [("wav", "int16"), ("wav", "int24"), ("wav", "float32"), ("flac", "int16"), ("flac", "int24")]
@@ -39,6 +41,20 @@ def test_a_score_has_the_loudness_asked_for(
     assert files.measured.lufs == pytest.approx(lufs(samples, rate), abs=0.05)
     assert files.measured.true_peak_dbtp == pytest.approx(peak_dbtp(samples), abs=0.1)
     assert files.warnings == ()
+
+
+@pytest.mark.parametrize("audio_format", ["ogg", "mp3"])
+def test_a_loud_file_is_encoded_once(tmp_path: Path, audio_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoding is most of what production costs."""
+    written: list[Path] = []
+
+    def write(path: Path, *rest: Any) -> None:
+        written.append(path)
+        write_audio(path, *rest)
+
+    monkeypatch.setattr("worker.production.produce.write_audio", write)
+    made(take(stems=0), recipe(format=audio_format, sample_rate=48_000, loudness=-10), tmp_path)
+    assert written == [tmp_path / f"audio.{audio_format}"]
 
 
 @pytest.mark.parametrize(("audio_format", "sample_format"), LOSSLESS)
