@@ -9,7 +9,7 @@ import numpy as np
 import pyloudnorm
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly, stft  # type: ignore[import-untyped]
+from scipy.signal import correlate, resample_poly, stft  # type: ignore[import-untyped]
 from scipy.stats import theilslopes  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
@@ -21,10 +21,11 @@ HOP, WINDOW = 0.001, 0.008
 PASSAGES, PASSAGE, ALIKE = 15, 4.0, 0.5
 # Onsets of two signals belong together if they are this close, in seconds.
 SAME_ONSET = 0.025
-# Seconds on both sides of a seam.
-NEAR_SEAM = 1.0
-# An onset counts from this share of the strongest one's strength on.
-CLEAR = 0.15
+# Seconds on both sides of a seam that a seam may change.
+NEAR_SEAM = 0.3
+# An onset counts from this share of the strongest one's strength on, if it also is this many times the median around
+# it, in seconds: sustained sounds ripple all the time.
+CLEAR, ABOVE_RIPPLE, AROUND = 0.15, 4.0, 0.5
 # Limiters and other sounds weaken an onset; below this share of its strength it is lost.
 KEPT = 1 / 3
 
@@ -81,12 +82,13 @@ def onset_envelope(samples: Floats, rate: int, *, compressed: bool = False) -> F
 
 def onsets(envelope: Floats) -> list[tuple[float, float]]:
     """The clear onsets: time in seconds, and strength."""
-    reach = round(0.05 / HOP)
+    reach, wide = round(0.05 / HOP), round(AROUND / HOP)
     found = []
-    for place in range(len(envelope)):
-        around = envelope[max(place - reach, 0) : place + reach + 1]
-        if envelope[place] == around.max() and envelope[place] > CLEAR * envelope.max():
-            found.append((place * HOP, float(envelope[place])))
+    for place in np.flatnonzero(envelope > CLEAR * envelope.max()):
+        strength = float(envelope[place])
+        ripple = np.median(envelope[max(place - wide, 0) : place + wide + 1])
+        if strength == envelope[max(place - reach, 0) : place + reach + 1].max() and strength > ABOVE_RIPPLE * ripple:
+            found.append((float(place * HOP), strength))
     return found
 
 
@@ -157,6 +159,17 @@ def find_beat(samples: Floats, reference: Floats, rate: int, beat: float) -> flo
     starts = np.arange(0, (len(made) - len(heard)) * HOP, beat)
     places = {start: made[round(start / HOP) :][: len(heard)] for start in starts}
     return float(max(starts, key=lambda start: np.corrcoef(heard, places[start])[0, 1]))
+
+
+def find_start(samples: Floats, reference: Floats, rate: int) -> float:
+    """Where in the longer reference the audio begins, in seconds: where the onsets of both correlate most."""
+    heard, made = (onset_envelope(each, rate, compressed=True) for each in (samples, reference))
+    places = len(made) - len(heard) + 1
+    product = correlate(made, heard - heard.mean(), "valid")
+    sums, squares = (np.cumsum(np.pad(each, (1, 0))) for each in (made, made**2))
+    mean = (sums[-places:] - sums[:places]) / len(heard)
+    spread = (squares[-places:] - squares[:places]) / len(heard) - mean**2
+    return float(np.argmax(product / np.sqrt(np.maximum(spread, 1e-12)))) * HOP
 
 
 def _delay(first: Floats, second: Floats, reach: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from bench.grid_files import produced
-from bench.grid_meters import Floats, decode, delay, drift, find_beat, first_sound, lost_onsets, seam_step
+from bench.grid_meters import Floats, decode, delay, drift, find_beat, find_start, first_sound, lost_onsets, seam_step
 from bench.grid_row import Row
 from bench.grid_takes import RATE, Made, drum_pattern, starter_takes
 from shared.messages import Recipe
@@ -23,6 +23,7 @@ from training.music.piece import make_piece
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.codes import encode
 from worker.production.grid_fit import NotOnGridError, fit
+from worker.production.stretch import stretch
 from worker.production.take import Take
 
 # The share by which takes are slower or faster than what was asked.
@@ -30,12 +31,16 @@ MOST_OFF = 0.05
 
 
 class _Piece(NamedTuple):
-    """A take that is no score, at another tempo than its recipe's; `reference` is the same piece at that tempo."""
+    """A take that is no score, at another tempo than its recipe's; `reference` is the same piece at that tempo.
+
+    The recipe's tempo is `speed` times the take's.
+    """
 
     name: str
     take: Take
     recipe: Recipe
     reference: Floats
+    speed: float
 
 
 def downbeat(count: int) -> list[Row]:
@@ -87,8 +92,17 @@ def _loops(count: int) -> Iterator[tuple[Made, Floats, float]]:
         recipe = replace(made.recipe, sample_rate=source.choice((44_100, 48_000, None)))
         yield Made(made.name, made.take, recipe), made.take.audio.astype(np.float64), 0.0
     for piece, take in _fitted(_off_tempo(8, 2 * count, bars=4, **fields), count - count // 2):
-        start = find_beat(take.audio.astype(np.float64), piece.reference, RATE, 60 / (piece.recipe.bpm or 120))
-        yield Made(piece.name, take, piece.recipe), piece.reference, start
+        raw = _stretched(piece)
+        yield Made(piece.name, take, piece.recipe), raw, find_start(take.audio.astype(np.float64), raw, RATE)
+
+
+def _stretched(piece: _Piece) -> Floats:
+    """The whole take at its recipe's tempo: what its loop was cut out of, before the seam was made.
+
+    By the service's own library, so that nothing but the seam differs from the loop.
+    """
+    audio = piece.take.audio
+    return stretch(audio, RATE, 0, round(len(audio) / piece.speed), piece.speed).astype(np.float64)
 
 
 def _fitted(pieces: Iterable[_Piece], count: int) -> Iterator[tuple[_Piece, Take]]:
@@ -160,7 +174,7 @@ def _off_tempo(seed: int, count: int, *, bars: int, **fields: Any) -> Iterator[_
         skipped = round(source.random() * float(bar_seconds(played, meter)) * RATE)
         audio = _play(codes, played)[skipped:]
         name = f"piece {number} at {played:.3f} for {asked:g} bpm, {skipped} frames cut off"
-        yield _Piece(name, Take(audio.astype(np.float32), RATE), recipe, _play(codes, asked))
+        yield _Piece(name, Take(audio.astype(np.float32), RATE), recipe, _play(codes, asked), asked / played)
 
 
 def _play(codes: torch.Tensor, bpm: float) -> Floats:

@@ -39,6 +39,22 @@ def test_the_beat_is_found_where_audio_was_cut_out() -> None:
     assert meters.find_beat(piece[5 * RATE : 9 * RATE], piece, RATE, 0.5) == 5.0
 
 
+@pytest.mark.parametrize("place", [0.0, 1.317, 4.0])
+def test_the_start_is_found_at_any_place(place: float) -> None:
+    piece = np.concatenate([drums(120)[: 4 * RATE], drums(97)[: 4 * RATE]])
+    excerpt = 0.1 * piece[round(place * RATE) : round((place + 3) * RATE)]
+    assert meters.find_start(excerpt, piece, RATE) == pytest.approx(place, abs=0.002)
+
+
+def test_the_ripple_of_a_sustained_sound_has_no_onsets() -> None:
+    noise = np.random.default_rng(1).standard_normal((4 * RATE, 1)) * 0.1
+    assert meters.onsets(meters.onset_envelope(noise, RATE)[50:-50]) == []
+    hit = drums(120)[:RATE]
+    noise[RATE : 2 * RATE] += hit
+    (time, _), *_ = meters.onsets(meters.onset_envelope(noise, RATE)[50:-50])
+    assert time == pytest.approx(0.95, abs=0.01)
+
+
 def test_an_onset_that_a_fade_took_is_lost() -> None:
     loop = drums(120)[: 4 * RATE]
     faded = loop.copy()
