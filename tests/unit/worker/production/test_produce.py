@@ -53,7 +53,7 @@ def test_a_loud_file_is_encoded_once(tmp_path: Path, audio_format: str, monkeypa
         write_audio(path, *rest)
 
     monkeypatch.setattr("worker.production.produce.write_audio", write)
-    made(take(stems=0), recipe(format=audio_format, sample_rate=48_000, loudness=-10), tmp_path)
+    made(take()._replace(stems=()), recipe(format=audio_format, sample_rate=48_000, loudness=-10), tmp_path)
     assert written == [tmp_path / f"audio.{audio_format}"]
 
 
