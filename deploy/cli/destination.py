@@ -55,6 +55,10 @@ class FileDestination:
             if not self._force and os.path.lexists(target):
                 raise FileExistsError
 
+    def path_of(self, name: str) -> Path:
+        """The final path: what the user chose, or `name` in the folder."""
+        return self.target or self._folder / name
+
     async def write(self, data: bytes) -> None:
         """Append data.
 
@@ -72,7 +76,7 @@ class FileDestination:
         Raises:
             MusicgenError: if it cannot be moved, or a file of that name exists.
         """
-        target = self.target or self._folder / name
+        target = self.path_of(name)
         with _explained_errors(target):
             if self._force:
                 self._file.replace(target)

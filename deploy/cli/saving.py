@@ -8,9 +8,9 @@ import aiohttp
 from rich.console import Console
 
 from deploy.cli.arguments import UsageError
-from deploy.cli.destination import Destination, PipeDestination, open_destination
+from deploy.cli.destination import Destination, FileDestination, PipeDestination, open_destination
 from deploy.cli.file_names import beside
-from deploy.cli.finished_job import FinishedJob
+from deploy.cli.finished_job import FinishedJob, JobFile
 from deploy.cli.gateway_client import read_json
 from deploy.terminal import literal
 from shared.errors import MusicgenError
@@ -69,22 +69,36 @@ async def save_files(
 ) -> None:
     """Save the audio and the requested outputs, and print where each is.
 
+    Nothing is saved if a file exists or an output is missing, so that no half of a song is left behind.
+
     Raises:
-        MusicgenError: if the job lacks a requested output, a file exists, or a transfer fails.
+        MusicgenError: if the job lacks a requested output, a file exists, a name is unsafe, or a transfer fails.
     """
-    audio = await save(session, audio_url(job.job_id), destination, job.audio_name, console)
+    outputs = _wanted(job, saving)
+    paths = [job.path_of(output) for output in outputs]
+    if isinstance(destination, FileDestination):
+        audio = destination.path_of(job.audio_name)
+        for target in (audio, *(beside(audio, output.name) for output in outputs)):
+            destination.refuse_existing(target)
+    place = await save(session, audio_url(job.job_id), destination, job.audio_name, console)
+    for output, path in zip(outputs, paths, strict=True):
+        target = beside(Path(place), output.name)
+        file = open_destination(str(target), output.size, force=saving.force)
+        try:
+            await save(session, path, file, target.name, console)
+        finally:
+            file.close()
+
+
+def _wanted(job: FinishedJob, saving: Saving) -> list[JobFile]:
+    """The outputs to save."""
+    found = []
     for kind, is_wanted, name in (("midi", saving.midi, "MIDI file"), ("stem", saving.stems, "stems")):
         outputs = [output for output in job.outputs if output.kind == kind] if is_wanted else []
         if is_wanted and not outputs:
             raise MusicgenError(f"{job.job_id} has no {name}. Ask for them with the music: `generate --stems --midi`.")
-        for output in outputs:
-            path = job.path_of(output)
-            target = beside(Path(audio), output.name)
-            file = open_destination(str(target), output.size, force=saving.force)
-            try:
-                await save(session, path, file, target.name, console)
-            finally:
-                file.close()
+        found += outputs
+    return found
 
 
 async def save(session: aiohttp.ClientSession, path: str, destination: Destination, name: str, console: Console) -> str:

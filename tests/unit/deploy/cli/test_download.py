@@ -152,6 +152,16 @@ async def test_existing_files_are_overwritten_only_by_force(store: Store, here: 
     assert contents(here).keys() == {f"{NAME}.wav", "song.wav"}
 
 
+@pytest.mark.parametrize("name", ["song.mid", "song_bass.wav"])
+async def test_nothing_is_saved_if_one_of_the_files_exists(store: Store, here: Path, name: str) -> None:
+    (here / name).write_bytes(b"precious")
+    with pytest.raises(MusicgenError, match=rf"{name} exists already\. Overwrite it with --force"):
+        await store.save(Saving("song.wav", midi=True, stems=True))
+    assert contents(here) == {name: b"precious"}
+    await store.save(Saving("song.wav", midi=True, stems=True, force=True))
+    assert contents(here).keys() == {"song.wav", "song.mid", "song_drum machine.wav", "song_bass.wav"}
+
+
 @pytest.mark.parametrize("links", [True, False])
 async def test_a_file_that_appears_during_the_download_is_not_overwritten(
     here: Path, monkeypatch: pytest.MonkeyPatch, links: bool
@@ -183,7 +193,7 @@ async def test_unsafe_names_never_leave_the_folder(store: Store, here: Path) -> 
     with pytest.raises(MusicgenError, match="unsafe name"):
         await store.save(Saving("inside/song.wav", stems=True))
     assert [each.name for each in here.iterdir()] == ["inside"]
-    assert contents(here / "inside").keys() == {f"{JOB}.wav", "song.wav"}
+    assert contents(here / "inside").keys() == {f"{JOB}.wav"}
 
 
 @pytest.mark.parametrize(
