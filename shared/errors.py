@@ -17,6 +17,13 @@ class UnavailableError(MusicgenError):
     """NATS or S3 cannot be reached now. The same call may work later."""
 
 
+class DiskError(UnavailableError):
+    """A disk of the worker cannot be written."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"The worker's disk cannot be written: {reason}. Free some space on it.")
+
+
 class BucketError(UnavailableError):
     """S3 answers, but the bucket is missing or these keys may not use it. An operator has to fix that."""
 

@@ -14,8 +14,10 @@ import pytest_asyncio
 import torch
 from msgspec.structs import replace
 
+from shared.errors import DiskError
 from shared.messages import Recipe, WorkerState
 from shared.models import STARTER, default_guidance
+from tests.faults.small_disk import small_disk
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings, Samples
@@ -220,3 +222,20 @@ async def test_an_unavailable_model_raises_an_error_with_a_remedy(
     assert running.host.state is WorkerState.FAILED
     assert reason in running.host.message
     assert running.host.remedy
+
+
+async def test_a_full_disk_while_a_stem_is_written_is_no_failure_of_the_job(tmp_path: Path) -> None:
+    running = await Running("tests.engines:load_scoring", STARTER).settled()
+    recipe = Recipe(model=STARTER, prompt="tone", duration=1.0, outputs=("stems",))
+    with small_disk(tmp_path / "disk", 1) as disk:
+        job = EngineJob()
+        job.folder = disk.folder
+        disk.fill()
+        with pytest.raises(DiskError, match=r"No space left.*Free some space"):
+            await running.host.generate("gen_000000000000", recipe, job)
+        disk.free()
+        job = EngineJob()
+        job.folder = disk.folder
+        await running.host.generate("gen_000000000000", recipe, job)
+        assert [stem.name for stem in job.stems] == ["bass"]
+    await running.close()

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from shared.errors import UnavailableError
+from shared.errors import DiskError
 from shared.files import Audio, Output
 from shared.messages import Seed, Timings
 from shared.music import Measured, Music
@@ -58,12 +58,12 @@ class Uploader:
         """Create an empty folder on disk, which `aclose` removes.
 
         Raises:
-            UnavailableError: if the disk cannot be written.
+            DiskError: if the disk cannot be written.
         """
         try:
             folder = await asyncio.to_thread(self._spool.open_workspace)
         except OSError as error:
-            raise _disk_error(error) from error
+            raise DiskError(error) from error
         self._workspaces.append(folder)
         return folder
 
@@ -76,7 +76,7 @@ class Uploader:
 
         Raises:
             GenerationFailedError: if the audio cannot be encoded.
-            UnavailableError: if the disk cannot be written.
+            DiskError: if the disk cannot be written.
         """
         began, record = time.perf_counter(), self._lease.record
         try:
@@ -85,7 +85,7 @@ class Uploader:
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
         except OSError as error:
-            raise _disk_error(error) from error
+            raise DiskError(error) from error
         return Delivery(folder, files, generating, round(time.perf_counter() - began, 3))
 
     async def store(self, delivery: Delivery, max_seconds: float, *, spoolable: bool) -> Result:
@@ -142,7 +142,3 @@ class Uploader:
         """Remove the attempt's workspaces. Spooled files stay."""
         while self._workspaces:
             await self._spool.close_workspace(self._workspaces.pop())
-
-
-def _disk_error(error: OSError) -> UnavailableError:
-    return UnavailableError(f"The worker's disk cannot be written: {error}. Free some space on it.")

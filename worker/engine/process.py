@@ -63,6 +63,10 @@ STEP_INTERVAL = 0.2
 EXIT_BROKEN = 70
 
 
+class StemNotWrittenError(Exception):
+    """The disk refused a stem."""
+
+
 class EngineProcess:
     """Serves one worker over one socket."""
 
@@ -121,6 +125,8 @@ class EngineProcess:
             return Generated(job_id)
         except CancelledGenerationError:
             return Failed(job_id, "cancelled")
+        except StemNotWrittenError as error:
+            return Failed(job_id, "disk", str(error))
         except MemoryError as error:
             return Failed(job_id, "out_of_memory", str(error) or "Not enough memory for this request.")
         except Exception as error:
@@ -160,11 +166,18 @@ class EngineProcess:
                 self._send(self._stem_file(command, output))
 
     def _stem_file(self, command: Generate, stem: Stem) -> StemFile:
-        """Write a stem to disk: two minutes of all stems are 200 MB."""
+        """Write a stem to disk: two minutes of all stems are 200 MB.
+
+        Raises:
+            StemNotWrittenError: if the disk refuses it.
+        """
         if command.folder is None:
             raise ValueError("The engine made stems that the recipe does not want.")
         path = Path(command.folder, f"{stem.name}.f32")
-        path.write_bytes(_bytes(stem.samples))
+        try:
+            path.write_bytes(_bytes(stem.samples))
+        except OSError as error:
+            raise StemNotWrittenError(error) from error
         return StemFile(command.job_id, stem.name, str(path), stem.samples.shape[1], stem.instrument)
 
     def _progress_callback(self, job_id: str) -> OnStep:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, suppress
 
+from shared.errors import DiskError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import Recipe, WorkerState
@@ -103,6 +104,7 @@ class EngineHost:
         Raises:
             EngineDiedError: if the engine process ended meanwhile.
             GenerationFailedError: if the engine cannot do this job.
+            DiskError: if the engine cannot write a stem to the disk.
         """
         job.began = time.perf_counter()
         self._jobs[job_id] = job
@@ -117,6 +119,8 @@ class EngineHost:
         finally:
             self._jobs.pop(job_id, None)
         if isinstance(outcome, Failed):
+            if outcome.kind == "disk":
+                raise DiskError(outcome.reason)
             raise GenerationFailedError(outcome.kind, outcome.reason)
         self._crashes = 0
 
