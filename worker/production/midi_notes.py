@@ -1,6 +1,7 @@
 """Reads the notes of a MIDI file."""
 
 import io
+import struct
 from typing import NamedTuple
 
 import mido
@@ -25,13 +26,24 @@ class NoteTrack(NamedTuple):
     notes: tuple[MidiNote, ...]
 
 
+class InvalidMidiError(Exception):
+    """The file is no standard MIDI file."""
+
+
 def read_note_tracks(file: bytes) -> list[NoteTrack]:
     """The tracks of a standard MIDI file that have notes.
 
     A note without an end is left out; two of the same pitch end in the order in which they began.
+
+    Raises:
+        InvalidMidiError: if the file cannot be read.
     """
-    midi = mido.MidiFile(file=io.BytesIO(file))
-    tracks = (_read_track(track, midi.ticks_per_beat) for track in midi.tracks)
+    try:
+        midi = mido.MidiFile(file=io.BytesIO(file))
+        tracks = [_read_track(track, midi.ticks_per_beat) for track in midi.tracks]
+    # An invalid file is told by any of these.
+    except (OSError, EOFError, ValueError, ArithmeticError, LookupError, struct.error, mido.KeySignatureError) as error:
+        raise InvalidMidiError(str(error) or "it ends too early") from error
     return [track for track in tracks if track is not None]
 
 

@@ -18,6 +18,7 @@ from worker.production.dawproject import AudioTrack, make_dawproject
 from worker.production.formats import tags_for, write_audio
 from worker.production.loudness import decibels, integrated_lufs, true_peak
 from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, Mastering, loudness_warnings
+from worker.production.midi_notes import InvalidMidiError, read_note_tracks
 from worker.production.peaks import waveform_files
 from worker.production.produced_files import ProducedFiles, sha256_of
 from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize
@@ -61,7 +62,19 @@ def produce(job_id: str, take: Take, recipe: Recipe, folder: Path) -> ProducedFi
     """
     if not np.isfinite(take.audio).all():
         raise ValueError("The model produced samples that are not numbers. Try another seed or a lower cfg_coef.")
-    return _Production(job_id, take, recipe, folder).run()
+    return _Production(job_id, _with_valid_midi(take), recipe, folder).run()
+
+
+def _with_valid_midi(take: Take) -> Take:
+    """The take without a MIDI file that cannot be read: the audio is worth keeping."""
+    if take.midi is None:
+        return take
+    try:
+        read_note_tracks(take.midi)
+    except InvalidMidiError as error:
+        warning = f"The MIDI file is left out, because what the engine made is invalid: {error}."
+        return take._replace(midi=None, warnings=(*take.warnings, warning))
+    return take
 
 
 class _Production:

@@ -3,13 +3,14 @@
 import io
 
 import mido
+import pytest
 
 from tests.unit.worker.engine.sampler.songs import song
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.sampler.codes import encode
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.score import Header
-from worker.production.midi_notes import MidiNote, read_note_tracks
+from worker.production.midi_notes import InvalidMidiError, MidiNote, read_note_tracks
 
 
 def written(*messages: mido.Message) -> bytes:
@@ -17,6 +18,9 @@ def written(*messages: mido.Message) -> bytes:
     file.tracks.append(mido.MidiTrack(messages))
     file.save(file=target)
     return target.getvalue()
+
+
+GOOD = written(mido.Message("note_on", note=60), mido.Message("note_off", note=60, time=96))
 
 
 def test_every_note_of_the_starter_is_read() -> None:
@@ -49,3 +53,12 @@ def test_two_notes_of_the_same_pitch_end_in_order() -> None:
         )
     )
     assert track.notes == (MidiNote(0, 2, 60, 10, 30), MidiNote(1, 2, 60, 20, 0))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [b"", b"RIFF", GOOD[:30], GOOD[:-4] + b"\x90\xff\xff\xff", GOOD[:12] + b"\0\0" + GOOD[14:], b"MThd\0\0\0\2\0\1"],
+)
+def test_an_invalid_file_is_refused_whatever_is_wrong_with_it(file: bytes) -> None:
+    with pytest.raises(InvalidMidiError):
+        read_note_tracks(file)

@@ -95,3 +95,14 @@ def test_the_score_of_the_session_is_the_midi_file(tmp_path: Path) -> None:
     # One note in the score begins at each of 33 beats, and the audio has 8.
     assert begun == 36
     assert len(session(files, tmp_path).xpath("//Note")) == 3 + 8
+
+
+def test_an_invalid_midi_file_is_left_out_and_told(tmp_path: Path) -> None:
+    """As an engine that is not ours may make."""
+    taken = take()._replace(midi=b"This is no MIDI file.", music=MUSIC, warnings=("Mind the gap.",))
+    files = made(taken, recipe(), tmp_path)
+    assert not (tmp_path / "audio.mid").exists()
+    assert {output.kind for output in files.outputs} == {"stem", "project"}
+    first, second = files.warnings
+    assert first == "Mind the gap."
+    assert second.startswith("The MIDI file is left out, because what the engine made is invalid: MThd not found")
