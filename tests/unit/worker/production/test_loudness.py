@@ -3,6 +3,7 @@
 import numpy as np
 import pyloudnorm
 import pytest
+from numpy.typing import NDArray
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from worker.production.limiter import limiter_gains
@@ -27,11 +28,11 @@ def test_the_tones_of_ebu_tech_3341(sample_rate: int, level: float) -> None:
     assert integrated_lufs(samples, sample_rate) == pytest.approx(level, abs=0.1)
 
 
-def pulses(sample_rate: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def pulses(sample_rate: int) -> NDArray[np.float32]:
     """Ten seconds of decaying noise, twice a second, and silence that the gates leave out."""
     time = np.arange(10 * sample_rate) / sample_rate
     noise = np.random.default_rng(1).standard_normal((len(time), 2))
-    return (noise * (np.exp(-8 * (time % 0.5)) * (time < 7))[:, None] * 0.3).astype(np.float32)
+    return np.asarray(noise * (np.exp(-8 * (time % 0.5)) * (time < 7))[:, None] * 0.3, np.float32)
 
 
 @pytest.mark.parametrize("sample_rate", [32_000, 44_100, 48_000, 96_000])
