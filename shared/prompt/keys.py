@@ -47,6 +47,8 @@ _IN_TONIC = re.compile(
     rf"{_BUILT_IN}\b(?:[Ii]n|IN) ([A-G])([#♯♭b]|(?<!A)[ -](?i:sharp|flat)(?![\w-])){_SAME}"
     rf"{_NO_CHORD}{_MODE}"
 )
+# "blues in A": a capital letter that ends its phrase.
+_IN_NATURAL = re.compile(rf"{_BUILT_IN}\b[Ii]n ([A-G])(?= ?(?:$|[,;)]|\.(?!\w)))")
 # A separate phrase: "guitar in e flat", "E flat, slow".
 _SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|flat))(?= ?(?:$|[,.;]))", re.IGNORECASE)
 _DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s|[#♯♭])?)[ -]?(dur|moll)\b", re.IGNORECASE)
@@ -87,6 +89,7 @@ def find_keys(text: str) -> list[WrittenKey]:
         *((_key(match[1] or match[3], match[2] or match[4], "min"), match) for match in _single_chords(text)),
         *((_key(match[2], match[3]), match) for match in _NAMED.finditer(text) if _is_named(match)),
         *((_key(match[1], match[2]), match) for match in _IN_TONIC.finditer(text)),
+        *((_key(match[1], None), match) for match in _IN_NATURAL.finditer(text)),
         *((_key(match[1], match[2]), match) for match in _SPELT_TONIC.finditer(text)),
         *((german, match) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
         *((_solfege(match), match) for match in _SOLFEGE.finditer(text)),

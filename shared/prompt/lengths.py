@@ -18,7 +18,7 @@ _NUMBERS = {
 _DIGITS = r"\d{1,4}(?:[.,]\d{1,3})?"
 _COUNT = rf"(?<![\w.,/:-])({_DIGITS}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
 _BAR = r"(?:bars?\b|measures?\b|takten?\b|takte\b|compases\b|compás\b|compassos?\b|mesures?\b|小節|마디|小节)"
-_BARS = re.compile(rf"{_COUNT}(?: ?-? ?){_BAR}", re.IGNORECASE)
+_BARS = re.compile(rf"{_COUNT}(?: ?-? ?){_BAR}(?! blues)", re.IGNORECASE)
 # "every 4 bars", "8 bar intro" and "12-bar blues" are no lengths of the piece.
 _OF_A_PART = re.compile(
     r"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque|intro|outro|verse|chorus|drop) $",

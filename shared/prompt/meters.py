@@ -28,6 +28,7 @@ _WORDED_METERS = [
         r"(?<![\w/.,:])(\d{1,2})(?: ?[/⁄:] ?| )(\d{1,2})(?:ths?)?[ -](?:time|meter|metre)\b",
         r"\b(?:meter|metre|time signature)(?: of| is| ?[:=])? ?(\d{1,2}) ?[/⁄:] ?(\d{1,2})(?![\w/:])",
         rf"\bin ({_NAMES})[ -]({_UNIT_NAMES})\b",
+        r"\b(three|five|six|seven|nine|twelve)-(four|eight)\b(?!-)",
         rf"\b({_NAMES}|\d{{1,2}})[ -](viertel|achtel)[ -]?takt\b",
         r"(\d{1,2})分の(\d{1,2})拍子",
     )

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from shared.prompt.claims import Claim, Kind, without_overlaps
 from shared.prompt.exclusivity import wants_only
+from shared.prompt.genres import load_genres
 from shared.prompt.keys import WrittenKey, find_keys
 from shared.prompt.lengths import find_lengths
 from shared.prompt.lexicon import Sense
@@ -18,6 +19,9 @@ from shared.prompt.report import report
 from shared.prompt.summary import read_genre, read_instruments, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
 
+# From this tempo on a word means fast. A narrower range, in BPM, leaves too little choice.
+FAST, NARROWEST = 115, 8
+# What is left of the tempos.
 NOT_FAST, NOT_SLOW = (76, 112), (100, 130)
 # A word with a digit in it.
 _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
@@ -38,7 +42,7 @@ def read_prompt(prompt: str) -> Reading:
     understood, ignored = report(phrases, plain, genre)
     senses = [phrase.sense for phrase in phrases if phrase.sense is not None and not _is_negated(phrase)]
     return Reading(
-        tempo=tempos.first or _tempo_of_words(senses) or _tempo_that_is_left(phrases),
+        tempo=tempos.first or _tempo_of_words(senses, genre) or _tempo_that_is_left(phrases),
         impossible_tempo=tempos.impossible,
         key=keys[0].key if keys else None,
         mode=_mode(keys, senses),
@@ -91,13 +95,23 @@ def _length(claims: Sequence[Claim], kind: str) -> float | None:
     return next((claim.value for claim in claims if claim.kind == kind), None)
 
 
-def _tempo_of_words(senses: Sequence[Sense]) -> tuple[Fraction, Fraction] | None:
-    """The first tempo word; one that is also a mood counts only without another."""
+def _tempo_of_words(senses: Sequence[Sense], genre: str | None) -> tuple[Fraction, Fraction] | None:
+    """What the first tempo word means in the genre; one that is also a mood counts only without another."""
     words = sorted((sense for sense in senses if sense.tempo is not None), key=lambda sense: sense.mood is not None)
     if not words or words[0].tempo is None:
         return None
     slow, fast = words[0].tempo
+    if genre is not None:
+        slow, fast = _of_genre(slow, fast, *load_genres()[genre].bpm)
     return Fraction(slow), Fraction(fast)
+
+
+def _of_genre(slow: int, fast: int, usual_slow: int, usual_fast: int) -> tuple[int, int]:
+    """What a tempo word means in a genre: "fast" drum and bass is no slower than usual."""
+    if slow >= FAST and usual_slow > fast:
+        return (usual_slow + usual_fast) // 2, usual_fast
+    common = max(slow, usual_slow), min(fast, usual_fast)
+    return common if common[1] - common[0] >= NARROWEST else (slow, fast)
 
 
 def _tempo_that_is_left(phrases: Sequence[Phrase]) -> tuple[Fraction, Fraction] | None:

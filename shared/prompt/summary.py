@@ -53,7 +53,7 @@ def read_instruments(phrases: Sequence[Phrase], genre: str | None, *, only: bool
         guitar_of(genre) if name == "guitar" else name
         for sense in senses
         for name in sense.instruments
-        if not (sense.weak and name in refused)
+        if not (name in refused and (sense.weak or len(sense.instruments) > 1))
     ]
     names = [name for name in names if not any(other in names for other in _KINDS.get(name, ()))]
     return tuple(dict.fromkeys(names))

@@ -4,9 +4,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 # Shorter words are too close to others. From LONG letters on, two slips are likelier than another word.
 SHORTEST, LONG = 5, 8
 SHORTEST_COMPOUND, SHORTEST_PART = 8, 3
@@ -31,6 +28,10 @@ class Speller:
         """The known word that a misspelt one means; None if none is near enough."""
         if len(word) < SHORTEST or not word.isascii() or not word.isalpha() or word in self.correct:
             return None
+        # Imported for the first unknown word: the gateway starts without it.
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
         beginnings = (word[0], _SAME_BEGINNING.get(word[0], ""))
         known = [each for beginning in beginnings for each in self.by_beginning.get(beginning, ())]
         most = 1 if len(word) < LONG else 2

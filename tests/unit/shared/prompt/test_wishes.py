@@ -174,7 +174,7 @@ def untold(prompt: str) -> list[str]:
     fillers = {words for words, sense in load_lexicon().senses.items() if sense.filler or sense.cue}
     known = {word for words in fillers for word in words}
     parts = [part for token in tokenize(prompt) for part in load_lexicon().mend(token)]
-    words = {prompt[part.start : part.end].casefold() for part in parts if re.match(r"\w", part.word)}
+    words = {word for part in parts if re.match(r"\w", word := prompt[part.start : part.end].casefold())}
     return sorted(word for word in words if word not in told and word not in known)
 
 
