@@ -1,6 +1,6 @@
 """Compares the speed of the decode engine with audiocraft and transformers.
 
-`uv run python -m bench.decode --model small --batch 1 --seconds 4 --device cpu [--compare audiocraft,transformers]`
+`uv run python -m bench.decode --model small --batch 1 --seconds 4 [--compare pytorch,audiocraft,transformers]`
 
 Weights are random and of the real size, unless --checkpoint is given. Each contestant has its own process, runs a
 second to warm up, then --repetitions times while the others are idle. Figures are medians:
@@ -15,6 +15,10 @@ realtime_factor: length of a piece divided by the wall time until all audio is o
 first_chunk_s: seconds until every piece has its first chunk of audio.
 language_model_ms_per_step: median time between steps of the decode engine's full batch, without admission and codec.
 codec_ms_per_audio_s: time to decode a second of one piece to audio; stock_codec_ms_per_audio_s: audiocraft's.
+pytorch_ms_per_step, ratio_pytorch: with --compare pytorch, the decode engine with its steps in PyTorch instead of the
+    native library, also with --batch pieces at once. pytorch_language_model_ms_per_step and
+    ratio_pytorch_language_model: the same for language_model_ms_per_step.
+best_ratio_pytorch_language_model: that of the fastest runs.
 join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the longest
     time between steps around the join.
 """
@@ -26,7 +30,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 import psutil
 import torch
@@ -47,7 +51,8 @@ from worker.engine.loading.checkpoints import find_checkpoint
 from worker.engine.loading.load_errors import pick_device
 
 WARM_UP = 1.0
-OTHERS = ("audiocraft", "transformers")
+OTHERS = ("pytorch", "audiocraft", "transformers")
+PYTORCH = "engine, steps in PyTorch"
 ENGINE, STOCK, STOCK_BATCH, TRANSFORMERS = "engine", "audiocraft", "audiocraft, static batch", "transformers"
 
 # By contestant, one per repetition.
@@ -72,12 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -> None:
     """Load all contestants, let them run in turns, and report."""
     needed = options.batch + options.join
-    tuning = Tuning(precision=options.precision, graphs=options.graphs)
-    engine = ContestantProcess(
-        Batching, reference, options.device, options.seconds, max(needed, options.slots), tuning,
-        environment=ENGINE_ENVIRONMENT,
-    )  # fmt: skip
-    processes.callback(engine.close)
+    engine = _engine(options, reference, processes, options.step)
     slots = engine.call(Batching.facts).slots
     if slots < needed:
         raise ContestantError(f"Memory is enough for only {slots} requests at once: choose a smaller --batch.")
@@ -129,12 +129,27 @@ def summarize(timings: Timings, batch: int, seconds: float) -> dict[str, float |
         "ratio": _ratio(timings, STOCK, batch),
         "ratio_transformers": _ratio(timings, TRANSFORMERS, batch),
         "ratio_stock_batch": _ratio(timings, STOCK_BATCH, 1),
+        **_against_pytorch(timings),
         "realtime_factor": round(seconds / median(walls), 3),
         "aggregate_realtime": round(batch * seconds / median(walls), 3),
         "first_chunk_s": round(median(each.first_chunk for each in timings[ENGINE]), 3),
         "language_model_ms_per_step": _median_ms(timings, ENGINE, lambda each: each.turn),
         "codec_ms_per_audio_s": _median_ms(timings, ENGINE, lambda each: each.decoding / batch / seconds),
         "stock_codec_ms_per_audio_s": _median_ms(timings, STOCK, lambda each: each.decoding / seconds),
+    }
+
+
+def _against_pytorch(timings: Timings) -> dict[str, float | None]:
+    if PYTORCH not in timings or not all(each.turn for each in (*timings[PYTORCH], *timings[ENGINE])):
+        return {}
+    pairs = list(zip(timings[PYTORCH], timings[ENGINE], strict=True))
+    theirs, ours = (min(each.turn for each in timings[name]) for name in (PYTORCH, ENGINE))
+    return {
+        "pytorch_ms_per_step": _median_ms(timings, PYTORCH, lambda each: each.step),
+        "ratio_pytorch": _ratio(timings, PYTORCH, 1),
+        "pytorch_language_model_ms_per_step": _median_ms(timings, PYTORCH, lambda each: each.turn),
+        "ratio_pytorch_language_model": round(median(other.turn / mine.turn for other, mine in pairs), 2),
+        "best_ratio_pytorch_language_model": round(theirs / ours, 2),
     }
 
 
@@ -169,6 +184,9 @@ def _contestants(
     options: argparse.Namespace, reference: str, engine: ContestantProcess, processes: ExitStack
 ) -> dict[str, Run]:
     runs: dict[str, Run] = {ENGINE: lambda seconds: engine.run(_prompts(options.batch), seconds)}
+    if "pytorch" in options.compare:
+        in_pytorch = _engine(options, reference, processes, "torch")
+        runs[PYTORCH] = lambda seconds: in_pytorch.run(_prompts(options.batch), seconds)
     if "audiocraft" in options.compare:
         stock = ContestantProcess(Audiocraft, reference, options.device)
         processes.callback(stock.close)
@@ -180,6 +198,18 @@ def _contestants(
         processes.callback(other.close)
         runs[TRANSFORMERS] = lambda seconds: other.run(_prompts(1), seconds)
     return runs
+
+
+def _engine(
+    options: argparse.Namespace, reference: str, processes: ExitStack, step: Literal["auto", "native", "torch"]
+) -> ContestantProcess:
+    tuning = Tuning(precision=options.precision, step=step, graphs=options.graphs)
+    slots = max(options.batch + options.join, options.slots)
+    engine = ContestantProcess(
+        Batching, reference, options.device, options.seconds, slots, tuning, environment=ENGINE_ENVIRONMENT
+    )
+    processes.callback(engine.close)
+    return engine
 
 
 _numbers = count()
@@ -234,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
         "--compare", type=_others, default="audiocraft", help=f"{','.join(OTHERS)} or none (default: audiocraft)"
     )
     parser.add_argument("--precision", choices=_choices("precision"), default="auto", help="of our engine")
+    parser.add_argument("--step", choices=_choices("step"), default="auto", help="of our engine on a CPU")
     parser.add_argument("--graphs", choices=_choices("graphs"), default="steady", help="of our engine on a GPU")
     parser.add_argument("--slots", type=positive_int, default=1, help="of our engine, if more than it needs")
     parser.add_argument("--repetitions", type=positive_int, default=3, help="(default: 3)")

@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_attention: Annotated[Literal["auto", "kernel", "masked"], Meta(description="auto, kernel or masked")] = (
         "auto"
     )
+    musicgen_step: Annotated[Literal["auto", "native", "torch"], Meta(description="auto, native or torch")] = "auto"
     musicgen_graphs: Annotated[Literal["steady", "buckets", "off"], Meta(description="steady, buckets or off")] = (
         "steady"
     )

@@ -73,6 +73,7 @@ class Worker:
                 tuning=Tuning(
                     precision=settings.musicgen_precision,
                     attention=settings.musicgen_attention,
+                    step=settings.musicgen_step,
                     graphs=settings.musicgen_graphs,
                 ),
                 max_duration=most_engine_seconds(settings.max_duration),

@@ -28,6 +28,8 @@ from shared.models import HUB_REPOSITORIES, is_folder
 from shared.nats_servers import NatsServers, parse_servers
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
+from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
+from worker.engine.kernels.native_library import NativeStepError, instruction_sets
 
 GIGABYTE = 1024**3
 
@@ -74,6 +76,7 @@ async def run_checks(data_dir: Path) -> list[Finding]:
         lambda: Finding("settings", True, "every variable is valid"),
         _programs,
         _gpu,
+        _native_step,
         lambda: _memory(settings),
         lambda: _disk(data_dir, settings),
         lambda: _model(settings),
@@ -116,6 +119,15 @@ def _gpu() -> Finding:
             "Fine for `starter`, slow for Meta's models.",
         )
     return Finding("gpu", True, ", ".join(names))
+
+
+def _native_step() -> Finding:
+    try:
+        sets = instruction_sets()
+    except NativeStepError as error:
+        detail = f"the native step is missing: {error}; on a CPU Meta's models are slower without it"
+        return Finding("step", None, detail, f"{NATIVE_REMEDY}. It needs no library besides the C library.")
+    return Finding("step", True, f"native, with {', '.join(sets)}")
 
 
 def _memory(settings: Settings) -> Finding:

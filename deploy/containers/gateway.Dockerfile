@@ -34,8 +34,9 @@ COPY gateway gateway
 COPY worker worker
 COPY shared shared
 COPY deploy deploy
+# The build hook compiles what only the worker needs.
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --no-deps .
+    HATCH_BUILD_NO_HOOKS=true uv pip install --no-deps .
 
 FROM python:3.11.17-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/musicgen --shell /usr/sbin/nologin musicgen

@@ -14,6 +14,11 @@ ENV UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
     UV_COMPILE_BYTECODE=1 \
     UV_PROJECT_ENVIRONMENT=/opt/musicgen
+# Compiles the native step of the decode engine. The pinned Debian release keeps only the newest version of each package.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 
 # Dependencies first: this layer, the large one, is rebuilt only when pyproject.toml changes.

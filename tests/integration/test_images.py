@@ -79,6 +79,11 @@ def test_the_gateway_image_has_every_package_it_imports(gateway_image: Image) ->
     assert gateway_image.run("python", "-c", script, *names) == "[]\n"
 
 
+def test_only_the_worker_image_has_the_native_step(gateway_image: Image, worker_image: Image) -> None:
+    script = "from worker.engine.kernels.native_library import LIBRARY; print(LIBRARY.exists())"
+    assert [image.run("python", "-c", script) for image in (gateway_image, worker_image)] == ["False\n", "True\n"]
+
+
 @pytest.mark.parametrize("name", ["torch", "numpy", "audiocraft", "transformers", "soundfile"])
 def test_the_gateway_image_has_no_worker_packages(gateway_image: Image, name: str) -> None:
     script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"

@@ -42,6 +42,18 @@ def test_our_engine_is_measured_alone(checkpoint: Path, capsys: pytest.CaptureFi
     assert figures["engine_ms_per_step"] > 0
 
 
+def test_native_steps_are_measured_beside_those_in_pytorch(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = measure(
+        capsys, "--checkpoint", str(checkpoint), "--seconds", "0.5", "--compare", "pytorch", "--precision", "int8",
+        "--step", "native",
+    )  # fmt: skip
+    assert figures["engine"].startswith("batching int8 ")
+    assert figures["pytorch_ms_per_step"] > 0
+    assert figures["ratio_pytorch_language_model"] > 0
+
+
 def test_stock_audiocraft_is_measured_piece_by_piece() -> None:
     timings = {
         "engine": [Timing(wall=4.0, decoding=1.0, first_chunk=0.5, steps=100, turn=0.02)],

@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from worker.engine.batching.config import MELODY, LanguageModelConfig, MelodyConfig
-from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.transformer import Transformer
 from worker.engine.text.encoder import TextEncoder
 
 
 class Conditions:
     """Encodes prompts as conditions. Thread-safe."""
 
-    def __init__(self, model: LanguageModel, text: TextEncoder, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, model: Transformer, text: TextEncoder, weights: Mapping[str, Tensor]) -> None:
         self._model = model
         self._text = text
         self._melody = no_melody(model.config, weights)

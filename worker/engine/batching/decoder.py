@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching.attention import StepRows
-from worker.engine.batching.kv_cache import CONDITIONAL, KvCache, longest_prefix
-from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.kv_cache import CONDITIONAL, longest_prefix
 from worker.engine.batching.layout import DelayPattern, Window
 from worker.engine.batching.request import Request
 from worker.engine.batching.sampling import SamplingState, guide, sample
 from worker.engine.batching.token_constraint import TokenConstraint
+from worker.engine.batching.transformer import Transformer
 
 
 @dataclass
@@ -48,9 +48,7 @@ class Slots:
 class Decoder:
     """Holds the KV cache and the codes. The loop calls it from one thread."""
 
-    def __init__(
-        self, model: LanguageModel, slots: int, longest: int, constraint: TokenConstraint | None = None
-    ) -> None:
+    def __init__(self, model: Transformer, slots: int, longest: int, constraint: TokenConstraint | None = None) -> None:
         """Allocate all memory.
 
         Args:
@@ -64,9 +62,7 @@ class Decoder:
         self.model = model
         self.scratch = slots
         steps = self.pattern.steps(longest)
-        self._cache = KvCache(config, slots + 1, longest_prefix(config) + steps, model.dtype, model.device)
-        if model.attention.reads_unwritten:
-            self._cache.clear()
+        self._cache = model.new_cache(slots + 1, longest_prefix(config) + steps)
         self._slots = Slots.empty(slots + 1, config.codebooks, steps, model.device)
         self._slots.position.fill_(1)
         self._sampling = SamplingState.empty(slots + 1, model.device)

@@ -14,14 +14,16 @@ from shared.music import DEFAULT_METER, grid_samples
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
-from worker.engine.batching.kv_cache import KvCache, count_slots, free_memory, longest_prefix
+from worker.engine.batching.kv_cache import count_slots, free_memory, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
-from worker.engine.batching.linear import DTYPES, Precision
+from worker.engine.batching.linear import DTYPES
 from worker.engine.batching.loop import Loop, RequestHandle
+from worker.engine.batching.native_model import NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRunner, StepRunner, bucket_sizes
-from worker.engine.batching.tuning import pick_attention, pick_precision, pick_threads, set_threads
+from worker.engine.batching.transformer import Transformer
+from worker.engine.batching.tuning import pick_attention, pick_native, pick_precision, pick_threads, set_threads
 from worker.engine.codec_interface import Codec
 from worker.engine.interface import (
     EngineSettings,
@@ -85,15 +87,21 @@ class BatchingEngine:
         window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
-        model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
+        model: Transformer
+        if pick_native(settings.tuning, precision, on_loading):
+            model = NativeLanguageModel(config, checkpoint.weights, positions, threads)
+            name = f"{NAME} {precision} {model.instruction_set}"
+        else:
+            model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
+            name = f"{NAME} {precision}"
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
-        self.slots = _count_slots(checkpoint, precision, device, settings, positions)
+        self.slots = _count_slots(model, settings, positions)
         grammar = ScoreGrammar(self.slots, device, self._codec.level) if isinstance(self._codec, SamplerCodec) else None
         decoder = Decoder(model, self.slots, window, grammar)
         runner = _make_runner(decoder, settings.tuning)
         self._loop = Loop(decoder, runner, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
-            engine=f"{NAME} {precision}",
+            engine=name,
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
@@ -222,12 +230,9 @@ def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:
     )
 
 
-def _count_slots(
-    checkpoint: Checkpoint, precision: Precision, device: torch.device, settings: EngineSettings, positions: int
-) -> int:
-    size = KvCache.bytes_per_slot(checkpoint.config, positions, DTYPES[precision])
+def _count_slots(model: Transformer, settings: EngineSettings, positions: int) -> int:
     try:
-        return count_slots(free_memory(device), size, settings.max_slots)
+        return count_slots(free_memory(model.device), model.bytes_per_slot(positions), settings.max_slots)
     except MemoryError as error:
         raise ModelUnavailableError(
             f"{settings.model} leaves no memory to work in: {error}.",
@@ -236,7 +241,7 @@ def _count_slots(
 
 
 def _make_runner(decoder: Decoder, tuning: Tuning) -> StepRunner:
-    if decoder.model.device.type != "cuda" or tuning.graphs == "off" or decoder.model.attention.needs_host:
+    if decoder.model.device.type != "cuda" or tuning.graphs == "off" or decoder.model.needs_host:
         return EagerRunner(decoder)
     sizes = [decoder.scratch] if tuning.graphs == "steady" else bucket_sizes(decoder.scratch)
     return GraphRunner(decoder, CudaCapture(), sizes)

@@ -31,15 +31,38 @@ class Norm:
 
 
 class CrossAttention:
-    """Cross-attention to the text. Its keys and values are projected once per request."""
+    """Cross-attention to the text, whose keys and values `TextProjection` makes."""
 
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
         projections = weights[f"{name}.cross_attention.in_proj_weight"]
-        dim = projections.shape[1]
         self.norm = Norm(weights, f"{name}.norm_cross", DTYPES[precision], device)
-        self.query = make_linear(projections[:dim], precision, device)
-        self.keys_and_values = make_linear(projections[dim:], _plain(precision), device)
+        self.query = make_linear(projections[: projections.shape[1]], precision, device)
         self.out = make_linear(weights[f"{name}.cross_attention.out_proj.weight"], precision, device)
+
+
+class TextProjection:
+    """Projects a text to the keys and values of every layer, once per request, so int8 would gain nothing.
+
+    Safe to call while other threads step.
+    """
+
+    def __init__(
+        self, config: LanguageModelConfig, weights: Weights, precision: Precision, device: torch.device
+    ) -> None:
+        self._config, self._device = config, device
+        self._dtype = DTYPES[precision]
+        names = [f"transformer.layers.{index}.cross_attention.in_proj_weight" for index in range(config.layers)]
+        self._layers = [
+            make_linear(weights[name][config.dim :], "float32" if precision == "int8" else precision, device)
+            for name in names
+            if name in weights
+        ]
+
+    def __call__(self, text: Tensor) -> Tensor:
+        """Take [tokens, dim]; return [layers, 2, heads, tokens, head_dim]."""
+        config, text = self._config, text.to(self._device, self._dtype)
+        shape = (len(text), 2, config.heads, config.head_dim)
+        return torch.stack([layer(text).view(shape).permute(1, 2, 0, 3) for layer in self._layers])
 
 
 class DecoderLayer:
@@ -62,7 +85,7 @@ class DecoderLayer:
 
 
 class LanguageModel:
-    """The model on one device. `prefill` processes known positions, `step` one new position per slot."""
+    """See `Transformer`: the model in PyTorch, on any device."""
 
     def __init__(
         self,
@@ -84,31 +107,29 @@ class LanguageModel:
         self._layers = [
             DecoderLayer(weights, f"transformer.layers.{index}", precision, device) for index in range(config.layers)
         ]
+        self.project_text = TextProjection(config, weights, precision, device)
         self._norm_out = Norm(weights, "out_norm", self.dtype, device)
         heads = torch.cat([weights[f"linears.{k}.weight"] for k in books])
         self._heads = make_linear(heads, precision, device)
 
-    def project_text(self, text: Tensor) -> Tensor:
-        """Project a text to the keys and values of every layer, once per request.
+    @property
+    def needs_host(self) -> bool:
+        """See `Transformer.needs_host`."""
+        return self.attention.needs_host
 
-        Takes [tokens, dim]; returns [layers, 2, heads, tokens, head_dim]. Safe to call while other threads step.
-        """
-        config, text = self.config, text.to(self.device, self.dtype)
-        shape = (len(text), 2, config.heads, config.head_dim)
-        projections = [layer.text.keys_and_values(text) for layer in self._layers if layer.text is not None]
-        return torch.stack([projected.view(shape).permute(1, 2, 0, 3) for projected in projections])
+    def bytes_per_slot(self, positions: int) -> int:
+        """See `Transformer.bytes_per_slot`."""
+        return KvCache.bytes_per_slot(self.config, positions, self.dtype)
+
+    def new_cache(self, slots: int, positions: int) -> KvCache:
+        """See `Transformer.new_cache`."""
+        cache = KvCache(self.config, slots, positions, self.dtype, self.device)
+        if self.attention.reads_unwritten:
+            cache.clear()
+        return cache
 
     def step(self, cache: KvCache, rows: StepRows, codes: Tensor) -> Tensor:
-        """Process one position of each slot.
-
-        Args:
-            cache: read up to each slot's position, and written there.
-            rows: the slots and their positions.
-            codes: int64 of shape [n, codebooks], the inputs at those positions.
-
-        Returns:
-            Logits, float32 of shape [parts, n, codebooks, codebook_size].
-        """
+        """See `Transformer.step`."""
         config, n = self.config, len(rows)
         x = (self.embed(codes) + self._sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
         with_text = x[:n]
@@ -124,15 +145,7 @@ class LanguageModel:
         return logits.view(rows.parts, n, config.codebooks, config.codebook_size)
 
     def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
-        """Fill the cache of one slot for consecutive known positions.
-
-        Args:
-            cache: already filled before `first`.
-            slot: index of the slot.
-            inputs: of shape [parts, length, dim], without positional embeddings.
-            first: position of the first input.
-            tokens: length of the slot's text.
-        """
+        """See `Transformer.prefill`."""
         parts, length, _ = inputs.shape
         stop = first + length
         x = (inputs + self._sinusoid[first:stop]).to(self.dtype)
@@ -152,7 +165,7 @@ class LanguageModel:
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
 
     def embed(self, codes: Tensor) -> Tensor:
-        """The sum of the codebooks' embeddings: [n, codebooks] → [n, dim]."""
+        """See `Transformer.embed`."""
         return self._embedding[codes + self._first_row].sum(1)
 
     def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
@@ -171,8 +184,3 @@ def sinusoid(positions: int, dim: int, max_period: float) -> Tensor:
     exponents = torch.arange(half, dtype=torch.float32) / (half - 1)
     phase = torch.arange(positions, dtype=torch.float32)[:, None] / max_period**exponents
     return torch.cat([phase.cos(), phase.sin()], dim=-1)
-
-
-def _plain(precision: Precision) -> Precision:
-    """The text is projected only once, so int8 would gain nothing."""
-    return "float32" if precision == "int8" else precision

@@ -11,6 +11,8 @@ from worker.engine.batching.config import LanguageModelConfig
 from worker.engine.batching.kv_cache import PARTS, KvCache
 from worker.engine.batching.linear import Precision, can_int8
 from worker.engine.interface import OnLoading, Tuning
+from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
+from worker.engine.kernels.native_library import NativeStepError, instruction_sets
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,33 @@ def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.
     # A kernel's errors surface only when its result is read.
     attention.to_past(cache, 0, rows, query, new).cpu()
     attention.to_text(cache, 0, rows, query[:1]).cpu()
+
+
+def pick_native(tuning: Tuning, precision: Precision, on_loading: OnLoading) -> bool:
+    """Whether steps run in the native library, rather than in PyTorch.
+
+    `auto` does not take it where it has no better instructions than any processor has.
+
+    Raises:
+        ModelUnavailableError: if `tuning` asks for it and it does not run.
+    """
+    if tuning.step == "torch" or (tuning.step == "auto" and precision != "int8"):
+        return False
+    if precision != "int8":
+        raise ModelUnavailableError(
+            f"MUSICGEN_STEP is native, which computes in int8 on a CPU, not in {precision}.",
+            "Set MUSICGEN_STEP=auto, or MUSICGEN_PRECISION=int8 and MUSICGEN_DEVICE=cpu.",
+        )
+    try:
+        best = instruction_sets()[0]
+    except NativeStepError as error:
+        problem = f"The native step does not run here: {error}."
+        if tuning.step == "native":
+            raise ModelUnavailableError(problem, f"{NATIVE_REMEDY}, or set MUSICGEN_STEP=auto.") from error
+        log.warning(problem)
+        on_loading(f"{problem} Steps run in PyTorch, which is slower. {NATIVE_REMEDY}.")
+        return False
+    return tuning.step == "native" or best != "portable"
 
 
 def set_threads(threads: int) -> None:

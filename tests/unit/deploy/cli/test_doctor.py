@@ -76,7 +76,7 @@ async def test_an_invalid_setting_is_the_only_finding_and_is_named(
 
 async def test_every_part_is_checked(tmp_path: Path) -> None:
     found = await findings(tmp_path)
-    assert list(found) == ["settings", "programs", "gpu", "memory", "disk", "model", "nats", "s3", "workers"]
+    assert list(found) == ["settings", "programs", "gpu", "step", "memory", "disk", "model", "nats", "s3", "workers"]
     assert found["settings"].ok
     assert found["programs"].ok
     assert found["model"].ok

@@ -10,11 +10,15 @@ from tests.unit.worker.engine.batching.codes import CodesCodec
 from tests.unit.worker.engine.batching.models import Tiny, config, weights
 from worker.engine.batching.attention import PerSlotAttention, StepAttention
 from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.kv_cache import longest_prefix
 from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.linear import Precision
 from worker.engine.batching.loop import Loop, RequestHandle
+from worker.engine.batching.native_model import NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import EagerRunner
+from worker.engine.batching.transformer import Transformer
 
 CPU = torch.device("cpu")
 TIMEOUT = 60.0
@@ -26,10 +30,17 @@ def make_model(
     return LanguageModel(config(tiny), weights(tiny), precision, CPU, attention or PerSlotAttention(), positions)
 
 
+def native_model(tiny: Tiny, positions: int = 256, instruction_set: str | None = None) -> NativeLanguageModel:
+    return NativeLanguageModel(config(tiny), weights(tiny), positions, 2, instruction_set)
+
+
 @contextmanager
-def running_batch(tiny: Tiny, slots: int = 3, longest: int = 60) -> Iterator[tuple[LanguageModel, Loop]]:
+def running_batch(
+    tiny: Tiny, slots: int = 3, longest: int = 60, *, native: bool = False
+) -> Iterator[tuple[Transformer, Loop]]:
     """A loop whose codec returns the codes as audio."""
-    model = make_model(tiny)
+    positions = longest_prefix(config(tiny)) + DelayPattern(config(tiny).delays).steps(longest)
+    model: Transformer = native_model(tiny, positions) if native else make_model(tiny)
     decoder = Decoder(model, slots, longest)
     loop = Loop(decoder, EagerRunner(decoder), CodesCodec(tiny.codebooks, tiny.codebook_size), slots, longest)
     try:
@@ -38,7 +49,7 @@ def running_batch(tiny: Tiny, slots: int = 3, longest: int = 60) -> Iterator[tup
         loop.close()
 
 
-def request(model: LanguageModel, text: Tensor, frames: int, **options: object) -> Request:
+def request(model: Transformer, text: Tensor, frames: int, **options: object) -> Request:
     return Request(model.project_text(text), frames, **options)  # type: ignore[arg-type]
 
 

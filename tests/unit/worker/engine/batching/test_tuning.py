@@ -13,8 +13,10 @@ from tests.unit.worker.engine.batching.batch import CPU
 from tests.unit.worker.engine.batching.models import Tiny, config
 from worker.engine.batching import tuning
 from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention
-from worker.engine.batching.tuning import pick_attention, try_out
+from worker.engine.batching.linear import Precision
+from worker.engine.batching.tuning import pick_attention, pick_native, try_out
 from worker.engine.interface import Tuning
+from worker.engine.kernels.native_library import NativeStepError
 
 CUDA = torch.device("cuda")
 
@@ -127,3 +129,45 @@ def test_working_kernel_is_used() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_trial_runs_on_every_attention(attention: StepAttention, dtype: torch.dtype) -> None:
     try_out(attention, config(Tiny(dim=48, heads=4)), dtype, CPU)
+
+
+@pytest.mark.parametrize(
+    ("step", "precision", "sets", "native"),
+    [
+        ("auto", "int8", ("avx2", "portable"), True),
+        ("auto", "int8", ("portable",), False),
+        ("auto", "float32", ("avx2", "portable"), False),
+        ("auto", "float16", ("avx2", "portable"), False),
+        ("native", "int8", ("portable",), True),
+        ("torch", "int8", ("avx2", "portable"), False),
+    ],
+)
+def test_native_step_is_picked_where_it_is_faster(
+    step: str, precision: Precision, sets: tuple[str, ...], native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "instruction_sets", lambda: sets)
+    assert pick_native(Tuning(step=step), precision, print) is native  # type: ignore[arg-type]
+
+
+def test_missing_native_step_is_reported_and_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> tuple[str, ...]:
+        raise NativeStepError("it was not compiled")
+
+    monkeypatch.setattr(tuning, "instruction_sets", fail)
+    reported: list[str] = []
+    assert not pick_native(Tuning(), "int8", reported.append)
+    (line,) = reported
+    for part in ("it was not compiled", "Steps run in PyTorch", "Install gcc or clang"):
+        assert part in line
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    with pytest.raises(ModelUnavailableError, match="it was not compiled") as refused:
+        pick_native(Tuning(step="native"), "int8", reported.append)
+    assert "MUSICGEN_STEP=auto" in refused.value.remedy
+
+
+def test_native_step_in_another_precision_is_rejected() -> None:
+    with pytest.raises(ModelUnavailableError, match="not in float32") as refused:
+        pick_native(Tuning(step="native"), "float32", print)
+    assert "MUSICGEN_PRECISION=int8" in refused.value.remedy

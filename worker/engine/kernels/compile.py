@@ -1,0 +1,101 @@
+"""Compile the native library: `python -m worker.engine.kernels.compile` shows what the compiler says.
+
+The build hook runs it at installation. It uses the standard library only.
+"""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+FOLDER = Path(__file__).parent
+SOURCES = FOLDER / "native"
+LIBRARY = FOLDER / "musicgen_step.so"
+
+# -ffp-contract=off: a fused multiply-add rounds once where two operations round twice, so that the numbers would depend
+# on the instruction set.
+FLAGS = (
+    "-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-Wall", "-Wextra",
+)  # fmt: skip
+SETS = {
+    "step_avx512vnni": (
+        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mprefer-vector-width=512",
+    ),
+    "step_avxvnni": ("-mavx2", "-mavxvnni"),
+    "step_avx2": ("-mavx2",),
+}  # fmt: skip
+SECONDS = 300
+
+
+class CompileError(Exception):
+    """No compiler was found, or it failed; the message has its output."""
+
+
+def find_compiler() -> list[str] | None:
+    """The command of a C compiler, $CC or the system's; None if there is none."""
+    if os.environ.get("CC"):
+        return shlex.split(os.environ["CC"])
+    for name in ("cc", "gcc", "clang"):
+        if path := shutil.which(name):
+            return [path]
+    return None
+
+
+def compile_library() -> None:
+    """Compile the library, which replaces an earlier one when it is complete.
+
+    Raises:
+        CompileError: if there is no compiler, or it fails.
+    """
+    compile_files(LIBRARY, sources(), ["-shared"])
+
+
+def compile_files(target: Path, files: Sequence[Path], options: Sequence[str]) -> None:
+    """Compile C files, each for its instruction set, and link them to `target`.
+
+    Raises:
+        CompileError: see `compile_library`.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise CompileError("There is no C compiler: install gcc or clang.")
+    with TemporaryDirectory(dir=target.parent) as folder:
+        objects = []
+        for file in files:
+            objects.append(f"{folder}/{file.stem}.o")
+            _run([*compiler, *FLAGS, *_flags_of(file), *options, "-c", str(file), "-o", objects[-1]])
+        made = Path(folder) / target.name
+        _run([*compiler, "-pthread", *options, "-o", str(made), *objects, "-lm"])
+        made.replace(target)
+
+
+def sources() -> list[Path]:
+    """The C files of the library."""
+    return sorted(SOURCES.glob("*.c"))
+
+
+def _flags_of(source: Path) -> tuple[str, ...]:
+    return SETS.get(source.stem, ()) if platform.machine() in ("x86_64", "AMD64") else ()
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompileError(f"{shlex.join(command)}\n{error}") from error
+    if done.returncode:
+        raise CompileError(f"{shlex.join(command)}\n{done.stderr}")
+
+
+if __name__ == "__main__":
+    try:
+        compile_library()
+    except CompileError as error:
+        sys.exit(str(error))
+    print(f"compiled {LIBRARY}")

@@ -1,0 +1,125 @@
+/* Memory, and the keys and values of past positions. */
+#include "state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+void *reserve(size_t bytes) {
+    size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+    void *memory = NULL;
+    bytes = round_up(bytes ? bytes : 1, align);
+    if (posix_memalign(&memory, align, bytes)) return NULL;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    /* Only advice: without huge pages the same memory works, with more page walks. */
+    if (align == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+void release(void *memory) { free(memory); }
+
+static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
+    size_t head_dim = (size_t)(shape->dim / shape->heads);
+    *made = (store){.rows = rows, .positions = positions, .heads = shape->heads, .head_dim = (int32_t)head_dim};
+    made->groups = round_up((size_t)positions, GROUP) / GROUP;
+    made->key_group = 2 * GROUP * sizeof(float) + GROUP * round_up(head_dim, QUAD);
+    made->value_group = GROUP * sizeof(float) + GROUP * round_up(head_dim, GROUP);
+    made->head_bytes = round_up(made->groups * (made->key_group + made->value_group), 64);
+}
+
+size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions) {
+    store made;
+    measure(&made, shape, rows, positions);
+    return made.head_bytes * (size_t)shape->layers * (size_t)rows * (size_t)shape->heads;
+}
+
+int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
+    measure(made, shape, rows, positions);
+    made->data = reserve(store_bytes(shape, rows, positions));
+    return made->data ? 0 : -1;
+}
+
+int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) {
+    size_t index = ((size_t)layer * (size_t)kept->rows + (size_t)row) * (size_t)kept->heads + (size_t)head;
+    return kept->data + index * kept->head_bytes;
+}
+
+/* Round `x` of length n to 127 steps of the returned scale. */
+static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
+    float most = 1e-12f;
+    for (int32_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    float steps = 127.0f / most;
+    for (int32_t i = 0; i < n; i++) rounded[i] = (int8_t)((int32_t)(x[i] * steps + 128.5f) - 128);
+    return most / 127.0f;
+}
+
+void store_write(const store *kept, int8_t *head_data, int32_t position, const float *key, const float *value) {
+    int32_t head_dim = kept->head_dim, group = position / GROUP, place = position % GROUP;
+    int8_t rounded[head_dim];
+    int8_t *keys = head_data + (size_t)group * kept->key_group;
+    float scale = round_to_steps(key, head_dim, rounded);
+    int32_t sum = 0;
+    for (int32_t i = 0; i < head_dim; i++) sum += rounded[i];
+    memcpy(keys + (size_t)place * sizeof(float), &scale, sizeof scale);
+    memcpy(keys + (size_t)(GROUP + place) * sizeof(float), &sum, sizeof sum);
+    keys += 2 * GROUP * sizeof(float);
+    for (int32_t i = 0; i < head_dim; i++) keys[((i / QUAD) * GROUP + place) * QUAD + i % QUAD] = rounded[i];
+
+    int8_t *values = head_data + kept->groups * kept->key_group + (size_t)group * kept->value_group;
+    scale = round_to_steps(value, head_dim, rounded);
+    memcpy(values + (size_t)place * sizeof(float), &scale, sizeof scale);
+    values += GROUP * sizeof(float) + (size_t)(place / QUAD) * round_up((size_t)head_dim, GROUP) * QUAD;
+    for (int32_t i = 0; i < head_dim; i++) values[i * QUAD + place % QUAD] = rounded[i];
+}
+
+mg_cache *mg_cache_new(const mg_shape *shape, int32_t sequences, int32_t texts, int32_t tokens) {
+    mg_cache *cache = tokens > MG_MAX_TOKENS ? NULL : calloc(1, sizeof *cache);
+    if (!cache) return NULL;
+    cache->shape = *shape;
+    cache->tokens = calloc((size_t)texts + 1, sizeof *cache->tokens);
+    int failed = !cache->tokens || store_new(&cache->past, shape, sequences, shape->positions);
+    if (!failed && shape->cross) failed = store_new(&cache->text, shape, texts, tokens);
+    if (failed) {
+        mg_cache_free(cache);
+        return NULL;
+    }
+    return cache;
+}
+
+void mg_cache_free(mg_cache *cache) {
+    if (!cache) return;
+    release(cache->past.data);
+    release(cache->text.data);
+    free(cache->tokens);
+    free(cache);
+}
+
+int64_t mg_cache_bytes(const mg_shape *shape, int32_t sequences, int32_t texts, int32_t tokens) {
+    size_t past = store_bytes(shape, sequences, shape->positions);
+    return (int64_t)(past + (shape->cross ? store_bytes(shape, texts, tokens) : 0));
+}
+
+int32_t mg_cache_set_text(mg_cache *cache, int32_t text, const float *projected, int32_t tokens) {
+    const store *kept = &cache->text;
+    if (text < 0 || text >= kept->rows || tokens < 1 || tokens > kept->positions) return -1;
+    size_t head = (size_t)kept->head_dim, part = (size_t)kept->heads * (size_t)tokens * head;
+    for (int32_t at = 0; at < cache->shape.layers; at++) {
+        for (int32_t h = 0; h < kept->heads; h++) {
+            const float *keys = projected + (size_t)at * 2 * part + (size_t)h * (size_t)tokens * head;
+            int8_t *data = store_head(kept, at, text, h);
+            for (int32_t token = 0; token < tokens; token++) {
+                const float *key = keys + (size_t)token * head;
+                store_write(kept, data, token, key, key + part);
+            }
+        }
+    }
+    cache->tokens[text] = tokens;
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* What the parts of the library share: memory layouts and the state of a model. */
+#ifndef MUSICGEN_STATE_H
+#define MUSICGEN_STATE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "musicgen_step.h"
+#include "threads.h"
+
+/* Outputs per block of weights, positions per block of keys and values, floats per lane sum. */
+#define BLOCK 64
+#define GROUP 16
+/* Inputs that one integer instruction multiplies and adds. */
+#define QUAD 4
+
+static inline size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
+/* Weights of a linear layer, as blocks of [inputs / 4][64 outputs][4 inputs]. Each output has a scale, and the sum of
+ * its weights, which undoes the offset of the unsigned activations. */
+typedef struct {
+    int32_t outputs, quads, blocks;
+    int8_t *weights;
+    float *scale;
+    int32_t *sum;
+} matrix;
+
+/* A row of activations is level * (byte - zero). */
+typedef struct {
+    float level;
+    int32_t zero;
+} grid;
+
+typedef struct {
+    float *norm_past, *norm_text, *norm_forward; /* weights, then biases: [2][stride] */
+    matrix past_in, past_out, text_query, text_out, forward_in, forward_out;
+} layer;
+
+/* Keys and values of `rows` sequences or texts.
+ * Of each layer, row and head: first the keys, for every 16 positions 16 scales, 16 sums and [head_dim / 4][16][4];
+ * then the values, for every 16 positions 16 scales and [4][head_dim padded to 16][4 positions]. */
+typedef struct {
+    int8_t *data;
+    int32_t rows, positions, heads, head_dim;
+    size_t key_group, value_group, head_bytes, groups;
+} store;
+
+struct mg_cache {
+    mg_shape shape;
+    store past, text;
+    int32_t *tokens;
+};
+
+/* A step's work. Threads take the next piece of a phase by counting it up. */
+typedef struct {
+    mg_cache *cache;
+    int32_t count, texts;
+    const mg_row *rows;
+    const int64_t *codes;
+    const float *inputs;
+    float *logits;
+    int32_t all[MG_MAX_ROWS], with_text[MG_MAX_ROWS];
+} job;
+
+typedef struct {
+    _Alignas(64) atomic_int next;
+} counter;
+
+/* A thread's own memory. */
+typedef struct {
+    uint8_t *quantized; /* [PRIVATE_ROWS][widest] */
+    grid *grids;        /* [PRIVATE_ROWS] */
+    float *row;         /* [widest] */
+    float *projected;   /* [MG_MAX_ROWS][head's outputs] */
+    float *scores;      /* [positions] */
+    uint8_t *high, *low; /* [positions or head_dim] */
+} scratch;
+
+/* Up to so many rows, each thread quantizes all rows itself instead of waiting for the others. */
+#define PRIVATE_ROWS 4
+
+typedef struct mg_kernels {
+    const char *name;
+    void (*run)(mg_model *model, int32_t thread);
+} mg_kernels;
+
+struct mg_model {
+    mg_shape shape;
+    const mg_kernels *kernels;
+    int32_t head_dim;
+    size_t stride, wide; /* floats per row of activations: dim and hidden, padded */
+    layer *layers;
+    float *norm_out, *embedding, *sinusoid;
+    matrix logits;
+    float *x, *attended, *hidden;
+    uint8_t *quantized;
+    grid *grids;
+    scratch *own;
+    counter *counters;
+    job job;
+    team team;
+};
+
+/* Cleared memory, aligned to a cache line, in huge pages where there are. Freed by `release`. */
+void *reserve(size_t bytes);
+void release(void *memory);
+
+int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions);
+size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions);
+int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head);
+/* Store one position of one head. */
+void store_write(const store *kept, int8_t *head_data, int32_t position, const float *key, const float *value);
+
+extern const mg_kernels mg_portable;
+#if defined(__x86_64__)
+extern const mg_kernels mg_avx512vnni, mg_avxvnni, mg_avx2;
+#endif
+
+#endif
