@@ -108,10 +108,9 @@ def _is_head(phrases: Sequence[Phrase], place: int, widest: Gap) -> bool:
 
 
 def _is_of(phrases: Sequence[Phrase]) -> bool:
-    """Whether it says "two bars of drums"."""
+    """Whether it says "two bars of drums" or "loop of congas"."""
     return any(
-        phrase.claim is not None
-        and phrase.claim.kind == "bars"
+        (phrase.cue == "loop" or (phrase.claim is not None and phrase.claim.kind == "bars"))
         and _OF.intersection(phrases[place + 1].words)
         and _after(phrases, place + 1) is not None
         for place, phrase in enumerate(phrases[:-2])
