@@ -1,6 +1,6 @@
 """Runs the whole recipe, from the sound font to the evaluation table.
 
-    python -m training --folder FOLDER [--pieces 160000] [--steps 16800] [options of training.evaluate]
+    python -m training --folder FOLDER [--pieces 160000] [--steps 16800] [--init CHECKPOINT] [training.evaluate's]
 
 Continues from what the folder already holds, so it can be interrupted and restarted at any time. The bank of samples
 is made only if it is missing.
@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="for pieces, checkpoint and model")
     parser.add_argument("--pieces", type=int, default=PIECES)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--init", type=Path, metavar="CHECKPOINT", help="see training.train")
+    parser.add_argument("--processes", type=int, default=1, help="that make pieces")
     options, measuring = parser.parse_known_args(arguments)
     _make(options, measuring)
 
@@ -31,8 +33,9 @@ def _make(options: Any, measuring: list[str]) -> None:
     pieces, run, model = (str(options.folder / name) for name in ("data", "run", "model"))
     if not BANK.exists():
         bank.main()
-    data.main(["--folder", pieces, "--pieces", str(options.pieces)])
-    train.main(["--data", pieces, "--out", run, "--steps", str(options.steps)])
+    data.main(["--folder", pieces, "--pieces", str(options.pieces), "--processes", str(options.processes)])
+    start = ["--init", str(options.init)] if options.init else []
+    train.main(["--data", pieces, "--out", run, "--steps", str(options.steps), *start])
     export.main(["--run", run, "--out", model])
     evaluate.main(["--model", model, "--data", pieces, "--losses", str(Path(run) / "losses.csv"), *measuring])
 

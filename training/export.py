@@ -16,9 +16,11 @@ from training.model import Shape, StarterModel
 from training.text_encoder import lower_case, make_encoder, save
 from worker.engine.checksums import CHECKSUMS_FILE, write_checksums
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.score import FASTEST, STEPS_PER_BEAT
+from worker.engine.sampler.score import FASTEST, LEVEL, STEPS_PER_BEAT
 
 TEXT_ENCODER = "t5"
+# audiocraft's name of the projection of the text encoder's output.
+CONDITION = "condition_provider.conditioners.description.output_proj"
 # The temperatures for a request's temperature of 1. A small model's unlikely codes are mostly mistakes; those of
 # the conductor contradict the caption.
 TEMPERATURE, CONDUCTOR_TEMPERATURE = 0.6, 0.2
@@ -71,12 +73,12 @@ def language_model_weights(
         state[f"linears.{stream}.weight"] /= own
     for name in ("weight", "bias"):
         projection = state.pop(f"output_proj.{name}")
-        state[f"condition_provider.conditioners.description.output_proj.{name}"] = projection
+        state[f"{CONDITION}.{name}"] = projection
     return state
 
 
-def export(run: Path, out: Path, temperature: float, conductor_temperature: float) -> None:
-    """Write the checkpoint's folder."""
+def export(run: Path, out: Path, temperature: float, conductor_temperature: float, level: int = LEVEL) -> None:
+    """Write the checkpoint's folder. `level` is that of the scores that the model was trained on."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     shape = Shape(**state["shape"])
     model = StarterModel(shape)
@@ -91,7 +93,10 @@ def export(run: Path, out: Path, temperature: float, conductor_temperature: floa
     configuration = OmegaConf.to_yaml(OmegaConf.create(language_model_config(shape)))
     weights = language_model_weights(model, temperature, conductor_temperature)
     torch.save({"xp.cfg": configuration, "best_state": weights}, out / "state_dict.bin")
-    torch.save({"xp.cfg": OmegaConf.to_yaml(CODEC_CONFIG), "best_state": {}}, out / "compression_state_dict.bin")
+    torch.save(
+        {"xp.cfg": OmegaConf.to_yaml({**CODEC_CONFIG, "score_level": level}), "best_state": {}},
+        out / "compression_state_dict.bin",
+    )
     write_checksums(out, [file for file in out.rglob("*") if file.is_file() and file.name != CHECKSUMS_FILE])
 
 
@@ -102,8 +107,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="for a request's temperature of 1")
     parser.add_argument("--conductor-temperature", type=float, default=CONDUCTOR_TEMPERATURE, help="of its head")
+    parser.add_argument("--level", type=int, choices=range(1, LEVEL + 1), default=LEVEL, help="of the training data")
     options = parser.parse_args(arguments)
-    export(options.run, options.out, options.temperature, options.conductor_temperature)
+    export(options.run, options.out, options.temperature, options.conductor_temperature, options.level)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
     print(f"{options.out}: {size / 2**20:.1f} MB")
 

@@ -1,10 +1,13 @@
 """Trains the starter, and resumes an interrupted run.
 
-    python -m training.train --data FOLDER --out FOLDER --steps 5000
+    python -m training.train --data FOLDER --out FOLDER --steps 5000 [--init CHECKPOINT]
 
 Writes `checkpoint.pt` and a line of `losses.csv` every few minutes, so it can be interrupted at any time and resumed on
 another machine. The learning rate decays only over the last third of all steps (Hu et al. 2024, MiniCPM), so a run can
 be resumed with a different number of steps.
+
+With `--init` a new run starts from the weights of an exported checkpoint, such as the shipped one. Known words keep
+their embeddings.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from transformers import T5EncoderModel, T5Tokenizer
 
 from training.batches import TrainingBatch, TrainingPieces
 from training.data import read_shards
+from training.export import CONDITION, CONDUCTOR_TEMPERATURE, TEMPERATURE, TEXT_ENCODER
 from training.model import OPENING, Emphasis, Shape, StarterModel, losses
 from training.text_encoder import make_encoder, make_tokenizer, silence_unused
 from worker.engine.sampler.codes import CODEBOOK_SIZE
@@ -126,6 +130,33 @@ def _optimizers(model: StarterModel, encoder: T5EncoderModel, rate: float) -> li
     ]  # fmt: skip
 
 
+def start_from(trainer: Trainer, folder: Path, temperatures: tuple[float, float]) -> int:
+    """Take the weights of an exported checkpoint; returns how many of the tokenizer's tokens it knows.
+
+    Args:
+        trainer: new, of the checkpoint's shape.
+        folder: what `training.export` wrote.
+        temperatures: those that the export folded into the heads: of the conductor's, and of the others.
+
+    Raises:
+        RuntimeError: if the shape is another.
+    """
+    state = torch.load(folder / "state_dict.bin", weights_only=True)["best_state"]
+    weights = {name.replace(CONDITION, "output_proj"): value.float() for name, value in state.items()}
+    for stream in Stream:
+        weights[f"linears.{stream}.weight"] *= temperatures[stream is not Stream.CONDUCTOR]
+    trainer.model.load_state_dict(weights)
+    known = T5EncoderModel.from_pretrained(folder / TEXT_ENCODER).float()
+    ids = T5Tokenizer.from_pretrained(folder / TEXT_ENCODER).get_vocab()
+    pairs = [(token, ids[piece]) for piece, token in trainer.tokenizer.get_vocab().items() if piece in ids]
+    trainer.encoder.encoder.block.load_state_dict(known.encoder.block.state_dict())
+    trainer.encoder.encoder.final_layer_norm.load_state_dict(known.encoder.final_layer_norm.state_dict())
+    with torch.no_grad():
+        new, old = zip(*pairs, strict=True)
+        trainer.encoder.shared.weight[list(new)] = known.shared.weight[list(old)]
+    return len(pairs)
+
+
 def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, TrainingPieces]:
     """Make the tokenizer, trainer and data, or resume from those in `out`."""
     folder = out / "tokenizer"
@@ -136,6 +167,9 @@ def prepare(data: Path, out: Path, options: Any) -> tuple[Trainer, TrainingPiece
     trainer = Trainer(shape, tokenizer, options.rate)
     if (out / "checkpoint.pt").exists():
         trainer.load(out / "checkpoint.pt")
+    elif options.init:
+        known = start_from(trainer, options.init, (CONDUCTOR_TEMPERATURE, TEMPERATURE))
+        print(f"starts from {options.init}, which knows {known} of {len(tokenizer)} tokens", flush=True)
     pieces = TrainingPieces(data, tokenizer, shape)
     silence_unused(trainer.encoder, pieces.used_tokens())
     return trainer, pieces
@@ -186,6 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dim", type=int, default=192)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--init", type=Path, metavar="CHECKPOINT", help="an exported checkpoint's folder to start from")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)

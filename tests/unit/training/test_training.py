@@ -12,15 +12,20 @@ from transformers import T5EncoderModel, T5Tokenizer
 from shared.messages import Recipe
 from training.batches import STRANGERS, TrainingPieces
 from training.data import ENDINGS, learnt_codes
-from training.export import TEXT_ENCODER
+from training.export import CONDUCTOR_TEMPERATURE, TEMPERATURE, TEXT_ENCODER, language_model_weights
 from training.model import HEADER, OPENING, Emphasis, Shape, StarterModel, delayed, losses
 from training.music import make_piece
 from training.text_encoder import UNKNOWN, strange_words
+from training.train import Trainer, start_from
 from worker.engine.batching.engine import load
+from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.interface import EngineSettings
 from worker.engine.loading.checkpoints import STARTER_FOLDER
+from worker.engine.loading.codecs import score_level
 from worker.engine.sampler.codes import CODEBOOK_SIZE, decode, encode
 from worker.engine.sampler.conductor import METER, TEMPO
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.score import LEVEL
 from worker.engine.text.tokenizer import load_tokenizer
 
 pytestmark = [
@@ -127,6 +132,26 @@ def test_the_starter_knows_every_word_and_sign() -> None:
         tokens = tokenizer.encode(text)
         assert len(tokens) > 1
         assert UNKNOWN not in tokens, text
+
+
+def test_a_run_can_start_from_the_shipped_weights() -> None:
+    tokenizer = T5Tokenizer.from_pretrained(STARTER_FOLDER / TEXT_ENCODER)
+    trainer = Trainer(Shape(CODEBOOK_SIZE, 192, 3, 6, len(Stream)), tokenizer, 1e-3)
+    assert start_from(trainer, STARTER_FOLDER, (CONDUCTOR_TEMPERATURE, TEMPERATURE)) == len(tokenizer)
+    shipped = torch.load(STARTER_FOLDER / "state_dict.bin", weights_only=True)["best_state"]
+    again = language_model_weights(trainer.model, TEMPERATURE, CONDUCTOR_TEMPERATURE)
+    for name, weight in shipped.items():
+        torch.testing.assert_close(again[name], weight, rtol=2e-3, atol=1e-5)
+    words = T5EncoderModel.from_pretrained(STARTER_FOLDER / TEXT_ENCODER).state_dict()
+    for name, weight in trainer.encoder.state_dict().items():
+        torch.testing.assert_close(weight, words[name].float())
+
+
+def test_a_checkpoint_declares_the_level_of_its_scores() -> None:
+    assert score_level("compression_model: sampler") == 1
+    assert score_level("compression_model: sampler\nscore_level: 2") == 2
+    with pytest.raises(UnsupportedCodecError, match="update it"):
+        score_level(f"score_level: {LEVEL + 1}")
 
 
 def test_a_piece_that_begins_in_the_middle_has_no_header() -> None:
