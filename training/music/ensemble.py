@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from training.music.spec import Spec
 from training.music.style import Style, usual_instruments
 from worker.engine.sampler.instruments import INSTRUMENTS, Stream
-from worker.engine.sampler.prompt_words import SEATS
+from worker.engine.sampler.seats import SEATS
 
 B, C, P, A, L, D, R = list(Stream)[1:]
 
@@ -17,7 +17,7 @@ BASSES = ("bass guitar", "synth bass", "double bass")
 # The preferred streams of each instrument, in order; a style's `roles` come before. The sampler's, but for those that
 # the training data has in fewer streams or in another order.
 _PREFERRED: dict[str, tuple[Stream, ...]] = {
-    **{name: streams for name, streams in SEATS.items() if name not in (*KIT_WORDS, *SETS, "bass")},
+    **{name: streams for name, streams in SEATS.items() if name not in (*KIT_WORDS, *SETS, "tambourine", "bass")},
     "piano": (C, L, A, B, P),
     **dict.fromkeys(("violin", "flute", "clarinet", "saxophone"), (L,)),
 }

@@ -126,7 +126,7 @@ class BatchingEngine:
         for text in count_in.warnings:
             on_output(Warn(text))
         wanted = _length(recipe, codec.sample_rate)
-        request = self._request(recipe, wish.reading.words, count_in.frames(wanted), wanted, count_in.limits)
+        request = self._request(recipe, count_in.caption, count_in.frames(wanted), wanted, count_in.limits)
         stream = codec.stream(wanted, count_in.tempo, loop=recipe.loop)
         handle = self._loop.submit(request, stream)
         made = yield from self._audio(handle, on_step)

@@ -1,22 +1,19 @@
-"""What a request gives of a piece: the count-in's codes, the exact tempo, and warnings about what a score cannot do.
+"""What a wish gives of a piece, by its plan: the count-in's codes, who plays by when, and the model's caption.
 
 The count-in's codes are forced, rather than filled into the KV cache beforehand, because the model fills in those that
-the recipe leaves open: they lie between the given ones. It reads the same context either way.
+the plan leaves open: they lie between the given ones. It reads the same context either way.
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from shared.music import HIGHEST_BPM, LOWEST_BPM
-from shared.prompt.reading import Reading
 from worker.engine.sampler.clock import step_length
 from worker.engine.sampler.conductor import (
-    COUNT_INS,
     KEY,
     METER_PLACE,
     MOOD,
@@ -29,18 +26,14 @@ from worker.engine.sampler.conductor import (
     codes_at,
     read_header,
 )
-from worker.engine.sampler.instruments import PLAYERS
-from worker.engine.sampler.prompt_words import Words
+from worker.engine.sampler.instruments import PLAYERS, Stream
+from worker.engine.sampler.plan import Plan, make_plan
+from worker.engine.sampler.rests import OFF_BEAT
 from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header, Section
-from worker.engine.sampler.score_grammar import LAST_TO_JOIN, CodeLimits, no_limits
-from worker.engine.sampler.wish import Wish, format_tempo
+from worker.engine.sampler.score_grammar import CodeLimits, no_limits
+from worker.engine.sampler.wish import Wish
 
 TEMPO_PLACE, KEY_PLACE, MOOD_PLACE = 0, 2, PLAYER_PLACES.stop
-# Quarter notes a bar for each meter. Meters that a score lacks map to bars of the same or a similar length.
-BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "3/2": 3, "6/4": 3}
-# Meters that sound the same after the mapping, so they need no warning.
-SAME = ("3/4", "4/4", "2/2", "2/4")
-LOWEST, HIGHEST = int(LOWEST_BPM), int(HIGHEST_BPM)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,115 +42,60 @@ class CountIn:
 
     Attributes:
         limits: the codes that may be sampled.
-        tempo: in quarter notes a minute, exact; None if the model chooses it. The codes declare the nearest tempo that
-            they have.
-        beats: quarter notes a bar; None if the model chooses them.
-        longest: maximum steps of the count-in.
-        warnings: a sentence for each statement that the score cannot follow.
+        tempo: in quarter notes a minute, exact. The codes declare the nearest tempo that they have.
+        beats: quarter notes a bar.
+        caption: for the model's text encoder.
+        warnings: a sentence for each statement that the piece does not follow.
     """
 
     limits: CodeLimits
-    tempo: Fraction | None
-    beats: Fraction | None
+    tempo: Fraction
+    beats: Fraction
+    caption: str
     warnings: tuple[str, ...]
-    longest: int
 
     def frames(self, samples: int) -> int:
-        """Frames that make at least this much audio: exactly as many as it takes if tempo and meter are given."""
-        count_in = self.longest if self.beats is None else int(self.beats * STEPS_PER_BEAT)
+        """Frames that make this much audio."""
         # A piece of n steps has n step lengths, to the nearest sample.
-        exact = (samples - Fraction(1, 2)) / step_length(self.tempo or Fraction(FASTEST))
-        return count_in + max(math.ceil(exact), 1)
+        exact = (samples - Fraction(1, 2)) / step_length(self.tempo)
+        return int(self.beats * STEPS_PER_BEAT) + max(math.ceil(exact), 1)
 
 
 def make_count_in(wish: Wish, level: int = 1) -> CountIn:
     """What a wish gives of a piece, for a model that writes scores of a level."""
+    plan = make_plan(wish, level)
     limits = no_limits(level)
-    tempo, tempo_warnings = _give_tempo(limits.allowed, wish.reading)
-    beats, meter_warnings = _give_meter(limits.allowed, wish.reading, level)
-    if wish.reading.key is not None:
-        code = KEY + 2 * wish.reading.key.tonic + wish.reading.key.minor
-        _keep(limits.allowed, KEY_PLACE, {code})
-    if wish.words.moods:
-        _keep(limits.allowed, MOOD_PLACE, {MOOD + 1 + MOODS.index(mood) for mood in wish.words.moods})
-    _give_players(limits, wish)
-    _give_sections(limits, wish)
-    warnings = (*wish.warnings, *tempo_warnings, *meter_warnings, *_sharing(wish.words))
-    return CountIn(limits, tempo, beats, warnings, COUNT_INS[level])
+    _give_header(limits.allowed, plan, level)
+    for stream, players in plan.cast.players.items():
+        _keep(limits.allowed, PLAYER_PLACES[stream - 1], {_player_code(stream, player) for player in players})
+    for stream, bar in plan.deadlines.items():
+        limits.deadlines[stream - 1] = int(bar * plan.beats * STEPS_PER_BEAT) + OFF_BEAT[stream]
+    _give_sections(limits, plan)
+    return CountIn(limits, plan.tempo, plan.beats, plan.caption, plan.warnings)
 
 
-def _sharing(words: Words) -> Iterator[str]:
-    """A warning for each part with several of the named instruments."""
-    for *others, last in words.shared:
-        names = f"{', '.join(f'the {name}' for name in others)} and the {last}"
-        yield f"{names[0].upper()}{names[1:]} share one part: they take turns, or one of them is not heard."
+def _give_header(allowed: Tensor, plan: Plan, level: int) -> None:
+    declared = min(max(math.floor(plan.tempo + Fraction(1, 2)), SLOWEST), FASTEST)
+    _keep(allowed, TEMPO_PLACE, {TEMPO + declared - SLOWEST})
+    feels = {code: read_header(code, Header()) for code in codes_at(METER_PLACE, level)}
+    meters = {code: feel.swing for code, feel in feels.items() if feel.meter == plan.meter}
+    swung = {code for code, swing in meters.items() if swing == plan.swing}
+    _keep(allowed, METER_PLACE, swung or meters)
+    _keep(allowed, KEY_PLACE, {KEY + 2 * plan.key.tonic + plan.key.minor})
+    _keep(allowed, MOOD_PLACE, {MOOD + (0 if plan.mood is None else 1 + MOODS.index(plan.mood))})
 
 
-def _give_tempo(allowed: Tensor, reading: Reading) -> tuple[Fraction | None, list[str]]:
-    """The exact tempo, and warnings."""
-    if reading.impossible_tempo is not None:
-        sentence = f"{reading.impossible_tempo} BPM is no tempo that this model can play"
-        return None, [f"{sentence}: it plays {LOWEST} to {HIGHEST} BPM."]
-    if reading.tempo is None:
-        return None, []
-    slow, fast, exact, warnings = _playable(*reading.tempo)
-    _keep(allowed, TEMPO_PLACE, range(TEMPO + slow - SLOWEST, TEMPO + fast - SLOWEST + 1))
-    return exact, warnings
+def _player_code(stream: Stream, player: str | None) -> int:
+    number = NO_PLAYER if player is None else 1 + PLAYERS[stream].index(player)
+    return OPENING[PLAYER_PLACES[stream - 1]][0] + number
 
 
-def _give_meter(allowed: Tensor, reading: Reading, level: int) -> tuple[Fraction | None, list[str]]:
-    """The quarter notes a bar, and warnings."""
-    if reading.meter is None:
-        return None, []
-    meters = {code: read_header(code, Header()) for code in codes_at(METER_PLACE, level)}
-    played = reading.meter
-    if all(header.meter != played for header in meters.values()):
-        played = f"{BEATS.get(reading.meter, 4)}/4"
-    codes = {code for code, header in meters.items() if header.meter == played}
-    _keep(allowed, METER_PLACE, codes)
-    beats = Fraction(meters[min(codes)].steps, STEPS_PER_BEAT)
-    if reading.meter in SAME or reading.meter == played:
-        return beats, []
-    return beats, [f"This model cannot play in {reading.meter}: the music is in {played}."]
-
-
-def _give_players(limits: CodeLimits, wish: Wish) -> None:
-    """Every named instrument has its stream, and enters at once if the piece is short."""
-    for stream, names in wish.words.players.items():
-        first = OPENING[PLAYER_PLACES[stream - 1]][0]
-        _keep(limits.allowed, PLAYER_PLACES[stream - 1], {first + 1 + PLAYERS[stream].index(name) for name in names})
-        limits.enters[stream - 1] = wish.begins_at_once
-    if wish.reading.no_drums:
-        _keep(limits.allowed, LAST_TO_JOIN, {OPENING[LAST_TO_JOIN][0] + NO_PLAYER})
-
-
-def _give_sections(limits: CodeLimits, wish: Wish) -> None:
-    """A piece of bars has an intro and an outro only on request."""
-    if wish.begins_at_once:
-        limits.opening[[SECTION + section for section in (Section.INTRO, Section.BREAK, Section.OUTRO)]] = False
-    unwanted = [(Section.INTRO, wish.words.intro), (Section.OUTRO, wish.words.outro)] if wish.is_on_grid else []
-    for section, asked in unwanted:
-        limits.allowed[SECTION_PLACE, SECTION + section] &= asked
-
-
-def _playable(slow: Fraction, fast: Fraction) -> tuple[int, int, Fraction | None, list[str]]:
-    """The first and last tempo that the codes may declare, the exact tempo, and warnings.
-
-    The model chooses a whole tempo within a range. A tempo out of reach is doubled or halved.
-    """
-    lowest, highest = max(-(-slow // 1), SLOWEST), min(fast // 1, FASTEST)
-    if slow < fast and lowest <= highest:
-        return lowest, highest, None, []
-    tempo = slow
-    while tempo > HIGHEST:
-        tempo /= 2
-    while tempo < LOWEST:
-        tempo *= 2
-    declared = min(max(math.floor(tempo + Fraction(1, 2)), SLOWEST), FASTEST)
-    if tempo == slow:
-        return declared, declared, tempo, []
-    changed = f"{format_tempo(slow)} BPM became {format_tempo(tempo)} BPM"
-    return declared, declared, tempo, [f"This model plays {LOWEST} to {HIGHEST} beats a minute: {changed}."]
+def _give_sections(limits: CodeLimits, plan: Plan) -> None:
+    """A piece without time for an intro begins with its matter; one of bars ends without an outro, unless asked to."""
+    if plan.first_section is not None:
+        limits.opening[[SECTION + section for section in Section if section is not plan.first_section]] = False
+    for section in plan.unwanted:
+        limits.allowed[SECTION_PLACE, SECTION + section] = False
 
 
 def _keep(allowed: Tensor, place: int, codes: Collection[int]) -> None:

@@ -1,6 +1,6 @@
-"""CodeLimits silence: a piece starts with its first bar, and a break of more than a bar is filled by repeating bars.
+"""Limits silence: a piece starts with its first bar, and a break of a bar is filled by repeating bars.
 
-Streams that must enter at once do so in the first beat.
+Streams that have a deadline have played by then.
 
 The repeated bars replace the model's codes in its context, so that it continues from them. If no stream plays on the
 first step, the last stream to sample its code for that step must play.
@@ -18,8 +18,10 @@ from worker.engine.sampler.proofreader import LONGEST
 # A break is filled by repeating up to this many of the bars before it.
 PHRASE = 4
 NEVER = -1_000_000
-# Steps after the beginning by which a stream must have entered. Those of 2 often begin off the beat, as in reggae.
-DEADLINES = {stream: 0 if stream in (Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS) else 2 for stream in PLAYERS}
+# A deadline that never comes.
+NO_DEADLINE = 1_000_000
+# Steps after a bar's beginning by which a stream enters there. Some often begin off the beat, as in reggae.
+OFF_BEAT = {stream: 0 if stream in (Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS) else 2 for stream in PLAYERS}
 
 
 class RestState(NamedTuple):
@@ -76,21 +78,19 @@ class RestLimiter:
         # The last stream to sample leads. Percussion comes last, because it may be only crackle.
         self._ranks = torch.tensor([stream % Stream.PERCUSSION + 1 for stream in PLAYERS], device=device)
         self._sounds = torch.from_numpy(sounding()).to(device)
-        self._deadlines = torch.tensor([DEADLINES[stream] for stream in PLAYERS], device=device)
-        self._enters = torch.zeros(slots + 1, len(PLAYERS), dtype=torch.bool, device=device)
+        self._deadlines = torch.full((slots + 1, len(PLAYERS)), NO_DEADLINE, dtype=torch.int64, device=device)
 
-    def begin(self, slot: int, enters: Tensor) -> None:
-        """Reset a slot for a new request; see `CodeLimits` for `enters`."""
+    def begin(self, slot: int, deadlines: Tensor) -> None:
+        """Reset a slot for a new request; see `CodeLimits` for `deadlines`."""
         self._state[slot] = self._fresh
         self._over[slot] = NEVER
-        self._enters[slot] = enters.to(self._enters.device)
+        self._deadlines[slot] = deadlines.to(self._deadlines.device)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """If no other stream plays on the first step, the leader must; see `Grammar.restrict`."""
         state, over = self._read(slots), self._over[slots]
         step = (state.frame - state.start)[:, None] - self._lag[1:]
-        due = self._enters[slots] & (state.start >= 0)[:, None] & (step == self._deadlines)
-        due &= over <= state.start[:, None]
+        due = (state.start >= 0)[:, None] & (step == self._deadlines[slots]) & (over <= state.start[:, None])
         logits[:, 1:].masked_fill_(due[:, :, None] & ~self._sounds, float("-inf"))
         late = (state.start >= 0) & (over.amax(1) <= state.start)
         first = state.frame - state.start == state.leader
@@ -120,13 +120,13 @@ class RestLimiter:
         return RestState(*self._state[slots].unbind(1))
 
     def _plan(self, state: RestState, over: Tensor, step: DrawnStep, begins: Tensor) -> RestState:
-        """Plan a repetition where a bar begins after more than a bar of silence."""
+        """Plan a repetition where a bar begins after a bar of silence."""
         # Distances back to the last bar with sound, and to the first bar to repeat, which must be in the window.
         silent = state.frame - over
         distance = silent // step.steps + 1
         held = torch.minimum(state.frame - state.start, (step.position - 1) // step.steps * step.steps)
         back = torch.minimum((distance + PHRASE - 1) * step.steps, held)
-        again = begins & (state.frame >= state.end) & (over > state.start) & (silent > step.steps)
+        again = begins & (state.frame >= state.end) & (over > state.start) & (silent >= step.steps)
         again &= back >= distance * step.steps
         return state._replace(
             again=torch.where(again, state.frame, state.again),

@@ -1,7 +1,8 @@
 """The codes that are valid at each place of a bar. Sampling is restricted to them, so no slip can shift the grid.
 
 The count-in declares tempo, meter, key, mood and players for the whole piece. Later bars may change the section, and
-may replace a player by another one. At least one stream has a player. No bar is `END`: the request decides the length.
+may replace a player by another one. At least one stream has a player. A break ends after at most eight bars. No bar is
+`END`: the request decides the length.
 A request narrows the codes further (`CodeLimits`).
 """
 
@@ -23,11 +24,14 @@ from worker.engine.sampler.conductor import (
     steps_of,
 )
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.rests import DrawnStep, RestLimiter
+from worker.engine.sampler.rests import NO_DEADLINE, DrawnStep, RestLimiter
 from worker.engine.sampler.score import LONGEST_BAR, Header, Section
 
 # The place whose stream must have a player if no other stream has one: drums, or the lead if the prompt refuses drums.
 LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
+
+LONGEST_BREAK = 8
+_BREAK = SECTION + Section.BREAK
 
 
 class CodeLimits(NamedTuple):
@@ -36,18 +40,18 @@ class CodeLimits(NamedTuple):
     Attributes:
         allowed: the conductor's codes in every bar: bool of shape [places of the longest bar, codes].
         opening: those of them that the count-in and the first bar may have: bool of shape [codes].
-        enters: the streams that play in the first beat: bool of shape [7].
+        deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
     """
 
     allowed: Tensor
     opening: Tensor
-    enters: Tensor
+    deadlines: Tensor
 
 
 def no_limits(level: int = 1) -> CodeLimits:
     """All codes that scores of a level have."""
     opening = torch.ones(CODEBOOK_SIZE, dtype=torch.bool)
-    return CodeLimits(_every_code(level), opening, torch.zeros(len(PLAYER_PLACES), dtype=torch.bool))
+    return CodeLimits(_every_code(level), opening, torch.full((len(PLAYER_PLACES),), NO_DEADLINE))
 
 
 def _every_code(level: int) -> Tensor:
@@ -84,16 +88,18 @@ class ScoreGrammar:
         # -1 is the count-in.
         self._bar = torch.full_like(self._place, -1)
         self._plays = torch.zeros(slots + 1, len(PLAYER_PLACES), dtype=torch.bool, device=device)
+        # Bars of the present break.
+        self._breaks = torch.zeros_like(self._place)
 
     def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
-        allowed, opening, enters = no_limits(self._level) if limits is None else limits
+        allowed, opening, deadlines = no_limits(self._level) if limits is None else limits
         self._allowed[slot] = allowed.to(self._allowed.device)
         self._opening[slot] = opening.to(self._opening.device)
         self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
         self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
-        self._bar[slot], self._plays[slot] = -1, False
-        self._rests.begin(slot, enters)
+        self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
+        self._rests.begin(slot, deadlines)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """See `Grammar.restrict`."""
@@ -101,6 +107,7 @@ class ScoreGrammar:
         alone = (place == self._last_to_join[slots]) & (bar < 0) & ~self._plays[slots].any(1)
         allowed = self._allowed[slots, place] & (self._names | ~alone[:, None])
         allowed &= self._opening[slots] | (bar > 0)[:, None]
+        allowed[:, _BREAK] &= self._breaks[slots] < LONGEST_BREAK
         logits[:, Stream.CONDUCTOR].masked_fill_(~allowed, float("-inf"))
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
         self._rests.restrict(slots, logits)
@@ -117,6 +124,9 @@ class ScoreGrammar:
         declared = self._kinds[code][:, None] == self._kinds
         self._allowed[slots, place] = present & (declared | ~declares[:, None])
         self._plays[slots] = plays | ((declares & self._names[code])[:, None] & (self._player_places == place[:, None]))
+        declares_section = kept & (place == SECTION_PLACE) & (bar >= 0)
+        breaks = torch.where(code == _BREAK, self._breaks[slots] + 1, 0)
+        self._breaks[slots] = torch.where(declares_section, breaks, self._breaks[slots])
         steps = torch.where(declares & (place == METER_PLACE), self._bar_steps[code], steps)
         following = torch.where(kept, (place + 1) % steps, place)
         self._steps[slots], self._place[slots] = steps, following

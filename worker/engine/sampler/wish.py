@@ -7,7 +7,6 @@ from shared.messages import Recipe
 from shared.music import DEFAULT_METER, bar_seconds, parse_key
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
-from worker.engine.sampler.prompt_words import Words, read_words
 
 # The named instruments of a piece this short enter at once.
 SHORT_SECONDS, SHORT_BARS = 16, 8
@@ -18,31 +17,38 @@ class Wish:
     """What a recipe wishes for.
 
     Attributes:
-        reading: tempo, key and meter; the recipe's fields come before its prompt's words.
-        words: instruments, moods and form.
+        reading: what its prompt states; the recipe's fields come before its words.
+        seconds: the piece's length.
+        seed: draws what the recipe leaves open.
         is_on_grid: whether the piece is whole bars.
         is_short: whether the piece has no time for an intro.
         warnings: a sentence for each contradiction between the fields and the words.
     """
 
     reading: Reading = field(default_factory=Reading)
-    words: Words = field(default_factory=Words)
+    seconds: float = 30.0
+    seed: int = 0
     is_on_grid: bool = False
     is_short: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
+    def is_understood(self) -> bool:
+        """Whether the recipe states anything that a plan can hold."""
+        return replace(self.reading, understood=(), ignored=(), words="") != Reading()
+
+    @property
     def begins_at_once(self) -> bool:
         """Whether the first bar is no intro, and the named instruments play in it."""
-        return (self.is_short or self.is_on_grid) and not self.words.intro
+        return (self.is_short or self.is_on_grid) and not self.reading.intro
 
 
 def read_recipe(recipe: Recipe) -> Wish:
     """Read the fields and the prompt of a recipe."""
     stated = read_prompt(recipe.prompt)
     reading, warnings = _with_fields(stated, recipe)
-    words = read_words(recipe.prompt, no_drums=reading.no_drums)
-    return Wish(reading, words, recipe.bars is not None, _is_short(recipe, reading), tuple(warnings))
+    short = _is_short(recipe, reading)
+    return Wish(reading, recipe.duration, recipe.seed, recipe.bars is not None, short, tuple(warnings))
 
 
 def _is_short(recipe: Recipe, reading: Reading) -> bool:

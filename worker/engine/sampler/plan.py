@@ -1,0 +1,190 @@
+"""Makes a plan of a piece: what the recipe states, and, drawn by its seed, what the recipe leaves open.
+
+So takes of one prompt differ in key, tempo, mood and players where the prompt does not state them, and the model, which
+is sure of what fits a caption, does not choose the same again.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from shared.music import Key, bar_quarters
+from shared.prompt.reading import Reading
+from worker.engine.sampler.caption import write_caption
+from worker.engine.sampler.casting import HARMONIC, Cast, cast
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.pace import choose_meter, choose_tempo, has_tempo, pace_warnings
+from worker.engine.sampler.repertoire import Idiom, Mood, find_genre, repertoire
+from worker.engine.sampler.score import Section
+from worker.engine.sampler.seats import SEATS
+from worker.engine.sampler.wish import Wish
+
+# Tonics that players like; a prompt names any.
+_TONICS = {False: (0, 7, 2, 5, 9, 4), True: (9, 4, 2, 0, 7, 11)}
+# Genres for a prompt that names none, and for one whose instruments no genre has.
+_USUAL = ("pop", "rock", "electronic", "soul", "folk", "hip hop", "cinematic", "funk", "lo-fi hip hop", "house")
+_BY_HAND = ("pop", "folk", "jazz", "cinematic", "blues", "latin", "soul")
+_WALTZES = ("classical", "folk", "country", "jazz", "orchestral", "cinematic")
+# Share of the takes that have a mood although the prompt names none.
+_MOODY = 0.6
+# Bars by which those who are named, and those who complete the band, play in a piece with time for an intro.
+_NAMED_BY, _OTHERS_BY = 4, 8
+_SWINGS = {"straight": 0, "swing": 2, "shuffle": 2}
+_LEVELS = {"low": -1, "medium": 0, "high": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is settled of a piece before its first note.
+
+    Attributes:
+        tempo: in quarter notes a minute, exact.
+        meter: such as 3/4.
+        swing: see `Header`.
+        key: see `Key`.
+        mood: one of `MOODS`, or None.
+        cast: the players.
+        deadlines: the bar, from 0, by whose first beat a stream has played.
+        first_section: of the first bar; None if the model chooses it.
+        unwanted: sections that the piece does not have.
+        caption: for the model's text encoder.
+        warnings: a sentence for each statement that the piece does not follow.
+    """
+
+    tempo: Fraction
+    meter: str
+    swing: int
+    key: Key
+    mood: str | None
+    cast: Cast
+    deadlines: Mapping[Stream, int]
+    first_section: Section | None
+    unwanted: frozenset[Section]
+    caption: str
+    warnings: tuple[str, ...]
+
+    @property
+    def beats(self) -> Fraction:
+        """Quarter notes a bar."""
+        return bar_quarters(self.meter)
+
+
+def make_plan(wish: Wish, level: int = 1) -> Plan:
+    """Plan a piece for a model that writes scores of a level."""
+    source = random.Random(wish.seed)  # noqa: S311
+    reading = wish.reading
+    genre, is_stated = _genre(reading, source)
+    tempo, meter = choose_tempo(reading, genre, source), choose_meter(reading, level)
+    key, mood = _key_and_mood(reading, genre, source)
+    players = cast(reading, genre, source, stated=is_stated)
+    return Plan(
+        tempo=tempo,
+        meter=meter,
+        swing=_SWINGS.get(reading.feel or "", source.choices((0, 1, 2), genre.swing)[0]),
+        key=key,
+        mood=mood,
+        cast=players,
+        deadlines=_deadlines(players, wish, 60 * bar_quarters(meter) / tempo),
+        first_section=source.choice((Section.VERSE, Section.CHORUS)) if wish.begins_at_once else None,
+        unwanted=_unwanted(wish),
+        caption=_caption(wish, genre, tempo, meter, key, mood),
+        warnings=(*wish.warnings, *pace_warnings(reading, meter), *_sharing(players)),
+    )
+
+
+def _genre(reading: Reading, source: random.Random) -> tuple[Idiom, bool]:
+    """The genre, and whether the prompt states it."""
+    known = find_genre(reading.genre or "")
+    return (known, True) if known else (repertoire().genres[_fitting_genre(reading, source)], False)
+
+
+def _fitting_genre(reading: Reading, source: random.Random) -> str:
+    """A genre that has the named instruments, or else the mood."""
+    genres = repertoire().genres
+    able = [name for name, genre in genres.items() if genre.trained_as == name and _may_be(name, genre, reading)]
+    able = [name for name in able if has_tempo(genres[name], reading)] or able
+    if not reading.instruments:
+        fitting = [name for name in able if set(genres[name].moods) & set(reading.moods)]
+        return source.choice(fitting or [name for name in _USUAL if name in able] or able)
+    fits = {name: sum(genres[name].plays(each) for each in reading.instruments) for name in able}
+    best = max(fits.values())
+    known = [name for name, fit in fits.items() if fit == best] if best else list(_BY_HAND)
+    return source.choice(known)
+
+
+def _may_be(name: str, genre: Idiom, reading: Reading) -> bool:
+    """Whether a genre lives without what the prompt refuses, and in its meter."""
+    beaten = "-" not in genre.players_in(Stream.DRUMS)
+    return not (beaten and "drums" in reading.refused) and (reading.meter != "3/4" or name in _WALTZES)
+
+
+def _key_and_mood(reading: Reading, genre: Idiom, source: random.Random) -> tuple[Key, str | None]:
+    """The key and the mood, which agree about the mode as far as the prompt does not state both."""
+    moods = repertoire().moods
+    mood = source.choice(reading.moods) if reading.moods else None
+    minor = _is_minor(reading, moods[mood] if mood else None, genre, source)
+    if mood is None and (source.random() < _MOODY or reading.energy):
+        mood = _fitting_mood(reading, genre, minor, source)
+    tonic = source.choice(_TONICS[minor] if source.random() < 0.8 else range(12))
+    return reading.key or Key(tonic, minor), mood
+
+
+def _is_minor(reading: Reading, mood: Mood | None, genre: Idiom, source: random.Random) -> bool:
+    if reading.key is not None:
+        return reading.key.minor
+    if reading.mode is not None:
+        return reading.mode == "minor"
+    return source.random() < (0.9 * mood.minor + 0.1 * genre.minor if mood else genre.minor)
+
+
+def _fitting_mood(reading: Reading, genre: Idiom, minor: bool, source: random.Random) -> str | None:
+    """A mood with the stated energy that is usual in the genre and in the mode."""
+    level = _LEVELS.get(reading.energy or "")
+    moods = {name: mood for name, mood in repertoire().moods.items() if abs(mood.minor - minor) < 0.7}
+    if level is not None:
+        moods = {name: mood for name, mood in moods.items() if mood.energy == level}
+    usual = [name for name in genre.moods if name in moods]
+    return source.choice(usual or (sorted(moods) if level is not None else [None]))
+
+
+def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:
+    """Named players and the beat begin a short piece, and the others follow; a long one has time to build up."""
+    half = int(wish.seconds / bar) // 2
+    certain = [stream for stream, found in players.players.items() if None not in found]
+    harmonic = [stream for stream in HARMONIC if stream in certain][:1]
+    if wish.begins_at_once:
+        at_once = {*players.named, *harmonic, Stream.BASS, Stream.DRUMS}
+        return {stream: 0 if stream in at_once else min(1, half) for stream in certain}
+    named, others = min(_NAMED_BY, half), min(_OTHERS_BY, half)
+    return {stream: named if stream in players.named else others for stream in certain}
+
+
+def _unwanted(wish: Wish) -> frozenset[Section]:
+    """A piece of bars has an intro and an outro only on request."""
+    sections = {Section.INTRO: wish.reading.intro, Section.OUTRO: wish.reading.outro} if wish.is_on_grid else {}
+    return frozenset(section for section, asked in sections.items() if not asked)
+
+
+def _sharing(players: Cast) -> Iterator[str]:
+    """A warning for each part with several of the named instruments."""
+    for *others, last in players.shared:
+        names = f"{', '.join(f'the {name}' for name in others)} and the {last}"
+        yield f"{names[0].upper()}{names[1:]} share one part: they take turns, or one of them is not heard."
+
+
+def _caption(wish: Wish, genre: Idiom, tempo: Fraction, meter: str, key: Key, mood: str | None) -> str:
+    """The plan in words; the client's words if the reader has understood none of them."""
+    reading = wish.reading
+    if not wish.is_understood:
+        return reading.words
+    return write_caption(
+        genre=genre.trained_as if reading.genre or not reading.only else None,
+        mood=mood,
+        tempo=tempo,
+        key=key,
+        meter=meter,
+        instruments=[name for name in reading.instruments if name in SEATS],
+        alone=reading.only,
+        refused=reading.refused,
+    )

@@ -1,0 +1,84 @@
+"""What a genre usually has: players, tempos, modes, moods. From repertoire.json, as in the training data or near it."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+import msgspec
+
+from shared.prompt.genres import GenreTraits, load_genres
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.seats import players_of_name, seat
+
+# Instead of a player: the stream has none.
+NO_ONE = "-"
+
+Weights = dict[str, Annotated[float, msgspec.Meta(gt=0)]]
+
+
+class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a genre usually has.
+
+    Attributes:
+        trained_as: the genre that the model knows and that comes closest; mostly itself.
+        tempo: the slowest and fastest usual tempo in quarter notes a minute.
+        minor: probability of a minor key.
+        swing: weights of the three swings.
+        moods: usual ones.
+        players: the weights of each stream's players, by the stream's name in lower case.
+    """
+
+    trained_as: str = msgspec.field(name="as")
+    tempo: tuple[int, int]
+    minor: float
+    swing: tuple[float, float, float]
+    moods: tuple[str, ...]
+    players: dict[str, Weights]
+
+    def players_in(self, stream: Stream) -> Weights:
+        """The weights of a stream's players, and of `NO_ONE`."""
+        return self.players[stream.name.lower()]
+
+    def plays(self, name: str) -> bool:
+        """Whether an instrument is usual in any stream."""
+        return any(name in players for players in self.players.values())
+
+
+class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mood: how much energy it adds (-1 to 1), and the probability of a minor key."""
+
+    energy: int
+    minor: float
+
+
+class Repertoire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All genres and moods by name."""
+
+    genres: dict[str, Idiom]
+    moods: dict[str, Mood]
+
+
+@cache
+def repertoire() -> Repertoire:
+    data = files("worker.engine.sampler").joinpath("repertoire.json").read_bytes()
+    return msgspec.json.decode(data, type=Repertoire)
+
+
+def find_genre(name: str) -> Idiom | None:
+    """A genre that the prompt's reader knows: one of the repertoire, or its parent with what marks it."""
+    genres = repertoire().genres
+    if name in genres:
+        return genres[name]
+    traits = load_genres().get(name)
+    return _marked(genres[traits.parent], traits) if traits else None
+
+
+def _marked(parent: Idiom, traits: GenreTraits) -> Idiom:
+    """The parent with a sub-genre's tempos and instruments."""
+    players = dict(parent.players)
+    for stream, names in seat(traits.instruments).items():
+        players[stream.name.lower()] = {player: 1 for name in names for player in players_of_name(name, stream)}
+    if not traits.drums:
+        players[Stream.DRUMS.name.lower()] = {NO_ONE: 1}
+    minor = {"minor": 1.0, "major": 0.0}.get(traits.mode or "", parent.minor)
+    return msgspec.structs.replace(parent, players=players, tempo=traits.bpm, minor=minor)
