@@ -9,6 +9,7 @@ from shared.prompt.tokens import Gap
 _BARE = {"no", "zero", "kein", "keine", "keinen"}
 # In Portuguese "no" is "on the": "rock no piano e na guitarra".
 _PORTUGUESE = {"na", "com", "em", "uma", "um", "não", "sem", "ao", "pra"}
+_LEAVING, _LEAVING_REACH = {"leave", "leaving", "take", "taking", "cut"}, 8
 _OFTEN_REFUSED = {"drums", "bass", "percussion", "vocals"}
 
 
@@ -29,7 +30,7 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
                 negator, taken = (None if negator is not None and not taken else phrase), []
             case "except":
                 negator, taken = (None if negator is not None else phrase), []
-            case "left out":
+            case _ if phrase.cue == "left out" or _leaves_out(phrases, place):
                 _refuse_before(phrases, place)
             case "at times":
                 for other in taken:
@@ -39,6 +40,12 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
                 phrase.marker = negator if not taken else None
                 negator.used = True
                 taken.append(phrase)
+
+
+def _leaves_out(phrases: Sequence[Phrase], place: int) -> bool:
+    """Whether it is the end of "leave the organ out"."""
+    before = phrases[max(place - _LEAVING_REACH, 0) : place]
+    return phrases[place].words == ("out",) and any(_LEAVING.intersection(other.words) for other in before)
 
 
 def _is_content(phrase: Phrase) -> bool:
