@@ -68,7 +68,9 @@ class Writer:
     def add_hit(self, kit: str, piece: str, audio: Audio, loops: bool = False) -> None:
         """Add a hit. Its gain makes its peak 1."""
         entry = self._store(f"{kit}/{piece}.ogg", audio if loops else fade(trim(clean(audio)), 0.05))
-        entry["gain"] = round(entry["gain"] / float(np.max(np.abs(audio))), 5)
+        # The peak of the decoded file: coding can raise it by some decibels.
+        decoded, _ = soundfile.read(io.BytesIO(self._files[entry["file"]]), dtype="float32")
+        entry["gain"] = round(1 / float(np.max(np.abs(decoded))), 5)
         self.hits.setdefault(kit, {})[piece] = entry | {"loop": [SAMPLE_RATE, len(audio)] if loops else None}
 
     def write(self, path: Path) -> None:
