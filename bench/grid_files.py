@@ -24,6 +24,7 @@ from worker.production.produced_files import ProducedFiles
 
 JOB = "gen_000000000000"
 RATES = (44_100, 48_000, 96_000, None)
+MP3_RATES = (44_100, 48_000, None)
 LOSSLESS: tuple[AudioFormat, ...] = ("wav", "flac")
 FORMATS: tuple[AudioFormat, ...] = ("wav", "flac", "ogg", "mp3")
 SAMPLES: tuple[SampleFormat, ...] = ("int16", "int24", "float32")
@@ -92,10 +93,11 @@ def level(count: int) -> list[Row]:
 def _level_takes(count: int) -> Iterator[Made]:
     source = random.Random("level")
     for number, made in enumerate(starter_takes(2, count, most_seconds=12)):
+        audio_format = FORMATS[number % 4]
         recipe = replace(
             made.recipe,
-            format=FORMATS[number % 4],
-            sample_rate=source.choice(RATES),
+            format=audio_format,
+            sample_rate=source.choice(MP3_RATES if audio_format == "mp3" else RATES),
             loudness=source.choice((None, -9.0, -14.0, -16.0, -23.0, round(source.uniform(-28, -8), 1))),
         )
         yield Made(f"starter {describe(recipe)}", made.take, recipe)
