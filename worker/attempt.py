@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 
@@ -12,7 +11,7 @@ from shared.errors import UnavailableError
 from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import JobStatus
+from shared.messages import JobStatus, Recipe
 from shared.models import STARTER
 from shared.publisher import is_announced
 from shared.storage import Storage
@@ -23,10 +22,11 @@ from worker.delivery.audio_publisher import AudioPublisher
 from worker.delivery.spool import Delivery, Spool
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
-from worker.engine.host.engine_job import EngineDiedError, GenerationFailedError
+from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.retry import retry_until_deadline
+from worker.slots import Slot
 from worker.tries import Tries
 
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ class Attempt:
         host: its engine is ready.
         storage: gets the files.
         spool: keeps the files on disk while `storage` is away.
-        release_slot: called when the engine's slot is free again; calling it twice does no harm.
+        slot: of the engine; free again while nothing is generated.
 
     Attributes:
         stopping: set when the worker stops, before the task of `run` is cancelled.
@@ -63,7 +63,7 @@ class Attempt:
         host: EngineHost,
         storage: Storage,
         spool: Spool,
-        release_slot: Callable[[], None],
+        slot: Slot,
     ) -> None:
         assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
@@ -71,7 +71,7 @@ class Attempt:
         self._host = host
         self._storage = storage
         self._uploader = Uploader(lease, storage, spool)
-        self._release_slot = release_slot
+        self._slot = slot
         self._info: ModelInfo = host.info
         self._publisher = AudioPublisher(bus, lease, host.info)
         self._tries = Tries(lease.record.recipe, host.info, self._publisher.add)
@@ -122,7 +122,7 @@ class Attempt:
             result = await self._generate_streaming()
         else:
             log.info("storing the audio of an earlier attempt", job_id=record.job_id)
-            self._release_slot()
+            self._slot.release()
             result = await self._produce_and_store()
         failpoint("worker.after_put")
         self._check_keep()
@@ -135,7 +135,7 @@ class Attempt:
             self._tries.job.folder = await self._uploader.open_workspace()
         async with self._publisher.opened():
             await self._generate()
-            self._release_slot()
+            self._slot.release()
             self._publisher.finish()
             self._generated_whole = not self.lease.keep.is_set()
             result = await self._produce_and_store()
@@ -143,9 +143,7 @@ class Attempt:
         return result
 
     async def _generate(self) -> None:
-        """Run the engine; `_tries` has what it made.
-
-        Returns when the audio is complete or the client keeps what was made so far.
+        """Run the engine until the audio is complete or the client keeps what was made so far; `_tries` has it.
 
         Raises:
             LeaseLostError: if another process took the job over.
@@ -178,15 +176,17 @@ class Attempt:
 
         It holds the lock until the attempt ends: if another job crashes the engine next, this one is already stored.
         """
-        record = self.lease.record
-        generate = partial(self._host.generate, record.job_id)
-        if record.quarantined:
-            await self._exclusive.enter_async_context(self._host.hold(exclusive=True))
-            await retry_until_deadline(self.lease.enter_engine, math.inf)
-            await self._tries.run(generate)
-        else:
-            async with self._host.hold(exclusive=False):
-                await self._tries.run(generate)
+        if not self.lease.record.quarantined:
+            await self._tries.run(self._generate_once)
+            return
+        await self._exclusive.enter_async_context(self._host.hold(exclusive=True))
+        await retry_until_deadline(self.lease.enter_engine, math.inf)
+        await self._tries.run(partial(self._host.generate, self.lease.record.job_id))
+
+    async def _generate_once(self, recipe: Recipe, job: EngineJob) -> None:
+        """One try. Then it holds neither slot nor lock, so that other jobs run while the take is fitted."""
+        async with self._slot.taken(), self._host.hold(exclusive=False):
+            await self._host.generate(self.lease.record.job_id, recipe, job)
 
     async def _report_progress(self) -> None:
         while True:
@@ -197,6 +197,8 @@ class Attempt:
     def _phase(self) -> str:
         if self.lease.keep.is_set():
             return self.lease.record.message  # written by the gateway
+        if self._slot.is_awaited:
+            return "Waiting until the engine is free, to generate again"
         if self._tries.began is not None:
             return self._tries.phase
         if self.lease.record.quarantined:
@@ -296,7 +298,7 @@ class Attempt:
 
     async def _keep(self) -> None:
         """Finish a job that the client stopped, with the audio made so far."""
-        self._release_slot()
+        self._slot.release()
         try:
             result = await self._produce_and_store()
             message = self._kept_message(result)

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 
 import nats.errors
@@ -31,6 +30,7 @@ from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
 from worker.lease import Lease
 from worker.production.engine_recipe import most_engine_seconds
+from worker.slots import Slot, Slots
 
 log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Worker:
         self._pull: JetStreamContext.PullSubscription | None = None
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._handling: set[asyncio.Task[None]] = set()
-        self._busy = 0
+        self._slots = Slots(self._slot_count, self._on_slot_change)
         self._room = asyncio.Event()
         self._stopping = False
         self._pull_ended = asyncio.Event()
@@ -97,8 +97,8 @@ class Worker:
             sample_rate=host.info.sample_rate if host.info else None,
             channels=host.info.channels if host.info else None,
             checkpoint=host.info.checkpoint if host.info else None,
-            slots=self._slots,
-            busy=self._busy,
+            slots=self._slot_count(),
+            busy=self._slots.taken,
             started_at=self._started,
             version=VERSION,
         )
@@ -116,11 +116,11 @@ class Worker:
             self._pull_ended.set()
 
     async def _start_task(self, message: Msg) -> None:
-        if self._stopping:
+        # During the fetch the last slot may have gone to a job that is generated again.
+        if self._stopping or not self._slots.has_free:
             await message.nak()
             return
-        self._occupy(1)
-        task = asyncio.create_task(self._with_slot(message))
+        task = asyncio.create_task(self._with_slot(message, self._slots.take()))
         self._handling.add(task)
         task.add_done_callback(self._handled)
 
@@ -142,8 +142,7 @@ class Worker:
             await asyncio.wait(self._handling, timeout=HAND_BACK_TIMEOUT)
         await self.announcer.goodbye()
 
-    @property
-    def _slots(self) -> int:
+    def _slot_count(self) -> int:
         return min(self.host.slots, self._settings.max_concurrent_jobs)
 
     async def _prepare(self) -> None:
@@ -160,7 +159,7 @@ class Worker:
     async def _has_room(self) -> bool:
         """Whether a job could start now. If not, waits for a change, for half a second at most."""
         ready = self._bus.is_ready and self.host.ready.is_set()
-        if ready and self._busy < self._slots and len(self._handling) < self._slots + MAX_FINISHING:
+        if ready and self._slots.has_free and len(self._handling) < self._slot_count() + MAX_FINISHING:
             return True
         self._room.clear()
         with suppress(TimeoutError):
@@ -182,25 +181,17 @@ class Worker:
             await asyncio.sleep(0.5)
             return None
 
-    async def _with_slot(self, message: Msg) -> None:
-        released = False
-
-        def release_slot() -> None:
-            nonlocal released
-            if not released:
-                released = True
-                self._occupy(-1)
-
+    async def _with_slot(self, message: Msg, slot: Slot) -> None:
         try:
-            await self._claim_and_run(message, release_slot)
+            await self._claim_and_run(message, slot)
         except (UnavailableError, *AWAY) as error:
             log.warning("job put off", error=repr(error))
             with suppress(nats.errors.Error):
                 await message.nak(delay=5)
         finally:
-            release_slot()
+            slot.release()
 
-    async def _claim_and_run(self, message: Msg, release_slot: Callable[[], None]) -> None:
+    async def _claim_and_run(self, message: Msg, slot: Slot) -> None:
         assert self._records is not None
         match await self._claims.claim(self._records, message):
             case NotClaimed():
@@ -209,11 +200,11 @@ class Worker:
                 await self._spool.remove(entry.record.job_id)
                 await close_finished(self._bus.js, message, entry, self._storage)
             case Claimed(lease):
-                await self._run_attempt(lease, release_slot)
+                await self._run_attempt(lease, slot)
 
-    async def _run_attempt(self, lease: Lease, release_slot: Callable[[], None]) -> None:
+    async def _run_attempt(self, lease: Lease, slot: Slot) -> None:
         structlog.contextvars.bind_contextvars(job_id=lease.record.job_id)
-        attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, release_slot)
+        attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, slot)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt
@@ -244,14 +235,13 @@ class Worker:
             if attempt.lease.record.job_id == job_id:
                 await attempt.lease.check()
 
-    def _occupy(self, change: int) -> None:
-        self._busy += change
-        metrics.BUSY.set(self._busy)
+    def _on_slot_change(self) -> None:
+        metrics.BUSY.set(self._slots.taken)
         self._room.set()
         self.announcer.changed()
 
     def _on_engine_change(self) -> None:
-        metrics.SLOTS.set(self._slots)
+        metrics.SLOTS.set(self._slot_count())
         metrics.ENGINE_UP.set(self.host.state is WorkerState.READY)
         self._room.set()
         self.announcer.changed()

@@ -27,6 +27,7 @@ from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings, ModelInfo, Samples
 from worker.engine.protocol import Chunk, Generated
 from worker.lease import Lease
+from worker.slots import Slot, Slots
 
 JOB_ID = "gen_000000000000"
 RECIPE = Recipe(model="starter", prompt="tone", duration=1.0)
@@ -129,6 +130,11 @@ class ScriptedHost(EngineHost):
 
     async def generate(self, job_id: str, recipe: Recipe, job: EngineJob) -> None:
         await self.script(job)
+
+
+def free_slot() -> Slot:
+    """The only slot of an engine, taken by the job that gets it."""
+    return Slots(lambda: 1, lambda: None).take()
 
 
 async def play(job: EngineJob, volume: float = 0.5) -> None:

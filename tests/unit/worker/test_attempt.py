@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from shared.bus import flush
 from shared.messages import JobRecord, JobStatus
-from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, play
+from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, free_slot, play
 from worker.attempt import Attempt
 from worker.delivery.spool import Spool
 from worker.engine.host.engine_job import EngineDiedError, EngineJob
@@ -25,7 +25,7 @@ def host() -> ScriptedHost:
 
 
 async def start(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> Attempt:
-    return Attempt(broker.bus, await broker.lease(), host, storage, Spool(""), lambda: None)
+    return Attempt(broker.bus, await broker.lease(), host, storage, Spool(""), free_slot())
 
 
 async def ended(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> JobRecord:

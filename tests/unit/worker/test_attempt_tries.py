@@ -1,6 +1,7 @@
 """An attempt that generates again because a take is not on the grid: it can be stopped at any time."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobRecord, JobStatus, Recipe
 from shared.music import grid_samples
 from shared.transitions import cancelled, stopping
 from tests.integration.system import eventually
@@ -19,6 +20,9 @@ from worker.delivery.spool import Spool
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import Samples
 from worker.production.engine_recipe import try_seed
+from worker.production.grid_fit import fit
+from worker.production.take import Take
+from worker.slots import Slots
 
 MATERIAL = drums(3, 16.0)
 GRID = replace(RECIPE, duration=4.0, bars=2, bpm=round(MATERIAL.bpm * 1.02, 2), meter=MATERIAL.meter, seed=7)
@@ -53,14 +57,20 @@ class Running:
         self.broker = broker
         self.engine = Engine()
         self.storage = MemoryStorage()
+        self.slots = Slots(lambda: 1, lambda: None)
         self._spool = Spool(str(tmp_path))
 
     async def start(self) -> None:
         self.broker.recipe = GRID
         lease = await self.broker.lease()
-        self.attempt = Attempt(self.broker.bus, lease, self.engine, self.storage, self._spool, lambda: None)
+        self.attempt = Attempt(self.broker.bus, lease, self.engine, self.storage, self._spool, self.slots.take())
         self.task = asyncio.create_task(self.attempt.run())
-        await self.engine.second.wait()
+
+    async def message_is(self, text: str) -> None:
+        async def is_told() -> bool:
+            return (await self.record()).message == text
+
+        await eventually(is_told, f"the client is told {text}")
 
     async def record(self) -> JobRecord:
         return (await self.broker.entry()).record
@@ -70,14 +80,37 @@ class Running:
 async def running(broker: Broker, tmp_path: Path) -> Running:
     running = Running(broker, tmp_path)
     await running.start()
+    await running.engine.second.wait()
     return running
 
 
-async def test_a_take_off_the_grid_is_generated_again_and_its_seed_recorded(running: Running) -> None:
-    async def is_told() -> bool:
-        return (await running.record()).message == f"Generating again: no steady tempo of {GRID.bpm:g} BPM was found"
+async def test_another_job_has_the_slot_while_a_take_is_fitted(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, fitting, go_on = Running(broker, tmp_path), threading.Event(), threading.Event()
 
-    await eventually(is_told, "the client is told why it is generated again")
+    def slow_fit(take: Take, recipe: Recipe) -> Take:
+        fitting.set()
+        assert go_on.wait(60)
+        return fit(take, recipe)
+
+    monkeypatch.setattr("worker.tries.fit", slow_fit)
+    await running.start()
+    assert await asyncio.to_thread(fitting.wait, 60)
+    assert running.slots.has_free
+    # An exclusive job gets the engine's lock as well.
+    async with running.engine.hold(exclusive=True), running.slots.take().taken():
+        go_on.set()
+        await running.message_is("Waiting until the engine is free, to generate again")
+        assert not running.engine.second.is_set()
+    running.engine.released.set()
+    await running.task
+    record = await running.record()
+    assert (record.status, record.seed, running.slots.taken) == (JobStatus.COMPLETED, try_seed(7, 1), 0)
+
+
+async def test_a_take_off_the_grid_is_generated_again_and_its_seed_recorded(running: Running) -> None:
+    await running.message_is(f"Generating again: no steady tempo of {GRID.bpm:g} BPM was found")
     assert (await running.record()).progress >= 0.58
     running.engine.released.set()
     await running.task
