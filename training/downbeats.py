@@ -22,7 +22,7 @@ from worker.production.onsets import find_onsets
 # Seeds from here on; tests use lower ones.
 FIRST_SEED = 10_000
 # How much large weights cost.
-DECAY = 3e-3
+DECAY = 5e-2
 
 # A pattern of accents, and the position of its downbeat.
 Example = tuple[NDArray[np.float64], int]
@@ -45,7 +45,7 @@ def fit_weights(examples: Iterable[Example]) -> NDArray[np.float64]:
         shape = pattern.shape
     patterns, wanted = torch.from_numpy(np.array(rolled)), torch.tensor(starts)
     weights = torch.zeros(patterns.shape[2], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=100)
+    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> float:
         optimizer.zero_grad()
@@ -67,7 +67,7 @@ def write_weights(examples: dict[str, list[Example]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.downbeats", description=__doc__)
-    parser.add_argument("--count", type=int, default=300, help="how many examples of each kind")
+    parser.add_argument("--count", type=int, default=200, help="how many examples of each kind")
     options = parser.parse_args()
     examples: dict[str, list[Example]] = defaultdict(list)
     for make in MAKERS.values():

@@ -17,7 +17,7 @@ SEARCHED = 0.08
 # Steps between the tempos that are tried.
 FINE, COARSE = 0.0003, 0.003
 # Onsets per beat whose regularity counts.
-TEETH = (0.5, 1.0, 2.0, 4.0)
+TEETH = np.array([0.5, 1.0, 2.0, 4.0])
 # Tempos in these ratios have beats in common, so their strengths say nothing about each other.
 RELATED = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 3 / 2, 2, 3, 4)
 RELATED_WITHIN = 0.04
@@ -29,6 +29,11 @@ USUAL_BPM, USUAL_OCTAVES = 110.0, 0.6
 POINTS = 1 << 17
 # Beats divided by this make a finer grid, on which onsets are fitted.
 PARTS = 2
+# Frequencies at which a pattern of onsets repeats that is as long as four beats, in beats; and those that count, in
+# hertz: faster repetitions are not exact.
+REPEATS, FASTEST_REPEAT = np.arange(1, 65) / 4, 30.0
+# How far from the fitted tempo the repetition's is looked for, in steps; and by how much the two may differ. As shares.
+REPEAT_SEARCHED, REPEAT_STEP, AGREED = 0.006, 0.0001, 0.001
 # Rounds of fitting, and the share of the finer grid's step within which an onset belongs to it in the first round.
 ROUNDS, REACH = 3, 0.25
 # Of the logistic regressions of the confidence: the tempo's lead over related tempos, and then `_confidence`.
@@ -73,9 +78,14 @@ def find_beats(onsets: Onsets, asked_bpm: float | None = None) -> Beats:
     strengths = _comb(spectrum, near)
     best = int(np.argmax(strengths))
     rough = 60 / near[best]
-    period, first = _fitted(onsets.strength, rough, _phase(onsets.strength, rough))
-    confidence = octave_confidence * _confidence(spectrum, onsets, near[best], strengths[best])
-    return Beats(60 / period, first, confidence)
+    fitted, first = _fitted(onsets.strength, rough, _phase(onsets.strength, rough))
+    period = _repeated(spectrum, fitted)
+    # Sounds with slow attacks among others with fast ones mislead both, in different ways.
+    agreement = min(1.0, (AGREED / (abs(period / fitted - 1) + 1e-9)) ** 2)
+    confidence = octave_confidence * agreement * _confidence(spectrum, onsets, near[best], strengths[best])
+    # The beat in the middle, which has onsets on both sides, stays where it is.
+    middle = first + round((onsets.seconds / 2 - first) / fitted) * fitted
+    return Beats(60 / period, middle % period, confidence)
 
 
 def _likeliest(spectrum: Floats) -> tuple[float, float]:
@@ -123,12 +133,12 @@ def _tempos(lowest: float, highest: float, step: float) -> Doubles:
     return tempos
 
 
-def _comb(spectrum: Floats, bpms: Doubles) -> Doubles:
-    """How strongly the onsets are on a grid of each tempo.
+def _comb(spectrum: Floats, bpms: Doubles, teeth: Doubles = TEETH) -> Doubles:
+    """How strongly the onsets are on a grid of each tempo: at these multiples of its beats' frequency.
 
     Onsets on a grid add up in their Fourier transform at the grid's frequency and its multiples, wherever it starts.
     """
-    places = np.multiply.outer(np.array(TEETH), bpms) / 60 * POINTS / FRAME_RATE
+    places = np.multiply.outer(teeth, bpms) / 60 * POINTS / FRAME_RATE
     lower = places.astype(int)
     share = places - lower
     strengths: Doubles = (spectrum[lower] * (1 - share) + spectrum[lower + 1] * share).sum(axis=0)
@@ -184,6 +194,20 @@ def _fitted(strength: Floats, period: float, first: float) -> tuple[float, float
         step = float((near * (numbers - middle[0]) * (times - middle[1])).sum() / spread)
         period, first = step * PARTS, float(middle[1] - step * middle[0])
     return period, first % period
+
+
+def _repeated(spectrum: Floats, period: float) -> float:
+    """The period near this one with which the pattern of onsets repeats most exactly, in seconds.
+
+    Its energy then is in the multiples of one frequency. Unlike a line through onsets this does not need the sounds to
+    have the same attack, only to have it again.
+    """
+    bpms = 60 / period * np.exp(np.arange(-REPEAT_SEARCHED, REPEAT_SEARCHED + REPEAT_STEP / 2, REPEAT_STEP))
+    energy = _comb(spectrum**2, bpms, REPEATS[REPEATS * bpms[-1] / 60 < FASTEST_REPEAT])
+    best = int(np.clip(np.argmax(energy), 1, len(energy) - 2))
+    before, here, after = energy[best - 1 : best + 2]
+    offset = np.clip(0.5 * (before - after) / np.minimum(before - 2 * here + after, -1e-12), -1, 1)
+    return float(60 / (bpms[best] * np.exp(offset * REPEAT_STEP)))
 
 
 def _peaks(strength: Floats) -> tuple[Doubles, Doubles]:

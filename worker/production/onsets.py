@@ -25,10 +25,12 @@ class Onsets(NamedTuple):
     Attributes:
         strength: of each frame, minus its mean over a second.
         ranges: strength in each range of frequency: kick and bass, snare and melody, hats, and everything; [frames, 4].
+        levels: the magnitude in each of these ranges, without a logarithm; [frames, 4].
     """
 
     strength: Floats
     ranges: Floats
+    levels: Floats
 
     @property
     def seconds(self) -> float:
@@ -45,12 +47,13 @@ def find_onsets(samples: Samples, sample_rate: int) -> Onsets:
     hertz = np.array([LOWEST_BAND / 2, *np.geomspace(LOWEST_BAND, 0.475 * sample_rate, BANDS)])
     edges = np.unique(np.round(hertz * window_length(sample_rate, WINDOW) / sample_rate).astype(int))
     blocks = magnitudes(mono(samples), sample_rate, FRAME_RATE, WINDOW)
-    levels = np.concatenate([np.log1p(GAIN * np.add.reduceat(block, edges[:-1], axis=1)) for block in blocks])
-    flux = np.maximum(np.diff(levels, axis=0, prepend=levels[:1]), 0)
+    bands = np.concatenate([np.add.reduceat(block, edges[:-1], axis=1) for block in blocks])
+    logs = np.log1p(GAIN * bands)
+    flux = np.maximum(np.diff(logs, axis=0, prepend=logs[:1]), 0)
     lower = edges[:-1] * sample_rate / window_length(sample_rate, WINDOW)
     parts = (lower < KICK, (lower >= KICK) & (lower < SNARE), lower >= HATS, lower >= 0)
-    ranges = np.stack([flux[:, part].sum(1) for part in parts], axis=1)
-    return Onsets(ranges[:, -1] - _local_mean(ranges[:, -1]), ranges)
+    ranges, levels = (np.stack([each[:, part].sum(1) for part in parts], axis=1) for each in (flux, bands))
+    return Onsets(ranges[:, -1] - _local_mean(ranges[:, -1]), ranges, levels)
 
 
 def _local_mean(strength: Floats) -> Floats:
