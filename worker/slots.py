@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
-class Slots:
+class SlotCount:
     """Counts the slots that are taken.
 
     Args:
@@ -63,7 +63,7 @@ class Slot:
         is_awaited: whether the job waits for it.
     """
 
-    def __init__(self, slots: Slots, *, is_taken: bool) -> None:
+    def __init__(self, slots: SlotCount, *, is_taken: bool) -> None:
         self._slots = slots
         self._is_taken = is_taken
         self.is_awaited = False

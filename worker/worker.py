@@ -30,7 +30,7 @@ from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
 from worker.lease import Lease
 from worker.production.engine_recipe import most_engine_seconds
-from worker.slots import Slot, Slots
+from worker.slots import Slot, SlotCount
 
 log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Worker:
         self._pull: JetStreamContext.PullSubscription | None = None
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._handling: set[asyncio.Task[None]] = set()
-        self._slots = Slots(self._slot_count, self._on_slot_change)
+        self._slots = SlotCount(self._slot_count, self._on_slot_change)
         self._room = asyncio.Event()
         self._stopping = False
         self._pull_ended = asyncio.Event()

@@ -85,7 +85,7 @@ def find_beats(onsets: Onsets, asked_bpm: float | None = None) -> Beats:
     confidence = octave_confidence * agreement * _confidence(spectrum, onsets, near[best], strengths[best])
     # The beat in the middle, which has onsets on both sides, stays where it is.
     middle = first + round((onsets.seconds / 2 - first) / fitted) * fitted
-    return Beats(60 / period, middle % period, confidence)
+    return Beats(60 / period, float(middle % period), float(confidence))
 
 
 def _likeliest(spectrum: Floats) -> tuple[float, float]:

@@ -27,7 +27,7 @@ from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings, ModelInfo, Samples
 from worker.engine.protocol import Chunk, Generated
 from worker.lease import Lease
-from worker.slots import Slot, Slots
+from worker.slots import Slot, SlotCount
 
 JOB_ID = "gen_000000000000"
 RECIPE = Recipe(model="starter", prompt="tone", duration=1.0)
@@ -134,7 +134,7 @@ class ScriptedHost(EngineHost):
 
 def free_slot() -> Slot:
     """The only slot of an engine, taken by the job that gets it."""
-    return Slots(lambda: 1, lambda: None).take()
+    return SlotCount(lambda: 1, lambda: None).take()
 
 
 async def play(job: EngineJob, volume: float = 0.5) -> None:

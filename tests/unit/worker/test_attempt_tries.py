@@ -22,7 +22,7 @@ from worker.engine.interface import Samples
 from worker.production.engine_recipe import try_seed
 from worker.production.grid_fit import fit
 from worker.production.take import Take
-from worker.slots import Slots
+from worker.slots import SlotCount
 
 MATERIAL = drums(3, 16.0)
 GRID = replace(RECIPE, duration=4.0, bars=2, bpm=round(MATERIAL.bpm * 1.02, 2), meter=MATERIAL.meter, seed=7)
@@ -57,7 +57,7 @@ class Running:
         self.broker = broker
         self.engine = Engine()
         self.storage = MemoryStorage()
-        self.slots = Slots(lambda: 1, lambda: None)
+        self.slots = SlotCount(lambda: 1, lambda: None)
         self._spool = Spool(str(tmp_path))
 
     async def start(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from worker.slots import Slot, Slots
+from worker.slots import Slot, SlotCount
 
 
 async def hold(slot: Slot, until: asyncio.Event) -> None:
@@ -17,8 +17,8 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def counted(total: int) -> Slots:
-    return Slots(lambda: total, lambda: None)
+def counted(total: int) -> SlotCount:
+    return SlotCount(lambda: total, lambda: None)
 
 
 async def test_as_many_jobs_as_slots_are_taken() -> None:

@@ -44,10 +44,10 @@ def downbeat_error(material: Material) -> float:
     return abs(quarters - bar * round(quarters / bar))
 
 
-@pytest.mark.parametrize(("name", "count"), [("clicks", 20), ("drums", 20), ("kits", 8)])
-def test_most_downbeats_of_metronomes_and_drums_are_found(name: str, count: int) -> None:
-    errors = [downbeat_error(made(name, seed)) for seed in range(100, 100 + count)]
-    assert np.mean(np.array(errors) < 0.1) >= 0.9
+@pytest.mark.parametrize(("name", "share"), [("clicks", 0.95), ("drums", 0.9), ("kits", 0.75)])
+def test_most_downbeats_of_metronomes_and_drums_are_found(name: str, share: float) -> None:
+    errors = [downbeat_error(made(name, seed)) for seed in range(100, 120)]
+    assert np.mean(np.array(errors) < 0.1) >= share
 
 
 def test_a_softer_kick_in_the_middle_of_the_bar_is_not_taken_for_the_downbeat() -> None:
