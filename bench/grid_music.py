@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from bench.grid_files import produced
-from bench.grid_meters import Floats, decode, delay, drift, find_beat, find_start, first_sound, lost_onsets, seam_step
+from bench.grid_meters import Floats, decode, delay, drift, find_start, first_sound, lost_onsets, seam_step
 from bench.grid_row import Row
 from bench.grid_takes import RATE, Made, drum_pattern, starter_takes
 from shared.messages import Recipe
@@ -155,7 +155,7 @@ def stretched(count: int) -> list[Row]:
         made = Made(piece.name, take, piece.recipe)
         with produced(made) as (folder, _):
             found, rate = decode(folder / "audio.wav")
-        start = find_beat(found, piece.reference, rate, 60 / (piece.recipe.bpm or 120))
+        start = find_start(found, piece.reference, rate)
         off = 100 * abs(drift(found, piece.reference[round(start * rate) :], rate))
         row.add(made.name, off, off <= 0.1)
     return [row]

@@ -18,12 +18,12 @@ def test_the_true_peak_is_found_between_the_samples() -> None:
     assert meters.true_peak(wave) == pytest.approx(0.0, abs=0.05)
 
 
-@pytest.mark.parametrize("error", [-0.003, -0.001, 0.0, 0.001, 0.003])
+@pytest.mark.parametrize("error", [-0.01, -0.003, -0.001, 0.0, 0.001, 0.003, 0.01])
 def test_drift_is_how_much_slower_the_audio_is(error: float) -> None:
     assert meters.drift(drums(120 / (1 + error)), drums(120), RATE) == pytest.approx(error, abs=3e-4)
 
 
-@pytest.mark.parametrize("error", [-0.01, -0.005, 0.005, 0.01])
+@pytest.mark.parametrize("error", [-0.04, -0.02, 0.02, 0.04])
 def test_more_drift_than_can_be_measured_is_infinite(error: float) -> None:
     assert meters.drift(drums(120 / (1 + error)), drums(120), RATE) == float("inf")
 
@@ -32,11 +32,6 @@ def test_more_drift_than_can_be_measured_is_infinite(error: float) -> None:
 def test_the_delay_is_that_of_the_bar(share: float) -> None:
     found = meters.delay(drums(120, share), drums(120), RATE, reach=1.0)
     assert found == pytest.approx(-2 * share, abs=0.002)
-
-
-def test_the_beat_is_found_where_audio_was_cut_out() -> None:
-    piece = np.concatenate([drums(120)[: 6 * RATE] * 0.01, drums(120)[: 6 * RATE]])
-    assert meters.find_beat(piece[5 * RATE : 9 * RATE], piece, RATE, 0.5) == 5.0
 
 
 @pytest.mark.parametrize("place", [0.0, 1.317, 4.0])
