@@ -34,7 +34,7 @@ class Server:
         """Start it and wait until it is ready."""
         self.launch()
         assert self._process is not None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not asyncio.run(self._is_ready()):
             assert self._process.poll() is None, self._log_file.read_text()
             assert time.monotonic() < deadline, self._log_file.read_text()

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.conductor import METER_PLACE, read_header
-from worker.engine.sampler.score import Header
+from worker.engine.sampler.score import LONGEST_BAR, Header
 
 Hashes = list[int]
-_RANDOM = np.random.default_rng(0).integers(1, 2**63, (7, 16), dtype=np.uint64) | np.uint64(1)
+_RANDOM = np.random.default_rng(0).integers(1, 2**63, (7, LONGEST_BAR), dtype=np.uint64) | np.uint64(1)
 
 
 def bar_hashes(found: Iterable[Codes]) -> Hashes:
