@@ -136,6 +136,15 @@ def bar_quarters(meter: str) -> Fraction:
     return Fraction(4 * int(match[1]), int(match[2]))
 
 
+def playable_tempo(tempo: Fraction) -> Fraction:
+    """A tempo above zero, doubled or halved until it is one that bars can have."""
+    while tempo > HIGHEST_BPM:
+        tempo /= 2
+    while tempo < LOWEST_BPM:
+        tempo *= 2
+    return tempo
+
+
 def bar_seconds(bpm: float, meter: str = DEFAULT_METER) -> Fraction:
     """The exact length of a bar in seconds."""
     return bar_quarters(meter) * 60 / Fraction(bpm)

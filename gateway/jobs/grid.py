@@ -23,6 +23,7 @@ from shared.music import (
     bar_quarters,
     bar_seconds,
     parse_key,
+    playable_tempo,
 )
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
@@ -89,23 +90,14 @@ def _wished(
     loop = grid.loop or (_given(request, "loop") is None and asks_for_loop(prompt, reading))
     if reading.bars is None and loop == grid.loop:
         return None
-    bpm, meter = grid.bpm or _possible_tempo(reading), grid.meter or _possible_meter(reading, model)
+    bpm = grid.bpm or float(playable_tempo(Fraction(_tempo(reading))))
+    meter = grid.meter or _possible_meter(reading, model)
     bar = bar_seconds(bpm, meter)
     if bar > max_duration:
         return grid._replace(duration=max_duration)
     asked = grid.duration if reading.bars is None else float(reading.bars * bar)
     bars = _nearest_bars(asked, bar, max_duration)
     return grid._replace(bars=bars, bpm=bpm, meter=meter, loop=loop, duration=float(bars * bar))
-
-
-def _possible_tempo(reading: Reading) -> float:
-    """The prompt's or its genre's tempo; one that bars cannot have is doubled or halved."""
-    tempo = _tempo(reading)
-    while tempo > HIGHEST_BPM:
-        tempo /= 2
-    while tempo < LOWEST_BPM:
-        tempo *= 2
-    return tempo
 
 
 def _possible_meter(reading: Reading, model: str) -> str:

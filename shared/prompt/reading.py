@@ -58,8 +58,3 @@ class Reading:
     understood: tuple[Understood, ...] = ()
     ignored: tuple[str, ...] = ()
     words: str = ""
-
-    @property
-    def no_drums(self) -> bool:
-        """Whether the prompt refuses drums."""
-        return "drums" in self.refused

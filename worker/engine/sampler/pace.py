@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from fractions import Fraction
 
-from shared.music import DEFAULT_METER, HIGHEST_BPM, LOWEST_BPM
+from shared.music import DEFAULT_METER, HIGHEST_BPM, LOWEST_BPM, playable_tempo
 from shared.prompt.reading import Reading
 from worker.engine.sampler.conductor import METER_PLACE, codes_at, read_header
 from worker.engine.sampler.repertoire import Idiom
@@ -33,15 +33,7 @@ def choose_tempo(reading: Reading, genre: Idiom, source: random.Random) -> Fract
     first, last = max(-(-slow // 1), LOWEST), min(fast // 1, HIGHEST)
     if slow < fast and first <= last:
         return Fraction(source.randint(first, last))
-    return _within_reach(slow)
-
-
-def _within_reach(tempo: Fraction) -> Fraction:
-    while tempo > HIGHEST:
-        tempo /= 2
-    while tempo < LOWEST:
-        tempo *= 2
-    return tempo
+    return playable_tempo(slow)
 
 
 def choose_meter(reading: Reading, level: int) -> str:
@@ -58,7 +50,7 @@ def pace_warnings(reading: Reading, meter: str) -> Iterator[str]:
         yield f"{sentence}: it plays {LOWEST} to {HIGHEST} BPM."
     if reading.tempo is not None and (reading.tempo[1] < LOWEST or reading.tempo[0] > HIGHEST):
         slow = reading.tempo[0]
-        changed = f"{format_tempo(slow)} BPM became {format_tempo(_within_reach(slow))} BPM"
+        changed = f"{format_tempo(slow)} BPM became {format_tempo(playable_tempo(slow))} BPM"
         yield f"This model plays {LOWEST} to {HIGHEST} beats a minute: {changed}."
     if reading.meter not in (None, meter, *SAME):
         yield f"This model cannot play in {reading.meter}: the music is in {meter}."

@@ -286,7 +286,7 @@ def test_a_meter_that_the_model_lacks_is_a_warning(prompt: str) -> None:
     ],
 )  # fmt: skip
 def test_drums_can_be_refused(prompt: str) -> None:
-    assert read_prompt(prompt).no_drums
+    assert "drums" in read_prompt(prompt).refused
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_drums_can_be_refused(prompt: str) -> None:
     ],
 )  # fmt: skip
 def test_a_part_of_the_drums_can_be_refused_without_all_of_them(prompt: str) -> None:
-    assert not read_prompt(prompt).no_drums
+    assert "drums" not in read_prompt(prompt).refused
 
 
 @pytest.mark.parametrize(
