@@ -1,0 +1,103 @@
+/* Attention of one query to stored keys and values. Part of step.inc.h. */
+
+/* Queries and probabilities have 14 bits, as two limbs of seven: the products of two neighbours must fit 16 bits. */
+#define LIMB 128
+#define HALF (LIMB * LIMB / 2)
+
+/* Scores of a query with the first n positions, in groups of 16; what is beyond n is set very low. */
+static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_t *high, const uint8_t *low, float level,
+                  float *scores) {
+    int32_t groups = (n + GROUP - 1) / GROUP, quads = (kept->head_dim + QUAD - 1) / QUAD;
+    for (int32_t group = 0; group < groups; group++) {
+        const int8_t *at = keys + (size_t)group * kept->key_group;
+        float scale[GROUP];
+        int32_t key_sum[GROUP], large[GROUP], small[GROUP];
+        memcpy(scale, at, sizeof scale);
+        memcpy(key_sum, at + sizeof scale, sizeof key_sum);
+        sums coarse = load_sums(zeros), fine = load_sums(zeros);
+        at += sizeof scale + sizeof key_sum;
+        for (int32_t quad = 0; quad < quads; quad++) {
+            coarse = add_products(coarse, four_bytes(high + quad * QUAD), at + quad * GROUP * QUAD);
+            fine = add_products(fine, four_bytes(low + quad * QUAD), at + quad * GROUP * QUAD);
+        }
+        store_sums(large, coarse);
+        store_sums(small, fine);
+        for (int i = 0; i < GROUP; i++) {
+            int32_t product = large[i] * LIMB + small[i] - HALF * key_sum[i];
+            scores[group * GROUP + i] = (float)product * (scale[i] * level);
+        }
+    }
+    for (int32_t position = n; position < groups * GROUP; position++) scores[position] = -1e30f;
+}
+
+/* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
+ * Returns what a sum of values with these weights must be multiplied by. */
+static float weigh(const store *kept, const int8_t *values, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
+    int32_t n = groups * GROUP;
+    float most = largest_of(scores, (size_t)n);
+    for (int32_t i = 0; i < n; i++) scores[i] = scores[i] < -1e29f ? 0.0f : exponential(scores[i] - most);
+    float total = sum_of(scores, (size_t)n);
+    for (int32_t group = 0; group < groups; group++) {
+        float scale[GROUP];
+        memcpy(scale, values + (size_t)group * kept->value_group, sizeof scale);
+        /* Beyond the last position the scale may be that of another request. */
+        for (int i = 0; i < GROUP; i++) scores[group * GROUP + i] *= scale[i];
+    }
+    float heaviest = larger(largest_of(scores, (size_t)n), 1e-30f);
+    float steps = (LIMB * LIMB - 1) / heaviest;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t weight = (int32_t)(scores[i] * steps + 0.5f);
+        high[i] = (uint8_t)(weight / LIMB);
+        low[i] = (uint8_t)(weight % LIMB);
+    }
+    return heaviest / (LIMB * LIMB - 1) / total;
+}
+
+/* 16 dimensions of the weighted sum of values. */
+INLINE void add_values(const store *kept, const int8_t *values, int32_t groups, const uint8_t *high,
+                       const uint8_t *low, float level, float *to, int32_t n) {
+    size_t quad_bytes = (kept->value_group - GROUP * sizeof(float)) / (GROUP / QUAD);
+    sums coarse = load_sums(zeros), fine = load_sums(zeros);
+    for (int32_t group = 0; group < groups; group++) {
+        const int8_t *at = values + (size_t)group * kept->value_group + GROUP * sizeof(float);
+        for (int quad = 0; quad < GROUP / QUAD; quad++) {
+            coarse = add_products(coarse, four_bytes(high + group * GROUP + quad * QUAD), at + quad * quad_bytes);
+            fine = add_products(fine, four_bytes(low + group * GROUP + quad * QUAD), at + quad * quad_bytes);
+        }
+    }
+    int32_t large[LANES], small[LANES];
+    store_sums(large, coarse);
+    store_sums(small, fine);
+    for (int32_t i = 0; i < n; i++) to[i] = ((float)large[i] * LIMB + (float)small[i]) * level;
+}
+
+/* Round a query to 14 bits around HALF, in two limbs; returns the size of a level. `n` is a multiple of 16. */
+static float split(const float *query, size_t n, uint8_t *high, uint8_t *low) {
+    float least, most;
+    range_of(query, n, &least, &most);
+    most = larger(larger(most, -least), TINY);
+    float steps = (HALF - 1) / most;
+    for (size_t i = 0; i < n; i++) {
+        int32_t rounded = (int32_t)(query[i] * steps + (HALF + 0.5f));
+        high[i] = (uint8_t)(rounded / LIMB);
+        low[i] = (uint8_t)(rounded % LIMB);
+    }
+    return most / (HALF - 1);
+}
+
+/* Attention of one head's query to the first n positions. */
+static void attend(const store *kept, const int8_t *head, int32_t n, const float *query, scratch *own, float *to) {
+    int32_t head_dim = kept->head_dim, groups = (n + GROUP - 1) / GROUP;
+    size_t padded = round_up((size_t)head_dim, GROUP);
+    const int8_t *values = head + kept->groups * kept->key_group;
+    float padded_query[padded];
+    memset(padded_query, 0, sizeof padded_query);
+    memcpy(padded_query, query, (size_t)head_dim * sizeof(float));
+    float level = split(padded_query, padded, own->high, own->low) / __builtin_sqrtf((float)head_dim);
+    score(kept, head, n, own->high, own->low, level, own->scores);
+    level = weigh(kept, values, groups, own->scores, own->high, own->low);
+    for (int32_t first = 0; first < head_dim; first += LANES) {
+        int32_t count = head_dim - first < LANES ? head_dim - first : LANES;
+        add_values(kept, values + (size_t)first * QUAD, groups, own->high, own->low, level, to + first, count);
+    }
+}

@@ -1,0 +1,87 @@
+/* Sums and functions of floats: the same operations in the same order with any instruction set. Part of step.inc.h. */
+
+#define TINY 1e-12f
+
+INLINE float add_lanes(float *lanes) {
+    for (int half = LANES / 2; half; half /= 2) {
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+}
+
+/* n is a multiple of 16. */
+static float sum_of(const float *x, size_t n) {
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (int lane = 0; lane < LANES; lane++) lanes[lane] += x[i + lane];
+    }
+    return add_lanes(lanes);
+}
+
+static float sum_of_squares(const float *x, size_t n) {
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (int lane = 0; lane < LANES; lane++) lanes[lane] += x[i + lane] * x[i + lane];
+    }
+    return add_lanes(lanes);
+}
+
+INLINE float larger(float a, float b) { return a > b ? a : b; }
+
+static float largest_of(const float *x, size_t n) {
+    float lanes[LANES];
+    for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
+    for (size_t i = LANES; i < n; i += LANES) {
+        for (int lane = 0; lane < LANES; lane++) lanes[lane] = larger(x[i + lane], lanes[lane]);
+    }
+    for (int lane = 1; lane < LANES; lane++) lanes[0] = larger(lanes[0], lanes[lane]);
+    return lanes[0];
+}
+
+/* The least and the largest of n numbers and zero. */
+static void range_of(const float *x, size_t n, float *least, float *most) {
+    float below[LANES] = {0}, above[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (int lane = 0; lane < LANES; lane++) {
+            below[lane] = larger(-x[i + lane], below[lane]);
+            above[lane] = larger(x[i + lane], above[lane]);
+        }
+    }
+    for (int lane = 1; lane < LANES; lane++) {
+        below[0] = larger(below[0], below[lane]);
+        above[0] = larger(above[0], above[lane]);
+    }
+    *least = -below[0];
+    *most = above[0];
+}
+
+/* e to the power of x, for x ≤ 0, within 2e-7 of itself (Cephes' polynomial); below -87 it is that of -87. */
+INLINE float exponential(float x) {
+    x = larger(x, -87.0f);
+    int32_t power = (int32_t)(x * 1.44269504f - 0.5f);
+    float rest = x - (float)power * 0.693359375f - (float)power * -2.12194440e-4f;
+    float y = 1.9875691500e-4f;
+    y = y * rest + 1.3981999507e-3f;
+    y = y * rest + 8.3334519073e-3f;
+    y = y * rest + 4.1665795894e-2f;
+    y = y * rest + 1.6666665459e-1f;
+    y = y * rest + 5.0000001201e-1f;
+    y = y * rest * rest + rest + 1.0f;
+    int32_t bits = (power + 127) * (1 << 23);
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return y * scale;
+}
+
+/* x * Phi(x), by the error function of Abramowitz and Stegun, 7.1.26: within 1.5e-7 * |x|. */
+INLINE float gelu(float x) {
+    float z = __builtin_fabsf(x) * 0.70710678f;
+    float t = 1.0f / (1.0f + 0.3275911f * z);
+    float y = 1.061405429f;
+    y = y * t - 1.453152027f;
+    y = y * t + 1.421413741f;
+    y = y * t - 0.284496736f;
+    y = y * t + 0.254829592f;
+    float tail = y * t * exponential(-z * z);
+    return 0.5f * x * (x < 0.0f ? tail : 2.0f - tail);
+}

@@ -1,0 +1,116 @@
+/* Activations as bytes, and their products with weights. Part of step.inc.h. */
+
+/* Bytes of weights that are requested ahead of their use. */
+#define AHEAD 4096
+
+/* Round a row of n floats, a multiple of 16, to LEVELS + 1 levels between its least and its largest number: after gelu
+ * that is twice as fine as levels around zero. Zero itself is a level. */
+static grid quantize(const float *x, size_t n, uint8_t *to) {
+    float least, most;
+    range_of(x, n, &least, &most);
+    float level = larger(most - least, TINY) / LEVELS, steps = 1.0f / level;
+    int32_t zero = (int32_t)(-least * steps + 0.5f);
+    float start = (float)zero + 0.5f;
+    for (size_t i = 0; i < n; i++) {
+        int32_t rounded = (int32_t)(x[i] * steps + start);
+        to[i] = (uint8_t)(rounded < LEVELS ? rounded : LEVELS);
+    }
+    return (grid){level, zero};
+}
+
+/* Layer normalization of n floats (Ba et al. 2016) in a row padded with zeros. */
+static void normalize(const float *x, size_t n, size_t stride, const float *norm, float *to) {
+    float mean = sum_of(x, stride) / (float)n;
+    for (size_t i = 0; i < n; i++) to[i] = x[i] - mean;
+    for (size_t i = n; i < stride; i++) to[i] = 0.0f;
+    float scale = 1.0f / __builtin_sqrtf(sum_of_squares(to, stride) / (float)n + 1e-5f);
+    for (size_t i = 0; i < stride; i++) to[i] = to[i] * scale * norm[i] + norm[stride + i];
+}
+
+/* Activations of some rows, quantized. */
+typedef struct {
+    const uint8_t *bytes;
+    const grid *grids;
+    size_t stride;
+    int32_t count;
+} activations;
+
+/* One tile: R rows times the 64 outputs of a block. `next` is the block that this thread reads afterwards. */
+INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const int8_t *next, const uint8_t *rows,
+                          size_t stride, int32_t (*to)[BLOCK]) {
+    const size_t size = (size_t)by->quads * BLOCK * QUAD;
+    const int8_t *weights = by->weights + (size_t)block * size;
+    for (int first = 0; first < BLOCK / LANES; first += COLUMNS) {
+        sums total[ROWS][COLUMNS];
+        for (int row = 0; row < R; row++) {
+            for (int column = 0; column < COLUMNS; column++) total[row][column] = load_sums(zeros);
+        }
+        for (int32_t quad = 0; quad < by->quads; quad++) {
+            size_t at = ((size_t)quad * BLOCK + (size_t)first * LANES) * QUAD;
+            if (next) {
+                const int8_t *ahead = at + AHEAD < size ? weights + at + AHEAD : next + (at + AHEAD - size);
+                for (int column = 0; column < COLUMNS; column++) __builtin_prefetch(ahead + column * 64, 0, 2);
+            }
+            for (int row = 0; row < R; row++) {
+                uint32_t four = four_bytes(rows + (size_t)row * stride + (size_t)quad * QUAD);
+                for (int column = 0; column < COLUMNS; column++)
+                    total[row][column] = add_products(total[row][column], four, weights + at + column * 64);
+            }
+        }
+        for (int row = 0; row < R; row++) {
+            for (int column = 0; column < COLUMNS; column++)
+                store_sums(to[row] + (first + column) * LANES, total[row][column]);
+        }
+    }
+}
+
+static void multiply_rows(int rows, const matrix *by, int32_t block, const int8_t *next, const uint8_t *from,
+                          size_t stride, int32_t (*to)[BLOCK]) {
+    switch (rows) {
+        case 1: multiply_tile(1, by, block, next, from, stride, to); break;
+#if ROWS > 1
+        case 2: multiply_tile(2, by, block, next, from, stride, to); break;
+#endif
+#if ROWS > 2
+        case 3: multiply_tile(3, by, block, next, from, stride, to); break;
+#endif
+#if ROWS > 3
+        case 4: multiply_tile(4, by, block, next, from, stride, to); break;
+#endif
+#if ROWS > 4
+        case 5: multiply_tile(5, by, block, next, from, stride, to); break;
+        case 6: multiply_tile(6, by, block, next, from, stride, to); break;
+#endif
+    }
+}
+
+typedef enum { STORE, ADD, GELU } finish;
+
+INLINE void finish_row(finish how, const int32_t *products, const matrix *by, int32_t first, grid x, float *to,
+                       int32_t n) {
+    const float *scale = by->scale + first;
+    const int32_t *sum = by->sum + first;
+    for (int32_t i = 0; i < n; i++) {
+        float value = (float)(products[i] - x.zero * sum[i]) * (scale[i] * x.level);
+        if (how == ADD) value = to[i] + value;
+        if (how == GELU) value = gelu(value);
+        to[i] = value;
+    }
+}
+
+/* The block's outputs of all rows, from `to` on. `rows` says where in `to` each row goes; NULL is in order. */
+static void multiply_block(const matrix *by, int32_t block, int32_t next, const activations *x, finish how, float *to,
+                           size_t stride, const int32_t *rows) {
+    int32_t tile[ROWS][BLOCK];
+    int32_t n = by->outputs - block * BLOCK < BLOCK ? by->outputs - block * BLOCK : BLOCK;
+    const int8_t *after = by->weights + (size_t)(next < by->blocks ? next : block) * (size_t)by->quads * BLOCK * QUAD;
+    for (int32_t first = 0, tiles = (x->count + ROWS - 1) / ROWS; tiles; tiles--) {
+        int32_t count = (x->count - first + tiles - 1) / tiles;
+        multiply_rows(count, by, block, first ? NULL : after, x->bytes + (size_t)first * x->stride, x->stride, tile);
+        for (int32_t row = 0; row < count; row++) {
+            float *at = to + (size_t)(rows ? rows[first + row] : first + row) * stride;
+            finish_row(how, tile[row], by, block * BLOCK, x->grids[first + row], at, n);
+        }
+        first += count;
+    }
+}
