@@ -60,6 +60,10 @@ class UnsupportedCheckpointError(Exception):
     """This engine does not support the checkpoint; another may. The message names the unsupported feature."""
 
 
+class NonFiniteError(Exception):
+    """The model computed infinities or NaN for this request, of which no code can be drawn. Other requests continue."""
+
+
 class EngineBrokenError(Exception):
     """Raised by an engine that cannot continue, e.g. after losing its accelerator. The host restarts the process."""
 
@@ -131,6 +135,7 @@ class Engine(Protocol):
         Raises:
             CancelledGenerationError: as soon as `on_step` raises it.
             MemoryError: if this request does not fit into memory; other requests continue.
+            NonFiniteError: if the model's numbers overflow for this request; other requests continue.
             EngineBrokenError: if the engine cannot serve any request.
         """
         ...

@@ -29,6 +29,7 @@ from worker.engine.interface import (
     EngineSettings,
     KeptGenerationError,
     Midi,
+    NonFiniteError,
     OnStep,
     Samples,
     ScoreEngine,
@@ -129,6 +130,8 @@ class EngineProcess:
             return Failed(job_id, "disk", str(error))
         except MemoryError as error:
             return Failed(job_id, "out_of_memory", str(error) or "Not enough memory for this request.")
+        except NonFiniteError as error:
+            return Failed(job_id, "not_finite", str(error))
         except Exception as error:
             return self._failure_or_exit(job_id, error)
 

@@ -116,7 +116,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """From the engine: this job failed; the engine continues."""
 
     job_id: str
-    kind: Literal["cancelled", "out_of_memory", "disk", "error"]
+    kind: Literal["cancelled", "out_of_memory", "disk", "not_finite", "error"]
     reason: str = ""
 
 

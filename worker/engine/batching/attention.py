@@ -34,8 +34,8 @@ class StepAttention(Protocol):
     """Self-attention and cross-attention of a step. `query` and the result: [parts, n, heads, head_dim].
 
     Attributes:
-        reads_unwritten: whether it reads cache entries before they are written; the cache must then hold finite
-            numbers.
+        reads_unwritten: whether it reads cache entries that the request has not written, with a weight of zero; they
+            must then be finite, because zero times NaN is NaN.
         needs_host: whether it needs `StepRows.host`, which rules out CUDA graphs.
     """
 

@@ -55,8 +55,7 @@ def _attend(  # type: ignore[no-untyped-def]
 class TritonAttention:
     """`StepAttention` for CUDA. Its launches do not depend on the lengths, so CUDA graphs can replay them."""
 
-    # Graph capture uses the scratch slot before anything is written to it.
-    reads_unwritten = True
+    reads_unwritten = False
     needs_host = False
 
     def to_past(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor, new: Tensor) -> Tensor:

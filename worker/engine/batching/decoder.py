@@ -68,10 +68,13 @@ class Decoder:
         self._sampling = SamplingState.empty(slots + 1, model.device)
         self._delays = torch.tensor(config.delays, device=model.device)
         self._special = config.codebook_size
+        self._overflowed = torch.zeros(slots + 1, dtype=torch.bool, device=model.device)
         self._constraint = constraint
 
     def begin(self, slot: int, request: Request) -> None:
         """Assign a request to a slot."""
+        self._cache.begin(slot)
+        self._overflowed[slot] = False
         if request.text is not None:
             self._cache.set_text(slot, request.text)
         self._slots.prefix[slot] = request.prefix_length
@@ -124,6 +127,8 @@ class Decoder:
         sampling = self._sampling.of(slots)
         if parts > 1:
             logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.cfg_scale)[None]
+        # A sum is finite only if all of its terms are; logits are far too small to overflow in it.
+        self._overflowed[slots] |= ~logits[CONDITIONAL].sum((1, 2)).isfinite()
         if self._constraint is not None:
             self._constraint.restrict(slots, logits[CONDITIONAL])
         drawn = sample(logits[CONDITIONAL], sampling, state.steps_before[slots] + position, candidates)
@@ -135,6 +140,10 @@ class Decoder:
         sequence = self._slots.sequence[slot]
         starts = [self.pattern.step_of(frames.start, codebook) for codebook in range(len(sequence))]
         return torch.stack([row[start : start + len(frames)] for row, start in zip(sequence, starts, strict=True)])
+
+    def overflowed(self, slot: int) -> Tensor:
+        """Whether logits of the slot's request were not finite in any step so far: a bool on the device."""
+        return self._overflowed[slot]
 
     def _write(self, slots: Tensor, position: Tensor, drawn: Tensor) -> None:
         """Store the drawn codes where the delay pattern has a frame that was not given; keep the rest."""

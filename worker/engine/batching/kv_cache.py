@@ -33,14 +33,25 @@ class KvCache:
     """
 
     def __init__(
-        self, config: LanguageModelConfig, slots: int, positions: int, dtype: torch.dtype, device: torch.device
+        self,
+        config: LanguageModelConfig,
+        slots: int,
+        positions: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        clears: bool = False,
     ) -> None:
+        """Allocate it. With `clears` it is zero, and so is a slot again when a request begins in it."""
         past = (config.layers, slots, PARTS, 2, config.heads, positions, config.head_dim)
         text = (config.layers, slots, 2, config.heads, TEXT_TOKENS, config.head_dim)
         self._past_views: dict[tuple[int, int, int], tuple[Tensor, Tensor, Tensor]] = {}
         self._text_views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-        self.past = torch.empty(past, dtype=dtype, device=device)
-        self.text = torch.empty(text, dtype=dtype, device=device)
+        self._clears = clears
+        # On a CPU zeros also commit all of the memory.
+        allocate = torch.zeros if clears else torch.empty
+        self.past = allocate(past, dtype=dtype, device=device)
+        self.text = allocate(text, dtype=dtype, device=device)
         # At least one text token per slot: attention over no keys is NaN.
         self.text_lengths = torch.ones(slots, dtype=torch.int32, device=device)
 
@@ -63,10 +74,11 @@ class KvCache:
             views = self._text_views[layer, slot] = keys[None], values[None]
         return views
 
-    def clear(self) -> None:
-        """Zero everything. On a CPU this also commits all of the memory."""
-        self.past.zero_()
-        self.text.zero_()
+    def begin(self, slot: int) -> None:
+        """See `SlotCache.begin`."""
+        if self._clears:
+            self.past[:, slot].zero_()
+            self.text[:, slot].zero_()
 
     @staticmethod
     def bytes_per_slot(config: LanguageModelConfig, positions: int, dtype: torch.dtype) -> int:

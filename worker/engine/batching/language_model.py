@@ -123,10 +123,8 @@ class LanguageModel:
 
     def new_cache(self, slots: int, positions: int) -> KvCache:
         """See `Transformer.new_cache`."""
-        cache = KvCache(self.config, slots, positions, self.dtype, self.device)
-        if self.attention.reads_unwritten:
-            cache.clear()
-        return cache
+        clears = self.attention.reads_unwritten
+        return KvCache(self.config, slots, positions, self.dtype, self.device, clears=clears)
 
     def step(self, cache: KvCache, rows: StepRows, codes: Tensor) -> Tensor:
         """See `Transformer.step`."""

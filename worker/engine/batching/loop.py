@@ -201,7 +201,7 @@ class Loop:
             self._fail(handle, error)
             return
         if ended:
-            self._transfer.put(None, handle.output)
+            self._transfer.put(None, handle.output, self._decoder.overflowed(handle.scheduled.slot))
             self._remove(handle)
 
     def _decode(self, handle: RequestHandle, window_ended: bool, ended: bool) -> None:
@@ -214,7 +214,7 @@ class Loop:
         chunk = handle.stream.push(codes, last=ended)
         if chunk.shape[1]:
             handle.samples += chunk.shape[1]
-            self._transfer.put(chunk, handle.output)
+            self._transfer.put(chunk, handle.output, self._decoder.overflowed(entry.slot))
 
     def _wanted(self, handle: RequestHandle) -> int:
         if handle.samples:

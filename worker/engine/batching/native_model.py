@@ -28,6 +28,9 @@ class NativeCache:
     def __init__(self, shape: StepShape, slots: int) -> None:
         self.memory = StepCache(shape, slots * PARTS, slots, TEXT_TOKENS)
 
+    def begin(self, slot: int) -> None:
+        """See `SlotCache.begin`: a step reads only what its own request has written."""
+
     def set_text(self, slot: int, projected: Tensor) -> None:
         """Store the projected text of one slot: shape [layers, 2, heads, tokens, head_dim]."""
         self.memory.set_text(slot, projected.numpy())

@@ -12,6 +12,10 @@ from worker.engine.batching.config import LanguageModelConfig
 class SlotCache(Protocol):
     """The keys and values of all slots, in the model's own layout."""
 
+    def begin(self, slot: int) -> None:
+        """A request begins in this slot: it must not be affected by what earlier ones left, not even by NaN."""
+        ...
+
     def set_text(self, slot: int, projected: Tensor) -> None:
         """Store the projected text of one slot: shape [layers, 2, heads, tokens, head_dim]."""
         ...

@@ -86,8 +86,7 @@ def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.
     Raises:
         Exception: any error of the compiler, its cache or the driver.
     """
-    cache = KvCache(replace(config, layers=1), 1, 1, dtype, device)
-    cache.clear()
+    cache = KvCache(replace(config, layers=1), 1, 1, dtype, device, clears=True)
     zero = torch.zeros(1, dtype=torch.int64, device=device)
     rows = StepRows(zero, zero, PARTS, ((0, 0, 1),))
     query = torch.zeros(PARTS, 1, config.heads, config.head_dim, dtype=dtype, device=device)

@@ -31,17 +31,25 @@ static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_
 }
 
 /* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
- * Returns what a sum of values with these weights must be multiplied by. */
+ * Returns what a sum of values with these weights must be multiplied by; NaN if the scores are not finite. */
 static float weigh(const store *kept, const int8_t *values, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
     int32_t n = groups * GROUP;
+    if (!all_finite(scores, (size_t)n)) {
+        memset(high, 0, (size_t)n);
+        memset(low, 0, (size_t)n);
+        return NAN;
+    }
     float most = largest_of(scores, (size_t)n);
     for (int32_t i = 0; i < n; i++) scores[i] = scores[i] < -1e29f ? 0.0f : exponential(scores[i] - most);
     float total = sum_of(scores, (size_t)n);
     for (int32_t group = 0; group < groups; group++) {
         float scale[GROUP];
         memcpy(scale, values + (size_t)group * kept->value_group, sizeof scale);
-        /* Beyond the last position the scale may be that of another request. */
-        for (int i = 0; i < GROUP; i++) scores[group * GROUP + i] *= scale[i];
+        /* Beyond the last position the score is zero, and the scale may be that of another request, even NaN. */
+        for (int i = 0; i < GROUP; i++) {
+            float *at = scores + group * GROUP + i;
+            *at = *at > 0.0f ? *at * scale[i] : 0.0f;
+        }
     }
     float heaviest = larger(largest_of(scores, (size_t)n), 1e-30f);
     float steps = (LIMB * LIMB - 1) / heaviest;
@@ -71,11 +79,17 @@ INLINE void add_values(const store *kept, const int8_t *values, int32_t groups, 
     for (int32_t i = 0; i < n; i++) to[i] = ((float)large[i] * LIMB + (float)small[i]) * level;
 }
 
-/* Round a query to 14 bits around HALF, in two limbs; returns the size of a level. `n` is a multiple of 16. */
+/* Round a query to 14 bits around HALF, in two limbs; returns the size of a level, NaN if the query is not finite. `n` is
+ * a multiple of 16. */
 static float split(const float *query, size_t n, uint8_t *high, uint8_t *low) {
     float least, most;
     range_of(query, n, &least, &most);
     most = larger(larger(most, -least), TINY);
+    if (!all_finite(query, n)) {
+        memset(high, 0, n);
+        memset(low, 0, n);
+        return NAN;
+    }
     float steps = (HALF - 1) / most;
     for (size_t i = 0; i < n; i++) {
         int32_t rounded = (int32_t)(query[i] * steps + (HALF + 0.5f));

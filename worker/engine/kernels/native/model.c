@@ -73,7 +73,7 @@ static int matrix_new(matrix *made, size_t outputs, size_t inputs, const float *
             to[i / QUAD * BLOCK * QUAD + i % QUAD] = rounded;
             sum += rounded;
         }
-        made->scale[out] = scale;
+        made->scale[out] = all_finite(row, inputs) ? scale : NAN;
         made->sum[out] = sum;
     }
     return 0;

@@ -4,8 +4,12 @@
 #define AHEAD 4096
 
 /* Round a row of n floats, a multiple of 16, to LEVELS + 1 levels between its least and its largest number: after gelu
- * that is twice as fine as levels around zero. Zero itself is a level. */
+ * that is twice as fine as levels around zero. Zero itself is a level. The level is NaN if the row is not finite. */
 static grid quantize(const float *x, size_t n, uint8_t *to) {
+    if (!all_finite(x, n)) {
+        memset(to, 0, n);
+        return (grid){NAN, 0};
+    }
     float least, most;
     range_of(x, n, &least, &most);
     float level = larger(most - least, TINY) / LEVELS, steps = 1.0f / level;

@@ -51,10 +51,14 @@ int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) 
     return kept->data + index * kept->head_bytes;
 }
 
-/* Round `x` of length n to 127 steps of the returned scale. */
+/* Round `x` of length n to 127 steps of the returned scale, which is NaN if `x` is not finite. */
 static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
     float most = 1e-12f;
     for (int32_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    if (!all_finite(x, (size_t)n)) {
+        memset(rounded, 0, (size_t)n);
+        return NAN;
+    }
     float steps = 127.0f / most;
     for (int32_t i = 0; i < n; i++) rounded[i] = (int8_t)((int32_t)(x[i] * steps + 128.5f) - 128);
     return most / 127.0f;
@@ -65,6 +69,8 @@ void store_write(const store *kept, int8_t *head_data, int32_t position, const f
     int8_t rounded[head_dim];
     int8_t *keys = head_data + (size_t)group * kept->key_group;
     float scale = round_to_steps(key, head_dim, rounded);
+    /* The scores carry on what is not finite in a value. */
+    if (!all_finite(value, (size_t)head_dim)) scale = NAN;
     int32_t sum = 0;
     for (int32_t i = 0; i < head_dim; i++) sum += rounded[i];
     memcpy(keys + (size_t)place * sizeof(float), &scale, sizeof scale);

@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "musicgen_step.h"
 #include "threads.h"
@@ -15,6 +17,18 @@
 #define QUAD 4
 
 static inline size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
+/* Whether no number is infinite or NaN. Rounding to integers would hide one, so that a code would be drawn of nothing. */
+static inline int all_finite(const float *x, size_t n) {
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    return most < 0x7f800000;
+}
 
 /* Weights of a linear layer, as blocks of [inputs / 4][64 outputs][4 inputs]. Each output has a scale, and the sum of
  * its weights, which undoes the offset of the unsigned activations. */

@@ -3,6 +3,7 @@
  *   ROWS, COLUMNS          of a tile that fits into registers: rows, and groups of 16 outputs (1, 2 or 4)
  *   sums                   16 integers
  *   load_sums, add_products(sums, four unsigned bytes, 64 signed bytes), store_sums */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 

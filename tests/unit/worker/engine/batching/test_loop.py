@@ -6,15 +6,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.unit.worker.engine.batching.batch import TIMEOUT, make_model, request, result, running_batch
+from tests.unit.worker.engine.batching.batch import (
+    TIMEOUT,
+    make_model,
+    native_model,
+    request,
+    result,
+    running_batch,
+)
 from tests.unit.worker.engine.batching.codes import CodesCodec
-from tests.unit.worker.engine.batching.models import Tiny, random_text
+from tests.unit.worker.engine.batching.models import Tiny, config, random_text
+from worker.engine.batching.attention import MaskedAttention
 from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.loop import Loop
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import ScheduledRequest
 from worker.engine.batching.step_runner import EagerRunner
-from worker.engine.interface import EngineBrokenError
+from worker.engine.batching.transformer import Transformer
+from worker.engine.interface import EngineBrokenError, NonFiniteError
 
 TINY = Tiny()
 FOREVER = 50_000
@@ -70,6 +80,36 @@ def test_cancelled_request_frees_its_slot() -> None:
         loop.cancel(running)
         loop.cancel(running)
         assert result(last).shape == (TINY.codebooks, 10)
+
+
+def decoders() -> dict[str, Decoder]:
+    kinds: dict[str, Transformer] = {
+        "per slot": make_model(TINY),
+        "masked": make_model(TINY, MaskedAttention()),
+        "native": native_model(TINY, DelayPattern(config(TINY).delays).steps(60)),
+    }
+    return {name: Decoder(model, 2, 60) for name, model in kinds.items()}
+
+
+@pytest.mark.parametrize("overflow", [float("inf"), float("nan"), 3e38])
+@pytest.mark.parametrize("kind", ["per slot", "masked", "native"])
+def test_request_whose_numbers_overflow_fails_with_the_reason_and_affects_no_other(kind: str, overflow: float) -> None:
+    decoder = decoders()[kind]
+    loop = Loop(decoder, EagerRunner(decoder), CodesCodec(4, TINY.codebook_size), 2, 60)
+    sound = request(decoder.model, text(), 50, seed=3)
+    try:
+        alone = result(loop.submit(sound))
+        broken = request(decoder.model, text(), 50)
+        assert broken.text is not None
+        broken.text[:, :, :, 1] = overflow
+        handles = [loop.submit(broken), loop.submit(sound)]
+        assert result(handles[1]).equal(alone)
+        with pytest.raises(NonFiniteError, match="MUSICGEN_PRECISION=float32"):
+            result(handles[0])
+        # The next request gets the slot with the infinities that are left in its cache.
+        assert result(loop.submit(sound)).equal(alone)
+    finally:
+        loop.close()
 
 
 class Scarce(EagerRunner):
