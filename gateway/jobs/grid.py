@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from gateway.decoding import format_number
 from gateway.problems import FieldError, invalid
-from gateway.prompts import PromptComponents, asks_for_loop, typical_tempo
+from gateway.prompts import PromptComponents, typical_tempo
 from gateway.schemas import DEFAULT_DURATION, MIN_DURATION, GenerateRequest
 from shared.models import playable_meters
 from shared.music import (
@@ -63,7 +63,7 @@ def make_grid(request: GenerateRequest, prompt: str, model: str, max_duration: f
         loop=bool(_given(request, "loop")),
     )
     if grid.bars is None and request.duration is None:
-        wished = _wished(grid, request, prompt, reading, model, max_duration)
+        wished = _wished(grid, request, reading, model, max_duration)
         if wished is not None:
             return wished
     if grid.bars is None and not grid.loop:
@@ -83,11 +83,9 @@ def _duration(request: GenerateRequest, reading: Reading, max_duration: float) -
     return request.duration
 
 
-def _wished(
-    grid: Grid, request: GenerateRequest, prompt: str, reading: Reading, model: str, max_duration: float
-) -> Grid | None:
+def _wished(grid: Grid, request: GenerateRequest, reading: Reading, model: str, max_duration: float) -> Grid | None:
     """The grid with the bars, or the loop, that only the prompt's words ask for; None if they ask for neither."""
-    loop = grid.loop or (_given(request, "loop") is None and asks_for_loop(prompt, reading))
+    loop = grid.loop or (_given(request, "loop") is None and reading.loop)
     if reading.bars is None and loop == grid.loop:
         return None
     bpm = grid.bpm or float(playable_tempo(Fraction(_tempo(reading))))

@@ -1,7 +1,6 @@
 """Builds a prompt sentence from fields, fills the fields from a sentence, and offers words for them."""
 
 from gateway.prompts.builder import BuiltPrompt, ComponentError, KeyName, Meter, PromptComponents, build_prompt
-from gateway.prompts.loops import asks_for_loop
 from gateway.prompts.parser import ParsedPrompt, parse_prompt
 from gateway.prompts.random import Complexity, random_components
 from gateway.prompts.tempos import typical_tempo
@@ -17,7 +16,6 @@ __all__ = [
     "ParsedPrompt",
     "PromptComponents",
     "Vocabulary",
-    "asks_for_loop",
     "build_prompt",
     "parse_prompt",
     "random_components",

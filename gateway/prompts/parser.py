@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from gateway.decoding import format_number
 from gateway.prompts.builder import PromptComponents, build_prompt
-from gateway.prompts.loops import asks_for_loop
 from gateway.prompts.vocabulary import VOCABULARY
 from shared.music import HIGHEST_BPM, LOWEST_BPM, MOST_BARS, Understood, bar_quarters
 from shared.prompt.reader import read_prompt
@@ -21,7 +20,6 @@ LONGEST_TEXT = 300
 PARTS = {"melody": "with a melody", "chords": "with chords", "arpeggio": "with an arpeggio"}
 FEELS = {"half-time": "half-time feel", "double-time": "double-time feel"}
 ENERGIES = {"high": "intense", "low": "sparse"}
-SECTIONS = {"intro": "intro", "outro": "ending"}
 
 
 class ParsedPrompt(msgspec.Struct, frozen=True):
@@ -59,7 +57,7 @@ def _components(prompt: str, reading: Reading) -> PromptComponents:
         key=reading.key.name if reading.key else None,
         meter=reading.meter if reading.meter and _is_meter(reading.meter) else None,
         bars=reading.bars if reading.bars and reading.bars <= MOST_BARS else None,
-        loop=asks_for_loop(prompt, reading) or None,
+        loop=reading.loop or None,
     )
     filled = replace(fields, custom_text=_custom_text(fields, reading))
     return filled if _has_words(filled) else replace(filled, custom_text=prompt[:LONGEST_TEXT])
@@ -135,6 +133,8 @@ def _statements(reading: Reading) -> Iterator[tuple[str, object, str]]:
     """A field of the reading, what it holds, and a phrase that says so."""
     if reading.only and reading.instruments:
         yield "only", True, f"only {_listed(reading.instruments)}"
+    elif reading.only:
+        yield "only", True, f"only {_listed(reading.parts)}"
     yield from (("moods", mood, f"{mood} mood") for mood in reading.moods)
     yield from (("parts", part, PARTS.get(part, part)) for part in reading.parts)
     # First those that refuse others too: "no strings" says "no cello".
@@ -148,7 +148,11 @@ def _statements(reading: Reading) -> Iterator[tuple[str, object, str]]:
         yield "feel", reading.feel, FEELS.get(reading.feel, f"{reading.feel} feel")
     if reading.energy is not None:
         yield "energy", reading.energy, ENERGIES.get(reading.energy, f"{reading.energy} energy")
-    yield from ((name, True, f"with an {word}") for name, word in SECTIONS.items() if getattr(reading, name))
+    yield from (("sections", wish, wish.phrase) for wish in reading.sections)
+    if reading.decade is not None:
+        yield "decade", reading.decade, f"{reading.decade} sound"
+    if reading.four_on_the_floor:
+        yield "four_on_the_floor", True, "four on the floor"
 
 
 def _listed(names: tuple[str, ...]) -> str:

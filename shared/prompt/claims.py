@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-Kind = Literal["tempo", "key", "meter", "bars", "seconds", "other"]
+Kind = Literal["tempo", "key", "meter", "bars", "seconds", "part bars", "bar", "moment", "decade", "other"]
 
 
 class Claim(NamedTuple):
@@ -11,9 +11,10 @@ class Claim(NamedTuple):
 
     Attributes:
         start, end: the place in the text.
-        kind: what it is about; "other" is a statement that no model can follow, such as 48 kHz.
+        kind: what it is about; "part bars" is the length of a section, "bar" and "moment" are where one begins;
+            "other" is a statement that no model can follow, such as 48 kHz.
         meaning: in plain words, such as "124 BPM".
-        value: a number of bars or seconds.
+        value: a number of bars or seconds, or of a bar from 1.
     """
 
     start: int

@@ -14,7 +14,9 @@ _SECTIONS = {"section", "part", "break", "in", "over", "on", "at", "during", "fo
 
 def wants_only(phrases: Sequence[Phrase]) -> bool:
     """Whether the instruments that the prompt names are all that it wants."""
-    if not any(phrase.sense and phrase.sense.instruments and not phrase.refused for phrase in phrases):
+    if not any(
+        phrase.sense and (phrase.sense.instruments or _is_part(phrase)) and not phrase.refused for phrase in phrases
+    ):
         return False
     for place, phrase in enumerate(phrases):
         phrase.used = phrase.used or (phrase.cue is not None and not phrase.refused and _restricts(phrases, place))
@@ -63,6 +65,13 @@ def _is_weak(phrase: Phrase) -> bool:
     return sense is not None and bool(sense.instruments) and sense.weak and not phrase.refused
 
 
+def _is_part(phrase: Phrase) -> bool:
+    """Whether it names a part and no instrument: the "melody" of "melody only"."""
+    sense = phrase.sense
+    is_wanted = not (phrase.refused or phrase.at_times)
+    return sense is not None and sense.part is not None and not sense.instruments and is_wanted
+
+
 def _after(phrases: Sequence[Phrase], place: int) -> Phrase | None:
     """The instrument that follows a marker in its clause."""
     unknown = 0
@@ -70,6 +79,8 @@ def _after(phrases: Sequence[Phrase], place: int) -> Phrase | None:
         if other.gap >= Gap.COMMA and not (other is phrases[place + 1] and other.gap == Gap.COLON):
             return None
         if other.is_strong or (_is_weak(other) and phrases[place].words[-1] == "only"):
+            return other
+        if _is_part(other) and phrases[place].cue == "only" and not _names_after(phrases, other):
             return other
         if other.refused or other.cue in ("exit", "no", "keep", "only", "solo", "loop", "at times", "and"):
             return None
@@ -79,13 +90,23 @@ def _after(phrases: Sequence[Phrase], place: int) -> Phrase | None:
     return None
 
 
+def _names_after(phrases: Sequence[Phrase], part: Phrase) -> bool:
+    """Whether an instrument follows a part in its clause: "just the melody on a flute" names the flute."""
+    for other in phrases[phrases.index(part) + 1 :]:
+        if other.gap >= Gap.COMMA:
+            return False
+        if other.is_strong:
+            return True
+    return False
+
+
 def _before(phrases: Sequence[Phrase], place: int) -> Phrase | None:
     """The instrument that a marker follows."""
     after = phrases[place]
     for other in reversed(phrases[:place]):
         if after.gap >= Gap.COMMA:
             return None
-        if other.is_strong or _is_weak(other):
+        if other.is_strong or _is_weak(other) or (_is_part(other) and phrases[place].cue == "only"):
             return other
         if not (other.is_function or other.cue in ("loop", "only")) or other.cue in ("exit", "and"):
             return None
@@ -109,9 +130,9 @@ def _is_head(phrases: Sequence[Phrase], place: int, widest: Gap) -> bool:
 
 def _is_of(phrases: Sequence[Phrase]) -> bool:
     """Whether it says "two bars of drums" or "loop of congas"."""
-    return any(
-        (phrase.cue == "loop" or (phrase.claim is not None and phrase.claim.kind == "bars"))
-        and _OF.intersection(phrases[place + 1].words)
-        and _after(phrases, place + 1) is not None
-        for place, phrase in enumerate(phrases[:-2])
-    )
+    for place, phrase in enumerate(phrases[:-2]):
+        is_length = phrase.cue == "loop" or (phrase.claim is not None and phrase.claim.kind == "bars")
+        if is_length and _OF.intersection(phrases[place + 1].words) and _after(phrases, place + 1) is not None:
+            phrase.used = True
+            return True
+    return False

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from shared.music import MOST_BARS
 from shared.prompt.claims import Claim
+from shared.prompt.decades import find_decades
 
 _NUMBERS = {
     "a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -20,12 +21,25 @@ _COUNT = rf"(?<![\w.,/:-])({_DIGITS}|{'|'.join(sorted(_NUMBERS, key=len, reverse
 _BAR = r"(?:bars?\b|measures?\b|takten?\b|takte\b|compases\b|compás\b|compassos?\b|mesures?\b|小節|마디|小节)"
 _BARS = re.compile(rf"{_COUNT}(?: ?-? ?){_BAR}(?! blues)", re.IGNORECASE)
 # "every 4 bars", "8 bar intro" and "12-bar blues" are no lengths of the piece.
+_SECTION = "intro|outro|break|build|drop|verse|chorus|bridge"
 _OF_A_PART = re.compile(
-    r"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque|intro|outro|verse|chorus|drop) $",
+    rf"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque|(?:{_SECTION})\w*(?: of| for|,)?) $",
     re.IGNORECASE,
 )
 _PART = re.compile(
-    r" ?-?(?:blues|intro|outro|build|break|drop|fill|verse|chorus|bridge|section|phrase|cycle|later|before|after|in\b)",
+    rf" ?-?(?:(?:of )?(?:an? )?(?:\w+ )?(?:{_SECTION})|blues|fill|section|phrase|cycle|later|before|after|in\b)",
+    re.IGNORECASE,
+)
+# Where a section begins: "at bar 9", "after 8 bars", "8 bars in"; "at 30 seconds", "at 0:45".
+_AT_BAR = re.compile(
+    rf"\b(?:(?:at|from|on|by|in|around|starting (?:at|on|in|from)|hits (?:at|on)) )?(?:the )?"
+    rf"(?:bar|measure|takt|compás|compasso|mesure) (?:number )?(\d{{1,3}})\b"
+    rf"|\bafter (?:the first )?{_COUNT} {_BAR}|{_COUNT} {_BAR} in\b(?! [a-h]\b| the| [3-9])",
+    re.IGNORECASE,
+)
+_AT_TIME = re.compile(
+    r"\b(?:at|after|around|from|by)(?: about| around| the)? "
+    r"(?:(\d{1,2}):([0-5]\d)(?![\w:])|(\d{1,3}) ?-?(?:s\b|secs?\b|seconds?\b)(?: mark)?(?! (?:long|in length|total)))",
     re.IGNORECASE,
 )
 _MINUTE = r"(?:minutes?|mins?|minuten?|minutos?|min)\b|分間?|분"
@@ -39,27 +53,28 @@ _TIMES = [
         r"(?<![\w.,/:'’-])(?!303|606|707|808|909)(\d{1,3})s\b",
     )
 ]
-_DECADE = re.compile(
-    r"(?<![\w.,/:])(?:['’]\d0|(?:1[89]|20)\d0|[5-9]0|00)['’]?(?:s|er|ies)\b"
-    r"|\b(?:años|années|anos)(?: los)? ?['’]?\d{2,4}\b|\d{2,4}年代",
-    re.IGNORECASE,
-)
 # Numbers that are about the file, not the music. Eight bits are a style.
 _OTHER = re.compile(
     r"(?<![\w.,/])\d+(?:[.,]\d+)? ?-?(?:kbps|kb/s|kbit/s|khz|hz|mhz|db|dbfs|lufs|mb|kb|fps|ms|%|percent"
     r"|(?<!\b8)(?<!\b8[ -])bits?(?: (?:pcm|audio|wav|float|depth))?|p(?=\b)|k(?=\b))(?![\w])"
     r"|\b\d{1,2}-?bit (?:pcm|audio|wav|depth)\b"
-    r"|(?<![\w.,])[257]\.[01](?:\.\d)?(?= (?:surround|audio|mix))"
-    r"|\b(?:at|from|on|drop at|drops at|starting at) bar \d{1,3}\b",
+    r"|(?<![\w.,])[257]\.[01](?:\.\d)?(?= (?:surround|audio|mix))",
     re.IGNORECASE,
 )
 
 
 def find_lengths(text: str) -> Iterator[Claim]:
-    """Numbers of bars, lengths in time, decades, and numbers about the file."""
+    """Numbers of bars, lengths in time, places of sections, decades, and numbers about the file."""
     yield from (_bars(match) for match in _BARS.finditer(text))
-    for match in _DECADE.finditer(text):
-        yield Claim(match.start(), match.end(), "other", "decade")
+    for match in _AT_BAR.finditer(text):
+        bar, after, into = match.groups()
+        number = float(bar) if bar else _number(after or into) + 1
+        yield Claim(match.start(), match.end(), "bar", f"at bar {number:.0f}", number)
+    for match in _AT_TIME.finditer(text):
+        minutes, rest, seconds = match.groups()
+        number = float(seconds) if seconds else 60 * float(minutes) + float(rest)
+        yield Claim(match.start(), match.end(), "moment", f"after {number:g} seconds", number)
+    yield from find_decades(text)
     for match in _OTHER.finditer(text):
         yield Claim(match.start(), match.end(), "other", "number")
     for form in _TIMES:
@@ -70,9 +85,11 @@ def find_lengths(text: str) -> Iterator[Claim]:
 def _bars(match: re.Match[str]) -> Claim:
     number = _number(match[1])
     text = match.string
-    is_part = _OF_A_PART.search(text[max(match.start() - 10, 0) : match.start()]) or _PART.match(text, match.end())
-    if is_part or number != int(number) or not 1 <= number <= MOST_BARS:
-        return Claim(match.start(), match.end(), "other", "bars of a part")
+    is_part = _OF_A_PART.search(text[max(match.start() - 16, 0) : match.start()]) or _PART.match(text, match.end())
+    if number != int(number) or not 1 <= number <= MOST_BARS:
+        return Claim(match.start(), match.end(), "other", "no bars")
+    if is_part:
+        return Claim(match.start(), match.end(), "part bars", f"{number:.0f} bars", number)
     return Claim(match.start(), match.end(), "bars", "1 bar" if number == 1 else f"{number:.0f} bars", number)
 
 

@@ -39,8 +39,11 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         mode: major or minor.
         meter: such as 3/4.
         feel: such as "half-time".
+        four_on_the_floor: whether the kick is struck on every beat.
+        pieces: the pieces of the drums that it names: "kick", "snare", "claps", "hi-hats", "cymbals".
         part: "melody", "chords" or "arpeggio".
-        section: "intro" or "outro".
+        section: see `SectionWish`.
+        at: the place that it names, as a share of the piece: "in the middle".
         cue: what it does to the words around it.
         impossible: whether no model can do it.
         filler: whether it says nothing about the music.
@@ -61,8 +64,11 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     mode: str | None = None
     meter: str | None = None
     feel: str | None = None
+    four_on_the_floor: bool = False
+    pieces: tuple[str, ...] = ()
     part: str | None = None
     section: str | None = None
+    at: float | None = None
     cue: Cue | None = None
     impossible: bool = False
     filler: bool = False

@@ -4,19 +4,23 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
+from shared.prompt.bare_tempos import find_bare_tempo
 from shared.prompt.claims import Claim, Kind, without_overlaps
+from shared.prompt.decades import decade_of
 from shared.prompt.exclusivity import wants_only
 from shared.prompt.genres import load_genres
 from shared.prompt.keys import WrittenKey, find_keys
 from shared.prompt.lengths import find_lengths
 from shared.prompt.lexicon import Sense
+from shared.prompt.loops import asks_for_loop
 from shared.prompt.meters import Meter, find_meters
 from shared.prompt.negation import mark_refusals
 from shared.prompt.phrases import Phrase, cut
 from shared.prompt.plain import make_plain
 from shared.prompt.reading import Reading
 from shared.prompt.report import report
-from shared.prompt.summary import read_genre, read_instruments, read_refusals
+from shared.prompt.sections import read_sections
+from shared.prompt.summary import read_genre, read_instruments, read_other_pieces, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
 
 # From this tempo on a word means fast. A narrower range, in BPM, leaves too little choice.
@@ -35,30 +39,39 @@ def read_prompt(prompt: str) -> Reading:
     meters, like_meters = find_meters(text)
     claims = without_overlaps(_claims(text, tempos, keys, meters))
     phrases = cut(text, claims)
+    bare_tempo = find_bare_tempo(phrases) if tempos.first is None else None
     mark_refusals(phrases)
     only = wants_only(phrases)
     genre = read_genre(phrases)
     instruments = read_instruments(phrases, genre, only=only)
-    understood, ignored = report(phrases, plain, genre)
+    sections = read_sections(phrases)
+    bars, seconds = _length(claims, "bars"), _length(claims, "seconds")
+    loop = asks_for_loop(text, has_length=bars is not None or seconds is not None)
+    understood, ignored = report(phrases, plain, genre, loop=loop)
     senses = [phrase.sense for phrase in phrases if phrase.sense is not None and not _is_negated(phrase)]
+    parts = tuple(dict.fromkeys(sense.part for sense in senses if sense.part is not None))
     return Reading(
-        tempo=tempos.first or _tempo_of_words(senses, genre) or _tempo_that_is_left(phrases),
+        tempo=tempos.first or bare_tempo or _tempo_of_words(senses, genre) or _tempo_that_is_left(phrases),
         impossible_tempo=tempos.impossible,
         key=keys[0].key if keys else None,
         mode=_mode(keys, senses),
         meter=meters[0].name if meters else _first(sense.meter for sense in senses),
-        bars=int(bars) if (bars := _length(claims, "bars")) else None,
-        seconds=_length(claims, "seconds"),
+        bars=int(bars) if bars else None,
+        seconds=seconds,
+        loop=loop,
         genre=genre,
         instruments=instruments,
-        only=only and bool(instruments),
-        refused=read_refusals(phrases, instruments),
+        only=only and bool(instruments or parts),
+        refused=read_refusals(phrases, instruments) | (read_other_pieces(phrases) if only else frozenset()),
         moods=tuple(dict.fromkeys(sense.mood for sense in senses if sense.mood is not None)),
         energy=_first(sense.energy for sense in sorted(senses, key=lambda sense: sense.mood is not None)),
+        four_on_the_floor=any(sense.four_on_the_floor for sense in senses),
         feel=_first(sense.feel for sense in senses),
-        parts=tuple(dict.fromkeys(sense.part for sense in senses if sense.part is not None)),
-        intro=any(sense.section == "intro" for sense in senses),
-        outro=any(sense.section == "outro" for sense in senses),
+        decade=next((decade_of(claim) for claim in claims if claim.kind == "decade"), None),
+        parts=parts,
+        intro=any(wish.name == "intro" for wish in sections),
+        outro=any(wish.name == "outro" for wish in sections),
+        sections=sections,
         understood=tuple(understood),
         ignored=tuple(ignored),
         words=_without_numbers(prompt, text, [*tempos.matches, *like_meters]),
@@ -80,7 +93,8 @@ def _claims(text: str, tempos: Tempos, keys: Sequence[WrittenKey], meters: Seque
     lengths = list(find_lengths(text))
     for claim in lengths:
         first = next(other for other in lengths if other.kind == claim.kind)
-        yield claim if claim.meaning == first.meaning else claim._replace(kind="other")
+        is_second = claim.kind in ("bars", "seconds") and claim.meaning != first.meaning
+        yield claim._replace(kind="other") if is_second else claim
 
 
 def _is_negated(phrase: Phrase) -> bool:

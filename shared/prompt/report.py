@@ -5,22 +5,24 @@ from collections.abc import Iterator, Sequence
 from shared.prompt.lexicon import Sense
 from shared.prompt.phrases import Phrase
 from shared.prompt.plain import Plain
-from shared.prompt.reading import Understood
+from shared.prompt.reading import SectionWish, Understood
 from shared.prompt.summary import guitar_of, refusals
 
+# Claims that count only with a section.
+_OF_SECTIONS = ("part bars", "bar", "moment")
 _ONLY = "only these instruments"
 
 
-def report(phrases: Sequence[Phrase], plain: Plain, genre: str | None) -> tuple[list[Understood], list[str]]:
-    """What is understood and what is ignored, in the prompt's order."""
+def report(
+    phrases: Sequence[Phrase], plain: Plain, genre: str | None, *, loop: bool
+) -> tuple[list[Understood], list[str]]:
+    """What is understood and what is ignored, in the prompt's order; `loop` is whether the whole is to be a loop."""
     understood: list[Understood] = []
     ignored: list[str] = []
-    # Only a request for a length makes a loop of the whole; "a flute loop" is a part.
-    has_length = any(phrase.claim is not None and phrase.claim.kind in ("bars", "seconds") for phrase in phrases)
     for phrase in phrases:
         meaning = _meaning(phrase, genre)
         if phrase.cue == "loop" and not phrase.used:
-            meaning = "loop" if has_length else ""
+            meaning = "loop" if loop else ""
         if meaning:
             understood.append(Understood(_written(phrase, plain), meaning))
         elif not _is_silent(phrase):
@@ -44,10 +46,13 @@ def _is_silent(phrase: Phrase) -> bool:
 
 def _meaning(phrase: Phrase, genre: str | None) -> str:
     if phrase.claim is not None:
-        return phrase.claim.meaning if phrase.claim.kind != "other" else ""
+        is_kept = phrase.used if phrase.claim.kind in _OF_SECTIONS else phrase.claim.kind != "other"
+        return phrase.claim.meaning if is_kept else ""
     sense = phrase.sense
     if sense is None or phrase.at_times:
         return ""
+    if sense.at is not None:
+        return sense.says or "" if phrase.used else ""
     if phrase.used and sense.cue in ("only", "solo", "loop", "nothing else"):
         return _ONLY
     if phrase.refused:
@@ -60,7 +65,8 @@ def _refusal(phrase: Phrase, sense: Sense, genre: str | None) -> str:
     if (sense.impossible or sense.piece) and not names:
         return ""
     if names:
-        return "no " + (" and no ".join(sense.instruments) or " and no ".join(names))
+        called = SectionWish(sense.section).called if sense.section is not None else ""
+        return "no " + (" and no ".join(sense.pieces or sense.instruments) or called or " and no ".join(names))
     meaning = sense.says if sense.tempo is not None else ", ".join(_meanings(sense, genre))
     return f"not {meaning}"
 
@@ -81,6 +87,7 @@ def _meanings(sense: Sense, genre: str | None) -> Iterator[str]:
         yield f"{sense.says}: {sense.tempo[0]}–{sense.tempo[1]} BPM"
     if sense.energy is not None and sense.mood is None:
         yield f"energy: {sense.energy}"
-    for plain in (sense.mode, sense.part, sense.section, sense.feel):
+    section = SectionWish(sense.section).called if sense.section is not None else None
+    for plain in (sense.mode, sense.part, section, sense.feel):
         if plain is not None:
             yield plain

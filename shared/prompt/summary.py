@@ -11,6 +11,7 @@ _BASSES = ("bass guitar", "synth bass", "double bass")
 # A name that says only the kind gives way to one of the kind.
 _KINDS = {"drums": ("drum machine",), "bass": _BASSES}
 _GUITARS = ("acoustic guitar", "electric guitar", "distorted guitar")
+_PIECES = {"kick", "snare", "claps", "hi-hats", "cymbals"}
 _ROCKING = ("electric guitar", "distorted guitar")
 
 
@@ -84,6 +85,17 @@ def read_refusals(phrases: Sequence[Phrase], wanted: Iterable[str]) -> frozenset
     return frozenset(refused - set(wanted))
 
 
+def read_other_pieces(phrases: Sequence[Phrase]) -> frozenset[str]:
+    """The pieces of the drums that "only hi-hats" leaves out; none if the prompt names the drums as a whole."""
+    named = [
+        sense for phrase in phrases if phrase.is_strong and (sense := phrase.sense) and "drums" in sense.instruments
+    ]
+    wanted = {piece for sense in named for piece in sense.pieces}
+    if not wanted or not all(sense.pieces for sense in named):
+        return frozenset()
+    return frozenset(_PIECES - wanted)
+
+
 def refusals(phrase: Phrase) -> Iterator[str]:
     """What a phrase refuses."""
     sense = phrase.sense
@@ -92,7 +104,7 @@ def refusals(phrase: Phrase) -> Iterator[str]:
     if not phrase.refused:
         yield from sense.refuses
         return
+    yield from sense.pieces
     if not sense.piece:
         yield from sense.any_of or sense.instruments
-    if sense.part is not None:
-        yield sense.part
+    yield from (name for name in (sense.part, sense.section) if name is not None)

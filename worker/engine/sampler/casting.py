@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from shared.prompt.reading import Reading
 from worker.engine.sampler.instruments import PLAYERS, Stream
 from worker.engine.sampler.repertoire import NO_ONE, Idiom, Weights
-from worker.engine.sampler.seats import SEATS, is_refused, players_of_name, seat
+from worker.engine.sampler.seats import PARTS, SEATS, is_refused, players_of_name, seat
 
 HARMONIC = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
 # What completes a band whose genre is not stated; a genre has more.
 _CORE = (Stream.BASS, Stream.LEAD, Stream.DRUMS)
+# What sparse music does without, if the genre sometimes does.
+_OPTIONAL = (Stream.PAD, Stream.ARPEGGIO, Stream.PERCUSSION)
 
 Players = tuple[str | None, ...]
 
@@ -48,12 +50,24 @@ def cast(reading: Reading, genre: Idiom, source: random.Random, *, stated: bool)
     closed |= {Stream.DRUMS, Stream.PERCUSSION} if "drums" in reading.refused else set()
     seated = seat(names, frozenset(closed))
     players = {stream: _named(found, stream, genre, source) for stream, found in seated.items()}
+    parts = frozenset(PARTS[part] for part in reading.parts if part not in reading.refused)
     if reading.only and names:
         players |= {stream: _doubles(names, stream, reading) for stream in PLAYERS if stream not in players}
+    elif reading.only and parts:
+        players |= dict.fromkeys(PLAYERS, (None,))
     else:
         players |= _complete(players, reading, genre, source, stated=stated)
+    if not (reading.only and names):
+        players |= {part: _part(part, reading, genre, source) for part in parts if None in players[part]}
     shared = tuple(found for found in seated.values() if len(found) > 1)
-    return Cast(dict(sorted(players.items())), frozenset(seated), shared)
+    return Cast(dict(sorted(players.items())), frozenset(seated) | parts & set(players), shared)
+
+
+def _part(stream: Stream, reading: Reading, genre: Idiom, source: random.Random) -> Players:
+    """A player for a part that the prompt asks for: the genre's usual one, or else any that the prompt allows."""
+    usual = _someone(_usual(stream, reading, genre, ()))
+    able = [player for player in PLAYERS[stream] if not is_refused(player, stream, reading.refused)]
+    return (_draw(usual or dict.fromkeys(able, 1.0), source),) if usual or able else (None,)
 
 
 def _named(names: Iterable[str], stream: Stream, genre: Idiom, source: random.Random) -> Players:
@@ -82,7 +96,7 @@ def _complete(
     chosen: dict[Stream, Players] = {}
     usual = {stream: _usual(stream, reading, genre, known) for stream in PLAYERS if stream not in players}
     for stream, weights in usual.items():
-        player = _draw(weights, source)
+        player = _draw(_by_energy(stream, weights, reading), source)
         wanted = stated or not known or stream in _CORE
         chosen[stream] = (player if wanted and player != NO_ONE else None,)
     if not any(({**players, **chosen}[stream]) != (None,) for stream in HARMONIC):
@@ -102,6 +116,14 @@ def _usual(stream: Stream, reading: Reading, genre: Idiom, known: Iterable[str |
     }
     others = {player: weight for player, weight in able.items() if player not in set(known)}
     return (others if _someone(others) else able) or {NO_ONE: 1.0}
+
+
+def _by_energy(stream: Stream, weights: Weights, reading: Reading) -> Weights:
+    """Sparse music leaves out what a band can do without; dense music leaves out nothing that the genre has."""
+    if reading.energy == "high":
+        return _someone(weights) or weights
+    can_rest = stream in _OPTIONAL and NO_ONE in weights
+    return {NO_ONE: 1.0} if reading.energy == "low" and can_rest else weights
 
 
 def _someone(weights: Weights) -> Weights:

@@ -26,10 +26,11 @@ from worker.engine.sampler.conductor import (
     codes_at,
     read_header,
 )
+from worker.engine.sampler.groove import forbidden_codes
 from worker.engine.sampler.instruments import PLAYERS, Stream
 from worker.engine.sampler.plan import Plan, make_plan
 from worker.engine.sampler.rests import OFF_BEAT
-from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header, Section
+from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header
 from worker.engine.sampler.score_grammar import CodeLimits, no_limits
 from worker.engine.sampler.wish import Wish
 
@@ -71,6 +72,7 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
     for stream, bar in plan.deadlines.items():
         limits.deadlines[stream - 1] = int(bar * plan.beats * STEPS_PER_BEAT) + OFF_BEAT[stream]
     _give_sections(limits, plan)
+    limits = limits._replace(drums=forbidden_codes(plan.groove))
     return CountIn(limits, plan.tempo, plan.beats, plan.caption, plan.warnings)
 
 
@@ -91,11 +93,11 @@ def _player_code(stream: Stream, player: str | None) -> int:
 
 
 def _give_sections(limits: CodeLimits, plan: Plan) -> None:
-    """A piece without time for an intro begins with its matter; one of bars ends without an outro, unless asked to."""
-    if plan.first_section is not None:
-        limits.opening[[SECTION + section for section in Section if section is not plan.first_section]] = False
+    """The sections of the bars that the plan chooses; the model chooses the others, among those that are wanted."""
     for section in plan.unwanted:
         limits.allowed[SECTION_PLACE, SECTION + section] = False
+    for bar, section in plan.form.items():
+        limits.sections[bar] = SECTION + section
 
 
 def _keep(allowed: Tensor, place: int, codes: Collection[int]) -> None:

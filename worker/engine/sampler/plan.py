@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from shared.music import Key, bar_quarters
+from shared.prompt.decades import load_decades
 from shared.prompt.reading import Reading
 from worker.engine.sampler.caption import write_caption
 from worker.engine.sampler.casting import HARMONIC, Cast, cast
+from worker.engine.sampler.form import count_bars, form_warnings, make_form
+from worker.engine.sampler.groove import Groove, groove_warnings, make_groove
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.pace import choose_meter, choose_tempo, has_tempo, pace_warnings
-from worker.engine.sampler.repertoire import Idiom, Mood, find_genre, repertoire
-from worker.engine.sampler.score import Section
+from worker.engine.sampler.repertoire import Idiom, Mood, find_genre, of_decade, repertoire
+from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 from worker.engine.sampler.seats import SEATS
 from worker.engine.sampler.wish import Wish
 
@@ -31,6 +34,16 @@ _MOODY = 0.6
 # Bars by which those who are named, and those who complete the band, play in a piece with time for an intro.
 _NAMED_BY, _OTHERS_BY = 4, 8
 _SWINGS = {"straight": 0, "swing": 2, "shuffle": 2}
+# Sections of which a piece without a part of its form has none.
+_REFUSED = {
+    "intro": (Section.INTRO,),
+    "outro": (Section.OUTRO,),
+    "bridge": (Section.BRIDGE,),
+    "break": (Section.BREAK,),
+    "build": (Section.BUILD,),
+    "drop": (Section.BREAK, Section.BUILD),
+    "fills": (Section.FILL,),
+}
 _LEVELS = {"low": -1, "medium": 0, "high": 1}
 
 
@@ -46,7 +59,8 @@ class Plan:
         mood: one of `MOODS`, or None.
         cast: the players.
         deadlines: the bar, from 0, by whose first beat a stream has played.
-        first_section: of the first bar; None if the model chooses it.
+        form: the sections of bars, from 0; the model chooses those of the others.
+        groove: the rules of the beat.
         unwanted: sections that the piece does not have.
         caption: for the model's text encoder.
         warnings: a sentence for each statement that the piece does not follow.
@@ -59,7 +73,8 @@ class Plan:
     mood: str | None
     cast: Cast
     deadlines: Mapping[Stream, int]
-    first_section: Section | None
+    form: Mapping[int, Section]
+    groove: Groove
     unwanted: frozenset[Section]
     caption: str
     warnings: tuple[str, ...]
@@ -78,6 +93,10 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     tempo, meter = choose_tempo(reading, genre, source), choose_meter(reading, level)
     key, mood = _key_and_mood(reading, genre, source)
     players = cast(reading, genre, source, stated=is_stated)
+    bar = 60 * bar_quarters(meter) / tempo
+    bars = count_bars(wish.seconds, bar)
+    form = make_form(reading.sections, bars, bar, level=level, begins_at_once=wish.begins_at_once, source=source)
+    groove = make_groove(reading, int(bar_quarters(meter) * STEPS_PER_BEAT))
     return Plan(
         tempo=tempo,
         meter=meter,
@@ -85,18 +104,34 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
         key=key,
         mood=mood,
         cast=players,
-        deadlines=_deadlines(players, wish, 60 * bar_quarters(meter) / tempo),
-        first_section=source.choice((Section.VERSE, Section.CHORUS)) if wish.begins_at_once else None,
+        deadlines=_deadlines(players, wish, bar),
+        form=form,
+        groove=groove,
         unwanted=_unwanted(wish),
         caption=_caption(wish, genre, tempo, meter, key, mood),
-        warnings=(*wish.warnings, *pace_warnings(reading, meter), *_sharing(players)),
+        warnings=(
+            *wish.warnings,
+            *pace_warnings(reading, meter),
+            *form_warnings(reading.sections, bars, bar),
+            *groove_warnings(reading, groove, drums=players.players[Stream.DRUMS] != (None,)),
+            *_decade_warnings(reading, genre),
+            *_sharing(players),
+        ),
     )
 
 
 def _genre(reading: Reading, source: random.Random) -> tuple[Idiom, bool]:
-    """The genre, and whether the prompt states it."""
-    known = find_genre(reading.genre or "")
-    return (known, True) if known else (repertoire().genres[_fitting_genre(reading, source)], False)
+    """The genre, and whether the prompt states it, by its name or its decade."""
+    decade = load_decades()[reading.decade] if reading.decade else None
+    known = find_genre(reading.genre or (decade.genre if decade and not reading.instruments else ""))
+    genre = known or repertoire().genres[_fitting_genre(reading, source)]
+    return of_decade(genre, reading.decade) if reading.decade else genre, known is not None
+
+
+def _decade_warnings(reading: Reading, genre: Idiom) -> Iterator[str]:
+    """A sentence if a genre sounds the same in the decade that the prompt names."""
+    if reading.decade and reading.genre and genre == find_genre(reading.genre):
+        yield f"The {reading.decade} change nothing about {reading.genre} in this model's bands."
 
 
 def _fitting_genre(reading: Reading, source: random.Random) -> str:
@@ -161,9 +196,11 @@ def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:
 
 
 def _unwanted(wish: Wish) -> frozenset[Section]:
-    """A piece of bars has an intro and an outro only on request."""
-    sections = {Section.INTRO: wish.reading.intro, Section.OUTRO: wish.reading.outro} if wish.is_on_grid else {}
-    return frozenset(section for section, asked in sections.items() if not asked)
+    """What the prompt refuses; a piece of bars has an intro and an outro only on request."""
+    reading = wish.reading
+    sections = {Section.INTRO: reading.intro, Section.OUTRO: reading.outro} if wish.is_on_grid else {}
+    refused = {section for name in reading.refused for section in _REFUSED.get(name, ())}
+    return frozenset(refused | {section for section, asked in sections.items() if not asked})
 
 
 def _sharing(players: Cast) -> Iterator[str]:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from shared.prompt.decades import load_decades
 from shared.prompt.genres import GenreTraits, load_genres
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.seats import players_of_name, seat
+from worker.engine.sampler.seats import SEATS, players_of_name, seat
 
 # Instead of a player: the stream has none.
 NO_ONE = "-"
@@ -71,6 +72,19 @@ def find_genre(name: str) -> Idiom | None:
         return genres[name]
     traits = load_genres().get(name)
     return _marked(genres[traits.parent], traits) if traits else None
+
+
+def of_decade(genre: Idiom, decade: str) -> Idiom:
+    """The genre with its players that the records of a decade have, in every stream that has any of them."""
+    players = dict(genre.players)
+    for name in load_decades()[decade].instruments:
+        for stream in SEATS[name]:
+            usual = genre.players_in(stream)
+            found = {player: usual[player] for player in players_of_name(name, stream) if player in usual}
+            if found:
+                before = players[stream.name.lower()]
+                players[stream.name.lower()] = found if before == usual else {**before, **found}
+    return msgspec.structs.replace(genre, players=players)
 
 
 def _marked(parent: Idiom, traits: GenreTraits) -> Idiom:

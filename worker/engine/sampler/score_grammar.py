@@ -1,8 +1,8 @@
 """The codes that are valid at each place of a bar. Sampling is restricted to them, so no slip can shift the grid.
 
 The count-in declares tempo, meter, key, mood and players for the whole piece. Later bars may change the section, and
-may replace a player by another one. At least one stream has a player. A break ends after at most eight bars. No bar is
-`END`: the request decides the length.
+may replace a player by another one. At least one stream has a player. A break that the model chooses ends after at most
+eight bars. No bar is `END`: the request decides the length.
 A request narrows the codes further (`CodeLimits`).
 """
 
@@ -23,6 +23,7 @@ from worker.engine.sampler.conductor import (
     codes_at,
     steps_of,
 )
+from worker.engine.sampler.groove import BARE, KINDS, Groove, GrooveLimiter, forbidden_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import NO_DEADLINE, DrawnStep, RestLimiter
 from worker.engine.sampler.score import LONGEST_BAR, Header, Section
@@ -31,6 +32,8 @@ from worker.engine.sampler.score import LONGEST_BAR, Header, Section
 LAST_TO_JOIN = PLAYER_PLACES[Stream.DRUMS - 1]
 
 LONGEST_BREAK = 8
+# Bars of a piece whose sections a request can choose.
+LONGEST_FORM = 256
 _BREAK = SECTION + Section.BREAK
 
 
@@ -39,19 +42,22 @@ class CodeLimits(NamedTuple):
 
     Attributes:
         allowed: the conductor's codes in every bar: bool of shape [places of the longest bar, codes].
-        opening: those of them that the count-in and the first bar may have: bool of shape [codes].
+        sections: the code of each bar's section, 0 where the model chooses it: int64 of shape [LONGEST_FORM].
         deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
+        drums: see `forbidden_codes`.
     """
 
     allowed: Tensor
-    opening: Tensor
+    sections: Tensor
     deadlines: Tensor
+    drums: Tensor
 
 
 def no_limits(level: int = 1) -> CodeLimits:
     """All codes that scores of a level have."""
-    opening = torch.ones(CODEBOOK_SIZE, dtype=torch.bool)
-    return CodeLimits(_every_code(level), opening, torch.full((len(PLAYER_PLACES),), NO_DEADLINE))
+    sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
+    deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
+    return CodeLimits(_every_code(level), sections, deadlines, forbidden_codes(Groove()))
 
 
 def _every_code(level: int) -> Tensor:
@@ -80,8 +86,11 @@ class ScoreGrammar:
         self._names = _names().to(device)
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = RestLimiter(slots, device)
+        self._groove = GrooveLimiter(slots, device)
+        self._section_kinds = _section_kinds().to(device)
         self._allowed = _every_code(level).to(device).repeat(slots + 1, 1, 1)
-        self._opening = torch.ones(slots + 1, CODEBOOK_SIZE, dtype=torch.bool, device=device)
+        self._sections = torch.zeros(slots + 1, LONGEST_FORM, dtype=torch.int64, device=device)
+        self._codes = torch.arange(CODEBOOK_SIZE, device=device)
         self._place = torch.zeros(slots + 1, dtype=torch.int64, device=device)
         self._steps = torch.full_like(self._place, COUNT_INS[level])
         self._last_to_join = torch.full_like(self._place, LAST_TO_JOIN)
@@ -93,23 +102,28 @@ class ScoreGrammar:
 
     def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
-        allowed, opening, deadlines = no_limits(self._level) if limits is None else limits
+        allowed, sections, deadlines, drums = no_limits(self._level) if limits is None else limits
         self._allowed[slot] = allowed.to(self._allowed.device)
-        self._opening[slot] = opening.to(self._opening.device)
+        self._sections[slot] = sections.to(self._sections.device)
         self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
         self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
         self._rests.begin(slot, deadlines)
+        self._groove.begin(slot, drums)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """See `Grammar.restrict`."""
         place, bar = self._place[slots], self._bar[slots]
         alone = (place == self._last_to_join[slots]) & (bar < 0) & ~self._plays[slots].any(1)
         allowed = self._allowed[slots, place] & (self._names | ~alone[:, None])
-        allowed &= self._opening[slots] | (bar > 0)[:, None]
         allowed[:, _BREAK] &= self._breaks[slots] < LONGEST_BREAK
+        # The count-in declares the first bar's section.
+        section = self._sections[slots, bar.clamp(0, LONGEST_FORM - 1)]
+        chosen = (place == SECTION_PLACE) & (section > 0)
+        allowed = torch.where(chosen[:, None], self._codes == section[:, None], allowed)
         logits[:, Stream.CONDUCTOR].masked_fill_(~allowed, float("-inf"))
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
+        self._groove.restrict(slots, logits, self._steps[slots])
         self._rests.restrict(slots, logits)
 
     def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
@@ -118,6 +132,7 @@ class ScoreGrammar:
         plays = self._plays[slots]
         begins = (place == 0) & (bar >= 0)
         codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins))
+        drums = kept[:, Stream.DRUMS]
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
         declares = kept & (bar < 0)
         present = self._allowed[slots, place]
@@ -125,6 +140,7 @@ class ScoreGrammar:
         self._allowed[slots, place] = present & (declared | ~declares[:, None])
         self._plays[slots] = plays | ((declares & self._names[code])[:, None] & (self._player_places == place[:, None]))
         declares_section = kept & (place == SECTION_PLACE) & (bar >= 0)
+        self._groove.revise(slots, drums, torch.where(declares_section, self._section_kinds[code], -1))
         breaks = torch.where(code == _BREAK, self._breaks[slots] + 1, 0)
         self._breaks[slots] = torch.where(declares_section, breaks, self._breaks[slots])
         steps = torch.where(declares & (place == METER_PLACE), self._bar_steps[code], steps)
@@ -140,6 +156,13 @@ def _kinds() -> Tensor:
     kinds[SECTION : SECTION + len(Section)] = SECTION
     for first, end in (OPENING[place] for place in PLAYER_PLACES):
         kinds[first + NO_PLAYER + 1 : end] = first + NO_PLAYER + 1
+    return kinds
+
+
+def _section_kinds() -> Tensor:
+    """For each code, the kind of the section that it declares; see `groove.py`. int64 of shape [codes]."""
+    kinds = torch.full((CODEBOOK_SIZE,), BARE)
+    kinds[SECTION : SECTION + len(Section)] = KINDS
     return kinds
 
 

@@ -40,8 +40,8 @@ _ANY = {
     "drum machine": ("electronic",),
     "percussion": ("percussion", "tambourine", "cinematic", "electronic"),
 }
-# The streams of a part that a prompt may refuse.
-_PARTS = {"melody": L, "arpeggio": A}
+# The streams of the parts that a prompt may ask for or refuse.
+PARTS = {"melody": L, "chords": C, "arpeggio": A}
 # What plays without drums: all other kits hit something.
 _QUIET = ("vinyl crackle",)
 
@@ -83,7 +83,7 @@ def _find(name: str, seats: Mapping[str, Sequence[Stream]], seated: dict[Stream,
 
 def is_refused(player: str, stream: Stream, refused: frozenset[str]) -> bool:
     """Whether a refusal excludes a player: by its name, its part, or "bass", "drums", "vocals", which mean a kind."""
-    if any(_PARTS.get(name) is stream for name in refused):
+    if any(PARTS.get(name) is stream for name in refused):
         return True
     if (stream is B and "bass" in refused) or (player == "choir" and "vocals" in refused):
         return True

@@ -47,6 +47,8 @@ def read_recipe(recipe: Recipe) -> Wish:
     """Read the fields and the prompt of a recipe."""
     stated = read_prompt(recipe.prompt)
     reading, warnings = _with_fields(stated, recipe)
+    if stated.loop and not recipe.loop:
+        warnings.append("The prompt asks for a loop, but the request has another length: ask with its field loop.")
     short = _is_short(recipe, reading)
     return Wish(reading, recipe.duration, recipe.seed, recipe.bars is not None, short, tuple(warnings))
 

@@ -29,9 +29,13 @@ def test_everyday_prompts_are_read_as_people_mean_them(row: dict[str, Any]) -> N
         "bars": reading.bars,
         "seconds": reading.seconds,
         "genre": reading.genre,
+        "decade": reading.decade,
+        "feel": reading.feel,
         "instruments": list(reading.instruments),
+        "parts": list(reading.parts),
         "only": reading.only,
         "refused": sorted(reading.refused),
+        "sections": [wish.phrase for wish in reading.sections],
         "moods": list(reading.moods),
         "ignored": list(reading.ignored),
     }

@@ -2,8 +2,6 @@
 
 import re
 
-from shared.prompt.reading import Reading
-
 _LENGTH = r"(?:bars?|measures?|seconds?|secs?|minutes?|takte?)"
 # The words between must belong to the loop: after "with" it is only a part of the music.
 _LOOP = re.compile(
@@ -15,9 +13,16 @@ _LOOP = re.compile(
 )
 
 
-def asks_for_loop(prompt: str, reading: Reading) -> bool:
-    """Whether the prompt states a length, and that the music of this length is a loop.
+# These mean the whole also without a length.
+_SURE = re.compile(
+    r"\bloopable\b|\b(?:must|should|can) loop\b|\b(?:seamless|endless|perfect)(?:ly)?[ -]loop(?:s|ing|ed)?\b",
+    re.IGNORECASE,
+)
 
-    Without a length it may as well mean the style, or one instrument's part, so only the request's field decides.
+
+def asks_for_loop(text: str, *, has_length: bool) -> bool:
+    """Whether a prompt says that the music as a whole is a loop.
+
+    Without a length, "loop" may as well mean the style, or one instrument's part.
     """
-    return (reading.bars is not None or reading.seconds is not None) and _LOOP.search(prompt) is not None
+    return _SURE.search(text) is not None or (has_length and _LOOP.search(text) is not None)

@@ -1,0 +1,77 @@
+from collections.abc import Iterator
+
+import pytest
+
+from shared.prompt.reader import read_prompt
+from tests.unit.worker.engine.sampler.drawing import draw, random_wish
+from worker.engine.sampler.codes import decode
+from worker.engine.sampler.count_in import make_count_in
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.plan import make_plan
+from worker.engine.sampler.score import Hits, Score, Section
+from worker.engine.sampler.wish import Wish
+
+BARS = 12
+WHOLE = (Section.VERSE, Section.CHORUS, Section.BRIDGE)
+
+
+def score_of(prompt: str, seed: int = 0, window: int | None = None) -> Score:
+    wish = Wish(read_prompt(prompt), seconds=2.0 * BARS, seed=seed)
+    return decode(draw([random_wish(seed)], 16 * (BARS + 1), [make_count_in(wish).limits], window)[0])
+
+
+def strikes(score: Score, *pieces: str, fills: bool = False) -> Iterator[tuple[int, int]]:
+    """The bars, without fills, and the places in them at which one of the pieces is struck."""
+    for step, event in score.events[Stream.DRUMS].items():
+        bar, place = divmod(step, 16)
+        counts = fills or score.sections[bar] is not Section.FILL
+        if counts and isinstance(event, Hits) and event.pieces & set(pieces):
+            yield bar, place
+
+
+def whole_bars(score: Score) -> set[int]:
+    return {bar for bar, section in enumerate(score.sections) if section in WHOLE and bar < BARS}
+
+
+@pytest.mark.parametrize("window", [None, 80])
+@pytest.mark.parametrize("seed", range(3))
+def test_four_on_the_floor_has_a_kick_on_every_beat(seed: int, window: int | None) -> None:
+    score = score_of("four on the floor house, 120 bpm", seed, window)
+    found = set(strikes(score, "kick"))
+    wanted = {(bar, place) for bar in whole_bars(score) for place in (0, 4, 8, 12)}
+    assert wanted
+    missing = wanted - found
+    # Where a window of the model ends, the drums may not know yet which section begins.
+    assert len(missing) <= (0 if window is None else 2)
+
+
+@pytest.mark.parametrize(("feel", "places"), [("half-time", {8}), ("double-time", {2, 6, 10, 14})])
+def test_the_backbeat_follows_the_feel(feel: str, places: set[int]) -> None:
+    score = score_of(f"{feel} rock, 120 bpm")
+    found = set(strikes(score, "snare", "clap_or_rim"))
+    assert {place for _, place in found} == places
+    assert {(bar, place) for bar in whole_bars(score) for place in places} <= found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "pieces"),
+    [
+        ("rock, no kick", ["kick"]),
+        ("trap without hi-hats", ["closed_hat", "open_hat"]),
+        ("top loop", ["kick"]),
+        ("only hi-hats", ["kick", "snare", "clap_or_rim", "ride", "crash"]),
+    ],
+)
+def test_refused_pieces_are_never_struck(prompt: str, pieces: list[str]) -> None:
+    score = score_of(f"{prompt}, 120 bpm")
+    assert score.events[Stream.DRUMS]
+    assert list(strikes(score, *pieces, fills=True)) == []
+
+
+def test_without_drums_or_in_another_meter_a_feel_is_a_warning() -> None:
+    def warnings(prompt: str) -> tuple[str, ...]:
+        return make_plan(Wish(read_prompt(prompt))).warnings
+
+    assert warnings("half-time rock") == ()
+    assert warnings("half-time feel, no drums") == ("The prompt asks for half-time, but nothing plays the drums.",)
+    assert warnings("half-time rock in 3/4") == ("The prompt asks for half-time, which this model plays only in 4/4.",)

@@ -1,0 +1,137 @@
+"""What the drums must and must not strike: four on the floor, half-time, double-time, "no kick".
+
+In other respects the model writes the beat. A fill is free but for what is refused, and in sections without the whole
+band the drums may pause.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from shared.prompt.reading import Reading
+from worker.engine.sampler.codes import CODEBOOK_SIZE, FIRST
+from worker.engine.sampler.instruments import PIECES, Stream
+from worker.engine.sampler.score import LONGEST_BAR, ROLLED, STEPS_PER_BEAT, Section
+
+# The kinds of sections: with the whole band, with room for pauses, and fills.
+WHOLE, BARE, FREE = range(3)
+_WHOLE = (Section.VERSE, Section.CHORUS, Section.BRIDGE)
+KINDS = torch.tensor([FREE if section is Section.FILL else WHOLE if section in _WHOLE else BARE for section in Section])
+_COMMON_TIME = 16
+_BACKBEAT = ("snare", "clap_or_rim")
+# Places of a bar of 4/4 with the backbeat.
+_FEELS = {"half-time": (8,), "double-time": (2, 6, 10, 14)}
+# The pieces that a prompt refuses by these names.
+_REFUSED = {
+    "kick": ("kick",),
+    "snare": ("snare",),
+    "claps": ("clap_or_rim",),
+    "hi-hats": ("closed_hat", "open_hat"),
+    "cymbals": ("ride", "crash"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Groove:
+    """The rules of a beat.
+
+    Attributes:
+        refused: pieces that are never struck.
+        only_at: pieces with the places of the bar, in sixteenths, at which alone they are struck.
+        struck: places with the pieces of which at least one is struck.
+    """
+
+    refused: frozenset[str] = frozenset()
+    only_at: Mapping[str, Collection[int]] = field(default_factory=dict)
+    struck: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+def make_groove(reading: Reading, steps: int) -> Groove:
+    """The rules that a prompt states, for bars of so many sixteenths."""
+    refused = frozenset(piece for name in reading.refused for piece in _REFUSED.get(name, ()))
+    only_at: dict[str, Collection[int]] = {}
+    struck: dict[int, tuple[str, ...]] = {}
+    if reading.four_on_the_floor and "kick" not in refused and steps % STEPS_PER_BEAT == 0:
+        struck |= dict.fromkeys(range(0, steps, STEPS_PER_BEAT), ("kick",))
+    places = _FEELS.get(reading.feel or "", ()) if steps == _COMMON_TIME else ()
+    backbeat = tuple(piece for piece in _BACKBEAT if piece not in refused)
+    if places and backbeat:
+        only_at |= dict.fromkeys(backbeat, places)
+        # A place that both rules claim keeps the kick.
+        struck = dict.fromkeys(places, backbeat) | struck
+    return Groove(refused, only_at, struck)
+
+
+def groove_warnings(reading: Reading, groove: Groove, *, drums: bool) -> Iterator[str]:
+    """A sentence if the prompt asks for a beat that the piece cannot have."""
+    named = [reading.feel] if reading.feel in _FEELS else []
+    named += ["four on the floor"] if reading.four_on_the_floor else []
+    for name in named:
+        if not drums:
+            yield f"The prompt asks for {name}, but nothing plays the drums."
+        elif not groove.struck:
+            yield f"The prompt asks for {name}, which this model plays only in 4/4."
+
+
+def forbidden_codes(groove: Groove) -> Tensor:
+    """The drums' codes that the rules exclude: bool of shape [kinds of sections, places of the longest bar, codes]."""
+    table = torch.zeros(1 + FREE, LONGEST_BAR, CODEBOOK_SIZE, dtype=torch.bool)
+    hits = torch.arange(CODEBOOK_SIZE) >= FIRST
+    for piece in groove.refused:
+        table |= _strikes(piece)
+    for piece, places in groove.only_at.items():
+        others = [place for place in range(LONGEST_BAR) if place not in places]
+        table[:FREE, others] |= _strikes(piece)
+    for place, pieces in groove.struck.items():
+        missing = ~torch.stack([_strikes(piece) for piece in pieces]).any(0)
+        table[BARE, place] |= missing & hits
+        table[WHOLE, place] |= missing
+    return table
+
+
+def _strikes(piece: str) -> Tensor:
+    """The codes of the drums that strike a piece; without a bit, a code is a roll of the closed hi-hat."""
+    names = PIECES[Stream.DRUMS]
+    codes = torch.arange(CODEBOOK_SIZE)
+    bits = (codes - FIRST) % (1 << len(names))
+    struck = bits >> names.index(piece) & 1 == 1
+    if piece in ROLLED:
+        struck |= bits == 0
+    return struck & (codes >= FIRST)
+
+
+class GrooveLimiter:
+    """Part of `ScoreGrammar`. The state has one extra slot for scratch."""
+
+    def __init__(self, slots: int, device: torch.device) -> None:
+        shape = (slots + 1, 1 + FREE, LONGEST_BAR, CODEBOOK_SIZE)
+        self._forbidden = torch.zeros(shape, dtype=torch.bool, device=device)
+        # Of the drums' bar, and of the conductor's, which may be the next one.
+        self._kind = torch.full((slots + 1,), BARE, device=device)
+        self._declared = torch.full_like(self._kind, BARE)
+        self._frame = torch.zeros_like(self._kind)
+
+    def begin(self, slot: int, forbidden: Tensor) -> None:
+        """Reset a slot for a new request; see `forbidden_codes`."""
+        self._forbidden[slot] = forbidden.to(self._forbidden.device)
+        self._kind[slot] = self._declared[slot] = BARE
+        self._frame[slot] = 0
+
+    def restrict(self, slots: Tensor, logits: Tensor, steps: Tensor) -> None:
+        """Exclude the codes at the drums' place of the bar; see `Grammar.restrict`."""
+        place = self._frame[slots] % steps
+        self._kind[slots] = kind = torch.where(place == 0, self._declared[slots], self._kind[slots])
+        logits[:, Stream.DRUMS].masked_fill_(self._forbidden[slots, kind, place], float("-inf"))
+
+    def revise(self, slots: Tensor, kept: Tensor, kind: Tensor) -> None:
+        """Advance the drums by a step.
+
+        Args:
+            slots: int64 of shape [n].
+            kept: whether the drums' code counts, bool of shape [n].
+            kind: of the section that the conductor declares in this step; -1 if it declares none. int64 of shape [n].
+        """
+        self._frame[slots] += kept
+        self._declared[slots] = torch.where(kind < 0, self._declared[slots], kind)
