@@ -80,7 +80,7 @@ def _after(phrases: Sequence[Phrase], place: int) -> Phrase | None:
             return None
         if other.is_strong or (_is_weak(other) and phrases[place].words[-1] == "only"):
             return other
-        if _is_part(other) and phrases[place].cue == "only" and not _names_after(phrases, other):
+        if _is_part(other) and phrases[place].cue == "only":
             return other
         if other.refused or other.cue in ("exit", "no", "keep", "only", "solo", "loop", "at times", "and"):
             return None
@@ -88,16 +88,6 @@ def _after(phrases: Sequence[Phrase], place: int) -> Phrase | None:
         if unknown > _MOST_UNKNOWN:
             return None
     return None
-
-
-def _names_after(phrases: Sequence[Phrase], part: Phrase) -> bool:
-    """Whether an instrument follows a part in its clause: "just the melody on a flute" names the flute."""
-    for other in phrases[phrases.index(part) + 1 :]:
-        if other.gap >= Gap.COMMA:
-            return False
-        if other.is_strong:
-            return True
-    return False
 
 
 def _before(phrases: Sequence[Phrase], place: int) -> Phrase | None:
@@ -122,7 +112,10 @@ def _is_head(phrases: Sequence[Phrase], place: int, widest: Gap) -> bool:
     first = phrases.index(before)
     others = [other for other in phrases if other.is_strong and other is not before]
     after = phrases[place + 1] if place + 1 < len(phrases) else None
+    # "a bass loop in Gm" is the whole, and "a bass loop in a techno track" is a part.
+    has_claim = any(other.claim is not None for other in phrases[place + 2 : place + 3])
     continues = after is not None and after.gap < Gap.COMMA and after.words[:1] and after.words[0] in _SECTIONS
+    continues = continues and not has_claim
     leads = any(other.cue == "exit" or (other.gap >= widest and other is not phrases[0]) for other in phrases[:first])
     leads = leads or (phrases[first].gap >= widest and first > 0)
     return not others and not continues and not leads

@@ -51,6 +51,9 @@ _IN_TONIC = re.compile(
 _IN_NATURAL = re.compile(rf"{_BUILT_IN}\b[Ii]n ([A-G])(?= ?(?:$|[,;)]|\.(?!\w)))")
 # A separate phrase: "guitar in e flat", "E flat, slow".
 _SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|flat))(?= ?(?:$|[,.;]))", re.IGNORECASE)
+# "A♭, slow": a tonic with a sign is a separate phrase.
+_SIGNED_TONIC = re.compile(r"(?:^|[,;] ?)([A-G])([#♯♭])(?= ?(?:$|[,.;]))")
+_LISTED_CHORD = re.compile(r"(?:^|[,;] ?)[A-G][#♯♭b]?m?(?= ?(?:$|[,;]))")
 _DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s|[#♯♭])?)[ -]?(dur|moll)\b", re.IGNORECASE)
 _CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
 
@@ -91,6 +94,7 @@ def find_keys(text: str) -> list[WrittenKey]:
         *((_key(match[1], match[2]), match) for match in _IN_TONIC.finditer(text)),
         *((_key(match[1], None), match) for match in _IN_NATURAL.finditer(text)),
         *((_key(match[1], match[2]), match) for match in _SPELT_TONIC.finditer(text)),
+        *((_key(match[1], match[2]), match) for match in _signed_tonics(text)),
         *((german, match) for match in _DUR_MOLL.finditer(text) if (german := _german(match)) is not None),
         *((_solfege(match), match) for match in _SOLFEGE.finditer(text)),
         *((_asian(match), match) for match in _ASIAN.finditer(text)),
@@ -144,6 +148,12 @@ def _is_named(match: re.Match[str]) -> bool:
     article = match[2] in "aA" and (match[3] or " flat").strip(" -").lower() in ("sharp", "flat")
     sure = match["sure"] is not None and not article
     return sure or _PHRASE_ENDS.match(match.string, match.end()) is not None
+
+
+def _signed_tonics(text: str) -> list[re.Match[str]]:
+    """A tonic such as A♭ that stands alone, and is none of a list of chords: "F#, B, E"."""
+    found = list(_SIGNED_TONIC.finditer(text))
+    return found if found and len(_LISTED_CHORD.findall(text)) == 1 else []
 
 
 def _single_chords(text: str) -> list[re.Match[str]]:

@@ -35,6 +35,11 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
             case "at times":
                 for other in taken:
                     other.at_times = True
+            case _ if negator is not None and _is_content(phrase) and _is_of_a_solo(phrases, place):
+                # "no guitar solo" does not refuse the guitar.
+                phrase.refused = phrase.at_times = True
+                phrase.marker, negator.used = negator, True
+                taken.append(phrase)
             case _ if negator is not None and _is_content(phrase):
                 phrase.refused = True
                 phrase.marker = negator if not taken else None
@@ -46,6 +51,17 @@ def _leaves_out(phrases: Sequence[Phrase], place: int) -> bool:
     """Whether it is the end of "leave the organ out"."""
     before = phrases[max(place - _LEAVING_REACH, 0) : place]
     return phrases[place].words == ("out",) and any(_LEAVING.intersection(other.words) for other in before)
+
+
+def _is_of_a_solo(phrases: Sequence[Phrase], place: int) -> bool:
+    after = phrases[place + 1] if place + 1 < len(phrases) else None
+    return after is not None and after.cue == "solo" and after.gap < Gap.COMMA
+
+
+def _is_degree(phrase: Phrase) -> bool:
+    """Whether it only describes: a tempo word or a mood."""
+    sense = phrase.sense
+    return sense is not None and not (sense.instruments or sense.genre) and bool(sense.tempo or sense.mood)
 
 
 def _is_content(phrase: Phrase) -> bool:
@@ -66,6 +82,9 @@ def _ends(
         return bool(taken) or phrases[place - 1] is not negator
     if phrase.cue == "only":
         return True
+    # "not too slow waltz" refuses the tempo alone.
+    if negator.words == ("not",) and taken and all(map(_is_degree, taken)) and _is_content(phrase):
+        return not _is_degree(phrase)
     after_and = place > 1 and phrases[place - 1].cue == "and"
     return phrase.cue == "article" and after_and and negator.words[-1] in _BARE
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from shared.prompt.bare_tempos import find_bare_tempo
@@ -23,6 +24,8 @@ from shared.prompt.sections import read_sections
 from shared.prompt.summary import read_genre, read_instruments, read_other_pieces, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
 
+# In characters. Requests have at most 500.
+LONGEST = 1000
 # From this tempo on a word means fast. A narrower range, in BPM, leaves too little choice.
 FAST, NARROWEST = 115, 8
 # What is left of the tempos.
@@ -32,7 +35,19 @@ _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
 
 
 def read_prompt(prompt: str) -> Reading:
-    """Read a prompt. Of several tempos, keys, meters and lengths the first one counts."""
+    """Read a prompt. Of several tempos, keys, meters and lengths the first one counts.
+
+    What follows the first `LONGEST` characters is ignored, so that no prompt takes long.
+    """
+    if len(prompt) <= LONGEST:
+        return _read(prompt)
+    space = prompt.rfind(" ", 0, LONGEST)
+    end = space if space > 0 else LONGEST
+    reading = _read(prompt[:end])
+    return replace(reading, ignored=(*reading.ignored, prompt[end:].strip()))
+
+
+def _read(prompt: str) -> Reading:
     plain = make_plain(prompt)
     text = plain.text
     tempos, keys = find_tempos(text), find_keys(text)

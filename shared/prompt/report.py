@@ -61,7 +61,7 @@ def _meaning(phrase: Phrase, genre: str | None) -> str:
 
 
 def _refusal(phrase: Phrase, sense: Sense, genre: str | None) -> str:
-    names = list(refusals(phrase))
+    names = [name for name in refusals(phrase) if name not in (sense.mood, sense.genre)]
     if (sense.impossible or sense.piece) and not names:
         return ""
     if names:

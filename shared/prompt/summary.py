@@ -107,4 +107,5 @@ def refusals(phrase: Phrase) -> Iterator[str]:
     yield from sense.pieces
     if not sense.piece:
         yield from sense.any_of or sense.instruments
-    yield from (name for name in (sense.part, sense.section) if name is not None)
+    kinds = () if sense.instruments else (sense.mood, sense.genre)
+    yield from (name for name in (sense.part, sense.section, *kinds) if name is not None)

@@ -25,7 +25,7 @@ _FOREIGN_WORD = r"(?:テンポ|템포|速度|毎分)"
 # The number must not belong to another word: 70's, 2x, 50%, 12 string.
 _ENDS = (
     r"(?![\w%/]|[.,]\d|[-–]\w|['’]\w|[ ]?[-–]?[ ]?"
-    r"(?:bits?|steps?|strings?|bars?|keys?|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
+    r"(?:bits?|steps?|strings?|bars?|keys|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
 )
 # The most certain patterns first.
 _TEMPOS = [

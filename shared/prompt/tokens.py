@@ -8,7 +8,8 @@ from typing import NamedTuple
 # Chinese, Japanese and Korean have no spaces between words, or particles behind them: each character is a token.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3々"
 _EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
-_TOKEN = re.compile(rf"[{_UNSPACED}{_EMOJI}&+]|[^\W_{_UNSPACED}]+")
+# "w/o" is one word, and the slash of "drums/bass" divides two.
+_TOKEN = re.compile(rf"\bw/(?:o|out)\b|[{_UNSPACED}{_EMOJI}&+]|[^\W_{_UNSPACED}]+", re.IGNORECASE)
 _SENTENCE_ENDS = re.compile(r"[.;:!?()\[\]|\n。！？]|[-–—]{2}|[–—]")
 _COMMA = re.compile(r"[,/、，・]| - ")
 _SIGNS = {"&": "and", "+": "and"}

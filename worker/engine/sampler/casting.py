@@ -57,8 +57,10 @@ def cast(reading: Reading, genre: Idiom, source: random.Random, *, stated: bool)
         players |= dict.fromkeys(PLAYERS, (None,))
     else:
         players |= _complete(players, reading, genre, source, stated=stated)
-    if not (reading.only and names):
-        players |= {part: _part(part, reading, genre, source) for part in parts if None in players[part]}
+    if reading.only:
+        # "just the melody on a flute" needs no other player.
+        parts = frozenset(part for part in parts if not any(part in SEATS[name] for name in names))
+    players |= {part: _part(part, reading, genre, source) for part in parts if None in players[part]}
     shared = tuple(found for found in seated.values() if len(found) > 1)
     return Cast(dict(sorted(players.items())), frozenset(seated) | parts & set(players), shared)
 

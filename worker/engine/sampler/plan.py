@@ -138,7 +138,7 @@ def _fitting_genre(reading: Reading, source: random.Random) -> str:
     """A genre that has the named instruments, or else the mood."""
     genres = repertoire().genres
     able = [name for name, genre in genres.items() if genre.trained_as == name and _may_be(name, genre, reading)]
-    able = [name for name in able if has_tempo(genres[name], reading)] or able
+    able = [name for name in able if has_tempo(genres[name], reading)] or able or list(_BY_HAND)
     if not reading.instruments:
         fitting = [name for name in able if set(genres[name].moods) & set(reading.moods)]
         return source.choice(fitting or [name for name in _USUAL if name in able] or able)
@@ -149,7 +149,9 @@ def _fitting_genre(reading: Reading, source: random.Random) -> str:
 
 
 def _may_be(name: str, genre: Idiom, reading: Reading) -> bool:
-    """Whether a genre lives without what the prompt refuses, and in its meter."""
+    """Whether the prompt does not refuse a genre, nor what it lives on, and its meter is the prompt's."""
+    if name in reading.refused:
+        return False
     beaten = "-" not in genre.players_in(Stream.DRUMS)
     return not (beaten and "drums" in reading.refused) and (reading.meter != "3/4" or name in _WALTZES)
 
@@ -179,8 +181,9 @@ def _fitting_mood(reading: Reading, genre: Idiom, minor: bool, source: random.Ra
     moods = {name: mood for name, mood in repertoire().moods.items() if abs(mood.minor - minor) < 0.7}
     if level is not None:
         moods = {name: mood for name, mood in moods.items() if mood.energy == level}
+    moods = {name: mood for name, mood in moods.items() if name not in reading.refused}
     usual = [name for name in genre.moods if name in moods]
-    return source.choice(usual or (sorted(moods) if level is not None else [None]))
+    return source.choice(usual or (sorted(moods) if level is not None else []) or [None])
 
 
 def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:

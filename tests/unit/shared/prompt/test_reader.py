@@ -317,3 +317,9 @@ def test_a_part_of_the_drums_can_be_refused_without_all_of_them(prompt: str) -> 
 )
 def test_only_tempo_and_meter_numbers_reach_the_model(prompt: str, words: str) -> None:
     assert read_prompt(prompt).words == words
+
+
+def test_the_end_of_an_endless_prompt_is_ignored() -> None:
+    reading = read_prompt("house " * 2000)
+    assert reading.genre == "house"
+    assert reading.ignored[-1].split() == ["house"] * (2000 - 1000 // 6)
