@@ -75,13 +75,17 @@ def starter_takes(
 
 
 def starter_take(recipe: Recipe) -> Take:
-    """What the starter makes of a recipe, as a worker collects it."""
+    """What the starter makes of a recipe, as a worker collects it: frame after frame, as it came through a pipe."""
     outputs: list[Midi | Stem | Music | Warn] = []
     audio = np.concatenate(list(starter().generate(recipe, lambda done, total: None, outputs.append)))
     return Take(
-        audio=audio,
+        audio=np.ascontiguousarray(audio),
         sample_rate=RATE,
-        stems=tuple(StemAudio(each.name, each.samples, each.instrument) for each in outputs if isinstance(each, Stem)),
+        stems=tuple(
+            StemAudio(each.name, np.ascontiguousarray(each.samples), each.instrument)
+            for each in outputs
+            if isinstance(each, Stem)
+        ),
         midi=next((each.file for each in outputs if isinstance(each, Midi)), None),
         music=next((each for each in outputs if isinstance(each, Music)), Music()),
         has_score=True,

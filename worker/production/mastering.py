@@ -40,15 +40,27 @@ class Level(NamedTuple):
             if self.gain != 1.0:
                 samples *= np.float32(self.gain)
             return
-        centres = np.arange(len(self.limiter)) * PEAK_BLOCK + (PEAK_BLOCK - 1) / 2
+        gains = np.pad((self.limiter * self.gain).astype(np.float32), (1, 2), mode="edge")
         for start in range(0, len(samples), BLOCK):
             part = samples[start : start + BLOCK]
-            gains = np.interp(np.arange(start, start + len(part)), centres, self.limiter) * self.gain
-            part *= gains.astype(np.float32)[:, np.newaxis]
+            first, blocks = start // PEAK_BLOCK, -(-len(part) // PEAK_BLOCK)
+            part *= _frame_gains(gains[first : first + blocks + 2])[: len(part), np.newaxis]
 
     def times(self, factor: float) -> "Level":
         """This level with another gain after it."""
         return self._replace(gain=self.gain * factor)
+
+
+def _frame_gains(gains: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The gains of the frames between the centres of blocks, on straight lines.
+
+    Args:
+        gains: at the centres of blocks, the one before the frames' first block and the one after the last among them.
+    """
+    half = PEAK_BLOCK // 2
+    shares = (np.arange(PEAK_BLOCK, dtype=np.float32) + np.float32(0.5)) / np.float32(PEAK_BLOCK)
+    lines = gains[:-1, np.newaxis] + np.diff(gains)[:, np.newaxis] * shares
+    return lines.reshape(-1)[half:]
 
 
 class Mastering:

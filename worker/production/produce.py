@@ -34,6 +34,8 @@ MARGIN, LOSSY_MARGIN = 0.2, 0.8
 MOST_TRIES = 8
 # How often all stems are halved so that none is beyond full scale.
 MOST_HALVINGS = 8
+# How far resampling raises peaks, at most and by experience: a wrong guess costs time only.
+RESAMPLING_ROOM = 0.1
 
 
 class _Mix(NamedTuple):
@@ -88,6 +90,8 @@ class _Production:
         self._target = DEFAULT_LUFS if recipe.loudness is None and take.has_score else recipe.loudness
         self._is_lossless = recipe.format in LOSSLESS
         self._sample_format = file_samples(recipe.format, recipe.sample_format)
+        # Only such a file may exceed full scale.
+        self._is_float_file = self._is_lossless and self._sample_format == "float32"
         self._made_from = recipe if take.seed is None else replace(recipe, seed=take.seed)
         # By name, because stems may be written twice.
         self._extras: dict[str, Output] = {}
@@ -155,17 +159,34 @@ class _Production:
         """Write the stems; a stem beyond full scale halves all of them, which their `gain_db` tells."""
         if not self._take.stems:
             return []
-        for halvings in range(MOST_HALVINGS):
-            outputs = self._try_stems(mix, halvings)
+        stems = sorted(self._take.stems, key=lambda stem: float(np.square(stem.samples).sum()))
+        for halvings in range(self._fewest_halvings(stems, mix.level), MOST_HALVINGS):
+            outputs = self._try_stems(stems, mix, halvings)
             if outputs is not None:
                 return outputs
         raise ValueError("The stems are far louder than their mix. Ask for sample_format float32, or for no stems.")
 
-    def _try_stems(self, mix: _Mix, halvings: int) -> list[Output] | None:
+    def _fewest_halvings(self, stems: list[StemAudio], level: Level) -> int:
+        """Those that the stem with the highest peak needs: a try costs the encoding of all stems before that one."""
+        peaks = [float(np.abs(stem.samples).max(initial=0.0)) for stem in stems]
+        if self._is_float_file or max(peaks) * level.gain < 1 - RESAMPLING_ROOM:
+            return 0
+        highest, tries = stems[int(np.argmax(peaks))], range(MOST_HALVINGS)
+        return next((count for count in tries if self._fits(self._stem_samples(highest, level.times(0.5**count)))), 0)
+
+    def _fits(self, samples: NDArray[np.generic]) -> bool:
+        return self._is_float_file or fits(samples, self._sample_format)
+
+    def _try_stems(self, stems: list[StemAudio], mix: _Mix, halvings: int) -> list[Output] | None:
         """Write the stems, divided by a power of two; None if one of them is beyond full scale.
 
         In formats of integers the loudest stem is what the others leave of the mix. So it takes up their rounding, and
         the integers of all stems sum to those of the mix.
+
+        Args:
+            stems: the loudest last.
+            mix: finished.
+            halvings: the power.
         """
         share = 0.5**halvings
         is_exact = self._sample_format != "float32"
@@ -173,7 +194,6 @@ class _Production:
         if is_exact:
             rest = np.rint(mix.samples.astype(np.float64) * share).astype(np.int32)
         outputs: dict[str, Output] = {}
-        stems = sorted(self._take.stems, key=lambda stem: float(np.vdot(stem.samples, stem.samples)))
         for stem in stems:
             if rest is not None and stem is stems[-1]:
                 samples: NDArray[np.generic] = rest
@@ -181,7 +201,7 @@ class _Production:
                 samples = self._stem_samples(stem, mix.level.times(share))
             if rest is not None and stem is not stems[-1]:
                 rest -= samples.astype(np.int32)
-            if (is_exact or not self._is_lossless) and not fits(samples, self._sample_format):
+            if not self._fits(samples):
                 return None
             outputs[stem.name] = self._write_stem(stem, samples, mix.measured, decibels(2.0**halvings))
         return [outputs[stem.name] for stem in self._take.stems]

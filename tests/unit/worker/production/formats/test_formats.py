@@ -31,7 +31,7 @@ def test_lossless_formats_keep_every_sample(
     np.testing.assert_array_equal(back >> 8 if sample_format == "int24" else back, samples)
 
 
-@pytest.mark.parametrize("rate", [32_000, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [16_000, 24_000, 32_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("audio_format", ["ogg", "mp3"])
 def test_lossy_formats_keep_length_and_start(
