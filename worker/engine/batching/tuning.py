@@ -34,9 +34,17 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
         return tuning.precision
     if device.type == "cuda":
         return "float16"
-    if device.type == "cpu" and config.dim >= WIDE and can_int8():
+    if device.type == "cpu" and config.dim >= WIDE and (can_int8() or _has_fast_step(tuning)):
         return "int8"
     return "float32"
+
+
+def _has_fast_step(tuning: Tuning) -> bool:
+    """Whether the native step may be used and has its own products in int8, as on Arm, where PyTorch has none."""
+    try:
+        return tuning.step != "torch" and instruction_sets()[0] != "portable"
+    except NativeStepError:
+        return False
 
 
 def pick_threads(device: torch.device, config: LanguageModelConfig) -> int:

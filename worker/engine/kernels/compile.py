@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
 SOURCES = FOLDER / "native"
@@ -23,13 +24,18 @@ FLAGS = (
     "-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
     "-Wall", "-Wextra",
 )  # fmt: skip
-SETS = {
-    "step_avx512vnni": (
-        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mprefer-vector-width=512",
-    ),
-    "step_avxvnni": ("-mavx2", "-mavxvnni"),
-    "step_avx2": ("-mavx2",),
+SETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "x86_64": {
+        "step_avx512vnni": (
+            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mprefer-vector-width=512",
+        ),
+        "step_avxvnni": ("-mavx2", "-mavxvnni"),
+        "step_avx2": ("-mavx2",),
+    },
+    "aarch64": {"step_dotprod": ("-march=armv8.2-a+dotprod",)},
 }  # fmt: skip
+# Other names of the same machines.
+MACHINES = {"AMD64": "x86_64", "arm64": "aarch64", "ARM64": "aarch64"}
 SECONDS = 300
 
 
@@ -37,13 +43,20 @@ class CompileError(Exception):
     """No compiler was found, or it failed; the message has its output."""
 
 
-def find_compiler() -> list[str] | None:
-    """The command of a C compiler, $CC or the system's; None if there is none."""
+class Compiler(NamedTuple):
+    """A command, and the machine that it compiles for: a key of `SETS`, or one that has no set of its own."""
+
+    command: tuple[str, ...]
+    machine: str = MACHINES.get(platform.machine(), platform.machine())
+
+
+def find_compiler() -> Compiler | None:
+    """A C compiler for this machine, $CC or the system's; None if there is none."""
     if os.environ.get("CC"):
-        return shlex.split(os.environ["CC"])
+        return Compiler(tuple(shlex.split(os.environ["CC"])))
     for name in ("cc", "gcc", "clang"):
         if path := shutil.which(name):
-            return [path]
+            return Compiler((path,))
     return None
 
 
@@ -56,32 +69,31 @@ def compile_library() -> None:
     compile_files(LIBRARY, sources(), ["-shared"])
 
 
-def compile_files(target: Path, files: Sequence[Path], options: Sequence[str]) -> None:
+def compile_files(
+    target: Path, files: Sequence[Path], options: Sequence[str], compiler: Compiler | None = None
+) -> None:
     """Compile C files, each for its instruction set, and link them to `target`.
 
     Raises:
         CompileError: see `compile_library`.
     """
-    compiler = find_compiler()
+    compiler = compiler or find_compiler()
     if compiler is None:
         raise CompileError("There is no C compiler: install gcc or clang.")
+    sets = SETS.get(compiler.machine, {})
     with TemporaryDirectory(dir=target.parent) as folder:
         objects = []
         for file in files:
             objects.append(f"{folder}/{file.stem}.o")
-            _run([*compiler, *FLAGS, *_flags_of(file), *options, "-c", str(file), "-o", objects[-1]])
+            _run([*compiler.command, *FLAGS, *sets.get(file.stem, ()), *options, "-c", str(file), "-o", objects[-1]])
         made = Path(folder) / target.name
-        _run([*compiler, "-pthread", *options, "-o", str(made), *objects, "-lm"])
+        _run([*compiler.command, "-pthread", *options, "-o", str(made), *objects, "-lm"])
         made.replace(target)
 
 
 def sources() -> list[Path]:
     """The C files of the library."""
     return sorted(SOURCES.glob("*.c"))
-
-
-def _flags_of(source: Path) -> tuple[str, ...]:
-    return SETS.get(source.stem, ()) if platform.machine() in ("x86_64", "AMD64") else ()
 
 
 def _run(command: list[str]) -> None:

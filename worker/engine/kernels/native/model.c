@@ -1,56 +1,9 @@
-/* The weights of a model, its instruction set, and the entry point of a step. */
+/* The weights of a model, and the entry point of a step. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-
-/* Not every compiler knows the name "avxvnni" in __builtin_cpu_supports. */
-static int has_avx_vnni(void) {
-    unsigned int a = 0, b = 0, c = 0, d = 0;
-    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
-}
-#endif
-
-static const mg_kernels *const known[] = {
-#if defined(__x86_64__)
-    &mg_avx512vnni, &mg_avxvnni, &mg_avx2,
-#endif
-    &mg_portable,
-};
-#define KNOWN (sizeof known / sizeof *known)
-
-static int runs_here(const mg_kernels *kernels) {
-#if defined(__x86_64__)
-    if (kernels == &mg_avx512vnni)
-        return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (kernels == &mg_avxvnni) return has_avx_vnni();
-    if (kernels == &mg_avx2) return __builtin_cpu_supports("avx2");
-#endif
-    return kernels == &mg_portable;
-}
-
-const char *mg_sets(void) {
-    static char names[128];
-    names[0] = 0;
-    for (size_t index = 0; index < KNOWN; index++) {
-        if (!runs_here(known[index])) continue;
-        if (names[0]) strcat(names, ",");
-        strcat(names, known[index]->name);
-    }
-    return names;
-}
-
-static const mg_kernels *find_set(const char *name) {
-    for (size_t index = 0; index < KNOWN; index++) {
-        if (!strcmp(known[index]->name, name) && runs_here(known[index])) return known[index];
-    }
-    return NULL;
-}
 
 static int matrix_new(matrix *made, size_t outputs, size_t inputs, const float *data) {
     made->outputs = (int32_t)outputs;

@@ -4,7 +4,8 @@
 #define AHEAD 4096
 
 /* Round a row of n floats, a multiple of 16, to LEVELS + 1 levels between its least and its largest number: after gelu
- * that is twice as fine as levels around zero. Zero itself is a level. The level is NaN if the row is not finite. */
+ * that is twice as fine as levels around zero. Zero itself is a level. The bytes count from LEAST on. The level is NaN if
+ * the row is not finite. */
 static grid quantize(const float *x, size_t n, uint8_t *to) {
     if (!all_finite(x, n)) {
         memset(to, 0, n);
@@ -17,9 +18,9 @@ static grid quantize(const float *x, size_t n, uint8_t *to) {
     float start = (float)zero + 0.5f;
     for (size_t i = 0; i < n; i++) {
         int32_t rounded = (int32_t)(x[i] * steps + start);
-        to[i] = (uint8_t)(rounded < LEVELS ? rounded : LEVELS);
+        to[i] = (uint8_t)((rounded < LEVELS ? rounded : LEVELS) + LEAST);
     }
-    return (grid){level, zero};
+    return (grid){level, zero + LEAST};
 }
 
 /* Layer normalization of n floats (Ba et al. 2016) in a row padded with zeros. */

@@ -31,7 +31,7 @@ static inline int all_finite(const float *x, size_t n) {
 }
 
 /* Weights of a linear layer, as blocks of [inputs / 4][64 outputs][4 inputs]. Each output has a scale, and the sum of
- * its weights, which undoes the offset of the unsigned activations. */
+ * its weights, which undoes the offset of the activations. */
 typedef struct {
     int32_t outputs, quads, blocks;
     int8_t *weights;
@@ -39,7 +39,7 @@ typedef struct {
     int32_t *sum;
 } matrix;
 
-/* A row of activations is level * (byte - zero). */
+/* A row of activations is level * (byte - zero). Whether the bytes are signed depends on the instruction set. */
 typedef struct {
     float level;
     int32_t zero;
@@ -128,6 +128,10 @@ void store_write(const store *kept, int8_t *head_data, int32_t position, const f
 extern const mg_kernels mg_portable;
 #if defined(__x86_64__)
 extern const mg_kernels mg_avx512vnni, mg_avxvnni, mg_avx2;
+#elif defined(__aarch64__)
+extern const mg_kernels mg_dotprod;
 #endif
+/* The instruction set of this name; NULL if this processor lacks it. */
+const mg_kernels *find_set(const char *name);
 
 #endif

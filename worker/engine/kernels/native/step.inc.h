@@ -1,8 +1,9 @@
 /* A step, compiled once for each instruction set. The file that includes this one defines
- *   KERNELS, NAME, LEVELS  the table of functions, its name, and the largest byte of an activation
- *   ROWS, COLUMNS          of a tile that fits into registers: rows, and groups of 16 outputs (1, 2 or 4)
- *   sums                   16 integers
- *   load_sums, add_products(sums, four unsigned bytes, 64 signed bytes), store_sums */
+ *   KERNELS, NAME    the table of functions, and its name
+ *   LEVELS, LEAST    levels of an activation above the least, and the byte of the least: 0 or, if signed, -128
+ *   ROWS, COLUMNS    of a tile that fits into registers: rows, and groups of 16 outputs (1, 2 or 4)
+ *   sums             16 integers
+ *   load_sums, add_products(sums, four bytes, 64 signed bytes), store_sums */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

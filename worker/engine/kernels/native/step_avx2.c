@@ -3,6 +3,7 @@
 #define KERNELS mg_avx2
 #define NAME "avx2"
 #define LEVELS 127
+#define LEAST 0
 #define ROWS 2
 #define COLUMNS 2
 #define ADD_EIGHT(total, x, weights) \

@@ -5,6 +5,7 @@
 #define KERNELS mg_avx512vnni
 #define NAME "avx512vnni"
 #define LEVELS 255
+#define LEAST 0
 #define ROWS 6
 #define COLUMNS 4
 

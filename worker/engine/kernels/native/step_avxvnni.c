@@ -3,6 +3,7 @@
 #define KERNELS mg_avxvnni
 #define NAME "avxvnni"
 #define LEVELS 255
+#define LEAST 0
 #define ROWS 3
 #define COLUMNS 2
 #define ADD_EIGHT(total, x, weights) _mm256_dpbusd_avx_epi32(total, x, weights)

@@ -4,6 +4,7 @@
 #define KERNELS mg_portable
 #define NAME "portable"
 #define LEVELS 255
+#define LEAST 0
 #define ROWS 4
 #define COLUMNS 1
 

@@ -16,24 +16,25 @@ static void pause_briefly(void) {
 
 static void sleep_until_past(team *all, int phase) {
     pthread_mutex_lock(&all->mutex);
-    atomic_fetch_add(&all->sleepers, 1);
-    while (atomic_load(&all->phase) == phase) pthread_cond_wait(&all->wake, &all->mutex);
-    atomic_fetch_sub(&all->sleepers, 1);
+    while (atomic_load_explicit(&all->phase, memory_order_acquire) == phase)
+        pthread_cond_wait(&all->wake, &all->mutex);
+    pthread_mutex_unlock(&all->mutex);
+}
+
+/* Under the mutex, so that no sleeper misses it. A lock that is free takes far less time than a phase. */
+static void begin_phase(team *all, int phase) {
+    pthread_mutex_lock(&all->mutex);
+    atomic_store_explicit(&all->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&all->phase, phase, memory_order_release);
+    pthread_cond_broadcast(&all->wake);
     pthread_mutex_unlock(&all->mutex);
 }
 
 void team_barrier(team *all) {
     if (all->size == 1) return;
-    int phase = atomic_load(&all->phase);
+    int phase = atomic_load_explicit(&all->phase, memory_order_acquire);
     if (atomic_fetch_add(&all->arrived, 1) + 1 == all->size) {
-        atomic_store(&all->arrived, 0);
-        /* Either this thread sees a sleeper, or the sleeper sees the new phase: both are sequentially consistent. */
-        atomic_store(&all->phase, phase ^ 1);
-        if (atomic_load(&all->sleepers)) {
-            pthread_mutex_lock(&all->mutex);
-            pthread_cond_broadcast(&all->wake);
-            pthread_mutex_unlock(&all->mutex);
-        }
+        begin_phase(all, phase ^ 1);
         return;
     }
     for (int spin = 0; spin < SPINS; spin++) {

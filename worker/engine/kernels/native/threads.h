@@ -9,7 +9,6 @@
 typedef struct {
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_int phase;
-    atomic_int sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     int32_t size, started, stopping;

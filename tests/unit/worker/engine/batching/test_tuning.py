@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tests.unit.worker.engine.batching.models import Tiny, config
 from worker.engine.batching import tuning
 from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention
 from worker.engine.batching.linear import Precision
-from worker.engine.batching.tuning import pick_attention, pick_native, try_out
+from worker.engine.batching.tuning import pick_attention, pick_native, pick_precision, try_out
 from worker.engine.interface import Tuning
 from worker.engine.kernels.native_library import NativeStepError
 
@@ -147,6 +148,19 @@ def test_native_step_is_picked_where_it_is_faster(
 ) -> None:
     monkeypatch.setattr(tuning, "instruction_sets", lambda: sets)
     assert pick_native(Tuning(step=step), precision, print) is native  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("step", "sets", "precision"),
+    [("auto", ("dotprod", "portable"), "int8"), ("auto", ("portable",), "float32"), ("torch", ("dotprod",), "float32")],
+)
+def test_without_int8_in_pytorch_the_native_step_computes_in_int8(
+    step: str, sets: tuple[str, ...], precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "can_int8", lambda: False)
+    monkeypatch.setattr(tuning, "instruction_sets", lambda: sets)
+    wide = replace(config(Tiny(dim=48, heads=4)), dim=tuning.WIDE)
+    assert pick_precision(Tuning(step=step), CPU, wide) == precision  # type: ignore[arg-type]
 
 
 def test_missing_native_step_is_reported_and_replaced(

@@ -1,0 +1,47 @@
+"""Random models and steps: in bounds, defined, the same alone and in company, and the same on other processors."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.unit.worker.engine.kernels.random_steps import build, build_with_sanitizers, checksums
+from worker.engine.kernels.compile import Compiler
+from worker.engine.kernels.native_library import instruction_sets
+
+ARM_COMPILER = "aarch64-linux-gnu-gcc"
+# Debian's packages qemu-user and qemu-user-static.
+ARM_RUNNER = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+SEED, MODELS = 1, 4
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Checksums of this processor's sets, of a program with the sanitizers of addresses and undefined behaviour."""
+    program = build_with_sanitizers(tmp_path_factory.mktemp("here") / "random_steps")
+    return checksums([program], SEED, MODELS)
+
+
+@pytest.fixture(scope="module")
+def arm_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if ARM_RUNNER is None or shutil.which(ARM_COMPILER) is None:
+        pytest.skip("apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user")
+    program = tmp_path_factory.mktemp("arm") / "random_steps"
+    return build(program, ["-static", "-O1"], Compiler((ARM_COMPILER,), "aarch64"))
+
+
+def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(here: dict[str, str]) -> None:
+    assert tuple(here) == instruction_sets()
+    assert {checksum for name, checksum in here.items() if name != "avx2"} == {here["portable"]}
+
+
+def test_arm_with_dot_products_gives_the_bits_of_plain_c_on_this_processor(
+    here: dict[str, str], arm_program: Path
+) -> None:
+    made = checksums([str(ARM_RUNNER), "-cpu", "max", arm_program], SEED, MODELS)
+    assert made == {"dotprod": here["portable"], "portable": here["portable"]}
+
+
+def test_arm_without_dot_products_runs_plain_c(here: dict[str, str], arm_program: Path) -> None:
+    made = checksums([str(ARM_RUNNER), "-cpu", "cortex-a53", arm_program], SEED, 1)
+    assert list(made) == ["portable"]
