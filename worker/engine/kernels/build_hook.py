@@ -13,6 +13,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+# A C compiler for all systems, as a wheel.
+ZIG = "ziglang>=0.15,<0.18"
+
 
 def _compile_module() -> ModuleType:
     """`compile.py` next to this file: while the project is built, its packages cannot be imported."""
@@ -29,6 +32,10 @@ class NativeStepHook(BuildHookInterface):  # type: ignore[misc]
     """Adds the library to the wheel; an editable installation finds it in the source tree."""
 
     PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """A C compiler from PyPI, if the system has none that suits. Else its 100 MB are not downloaded."""
+        return [] if _compile_module().find_compiler() else [ZIG]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":

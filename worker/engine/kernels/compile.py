@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -34,8 +35,10 @@ SETS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "aarch64": {"step_dotprod": ("-march=armv8.2-a+dotprod",)},
 }  # fmt: skip
-# Other names of the same machines.
-MACHINES = {"AMD64": "x86_64", "arm64": "aarch64", "ARM64": "aarch64"}
+# This machine by its name in SETS, if it has one.
+MACHINE = {"AMD64": "x86_64", "arm64": "aarch64", "ARM64": "aarch64"}.get(platform.machine(), platform.machine())
+# zig's names of systems. The symbols of an old C library are in all newer ones.
+ZIG_SYSTEMS = {"Linux": "linux-gnu.2.17", "Darwin": "macos", "Windows": "windows-gnu"}
 SECONDS = 300
 
 
@@ -44,20 +47,43 @@ class CompileError(Exception):
 
 
 class Compiler(NamedTuple):
-    """A command, and the machine that it compiles for: a key of `SETS`, or one that has no set of its own."""
+    """A command, the machine that it compiles for, with its name in `SETS` if it is there, and options for linking."""
 
     command: tuple[str, ...]
-    machine: str = MACHINES.get(platform.machine(), platform.machine())
+    machine: str = MACHINE
+    linking: tuple[str, ...] = ()
 
 
 def find_compiler() -> Compiler | None:
-    """A C compiler for this machine, $CC or the system's; None if there is none."""
+    """A C compiler for this machine: $CC, the system's, or zig's if it is installed; None if there is none."""
     if os.environ.get("CC"):
         return Compiler(tuple(shlex.split(os.environ["CC"])))
-    for name in ("cc", "gcc", "clang"):
-        if path := shutil.which(name):
+    system = platform.system()
+    for name in () if system == "Windows" else ("cc", "gcc", "clang"):
+        if (path := shutil.which(name)) and _is_suitable(path):
             return Compiler((path,))
-    return None
+    return zig(system, MACHINE) if find_spec("ziglang") and system in ZIG_SYSTEMS else None
+
+
+def zig(system: str, machine: str) -> Compiler:
+    """The C compiler of the package `ziglang`, for one of `ZIG_SYSTEMS` and a machine.
+
+    The target is always named, because zig otherwise uses all instructions of the processor that it runs on. On Linux
+    the library is linked to the C library only: zig would spend minutes on a runtime that is not needed.
+    """
+    command = (sys.executable, "-m", "ziglang", "cc", "-target", f"{machine}-{ZIG_SYSTEMS[system]}")
+    return Compiler(command, machine, ("-nostdlib", "-lc") if system == "Linux" else ())
+
+
+def _is_suitable(path: str) -> bool:
+    """Whether the compiler has the C library's headers and knows all instruction sets.
+
+    Apple's `cc` has no headers before the developer tools are installed, and gcc 10 does not know AVX-VNNI.
+    """
+    flags = [flag for of_set in SETS.get(MACHINE, {}).values() for flag in of_set]
+    command = [path, "-pthread", *flags, "-fsyntax-only", "-xc", "-"]
+    done = subprocess.run(command, input="#include <pthread.h>\n", capture_output=True, text=True, check=False)
+    return done.returncode == 0
 
 
 def compile_library() -> None:
@@ -79,7 +105,7 @@ def compile_files(
     """
     compiler = compiler or find_compiler()
     if compiler is None:
-        raise CompileError("There is no C compiler: install gcc or clang.")
+        raise CompileError("There is no suitable C compiler: install gcc 11 or clang, or the package ziglang.")
     sets = SETS.get(compiler.machine, {})
     with TemporaryDirectory(dir=target.parent) as folder:
         objects = []
@@ -87,7 +113,7 @@ def compile_files(
             objects.append(f"{folder}/{file.stem}.o")
             _run([*compiler.command, *FLAGS, *sets.get(file.stem, ()), *options, "-c", str(file), "-o", objects[-1]])
         made = Path(folder) / target.name
-        _run([*compiler.command, "-pthread", *options, "-o", str(made), *objects, "-lm"])
+        _run([*compiler.command, "-pthread", *options, *compiler.linking, "-o", str(made), *objects, "-lm"])
         made.replace(target)
 
 

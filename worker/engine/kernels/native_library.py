@@ -6,7 +6,10 @@ from functools import cache
 
 from worker.engine.kernels.compile import LIBRARY
 
-REMEDY = "Install gcc or clang and run `uv sync --reinstall-package tellurstori-musicgen`"
+REMEDY = (
+    "Install gcc 11 or clang, or allow access to PyPI, which has a C compiler, and run "
+    "`uv sync --reinstall-package tellurstori-musicgen`"
+)
 
 
 class NativeStepError(Exception):
