@@ -16,6 +16,7 @@ PACKAGES = ("gateway", "worker", "shared", "deploy")
 FORGE = ROOT / ".github"
 SCHEMAS = {
     FORGE / "workflows" / "ci.yml": "vendor.github-workflows",
+    FORGE / "workflows" / "wheels.yml": "vendor.github-workflows",
     FORGE / "dependabot.yml": "vendor.dependabot",
     FORGE / "ISSUE_TEMPLATE" / "bug.yml": "vendor.github-issue-forms",
     FORGE / "ISSUE_TEMPLATE" / "idea.yml": "vendor.github-issue-forms",
@@ -40,11 +41,19 @@ def test_every_github_yaml_file_is_checked() -> None:
     assert set(FORGE.rglob("*.y*ml")) == set(SCHEMAS)
 
 
-def test_workflow_runs_the_local_checks_with_pinned_actions() -> None:
-    workflow = load(FORGE / "workflows" / "ci.yml")
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+def steps_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_workflow_of_changes_runs_the_local_checks() -> None:
+    steps = steps_of(load(FORGE / "workflows" / "ci.yml"))
     assert [step["run"] for step in steps if "run" in step] == ["bash .ci/run"]
-    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+
+
+@pytest.mark.parametrize("path", sorted((FORGE / "workflows").iterdir()), ids=lambda path: path.name)
+def test_workflow_pins_its_actions_and_may_only_read(path: Path) -> None:
+    workflow = load(path)
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in steps_of(workflow) if "uses" in step)
     assert workflow["permissions"] == {"contents": "read"}
 
 

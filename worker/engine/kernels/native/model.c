@@ -1,6 +1,5 @@
 /* The weights of a model, and the entry point of a step. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
@@ -99,8 +98,8 @@ static int allocate(mg_model *model) {
     const mg_shape *shape = &model->shape;
     size_t widest = model->wide > model->stride ? model->wide : model->stride;
     size_t phases = 4 + 12 * (size_t)shape->layers;
-    model->layers = calloc((size_t)shape->layers, sizeof *model->layers);
-    model->own = calloc((size_t)shape->threads, sizeof *model->own);
+    model->layers = reserve((size_t)shape->layers * sizeof *model->layers);
+    model->own = reserve((size_t)shape->threads * sizeof *model->own);
     model->x = reserve(MG_MAX_ROWS * model->stride * sizeof(float));
     model->attended = reserve(MG_MAX_ROWS * model->stride * sizeof(float));
     model->hidden = reserve(MG_MAX_ROWS * model->wide * sizeof(float));

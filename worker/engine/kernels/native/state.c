@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#elif defined(_WIN32)
+#include <malloc.h>
 #endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -14,7 +16,11 @@ void *reserve(size_t bytes) {
     size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
     void *memory = NULL;
     bytes = round_up(bytes ? bytes : 1, align);
+#if defined(_WIN32)
+    if (!(memory = _aligned_malloc(bytes, align))) return NULL;
+#else
     if (posix_memalign(&memory, align, bytes)) return NULL;
+#endif
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     /* Only advice: without huge pages the same memory works, with more page walks. */
     if (align == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
@@ -23,7 +29,13 @@ void *reserve(size_t bytes) {
     return memory;
 }
 
-void release(void *memory) { free(memory); }
+void release(void *memory) {
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}
 
 static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
     size_t head_dim = (size_t)(shape->dim / shape->heads);
