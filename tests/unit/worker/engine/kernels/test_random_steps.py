@@ -16,10 +16,15 @@ SEED, MODELS = 1, 4
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Checksums of this processor's sets, of a program with the sanitizers of addresses and undefined behaviour."""
-    program = build_with_sanitizers(tmp_path_factory.mktemp("here") / "random_steps")
-    return checksums([program], SEED, MODELS)
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this processor, with the sanitizers of addresses and undefined behaviour."""
+    return build_with_sanitizers(tmp_path_factory.mktemp("here") / "random_steps")
+
+
+@pytest.fixture(scope="module")
+def portable(program: Path) -> str:
+    """The checksum of plain C on this processor."""
+    return checksums([program], SEED, MODELS)["portable"]
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +35,22 @@ def arm_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(program, ["-static", "-O1"], Compiler((ARM_COMPILER,), "aarch64"))
 
 
-def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(here: dict[str, str]) -> None:
-    assert tuple(here) == instruction_sets()
-    assert {checksum for name, checksum in here.items() if name != "avx2"} == {here["portable"]}
-
-
-def test_arm_with_dot_products_gives_the_bits_of_plain_c_on_this_processor(
-    here: dict[str, str], arm_program: Path
+@pytest.mark.fuzz
+@pytest.mark.timeout(1200)
+def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(
+    program: Path, pytestconfig: pytest.Config
 ) -> None:
+    seeds = 100 if "fuzz" in str(pytestconfig.option.markexpr) else 1
+    for seed in range(SEED, SEED + seeds):
+        made = checksums([program], seed, MODELS)
+        assert tuple(made) == instruction_sets()
+        assert {checksum for name, checksum in made.items() if name != "avx2"} == {made["portable"]}
+
+
+def test_arm_with_dot_products_gives_the_bits_of_plain_c_on_this_processor(portable: str, arm_program: Path) -> None:
     made = checksums([str(ARM_RUNNER), "-cpu", "max", arm_program], SEED, MODELS)
-    assert made == {"dotprod": here["portable"], "portable": here["portable"]}
+    assert made == {"dotprod": portable, "portable": portable}
 
 
-def test_arm_without_dot_products_runs_plain_c(here: dict[str, str], arm_program: Path) -> None:
-    made = checksums([str(ARM_RUNNER), "-cpu", "cortex-a53", arm_program], SEED, 1)
-    assert list(made) == ["portable"]
+def test_arm_without_dot_products_runs_plain_c(arm_program: Path) -> None:
+    assert list(checksums([str(ARM_RUNNER), "-cpu", "cortex-a53", arm_program], SEED, 1)) == ["portable"]
