@@ -12,7 +12,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from bench import tiny
 from worker.engine.loading.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
 
 CODEBOOKS, CARD = 4, 2048
@@ -48,6 +47,8 @@ def write_checkpoint(folder: Path, size: Size) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    from bench import tiny  # takes seconds to import
+
     tiny.write_tiny(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)

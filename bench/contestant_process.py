@@ -16,7 +16,7 @@ from worker.engine.batching.config import UnsupportedModelError
 from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.text.configuration import UnsupportedTextEncoderError
 
-_contestants: list[Contestant] = []
+_contestants: list[Any] = []
 
 
 class ContestantError(Exception):
@@ -31,7 +31,7 @@ class ContestantProcess:
     """
 
     def __init__(
-        self, make: Callable[..., Contestant], *arguments: object, environment: Mapping[str, str] | None = None
+        self, make: Callable[..., object], *arguments: object, environment: Mapping[str, str] | None = None
     ) -> None:
         """Call `make` with `arguments` in a new process whose environment also has `environment`."""
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
@@ -58,7 +58,7 @@ class ContestantProcess:
         self._pool.shutdown()
 
 
-def _make(make: Callable[..., Contestant], arguments: Sequence[object]) -> None:
+def _make(make: Callable[..., object], arguments: Sequence[object]) -> None:
     """Make the contestant. Converts errors with two arguments, which cannot be unpickled by the parent."""
     try:
         _contestants.append(make(*arguments))

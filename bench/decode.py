@@ -21,6 +21,18 @@ pytorch_ms_per_step, ratio_pytorch: with --compare pytorch, the decode engine wi
 best_ratio_pytorch_language_model: that of the fastest runs.
 join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the longest
     time between steps around the join.
+
+`uv run --group peers python -m bench.decode --compare pytorch,openvino,onnxruntime --batch 1,8 [--positions N,N]`
+
+OpenVINO and ONNX Runtime have no sampling and no codec, so single steps are compared, from codes to logits: of --batch
+pieces with guidance at --positions, all with int8 weights and as many threads. First their logits are compared with
+ours. Then each takes six steps in its turn, --repetitions times, from that position on. By case and contestant:
+
+median_ms, best_tenth_ms: time of a step, and the mean of the fastest tenth.
+ratio, best_tenth_ratio: the other's time divided by ours, the first one as the median over the turns.
+gb_s, share_of_bandwidth: what a step must read (weights, keys and values as they are stored) divided by its best tenth,
+    and that divided by best_bandwidth_gb_s, at which as many threads read plain memory between the turns.
+error_to_engine: the relative difference of the logits to ours.
 """
 
 import argparse
@@ -42,6 +54,7 @@ from bench.contestants import CORES, Audiocraft, Batching, Facts, Timing, Transf
 from bench.engines import tell
 from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
+from bench.steps import ENGINE, measure_steps
 from shared.errors import ModelUnavailableError
 from shared.models import STARTER
 from worker.engine.batching.checkpoint import read_checkpoint
@@ -52,8 +65,11 @@ from worker.engine.loading.load_errors import pick_device
 
 WARM_UP = 1.0
 OTHERS = ("pytorch", "audiocraft", "transformers")
+# They make single steps, which are compared at these positions.
+STEP_ONLY = ("openvino", "onnxruntime")
+POSITIONS = (250, 1450)
 PYTORCH = "engine, steps in PyTorch"
-ENGINE, STOCK, STOCK_BATCH, TRANSFORMERS = "engine", "audiocraft", "audiocraft, static batch", "transformers"
+STOCK, STOCK_BATCH, TRANSFORMERS = "audiocraft", "audiocraft, static batch", "transformers"
 
 # By contestant, one per repetition.
 Timings = dict[str, list[Timing]]
@@ -65,13 +81,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    measuring = _pick_measurement(parser, options)
     try:
-        with _checkpoint(options) as reference, ExitStack() as processes:
-            measure(options, reference, processes)
+        with open_checkpoint(options) as reference, ExitStack() as processes:
+            measuring(options, reference, processes)
     except ModelUnavailableError as error:
         parser.error(f"{error} {error.remedy}")
     except ContestantError as error:
         parser.error(str(error))
+
+
+def _pick_measurement(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> Callable[[argparse.Namespace, str, ExitStack], None]:
+    """Of pieces or of steps; completes the options."""
+    if options.positions or set(STEP_ONLY) & set(options.compare):
+        if set(options.compare) - {"pytorch", *STEP_ONLY}:
+            parser.error("audiocraft and transformers make pieces, not single steps: compare them in another run.")
+        options.positions, options.repetitions = options.positions or POSITIONS, options.repetitions or 8
+        return measure_steps
+    if len(options.batch) > 1:
+        parser.error("Several numbers of --batch need --positions: pieces are measured with one number.")
+    (options.batch,), options.repetitions = options.batch, options.repetitions or 3
+    return measure
 
 
 def measure(options: argparse.Namespace, reference: str, processes: ExitStack) -> None:
@@ -221,7 +253,7 @@ def _prompts(number: int) -> list[str]:
 
 
 @contextmanager
-def _checkpoint(options: argparse.Namespace) -> Iterator[str]:
+def open_checkpoint(options: argparse.Namespace) -> Iterator[str]:
     """The checkpoint's folder."""
     if options.checkpoint:
         yield find_checkpoint(str(options.checkpoint.resolve()))
@@ -241,9 +273,15 @@ def _device_name(device: str) -> str:
 def _others(names: str) -> list[str]:
     """Parse --compare."""
     others = [name for name in names.split(",") if name not in ("", "none")]
-    if set(others) - set(OTHERS):
-        raise argparse.ArgumentTypeError(f"choose none, or any of {', '.join(OTHERS)}, separated by commas")
+    if set(others) - {*OTHERS, *STEP_ONLY}:
+        known = ", ".join((*OTHERS, *STEP_ONLY))
+        raise argparse.ArgumentTypeError(f"choose none, or any of {known}, separated by commas")
     return others
+
+
+def _numbers_of(text: str) -> tuple[int, ...]:
+    """Parse --batch and --positions."""
+    return tuple(positive_int(each) for each in text.split(","))
 
 
 def _choices(switch: str) -> tuple[str, ...]:
@@ -257,17 +295,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", choices=(*SIZES, STARTER), default="small", help="(default: small)")
     parser.add_argument("--checkpoint", type=Path, help="a folder in audiocraft's format, in place of --model")
-    parser.add_argument("--batch", type=positive_int, default=1, help="pieces at once (default: 1)")
+    parser.add_argument("--batch", type=_numbers_of, default=(1,), help="pieces at once (default: 1)")
+    parser.add_argument("--positions", type=_numbers_of, help="compare single steps there, instead of pieces")
+    parser.add_argument("--threads", type=positive_int, default=CORES, help="of single steps (default: all cores)")
     parser.add_argument("--seconds", type=positive_float, default=4.0, help="length of a piece (default: 4)")
     parser.add_argument("--device", type=pick_device, default="auto", help="auto, cuda, mps or cpu (default: auto)")
     parser.add_argument(
-        "--compare", type=_others, default="audiocraft", help=f"{','.join(OTHERS)} or none (default: audiocraft)"
-    )
+        "--compare", type=_others, default="audiocraft",
+        help=f"{','.join((*OTHERS, *STEP_ONLY))} or none (default: audiocraft)",
+    )  # fmt: skip
     parser.add_argument("--precision", choices=_choices("precision"), default="auto", help="of our engine")
     parser.add_argument("--step", choices=_choices("step"), default="auto", help="of our engine on a CPU")
     parser.add_argument("--graphs", choices=_choices("graphs"), default="steady", help="of our engine on a GPU")
     parser.add_argument("--slots", type=positive_int, default=1, help="of our engine, if more than it needs")
-    parser.add_argument("--repetitions", type=positive_int, default=3, help="(default: 3)")
+    parser.add_argument("--repetitions", type=positive_int, help="(default: 3 of pieces, 8 of steps)")
     parser.add_argument("--join", action="store_true", help="also let one more request join the running batch")
     return parser
 

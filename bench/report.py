@@ -26,9 +26,14 @@ def machine() -> str:
     return f"{os.cpu_count()} cores {_processor()}, {platform.system()}, Python {platform.python_version()}"
 
 
-def show(title: str, rows: Sequence[tuple[str, str, str]], figures: Mapping[str, object]) -> None:
-    """Print a table of the rows (what, measured, target), then the figures as one line of JSON."""
-    table = Table("what", "measured", "target", title=title, title_justify="left")
+def show(
+    title: str,
+    rows: Sequence[tuple[str, str, str]],
+    figures: Mapping[str, object],
+    columns: tuple[str, str, str] = ("what", "measured", "target"),
+) -> None:
+    """Print a table of the rows, then the figures as one line of JSON."""
+    table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
