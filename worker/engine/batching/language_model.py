@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
 from worker.engine.batching.attention import StepAttention, StepRows
 from worker.engine.batching.config import LanguageModelConfig
@@ -43,7 +43,8 @@ class CrossAttention:
 class TextProjection:
     """Projects a text to the keys and values of every layer, once per request, so int8 would gain nothing.
 
-    Safe to call while other threads step.
+    Weights stay as short as the checkpoint has them, and are extended when they are used: they are large and rarely
+    needed. Safe to call while other threads step.
     """
 
     def __init__(
@@ -52,17 +53,19 @@ class TextProjection:
         self._config, self._device = config, device
         self._dtype = DTYPES[precision]
         names = [f"transformer.layers.{index}.cross_attention.in_proj_weight" for index in range(config.layers)]
-        self._layers = [
-            make_linear(weights[name][config.dim :], "float32" if precision == "int8" else precision, device)
-            for name in names
-            if name in weights
-        ]
+        self._layers = [self._keep(weights[name][config.dim :]) for name in names if name in weights]
+
+    def _keep(self, weight: Tensor) -> Tensor:
+        dtype = min(weight.dtype, self._dtype, key=lambda each: each.itemsize)
+        # A view would keep the whole file of the checkpoint in memory.
+        return weight.to(self._device, dtype, copy=True)
 
     def __call__(self, text: Tensor) -> Tensor:
         """Take [tokens, dim]; return [layers, 2, heads, tokens, head_dim]."""
         config, text = self._config, text.to(self._device, self._dtype)
         shape = (len(text), 2, config.heads, config.head_dim)
-        return torch.stack([layer(text).view(shape).permute(1, 2, 0, 3) for layer in self._layers])
+        projected = (linear(text, weight.to(self._dtype)) for weight in self._layers)
+        return torch.stack([each.view(shape).permute(1, 2, 0, 3) for each in projected])
 
 
 class DecoderLayer:
@@ -71,15 +74,15 @@ class DecoderLayer:
     def __init__(self, weights: Weights, name: str, precision: Precision, device: torch.device) -> None:
         dtype = DTYPES[precision]
 
-        def linear(weight: Tensor) -> Linear:
+        def product(weight: Tensor) -> Linear:
             return make_linear(weight, precision, device)
 
         self.norm_past = Norm(weights, f"{name}.norm1", dtype, device)
-        self.past_in = linear(weights[f"{name}.self_attn.in_proj_weight"])
-        self.past_out = linear(weights[f"{name}.self_attn.out_proj.weight"])
+        self.past_in = product(weights[f"{name}.self_attn.in_proj_weight"])
+        self.past_out = product(weights[f"{name}.self_attn.out_proj.weight"])
         self.norm_forward = Norm(weights, f"{name}.norm2", dtype, device)
-        self.forward_in = linear(weights[f"{name}.linear1.weight"])
-        self.forward_out = linear(weights[f"{name}.linear2.weight"])
+        self.forward_in = product(weights[f"{name}.linear1.weight"])
+        self.forward_out = product(weights[f"{name}.linear2.weight"])
         crosses = f"{name}.norm_cross.weight" in weights
         self.text = CrossAttention(weights, name, precision, device) if crosses else None
 

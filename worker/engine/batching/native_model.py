@@ -1,6 +1,7 @@
 """MusicGen's transformer on a CPU in int8, each step in one call of the native library."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -54,10 +55,14 @@ class NativeLanguageModel:
         self._shape = step_shape(config, positions, threads)
         self._model = StepModel(self._shape, instruction_set)
         self.instruction_set = self._model.instruction_set
-        for kind, layer, tensor in _arrays(config, weights, positions):
-            self._model.set(kind, tensor.numpy(), layer)
+        with ThreadPoolExecutor(threads) as pool:  # rounding takes most of the time
+            list(pool.map(self._set, _arrays(config, weights, positions)))
         self.project_text = TextProjection(config, weights, "float32", CPU)
-        self._embedding = torch.stack([weights[f"emb.{k}.weight"] for k in range(config.codebooks)]).float()
+        self._embedding = torch.stack([weights[f"emb.{k}.weight"] for k in range(config.codebooks)])
+
+    def _set(self, arrays: Iterable[tuple[str, int, Tensor]]) -> None:
+        for kind, layer, tensor in arrays:
+            self._model.set(kind, tensor.float().numpy(), layer)
 
     def new_cache(self, slots: int, positions: int) -> NativeCache:
         """See `Transformer.new_cache`; `positions` are those that the model was made for."""
@@ -122,33 +127,43 @@ def _rows_of_part(rows: StepRows, part: int) -> Iterator[tuple[int, int, int]]:
         yield slot * PARTS + part, position, slot if tokens and part == CONDITIONAL else NO_TEXT
 
 
-def _arrays(config: LanguageModelConfig, weights: Weights, positions: int) -> Iterator[tuple[str, int, Tensor]]:
-    """(kind, layer, float32 tensor) of everything that the library needs."""
+def _arrays(
+    config: LanguageModelConfig, weights: Weights, positions: int
+) -> Iterator[Iterator[tuple[str, int, Tensor]]]:
+    """(kind, layer, tensor) of everything that the library needs, by layer."""
     for index in range(config.layers):
-        name = f"transformer.layers.{index}"
-        yield "norm_past", index, _norm(weights, f"{name}.norm1")
-        yield "past_in", index, _by_head(weights[f"{name}.self_attn.in_proj_weight"], 3, config.heads)
-        yield "past_out", index, weights[f"{name}.self_attn.out_proj.weight"].float()
-        if config.fuses == "cross":
-            query = weights[f"{name}.cross_attention.in_proj_weight"][: config.dim]
-            yield "norm_text", index, _norm(weights, f"{name}.norm_cross")
-            yield "text_query", index, _by_head(query, 1, config.heads)
-            yield "text_out", index, weights[f"{name}.cross_attention.out_proj.weight"].float()
-        yield "norm_forward", index, _norm(weights, f"{name}.norm2")
-        yield "forward_in", index, weights[f"{name}.linear1.weight"].float()
-        yield "forward_out", index, weights[f"{name}.linear2.weight"].float()
+        yield _layer(config, weights, index)
+    yield _ends(config, weights, positions)
+
+
+def _layer(config: LanguageModelConfig, weights: Weights, index: int) -> Iterator[tuple[str, int, Tensor]]:
+    name = f"transformer.layers.{index}"
+    yield "norm_past", index, _norm(weights, f"{name}.norm1")
+    yield "past_in", index, _by_head(weights[f"{name}.self_attn.in_proj_weight"], 3, config.heads)
+    yield "past_out", index, weights[f"{name}.self_attn.out_proj.weight"]
+    if config.fuses == "cross":
+        query = weights[f"{name}.cross_attention.in_proj_weight"][: config.dim]
+        yield "norm_text", index, _norm(weights, f"{name}.norm_cross")
+        yield "text_query", index, _by_head(query, 1, config.heads)
+        yield "text_out", index, weights[f"{name}.cross_attention.out_proj.weight"]
+    yield "norm_forward", index, _norm(weights, f"{name}.norm2")
+    yield "forward_in", index, weights[f"{name}.linear1.weight"]
+    yield "forward_out", index, weights[f"{name}.linear2.weight"]
+
+
+def _ends(config: LanguageModelConfig, weights: Weights, positions: int) -> Iterator[tuple[str, int, Tensor]]:
     books = range(config.codebooks)
     yield "norm_out", 0, _norm(weights, "out_norm")
-    yield "logits", 0, torch.cat([weights[f"linears.{k}.weight"] for k in books]).float()
-    yield "embedding", 0, torch.cat([weights[f"emb.{k}.weight"] for k in books]).float()
+    yield "logits", 0, torch.cat([weights[f"linears.{k}.weight"] for k in books])
+    yield "embedding", 0, torch.cat([weights[f"emb.{k}.weight"] for k in books])
     yield "sinusoid", 0, sinusoid(positions, config.dim, config.max_period)
 
 
 def _norm(weights: Weights, name: str) -> Tensor:
-    return torch.stack([weights[f"{name}.weight"], weights[f"{name}.bias"]]).float()
+    return torch.stack([weights[f"{name}.weight"], weights[f"{name}.bias"]])
 
 
 def _by_head(weight: Tensor, parts: int, heads: int) -> Tensor:
     """[parts × heads × head_dim, in] → [heads, parts × head_dim with padding, in]."""
-    by_head = weight.float().view(parts, heads, -1, weight.shape[1]).transpose(0, 1).flatten(1, 2)
+    by_head = weight.view(parts, heads, -1, weight.shape[1]).transpose(0, 1).flatten(1, 2)
     return torch.nn.functional.pad(by_head, (0, 0, 0, padded(by_head.shape[1]) - by_head.shape[1])).contiguous()

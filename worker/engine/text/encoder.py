@@ -87,8 +87,9 @@ class TextEncoder:
             raise UnsupportedTextEncoderError("output_proj's weight and bias differ in length.")
         self._tokenizer = tokenizer
         self._t5 = t5
-        self._weight = output_proj_weight.detach().to(t5.device, torch.float32)
-        self._bias = output_proj_bias.detach().to(t5.device, torch.float32)
+        # Views would keep the whole file of the checkpoint in memory.
+        self._weight = output_proj_weight.detach().to(t5.device, torch.float32, copy=True)
+        self._bias = output_proj_bias.detach().to(t5.device, torch.float32, copy=True)
         self._cache = EmbeddingCache()
         self._computing = threading.Lock()
 

@@ -11,20 +11,27 @@
 #endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define LINE ((size_t)64)
+
+/* Only advice: without huge pages the same memory works, with more page walks. */
+static void advise_huge_pages(void *memory, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    madvise(memory, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)bytes;
+#endif
+}
 
 void *reserve(size_t bytes) {
-    size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+    size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : LINE;
     void *memory = NULL;
-    bytes = round_up(bytes ? bytes : 1, align);
+    bytes = round_up(bytes ? bytes : 1, LINE);
 #if defined(_WIN32)
     if (!(memory = _aligned_malloc(bytes, align))) return NULL;
 #else
     if (posix_memalign(&memory, align, bytes)) return NULL;
 #endif
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    /* Only advice: without huge pages the same memory works, with more page walks. */
-    if (align == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+    if (align == HUGE_PAGE) advise_huge_pages(memory, bytes);
     memset(memory, 0, bytes);
     return memory;
 }
@@ -52,10 +59,14 @@ size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions) {
     return made.head_bytes * (size_t)shape->layers * (size_t)rows * (size_t)shape->heads;
 }
 
+/* Large memory from calloc is cleared, and committed where it is first written: slots that are not in use take none. */
 int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
     measure(made, shape, rows, positions);
-    made->data = reserve(store_bytes(shape, rows, positions));
-    return made->data ? 0 : -1;
+    size_t bytes = store_bytes(shape, rows, positions);
+    made->memory = calloc(1, bytes + HUGE_PAGE);
+    if (!made->memory) return -1;
+    made->data = (int8_t *)round_up((size_t)made->memory, HUGE_PAGE);
+    return 0;
 }
 
 int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) {
@@ -103,6 +114,8 @@ mg_cache *mg_cache_new(const mg_shape *shape, int32_t sequences, int32_t texts, 
     cache->shape = *shape;
     cache->tokens = calloc((size_t)texts + 1, sizeof *cache->tokens);
     int failed = !cache->tokens || store_new(&cache->past, shape, sequences, shape->positions);
+    /* Of a text, few of the many tokens that have room are ever written. */
+    if (!failed) advise_huge_pages(cache->past.data, store_bytes(shape, sequences, shape->positions));
     if (!failed && shape->cross) failed = store_new(&cache->text, shape, texts, tokens);
     if (failed) {
         mg_cache_free(cache);
@@ -113,8 +126,8 @@ mg_cache *mg_cache_new(const mg_shape *shape, int32_t sequences, int32_t texts, 
 
 void mg_cache_free(mg_cache *cache) {
     if (!cache) return;
-    release(cache->past.data);
-    release(cache->text.data);
+    free(cache->past.memory);
+    free(cache->text.memory);
     free(cache->tokens);
     free(cache);
 }

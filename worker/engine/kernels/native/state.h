@@ -54,6 +54,7 @@ typedef struct {
  * Of each layer, row and head: first the keys, for every 16 positions 16 scales, 16 sums and [head_dim / 4][16][4];
  * then the values, for every 16 positions 16 scales and [4][head_dim padded to 16][4 positions]. */
 typedef struct {
+    void *memory; /* what is freed; `data` begins at a huge page in it */
     int8_t *data;
     int32_t rows, positions, heads, head_dim;
     size_t key_group, value_group, head_bytes, groups;

@@ -1,10 +1,13 @@
 """The language model on the native step, in the running batch."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from bench.tiny import write_tiny
 from shared.messages import Recipe
 from tests.unit.worker.engine.batching.batch import make_model, native_model, request, result, running_batch
 from tests.unit.worker.engine.batching.models import Tiny, random_text
@@ -128,6 +131,20 @@ def test_prefilled_codes_leave_the_cache_that_steps_leave() -> None:
 
 def test_memory_of_a_slot_is_less_than_a_third_of_that_in_float32() -> None:
     assert native_model(DEEP).bytes_per_slot(256) < make_model(DEEP).bytes_per_slot(256) / 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells which files are mapped")
+def test_loaded_engine_keeps_no_part_of_the_checkpoint_file(tmp_path: Path) -> None:
+    write_tiny(tmp_path)  # in float32, so that a tensor that needs no conversion would be a view of the file
+    tuning = Tuning(precision="int8", step="native")
+    settings = EngineSettings(
+        engine="batching", model=str(tmp_path), device="cpu", max_slots=1, max_duration=1, tuning=tuning
+    )
+    engine = load(settings, print)
+    try:
+        assert "/state_dict.bin" not in Path("/proc/self/maps").read_text()
+    finally:
+        engine.close()
 
 
 def test_engine_makes_the_same_audio_with_native_steps_each_time() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from psutil import Process
 
 from tests.unit.worker.engine.kernels.reference import Doubles, Reference, Row, native_model, random_weights
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
@@ -214,3 +215,11 @@ def test_memory_of_a_cache_is_a_third_of_that_of_floats() -> None:
     shape = StepShape(1024, 16, 24, 4096, 4, 2048, 1504, cross=True)
     floats = 4 * 2 * shape.layers * shape.dim * (2 * shape.positions + 512)
     assert 0.25 < cache_bytes(shape, 2, 1, 512) / floats < 0.32
+
+
+def test_memory_of_slots_is_taken_when_they_are_in_use() -> None:
+    shape = replace(MONO, layers=8, positions=3000)
+    size, before = cache_bytes(shape, 64, 1, 8), Process().memory_info().rss
+    cache = StepCache(shape, 64, 1, 8)
+    assert Process().memory_info().rss - before < size / 4
+    del cache
