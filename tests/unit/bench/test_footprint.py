@@ -7,6 +7,8 @@ import pytest
 
 from bench.footprint import main
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
 
 def test_memory_and_loading_are_measured(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--checkpoint", str(checkpoint), "--seconds", "0.5", "--slots", "2"])

@@ -133,6 +133,7 @@ def test_memory_of_a_slot_is_less_than_a_third_of_that_in_float32() -> None:
     assert native_model(DEEP).bytes_per_slot(256) < make_model(DEEP).bytes_per_slot(256) / 3
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells which files are mapped")
 def test_loaded_engine_keeps_no_part_of_the_checkpoint_file(tmp_path: Path) -> None:
     write_tiny(tmp_path)  # in float32, so that a tensor that needs no conversion would be a view of the file
