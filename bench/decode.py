@@ -48,12 +48,13 @@ import psutil
 import torch
 
 from bench.arguments import positive_float, positive_int
-from bench.checkpoints import SIZES, write_checkpoint
+from bench.checkpoints import write_checkpoint
 from bench.contestant_process import ContestantError, ContestantProcess
 from bench.contestants import CORES, Audiocraft, Batching, Facts, Timing, Transformers
 from bench.engines import tell
 from bench.join import Join, measure_join
 from bench.report import machine, milliseconds, show
+from bench.sizes import SIZES
 from bench.steps import ENGINE, measure_steps
 from shared.errors import ModelUnavailableError
 from shared.models import STARTER

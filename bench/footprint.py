@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 
 from bench.arguments import positive_float, positive_int
-from bench.checkpoints import SIZES
 from bench.contestant_process import ContestantError, ContestantProcess
 from bench.contestants import Batching
 from bench.decode import open_checkpoint
 from bench.report import machine, show
+from bench.sizes import SIZES
 from shared.errors import ModelUnavailableError
 from shared.models import STARTER
 from worker.engine.host.launch import ENGINE_ENVIRONMENT

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 import torch
 
-from bench.checkpoints import Size, write_checkpoint
+from bench.checkpoints import write_checkpoint
 from bench.contestants import Timing
 from bench.decode import main, summarize
+from bench.sizes import Size
 from worker.engine.batching.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")

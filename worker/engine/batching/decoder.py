@@ -120,12 +120,20 @@ class Decoder:
             host: as in `StepRows`.
             candidates: as in `sample`.
         """
+        self.draw(slots, self.logits(slots, parts, host), candidates)
+
+    def logits(self, slots: Tensor, parts: int, host: tuple[tuple[int, int, int], ...] = ()) -> Tensor:
+        """The first half of a step: float32 of shape [parts, n, codebooks, codebook_size]."""
         state = self._slots
         position = state.position[slots]
         rows = StepRows(slots, state.prefix[slots] + position - 1, parts, host)
-        logits = self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
+        return self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
+
+    def draw(self, slots: Tensor, logits: Tensor, candidates: int | None = None) -> None:
+        """The second half: draw the codes of each slot, store those that were not given, and advance the positions."""
+        state, position = self._slots, self._slots.position[slots]
         sampling = self._sampling.of(slots)
-        if parts > 1:
+        if len(logits) > 1:
             logits = guide(logits[CONDITIONAL], logits[1 - CONDITIONAL], sampling.cfg_scale)[None]
         # A sum is finite only if all of its terms are; logits are far too small to overflow in it.
         self._overflowed[slots] |= ~logits[CONDITIONAL].sum((1, 2)).isfinite()

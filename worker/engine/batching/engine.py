@@ -24,7 +24,14 @@ from worker.engine.batching.native_model import NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRunner, StepRunner, bucket_sizes
 from worker.engine.batching.transformer import Transformer
-from worker.engine.batching.tuning import pick_attention, pick_native, pick_precision, pick_threads, set_threads
+from worker.engine.batching.tuning import (
+    pick_attention,
+    pick_decoder,
+    pick_native,
+    pick_precision,
+    pick_threads,
+    set_threads,
+)
 from worker.engine.codec_interface import Codec
 from worker.engine.interface import (
     EngineSettings,
@@ -96,7 +103,7 @@ class BatchingEngine:
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model: Transformer
-        if pick_native(settings.tuning, precision, on_loading):
+        if device.type != "cuda" and pick_native(settings.tuning, precision, on_loading):
             model = NativeLanguageModel(config, checkpoint.weights, positions, threads)
             name = f"{NAME} {precision} {model.instruction_set}"
         else:
@@ -105,11 +112,12 @@ class BatchingEngine:
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(model, settings, positions)
         grammar = ScoreGrammar(self.slots, device, self._codec.level) if isinstance(self._codec, SamplerCodec) else None
-        decoder = Decoder(model, self.slots, window, grammar)
+        kind = pick_decoder(settings.tuning, model, self.slots, on_loading)
+        decoder = kind(model, self.slots, window, grammar)
         runner = _make_runner(decoder, settings.tuning)
         self._loop = Loop(decoder, runner, self._codec, self.slots, window, threads)
         self.info = ModelInfo(
-            engine=name,
+            engine=name if kind is Decoder else f"{name} fused",
             device=device.type,
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,

@@ -23,11 +23,11 @@ class Norm:
     """Layer normalization over the last dimension."""
 
     def __init__(self, weights: Weights, name: str, dtype: torch.dtype, device: torch.device) -> None:
-        self._weight = weights[f"{name}.weight"].to(device, dtype)
-        self._bias = weights[f"{name}.bias"].to(device, dtype)
+        self.weight = weights[f"{name}.weight"].to(device, dtype)
+        self.bias = weights[f"{name}.bias"].to(device, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return layer_norm(x, self._weight.shape, self._weight, self._bias, 1e-5)
+        return layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-5)
 
 
 class CrossAttention:
@@ -104,16 +104,16 @@ class LanguageModel:
         self.dtype = DTYPES[precision]
         self.attention = attention
         books = range(config.codebooks)
-        self._embedding = torch.cat([weights[f"emb.{k}.weight"] for k in books]).to(device, self.dtype)
+        self.embedding = torch.cat([weights[f"emb.{k}.weight"] for k in books]).to(device, self.dtype)
         self._first_row = (torch.arange(config.codebooks) * (config.codebook_size + 1)).to(device)
-        self._sinusoid = sinusoid(positions, config.dim, config.max_period).to(device)
-        self._layers = [
+        self.sinusoid = sinusoid(positions, config.dim, config.max_period).to(device)
+        self.layers = [
             DecoderLayer(weights, f"transformer.layers.{index}", precision, device) for index in range(config.layers)
         ]
         self.project_text = TextProjection(config, weights, precision, device)
-        self._norm_out = Norm(weights, "out_norm", self.dtype, device)
+        self.norm_out = Norm(weights, "out_norm", self.dtype, device)
         heads = torch.cat([weights[f"linears.{k}.weight"] for k in books])
-        self._heads = make_linear(heads, precision, device)
+        self.heads = make_linear(heads, precision, device)
 
     @property
     def needs_host(self) -> bool:
@@ -132,9 +132,9 @@ class LanguageModel:
     def step(self, cache: KvCache, rows: StepRows, codes: Tensor) -> Tensor:
         """See `Transformer.step`."""
         config, n = self.config, len(rows)
-        x = (self.embed(codes) + self._sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
+        x = (self.embed(codes) + self.sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
         with_text = x[:n]
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             projected = layer.past_in(layer.norm_past(x)).view(rows.parts, n, 3, config.heads, config.head_dim)
             past = self.attention.to_past(cache, index, rows, projected[:, :, 0], projected[:, :, 1:])
             x += layer.past_out(past.view(-1, config.dim))
@@ -142,16 +142,16 @@ class LanguageModel:
                 query = layer.text.query(layer.text.norm(with_text)).view(1, n, config.heads, config.head_dim)
                 with_text += layer.text.out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
-        logits = self._heads(self._norm_out(x)).float()
+        logits = self.heads(self.norm_out(x)).float()
         return logits.view(rows.parts, n, config.codebooks, config.codebook_size)
 
     def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
         """See `Transformer.prefill`."""
         parts, length, _ = inputs.shape
         stop = first + length
-        x = (inputs + self._sinusoid[first:stop]).to(self.dtype)
+        x = (inputs + self.sinusoid[first:stop]).to(self.dtype)
         seen = torch.ones(length, stop, dtype=torch.bool, device=self.device).tril(first)
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             query, keys, values = self._split(layer.past_in(layer.norm_past(x)), 3)
             own = cache.past[index, slot, :parts]
             own[:, 0, :, first:stop], own[:, 1, :, first:stop] = keys, values
@@ -167,7 +167,7 @@ class LanguageModel:
 
     def embed(self, codes: Tensor) -> Tensor:
         """See `Transformer.embed`."""
-        return self._embedding[codes + self._first_row].sum(1)
+        return self.embedding[codes + self._first_row].sum(1)
 
     def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[rows, length, parts × dim] → `parts` tensors of [rows, heads, length, head_dim]."""

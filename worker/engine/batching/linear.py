@@ -29,10 +29,10 @@ class FloatLinear:
     """Computes in the dtype of the weight."""
 
     def __init__(self, weight: Tensor) -> None:
-        self._weight = weight
+        self.weight = weight
 
     def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self._weight)
+        return functional.linear(x, self.weight)
 
 
 class Int8Linear:

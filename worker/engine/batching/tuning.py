@@ -8,8 +8,13 @@ import torch
 from shared.errors import ModelUnavailableError
 from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention, StepRows
 from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.kv_cache import PARTS, KvCache
+from worker.engine.batching.language_model import LanguageModel
+from worker.engine.batching.layout import Window
 from worker.engine.batching.linear import Precision, can_int8
+from worker.engine.batching.request import Request
+from worker.engine.batching.transformer import Transformer
 from worker.engine.interface import OnLoading, Tuning
 from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
@@ -19,6 +24,9 @@ log = logging.getLogger(__name__)
 # Narrower models are fast enough in float32 and lose more by rounding; with several threads they would spend most of
 # the time synchronizing, especially on a busy machine.
 WIDE = 512
+
+# Steps of a trial, and the relative difference of logits that rounding explains.
+TRIAL_STEPS, TOLERANCE = 3, 0.1
 
 REMEDY = "Triton needs a C compiler (gcc), the headers of the C library and of Python, and a home folder to write to"
 
@@ -102,6 +110,61 @@ def try_out(attention: StepAttention, config: LanguageModelConfig, dtype: torch.
     # A kernel's errors surface only when its result is read.
     attention.to_past(cache, 0, rows, query, new).cpu()
     attention.to_text(cache, 0, rows, query[:1]).cpu()
+
+
+def pick_decoder(tuning: Tuning, model: Transformer, slots: int, on_loading: OnLoading) -> type[Decoder]:
+    """`FusedDecoder` on a GPU where Triton runs and a trial agrees with PyTorch, unless `tuning` excludes it.
+
+    Raises:
+        ModelUnavailableError: if `tuning` asks for native steps and they do not run.
+    """
+    if model.device.type != "cuda" or tuning.step == "torch" or not isinstance(model, LanguageModel):
+        return Decoder
+    if tuning.step == "auto" and isinstance(model.attention, MaskedAttention):
+        return Decoder
+    try:
+        from worker.engine.batching.fused_model import FusedDecoder  # Triton exists on Linux only
+
+        for number in {1, slots}:
+            compare_steps(FusedDecoder, model, number)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        problem = f"The fused step does not run here: {type(error).__name__}: {str(error)[:300]}."
+        if tuning.step == "native":
+            raise ModelUnavailableError(problem, f"{REMEDY}, or set MUSICGEN_STEP=auto.") from error
+        log.warning(problem, exc_info=error)
+        on_loading(f"{problem} PyTorch's operations are used, which are slower. {REMEDY}.")
+        return Decoder
+    return FusedDecoder
+
+
+def compare_steps(kind: type[Decoder], model: LanguageModel, slots: int) -> None:
+    """Run some steps of this kind of decoder beside those of `Decoder`, which compiles its kernels.
+
+    Raises:
+        ValueError: if the logits differ by more than rounding.
+        Exception: any error of the compiler, its cache or the driver.
+    """
+    with torch.inference_mode():
+        exact, tried = (each(model, slots, TRIAL_STEPS) for each in (Decoder, kind))
+        source = torch.Generator().manual_seed(0)
+        batch = torch.arange(slots, device=model.device)
+        for slot in range(slots):
+            words = torch.randn(4, model.config.dim, generator=source)
+            text = model.project_text(words) if model.config.fuses == "cross" else None
+            request = Request(text, TRIAL_STEPS, seed=slot)
+            for decoder in (exact, tried):
+                decoder.begin(slot, request)
+                # No frames are asked for, so that both decoders keep the same codes.
+                decoder.open_window(slot, Window(0, 0), None, 0)
+        for _ in range(TRIAL_STEPS):
+            wanted, made = (decoder.logits(batch, PARTS) for decoder in (exact, tried))
+            error = ((made - wanted).norm() / wanted.norm()).item()
+            if not error <= TOLERANCE:
+                raise ValueError(f"its logits differ from PyTorch's by {error:.1%}")
+            exact.draw(batch, wanted)
+            tried.draw(batch, made)
 
 
 def pick_native(tuning: Tuning, precision: Precision, on_loading: OnLoading) -> bool:

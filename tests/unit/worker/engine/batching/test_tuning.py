@@ -8,14 +8,24 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from shared.errors import ModelUnavailableError
-from tests.unit.worker.engine.batching.batch import CPU
+from tests.unit.worker.engine.batching.batch import CPU, make_model
 from tests.unit.worker.engine.batching.models import Tiny, config
 from worker.engine.batching import tuning
 from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention
+from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.linear import Precision
-from worker.engine.batching.tuning import pick_attention, pick_native, pick_precision, try_out
+from worker.engine.batching.tuning import (
+    compare_steps,
+    pick_attention,
+    pick_decoder,
+    pick_native,
+    pick_precision,
+    try_out,
+)
 from worker.engine.interface import Tuning
 from worker.engine.kernels.native_library import NativeStepError
 
@@ -185,3 +195,65 @@ def test_native_step_in_another_precision_is_rejected() -> None:
     with pytest.raises(ModelUnavailableError, match="not in float32") as refused:
         pick_native(Tuning(step="native"), "float32", print)
     assert "MUSICGEN_PRECISION=int8" in refused.value.remedy
+
+
+def on_cuda(monkeypatch: pytest.MonkeyPatch, attention: StepAttention | None = None) -> LanguageModel:
+    """A model that claims to be on a GPU."""
+    model = make_model(Tiny(dim=48, heads=4), attention or PlainAttention())
+    monkeypatch.setattr(model, "device", CUDA)
+    return model
+
+
+class PlainAttention(PerSlotAttention):
+    """Stands for the kernel."""
+
+
+@pytest.mark.parametrize("step", ["auto", "native"])
+def test_fused_step_is_tried_with_one_slot_and_with_all(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    tried: list[int] = []
+    monkeypatch.setattr(tuning, "compare_steps", lambda kind, model, slots: tried.append(slots))
+    kind = pick_decoder(Tuning(step=step), on_cuda(monkeypatch), 8, print)  # type: ignore[arg-type]
+    assert kind.__name__ == "FusedDecoder"
+    assert sorted(tried) == [1, 8]
+
+
+def test_fused_step_that_fails_its_trial_is_reported_and_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("its logits differ from PyTorch's by 40%")
+
+    monkeypatch.setattr(tuning, "compare_steps", fail)
+    reported: list[str] = []
+    assert pick_decoder(Tuning(), on_cuda(monkeypatch), 8, reported.append) is Decoder
+    (line,) = reported
+    assert "logits differ from PyTorch's by 40%" in line
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    with pytest.raises(ModelUnavailableError, match="fused step does not run") as refused:
+        pick_decoder(Tuning(step="native"), on_cuda(monkeypatch), 8, reported.append)
+    assert "MUSICGEN_STEP=auto" in refused.value.remedy
+
+
+def test_no_trial_where_steps_are_not_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "compare_steps", None)
+    assert pick_decoder(Tuning(), make_model(Tiny()), 1, print) is Decoder
+    assert pick_decoder(Tuning(step="torch"), on_cuda(monkeypatch), 1, print) is Decoder
+    assert pick_decoder(Tuning(), on_cuda(monkeypatch, MaskedAttention()), 1, print) is Decoder
+
+
+class Shifted(Decoder):
+    """Computes other logits."""
+
+    def logits(self, slots: Tensor, parts: int, host: tuple[tuple[int, int, int], ...] = ()) -> Tensor:
+        logits = super().logits(slots, parts, host)
+        shift: Tensor = 0.5 * logits.norm() / logits.numel() ** 0.5
+        return logits + shift
+
+
+@pytest.mark.parametrize("melody", [False, True])
+def test_trial_compares_logits(melody: bool) -> None:
+    model = make_model(Tiny(melody=melody), MaskedAttention())
+    compare_steps(Decoder, model, 3)
+    with pytest.raises(ValueError, match=r"differ from PyTorch's by \d"):
+        compare_steps(Shifted, model, 3)
