@@ -27,8 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_checkpoint(options.folder, SIZES[options.size])
 
 
-def write_checkpoint(folder: Path, size: Size) -> None:
+def write_checkpoint(folder: Path, size: Size, device: str = "cpu") -> None:
     """Write a checkpoint of this size in float16, as Meta's are, with the text encoder of `bench.tiny`.
+
+    A GPU makes the numbers of a large one in a second, a CPU in a minute; they differ.
 
     Raises:
         OSError: if it cannot be written.
@@ -38,17 +40,19 @@ def write_checkpoint(folder: Path, size: Size) -> None:
     tiny.write_tiny(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        _write_language_model(folder / LANGUAGE_MODEL_FILE, size)
+        _write_language_model(folder / LANGUAGE_MODEL_FILE, size, device)
         _write_codec(folder / CODEC_FILE, size)
 
 
-def _write_language_model(file: Path, size: Size) -> None:
+def _write_language_model(file: Path, size: Size, device: str) -> None:
     configuration, state = _read(file)
     configuration.transformer_lm.update(
         dim=size.dim, num_layers=size.layers, num_heads=size.heads, n_q=CODEBOOKS, card=size.card
     )
     output = "condition_provider.conditioners.description.output_proj.weight"
-    weights = dict(language_model_weights(size, text_dim=state[output].shape[1]))
+    with torch.device(device):
+        made = language_model_weights(size, text_dim=state[output].shape[1])
+        weights = {name: weight.cpu() for name, weight in made}
     torch.save({"xp.cfg": OmegaConf.to_yaml(configuration), "best_state": weights}, file)
 
 

@@ -31,9 +31,9 @@ class ContestantProcess:
     """
 
     def __init__(
-        self, make: Callable[..., object], *arguments: object, environment: Mapping[str, str] | None = None
+        self, make: Callable[..., Any], *arguments: object, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Call `make` with `arguments` in a new process whose environment also has `environment`."""
+        """Make the contestant, `make(*arguments)`, in a new process whose environment also has `environment`."""
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         try:
             # The pool starts its process at the first call.
@@ -58,7 +58,7 @@ class ContestantProcess:
         self._pool.shutdown()
 
 
-def _make(make: Callable[..., object], arguments: Sequence[object]) -> None:
+def _make(make: Callable[..., Any], arguments: Sequence[object]) -> None:
     """Make the contestant. Converts errors with two arguments, which cannot be unpickled by the parent."""
     try:
         _contestants.append(make(*arguments))
