@@ -119,7 +119,7 @@ class Audiocraft:
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """See `Contestant.run`; the pieces are one static batch."""
-        set_pieces(self._model, seconds, top_k=TOP_K, cfg_coef=GUIDANCE)
+        set_pieces(self._model, seconds, top_k=min(TOP_K, self._model.lm.card), cfg_coef=GUIDANCE)
         self._decoding, self._steps = 0.0, 0
         return _time(
             self._device,
