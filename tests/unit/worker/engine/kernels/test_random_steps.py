@@ -13,6 +13,8 @@ ARM_COMPILER = "aarch64-linux-gnu-gcc"
 # Debian's packages qemu-user and qemu-user-static.
 ARM_RUNNER = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
 SEED, MODELS = 1, 4
+# Compiling and emulating take half a minute of a core, and a busy machine is slow.
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,6 @@ def arm_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(1200)
 def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(
     program: Path, pytestconfig: pytest.Config
 ) -> None:
