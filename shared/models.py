@@ -32,7 +32,7 @@ def may_write_scores(name: str) -> bool:
 
 
 # The meters of models that have only some. Meta's models follow any that the prompt names, and a checkpoint folder may.
-_METERS: dict[str, tuple[str, ...]] = {STARTER: ("4/4", "3/4")}
+_METERS: dict[str, tuple[str, ...]] = {STARTER: ("4/4", "3/4", "5/4", "6/8", "7/8", "12/8")}
 
 
 def playable_meters(name: str) -> tuple[str, ...] | None:

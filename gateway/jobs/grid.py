@@ -173,7 +173,7 @@ def _unplayable(meter: str, model: str) -> str | None:
     playable = playable_meters(model)
     if playable is None or meter in playable:
         return None
-    return f"The model {model} plays no {meter}. It plays {' and '.join(playable)}."
+    return f"The model {model} plays no {meter}. It plays {', '.join(playable[:-1])} and {playable[-1]}."
 
 
 def _tempo(reading: Reading) -> float:

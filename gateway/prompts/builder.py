@@ -23,7 +23,7 @@ Meter = Annotated[
     str,
     Meta(
         max_length=20,
-        description="Meter; the starter plays 4/4 and 3/4",
+        description="Meter; the starter plays 3/4, 4/4, 5/4, 6/8, 7/8 and 12/8",
         examples=["4/4", "6/8"],
         extra_json_schema={"pattern": r"^[1-9][0-9]?/[0-9]{1,2}$"},
     ),

@@ -151,14 +151,14 @@ async def test_the_status_warns_of_prompt_parts_that_the_model_ignores(system: S
     settings = with_model(checkpoint)
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     made, cached = [
-        await api.until(await api.generate("happy piano in 7/8, 300 bpm", duration=0.5, seed=3), "completed")
+        await api.until(await api.generate("happy piano in 11/8, 300 bpm", duration=0.5, seed=3), "completed")
         for _ in range(2)
     ]
     assert (made["cached"], cached["cached"]) == (False, True)
     assert cached["warnings"] == made["warnings"]
     assert made["warnings"] == [
         "This model plays 40 to 240 beats a minute: 300 BPM became 150 BPM.",
-        "This model cannot play in 7/8: the music is in 4/4.",
+        "This model cannot play in 11/8: the music is in 4/4.",
     ]
     plain = await api.until(await api.generate("happy piano", duration=0.5), "completed")
     assert plain["warnings"] == []

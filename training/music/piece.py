@@ -33,7 +33,8 @@ def make_piece(seed: int, split: Split = "train", level: int = 1) -> Piece:
     Args:
         seed: any number.
         split: of the captions.
-        level: of the score; see `worker.engine.sampler.score.LEVEL`. The shipped checkpoint knows the first.
+        level: of the score; see `worker.engine.sampler.score.LEVEL`. The evaluation uses the first, so
+            that its figures stay comparable.
     """
     source = random.Random(2 * seed + (split == "test"))  # noqa: S311
     spec = draw_spec(source, level)

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from shared.music import Key, bar_quarters
 from shared.prompt.decades import load_decades
+from shared.prompt.genres import load_genres
 from shared.prompt.reading import Reading
 from worker.engine.sampler.caption import write_caption
 from worker.engine.sampler.casting import HARMONIC, Cast, cast
@@ -100,7 +101,7 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     return Plan(
         tempo=tempo,
         meter=meter,
-        swing=_SWINGS.get(reading.feel or "", source.choices((0, 1, 2), genre.swing)[0]),
+        swing=_SWINGS.get(reading.feel or "", source.choices(range(len(genre.swing)), genre.swing)[0]),
         key=key,
         mood=mood,
         cast=players,
@@ -137,7 +138,9 @@ def _decade_warnings(reading: Reading, genre: Idiom) -> Iterator[str]:
 def _fitting_genre(reading: Reading, source: random.Random) -> str:
     """A genre that has the named instruments, or else the mood."""
     genres = repertoire().genres
-    able = [name for name, genre in genres.items() if genre.trained_as == name and _may_be(name, genre, reading)]
+    # No sub-genres: a client who wants a samba or a marching band says so.
+    general = {name: genre for name, genre in genres.items() if load_genres()[name].parent == name}
+    able = [name for name, genre in general.items() if _may_be(name, genre, reading)]
     able = [name for name in able if has_tempo(genres[name], reading)] or able or list(_BY_HAND)
     if not reading.instruments:
         fitting = [name for name in able if set(genres[name].moods) & set(reading.moods)]

@@ -24,7 +24,7 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trained_as: the genre that the model knows and that comes closest; mostly itself.
         tempo: the slowest and fastest usual tempo in quarter notes a minute.
         minor: probability of a minor key.
-        swing: weights of the three swings.
+        swing: weights of the swings, from 0 on.
         moods: usual ones.
         players: the weights of each stream's players, by the stream's name in lower case.
     """
@@ -32,7 +32,7 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trained_as: str = msgspec.field(name="as")
     tempo: tuple[int, int]
     minor: float
-    swing: tuple[float, float, float]
+    swing: tuple[float, ...]
     moods: tuple[str, ...]
     players: dict[str, Weights]
 

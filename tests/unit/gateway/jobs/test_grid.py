@@ -152,8 +152,9 @@ def test_seconds_beyond_the_limits_become_the_limits() -> None:
 def test_bars_take_the_prompts_meter_unless_the_request_has_one() -> None:
     assert recipe(prompt="waltz in 3/4", bars=4).meter == "3/4"
     assert recipe(prompt="waltz in 3/4", bars=4, meter="4/4").meter == "4/4"
-    assert recipe(prompt="prog rock in 7/8", bars=4, model="small").meter == "7/8"
-    assert refusal(prompt="prog rock in 7/8", bars=4).startswith("meter: The prompt asks for it: The model starter")
+    assert recipe(prompt="prog rock in 7/8", bars=4).meter == "7/8"
+    assert recipe(prompt="prog rock in 11/8", bars=4, model="small").meter == "11/8"
+    assert refusal(prompt="prog rock in 11/8", bars=4).startswith("meter: The prompt asks for it: The model starter")
     assert recipe(prompt="prog rock in 7/8", bars=4, meter="4/4").meter == "4/4"
     assert recipe(prompt="in 21/16", bars=4).meter == "4/4"  # no bar is that long
 
@@ -248,9 +249,10 @@ def test_text_that_is_no_meter_is_refused(meter: str) -> None:
     assert refusal(prompt=None, components={"genre": "a", "meter": meter}).startswith("components.meter: ")
 
 
-@pytest.mark.parametrize("meter", ["6/8", "7/8", "2/2", "5/4"])
+@pytest.mark.parametrize("meter", ["9/8", "11/8", "2/2", "7/4"])
 def test_a_meter_that_the_model_lacks_is_refused(meter: str) -> None:
-    assert refusal(meter=meter) == f"meter: The model starter plays no {meter}. It plays 4/4 and 3/4."
+    known = "4/4, 3/4, 5/4, 6/8, 7/8 and 12/8"
+    assert refusal(meter=meter) == f"meter: The model starter plays no {meter}. It plays {known}."
     assert refusal(components={"genre": "a", "meter": meter}).startswith("components.meter: The model starter")
     assert recipe(meter=meter, model="small").meter == meter
     assert recipe(meter=meter, model="my-tune").meter == meter

@@ -142,10 +142,10 @@ def test_cancelling_stops_the_rendering_of_stems(engine: BatchingEngine) -> None
 def test_warnings_come_before_the_audio(engine: BatchingEngine) -> None:
     outputs: list[Midi | Stem | Music | Warn] = []
     chunks = engine.generate(
-        replace(RECIPE, prompt="happy piano in 5/4", duration=1.0, outputs=()), _pass, outputs.append
+        replace(RECIPE, prompt="happy piano in 11/8", duration=1.0, outputs=()), _pass, outputs.append
     )
     for _ in chunks:
-        assert outputs == [Warn("This model cannot play in 5/4: the music is in 4/4.")]
+        assert outputs == [Warn("This model cannot play in 11/8: the music is in 4/4.")]
 
 
 def test_prompt_sets_the_tempo_in_a_shared_batch(engine: BatchingEngine) -> None:

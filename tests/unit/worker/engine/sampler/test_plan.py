@@ -82,7 +82,7 @@ def test_a_prompt_that_refuses_drums_gets_no_genre_that_is_made_of_them() -> Non
             Reading(
                 genre="trap", moods=("dark",), tempo=exact(140), key=Key(9, True), instruments=("bells", "strings")
             ),
-            "dark hip hop track with bells and strings, 140 bpm, in A minor",
+            "dark trap track with bells and strings, 140 bpm, in A minor",
         ),
         (
             Reading(instruments=("cello",), only=True, moods=("sad",), tempo=exact(60), key=Key(5, True)),
