@@ -44,7 +44,7 @@ class Running:
             self._settled.set()
 
     async def settled(self) -> "Running":
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(280):
             await self._settled.wait()
         return self
 
