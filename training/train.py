@@ -43,6 +43,8 @@ EMPHASIS = Emphasis(opening=6.0, header=60.0)
 MUON_RATE = 3.0
 PATIENT_RATE = 0.1
 SAVE_EVERY = 180.0
+# Without AVX-512 PyTorch calculates in bfloat16 ten times as slowly as in float32.
+BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_f"))
 HELD_OUT = 256
 
 
@@ -62,7 +64,7 @@ class Trainer:
     def losses(self, batch: TrainingBatch, emphasis: Emphasis | None = None) -> Tensor:
         """The loss of each codebook, in nats per code; see `training.model.losses`."""
         mask = batch.tokens != 0
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             # T5 returns NaN for a row without tokens, so each row has at least one; the model zeroes it afterwards.
             seen = mask.clone()
             seen[:, 0] = True
