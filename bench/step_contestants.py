@@ -1,6 +1,7 @@
 """Those who make a single step of the language model: from codes to logits, with int8 weights, without sampling."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class StepContestant(Protocol):
         ...
 
 
-class _OwnStep:
+class _OwnStep(ABC):
     """A step of the decode engine."""
 
     def __init__(self, weights: StepWeights, model: Transformer) -> None:
@@ -67,8 +68,9 @@ class _OwnStep:
         logits: Floats = self._model.step(self._cache, rows, torch.from_numpy(codes)).numpy()
         return logits
 
+    @abstractmethod
     def _fill(self, cache: SlotCache, positions: int) -> None:
-        raise NotImplementedError
+        """Give all slots some past."""
 
 
 class NativeStep(_OwnStep):
