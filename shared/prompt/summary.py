@@ -12,7 +12,6 @@ _BASSES = ("bass guitar", "synth bass", "double bass")
 _KINDS = {"drums": ("drum machine",), "bass": _BASSES}
 _GUITARS = ("acoustic guitar", "electric guitar", "distorted guitar")
 _PIECES = {"kick", "snare", "claps", "hi-hats", "cymbals"}
-_ROCKING = ("electric guitar", "distorted guitar")
 
 
 def read_genre(phrases: Sequence[Phrase]) -> str | None:
