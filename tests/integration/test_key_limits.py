@@ -63,9 +63,14 @@ async def post(http: aiohttp.ClientSession, key: str | None = None, **fields: ob
 async def flood(gateways: Gateways, number: int, **fields: object) -> list[tuple[int, str]]:
     """`number` requests of one key at the same time, in turn to each gateway, each with a key of its own."""
     clients = gateways.daw
-    return await asyncio.gather(
-        *(post(clients[each % len(clients)], f"take-{each}", **fields) for each in range(number))
-    )
+
+    async def settled(each: int) -> tuple[int, str]:
+        """As a client does, repeat a request that a busy broker kept from being decided."""
+        while (answer := await post(clients[each % len(clients)], f"take-{each}", **fields))[0] == 503:
+            await asyncio.sleep(0.2)
+        return answer
+
+    return await asyncio.gather(*(settled(each) for each in range(number)))
 
 
 def tally(answers: list[tuple[int, str]]) -> dict[int, int]:

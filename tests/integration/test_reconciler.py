@@ -14,7 +14,7 @@ from shared.messages import JobStatus
 from shared.record_feed import STREAM
 from shared.topology import JOBS, ensure_streams
 from tests.integration.jobs import plant_finished
-from tests.integration.system import Api, System, eventually
+from tests.integration.system import Api, System, eventually, running_gateway
 
 
 @pytest.fixture(autouse=True)
@@ -111,14 +111,17 @@ async def test_a_job_whose_record_was_purged_is_forgotten(system: System) -> Non
 
 
 async def test_the_queue_reader_survives_changes_and_a_recreated_stream(system: System) -> None:
-    api, client = await system.gateway(), await system.nats()
+    client = await system.nats()
     js, scan = client.jetstream(), QueueReader()
-    jobs = [await api.generate(duration=0.5) for _ in range(4)]
-    assert list((await scan.read(client)).deliverable) == jobs
-    await js.delete_msg(subjects.JOBS_STREAM, 1)
-    await js.delete_msg(subjects.JOBS_STREAM, 3)
-    later = await api.generate(duration=0.5)
-    assert (await scan.read(client)).deliverable == {jobs[1]: 2, jobs[3]: 4, later: 5}
+    async with running_gateway(system.settings("gateway")) as api:
+        await api.until_ready()
+        jobs = [await api.generate(duration=0.5) for _ in range(4)]
+        assert list((await scan.read(client)).deliverable) == jobs
+        await js.delete_msg(subjects.JOBS_STREAM, 1)
+        await js.delete_msg(subjects.JOBS_STREAM, 3)
+        later = await api.generate(duration=0.5)
+        assert (await scan.read(client)).deliverable == {jobs[1]: 2, jobs[3]: 4, later: 5}
+    # The gateway has ended: its reconciler would queue the jobs again.
     await js.delete_stream(subjects.JOBS_STREAM)
     await ensure_streams(js)
     assert await scan.read(client) == QueueSnapshot({}, {}, 0)
