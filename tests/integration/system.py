@@ -165,6 +165,7 @@ class RunningWorker:
         self._tasks: list[asyncio.Task[None]] = []
 
     def run(self, *work: Any) -> None:
+        """Run the worker's parts; the last one pulls jobs."""
         self._tasks = [asyncio.create_task(each) for each in work]
 
     async def until_settled(self) -> None:
@@ -180,8 +181,8 @@ class RunningWorker:
 
     async def vanish(self) -> None:
         """As a SIGKILL does, seen from outside: nothing is said, nothing is finished."""
-        for task in self.worker._handling:
-            task.cancel()
+        # Before the engine ends, because they would report its end.
+        await end([self._tasks[-1], *self.worker._handling])
         await self._end()
 
     async def _end(self) -> None:
