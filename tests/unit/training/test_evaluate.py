@@ -14,7 +14,10 @@ pytestmark = [
 ]
 
 
-def test_a_checkpoint_is_measured(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_is_measured(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.evaluate.LONG", 16.0)
     folder, report = tmp_path / "pictures", tmp_path / "report.json"
     arguments = f"--captions 8 --seconds 4 --long 1 --read 200 --listened 20 --slots 3 --json {report}"
     evaluate.main([

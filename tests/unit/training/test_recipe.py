@@ -14,9 +14,13 @@ pytestmark = [
 MEASURED = "--captions 4 --seconds 2 --long 1 --read 200 --listened 8 --slots 2"
 
 
-def test_one_command_runs_the_recipe_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_command_runs_the_recipe_and_resumes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.train.HELD_OUT", 32)
+    monkeypatch.setattr("training.evaluate.LONG", 16.0)
     for steps in (1, 2):
-        main(f"--folder {tmp_path} --pieces 400 --steps {steps} {MEASURED}".split())
+        main(f"--folder {tmp_path} --pieces 150 --steps {steps} {MEASURED}".split())
         assert "tempo, conductor" in capsys.readouterr().out
         logged = (tmp_path / "run" / "losses.csv").read_text().splitlines()
         assert [int(line.split(",")[0]) for line in logged] == list(range(1, steps + 1))

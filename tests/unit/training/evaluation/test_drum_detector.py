@@ -9,12 +9,12 @@ from training.evaluation.instrumentation import BEATS
 from training.evaluation.playing import play_own, play_without_beats
 from training.music import Spec, make_piece
 
-SECONDS = 10.0
+SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
 def beats() -> DrumDetector:
-    pieces = [make_piece(seed) for seed in range(100)]
+    pieces = [make_piece(seed) for seed in range(60)]
     own = [play_own(piece, SECONDS) for piece in pieces]
     beatless = [
         play_without_beats(piece, SECONDS) for piece, played in zip(pieces, own, strict=True) if played.heard & BEATS

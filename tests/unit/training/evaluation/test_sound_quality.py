@@ -24,8 +24,8 @@ SPEC = Spec(genre="pop", bpm=120)
 
 @pytest.fixture(scope="module")
 def sound() -> SoundMeasure:
-    pieces = [make_piece(seed) for seed in range(120)]
-    return SoundMeasure([audible(heard(piece.spec, piece.score, 10.0).audio) for piece in pieces])
+    pieces = [make_piece(seed) for seed in range(60)]
+    return SoundMeasure([audible(heard(piece.spec, piece.score, 5.0).audio) for piece in pieces])
 
 
 @pytest.fixture(scope="module")
