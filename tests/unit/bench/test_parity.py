@@ -1,21 +1,45 @@
 """The check that our engine makes audiocraft's tokens, seen passing, failing and refusing."""
 
 import math
+import shutil
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import torch
+from audiocraft.models import MusicGen
+from omegaconf import OmegaConf
 
 from bench import parity
 from bench.engines import load_audiocraft
 from bench.parity import Mismatch, find_mismatch, main
-from tests.unit.bench.conftest import WINDOW
 
+# Seconds: short, because audiocraft makes every step of it for every prompt.
+WINDOW = 5
 PROMPTS = ["upbeat jazz with piano", "slow techno", "a märchen, sung"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parity") / "checkpoint"
+    shutil.copytree(checkpoint, folder)
+    file = folder / "state_dict.bin"
+    package = torch.load(file, weights_only=True)
+    configuration = OmegaConf.create(package["xp.cfg"])
+    configuration.dataset.segment_duration = WINDOW
+    torch.save({**package, "xp.cfg": OmegaConf.to_yaml(configuration)}, file)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_default_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    """audiocraft begins with a stride of 18 s, and refuses windows that are not longer; `set_pieces` sets ours."""
+    begin = partialmethod(MusicGen.set_generation_params, extend_stride=WINDOW / 2)
+    monkeypatch.setattr(MusicGen, "set_generation_params", begin)
 
 
 @pytest.fixture
