@@ -15,7 +15,7 @@ static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_
         memcpy(scale, at, sizeof scale);
         memcpy(key_sum, at + sizeof scale, sizeof key_sum);
         sums coarse = load_sums(zeros), fine = load_sums(zeros);
-        at += sizeof scale + sizeof key_sum;
+        at += KEY_HEADER;
         for (int32_t quad = 0; quad < quads; quad++) {
             coarse = add_products(coarse, four_bytes(high + quad * QUAD), at + quad * GROUP * QUAD);
             fine = add_products(fine, four_bytes(low + quad * QUAD), at + quad * GROUP * QUAD);
@@ -32,7 +32,7 @@ static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_
 
 /* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
  * Returns what a sum of values with these weights must be multiplied by; NaN if the scores are not finite. */
-static float weigh(const store *kept, const int8_t *values, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
+static float weigh(const store *kept, const int8_t *keys, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
     int32_t n = groups * GROUP;
     if (!all_finite(scores, (size_t)n)) {
         memset(high, 0, (size_t)n);
@@ -40,12 +40,12 @@ static float weigh(const store *kept, const int8_t *values, int32_t groups, floa
         return NAN;
     }
     float most = largest_of(scores, (size_t)n);
-    for (int32_t i = 0; i < n; i++) scores[i] = scores[i] < -1e29f ? 0.0f : exponential(scores[i] - most);
+    for (int32_t i = 0; i < n; i++) scores[i] = exponential(scores[i] - most);
     float total = sum_of(scores, (size_t)n);
     for (int32_t group = 0; group < groups; group++) {
         float scale[GROUP];
-        memcpy(scale, values + (size_t)group * kept->value_group, sizeof scale);
-        /* Beyond the last position the score is zero, and the scale may be that of another request, even NaN. */
+        memcpy(scale, keys + (size_t)group * kept->key_group + 2 * GROUP * sizeof(float), sizeof scale);
+        /* Beyond the last position the weight is zero, and the scale may be that of another request, even NaN. */
         for (int i = 0; i < GROUP; i++) {
             float *at = scores + group * GROUP + i;
             *at = *at > 0.0f ? *at * scale[i] : 0.0f;
@@ -61,22 +61,45 @@ static float weigh(const store *kept, const int8_t *values, int32_t groups, floa
     return heaviest / (LIMB * LIMB - 1) / total;
 }
 
-/* 16 dimensions of the weighted sum of values. */
-INLINE void add_values(const store *kept, const int8_t *values, int32_t groups, const uint8_t *high,
-                       const uint8_t *low, float level, float *to, int32_t n) {
-    size_t quad_bytes = (kept->value_group - GROUP * sizeof(float)) / (GROUP / QUAD);
-    sums coarse = load_sums(zeros), fine = load_sums(zeros);
+/* C times 16 dimensions of the weighted sum of values; the first n of them are stored. */
+INLINE void add_columns(const int C, const store *kept, const int8_t *values, int32_t groups, const uint8_t *high,
+                        const uint8_t *low, float level, float *to, int32_t n) {
+    size_t quad_bytes = kept->value_group / (GROUP / QUAD);
+    sums coarse[COLUMNS], fine[COLUMNS];
+    UNROLL
+    for (int column = 0; column < C; column++) coarse[column] = fine[column] = load_sums(zeros);
     for (int32_t group = 0; group < groups; group++) {
-        const int8_t *at = values + (size_t)group * kept->value_group + GROUP * sizeof(float);
-        for (int quad = 0; quad < GROUP / QUAD; quad++) {
-            coarse = add_products(coarse, four_bytes(high + group * GROUP + quad * QUAD), at + quad * quad_bytes);
-            fine = add_products(fine, four_bytes(low + group * GROUP + quad * QUAD), at + quad * quad_bytes);
+        const int8_t *at = values + (size_t)group * kept->value_group;
+        for (int quad = 0; quad < GROUP / QUAD; quad++, at += quad_bytes) {
+            uint32_t four = four_bytes(high + group * GROUP + quad * QUAD);
+            uint32_t rest = four_bytes(low + group * GROUP + quad * QUAD);
+            UNROLL
+            for (int column = 0; column < C; column++) {
+                coarse[column] = add_products(coarse[column], four, at + column * 64);
+                fine[column] = add_products(fine[column], rest, at + column * 64);
+            }
         }
     }
-    int32_t large[LANES], small[LANES];
-    store_sums(large, coarse);
-    store_sums(small, fine);
+    int32_t large[COLUMNS * LANES], small[COLUMNS * LANES];
+    UNROLL
+    for (int column = 0; column < C; column++) {
+        store_sums(large + column * LANES, coarse[column]);
+        store_sums(small + column * LANES, fine[column]);
+    }
     for (int32_t i = 0; i < n; i++) to[i] = ((float)large[i] * LIMB + (float)small[i]) * level;
+}
+
+/* The weighted sum of values, in passes over as many columns as fit into registers: memory is read in its order. */
+static void add_values(const store *kept, const int8_t *values, int32_t groups, const uint8_t *high, const uint8_t *low,
+                       float level, float *to) {
+    for (int32_t first = 0, n; first < kept->head_dim; first += n) {
+        int32_t left = kept->head_dim - first, wide = left > (COLUMNS - 1) * LANES;
+        int32_t most = (wide ? COLUMNS : 1) * LANES;
+        const int8_t *at = values + (size_t)first * QUAD;
+        n = left < most ? left : most;
+        if (wide) add_columns(COLUMNS, kept, at, groups, high, low, level, to + first, n);
+        else add_columns(1, kept, at, groups, high, low, level, to + first, n);
+    }
 }
 
 /* Round a query to 14 bits around HALF, in two limbs; returns the size of a level, NaN if the query is not finite. `n` is
@@ -109,9 +132,6 @@ static void attend(const store *kept, const int8_t *head, int32_t n, const float
     memcpy(padded_query, query, (size_t)head_dim * sizeof(float));
     float level = split(padded_query, padded, own->high, own->low) / __builtin_sqrtf((float)head_dim);
     score(kept, head, n, own->high, own->low, level, own->scores);
-    level = weigh(kept, values, groups, own->scores, own->high, own->low);
-    for (int32_t first = 0; first < head_dim; first += LANES) {
-        int32_t count = head_dim - first < LANES ? head_dim - first : LANES;
-        add_values(kept, values + (size_t)first * QUAD, groups, own->high, own->low, level, to + first, count);
-    }
+    level = weigh(kept, head, groups, own->scores, own->high, own->low);
+    add_values(kept, values, groups, own->high, own->low, level, to);
 }

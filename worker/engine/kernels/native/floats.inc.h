@@ -55,9 +55,19 @@ static void range_of(const float *x, size_t n, float *least, float *most) {
     *most = above[0];
 }
 
-/* e to the power of x, for x ≤ 0, within 2e-7 of itself (Cephes' polynomial); below -87 it is that of -87. */
+/* x, or zero. Without a branch: compilers would treat a constant by itself, and then not vectorize the loop around it. */
+INLINE float keep_if(int32_t condition, float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= -condition;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* e to the power of x, for x ≤ 0, within 2e-7 of itself (Cephes' polynomial); zero below -87. */
 INLINE float exponential(float x) {
-    x = larger(x, -87.0f);
+    int32_t in_range = x >= -87.0f;
+    x = keep_if(in_range, x);
     int32_t power = (int32_t)(x * 1.44269504f - 0.5f);
     float rest = x - (float)power * 0.693359375f - (float)power * -2.12194440e-4f;
     float y = 1.9875691500e-4f;
@@ -70,7 +80,7 @@ INLINE float exponential(float x) {
     int32_t bits = (power + 127) * (1 << 23);
     float scale;
     memcpy(&scale, &bits, sizeof scale);
-    return y * scale;
+    return keep_if(in_range, y * scale);
 }
 
 /* x * Phi(x), by the error function of Abramowitz and Stegun, 7.1.26: within 1.5e-7 * |x|. */

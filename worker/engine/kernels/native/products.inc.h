@@ -47,7 +47,9 @@ INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const in
     const int8_t *weights = by->weights + (size_t)block * size;
     for (int first = 0; first < BLOCK / LANES; first += COLUMNS) {
         sums total[ROWS][COLUMNS];
+        UNROLL
         for (int row = 0; row < R; row++) {
+            UNROLL
             for (int column = 0; column < COLUMNS; column++) total[row][column] = load_sums(zeros);
         }
         for (int32_t quad = 0; quad < by->quads; quad++) {
@@ -56,13 +58,17 @@ INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const in
                 const int8_t *ahead = at + AHEAD < size ? weights + at + AHEAD : next + (at + AHEAD - size);
                 for (int column = 0; column < COLUMNS; column++) __builtin_prefetch(ahead + column * 64, 0, 2);
             }
+            UNROLL
             for (int row = 0; row < R; row++) {
                 uint32_t four = four_bytes(rows + (size_t)row * stride + (size_t)quad * QUAD);
+                UNROLL
                 for (int column = 0; column < COLUMNS; column++)
                     total[row][column] = add_products(total[row][column], four, weights + at + column * 64);
             }
         }
+        UNROLL
         for (int row = 0; row < R; row++) {
+            UNROLL
             for (int column = 0; column < COLUMNS; column++)
                 store_sums(to[row] + (first + column) * LANES, total[row][column]);
         }
@@ -95,12 +101,16 @@ INLINE void finish_row(finish how, const int32_t *products, const matrix *by, in
                        int32_t n) {
     const float *scale = by->scale + first;
     const int32_t *sum = by->sum + first;
-    for (int32_t i = 0; i < n; i++) {
-        float value = (float)(products[i] - x.zero * sum[i]) * (scale[i] * x.level);
-        if (how == ADD) value = to[i] + value;
-        if (how == GELU) value = gelu(value);
-        to[i] = value;
+    float values[BLOCK];
+    for (int32_t i = 0; i < BLOCK; i++) values[i] = (float)(products[i] - x.zero * sum[i]) * (scale[i] * x.level);
+    if (how == ADD) {
+        for (int32_t i = 0; i < n; i++) to[i] = to[i] + values[i];
+        return;
     }
+    if (how == GELU) {
+        for (int32_t i = 0; i < BLOCK; i++) values[i] = gelu(values[i]);
+    }
+    memcpy(to, values, (size_t)n * sizeof *to);
 }
 
 /* The block's outputs of all rows, from `to` on. `rows` says where in `to` each row goes; NULL is in order. */

@@ -48,8 +48,8 @@ static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t po
     size_t head_dim = (size_t)(shape->dim / shape->heads);
     *made = (store){.rows = rows, .positions = positions, .heads = shape->heads, .head_dim = (int32_t)head_dim};
     made->groups = round_up((size_t)positions, GROUP) / GROUP;
-    made->key_group = 2 * GROUP * sizeof(float) + GROUP * round_up(head_dim, QUAD);
-    made->value_group = GROUP * sizeof(float) + GROUP * round_up(head_dim, GROUP);
+    made->key_group = KEY_HEADER + GROUP * round_up(head_dim, QUAD);
+    made->value_group = GROUP * round_up(head_dim, GROUP);
     made->head_bytes = round_up(made->groups * (made->key_group + made->value_group), 64);
 }
 
@@ -98,13 +98,14 @@ void store_write(const store *kept, int8_t *head_data, int32_t position, const f
     for (int32_t i = 0; i < head_dim; i++) sum += rounded[i];
     memcpy(keys + (size_t)place * sizeof(float), &scale, sizeof scale);
     memcpy(keys + (size_t)(GROUP + place) * sizeof(float), &sum, sizeof sum);
-    keys += 2 * GROUP * sizeof(float);
+    float *value_scale = (float *)(keys + 2 * GROUP * sizeof(float)) + place;
+    keys += KEY_HEADER;
     for (int32_t i = 0; i < head_dim; i++) keys[((i / QUAD) * GROUP + place) * QUAD + i % QUAD] = rounded[i];
 
     int8_t *values = head_data + kept->groups * kept->key_group + (size_t)group * kept->value_group;
     scale = round_to_steps(value, head_dim, rounded);
-    memcpy(values + (size_t)place * sizeof(float), &scale, sizeof scale);
-    values += GROUP * sizeof(float) + (size_t)(place / QUAD) * round_up((size_t)head_dim, GROUP) * QUAD;
+    *value_scale = scale;
+    values += (size_t)(place / QUAD) * round_up((size_t)head_dim, GROUP) * QUAD;
     for (int32_t i = 0; i < head_dim; i++) values[i * QUAD + place % QUAD] = rounded[i];
 }
 

@@ -13,6 +13,8 @@
 /* Outputs per block of weights, positions per block of keys and values, floats per lane sum. */
 #define BLOCK 64
 #define GROUP 16
+/* Of 16 positions: the keys' scales and sums, and the values' scales. */
+#define KEY_HEADER (3 * GROUP * sizeof(float))
 /* Inputs that one integer instruction multiplies and adds. */
 #define QUAD 4
 
@@ -51,8 +53,9 @@ typedef struct {
 } layer;
 
 /* Keys and values of `rows` sequences or texts.
- * Of each layer, row and head: first the keys, for every 16 positions 16 scales, 16 sums and [head_dim / 4][16][4];
- * then the values, for every 16 positions 16 scales and [4][head_dim padded to 16][4 positions]. */
+ * Of each layer, row and head: first the keys, for every 16 positions KEY_HEADER and [head_dim / 4][16][4]; then the
+ * values, for every 16 positions [4][head_dim padded to 16][4 positions]. Scales of values stand beside the keys, because
+ * they are needed before the values, which are then read without gaps. */
 typedef struct {
     void *memory; /* what is freed; `data` begins at a huge page in it */
     int8_t *data;

@@ -12,6 +12,12 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 16
+/* The loop has few rounds, whose sums must stay in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
 static const int32_t zeros[LANES] = {0};
 
 INLINE uint32_t four_bytes(const uint8_t *at) {
