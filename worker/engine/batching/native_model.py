@@ -58,7 +58,6 @@ class NativeLanguageModel:
         with ThreadPoolExecutor(threads) as pool:  # rounding takes most of the time
             list(pool.map(self._set, _arrays(config, weights, positions)))
         self.project_text = TextProjection(config, weights, "float32", CPU)
-        self._embedding = torch.stack([weights[f"emb.{k}.weight"] for k in range(config.codebooks)])
 
     def _set(self, arrays: Iterable[tuple[str, int, Tensor]]) -> None:
         for kind, layer, tensor in arrays:
@@ -101,10 +100,7 @@ class NativeLanguageModel:
 
     def embed(self, codes: Tensor) -> Tensor:
         """The sum of the codebooks' embeddings in the order of a step: [n, codebooks] → [n, dim]."""
-        total = torch.zeros(len(codes), self.config.dim)
-        for book, table in enumerate(self._embedding):
-            total += table[codes[:, book]]
-        return total
+        return torch.from_numpy(self._model.embed(codes.numpy()))
 
 
 def step_shape(config: LanguageModelConfig, positions: int, threads: int = 1) -> StepShape:

@@ -1,7 +1,7 @@
 """Loads the native library `native/musicgen_step.h` through ctypes, which releases the GIL during each call."""
 
 import ctypes
-from ctypes import POINTER, c_char_p, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_void_p
 from functools import cache
 
 from worker.engine.kernels.compile import LIBRARY
@@ -51,6 +51,7 @@ def load_library() -> ctypes.CDLL:
         ("mg_model_new", c_void_p, [shape, c_char_p]),
         ("mg_model_free", None, [c_void_p]),
         ("mg_model_set", c_int32, [c_void_p, c_int32, c_int32, c_void_p]),
+        ("mg_model_embedding", POINTER(c_float), [c_void_p]),
         ("mg_cache_new", c_void_p, [shape, c_int32, c_int32, c_int32]),
         ("mg_cache_free", None, [c_void_p]),
         ("mg_cache_bytes", c_int64, [shape, c_int32, c_int32, c_int32]),

@@ -14,7 +14,7 @@ KINDS = (
     "norm_past", "past_in", "past_out", "norm_text", "text_query", "text_out", "norm_forward", "forward_in",
     "forward_out", "norm_out", "logits", "embedding", "sinusoid",
 )  # fmt: skip
-# Outputs of one head are padded to a multiple of this.
+# Outputs of one head, and rows of embeddings, are padded to a multiple of this.
 BLOCK = 64
 NO_TEXT = -1
 
@@ -96,6 +96,18 @@ class StepModel:
         if self._library.mg_model_set(self._handle, KINDS.index(kind), layer, weights.ctypes.data):
             raise MemoryError(f"no memory for {kind}")
 
+    def embed(self, codes: NDArray[np.int64]) -> Floats:
+        """The sum of the codebooks' embeddings in the order of a step: [n, codebooks] → [n, dim]."""
+        shape = self.shape
+        tables = np.ctypeslib.as_array(
+            self._library.mg_model_embedding(self._handle),
+            (shape.codebooks, shape.codebook_size + 1, padded(shape.dim)),
+        )
+        total = np.zeros((len(codes), shape.dim), np.float32)
+        for book, table in enumerate(tables):
+            total += table[codes[:, book], : shape.dim]
+        return total
+
     def step(
         self,
         cache: StepCache,
@@ -162,7 +174,7 @@ class StepModel:
 
 
 def padded(outputs: int) -> int:
-    """Outputs of one head, with padding."""
+    """A number of outputs or of inputs, with padding."""
     return -(-outputs // BLOCK) * BLOCK
 
 

@@ -5,11 +5,11 @@
 #define HALF (LIMB * LIMB / 2)
 
 /* Scores of a query with the first n positions, in groups of 16; what is beyond n is set very low. */
-static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_t *high, const uint8_t *low, float level,
+static void score(const store *kept, const int8_t *head, int32_t n, const uint8_t *high, const uint8_t *low, float level,
                   float *scores) {
     int32_t groups = (n + GROUP - 1) / GROUP, quads = (kept->head_dim + QUAD - 1) / QUAD;
     for (int32_t group = 0; group < groups; group++) {
-        const int8_t *at = keys + (size_t)group * kept->key_group;
+        const int8_t *at = head + keys_at(kept, group);
         float scale[GROUP];
         int32_t key_sum[GROUP], large[GROUP], small[GROUP];
         memcpy(scale, at, sizeof scale);
@@ -32,7 +32,7 @@ static void score(const store *kept, const int8_t *keys, int32_t n, const uint8_
 
 /* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
  * Returns what a sum of values with these weights must be multiplied by; NaN if the scores are not finite. */
-static float weigh(const store *kept, const int8_t *keys, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
+static float weigh(const store *kept, const int8_t *head, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
     int32_t n = groups * GROUP;
     if (!all_finite(scores, (size_t)n)) {
         memset(high, 0, (size_t)n);
@@ -44,7 +44,7 @@ static float weigh(const store *kept, const int8_t *keys, int32_t groups, float 
     float total = sum_of(scores, (size_t)n);
     for (int32_t group = 0; group < groups; group++) {
         float scale[GROUP];
-        memcpy(scale, keys + (size_t)group * kept->key_group + 2 * GROUP * sizeof(float), sizeof scale);
+        memcpy(scale, head + keys_at(kept, group) + 2 * GROUP * sizeof(float), sizeof scale);
         /* Beyond the last position the weight is zero, and the scale may be that of another request, even NaN. */
         for (int i = 0; i < GROUP; i++) {
             float *at = scores + group * GROUP + i;
@@ -62,14 +62,14 @@ static float weigh(const store *kept, const int8_t *keys, int32_t groups, float 
 }
 
 /* C times 16 dimensions of the weighted sum of values; the first n of them are stored. */
-INLINE void add_columns(const int C, const store *kept, const int8_t *values, int32_t groups, const uint8_t *high,
+INLINE void add_columns(const int C, const store *kept, const int8_t *head, int32_t groups, const uint8_t *high,
                         const uint8_t *low, float level, float *to, int32_t n) {
     size_t quad_bytes = kept->value_group / (GROUP / QUAD);
     sums coarse[COLUMNS], fine[COLUMNS];
     UNROLL
     for (int column = 0; column < C; column++) coarse[column] = fine[column] = load_sums(zeros);
     for (int32_t group = 0; group < groups; group++) {
-        const int8_t *at = values + (size_t)group * kept->value_group;
+        const int8_t *at = head + values_at(kept, group);
         for (int quad = 0; quad < GROUP / QUAD; quad++, at += quad_bytes) {
             uint32_t four = four_bytes(high + group * GROUP + quad * QUAD);
             uint32_t rest = four_bytes(low + group * GROUP + quad * QUAD);
@@ -90,12 +90,12 @@ INLINE void add_columns(const int C, const store *kept, const int8_t *values, in
 }
 
 /* The weighted sum of values, in passes over as many columns as fit into registers: memory is read in its order. */
-static void add_values(const store *kept, const int8_t *values, int32_t groups, const uint8_t *high, const uint8_t *low,
+static void add_values(const store *kept, const int8_t *head, int32_t groups, const uint8_t *high, const uint8_t *low,
                        float level, float *to) {
     for (int32_t first = 0, n; first < kept->head_dim; first += n) {
         int32_t left = kept->head_dim - first, wide = left > (COLUMNS - 1) * LANES;
         int32_t most = (wide ? COLUMNS : 1) * LANES;
-        const int8_t *at = values + (size_t)first * QUAD;
+        const int8_t *at = head + (size_t)first * QUAD;
         n = left < most ? left : most;
         if (wide) add_columns(COLUMNS, kept, at, groups, high, low, level, to + first, n);
         else add_columns(1, kept, at, groups, high, low, level, to + first, n);
@@ -126,12 +126,11 @@ static float split(const float *query, size_t n, uint8_t *high, uint8_t *low) {
 static void attend(const store *kept, const int8_t *head, int32_t n, const float *query, scratch *own, float *to) {
     int32_t head_dim = kept->head_dim, groups = (n + GROUP - 1) / GROUP;
     size_t padded = round_up((size_t)head_dim, GROUP);
-    const int8_t *values = head + kept->groups * kept->key_group;
     float padded_query[padded];
     memset(padded_query, 0, sizeof padded_query);
     memcpy(padded_query, query, (size_t)head_dim * sizeof(float));
     float level = split(padded_query, padded, own->high, own->low) / __builtin_sqrtf((float)head_dim);
     score(kept, head, n, own->high, own->low, level, own->scores);
     level = weigh(kept, head, groups, own->scores, own->high, own->low);
-    add_values(kept, values, groups, own->high, own->low, level, to);
+    add_values(kept, head, groups, own->high, own->low, level, to);
 }

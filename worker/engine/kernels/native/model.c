@@ -75,6 +75,8 @@ int32_t mg_model_set(mg_model *model, int32_t kind, int32_t index, const float *
     }
 }
 
+const float *mg_model_embedding(const mg_model *model) { return model->embedding; }
+
 static int scratch_new(scratch *own, const mg_model *model) {
     size_t widest = model->wide > model->stride ? model->wide : model->stride;
     size_t head = round_up(3 * (size_t)model->head_dim, BLOCK);

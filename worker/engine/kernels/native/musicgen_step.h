@@ -66,6 +66,10 @@ void mg_model_free(mg_model *model);
 /* Copies one array of weights; returns 0, or -1 if memory is short. */
 int32_t mg_model_set(mg_model *model, int32_t kind, int32_t layer, const float *data);
 
+/* The embeddings, float32 of shape [codebooks, codebook_size + 1, dim padded with zeros to a multiple of 64], which belong
+ * to the model; NULL before they were set. */
+const float *mg_model_embedding(const mg_model *model);
+
 /* Memory for keys and values of `sequences` and of `texts`, each text of at most `tokens`. NULL if memory is short. */
 mg_cache *mg_cache_new(const mg_shape *shape, int32_t sequences, int32_t texts, int32_t tokens);
 void mg_cache_free(mg_cache *cache);

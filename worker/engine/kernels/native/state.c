@@ -46,17 +46,19 @@ void release(void *memory) {
 
 static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
     size_t head_dim = (size_t)(shape->dim / shape->heads);
-    *made = (store){.rows = rows, .positions = positions, .heads = shape->heads, .head_dim = (int32_t)head_dim};
-    made->groups = round_up((size_t)positions, GROUP) / GROUP;
+    *made = (store){.rows = rows, .positions = positions, .layers = shape->layers, .heads = shape->heads};
+    made->head_dim = (int32_t)head_dim;
+    made->chunks = round_up((size_t)positions, CHUNK * GROUP) / (CHUNK * GROUP);
     made->key_group = KEY_HEADER + GROUP * round_up(head_dim, QUAD);
     made->value_group = GROUP * round_up(head_dim, GROUP);
-    made->head_bytes = round_up(made->groups * (made->key_group + made->value_group), 64);
+    made->head_bytes = CHUNK * (made->key_group + made->value_group);
+    made->chunk_bytes = made->head_bytes * (size_t)shape->layers * (size_t)shape->heads;
 }
 
 size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions) {
     store made;
     measure(&made, shape, rows, positions);
-    return made.head_bytes * (size_t)shape->layers * (size_t)rows * (size_t)shape->heads;
+    return made.chunk_bytes * made.chunks * (size_t)rows;
 }
 
 /* Large memory from calloc is cleared, and committed where it is first written: slots that are not in use take none. */
@@ -70,8 +72,8 @@ int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t position
 }
 
 int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) {
-    size_t index = ((size_t)layer * (size_t)kept->rows + (size_t)row) * (size_t)kept->heads + (size_t)head;
-    return kept->data + index * kept->head_bytes;
+    size_t index = (size_t)layer * (size_t)kept->heads + (size_t)head;
+    return kept->data + (size_t)row * kept->chunks * kept->chunk_bytes + index * kept->head_bytes;
 }
 
 /* Round `x` of length n to 127 steps of the returned scale, which is NaN if `x` is not finite. */
@@ -90,7 +92,7 @@ static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
 void store_write(const store *kept, int8_t *head_data, int32_t position, const float *key, const float *value) {
     int32_t head_dim = kept->head_dim, group = position / GROUP, place = position % GROUP;
     int8_t rounded[head_dim];
-    int8_t *keys = head_data + (size_t)group * kept->key_group;
+    int8_t *keys = head_data + keys_at(kept, group);
     float scale = round_to_steps(key, head_dim, rounded);
     /* The scores carry on what is not finite in a value. */
     if (!all_finite(value, (size_t)head_dim)) scale = NAN;
@@ -102,7 +104,7 @@ void store_write(const store *kept, int8_t *head_data, int32_t position, const f
     keys += KEY_HEADER;
     for (int32_t i = 0; i < head_dim; i++) keys[((i / QUAD) * GROUP + place) * QUAD + i % QUAD] = rounded[i];
 
-    int8_t *values = head_data + kept->groups * kept->key_group + (size_t)group * kept->value_group;
+    int8_t *values = head_data + values_at(kept, group);
     scale = round_to_steps(value, head_dim, rounded);
     *value_scale = scale;
     values += (size_t)(place / QUAD) * round_up((size_t)head_dim, GROUP) * QUAD;

@@ -15,6 +15,8 @@
 #define GROUP 16
 /* Of 16 positions: the keys' scales and sums, and the values' scales. */
 #define KEY_HEADER (3 * GROUP * sizeof(float))
+/* Groups whose keys and values stand together: what is stored of a sequence grows by 256 positions. */
+#define CHUNK 16
 /* Inputs that one integer instruction multiplies and adds. */
 #define QUAD 4
 
@@ -53,15 +55,25 @@ typedef struct {
 } layer;
 
 /* Keys and values of `rows` sequences or texts.
- * Of each layer, row and head: first the keys, for every 16 positions KEY_HEADER and [head_dim / 4][16][4]; then the
- * values, for every 16 positions [4][head_dim padded to 16][4 positions]. Scales of values stand beside the keys, because
- * they are needed before the values, which are then read without gaps. */
+ * Of each row, and then of each chunk of positions, layer and head: first the keys, for every 16 positions KEY_HEADER and
+ * [head_dim / 4][16][4]; then the values, for every 16 positions [4][head_dim padded to 16][4 positions]. Scales of values
+ * stand beside the keys, because they are needed before the values, which are then read without gaps. */
 typedef struct {
     void *memory; /* what is freed; `data` begins at a huge page in it */
     int8_t *data;
-    int32_t rows, positions, heads, head_dim;
-    size_t key_group, value_group, head_bytes, groups;
+    int32_t rows, positions, layers, heads, head_dim;
+    size_t key_group, value_group, head_bytes, chunk_bytes, chunks;
 } store;
+
+/* Where a group's keys begin after the first ones of its layer, row and head, and its values. */
+static inline size_t keys_at(const store *kept, int32_t group) {
+    return (size_t)(group / CHUNK) * kept->chunk_bytes + (size_t)(group % CHUNK) * kept->key_group;
+}
+
+static inline size_t values_at(const store *kept, int32_t group) {
+    return (size_t)(group / CHUNK) * kept->chunk_bytes + CHUNK * kept->key_group +
+           (size_t)(group % CHUNK) * kept->value_group;
+}
 
 struct mg_cache {
     mg_shape shape;
