@@ -9,7 +9,7 @@ from training.music import Spec
 
 @pytest.fixture(scope="module")
 def instruments() -> InstrumentationMeasure:
-    return InstrumentationMeasure(own_pieces(800))
+    return InstrumentationMeasure(own_pieces(200))
 
 
 def test_named_instruments_that_play_are_found(instruments: InstrumentationMeasure) -> None:
