@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[1]
 
 configure_logs("info", "text", "test")
 
-# Set before torch is imported. The threads of two test processes on two cores mostly wait for each other.
+# Set before torch is imported. The threads of two test processes on two cores mostly wait for each other, and where a
+# process has several they must not spin meanwhile: a test of ten seconds took minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 # Tests start hundreds of processes. Without bytecode on the disk each one compiles all that it imports, which takes
 # 9 s of the processor for audiocraft.
