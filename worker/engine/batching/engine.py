@@ -26,6 +26,7 @@ from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRu
 from worker.engine.batching.transformer import Transformer
 from worker.engine.batching.tuning import (
     pick_attention,
+    pick_codec_dtype,
     pick_decoder,
     pick_native,
     pick_precision,
@@ -98,7 +99,8 @@ class BatchingEngine:
         threads = pick_threads(device, config)
         set_threads(1)
         precision = pick_precision(settings.tuning, device, config)
-        self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo)
+        dtype = pick_codec_dtype(precision)
+        self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo, dtype=dtype)
         window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)

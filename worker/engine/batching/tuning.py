@@ -15,6 +15,7 @@ from worker.engine.batching.layout import Window
 from worker.engine.batching.linear import Precision, can_int8
 from worker.engine.batching.request import Request
 from worker.engine.batching.transformer import Transformer
+from worker.engine.encodec.packing import short_dtype
 from worker.engine.interface import OnLoading, Tuning
 from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
@@ -45,6 +46,11 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
     if device.type == "cpu" and config.dim >= WIDE and (can_int8() or _has_fast_step(tuning)):
         return "int8"
     return "float32"
+
+
+def pick_codec_dtype(precision: Precision) -> torch.dtype:
+    """What EnCodec multiplies: its error in bfloat16 is far below that of a language model in integers."""
+    return short_dtype() if precision == "int8" else torch.float32
 
 
 def _has_fast_step(tuning: Tuning) -> bool:

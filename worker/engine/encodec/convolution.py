@@ -17,11 +17,11 @@ class Convolution:
     need not rearrange the audio.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, dilation: int = 1) -> None:
-        """Take weight [out, in, taps] and bias [out], both float32, on the device."""
+    def __init__(self, weight: Tensor, bias: Tensor, dilation: int = 1, dtype: torch.dtype = torch.float32) -> None:
+        """Take weight [out, in, taps] and bias [out], both float32, on the device, and what is multiplied if packed."""
         self.width = len(bias)
         self.reach = (weight.shape[2] - 1) * dilation
-        self._run = _prepare(weight[:, :, None].contiguous(memory_format=torch.channels_last), bias, dilation)
+        self._run = _prepare(weight[:, :, None].contiguous(memory_format=torch.channels_last), bias, dilation, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """The outputs of x [batch, time, in] as [batch, time - reach, out]; empty if time is too short."""
@@ -32,9 +32,9 @@ class Convolution:
         return outputs[:, :, 0].permute(0, 2, 1).contiguous()
 
 
-def _prepare(weight: Tensor, bias: Tensor, dilation: int) -> Callable[[Tensor], Tensor]:
+def _prepare(weight: Tensor, bias: Tensor, dilation: int, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     if can_pack(weight):
-        return PackedConvolution(weight, bias, dilation)
+        return PackedConvolution(weight, bias, dilation, dtype)
     return partial(functional.conv2d, weight=weight, bias=bias, dilation=(1, dilation))
 
 

@@ -140,12 +140,12 @@ class Upsampling:
     therefore computes the outputs in memory order.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
-        """Take the weight [in, out, 2 × stride] and bias [out] of the transposed convolution."""
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int, dtype: torch.dtype) -> None:
+        """Take weight [in, out, 2 × stride] and bias [out] of the transposed convolution, and what is multiplied."""
         inputs, outputs, _ = weight.shape
         earlier_and_later = weight.view(inputs, outputs, 2, stride).flip(2)
         pairs = earlier_and_later.permute(3, 1, 0, 2).reshape(stride * outputs, inputs, 2)
-        self.convolution = Convolution(pairs, bias.repeat(stride))
+        self.convolution = Convolution(pairs, bias.repeat(stride), dtype=dtype)
         self.width = outputs
         self.stride = stride
         # audiocraft trims `stride` samples in total; an odd one at the start.

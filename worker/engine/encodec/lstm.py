@@ -44,9 +44,9 @@ class LstmStream:
 class PackedLstm:
     """`Lstm` for CPUs. Each layer processes a whole chunk before the next layer, so its weights stay cached."""
 
-    def __init__(self, weights: Mapping[str, Tensor], layers: int) -> None:
-        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input."""
-        self.cells = [PackedCell(weights, layer) for layer in range(layers)]
+    def __init__(self, weights: Mapping[str, Tensor], layers: int, dtype: torch.dtype) -> None:
+        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input, and what they multiply."""
+        self.cells = [PackedCell(weights, layer, dtype) for layer in range(layers)]
 
     def stream(self) -> "PackedLstmStream":
         return PackedLstmStream(self)
@@ -74,12 +74,12 @@ class PackedLstmStream:
 class PackedCell:
     """One LSTM layer with the formulas of `nn.LSTM`."""
 
-    def __init__(self, weights: Mapping[str, Tensor], layer: int) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], layer: int, dtype: torch.dtype) -> None:
         from_input, from_state = weights[f"weight_ih_l{layer}"], weights[f"weight_hh_l{layer}"]
         bias = weights[f"bias_ih_l{layer}"] + weights[f"bias_hh_l{layer}"]
         self.width = from_state.shape[1]
-        self._from_input = PackedLinear(_gates_in_order(from_input), _gates_in_order(bias))
-        self._from_state = PackedLinear(_gates_in_order(from_state))
+        self._from_input = PackedLinear(_gates_in_order(from_input), _gates_in_order(bias), dtype)
+        self._from_state = PackedLinear(_gates_in_order(from_state), dtype=dtype)
 
     def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run x [time, batch, width]. Returns outputs of that shape and the new state: hidden and cell.

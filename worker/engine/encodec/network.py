@@ -53,8 +53,11 @@ class _Builder:
     def _end(self, inputs: int, outputs: int, taps: int, *, activated: bool) -> StreamingLayer:
         position = self._position(activated=activated)
         weight = self._weights.take_weight(position, outputs, inputs, taps)
-        kind = NarrowConvolution if outputs <= NARROW else Convolution
-        convolution = kind(weight, self._weights.take(f"{position}.bias", outputs))
+        bias = self._weights.take(f"{position}.bias", outputs)
+        narrow = outputs <= NARROW
+        convolution = (
+            NarrowConvolution(weight, bias) if narrow else Convolution(weight, bias, dtype=self._weights.dtype)
+        )
         return PaddedConvolution(convolution, self._architecture.pad_mode, activated=activated)
 
     def _lstm(self, width: int) -> StreamingLayer:
@@ -64,13 +67,14 @@ class _Builder:
             for name in (f"{kind}_{side}_l{layer}" for kind in ("weight", "bias") for side in ("ih", "hh")):
                 shape = (4 * width, width) if name.startswith("weight") else (4 * width,)
                 tensors[name] = self._weights.take(f"{position}.{name}", *shape)
-        recurrence = PackedLstm if can_pack(tensors["weight_hh_l0"]) else Lstm
-        return recurrence(tensors, self._architecture.lstm_layers)
+        if can_pack(tensors["weight_hh_l0"]):
+            return PackedLstm(tensors, self._architecture.lstm_layers, self._weights.dtype)
+        return Lstm(tensors, self._architecture.lstm_layers)
 
     def _upsampling(self, width: int, ratio: int) -> StreamingLayer:
         position = self._position(activated=True)
         weight = self._weights.take_weight(position, width, width // 2, 2 * ratio)
-        return Upsampling(weight, self._weights.take(f"{position}.bias", width // 2), ratio)
+        return Upsampling(weight, self._weights.take(f"{position}.bias", width // 2), ratio, self._weights.dtype)
 
     def _residual(self, width: int, dilation: int) -> StreamingLayer:
         shape = self._architecture
@@ -85,4 +89,4 @@ class _Builder:
 
     def _convolution(self, layer: str, inputs: int, outputs: int, taps: int, dilation: int = 1) -> Convolution:
         weight = self._weights.take_weight(layer, outputs, inputs, taps)
-        return Convolution(weight, self._weights.take(f"{layer}.bias", outputs), dilation)
+        return Convolution(weight, self._weights.take(f"{layer}.bias", outputs), dilation, self._weights.dtype)

@@ -28,8 +28,14 @@ class Names(NamedTuple):
 class DecoderWeights:
     """Tensors by the position of their layer in the decoder."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], names: Names, device: torch.device) -> None:
-        """Select the tensors of decoder and codebooks; `take` moves them to `device`."""
+    def __init__(
+        self, tensors: Mapping[str, Tensor], names: Names, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Select the tensors of decoder and codebooks; `take` moves them to `device`.
+
+        `dtype` is what the layers multiply, where they pack their weights.
+        """
+        self.dtype = dtype
         self._left: dict[str, Tensor] = {}
         self._device = device
         for name, tensor in tensors.items():

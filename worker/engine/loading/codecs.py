@@ -21,13 +21,15 @@ _SAFETENSORS_FILE = "model.safetensors"
 _PICKLE_FILE = "pytorch_model.bin"
 
 
-def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Codec:
+def load_codec(folder: Path | str, device: torch.device, *, stereo: bool, dtype: torch.dtype = torch.float32) -> Codec:
     """Load the codec of a MusicGen checkpoint.
 
     Args:
         folder: the checkpoint's folder, or a repository on the hub.
         device: where it computes and returns its audio.
         stereo: whether the codebooks of left and right alternate, per codebook and not per time step.
+        dtype: what EnCodec multiplies, float32 or bfloat16; it adds in float32. Only processors for which weights are
+            packed follow it.
 
     Raises:
         UnsupportedCodecError: if this code does not support it.
@@ -35,18 +37,18 @@ def load_codec(folder: Path | str, device: torch.device, *, stereo: bool) -> Cod
     """
     package = torch.load(fetch_file(folder, CODEC_FILE), map_location="cpu", weights_only=True)
     if "pretrained" in package:
-        return _load_pretrained(package["pretrained"], device, stereo)
-    return _load_audiocraft(package, device, stereo)
+        return _load_pretrained(package["pretrained"], device, dtype, stereo)
+    return _load_audiocraft(package, device, dtype, stereo)
 
 
-def _load_audiocraft(package: dict[str, Any], device: torch.device, stereo: bool) -> Codec:
+def _load_audiocraft(package: dict[str, Any], device: torch.device, dtype: torch.dtype, stereo: bool) -> Codec:
     missing = {"xp.cfg", "best_state"} - package.keys()
     if missing:
         raise UnsupportedCodecError(f"{CODEC_FILE} lacks {min(missing)}.")
     if is_sampler(package["xp.cfg"]):
         return _load_sampler(stereo, score_level(package["xp.cfg"]))
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
-    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device)
+    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device, dtype)
     return _build(architecture, weights, stereo)
 
 
@@ -77,14 +79,14 @@ def score_level(text: str) -> int:
     return int(level)
 
 
-def _load_pretrained(name: str, device: torch.device, stereo: bool) -> Codec:
+def _load_pretrained(name: str, device: torch.device, dtype: torch.dtype, stereo: bool) -> Codec:
     """Load what audiocraft's `CompressionModel.get_pretrained` loads, except DAC and its debugging model."""
     if (Path(name) / CODEC_FILE).is_file():
-        return load_codec(name, device, stereo=stereo)
+        return load_codec(name, device, stereo=stereo, dtype=dtype)
     if not Path(name).is_dir() and "/" not in name:
         raise UnsupportedCodecError(f"{CODEC_FILE} names an unknown codec, {name}.")
     architecture = huggingface_format.read_architecture(fetch_file(name, huggingface_format.CONFIGURATION_FILE))
-    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device)
+    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device, dtype)
     return _build(architecture, weights, stereo)
 
 

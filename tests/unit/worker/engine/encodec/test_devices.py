@@ -5,10 +5,14 @@ import torch
 
 from tests.unit.worker.engine.encodec.checkpoints import Reference, draw_codes
 from tests.unit.worker.engine.encodec.pieces import TOLERANCE, decode
+from worker.engine.encodec.packing import short_dtype
 from worker.engine.loading.codecs import load_codec
 
 # GPUs round float32 products to ten bits by default (TF32).
 GPU_TOLERANCE = 5e-3
+
+# Eight bits: 44 dB below the audio.
+BFLOAT16_ERROR = 6e-3
 
 FRAMES = 130
 
@@ -24,6 +28,18 @@ def test_processors_decode_the_same_audio(
     expected = reference.decode(codes, stereo)
     for chunks in ([], [1, 0, 7, 40]):
         torch.testing.assert_close(decode(codec, codes, chunks), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.skipif(short_dtype() != torch.bfloat16, reason="this processor does not multiply bfloat16")
+@pytest.mark.parametrize("stereo", [False, True])
+def test_bfloat16_decodes_nearly_the_same_audio(reference: Reference, stereo: bool) -> None:
+    codec = load_codec(reference.folder, torch.device("cpu"), stereo=stereo, dtype=torch.bfloat16)
+    codes = draw_codes(FRAMES, codec.codebooks)
+    expected = reference.decode(codes, stereo)
+    for chunks in ([], [1, 0, 7, 40]):
+        error = decode(codec, codes, chunks) - expected
+        assert 0 < error.norm() < BFLOAT16_ERROR * expected.norm()
+        assert error.abs().max() < 4 * BFLOAT16_ERROR * expected.abs().max()
 
 
 @pytest.mark.gpu
