@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Recipe, Seed, Timings
-from shared.music import Bars, Bpm, Instrument, Measured, SectionStart, Understood
+from shared.music import Bars, Bpm, Ignored, Instrument, Measured, SectionStart, Understood
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -177,6 +177,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     ignored: Annotated[
         tuple[str, ...] | None,
         Meta(description="Of the same models: the content words that the music does not follow"),
+    ]
+    ignored_because: Annotated[
+        tuple[Ignored, ...] | None,
+        Meta(description="The same words, each with the reason in plain words; null for jobs of earlier versions"),
     ]
     links: Links
     peaks_url: Annotated[str | None, Meta(description="The waveform's peaks, in audiowaveform's JSON layout")]

@@ -64,6 +64,13 @@ class Understood(msgspec.Struct, frozen=True):
     meaning: str = msgspec.field(name="as")
 
 
+class Ignored(msgspec.Struct, frozen=True):
+    """Words of a prompt, as they were written, and why the music does not follow them."""
+
+    words: str
+    because: str
+
+
 class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The music of a finished job, as its score or its request states it; None is unknown.
 
@@ -77,6 +84,7 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         understood: what the model that played it took the prompt's words for, in their order; None if it hands the
             prompt to a text encoder alone.
         ignored: the content words that it did not follow, in their order; None like `understood`.
+        ignored_because: the same words, and why.
     """
 
     bpm: float | None = None
@@ -87,6 +95,7 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instruments: tuple[Instrument, ...] = ()
     understood: tuple[Understood, ...] | None = None
     ignored: tuple[str, ...] | None = None
+    ignored_because: tuple[Ignored, ...] | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

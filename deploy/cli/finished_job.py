@@ -1,5 +1,6 @@
 """A finished job as its gateway describes it, and as a reader sees it."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from shared.errors import MusicgenError
 from shared.files import AudioFormat, audio_url
 from shared.job_id import is_job_id
 from shared.messages import JobStatus
-from shared.music import Measured, Understood
+from shared.music import Ignored, Measured, Understood
 
 
 class JobFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ class FinishedJob(msgspec.Struct, frozen=True, kw_only=True):
     measured: Measured | None = None
     understood: tuple[Understood, ...] | None = None
     ignored: tuple[str, ...] | None = None
+    ignored_because: tuple[Ignored, ...] | None = None
     outputs: tuple[JobFile, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -90,7 +92,7 @@ def summary(job: FinishedJob) -> list[tuple[str, str]]:
     size = None if job.file_size is None else decimal(job.file_size)
     lines: list[tuple[str, list[str | None]]] = [
         ("understood", [" · ".join(dict.fromkeys(each.meaning for each in job.understood or ()))]),
-        ("ignored", [f"'{word}'" for word in job.ignored or ()]),
+        ("ignored", ["; ".join(_reasons(job))]),
         ("seed", [None if job.seed is None else str(job.seed)]),
         ("tempo", [_tempo(job.bpm, measured), job.meter]),
         ("key", [job.key or _measured_key(measured)]),
@@ -100,6 +102,15 @@ def summary(job: FinishedJob) -> list[tuple[str, str]]:
     ]
     texts = ((label, ", ".join(filter(None, parts))) for label, parts in lines)
     return [(label, text) for label, text in texts if text] + [("warning", text) for text in job.warnings]
+
+
+def _reasons(job: FinishedJob) -> Iterator[str]:
+    """The ignored words, those of one reason together."""
+    words: dict[str, list[str]] = {}
+    for each in job.ignored_because or [Ignored(word, "") for word in job.ignored or ()]:
+        words.setdefault(each.because, []).append(f"'{each.words}'")
+    for reason, quoted in words.items():
+        yield ", ".join(quoted) + (f": {reason}" if reason else "")
 
 
 def bars_text(bars: int | None) -> str | None:

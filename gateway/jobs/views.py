@@ -78,6 +78,7 @@ class Views:
             sections=music.sections or None,
             understood=music.understood,
             ignored=music.ignored,
+            ignored_because=music.ignored_because,
             links=links,
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
         )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.decoding import format_number
 from gateway.prompts.builder import PromptComponents, build_prompt
 from gateway.prompts.vocabulary import VOCABULARY
-from shared.music import HIGHEST_BPM, LOWEST_BPM, MOST_BARS, Understood, bar_quarters
+from shared.music import HIGHEST_BPM, LOWEST_BPM, MOST_BARS, Ignored, Understood, bar_quarters
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
 
@@ -32,18 +32,21 @@ class ParsedPrompt(msgspec.Struct, frozen=True):
         duration: in seconds, if the prompt states it.
         understood: words of the prompt and what they were taken for.
         ignored: the content words that were not read, or that no model can follow.
+        ignored_because: the same words, and why.
     """
 
     components: PromptComponents
     duration: float | None
     understood: tuple[Understood, ...]
     ignored: tuple[str, ...]
+    ignored_because: tuple[Ignored, ...]
 
 
 def parse_prompt(prompt: str) -> ParsedPrompt:
     """Read a prompt into components."""
     reading = read_prompt(prompt)
-    return ParsedPrompt(_components(prompt, reading), reading.seconds, reading.understood, reading.ignored)
+    components = _components(prompt, reading)
+    return ParsedPrompt(components, reading.seconds, reading.understood, reading.ignored, reading.ignored_because)
 
 
 def _components(prompt: str, reading: Reading) -> PromptComponents:

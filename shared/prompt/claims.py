@@ -14,6 +14,7 @@ class Claim(NamedTuple):
         kind: what it is about; "part bars" is the length of a section, "bar" and "moment" are where one begins;
             "other" is a statement that no model can follow, such as 48 kHz.
         meaning: in plain words, such as "124 BPM".
+        why: the kind of reason why it is ignored, of `data/reasons.json`; None if another one comes before it.
         value: a number of bars or seconds, or of a bar from 1.
     """
 
@@ -22,6 +23,7 @@ class Claim(NamedTuple):
     kind: Kind
     meaning: str
     value: float = 0
+    why: str | None = None
 
 
 def without_overlaps(claims: Iterable[Claim]) -> list[Claim]:

@@ -1,9 +1,12 @@
 """Finds the keys that a text names, in the usual spellings: letters, solfège, and those of German and Japanese."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.music import Key
+from shared.prompt.lexicon import load_lexicon
+from shared.prompt.tokens import tokenize
 
 _NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _GERMAN = {
@@ -54,6 +57,21 @@ _SPELT_TONIC = re.compile(rf"(?:^|[,;] ?|{_BUILT_IN}\bin )([A-G])([ -](?:sharp|f
 # "A♭, slow": a tonic with a sign is a separate phrase.
 _SIGNED_TONIC = re.compile(r"(?:^|[,;] ?)([A-G])([#♯♭])(?= ?(?:$|[,.;]))")
 _LISTED_CHORD = re.compile(r"(?:^|[,;] ?)[A-G][#♯♭b]?m?(?= ?(?:$|[,;]))")
+# The other modes, in the languages that the lexicon knows, by the first letters of their names. Each stands for the
+# nearer of major and minor: the one with more of its notes.
+_MODES = {
+    "dor": True, "dór": True, "phr": True, "fri": True, "frí": True, "aeo": True, "äol": True, "eól": True,
+    "eol": True, "éol": True, "loc": True, "lok": True, "lóc": True,
+    "lyd": False, "lid": False, "líd": False, "mix": False, "ion": False, "jón": False, "jôn": False,
+}  # fmt: skip
+_MODE_NAME = (
+    r"(dorian|phrygian dominant|phrygian|aeolian|locrian|lydian dominant|lydian|mixolydian|ionian"
+    r"|dorisch|phrygisch|äolisch|lokrisch|lydisch|mixolydisch|ionisch|dorien|phrygien|éolien|locrien|lydien|mixolydien"
+    r"|ionien|dórico|dorico|frigio|frígio|eólico|eolio|eólio|locrio|lócrio|lidio|lídio|mixolidio|mixolídio|jónico|jônico)"
+    r"(?! dominant)(?:[ -](?:mode|scale))?\b"
+)
+_MODAL = re.compile(rf"{_START}{_TONIC}{_GAP}{_MODE_NAME}", re.IGNORECASE)
+_MODE_FIRST = re.compile(rf"\b{_MODE_NAME} (?:in|on|of) {_TONIC}(?![\w#♯♭'’])", re.IGNORECASE)
 _DUR_MOLL = re.compile(rf"{_START}([a-h](?:is|es|s|[#♯♭])?)[ -]?(dur|moll)\b", re.IGNORECASE)
 _CHORDS = re.compile(r"(?:[ ,|–>→-]+[A-G][#♯♭b]?(?:m|maj|min|dim|sus|add)?\d*(?![\w#♯♭])){2}")
 
@@ -61,11 +79,12 @@ _SYLLABLES = {
     "do": "c", "dó": "c", "ut": "c", "re": "d", "ré": "d", "mi": "e", "fa": "f", "fá": "f", "sol": "g", "la": "a",
     "lá": "a", "si": "b",
 }  # fmt: skip
-_SOLFEGE = re.compile(
+_SYLLABLE = (
     rf"(?<!\w)({'|'.join(_SYLLABLES)})(?:[ -]?(sostenido|sustenido|dièse|diese|diesis|sharp|#|♯|bemol|bémol|bemolle"
-    rf"|flat|♭|b))?[ -]({_FOREIGN_MODES}|major|minor)\b",
-    re.IGNORECASE,
+    rf"|flat|♭|b))?[ -]"
 )
+_SOLFEGE = re.compile(rf"{_SYLLABLE}({_FOREIGN_MODES}|major|minor)\b", re.IGNORECASE)
+_MODAL_SOLFEGE = re.compile(rf"{_SYLLABLE}{_MODE_NAME}", re.IGNORECASE)
 _IROHA = {"ハ": "c", "ニ": "d", "ホ": "e", "ヘ": "f", "ト": "g", "イ": "a", "ロ": "b"}
 _ASIAN = re.compile(
     r"([嬰変升降]?)([ハニホヘトイロ]|(?<![A-Za-z])[A-Ga-g])([#♯♭b]?) ?(長調|短調|メジャー|マイナー|장조|단조|大调|小调)"
@@ -79,10 +98,16 @@ _IN = re.compile(r"(?:^|[,;:(/|] ?|\b(?:in|of|key|to|from) (?:the key of )?)$", 
 
 
 class WrittenKey(NamedTuple):
-    """A key and the place that names it."""
+    """A key, the place that names it, and the mode for which it is the nearest key, such as "D Dorian"."""
 
     key: Key
     match: re.Match[str]
+    mode: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """The key in plain words."""
+        return f"{self.key.name}, the nearest to {self.mode}" if self.mode else self.key.name
 
 
 def find_keys(text: str) -> list[WrittenKey]:
@@ -99,7 +124,20 @@ def find_keys(text: str) -> list[WrittenKey]:
         *((_solfege(match), match) for match in _SOLFEGE.finditer(text)),
         *((_asian(match), match) for match in _ASIAN.finditer(text)),
     ]
-    return sorted((WrittenKey(key, match) for key, match in found), key=lambda each: each.match.start())
+    written = [WrittenKey(key, match) for key, match in found] + list(_modal_keys(text))
+    return sorted(written, key=lambda each: each.match.start())
+
+
+def _modal_keys(text: str) -> Iterator[WrittenKey]:
+    """The nearest keys to modes with a tonic: D minor for "D Dorian" and for "Dorian in D"."""
+    forms = [((1, 2, 3), match) for match in _MODAL.finditer(text) if _is_meant(match)]
+    forms += [((2, 3, 1), match) for match in _MODE_FIRST.finditer(text) if match[2] != "a"]
+    forms += [((1, 2, 3), match) for match in _MODAL_SOLFEGE.finditer(text)]
+    for places, match in forms:
+        name, sign, mode = match.group(*places)
+        letter = _SYLLABLES.get(name.lower(), name)
+        key = _key(letter, sign, "min" if _MODES[mode.lower()[:3]] else "major")
+        yield WrittenKey(key, match, f"{letter.upper()}{(sign or '').replace(' ', '-')} {mode.capitalize()}")
 
 
 def _key(letter: str, sign: str | None, mode: str = "major") -> Key:
@@ -134,13 +172,20 @@ def _is_meant(match: re.Match[str]) -> bool:
     if match[1] not in "aA" or match[2]:
         return True
     begins_a_sentence = not before.strip() or before.rstrip()[-1] in ".!?"
-    if match[1] == "A" and not text.isupper() and not begins_a_sentence:
+    if match[1] == "A" and not text.isupper() and (not begins_a_sentence or _is_music(after)):
         return True
     if not _PHRASE_ENDS.match(after):
         return False
     # "in a minor key" states only the mode.
     of_a_key = re.match(r" (?:key|scale|tonality)\b", after) is not None
     return bool(_IN.search(before)) and not (of_a_key and match[1] == "a")
+
+
+def _is_music(after: str) -> bool:
+    """Whether a genre or an instrument follows: "A minor blues" names a key, and "A minor setback" does not."""
+    tokens = tokenize(after)
+    found = load_lexicon().match(tokens, 0) if tokens and after[0] == " " else None
+    return found is not None and bool(found[1].instruments or (found[1].genre and not found[1].form))
 
 
 def _is_named(match: re.Match[str]) -> bool:

@@ -21,7 +21,7 @@ _COUNT = rf"(?<![\w.,/:-])({_DIGITS}|{'|'.join(sorted(_NUMBERS, key=len, reverse
 _BAR = r"(?:bars?\b|measures?\b|takten?\b|takte\b|compases\b|compás\b|compassos?\b|mesures?\b|小節|마디|小节)"
 _BARS = re.compile(rf"{_COUNT}(?: ?-? ?){_BAR}(?! blues)", re.IGNORECASE)
 # "every 4 bars", "8 bar intro" and "12-bar blues" are no lengths of the piece.
-_SECTION = "intro|outro|break|build|drop|verse|chorus|bridge"
+_SECTION = "intro|outro|break(?!beat|core)|build|drop|verse|chorus|bridge"
 _OF_A_PART = re.compile(
     rf"(?:every|after|first|last|each|next|within|per|until|the|alle|cada|chaque|(?:{_SECTION})\w*(?: of| for|,)?) $",
     re.IGNORECASE,
@@ -54,6 +54,8 @@ _TIMES = [
     )
 ]
 # Numbers that are about the file, not the music. Eight bits are a style.
+# "4 am", "11:30 p.m.": but 7 Am is a key.
+_CLOCK = re.compile(r"(?<![\w.,:/])(?:1[0-2]|0?[1-9])(?:[:.][0-5]\d)? ?(?:[ap]\.m\.|[ap]m\b|[AP]M\b)")
 _OTHER = re.compile(
     r"(?<![\w.,/])\d+(?:[.,]\d+)? ?-?(?:kbps|kb/s|kbit/s|khz|hz|mhz|db|dbfs|lufs|mb|kb|fps|ms|%|percent"
     r"|(?<!\b8)(?<!\b8[ -])bits?(?: (?:pcm|audio|wav|float|depth))?|p(?=\b)|k(?=\b))(?![\w])"
@@ -76,7 +78,9 @@ def find_lengths(text: str) -> Iterator[Claim]:
         yield Claim(match.start(), match.end(), "moment", f"after {number:g} seconds", number)
     yield from find_decades(text)
     for match in _OTHER.finditer(text):
-        yield Claim(match.start(), match.end(), "other", "number")
+        yield Claim(match.start(), match.end(), "other", "number", why="production")
+    for match in _CLOCK.finditer(text):
+        yield Claim(match.start(), match.end(), "other", "time of day", why="scene")
     for form in _TIMES:
         for match in form.finditer(text):
             yield _seconds(match)
@@ -87,7 +91,7 @@ def _bars(match: re.Match[str]) -> Claim:
     text = match.string
     is_part = _OF_A_PART.search(text[max(match.start() - 16, 0) : match.start()]) or _PART.match(text, match.end())
     if number != int(number) or not 1 <= number <= MOST_BARS:
-        return Claim(match.start(), match.end(), "other", "no bars")
+        return Claim(match.start(), match.end(), "other", "no bars", why="range")
     if is_part:
         return Claim(match.start(), match.end(), "part bars", f"{number:.0f} bars", number)
     return Claim(match.start(), match.end(), "bars", "1 bar" if number == 1 else f"{number:.0f} bars", number)

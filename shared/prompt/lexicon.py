@@ -1,6 +1,5 @@
 """The words that the reader knows: phrases of `data/*.json` and what each means."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,9 @@ import msgspec
 from shared.prompt.genres import GenreTraits, load_genres
 from shared.prompt.tokens import Gap, Token, fold, tokenize
 from shared.prompt.typos import Speller, make_speller, split_compound
+
+# Of a cue or a filler that has an ending.
+_SHORTEST_STEM = 3
 
 FILES = ("instruments", "moods", "tempos", "cues", "impossible")
 
@@ -45,8 +47,8 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         section: see `SectionWish`.
         at: the place that it names, as a share of the piece: "in the middle".
         cue: what it does to the words around it.
-        impossible: whether no model can do it.
-        filler: whether it says nothing about the music.
+        why: the kind of reason why no model can follow it, of `data/reasons.json`.
+        filler: whether it says nothing by itself about what the words around it mean.
         says: what it means, in plain words, if the fields above do not tell.
     """
 
@@ -70,7 +72,7 @@ class Sense(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     section: str | None = None
     at: float | None = None
     cue: Cue | None = None
-    impossible: bool = False
+    why: str | None = None
     filler: bool = False
     says: str | None = None
 
@@ -87,14 +89,14 @@ class Lexicon:
 
     Attributes:
         senses: phrases as tuples of words.
-        longest: the length of the longest phrase that begins with each word.
+        beginnings: what longer phrases begin with, one word or more.
         words: all words of all phrases.
         single: the words that are phrases by themselves.
         speller: for misspelt words.
     """
 
     senses: dict[tuple[str, ...], Sense]
-    longest: dict[str, int]
+    beginnings: frozenset[tuple[str, ...]]
     words: frozenset[str]
     single: frozenset[str]
     speller: Speller
@@ -118,16 +120,26 @@ class Lexicon:
 
     def match(self, tokens: Sequence[Token], start: int) -> tuple[int, Sense] | None:
         """The longest phrase that begins at a token: where it ends, and its sense."""
-        most = max((self.longest.get(name, 0) for name in _names(tokens[start])), default=0)
-        last = min(start + most, len(tokens))
-        last = next((end for end in range(start + 1, last) if tokens[end].gap >= Gap.COMMA), last)
-        for end in range(last, start, -1):
+        for end in range(self._farthest(tokens, start), start, -1):
             words = tuple(token.word for token in tokens[start:end])
             folded = tuple(token.folded for token in tokens[start:end])
             for phrase in _forms(words, folded):
-                if (sense := self.senses.get(phrase)) is not None:
+                sense = self.senses.get(phrase)
+                # A laser is no inflected "las".
+                inflects = phrase in (words, folded) or len(phrase[-1]) > _SHORTEST_STEM
+                if sense is not None and (inflects or not (sense.cue or sense.filler)):
                     return end, sense
         return None
+
+    def _farthest(self, tokens: Sequence[Token], start: int) -> int:
+        """Where a phrase that begins at a token ends at the latest."""
+        end = start + 1
+        words: tuple[str, ...] = (tokens[start].word,)
+        folded: tuple[str, ...] = (tokens[start].folded,)
+        while end < len(tokens) and tokens[end].gap < Gap.COMMA and not self.beginnings.isdisjoint((words, folded)):
+            words, folded = (*words, tokens[end].word), (*folded, tokens[end].folded)
+            end += 1
+        return end
 
 
 @cache
@@ -139,14 +151,11 @@ def load_lexicon() -> Lexicon:
     # A phrase without accents is read too, unless it means something else: "só" is only, "so" is not.
     for words, sense in list(senses.items()):
         senses.setdefault(tuple(map(fold, words)), sense)
-    longest: dict[str, int] = defaultdict(int)
-    for words in senses:
-        longest[words[0]] = max(longest[words[0]], len(words))
     correct = msgspec.json.decode((files("shared.prompt") / "data" / "no_typos.json").read_bytes(), type=list[str])
     content = (words for words, sense in senses.items() if not sense.filler)
     return Lexicon(
         senses,
-        dict(longest),
+        frozenset(words[:end] for words in senses for end in range(1, len(words))),
         frozenset(word for words in senses for word in words),
         frozenset(words[0] for words in senses if len(words) == 1),
         make_speller((word for words in content for word in words), correct),
@@ -192,7 +201,7 @@ def _merge(first: Sense, second: Sense) -> Sense:
         for sense in (first, second)
     )
     both = theirs | ours
-    if set(both) - {"filler"}:
+    if set(both) - {"filler", "why"}:
         both.pop("filler", None)
     return Sense(**both)
 

@@ -24,7 +24,7 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
             negator = None
         match phrase.cue:
             case "no" if is_portuguese and phrase.words == ("no",):
-                negator = None
+                negator, phrase.used = None, True
             case "no":
                 # "not without drums" wants them.
                 negator, taken = (None if negator is not None and not taken else phrase), []

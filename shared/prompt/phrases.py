@@ -22,6 +22,7 @@ class Phrase:
         marker: the word that negates it, if that has not been told with another one.
         at_times: whether it is refused only for a part of the piece, which no model can follow.
         used: whether its cue did something.
+        is_name: whether it is written as a name.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Phrase:
     marker: "Phrase | None" = None
     at_times: bool = False
     used: bool = False
+    is_name: bool = False
 
     @property
     def cue(self) -> str | None:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 # A character with its accents, the dakuten of kana included, or a run of spaces.
 _UNIT = re.compile(r"(?<=\d) ?[¼½¾⅐-⅞]|\s+|.[\u0300-\u036f\u3099\u309a\uff9e\uff9f\ufe0f]*", re.DOTALL)
@@ -46,6 +47,7 @@ def make_plain(prompt: str) -> Plain:
     return Plain("".join(pieces), source, starts, ends)
 
 
+@lru_cache(maxsize=1024)
 def _convert(unit: str) -> str:
     if unit.isascii():
         return " " if unit.isspace() else unit

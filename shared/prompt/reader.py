@@ -10,19 +10,22 @@ from shared.prompt.claims import Claim, Kind, without_overlaps
 from shared.prompt.decades import decade_of
 from shared.prompt.exclusivity import wants_only
 from shared.prompt.genres import load_genres
+from shared.prompt.harmony import find_progressions
 from shared.prompt.keys import WrittenKey, find_keys
 from shared.prompt.lengths import find_lengths
 from shared.prompt.lexicon import Sense
 from shared.prompt.loops import asks_for_loop
 from shared.prompt.meters import Meter, find_meters
+from shared.prompt.names import find_titles, join_names
 from shared.prompt.negation import mark_refusals
 from shared.prompt.phrases import Phrase, cut
 from shared.prompt.plain import make_plain
-from shared.prompt.reading import Reading
+from shared.prompt.reading import Ignored, Reading
 from shared.prompt.report import report
 from shared.prompt.sections import read_sections
 from shared.prompt.summary import read_genre, read_instruments, read_other_pieces, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
+from shared.prompt.why import load_reasons
 
 # In characters. Requests have at most 500.
 LONGEST = 1000
@@ -44,16 +47,18 @@ def read_prompt(prompt: str) -> Reading:
     space = prompt.rfind(" ", 0, LONGEST)
     end = space if space > 0 else LONGEST
     reading = _read(prompt[:end])
-    return replace(reading, ignored=(*reading.ignored, prompt[end:].strip()))
+    rest = Ignored(prompt[end:].strip(), load_reasons()["length"])
+    return replace(reading, ignored_because=(*reading.ignored_because, rest))
 
 
 def _read(prompt: str) -> Reading:
     plain = make_plain(prompt)
     text = plain.text
-    tempos, keys = find_tempos(text), find_keys(text)
+    tempos, chords = find_tempos(text), list(find_progressions(text))
+    keys = [key for key in find_keys(text) if not any(chord.start < key.match.end() <= chord.end for chord in chords)]
     meters, like_meters = find_meters(text)
-    claims = without_overlaps(_claims(text, tempos, keys, meters))
-    phrases = cut(text, claims)
+    claims = without_overlaps([*chords, *_claims(text, tempos, keys, meters)])
+    phrases = join_names(cut(text, claims), text)
     bare_tempo = find_bare_tempo(phrases) if tempos.first is None else None
     mark_refusals(phrases)
     only = wants_only(phrases)
@@ -88,7 +93,7 @@ def _read(prompt: str) -> Reading:
         outro=any(wish.name == "outro" for wish in sections),
         sections=sections,
         understood=tuple(understood),
-        ignored=tuple(ignored),
+        ignored_because=tuple(ignored),
         words=_without_numbers(prompt, text, [*tempos.matches, *like_meters]),
     )
 
@@ -101,10 +106,11 @@ def _claims(text: str, tempos: Tempos, keys: Sequence[WrittenKey], meters: Seque
     for written in keys:
         start = written.match.start() + len(written.match[0]) - len(written.match[0].lstrip(" ,;"))
         kind = "key" if written.key == keys[0].key else "other"
-        yield Claim(start, written.match.end(), kind, written.key.name)
+        yield Claim(start, written.match.end(), kind, written.meaning)
     for meter in meters:
         kind = "meter" if meter.name == meters[0].name else "other"
         yield Claim(meter.match.start(), meter.match.end(meter.match.lastindex or 0), kind, meter.name)
+    yield from find_titles(text)
     lengths = list(find_lengths(text))
     for claim in lengths:
         first = next(other for other in lengths if other.kind == claim.kind)

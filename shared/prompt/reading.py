@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from shared.music import Key, Understood
+from shared.music import Ignored, Key, Understood
 
-__all__ = ["Reading", "SectionWish", "Understood"]
+__all__ = ["Ignored", "Reading", "SectionWish", "Understood"]
 
 # What a section is called in plain words, if not by its name.
 _CALLED = {"break": "breakdown", "build": "build-up", "fills": "drum fills"}
@@ -76,7 +76,7 @@ class Reading:
         decade: such as "80s"; see `shared/prompt/decades.py`.
         parts: "melody", "chords", "arpeggio": those that it asks for.
         understood: the words that it has read, in the prompt's order.
-        ignored: the content words that it has not read, or that no model can follow, in the prompt's order.
+        ignored_because: the content words that it has not read, or that no model can follow, in the prompt's order.
         words: the prompt without numbers that are not tempos (808, 80s, 320kbps), for models that take every number
             for one.
     """
@@ -103,5 +103,10 @@ class Reading:
     decade: str | None = None
     parts: tuple[str, ...] = ()
     understood: tuple[Understood, ...] = ()
-    ignored: tuple[str, ...] = ()
+    ignored_because: tuple[Ignored, ...] = ()
     words: str = ""
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The words of `ignored_because`."""
+        return tuple(each.words for each in self.ignored_because)

@@ -10,7 +10,7 @@ LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
 
 _DIGITS = r"(\d+(?:[.,]\d+)?)"
 _NUMBER = rf"(?<![\w.,/]){_DIGITS}"
-_PER_MINUTE = r"(?:per|an?|/|pro|in the|in einer|por|par|à la)[ ]?min"
+_PER_MINUTE = r"(?:per|an?|/|pro|in the|in einer|por|par|à la)[ ]?min[^\W\d_]*"
 _BEATS = (
     r"(?:quarter[ -]notes?|beats?|schläge|pulsaciones|latidos|golpes|batidas|pulsações|battements|temps)"
     rf"[ ]?{_PER_MINUTE}"

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 # Chinese, Japanese and Korean have no spaces between words, or particles behind them: each character is a token.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3々"
-_EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
+UNSPACED = re.compile(f"[{_UNSPACED}]")
+_EMOJI = "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
+# Vowels and accents of other scripts, which belong to the letter before them.
+_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e"
 # "w/o" is one word, and the slash of "drums/bass" divides two.
-_TOKEN = re.compile(rf"\bw/(?:o|out)\b|[{_UNSPACED}{_EMOJI}&+]|[^\W_{_UNSPACED}]+", re.IGNORECASE)
+_TOKEN = re.compile(rf"\bw/(?:o|out)\b|[{_UNSPACED}{_EMOJI}&+]|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+", re.IGNORECASE)
 _SENTENCE_ENDS = re.compile(r"[.;:!?()\[\]|\n。！？]|[-–—]{2}|[–—]")
 _COMMA = re.compile(r"[,/、，・]| - ")
 _SIGNS = {"&": "and", "+": "and"}

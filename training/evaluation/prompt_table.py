@@ -25,18 +25,32 @@ TARGETS = {
     "band has drums": 0.97, "no silent second": 1.0, "every content word accounted for": 1.0,
     "true peak at most -1 dBTP": 1.0,
 }  # fmt: skip
-_WORD = re.compile(r"[^\W\d_]{3,}")
-# Words without music in them. They are listed here and not taken from the reader, so that it cannot excuse itself.
+_WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+")
+# Words without music in them: those that join and order others, that ask for music, and that only name it, by language.
+# They are listed here and not taken from the reader, so that it cannot excuse itself.
 FUNCTION_WORDS = frozenset(
     _WORD.findall(
         """
-        and are but can could for from give got has have into its just like make need not one onto out over please
-        should some something that the then these they this too two want was while who will with would write you
-        your music piece song track tune sound sounds ein eine mit und der die das von para con los las una del com
-        uma les des pour avec never what when where which takes called
+        about above across after again all along also and any are around because been before behind being below between
+        both but can could down during each ever every exactly few for from get give got has have her here his how into
+        instead its itself just keep keeps less let lets like little lot lots made make makes making many may might more
+        most much must need needs never not now off often once one only onto other our out over per playing plays play
+        played please precisely quite rather really should since some something somewhere such take takes taking than
+        that the their them then there these they this those three through too two under underneath until very want was
+        way were what when where which while who will with within without would write written yet you your
+        called counts feel featuring first idea key led minute moment number pace piece proceeds bar bars sort kind
+        bpm genre mood moods instruments atmosphere tone tones create created creating against slightly
+        style character time track tune song songs music musical sound sounds sounding
+        ein eine einen mit und der die das von zum für musik stück con wie para por las los una del que música pieza
+        com uma dos das les des une pour avec sur dans qui musique
         """
     )
 )
+# Particles and the word for music in scripts without spaces, where a word is what is left between those that are told.
+PARTICLES = frozenset("のれるとやをがはにでもなよう曲的首一子和와과의은는을를이가에서고한")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+# Shorter words are told only as words: the "art" of "heart" is not.
+_SHORTEST_PART = 4
 # The least level of the true peak, and the widths and the brightness that a mix should have, in decibels.
 HIGHEST_PEAK, WIDTHS, BRIGHT = -1.0, (-12.0, -6.0), -15.0
 
@@ -88,9 +102,22 @@ def measure(take: PromptTake) -> Iterator[tuple[str, float]]:
 
 def unaccounted(take: PromptTake) -> Iterator[str]:
     """The content words of a prompt that the model neither understood nor reported."""
-    told = " ".join([*(each.words for each in take.music.understood or ()), *(take.music.ignored or ())]).lower()
-    for word in _WORD.findall(take.case.prompt.lower()):
-        if word not in FUNCTION_WORDS and word not in told:
+    told = (*(each.words for each in take.music.understood or ()), *(take.music.ignored or ()))
+    return untold(take.case.prompt, told)
+
+
+def untold(prompt: str, told: Iterable[str]) -> Iterator[str]:
+    """The content words of a prompt that are not among those that are told.
+
+    Of a compound or a word without spaces around it, a part may be told, and the rest must be a function word:
+    "Klavier" of "Klaviermusik".
+    """
+    rest = prompt.lower()
+    for words in sorted({words.lower() for words in told if words}, key=len, reverse=True):
+        is_part = len(words) >= _SHORTEST_PART or _UNSPACED.search(words)
+        rest = re.sub(re.escape(words) if is_part else rf"(?<!\w){re.escape(words)}(?!\w)", " ", rest)
+    for word in _WORD.findall(rest):
+        if word not in FUNCTION_WORDS and not PARTICLES.issuperset(word):
             yield word
 
 

@@ -33,6 +33,7 @@ def describe(codes: Codes, samples: int, tempo: Fraction | None = None, reading:
         instruments=tuple(each for part in parts_of(score).values() for each in part.instruments),
         understood=reading.understood if reading else None,
         ignored=reading.ignored if reading else None,
+        ignored_because=reading.ignored_because if reading else None,
     )
 
 

@@ -35,7 +35,7 @@ class Wish:
     @property
     def is_understood(self) -> bool:
         """Whether the recipe states anything that a plan can hold."""
-        return replace(self.reading, understood=(), ignored=(), words="") != Reading()
+        return replace(self.reading, understood=(), ignored_because=(), words="") != Reading()
 
     @property
     def begins_at_once(self) -> bool:

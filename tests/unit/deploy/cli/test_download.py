@@ -20,7 +20,7 @@ from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.saving import Saving
 from shared.errors import MusicgenError
 from shared.messages import JobStatus
-from shared.music import Measured, Understood
+from shared.music import Ignored, Measured, Understood
 from tests.faults.small_disk import small_disk
 
 JOB = "gen_abc123456789"
@@ -280,11 +280,12 @@ def test_the_summary_shows_what_is_known() -> None:
         measured=Measured(lufs=-14.02, true_peak_dbtp=-1.0),
         understood=(Understood("124bpm", "124 BPM"), Understood("piano", "piano"), Understood("pianos", "piano")),
         ignored=("vocals", "siren"),
+        ignored_because=(Ignored("vocals", "no singer"), Ignored("siren", "a noise"), Ignored("choirboy", "no singer")),
         warnings=("The model has no 7/8.",),
     )
     assert summary(job) == [
         ("understood", "124 BPM · piano"),
-        ("ignored", "'vocals', 'siren'"),
+        ("ignored", "'vocals', 'choirboy': no singer; 'siren': a noise"),
         ("seed", "7"),
         ("tempo", "124 BPM, 4/4"),
         ("key", "A minor"),

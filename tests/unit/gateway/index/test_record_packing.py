@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.index.record_packing import pack, unpack
 from shared.messages import JobRecord, JobStatus, Recipe, encode
-from shared.music import Instrument, Measured, Music, SectionStart, Understood
+from shared.music import Ignored, Instrument, Measured, Music, SectionStart, Understood
 from tests.unit.gateway.samples import completed, extras, outputs
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -47,6 +47,7 @@ def test_a_finished_record_takes_less_than_half_of_its_json() -> None:
     music = Music(
         understood=tuple(Understood(word, f"{word}s") for word in ("drum", "bell", "harp")),
         ignored=("vocals",),
+        ignored_because=(Ignored("vocals", "the starter has no singer"),),
         bpm=124.0,
         key="A minor",
         meter="4/4",

@@ -14,7 +14,7 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.views import Views
 from gateway.schemas import JobView
 from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, encode, now
-from shared.music import Instrument, Measured, Music, SectionStart, Understood
+from shared.music import Ignored, Instrument, Measured, Music, SectionStart, Understood
 from shared.records import Entry
 from shared.transitions import file_lost
 from tests.unit.gateway.samples import NOON, completed, entry, extras, job_id, message, outputs, record, worker
@@ -208,6 +208,7 @@ MUSIC = Music(
     instruments=(Instrument(name="strings", stream="pads", program=48, channel=3),),
     understood=(Understood("124bpm", "124 BPM"), Understood("violins", "strings")),
     ignored=("vocals",),
+    ignored_because=(Ignored("vocals", "the starter has no singer"),),
 )
 
 
@@ -224,6 +225,7 @@ async def test_a_finished_job_tells_its_music_and_measurements() -> None:
     assert seen["instruments"] == [{"name": "strings", "stream": "pads", "program": 48, "channel": 3}]
     assert seen["understood"] == [{"words": "124bpm", "as": "124 BPM"}, {"words": "violins", "as": "strings"}]
     assert seen["ignored"] == ["vocals"]
+    assert seen["ignored_because"] == [{"words": "vocals", "because": "the starter has no singer"}]
     assert seen["file_name"] == f"Night_124bpm_Amin_8bars_{job_id(1)}.wav"
     url = f"/api/v1/download/{job_id(1)}"
     assert seen["peaks_url"] == f"{url}/audio.peaks.json"
@@ -249,7 +251,7 @@ async def test_an_unfinished_job_tells_what_its_recipe_states() -> None:
     assert (seen.bpm, seen.key, seen.meter, seen.bars, seen.loop, seen.title) == (None, None, None, None, False, None)
     assert (seen.sample_rate, seen.format, seen.file_name, seen.peaks_url) == (None, "wav", None, None)
     assert (seen.measured, seen.instruments, seen.sections) == (None, None, None)
-    assert (seen.understood, seen.ignored) == (None, None)
+    assert (seen.understood, seen.ignored, seen.ignored_because) == (None, None, None)
     assert (seen.links.cancel, seen.links.audio) == (f"/api/v1/jobs/{job_id(1)}", None)
     on_grid = replace(queued.recipe, bars=8, bpm=124.0, meter="3/4", key="A minor", loop=True, sample_rate=48_000)
     seen = await view(replace(queued, recipe=on_grid))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.prompts import VOCABULARY, PromptComponents, build_prompt, parse_prompt
 from shared.prompt.reader import read_prompt
-from shared.prompt.reading import Reading
+from shared.prompt.reading import Ignored, Reading
 
 KEYS = ("A minor", "F# major", "Bb minor", "E flat major", "C-Dur", "F#m")
 UNKNOWN = ("a zither", "a police siren", "320kbps", "kalimbaphone solo", "🎶", "Ω", "v2", "trading fours")
@@ -44,7 +44,7 @@ def said(reading: Reading) -> Reading:
         moods=tuple(sorted(reading.moods)),
         instruments=tuple(sorted(reading.instruments)),
         understood=(),
-        ignored=tuple(sorted(set(reading.ignored))),
+        ignored_because=tuple(Ignored(words, "") for words in sorted(set(reading.ignored))),
         words="",
     )
 
@@ -123,3 +123,4 @@ def test_the_words_are_told_as_the_reader_read_them() -> None:
     prompt = "house at 124 bpm with a kazoo"
     parsed, reading = parse_prompt(prompt), read_prompt(prompt)
     assert (parsed.understood, parsed.ignored) == (reading.understood, reading.ignored)
+    assert parsed.ignored_because == reading.ignored_because

@@ -223,7 +223,7 @@ def test_keys_are_read_in_their_usual_spellings(prompt: str, tonic: int, minor: 
         "I am sad", "Am I dreaming", "3 AM vibes", "A MINOR SETBACK", "I'd major in music", "'Em", "EM waves",
         "chords Dm7 - G7 - Cmaj7", "Am F C G", "C major 7 chords", "C major 7.", "saxophone in Bb", "minor",
         "10 cm", "a key moment",
-        "in Eb Dorian", "in Eb dorian", "key of E phrygian", "in F# (Lydian)",
+        "a dorian melody", "in a dorian mood", "the Aeolian harp",
         "low-key G-funk at 95 bpm", "low key G-funk", "low-key e-piano", "in the key of a love song",
         "in the Key of A Love Song", "the key is a strong beat", "off-key a cappella", "the key e-piano",
         "in the key of a flat earth", "in a flat tone", "in A flat tone", "in C sharp-edged style",
@@ -231,6 +231,33 @@ def test_keys_are_read_in_their_usual_spellings(prompt: str, tonic: int, minor: 
 )  # fmt: skip
 def test_words_that_only_look_like_a_key_are_none(prompt: str) -> None:
     assert read_prompt(prompt).key is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tonic", "minor", "mode"),
+    [
+        ("in Eb Dorian", EB, True, "Eb Dorian"),
+        ("key of E phrygian", E, True, "E Phrygian"),
+        ("E phrygian dominant organ", E, True, "E Phrygian dominant"),
+        ("in F# (Lydian)", FS, False, "F# Lydian"),
+        ("harp, A locrian", A, True, "A Locrian"),
+        ("in a aeolian, harp", A, True, "A Aeolian"),
+        ("mixolydian mode in B flat", BB, False, "B-flat Mixolydian"),
+        ("C ionian", C, False, "C Ionian"),
+        ("Orgel, D-dorisch", D, True, "D Dorisch"),
+        ("órgano en re frigio", D, True, "D Frigio"),
+    ],
+)
+def test_a_mode_is_told_as_the_nearest_key(prompt: str, tonic: int, minor: bool, mode: str) -> None:
+    reading = read_prompt(prompt)
+    key = Key(tonic, minor)
+    assert (reading.key, reading.mode) == (key, "minor" if minor else "major")
+    assert f"{key.name}, the nearest to {mode}" in [each.meaning for each in reading.understood]
+
+
+def test_a_tonic_at_the_beginning_counts_before_music() -> None:
+    assert read_prompt("A minor tango for organ").key == Key(A, True)
+    assert read_prompt("A minor mishap for organ").key is None
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ async def test_a_prompt_is_read_into_components(api: Api) -> None:
         assert response.status == 200
         body = await response.json()
     assert body["components"] == {"bpm": 124, "key": "A minor", "meter": "3/4"}
-    assert set(body) == {"components", "duration", "understood", "ignored"}
+    assert set(body) == {"components", "duration", "understood", "ignored", "ignored_because"}
     async with api.post("/api/v1/prompt/build", json=body["components"]) as response:
         assert (await response.json())["structured_prompt"] == "at 124 BPM, in A minor, in 3/4"
 

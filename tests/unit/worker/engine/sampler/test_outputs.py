@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.files import OUTPUT_KINDS, OutputKind
-from shared.music import Instrument, Music, SectionStart, Understood, bar_seconds, grid_samples
+from shared.music import Ignored, Instrument, Music, SectionStart, Understood, bar_seconds, grid_samples
 from shared.prompt.reading import Reading
 from tests.unit.worker.engine.sampler.songs import ELECTRO, POP, song
 from tests.unit.worker.engine.sampler.test_midi import read
@@ -135,13 +135,15 @@ def test_the_music_is_described() -> None:
 
 
 def test_the_music_tells_how_its_prompt_was_read() -> None:
-    reading = Reading(understood=(Understood("cellos", "cello"),), ignored=("vocals",))
+    ignored = (Ignored("vocals", "the starter has no singer"),)
+    reading = Reading(understood=(Understood("cellos", "cello"),), ignored_because=ignored)
     (music,) = make_outputs(cello(0), (), STEP, reading=reading, on_step=lambda: None)
     assert isinstance(music, Music)
-    assert (music.understood, music.ignored) == (reading.understood, reading.ignored)
+    assert (music.understood, music.ignored) == (reading.understood, ("vocals",))
+    assert music.ignored_because == ignored
     (unprompted,) = make_outputs(cello(0), (), STEP, on_step=lambda: None)
     assert isinstance(unprompted, Music)
-    assert (unprompted.understood, unprompted.ignored) == (None, None)
+    assert (unprompted.understood, unprompted.ignored, unprompted.ignored_because) == (None, None, None)
 
 
 def test_only_what_is_wanted_is_made() -> None:
