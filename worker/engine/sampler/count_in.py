@@ -27,9 +27,9 @@ from worker.engine.sampler.conductor import (
     read_header,
 )
 from worker.engine.sampler.groove import forbidden_codes
-from worker.engine.sampler.instruments import PLAYERS, Stream
+from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.plan import Plan, make_plan
-from worker.engine.sampler.rests import OFF_BEAT
+from worker.engine.sampler.rests import NO_DEADLINE, OFF_BEAT
 from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header
 from worker.engine.sampler.score_grammar import CodeLimits, no_limits
 from worker.engine.sampler.wish import Wish
@@ -72,8 +72,14 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
     for stream, bar in plan.deadlines.items():
         limits.deadlines[stream - 1] = int(bar * plan.beats * STEPS_PER_BEAT) + OFF_BEAT[stream]
     _give_sections(limits, plan)
-    limits = limits._replace(drums=forbidden_codes(plan.groove))
+    limits = limits._replace(drums=forbidden_codes(plan.groove), patience=torch.tensor(_patience(plan)))
     return CountIn(limits, plan.tempo, plan.beats, plan.caption, plan.warnings)
+
+
+def _patience(plan: Plan) -> int:
+    """See `CodeLimits`: a second's silence is heard if nothing but drums and percussion plays."""
+    holds = any(players != (None,) for stream, players in plan.cast.players.items() if stream not in HIT_STREAMS)
+    return NO_DEADLINE if holds else math.floor(plan.tempo * STEPS_PER_BEAT / 60)
 
 
 def _give_header(allowed: Tensor, plan: Plan, level: int) -> None:

@@ -14,7 +14,7 @@ from shared.prompt.decades import load_decades
 from shared.prompt.genres import load_genres
 from shared.prompt.reading import Reading
 from worker.engine.sampler.caption import write_caption
-from worker.engine.sampler.casting import HARMONIC, Cast, cast
+from worker.engine.sampler.casting import Cast, cast
 from worker.engine.sampler.form import count_bars, form_warnings, make_form
 from worker.engine.sampler.groove import Groove, groove_warnings, make_groove
 from worker.engine.sampler.instruments import Stream
@@ -190,13 +190,14 @@ def _fitting_mood(reading: Reading, genre: Idiom, minor: bool, source: random.Ra
 
 
 def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:
-    """Named players and the beat begin a short piece, and the others follow; a long one has time to build up."""
+    """All begin a short piece: those that enter within a phrase find no melody to go on with, and hold one note.
+
+    A long one has time to build up.
+    """
     half = int(wish.seconds / bar) // 2
     certain = [stream for stream, found in players.players.items() if None not in found]
-    harmonic = [stream for stream in HARMONIC if stream in certain][:1]
     if wish.begins_at_once:
-        at_once = {*players.named, *harmonic, Stream.BASS, Stream.DRUMS}
-        return {stream: 0 if stream in at_once else min(1, half) for stream in certain}
+        return dict.fromkeys(certain, 0)
     named, others = min(_NAMED_BY, half), min(_OTHERS_BY, half)
     return {stream: named if stream in players.named else others for stream in certain}
 

@@ -3,7 +3,8 @@
 Streams that have a deadline have played by then.
 
 The repeated bars replace the model's codes in its context, so that it continues from them. If no stream plays on the
-first step, the last stream to sample its code for that step must play.
+first step, the last stream to sample its code for that step must play. In a piece of hits alone, which ring for a
+moment only, it must also play after a second of silence.
 """
 
 from typing import NamedTuple
@@ -78,23 +79,27 @@ class RestLimiter:
         # The last stream to sample leads. Percussion comes last, because it may be only crackle.
         self._ranks = torch.tensor([stream % Stream.PERCUSSION + 1 for stream in PLAYERS], device=device)
         self._sounds = torch.from_numpy(sounding()).to(device)
+        self._patience = torch.full((slots + 1,), NO_DEADLINE, device=device)
         self._deadlines = torch.full((slots + 1, len(PLAYERS)), NO_DEADLINE, dtype=torch.int64, device=device)
 
-    def begin(self, slot: int, deadlines: Tensor) -> None:
-        """Reset a slot for a new request; see `CodeLimits` for `deadlines`."""
+    def begin(self, slot: int, deadlines: Tensor, patience: Tensor) -> None:
+        """Reset a slot for a new request; see `CodeLimits` for `deadlines` and `patience`."""
         self._state[slot] = self._fresh
         self._over[slot] = NEVER
+        self._patience[slot] = patience.to(self._patience.device)
         self._deadlines[slot] = deadlines.to(self._deadlines.device)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
-        """If no other stream plays on the first step, the leader must; see `Grammar.restrict`."""
+        """Streams that are due must begin, and the leader where it is too quiet; see `Grammar.restrict`."""
         state, over = self._read(slots), self._over[slots]
-        step = (state.frame - state.start)[:, None] - self._lag[1:]
-        due = (state.start >= 0)[:, None] & (step == self._deadlines[slots]) & (over <= state.start[:, None])
+        steps = (state.frame - state.start)[:, None] - self._lag[1:]
+        due = (state.start >= 0)[:, None] & (steps == self._deadlines[slots]) & (over <= state.start[:, None])
         logits[:, 1:].masked_fill_(due[:, :, None] & ~self._sounds, float("-inf"))
-        late = (state.start >= 0) & (over.amax(1) <= state.start)
-        first = state.frame - state.start == state.leader
-        begins = (late & first)[:, None] & (self._lag == state.leader[:, None])
+        heard, step = over.amax(1), state.frame - state.start - state.leader
+        late = (heard <= state.start) & (step == 0)
+        # On an eighth.
+        late |= (heard > state.start) & (step + state.start - heard >= self._patience[slots]) & (step % 2 == 0)
+        begins = (late & (state.start >= 0))[:, None] & (self._lag == state.leader[:, None])
         logits[:, :, :FIRST].masked_fill_(begins[:, :, None], float("-inf"))
 
     def revise(self, step: DrawnStep) -> Tensor:

@@ -45,19 +45,21 @@ class CodeLimits(NamedTuple):
         sections: the code of each bar's section, 0 where the model chooses it: int64 of shape [LONGEST_FORM].
         deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
         drums: see `forbidden_codes`.
+        patience: the steps of silence after which a piece of hits goes on: int64 of shape [].
     """
 
     allowed: Tensor
     sections: Tensor
     deadlines: Tensor
     drums: Tensor
+    patience: Tensor
 
 
 def no_limits(level: int = 1) -> CodeLimits:
     """All codes that scores of a level have."""
     sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
     deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
-    return CodeLimits(_every_code(level), sections, deadlines, forbidden_codes(Groove()))
+    return CodeLimits(_every_code(level), sections, deadlines, forbidden_codes(Groove()), torch.tensor(NO_DEADLINE))
 
 
 def _every_code(level: int) -> Tensor:
@@ -102,13 +104,13 @@ class ScoreGrammar:
 
     def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
-        allowed, sections, deadlines, drums = no_limits(self._level) if limits is None else limits
+        allowed, sections, deadlines, drums, patience = no_limits(self._level) if limits is None else limits
         self._allowed[slot] = allowed.to(self._allowed.device)
         self._sections[slot] = sections.to(self._sections.device)
         self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
         self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
-        self._rests.begin(slot, deadlines)
+        self._rests.begin(slot, deadlines, patience)
         self._groove.begin(slot, drums)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:

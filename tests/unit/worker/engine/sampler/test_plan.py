@@ -166,6 +166,12 @@ def test_in_a_long_piece_named_instruments_play_after_an_intro(seconds: float, b
     assert plan.deadlines[Stream.LEAD] == plan.deadlines[Stream.CHORDS] == bar
 
 
+def test_the_whole_band_begins_a_short_piece() -> None:
+    plan = make_plan(read_recipe(recipe("house with violin and piano at 96 bpm", 10.0)))
+    assert {Stream.LEAD, Stream.CHORDS, Stream.BASS, Stream.DRUMS} <= plan.deadlines.keys()
+    assert set(plan.deadlines.values()) == {0}
+
+
 def test_an_outro_is_only_possible_on_request() -> None:
     def allows(prompt: str, section: Section) -> bool:
         limits = make_count_in(read_recipe(recipe(prompt, bars=4))).limits

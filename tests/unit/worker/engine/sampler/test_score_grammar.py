@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from worker.engine.sampler.conductor import EMPTY, OPENING, PLAYER_PLACES, TEMPO
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.proofreader import Proofreader
+from worker.engine.sampler.rests import NO_DEADLINE
 from worker.engine.sampler.score import Header, Section, Stop
 from worker.engine.sampler.score_grammar import LAST_TO_JOIN, no_limits
 from worker.engine.sampler.wish import Wish
@@ -117,6 +119,18 @@ def test_a_stream_has_played_by_its_deadline(steps: int) -> None:
     (codes,) = draw([silent], 64, [limits])
     lead = np.flatnonzero(codes[Stream.LEAD] >= FIRST) - 16
     assert lead.tolist() == [steps]
+
+
+def test_a_piece_of_hits_goes_on_after_a_second_of_silence() -> None:
+    silent = scripted(_codes([bar_codes(HEADER, Section.VERSE, DRUMMER)] * 4))
+    (codes,) = draw([silent], 64, [no_limits()._replace(patience=torch.tensor(6))])
+    assert (np.flatnonzero(codes[Stream.DRUMS] >= FIRST) - 16).tolist() == list(range(0, 48, 8))
+
+
+@pytest.mark.parametrize(("prompt", "steps"), [("only congas, 60 bpm", 4), ("drum loop, 118 bpm", 7), ("house", None)])
+def test_only_a_piece_of_hits_may_not_pause(prompt: str, steps: int | None) -> None:
+    patience = int(make_count_in(Wish(read_prompt(prompt))).limits.patience)
+    assert patience == (NO_DEADLINE if steps is None else steps)
 
 
 def test_one_stream_always_plays_on_the_first_step() -> None:
