@@ -6,10 +6,12 @@ band the drums may pause.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
+from shared.prompt.genres import genre
 from shared.prompt.reading import Reading
 from worker.engine.sampler.codes import CODEBOOK_SIZE, FIRST
 from worker.engine.sampler.instruments import PIECES, Stream
@@ -22,7 +24,9 @@ KINDS = torch.tensor([FREE if section is Section.FILL else WHOLE if section in _
 _COMMON_TIME = 16
 _BACKBEAT = ("snare", "clap_or_rim")
 # Places of a bar of 4/4 with the backbeat.
-_FEELS = {"half-time": (8,), "double-time": (2, 6, 10, 14)}
+_FEELS = {"half-time": (8,), "double-time": (2, 6, 10, 14), "dembow": (3, 6, 11, 14)}
+# A genre is half-time at its usual tempos, and not where these are counted as half of them: trap at 70 BPM.
+_FULL_TEMPO = 110
 # The pieces that a prompt refuses by these names.
 _REFUSED = {
     "kick": ("kick",),
@@ -48,20 +52,36 @@ class Groove:
     struck: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def make_groove(reading: Reading, steps: int) -> Groove:
-    """The rules that a prompt states, for bars of so many sixteenths."""
+def make_groove(reading: Reading, steps: int, tempo: Fraction) -> Groove:
+    """The rules that a prompt states, or that its genre lives on, for bars of so many sixteenths.
+
+    Args:
+        reading: of the prompt.
+        steps: sixteenths a bar.
+        tempo: in quarter notes a minute.
+    """
     refused = frozenset(piece for name in reading.refused for piece in _REFUSED.get(name, ()))
     only_at: dict[str, Collection[int]] = {}
     struck: dict[int, tuple[str, ...]] = {}
-    if reading.four_on_the_floor and "kick" not in refused and steps % STEPS_PER_BEAT == 0:
+    usual = _usual_feel(reading, tempo)
+    is_four = reading.four_on_the_floor or (reading.feel is None and usual == "four on the floor")
+    if is_four and "kick" not in refused and steps % STEPS_PER_BEAT == 0:
         struck |= dict.fromkeys(range(0, steps, STEPS_PER_BEAT), ("kick",))
-    places = _FEELS.get(reading.feel or "", ()) if steps == _COMMON_TIME else ()
+    places = _FEELS.get(reading.feel or usual or "", ()) if steps == _COMMON_TIME else ()
     backbeat = tuple(piece for piece in _BACKBEAT if piece not in refused)
     if places and backbeat:
         only_at |= dict.fromkeys(backbeat, places)
         # A place that both rules claim keeps the kick.
         struck = dict.fromkeys(places, backbeat) | struck
     return Groove(refused, only_at, struck)
+
+
+def _usual_feel(reading: Reading, tempo: Fraction) -> str | None:
+    """The feel of the genre that the prompt names, unless the prompt asks for another beat."""
+    if reading.genre is None or reading.four_on_the_floor:
+        return None
+    feel = genre(reading.genre).feel
+    return None if feel == "half-time" and tempo < _FULL_TEMPO else feel
 
 
 def groove_warnings(reading: Reading, groove: Groove, *, drums: bool) -> Iterator[str]:

@@ -97,7 +97,7 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     bar = 60 * bar_quarters(meter) / tempo
     bars = count_bars(wish.seconds, bar)
     form = make_form(reading.sections, bars, bar, level=level, begins_at_once=wish.begins_at_once, source=source)
-    groove = make_groove(reading, int(bar_quarters(meter) * STEPS_PER_BEAT))
+    groove = make_groove(reading, int(bar_quarters(meter) * STEPS_PER_BEAT), tempo)
     return Plan(
         tempo=tempo,
         meter=meter,

@@ -54,6 +54,31 @@ def test_the_backbeat_follows_the_feel(feel: str, places: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "places"),
+    [
+        ("sad drill, 144 bpm", {8}),
+        ("dubstep with bells, 139 bpm", {8}),
+        ("reggaeton, 92 bpm", {3, 6, 11, 14}),
+        ("trap, straight, 71 bpm", None),
+        ("a double-time trap beat, 140 bpm", {2, 6, 10, 14}),
+        ("four on the floor trap, 140 bpm", None),
+    ],
+)
+def test_a_genre_brings_its_beat(prompt: str, places: set[int] | None) -> None:
+    groove = make_plan(Wish(read_prompt(prompt))).groove
+    found = groove.only_at.get("snare")
+    assert (None if found is None else set(found)) == places
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kicks"), [("techno", True), ("half-time house", False), ("trance, no kick", False)]
+)
+def test_some_genres_have_a_kick_on_every_beat(prompt: str, kicks: bool) -> None:
+    struck = make_plan(Wish(read_prompt(prompt))).groove.struck
+    assert ([place for place, pieces in struck.items() if pieces == ("kick",)] == [0, 4, 8, 12]) is kicks
+
+
+@pytest.mark.parametrize(
     ("prompt", "pieces"),
     [
         ("rock, no kick", ["kick"]),
