@@ -1,6 +1,5 @@
 """The bodies and queries of the REST API. They are a contract: only add fields, with defaults."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -8,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
-from shared.messages import JobStatus, Recipe, Seed, Timings
+from shared.messages import JobStatus, Moment, Recipe, Seed, Timings
 from shared.music import Bars, Bpm, Ignored, Instrument, Measured, SectionStart, Understood
 
 MAX_PROMPT = 500
@@ -54,7 +53,7 @@ Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_sch
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST /api/v1/generate, with either `prompt` or `components`."""
+    """The body of POST /api/v1/generate: exactly one of `prompt` and `components`, and any of the other fields."""
 
     prompt: Prompt | None = None
     components: PromptComponents | None = None
@@ -106,17 +105,17 @@ class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     status: JobStatus
     message: str
-    created_at: datetime
+    created_at: Moment
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "self"}):
     """Paths on the gateway for one job; null where there is nothing to ask for.
 
     Attributes:
-        status: of the job; on the wire it is `self`.
-        cancel: to be sent a DELETE, while the job has not ended.
-        events: of the job.
-        audio: of the job.
+        status: the status of the job.
+        cancel: answers a DELETE, while the job has not ended.
+        events: the events of the job.
+        audio: the audio of the job.
         bundle: all files of the job.
     """
 
@@ -137,9 +136,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus
     progress: float
     message: str
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
+    created_at: Moment
+    started_at: Moment | None
+    completed_at: Moment | None
     error_message: str | None
     prompt: str
     duration: float
@@ -187,7 +186,12 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The query of GET /api/v1/jobs."""
+    """The query of GET /api/v1/jobs.
+
+    Attributes:
+        limit: the most jobs in the answer.
+        status: only jobs in this status.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     status: JobStatus | None = None
@@ -219,28 +223,65 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class DownloadQuery(msgspec.Struct, frozen=True):
-    """The query of GET /api/v1/download/{job_id} and /api/v1/download/{job_id}/{name}."""
+    """The query of GET /api/v1/download/{job_id} and /api/v1/download/{job_id}/{name}.
+
+    Attributes:
+        proxy: the gateway sends the bytes itself, instead of a redirect to the store.
+    """
 
     proxy: bool = False
 
 
 class CancelQuery(msgspec.Struct, frozen=True):
-    """The query of DELETE /api/v1/jobs/{job_id}. `keep` stores the audio that a running job has generated so far."""
+    """The query of DELETE /api/v1/jobs/{job_id}.
+
+    Attributes:
+        keep: stores the audio that a running job has generated so far.
+    """
 
     keep: bool = False
 
 
 class SocketQuery(msgspec.Struct, frozen=True):
-    """The query of GET /ws: an initial subscription."""
+    """The query of GET /ws: an initial subscription.
+
+    Attributes:
+        job_id: the job.
+        audio: whether to send its live audio, too.
+    """
 
     job_id: str | None = None
     audio: bool = False
 
 
 class RandomQuery(msgspec.Struct, frozen=True):
-    """The query of GET /api/v1/prompt/random."""
+    """The query of GET /api/v1/prompt/random.
+
+    Attributes:
+        complexity: how many fields the prompt has.
+    """
 
     complexity: Complexity = "medium"
+
+
+class WaveformPeaks(msgspec.Struct, frozen=True, kw_only=True):
+    """The peaks of a waveform, in the JSON layout of audiowaveform, version 2.
+
+    Attributes:
+        sample_rate: of the audio, in hertz.
+        samples_per_pixel: frames in a pixel; the last one may have fewer.
+        bits: of each number; full scale is 128 at 8 bits.
+        length: how many pixels there are.
+        data: minimum and maximum of each channel, pixel by pixel.
+    """
+
+    version: int
+    channels: int
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int
+    length: int
+    data: list[int]
 
 
 class ParseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

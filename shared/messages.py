@@ -236,7 +236,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus
     progress: float
     message: str
-    at: datetime
+    at: Moment
     attempts: int = 0
     error_message: str | None = None
     audio_url: str | None = None
@@ -269,7 +269,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int | None = None
     channels: int | None = None
     checkpoint: str | None = None
-    started_at: datetime
+    started_at: Moment
     version: str
 
 

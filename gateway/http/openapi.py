@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from gateway.http.openapi_examples import JOB_ID
+from gateway.http.openapi_schemas import Json, make_schemas, parameters_of, reference
 from gateway.http.routes import ROUTES, Route
 from gateway.problems import CONTENT_TYPE, ProblemDetails
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN
 from shared.job_id import JOB_ID_PATTERN
 from shared.version import SERVICE, VERSION
-
-Json = dict[str, Any]
 
 _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
@@ -28,46 +28,65 @@ _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
     **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
 }
-# Rules across the fields of a body, which msgspec cannot express. They are enforced by gateway/jobs/recipes.py and
-# gateway/prompts/builder.py.
-_RULES: dict[str, Json] = {
-    "GenerateRequest": {
-        "oneOf": [
-            {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
-            {"required": ["components"], "properties": {"components": {"type": "object"}}},
-        ],
-        "examples": [
-            {"prompt": "house with piano", "bars": 8, "bpm": 124, "key": "Am", "loop": True, "sample_rate": 48_000},
-            {"components": {"genre": "jazz", "instruments": ["piano", "double bass"], "meter": "3/4"}, "duration": 30},
-        ],
-    },
-    "PromptComponents": {"minProperties": 1},
-}
 # `name` is a file as the worker names it: audio.mid, electric_piano.wav, audio.peaks.json.
-_PATH_PATTERNS = {"job_id": JOB_ID_PATTERN, "name": r"^[a-z0-9_-]+(\.[a-z0-9]+){1,2}$"}
+_PATH_PARAMETERS: dict[str, Json] = {
+    "job_id": {
+        "description": "The id of a job.",
+        "schema": {"type": "string", "pattern": JOB_ID_PATTERN, "examples": [JOB_ID]},
+    },
+    "name": {
+        "description": "The name of a file of the job.",
+        "schema": {
+            "type": "string",
+            "pattern": r"^[a-z0-9_-]+(\.[a-z0-9]+){1,2}$",
+            "examples": ["audio.peaks.json", "audio.mid"],
+        },
+    },
+}
+# By the first word of an operation's id.
+_TAGS = {
+    "generate": "Start jobs.",
+    "jobs": "Follow, list and cancel jobs.",
+    "download": "The files of finished jobs.",
+    "prompt": "Build, read and invent prompts.",
+    "websocket": "Events of jobs as they happen, and live audio.",
+    "health": "The state of the service.",
+    "index": "The web page, and what the service offers.",
+    "openapi": "This document.",
+}
+_DESCRIPTION = """Music from text.
+
+- Times are RFC 3339 in UTC with three decimals, such as `2024-12-01T10:00:00.000Z`.
+- Fields are only ever added: ignore those that you do not know. Durations are in seconds.
+- `null` in an optional field of a body counts as absent.
+- Errors are `application/problem+json`; their `detail` says what to do.
+- Text frames of the WebSocket are a `ClientMessage` or a `ServerMessage`. A binary frame is the length of its header in
+  four bytes (little-endian), the header, an `AudioChunk`, as JSON, and interleaved float32 samples (little-endian).
+"""
 
 
 def make_document(routes: tuple[Route, ...] = ROUTES) -> Json:
     """Build the document as plain data."""
-    structs = [ProblemDetails, *_structs(routes)]
-    _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
-    # A round trip through JSON turns Python defaults, such as tuples, into plain data. A pattern's end is `\Z` in
-    # Python, where `$` also precedes a last newline, and `$` in JSON Schema.
-    schemas: Json = msgspec.json.decode(msgspec.json.encode(components).replace(rb'\\Z"', b'$"'))
-    for body in {route.body for route in routes if route.body}:
-        _allow_nulls(schemas[body.__name__])
-    for name, rules in _RULES.items():
-        schemas.get(name, {}).update(rules)
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": SERVICE, "version": VERSION, "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": SERVICE,
+            "version": VERSION,
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "The gateway that served this document."}],
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": paths,
         # A key is optional: a gateway without API_KEYS requires none.
         "security": [{"apiKey": []}, {}],
-        "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "schemas": make_schemas([ProblemDetails, *_structs(routes)]),
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "One of API_KEYS."}},
+        },
     }
 
 
@@ -87,18 +106,9 @@ def _is_struct(response: object) -> bool:
     return isinstance(response, type) and issubclass(response, msgspec.Struct)
 
 
-def _allow_nulls(schema: Json) -> None:
-    """Allow null in each optional field of a body: it counts as absent."""
-    for name in schema["properties"].keys() - set(schema["required"]):
-        field = schema["properties"][name]
-        notes = {key: field.pop(key) for key in ("default", "description") if key in field}
-        options = field.get("anyOf", [field])
-        null = [] if {"type": "null"} in options else [{"type": "null"}]
-        schema["properties"][name] = {"anyOf": [*options, *null], **notes}
-
-
 def _operation(route: Route) -> Json:
     operation: Json = {
+        "tags": [route.operation_id.partition("_")[0]],
         "summary": route.summary,
         "operationId": route.operation_id,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
@@ -114,29 +124,17 @@ def _operation(route: Route) -> Json:
 
 def _path_parameters(route: Route) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PATH_PATTERNS[name]}}
+        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
 
 
 def _query_parameters(route: Route) -> list[Json]:
-    if route.query is None:
-        return []
-    (_,), components = msgspec.json.schema_components([route.query], ref_template="#/{name}")
-    properties = components[route.query.__name__]["properties"]
+    schemas = parameters_of(route.query) if route.query else {}
     return [
-        {"name": name, "in": "query", "required": False, "schema": _inline(schema, components)}
-        for name, schema in properties.items()
+        {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": schema}
+        for name, schema in schemas.items()
     ]
-
-
-def _inline(schema: Any, components: Json) -> Any:
-    """Replace references in a parameter's schema by the schemas themselves."""
-    if isinstance(schema, dict):
-        if "$ref" in schema:
-            return _inline(components[schema["$ref"].removeprefix("#/")], components)
-        return {key: _inline(value, components) for key, value in schema.items()}
-    return [_inline(item, components) for item in schema] if isinstance(schema, list) else schema
 
 
 def _header_parameters(route: Route) -> list[Json]:
@@ -169,12 +167,20 @@ def _kinds(body: Any) -> tuple[Any, ...]:
 def _content(kind: Any) -> tuple[str, Json]:
     if _is_struct(kind):
         return "application/json", {"schema": _ref(kind)}
-    return kind, {"schema": {"type": "object"} if kind == "application/json" else {}}
+    if kind.startswith("text/"):
+        return kind, {"schema": {"type": "string"}}
+    return kind, {"schema": reference("OpenApiDocument" if kind == "application/json" else "Binary")}
 
 
 def _problem(status: int) -> Json:
-    return {"description": HTTPStatus(status).phrase, "content": {CONTENT_TYPE: {"schema": _ref(ProblemDetails)}}}
+    response: Json = {
+        "description": HTTPStatus(status).phrase,
+        "content": {CONTENT_TYPE: {"schema": _ref(ProblemDetails)}},
+    }
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        response["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return response
 
 
 def _ref(struct: type) -> Json:
-    return {"$ref": f"#/components/schemas/{struct.__name__}"}
+    return reference(struct.__name__)

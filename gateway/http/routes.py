@@ -23,6 +23,7 @@ from gateway.schemas import (
     RandomQuery,
     ServiceInfo,
     SocketQuery,
+    WaveformPeaks,
 )
 
 
@@ -63,7 +64,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
-FILE_TYPES = (*AUDIO_TYPES, "audio/midi", "application/json", "image/svg+xml", "application/vnd.dawproject")
+FILE_TYPES = (*AUDIO_TYPES, "audio/midi", WaveformPeaks, "image/svg+xml", "application/vnd.dawproject")
 
 ROUTES: tuple[Route, ...] = (
     Route(

@@ -15,7 +15,7 @@ from tests.e2e.stack import musicgen
 README = ROOT / "README.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-DATA = ("json", "mermaid", "conf", "text")
+DATA = ("json", "mermaid", "conf", "text", "yaml")
 # A path of the repository in backticks, with at least one folder.
 PATH = re.compile(r"`((?:gateway|worker|shared|deploy|tests|bench|training|docs)/[\w./-]+)`")
 

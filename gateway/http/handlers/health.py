@@ -3,7 +3,6 @@
 import platform
 import time
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import psutil
@@ -18,17 +17,50 @@ from shared.messages import WorkerInfo, WorkerState
 from shared.version import VERSION
 
 
+class ServedModels(msgspec.Struct, frozen=True, kw_only=True):
+    """The models of the service.
+
+    Attributes:
+        default: the model of requests that name none.
+        max_duration: the longest music, in seconds.
+        serving: the models that a worker is ready to serve.
+    """
+
+    default: str
+    max_duration: float
+    serving: list[str]
+
+
+class SystemInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's machine: CPU use in percent, memory in bytes."""
+
+    platform: str
+    python: str
+    cpu_count: int | None
+    cpu_percent: float
+    memory_total: int
+    memory_available: int
+    process_memory: int
+
+
+class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue: how many jobs wait, and for how many seconds the oldest has waited."""
+
+    depth: int
+    oldest_seconds: float
+
+
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     """The body of GET /health. `uptime` is in seconds."""
 
     status: Health
     version: str
     uptime: float
-    model_info: dict[str, Any]
-    system_info: dict[str, Any]
+    model_info: ServedModels
+    system_info: SystemInfo
     components: dict[str, Component]
     workers: list[WorkerInfo]
-    queue: dict[str, float]
+    queue: QueueReport
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -70,18 +102,18 @@ def _report(services: Services) -> HealthReport:
         status=_overall(components),
         version=VERSION,
         uptime=round(time.monotonic() - services.started, 3),
-        model_info={
-            "default": services.settings.model,
-            "max_duration": services.settings.max_duration,
-            "serving": sorted({worker.model for worker in workers if worker.state is WorkerState.READY}),
-        },
+        model_info=ServedModels(
+            default=services.settings.model,
+            max_duration=services.settings.max_duration,
+            serving=sorted({worker.model for worker in workers if worker.state is WorkerState.READY}),
+        ),
         system_info=_system_info(),
         components=components,
         workers=workers,
-        queue={
-            "depth": services.probe.queue_depth,
-            "oldest_seconds": round(services.index.oldest_wait(), 1),
-        },
+        queue=QueueReport(
+            depth=services.probe.queue_depth,
+            oldest_seconds=round(services.index.oldest_wait(), 1),
+        ),
     )
 
 
@@ -100,14 +132,14 @@ def _overall(components: dict[str, Component]) -> Health:
     return "unhealthy" if "unhealthy" in states else "degraded" if "degraded" in states else "healthy"
 
 
-def _system_info() -> dict[str, Any]:
+def _system_info() -> SystemInfo:
     memory = psutil.virtual_memory()
-    return {
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "cpu_count": psutil.cpu_count(),
-        "cpu_percent": psutil.cpu_percent(),
-        "memory_total": memory.total,
-        "memory_available": memory.available,
-        "process_memory": psutil.Process().memory_info().rss,
-    }
+    return SystemInfo(
+        platform=platform.platform(),
+        python=platform.python_version(),
+        cpu_count=psutil.cpu_count(),
+        cpu_percent=psutil.cpu_percent(),
+        memory_total=memory.total,
+        memory_available=memory.available,
+        process_memory=psutil.Process().memory_info().rss,
+    )
