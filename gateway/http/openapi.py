@@ -60,8 +60,6 @@ _DESCRIPTION = """Music from text.
 - Fields are only ever added: ignore those that you do not know. Durations are in seconds.
 - `null` in an optional field of a body counts as absent.
 - Errors are `application/problem+json`; their `detail` says what to do.
-- Text frames of the WebSocket are a `ClientMessage` or a `ServerMessage`. A binary frame is the length of its header in
-  four bytes (little-endian), the header, an `AudioChunk`, as JSON, and interleaved float32 samples (little-endian).
 """
 
 
@@ -110,6 +108,7 @@ def _operation(route: Route) -> Json:
     operation: Json = {
         "tags": [route.operation_id.partition("_")[0]],
         "summary": route.summary,
+        "description": route.description,
         "operationId": route.operation_id,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": {str(status): _response(status, body) for status, body in route.responses.items()},

@@ -46,6 +46,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     operation_id: str
     endpoint: str | None = None
     summary: str
+    description: str
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     responses: dict[int, Any]
@@ -74,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="generate_generate",
         endpoint="generate",
         summary="Generate music from a prompt",
+        description="The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`.",
         body=GenerateRequest,
         responses={200: JobAccepted},
         problems=(400, 408, 413, 415, 422, 503),
@@ -86,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="jobs_status",
         endpoint="status",
         summary="Get the status of a job",
+        description="Poll as often as you like: it is answered from memory. The last three statuses never change.",
         responses={200: JobView},
         problems=(404, 503),
     ),
@@ -96,6 +99,10 @@ ROUTES: tuple[Route, ...] = (
         operation_id="download_download",
         endpoint="download",
         summary="Download the audio of a finished job",
+        description=(
+            "A redirect to the store, or with proxy=1 the bytes. 409 until the job has finished; 410 with its recipe "
+            "once the audio has expired."
+        ),
         query=DownloadQuery,
         responses={200: AUDIO_TYPES, 206: AUDIO_TYPES, 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
@@ -108,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="download_bundle",
         endpoint="bundle",
         summary="Download all files of a finished job in one folder: audio, outputs and recipe",
+        description="The gateway sends the archive itself. Two downloads of the same job are equal, byte for byte.",
         responses={200: "application/zip", 304: None},
         problems=(404, 409, 410, 412, 503),
         headers=("If-None-Match", "If-Match"),
@@ -119,6 +127,10 @@ ROUTES: tuple[Route, ...] = (
         operation_id="download_download_output",
         endpoint="output",
         summary="Download another file of a finished job: MIDI, a stem, the waveform's peaks or picture",
+        description=(
+            "`outputs` and `peaks_url` of the status have the paths. A redirect to the store, or with proxy=1 the "
+            "bytes."
+        ),
         query=DownloadQuery,
         responses={200: FILE_TYPES, 206: FILE_TYPES, 302: None, 304: None},
         problems=(404, 409, 410, 412, 416, 422, 503),
@@ -131,6 +143,9 @@ ROUTES: tuple[Route, ...] = (
         operation_id="jobs_cancel",
         endpoint="cancel",
         summary="Cancel a job; with keep=1, store the audio generated so far",
+        description=(
+            "The slot of a running job is free within a second. 409 for a finished job; a repeated cancel succeeds."
+        ),
         query=CancelQuery,
         responses={200: Message},
         problems=(404, 409, 422, 503),
@@ -142,6 +157,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="jobs_list_jobs",
         endpoint="jobs",
         summary="List jobs, newest first",
+        description="`next_cursor` fetches the next page. With API keys, the list has the jobs of the request's key.",
         query=JobsQuery,
         responses={200: JobList},
         problems=(422,),
@@ -153,6 +169,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="prompt_build",
         endpoint="build_prompt",
         summary="Build a prompt from its components",
+        description="At least one field is needed. Empty texts and lists count as absent.",
         body=PromptComponents,
         responses={200: BuiltPrompt},
         problems=(400, 408, 413, 415, 422),
@@ -164,6 +181,9 @@ ROUTES: tuple[Route, ...] = (
         operation_id="prompt_parse",
         endpoint="parse_prompt",
         summary="Read a prompt into components for the prompt builder",
+        description=(
+            "The components build a prompt that reads as this one does. Words that no model can follow are `ignored`."
+        ),
         body=ParseRequest,
         responses={200: ParsedPrompt},
         problems=(400, 408, 413, 415, 422),
@@ -175,6 +195,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="prompt_surprise",
         endpoint="random_prompt",
         summary="Get a random prompt",
+        description="A sentence of words that go together, and its parts.",
         query=RandomQuery,
         responses={200: BuiltPrompt},
         problems=(422,),
@@ -186,6 +207,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="prompt_vocabulary",
         endpoint="vocabulary",
         summary="Get the vocabulary of the prompt builder",
+        description="Words for menus. Prompts may use other words.",
         responses={200: Vocabulary},
     ),
     Route(
@@ -195,6 +217,10 @@ ROUTES: tuple[Route, ...] = (
         operation_id="websocket_websocket",
         endpoint="websocket",
         summary="WebSocket: events of jobs as JSON text frames, live audio as binary frames",
+        description=(
+            "The client sends `ClientMessage`, the gateway `ServerMessage` and live audio: the length of its header "
+            "in four bytes (little-endian), an `AudioChunk` as JSON, and interleaved float32 samples."
+        ),
         query=SocketQuery,
         responses={101: None},
         problems=(400, 403, 422, 426, 429, 503),
@@ -205,6 +231,7 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.index,
         operation_id="index_index",
         summary="Web page; with Accept: application/json, a description of the service",
+        description="The page is one file. The JSON has the paths of the service.",
         responses={200: (ServiceInfo, "text/html"), 304: None},
         is_public=True,
     ),
@@ -215,6 +242,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="health_health",
         endpoint="health",
         summary="Get the health of every component",
+        description="503 only if no job can be accepted; degraded if jobs must wait.",
         responses={200: health.HealthReport, 503: health.HealthReport},
     ),
     Route(
@@ -223,6 +251,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.ready,
         operation_id="health_ready",
         summary="Readiness: whether the gateway accepts jobs",
+        description="For load balancers.",
         responses={200: health.Liveness},
         problems=(503,),
         is_public=True,
@@ -233,6 +262,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.live,
         operation_id="health_live",
         summary="Liveness: whether the process responds",
+        description="For supervisors, which restart a process that does not answer.",
         responses={200: health.Liveness},
         is_public=True,
     ),
@@ -243,6 +273,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="health_metrics",
         endpoint="metrics",
         summary="Metrics in the Prometheus text format",
+        description="For a Prometheus server to scrape.",
         responses={200: "text/plain"},
     ),
     Route(
@@ -252,6 +283,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="openapi_document",
         endpoint="openapi",
         summary="Get this OpenAPI document",
+        description="For generators of clients. It has an ETag.",
         responses={200: "application/json", 304: None},
         is_public=True,
     ),

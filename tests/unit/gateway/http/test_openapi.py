@@ -35,6 +35,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 def test_every_route_is_described_with_its_responses(route: Route) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     assert operation["summary"]
+    assert operation["description"].endswith(".")
     assert set(operation["responses"]) == {str(status) for status in (*route.responses, *route.all_problems)}
     assert (operation.get("security") == []) == route.is_public
     assert ("requestBody" in operation) == (route.body is not None)
