@@ -50,7 +50,7 @@ def load_library() -> ctypes.CDLL:
         ("mg_sets", c_char_p, []),
         ("mg_model_new", c_void_p, [shape, c_char_p]),
         ("mg_model_free", None, [c_void_p]),
-        ("mg_model_set", c_int32, [c_void_p, c_int32, c_int32, c_void_p]),
+        ("mg_model_set", c_int32, [c_void_p, c_int32, c_int32, c_int32, c_void_p]),
         ("mg_model_embedding", POINTER(c_float), [c_void_p]),
         ("mg_cache_new", c_void_p, [shape, c_int32, c_int32, c_int32]),
         ("mg_cache_free", None, [c_void_p]),

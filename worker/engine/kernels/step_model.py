@@ -69,7 +69,7 @@ class StepCache:
 
 
 class StepModel:
-    """A model's weights in int8, and the threads that run its steps. One caller at a time may use it."""
+    """A model's weights in int8 or int4, and the threads that run its steps. One caller at a time may use it."""
 
     def __init__(self, shape: StepShape, instruction_set: str | None = None) -> None:
         """Allocate it; `set` then gives it each of its weights.
@@ -88,12 +88,14 @@ class StepModel:
         if not self._handle:
             raise MemoryError("no memory for the native step")
 
-    def set(self, kind: str, weights: Floats, layer: int = 0) -> None:
-        """Copy weights of one kind; the header has their shapes."""
+    def set(self, kind: str, weights: Floats, layer: int = 0, bits: int = 8) -> None:
+        """Copy weights of one kind; the header has their shapes. Those of a matrix have 8 or 4 bits each."""
+        if bits not in (8, 4):
+            raise NativeStepError(f"weights have 8 or 4 bits, not {bits}")
         weights = np.ascontiguousarray(weights, np.float32)
         if weights.size != self._size(kind):
             raise NativeStepError(f"{kind} of shape {weights.shape} does not fit this model")
-        if self._library.mg_model_set(self._handle, KINDS.index(kind), layer, weights.ctypes.data):
+        if self._library.mg_model_set(self._handle, KINDS.index(kind), layer, bits, weights.ctypes.data):
             raise MemoryError(f"no memory for {kind}")
 
     def embed(self, codes: NDArray[np.int64]) -> Floats:

@@ -1,42 +1,7 @@
-/* The weights of a model, and the entry point of a step. */
-#include <math.h>
+/* The arrays of a model, and the entry point of a step. */
 #include <string.h>
 
 #include "state.h"
-
-static int matrix_new(matrix *made, size_t outputs, size_t inputs, const float *data) {
-    made->outputs = (int32_t)outputs;
-    made->quads = (int32_t)(round_up(inputs, QUAD) / QUAD);
-    made->blocks = (int32_t)(round_up(outputs, BLOCK) / BLOCK);
-    size_t padded = (size_t)made->blocks * BLOCK;
-    made->weights = reserve(padded * (size_t)made->quads * QUAD);
-    made->scale = reserve(padded * sizeof(float));
-    made->sum = reserve(padded * sizeof(int32_t));
-    if (!made->weights || !made->scale || !made->sum) return -1;
-    for (size_t out = 0; out < outputs; out++) {
-        const float *row = data + out * inputs;
-        int8_t *to = made->weights + out / BLOCK * BLOCK * (size_t)made->quads * QUAD + out % BLOCK * QUAD;
-        float most = 1e-12f;
-        int32_t sum = 0;
-        for (size_t i = 0; i < inputs; i++) most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-        float scale = most / 127.0f;
-        for (size_t i = 0; i < inputs; i++) {
-            int8_t rounded = (int8_t)lrintf(row[i] / scale);
-            to[i / QUAD * BLOCK * QUAD + i % QUAD] = rounded;
-            sum += rounded;
-        }
-        made->scale[out] = all_finite(row, inputs) ? scale : NAN;
-        made->sum[out] = sum;
-    }
-    return 0;
-}
-
-static void matrix_free(matrix *freed) {
-    release(freed->weights);
-    release(freed->scale);
-    release(freed->sum);
-    memset(freed, 0, sizeof *freed);
-}
 
 /* Copies `rows` rows of `length` floats, each followed by zeros up to `stride`. */
 static int copy_rows(float **made, const float *data, size_t rows, size_t length, size_t stride) {
@@ -47,29 +12,24 @@ static int copy_rows(float **made, const float *data, size_t rows, size_t length
     return 0;
 }
 
-static int set_matrix(matrix *made, size_t outputs, size_t inputs, const float *data) {
-    matrix_free(made);
-    return matrix_new(made, outputs, inputs, data);
-}
-
-int32_t mg_model_set(mg_model *model, int32_t kind, int32_t index, const float *data) {
+int32_t mg_model_set(mg_model *model, int32_t kind, int32_t index, int32_t bits, const float *data) {
     const mg_shape *shape = &model->shape;
-    if (kind < 0 || kind >= MG_KINDS || index < 0 || index >= shape->layers) return -1;
+    if (kind < 0 || kind >= MG_KINDS || index < 0 || index >= shape->layers || (bits != 8 && bits != 4)) return -1;
     layer *at = &model->layers[index];
     size_t dim = (size_t)shape->dim, heads = (size_t)shape->heads, head = (size_t)model->head_dim;
     size_t hidden = (size_t)shape->hidden, books = (size_t)shape->codebooks, codes = (size_t)shape->codebook_size;
     switch (kind) {
         case MG_NORM_PAST: return copy_rows(&at->norm_past, data, 2, dim, model->stride);
-        case MG_PAST_IN: return set_matrix(&at->past_in, heads * round_up(3 * head, BLOCK), dim, data);
-        case MG_PAST_OUT: return set_matrix(&at->past_out, dim, dim, data);
+        case MG_PAST_IN: return matrix_set(&at->past_in, heads * round_up(3 * head, BLOCK), dim, bits, data);
+        case MG_PAST_OUT: return matrix_set(&at->past_out, dim, dim, bits, data);
         case MG_NORM_TEXT: return copy_rows(&at->norm_text, data, 2, dim, model->stride);
-        case MG_TEXT_QUERY: return set_matrix(&at->text_query, heads * round_up(head, BLOCK), dim, data);
-        case MG_TEXT_OUT: return set_matrix(&at->text_out, dim, dim, data);
+        case MG_TEXT_QUERY: return matrix_set(&at->text_query, heads * round_up(head, BLOCK), dim, bits, data);
+        case MG_TEXT_OUT: return matrix_set(&at->text_out, dim, dim, bits, data);
         case MG_NORM_FORWARD: return copy_rows(&at->norm_forward, data, 2, dim, model->stride);
-        case MG_FORWARD_IN: return set_matrix(&at->forward_in, hidden, dim, data);
-        case MG_FORWARD_OUT: return set_matrix(&at->forward_out, dim, hidden, data);
+        case MG_FORWARD_IN: return matrix_set(&at->forward_in, hidden, dim, bits, data);
+        case MG_FORWARD_OUT: return matrix_set(&at->forward_out, dim, hidden, bits, data);
         case MG_NORM_OUT: return copy_rows(&model->norm_out, data, 2, dim, model->stride);
-        case MG_LOGITS: return set_matrix(&model->logits, books * codes, dim, data);
+        case MG_LOGITS: return matrix_set(&model->logits, books * codes, dim, bits, data);
         case MG_EMBEDDING: return copy_rows(&model->embedding, data, books * (codes + 1), dim, model->stride);
         default: return copy_rows(&model->sinusoid, data, (size_t)shape->positions, dim, model->stride);
     }

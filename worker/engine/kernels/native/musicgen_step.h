@@ -1,6 +1,6 @@
-/* One step of MusicGen's language model on a CPU, in int8. Plain C; every function may be called through ctypes.
+/* One step of MusicGen's language model on a CPU, in integers. Plain C; every function may be called through ctypes.
  *
- * Weights are int8 with one scale per output. Activations are int8 with one scale per row, and keys and values int8 with
+ * Weights are int8 with one scale per output, or int4 with one per output and 32 inputs. Activations are int8 with one scale per row, and keys and values int8 with
  * one scale per head and position. Sums of integers have no order, and sums of floats always have the same one. So a
  * row's numbers depend neither on the other rows, nor on the number of threads, nor on the instruction set. The one
  * exception is "avx2", whose multiply-add saturates: its activations have seven bits.
@@ -63,8 +63,9 @@ const char *mg_sets(void);
 mg_model *mg_model_new(const mg_shape *shape, const char *set);
 void mg_model_free(mg_model *model);
 
-/* Copies one array of weights; returns 0, or -1 if memory is short. */
-int32_t mg_model_set(mg_model *model, int32_t kind, int32_t layer, const float *data);
+/* Copies one array of weights. `bits`, 8 or 4, are those of each weight of a matrix; other arrays stay floats. Returns 0,
+ * or -1 if memory is short or a number is out of range. */
+int32_t mg_model_set(mg_model *model, int32_t kind, int32_t layer, int32_t bits, const float *data);
 
 /* The embeddings, float32 of shape [codebooks, codebook_size + 1, dim padded with zeros to a multiple of 64], which belong
  * to the model; NULL before they were set. */

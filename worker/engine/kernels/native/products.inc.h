@@ -1,4 +1,4 @@
-/* Activations as bytes, and their products with weights. Part of step.inc.h. */
+/* Activations as bytes, and their products with weights of eight bits. Part of step.inc.h. */
 
 /* Bytes of weights that are requested ahead of their use. */
 #define AHEAD 4096
@@ -43,7 +43,7 @@ typedef struct {
 /* One tile: R rows times the 64 outputs of a block. `next` is the block that this thread reads afterwards. */
 INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const int8_t *next, const uint8_t *rows,
                           size_t stride, int32_t (*to)[BLOCK]) {
-    const size_t size = (size_t)by->quads * BLOCK * QUAD;
+    const size_t size = block_bytes(by);
     const int8_t *weights = by->weights + (size_t)block * size;
     for (int first = 0; first < BLOCK / LANES; first += COLUMNS) {
         sums total[ROWS][COLUMNS];
@@ -75,7 +75,7 @@ INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const in
     }
 }
 
-static void multiply_rows(int rows, const matrix *by, int32_t block, const int8_t *next, const uint8_t *from,
+static void multiply_int8(int rows, const matrix *by, int32_t block, const int8_t *next, const uint8_t *from,
                           size_t stride, int32_t (*to)[BLOCK]) {
     switch (rows) {
         case 1: multiply_tile(1, by, block, next, from, stride, to); break;
@@ -92,40 +92,5 @@ static void multiply_rows(int rows, const matrix *by, int32_t block, const int8_
         case 5: multiply_tile(5, by, block, next, from, stride, to); break;
         case 6: multiply_tile(6, by, block, next, from, stride, to); break;
 #endif
-    }
-}
-
-typedef enum { STORE, ADD, GELU } finish;
-
-INLINE void finish_row(finish how, const int32_t *products, const matrix *by, int32_t first, grid x, float *to,
-                       int32_t n) {
-    const float *scale = by->scale + first;
-    const int32_t *sum = by->sum + first;
-    float values[BLOCK];
-    for (int32_t i = 0; i < BLOCK; i++) values[i] = (float)(products[i] - x.zero * sum[i]) * (scale[i] * x.level);
-    if (how == ADD) {
-        for (int32_t i = 0; i < n; i++) to[i] = to[i] + values[i];
-        return;
-    }
-    if (how == GELU) {
-        for (int32_t i = 0; i < BLOCK; i++) values[i] = gelu(values[i]);
-    }
-    memcpy(to, values, (size_t)n * sizeof *to);
-}
-
-/* The block's outputs of all rows, from `to` on. `rows` says where in `to` each row goes; NULL is in order. */
-static void multiply_block(const matrix *by, int32_t block, int32_t next, const activations *x, finish how, float *to,
-                           size_t stride, const int32_t *rows) {
-    int32_t tile[ROWS][BLOCK];
-    int32_t n = by->outputs - block * BLOCK < BLOCK ? by->outputs - block * BLOCK : BLOCK;
-    const int8_t *after = by->weights + (size_t)(next < by->blocks ? next : block) * (size_t)by->quads * BLOCK * QUAD;
-    for (int32_t first = 0, tiles = (x->count + ROWS - 1) / ROWS; tiles; tiles--) {
-        int32_t count = (x->count - first + tiles - 1) / tiles;
-        multiply_rows(count, by, block, first ? NULL : after, x->bytes + (size_t)first * x->stride, x->stride, tile);
-        for (int32_t row = 0; row < count; row++) {
-            float *at = to + (size_t)(rows ? rows[first + row] : first + row) * stride;
-            finish_row(how, tile[row], by, block * BLOCK, x->grids[first + row], at, n);
-        }
-        first += count;
     }
 }

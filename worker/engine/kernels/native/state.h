@@ -19,6 +19,10 @@
 #define CHUNK 16
 /* Inputs that one integer instruction multiplies and adds. */
 #define QUAD 4
+/* Weights of four bits: inputs that share a scale, and the bytes of 64 outputs' scales, and of these with the weights. */
+#define SPAN 32
+#define SPAN_SCALES (BLOCK * sizeof(uint16_t))
+#define SPAN_BYTES (SPAN_SCALES + BLOCK * SPAN / 2)
 
 static inline size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
 
@@ -34,14 +38,23 @@ static inline int all_finite(const float *x, size_t n) {
     return most < 0x7f800000;
 }
 
-/* Weights of a linear layer, as blocks of [inputs / 4][64 outputs][4 inputs]. Each output has a scale, and the sum of
- * its weights, which undoes the offset of the activations. */
+/* Weights of a linear layer, in blocks of 64 outputs. Each output has a sum, which undoes the offset of the activations.
+ * Of eight bits a block is [inputs / 4][64 outputs][4 inputs], and each output has a scale.
+ * Of four bits it is, for every 32 inputs, their scales as bfloat16, [64 outputs], and [4 pairs of quads][64 outputs][4
+ * bytes], a byte having an input of the first quad in its lower half and one of the second in its upper half. The
+ * products take each half as a byte, 16 times the weight. `offset` is the sum of these bytes times their scales. */
 typedef struct {
-    int32_t outputs, quads, blocks;
+    int32_t outputs, quads, blocks, bits;
     int8_t *weights;
     float *scale;
     int32_t *sum;
+    float *offset;
 } matrix;
+
+static inline size_t block_bytes(const matrix *of) {
+    size_t quads = (size_t)of->quads;
+    return of->bits == 4 ? quads * QUAD / SPAN * SPAN_BYTES : quads * QUAD * BLOCK;
+}
 
 /* A row of activations is level * (byte - zero). Whether the bytes are signed depends on the instruction set. */
 typedef struct {
@@ -130,6 +143,10 @@ struct mg_model {
     job job;
     team team;
 };
+
+/* Copies weights of shape [outputs, inputs], rounded to 8 or 4 bits, in place of earlier ones. -1 if memory is short. */
+int matrix_set(matrix *made, size_t outputs, size_t inputs, int32_t bits, const float *data);
+void matrix_free(matrix *freed);
 
 /* Cleared memory, aligned to a cache line, in huge pages where there are. Freed by `release`. */
 void *reserve(size_t bytes);

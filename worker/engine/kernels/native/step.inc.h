@@ -2,8 +2,14 @@
  *   KERNELS, NAME    the table of functions, and its name
  *   LEVELS, LEAST    levels of an activation above the least, and the byte of the least: 0 or, if signed, -128
  *   ROWS, COLUMNS    of a tile that fits into registers: rows, and groups of 16 outputs (1, 2 or 4)
+ *   INT4_ROWS, INT4_COLUMNS   the same, of weights of four bits, whose sums take twice as many registers
  *   sums             16 integers
- *   load_sums, add_products(sums, four bytes, 64 signed bytes), store_sums */
+ *   load_sums, add_products(sums, four bytes, 64 signed bytes), store_sums
+ *   packed           64 signed bytes
+ *   first_halves, second_halves(64 bytes in memory)   the lower or upper halves of bytes, times 16
+ *   add_packed(sums, four bytes, packed)
+ *   floats           16 floats
+ *   load_scales(16 bfloat16), add_scaled(floats, sums, scales), store_floats */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,6 +25,7 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 static const int32_t zeros[LANES] = {0};
+static const uint16_t no_scales[LANES] = {0};
 
 INLINE uint32_t four_bytes(const uint8_t *at) {
     uint32_t bytes;
@@ -28,6 +35,8 @@ INLINE uint32_t four_bytes(const uint8_t *at) {
 
 #include "floats.inc.h"
 #include "products.inc.h"
+#include "int4.inc.h"
+#include "blocks.inc.h"
 #include "attention.inc.h"
 
 /* A thread's place in the step: all threads count the phases alike. */

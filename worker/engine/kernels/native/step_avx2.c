@@ -6,6 +6,8 @@
 #define LEAST 0
 #define ROWS 2
 #define COLUMNS 2
+#define INT4_ROWS 2
+#define INT4_COLUMNS 1
 #define ADD_EIGHT(total, x, weights) \
     _mm256_add_epi32(total, _mm256_madd_epi16(_mm256_maddubs_epi16(x, weights), _mm256_set1_epi16(1)))
 

@@ -1,6 +1,6 @@
 /* Random models and steps, drawn by a seed, with every instruction set: `random_steps SEED MODELS`.
  *
- * Each step has some sequences, each with one or more positions of its own. The program ends with an error if a row alone
+ * Each matrix has weights of eight or four bits. Each step has some sequences, each with one or more positions of its own. The program ends with an error if a row alone
  * gives other bits than in company, or if a number out of range is accepted. It prints each set with a checksum of all
  * logits, which is the same for all sets but avx2, on any processor. Arrays are exactly as large as they must be, so that
  * sanitizers see a read or write beyond them. */
@@ -56,7 +56,7 @@ static void set_weights(const subject *it) {
     for (int32_t kind = 0; kind < MG_KINDS; kind++) {
         for (int32_t layer = 0; layer < (kind > MG_FORWARD_OUT ? 1 : of->layers); layer++) {
             float *data = numbers(sizes[kind]);
-            if (mg_model_set(it->model, kind, layer, data)) fail("no memory for weights");
+            if (mg_model_set(it->model, kind, layer, below(2) ? 8 : 4, data)) fail("no memory for weights");
             free(data);
         }
     }

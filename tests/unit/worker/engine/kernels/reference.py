@@ -41,12 +41,12 @@ def random_weights(shape: StepShape, seed: int = 0) -> dict[tuple[str, int], Flo
 
 
 def native_model(
-    shape: StepShape, weights: dict[tuple[str, int], Floats], instruction_set: str | None = None
+    shape: StepShape, weights: dict[tuple[str, int], Floats], instruction_set: str | None = None, bits: int = 8
 ) -> StepModel:
     model = StepModel(shape, instruction_set)
     for (kind, layer), array in weights.items():
         parts = {"past_in": 3, "text_query": 1}.get(kind)
-        model.set(kind, array if parts is None else _by_head(array, parts, shape.heads), layer)
+        model.set(kind, array if parts is None else _by_head(array, parts, shape.heads), layer, bits)
     return model
 
 
@@ -58,11 +58,13 @@ def _by_head(weight: Floats, parts: int, heads: int) -> Floats:
 class Reference:
     """The model in NumPy, with its keys and values."""
 
-    def __init__(self, shape: StepShape, weights: dict[tuple[str, int], Floats], instruction_set: str) -> None:
+    def __init__(
+        self, shape: StepShape, weights: dict[tuple[str, int], Floats], instruction_set: str, bits: int = 8
+    ) -> None:
         self._shape = shape
         self._levels = LEVELS.get(instruction_set, 255)
         self._plain = weights
-        self._rounded = {key: _round_rows(array) for key, array in weights.items()}
+        self._rounded = {key: (_round_rows if bits == 8 else _round_spans)(array) for key, array in weights.items()}
         self._past: dict[tuple[int, int], list[tuple[Doubles, Doubles]]] = {}
         self._text: dict[int, Floats] = {}
 
@@ -127,6 +129,23 @@ class Reference:
             level = scaled.max() / 16383
             made.append(np.floor(scaled / level + 0.5) @ value * level / weights.sum())
         return np.concatenate(made)
+
+
+def _round_spans(x: Floats) -> tuple[Doubles, Doubles]:
+    """Weights rounded to -8 to 7 times a scale for every 32 inputs, and 1 as the scale of each row."""
+    spans = -(-x.shape[-1] // 32)
+    of_spans = np.pad(x, ((0, 0), (0, spans * 32 - x.shape[-1]))).reshape(len(x), spans, 32)
+    largest = np.take_along_axis(of_spans, np.abs(of_spans).argmax(-1, keepdims=True), -1)
+    scale = _round_to_bfloat16(largest / np.float32(-8))
+    rounded = np.clip(np.round(of_spans / np.where(scale == 0, 1, scale)), -8, 7) * scale.astype(np.float64)
+    return rounded.reshape(len(x), -1)[:, : x.shape[-1]], np.ones(len(x))
+
+
+def _round_to_bfloat16(x: Floats) -> Floats:
+    """The nearest numbers whose lower 16 bits are zero; of two the one that is even."""
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16
+    return rounded.astype(np.uint32).view(np.float32)
 
 
 def _round_rows(x: Floats | Doubles) -> tuple[Doubles, Doubles]:

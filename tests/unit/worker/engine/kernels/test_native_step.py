@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -70,10 +71,13 @@ def rows_at(shape: StepShape, count: int, position: int) -> list[Row]:
 @pytest.mark.parametrize("instruction_set", SETS)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("count", [1, 5, 16])
-def test_rows_at_different_positions_equal_the_reference(shape: StepShape, count: int, instruction_set: str) -> None:
+@pytest.mark.parametrize("bits", [8, 4])
+def test_rows_at_different_positions_equal_the_reference(
+    shape: StepShape, count: int, instruction_set: str, bits: int
+) -> None:
     weights = random_weights(shape)
-    model, cache = native_model(shape, weights, instruction_set), new_cache(shape)
-    reference = Reference(shape, weights, instruction_set)
+    model, cache = native_model(shape, weights, instruction_set, bits), new_cache(shape)
+    reference = Reference(shape, weights, instruction_set, bits)
     for index, text in enumerate(texts(shape)):
         reference.set_text(index, text)
     errors = []
@@ -105,14 +109,15 @@ def test_long_sequence_equals_the_reference(instruction_set: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_sets_that_do_not_saturate_and_all_numbers_of_threads_give_the_same_bits(shape: StepShape) -> None:
+@pytest.mark.parametrize("bits", [8, 4])
+def test_sets_that_do_not_saturate_and_all_numbers_of_threads_give_the_same_bits(shape: StepShape, bits: int) -> None:
     weights, results = random_weights(shape), []
     for instruction_set in SETS:
         if instruction_set == "avx2":
             continue
         for threads in (1, 2, 3):
             threaded = replace(shape, threads=threads)
-            model, cache = native_model(threaded, weights, instruction_set), new_cache(threaded)
+            model, cache = native_model(threaded, weights, instruction_set, bits), new_cache(threaded)
             for position in range(18):
                 rows = rows_at(shape, 7, position)
                 logits = run(model, cache, rows, random_codes(shape, len(rows), position))
@@ -122,10 +127,16 @@ def test_sets_that_do_not_saturate_and_all_numbers_of_threads_give_the_same_bits
 
 @pytest.mark.parametrize("instruction_set", SETS)
 @settings(max_examples=15, deadline=None)
-@given(company=st.lists(st.integers(0, 15), max_size=9, unique=True), order=st.randoms(use_true_random=False))
-def test_row_gives_the_same_bits_alone_and_in_company(instruction_set: str, company: list[int], order) -> None:  # type: ignore[no-untyped-def]
+@given(
+    bits=st.sampled_from([8, 4]),
+    company=st.lists(st.integers(0, 15), max_size=9, unique=True),
+    order=st.randoms(use_true_random=False),
+)
+def test_row_gives_the_same_bits_alone_and_in_company(
+    instruction_set: str, bits: int, company: list[int], order: Random
+) -> None:
     shape = replace(MONO, layers=2, threads=2)
-    model = native_model(shape, random_weights(shape), instruction_set)
+    model = native_model(shape, random_weights(shape), instruction_set, bits)
     alone, together = new_cache(shape), new_cache(shape)
     mine = 15 if 15 not in company else 14
     others = [each for each in company if each != mine]
@@ -172,6 +183,30 @@ def test_extreme_inputs_give_finite_logits(scale: float) -> None:
     logits = np.empty((1, MONO.codebooks, MONO.codebook_size), np.float32)
     model.step(cache, [(0, 0, NO_TEXT)], inputs=inputs, logits=logits)
     assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_weight_that_is_not_finite_shows_in_the_logits(broken: float, bits: int) -> None:
+    weights = random_weights(MONO)
+    weights["logits", 0][1, 2] = broken
+    model, cache = native_model(MONO, weights, bits=bits), new_cache(MONO)
+    logits = run(model, cache, [(0, 0, NO_TEXT)], random_codes(MONO, 1, 0)).flatten()
+    assert np.isnan(logits[1])
+    assert np.isfinite(np.delete(logits, 1)).all()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_weights_of_zero_give_logits_of_zero(bits: int) -> None:
+    weights = random_weights(MONO)
+    weights["logits", 0][:] = 0
+    model, cache = native_model(MONO, weights, bits=bits), new_cache(MONO)
+    assert not run(model, cache, [(0, 0, NO_TEXT)], random_codes(MONO, 1, 0)).any()
+
+
+def test_weights_of_five_bits_are_refused() -> None:
+    with pytest.raises(NativeStepError, match="8 or 4 bits"):
+        StepModel(MONO).set("past_out", np.zeros((64, 64), np.float32), bits=5)
 
 
 @pytest.mark.parametrize("row", [(16, 0, 0), (-1, 0, 0), (0, 64, 0), (0, -1, 0), (0, 0, 3), (0, 0, -2)])
