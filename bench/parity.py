@@ -118,7 +118,7 @@ def _generate(engine: BatchingEngine, recipe: Recipe) -> Tensor:
 def load_reference(comparison: Comparison) -> Any:
     """Load audiocraft's `MusicGen` with the same settings; it returns tokens as audio."""
     torch.set_num_threads(os.cpu_count() or 1)  # the decode engine has reduced it to one
-    in_float32 = comparison.precision in ("float32", "int8")
+    in_float32 = comparison.precision in ("float32", "int8", "int4")
     model = load_audiocraft(comparison.reference, comparison.device, in_float32=in_float32)
     set_pieces(model, comparison.seconds, use_sampling=False)
     model.generate_audio = lambda tokens: tokens

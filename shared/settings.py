@@ -66,8 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ] = "batching"
     musicgen_precision: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16", "int8"],
-        Meta(description="auto, float32, float16, bfloat16 or int8"),
+        Literal["auto", "float32", "float16", "bfloat16", "int8", "int4"],
+        Meta(description="auto, float32, float16, bfloat16, int8 or int4"),
     ] = "auto"
     musicgen_attention: Annotated[Literal["auto", "kernel", "masked"], Meta(description="auto, kernel or masked")] = (
         "auto"

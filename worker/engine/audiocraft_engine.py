@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from shared.errors import ModelUnavailableError
 from shared.messages import Recipe
 from worker.engine.batching.layout import STRIDE_SHARE
 from worker.engine.interface import EngineSettings, ModelInfo, OnLoading, OnStep, Samples
@@ -37,6 +38,11 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> "AudiocraftEngine":
     Raises:
         ModelUnavailableError: with the remedy, if the model cannot be loaded.
     """
+    if settings.tuning.precision == "int4":
+        raise ModelUnavailableError(
+            f"MUSICGEN_PRECISION is int4, but audiocraft's own loop, which runs {settings.model}, has no int4.",
+            "Set MUSICGEN_PRECISION=auto.",
+        )
     device = pick_device(settings.device)
     check_device(device)
     reference = find_checkpoint(settings.model)

@@ -83,18 +83,19 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Optimisation switches. They change the audio only by rounding.
+    """Optimisation switches. They change the audio only by rounding, which is coarse in int4.
 
     Attributes:
-        precision: of matrix products; `auto` is float16 on a GPU and int8 on a CPU that supports it.
+        precision: of matrix products; `auto` is float16 on a GPU and int8 on a CPU that supports it. `int4` is of the
+            native step's weights.
         attention: `kernel` needs Triton, `masked` runs everywhere; `auto` takes the fastest available.
-        step: `native` runs an int8 step on a CPU in the native library, `torch` in PyTorch; `auto` is native where
-            the library was compiled and the processor suits it.
+        step: `native` runs a step in integers on a CPU in the native library, `torch` in PyTorch; `auto` is native
+            where the library was compiled and the processor suits it.
         graphs: how CUDA graphs replay steps: `steady` always runs all slots, so that a request's numbers never
             depend on other requests; `buckets` is faster while few slots are in use; or `off`.
     """
 
-    precision: Literal["auto", "float32", "float16", "bfloat16", "int8"] = "auto"
+    precision: Literal["auto", "float32", "float16", "bfloat16", "int8", "int4"] = "auto"
     attention: Literal["auto", "kernel", "masked"] = "auto"
     step: Literal["auto", "native", "torch"] = "auto"
     graphs: Literal["steady", "buckets", "off"] = "steady"

@@ -18,7 +18,7 @@ from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.kv_cache import count_slots, free_memory, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
-from worker.engine.batching.linear import DTYPES
+from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, RequestHandle
 from worker.engine.batching.native_model import NativeLanguageModel
 from worker.engine.batching.request import Request
@@ -106,7 +106,7 @@ class BatchingEngine:
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model: Transformer
         if device.type != "cuda" and pick_native(settings.tuning, precision, on_loading):
-            model = NativeLanguageModel(config, checkpoint.weights, positions, threads)
+            model = NativeLanguageModel(config, checkpoint.weights, positions, threads, in_int4=precision == "int4")
             name = f"{NAME} {precision} {model.instruction_set}"
         else:
             model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
@@ -124,7 +124,7 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
-            checkpoint=identify(checkpoint.reference),
+            checkpoint=_name_weights(checkpoint.reference, precision),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
@@ -233,6 +233,12 @@ def _cancellation_check(handle: RequestHandle, on_step: OnStep) -> Callable[[], 
             on_step(handle.done, handle.total)
 
     return check
+
+
+def _name_weights(reference: str, precision: Precision) -> str | None:
+    """The checkpoint's fingerprint. In int4 the weights are others, so that audio of int8 does not answer for it."""
+    name = identify(reference)
+    return f"{name or 'hub'} int4" if precision == "int4" else name
 
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Precision = Literal["float32", "float16", "bfloat16", "int8"]
+Precision = Literal["float32", "float16", "bfloat16", "int8", "int4"]
 
 # [..., in] → [..., out]
 Linear = Callable[[Tensor], Tensor]
@@ -15,11 +15,21 @@ Linear = Callable[[Tensor], Tensor]
 # Avoids division by zero for a row of zeros.
 _TINY = 1e-12
 
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.float32}
+# Of what is not multiplied in integers.
+DTYPES = {
+    "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.float32,
+    "int4": torch.float32,
+}  # fmt: skip
 
 
 def make_linear(weight: Tensor, precision: Precision, device: torch.device) -> Linear:
-    """A linear layer with `weight` of shape [out, in]."""
+    """A linear layer with `weight` of shape [out, in].
+
+    Raises:
+        ValueError: for int4, which only the native step has.
+    """
+    if precision == "int4":
+        raise ValueError("PyTorch's operations do not compute in int4")
     if precision == "int8":
         return Int8Linear(weight)
     return FloatLinear(weight.to(device, DTYPES[precision]))

@@ -1,6 +1,6 @@
-"""MusicGen's transformer on a CPU in int8, each step in one call of the native library."""
+"""MusicGen's transformer on a CPU in int8 or int4, each step in one call of the native library."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -21,6 +21,9 @@ from worker.engine.kernels.step_model import (
 )
 
 CPU = torch.device("cpu")
+
+# Matrices that stay in int8 in an int4 model, as `StepModel.set` names them.
+IN_INT8 = frozenset({"logits"})
 
 
 class NativeCache:
@@ -50,8 +53,13 @@ class NativeLanguageModel:
         positions: int,
         threads: int,
         instruction_set: str | None = None,
+        *,
+        in_int4: bool = False,
+        in_int8: Collection[str] = IN_INT8,
     ) -> None:
+        """Round the weights to int8; with `in_int4` to int4, except the matrices in `in_int8`."""
         self.config = config
+        self._in_int4, self._in_int8 = in_int4, in_int8
         self._shape = step_shape(config, positions, threads)
         self._model = StepModel(self._shape, instruction_set)
         self.instruction_set = self._model.instruction_set
@@ -61,7 +69,8 @@ class NativeLanguageModel:
 
     def _set(self, arrays: Iterable[tuple[str, int, Tensor]]) -> None:
         for kind, layer, tensor in arrays:
-            self._model.set(kind, tensor.float().numpy(), layer)
+            bits = 4 if self._in_int4 and kind not in self._in_int8 else 8
+            self._model.set(kind, tensor.float().numpy(), layer, bits)
 
     def new_cache(self, slots: int, positions: int) -> NativeCache:
         """See `Transformer.new_cache`; `positions` are those that the model was made for."""

@@ -29,15 +29,23 @@ WIDE = 512
 # Steps of a trial, and the relative difference of logits that rounding explains.
 TRIAL_STEPS, TOLERANCE = 3, 0.1
 
+INTEGERS = ("int8", "int4")
+# PyTorch has no int4 that could replace the native step's.
+INT4_REMEDY = "set MUSICGEN_PRECISION=int8"
+UNMEASURED = (
+    "Weights are rounded to int4. What that does to the music of trained models was not measured: compare with "
+    "MUSICGEN_PRECISION=int8, or run `python -m bench.quality`."
+)
+
 REMEDY = "Triton needs a C compiler (gcc), the headers of the C library and of Python, and a home folder to write to"
 
 
 def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelConfig) -> Precision:
     """The precision of the linear layers."""
     if tuning.precision != "auto":
-        if tuning.precision == "int8" and device.type != "cpu":
+        if tuning.precision in INTEGERS and device.type != "cpu":
             raise ModelUnavailableError(
-                f"MUSICGEN_PRECISION is int8, which runs on a CPU only, not on {device.type}.",
+                f"MUSICGEN_PRECISION is {tuning.precision}, which runs on a CPU only, not on {device.type}.",
                 "Set MUSICGEN_PRECISION=auto, or MUSICGEN_DEVICE=cpu.",
             )
         return tuning.precision
@@ -176,14 +184,19 @@ def compare_steps(kind: type[Decoder], model: LanguageModel, slots: int) -> None
 def pick_native(tuning: Tuning, precision: Precision, on_loading: OnLoading) -> bool:
     """Whether steps run in the native library, rather than in PyTorch.
 
-    `auto` does not take it where it has no better instructions than any processor has.
+    `auto` does not take it where it has no better instructions than any processor has, except for int4.
 
     Raises:
-        ModelUnavailableError: if `tuning` asks for it and it does not run.
+        ModelUnavailableError: if `tuning` asks for it, or for int4, and it does not run.
     """
-    if tuning.step == "torch" or (tuning.step == "auto" and precision != "int8"):
+    if precision == "int4" and tuning.step == "torch":
+        raise ModelUnavailableError(
+            "MUSICGEN_PRECISION is int4, in which only the native step computes, and MUSICGEN_STEP is torch.",
+            f"Set MUSICGEN_STEP=auto, or {INT4_REMEDY}.",
+        )
+    if tuning.step == "torch" or (tuning.step == "auto" and precision not in INTEGERS):
         return False
-    if precision != "int8":
+    if precision not in INTEGERS:
         raise ModelUnavailableError(
             f"MUSICGEN_STEP is native, which computes in int8 on a CPU, not in {precision}.",
             "Set MUSICGEN_STEP=auto, or MUSICGEN_PRECISION=int8 and MUSICGEN_DEVICE=cpu.",
@@ -192,11 +205,17 @@ def pick_native(tuning: Tuning, precision: Precision, on_loading: OnLoading) -> 
         best = instruction_sets()[0]
     except NativeStepError as error:
         problem = f"The native step does not run here: {error}."
+        if precision == "int4":
+            raise ModelUnavailableError(problem, f"{NATIVE_REMEDY}, or {INT4_REMEDY}.") from error
         if tuning.step == "native":
             raise ModelUnavailableError(problem, f"{NATIVE_REMEDY}, or set MUSICGEN_STEP=auto.") from error
         log.warning(problem)
         on_loading(f"{problem} Steps run in PyTorch, which is slower. {NATIVE_REMEDY}.")
         return False
+    if precision == "int4":
+        log.warning(UNMEASURED)
+        on_loading(UNMEASURED)
+        return True
     return tuning.step == "native" or best != "portable"
 
 

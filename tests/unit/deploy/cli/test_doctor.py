@@ -20,6 +20,7 @@ from shared.messages import WorkerInfo, WorkerState, now
 from shared.settings import Settings
 from tests.servers import embedded_nats
 from tests.unit.deploy.cli.fake_up import without_home
+from worker.engine.kernels.native_library import NativeStepError
 
 SETTINGS = [name.upper() for name in Settings.__struct_fields__]
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
@@ -159,6 +160,22 @@ async def test_a_user_without_a_home_folder_has_no_cached_model(
     monkeypatch.delenv("HF_HOME")
     monkeypatch.setenv("MUSICGEN_MODEL_SIZE", "small")
     assert (await findings(tmp_path))["model"].ok is None
+
+
+async def test_int4_is_a_note_until_it_is_measured_and_needs_the_native_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> tuple[str, ...]:
+        raise NativeStepError("it was not compiled")
+
+    monkeypatch.setenv("MUSICGEN_PRECISION", "int4")
+    step = (await findings(tmp_path))["step"]
+    assert step.ok is None
+    assert "was not measured" in step.detail
+    monkeypatch.setattr(doctor_module, "instruction_sets", fail)
+    step = (await findings(tmp_path))["step"]
+    assert step.ok is False
+    assert "MUSICGEN_PRECISION=int4 needs it" in step.detail
 
 
 async def test_a_missing_data_folder_is_fine(tmp_path: Path) -> None:

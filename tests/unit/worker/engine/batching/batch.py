@@ -30,8 +30,10 @@ def make_model(
     return LanguageModel(config(tiny), weights(tiny), precision, CPU, attention or PerSlotAttention(), positions)
 
 
-def native_model(tiny: Tiny, positions: int = 256, instruction_set: str | None = None) -> NativeLanguageModel:
-    return NativeLanguageModel(config(tiny), weights(tiny), positions, 2, instruction_set)
+def native_model(
+    tiny: Tiny, positions: int = 256, instruction_set: str | None = None, *, in_int4: bool = False
+) -> NativeLanguageModel:
+    return NativeLanguageModel(config(tiny), weights(tiny), positions, 2, instruction_set, in_int4=in_int4)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The language model on the native step, in the running batch."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -65,6 +66,13 @@ def test_native_step_is_about_as_close_to_float32_as_int8_in_pytorch(tiny: Tiny)
     in_pytorch = error(logits_of(make_model(tiny, precision="int8"), tiny), exact)
     # Its keys and values have eight bits, too.
     assert error(logits_of(native_model(tiny), tiny), exact) < 1.3 * in_pytorch
+
+
+@pytest.mark.parametrize("tiny", [DEEP, STEREO], ids=["deep", "stereo"])
+def test_logits_in_int4_are_coarser_than_in_int8(tiny: Tiny) -> None:
+    exact = logits_of(make_model(tiny), tiny)
+    coarse = error(logits_of(native_model(tiny, in_int4=True), tiny), exact)
+    assert 2 * error(logits_of(native_model(tiny), tiny), exact) < coarse < 0.6
 
 
 def drawn(tiny: Tiny, seed: int, prefix: Tensor | None = None, **options: object) -> Request:
@@ -148,14 +156,20 @@ def test_loaded_engine_keeps_no_part_of_the_checkpoint_file(tmp_path: Path) -> N
         engine.close()
 
 
-def test_engine_makes_the_same_audio_with_native_steps_each_time() -> None:
-    tuning = Tuning(precision="int8", step="native")
+@pytest.mark.parametrize(("precision", "names_precision"), [("int8", False), ("int4", True)])
+def test_engine_makes_the_same_audio_with_native_steps_each_time(
+    precision: Literal["int8", "int4"], names_precision: bool
+) -> None:
+    tuning = Tuning(precision=precision, step="native")
     settings = EngineSettings(
         engine="batching", model="starter", device="cpu", max_slots=2, max_duration=4, tuning=tuning
     )
     engine = load(settings, print)
     try:
-        assert engine.info.engine == f"batching int8 {instruction_sets()[0]}"
+        assert engine.info.engine == f"batching {precision} {instruction_sets()[0]}"
+        # The gateway compares these names before it answers with stored audio.
+        assert engine.info.checkpoint is not None
+        assert engine.info.checkpoint.endswith(" int4") == names_precision
         recipe = Recipe(model="starter", prompt="happy piano", duration=1.0, seed=7)
         first, again = (np.concatenate(list(engine.generate(recipe, lambda done, total: None))) for _ in range(2))
     finally:

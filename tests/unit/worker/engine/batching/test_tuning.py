@@ -13,11 +13,12 @@ from torch import Tensor
 from shared.errors import ModelUnavailableError
 from tests.unit.worker.engine.batching.batch import CPU, make_model
 from tests.unit.worker.engine.batching.models import Tiny, config
+from worker.engine import audiocraft_engine
 from worker.engine.batching import tuning
 from worker.engine.batching.attention import MaskedAttention, PerSlotAttention, StepAttention
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.language_model import LanguageModel
-from worker.engine.batching.linear import Precision
+from worker.engine.batching.linear import Precision, make_linear
 from worker.engine.batching.tuning import (
     compare_steps,
     pick_attention,
@@ -26,7 +27,7 @@ from worker.engine.batching.tuning import (
     pick_precision,
     try_out,
 )
-from worker.engine.interface import Tuning
+from worker.engine.interface import EngineSettings, Tuning
 from worker.engine.kernels.native_library import NativeStepError
 
 CUDA = torch.device("cuda")
@@ -151,6 +152,9 @@ def test_trial_runs_on_every_attention(attention: StepAttention, dtype: torch.dt
         ("auto", "float16", ("avx2", "portable"), False),
         ("native", "int8", ("portable",), True),
         ("torch", "int8", ("avx2", "portable"), False),
+        ("auto", "int4", ("avx2", "portable"), True),
+        ("auto", "int4", ("portable",), True),
+        ("native", "int4", ("portable",), True),
     ],
 )
 def test_native_step_is_picked_where_it_is_faster(
@@ -189,6 +193,38 @@ def test_missing_native_step_is_reported_and_replaced(
     with pytest.raises(ModelUnavailableError, match="it was not compiled") as refused:
         pick_native(Tuning(step="native"), "int8", reported.append)
     assert "MUSICGEN_STEP=auto" in refused.value.remedy
+
+
+def test_int4_is_never_replaced_by_another_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> tuple[str, ...]:
+        raise NativeStepError("it was not compiled")
+
+    with pytest.raises(ModelUnavailableError, match="only the native step computes") as refused:
+        pick_native(Tuning(precision="int4", step="torch"), "int4", print)
+    assert "MUSICGEN_PRECISION=int8" in refused.value.remedy
+    monkeypatch.setattr(tuning, "instruction_sets", fail)
+    with pytest.raises(ModelUnavailableError, match="it was not compiled") as refused:
+        pick_native(Tuning(precision="int4"), "int4", print)
+    assert "MUSICGEN_PRECISION=int8" in refused.value.remedy
+    with pytest.raises(ModelUnavailableError, match="is int4, which runs on a CPU only"):
+        pick_precision(Tuning(precision="int4"), CUDA, config(Tiny(dim=48, heads=4)))
+    with pytest.raises(ValueError, match="int4"):
+        make_linear(torch.ones(2, 2), "int4", CPU)
+
+
+def test_int4_warns_that_its_quality_was_not_measured(caplog: pytest.LogCaptureFixture) -> None:
+    reported: list[str] = []
+    assert pick_native(Tuning(precision="int4"), "int4", reported.append)
+    assert reported == [record.message for record in caplog.records]
+    assert "was not measured" in reported[0]
+
+
+def test_audiocraft_refuses_int4() -> None:
+    settings = EngineSettings(
+        engine="audiocraft", model="starter", device="cpu", max_slots=1, max_duration=1, tuning=Tuning(precision="int4")
+    )
+    with pytest.raises(ModelUnavailableError, match="has no int4"):
+        audiocraft_engine.load(settings, print)
 
 
 def test_native_step_in_another_precision_is_rejected() -> None:
