@@ -29,7 +29,7 @@ from worker.engine.batching.checkpoint import read_checkpoint
 from worker.engine.batching.config import LanguageModelConfig, UnsupportedModelError
 from worker.engine.batching.kv_cache import CONDITIONAL, PARTS
 from worker.engine.batching.language_model import LanguageModel, Weights
-from worker.engine.batching.native_model import IN_INT8, NativeLanguageModel
+from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.sampling import guide
 from worker.engine.batching.transformer import Transformer
 from worker.engine.kernels.native_library import REMEDY, NativeStepError
@@ -128,9 +128,8 @@ def measure(subject: Subject, options: argparse.Namespace) -> tuple[dict[str, Fi
     found = {}
     for precision in options.precisions:
         tell(f"{precision} predicts them")
-        model = NativeLanguageModel(
-            config, subject.weights, steps, options.threads, in_int4=precision == "int4", in_int8=options.keep
-        )
+        in_int8 = InInt8(options.keep, options.layers) if precision == "int4" else None
+        model = NativeLanguageModel(config, subject.weights, steps, options.threads, in_int8=in_int8)
         _, made = run(model, subject.texts, steps, codes)
         found[precision] = compare(wanted, made, config.delays)
         instruction_set = model.instruction_set
@@ -191,12 +190,13 @@ def _report(subject: Subject, found: dict[str, Figures], instruction_set: str, o
             rows.append((f"{precision}, codebook {book}", f"{kl:.4f}", f"{same:.1%}, {outside:.2%}"))
         kl, same, outside = (sum(each) / len(each) for each in (of.kl, of.same, of.outside))
         rows.append((f"{precision}, mean", f"{kl:.4f}", f"{same:.1%}, {outside:.2%}; logits {of.logit_error:.3f}"))
-    keep = ", ".join(sorted(options.keep)) or "nothing"
+    keep = ", ".join((*sorted(options.keep), f"{options.layers} first layers"))
     figures = {
         "model": subject.origin,
         "steps": options.steps,
         "prompts": len(subject.texts),
-        "kept_in_int8": sorted(options.keep),
+        "kinds_in_int8": sorted(options.keep),
+        "layers_in_int8": options.layers,
         "instruction_set": instruction_set,
         "machine": machine(),
         "precisions": found,
@@ -211,8 +211,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", default="small", help="a name or a checkpoint folder (default: small)")
     parser.add_argument("--precisions", type=_some(PRECISIONS), default=PRECISIONS, help="(default: int8,int4)")
-    parser.add_argument("--keep", type=_some(("none", *KINDS)), default=IN_INT8, metavar="KINDS",
+    parser.add_argument("--keep", type=_some(("none", *KINDS)), default=InInt8().kinds, metavar="KINDS",
                         help="matrices that int4 keeps in int8, or none (default: those of the engine)")  # fmt: skip
+    parser.add_argument("--layers", type=int, default=InInt8().layers,
+                        help="first layers that int4 keeps in int8 (default: that of the engine)")  # fmt: skip
     parser.add_argument("--steps", type=positive_int, default=32, help="per prompt (default: 32)")
     parser.add_argument("--threads", type=positive_int, default=torch.get_num_threads(), help="(default: one a core)")
     return parser

@@ -20,7 +20,7 @@ from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, RequestHandle
-from worker.engine.batching.native_model import NativeLanguageModel
+from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRunner, StepRunner, bucket_sizes
 from worker.engine.batching.transformer import Transformer
@@ -106,7 +106,8 @@ class BatchingEngine:
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model: Transformer
         if device.type != "cuda" and pick_native(settings.tuning, precision, on_loading):
-            model = NativeLanguageModel(config, checkpoint.weights, positions, threads, in_int4=precision == "int4")
+            in_int8 = InInt8() if precision == "int4" else None
+            model = NativeLanguageModel(config, checkpoint.weights, positions, threads, in_int8=in_int8)
             name = f"{NAME} {precision} {model.instruction_set}"
         else:
             model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,8 +23,18 @@ from worker.engine.kernels.step_model import (
 
 CPU = torch.device("cpu")
 
-# Matrices that stay in int8 in an int4 model, as `StepModel.set` names them.
-IN_INT8 = frozenset({"logits"})
+
+class InInt8(NamedTuple):
+    """The matrices of an int4 model that stay in int8: some kinds, as `StepModel.set` names them, and the first layers.
+
+    `bench.quality` tells what each gains. Errors of the first layer pass through all others.
+    """
+
+    kinds: Collection[str] = frozenset({"logits"})
+    layers: int = 1
+
+    def bits(self, kind: str, layer: int) -> int:
+        return 8 if kind in self.kinds or layer < self.layers else 4
 
 
 class NativeCache:
@@ -54,12 +65,11 @@ class NativeLanguageModel:
         threads: int,
         instruction_set: str | None = None,
         *,
-        in_int4: bool = False,
-        in_int8: Collection[str] = IN_INT8,
+        in_int8: InInt8 | None = None,
     ) -> None:
-        """Round the weights to int8; with `in_int4` to int4, except the matrices in `in_int8`."""
+        """Round all weights to int8, or to int4 those that are not `in_int8`."""
         self.config = config
-        self._in_int4, self._in_int8 = in_int4, in_int8
+        self._in_int8 = in_int8
         self._shape = step_shape(config, positions, threads)
         self._model = StepModel(self._shape, instruction_set)
         self.instruction_set = self._model.instruction_set
@@ -69,7 +79,7 @@ class NativeLanguageModel:
 
     def _set(self, arrays: Iterable[tuple[str, int, Tensor]]) -> None:
         for kind, layer, tensor in arrays:
-            bits = 4 if self._in_int4 and kind not in self._in_int8 else 8
+            bits = self._in_int8.bits(kind, layer) if self._in_int8 else 8
             self._model.set(kind, tensor.float().numpy(), layer, bits)
 
     def new_cache(self, slots: int, positions: int) -> NativeCache:

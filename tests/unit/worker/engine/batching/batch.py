@@ -15,7 +15,7 @@ from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.linear import Precision
 from worker.engine.batching.loop import Loop, RequestHandle
-from worker.engine.batching.native_model import NativeLanguageModel
+from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.step_runner import EagerRunner
 from worker.engine.batching.transformer import Transformer
@@ -31,9 +31,9 @@ def make_model(
 
 
 def native_model(
-    tiny: Tiny, positions: int = 256, instruction_set: str | None = None, *, in_int4: bool = False
+    tiny: Tiny, positions: int = 256, instruction_set: str | None = None, in_int8: InInt8 | None = None
 ) -> NativeLanguageModel:
-    return NativeLanguageModel(config(tiny), weights(tiny), positions, 2, instruction_set, in_int4=in_int4)
+    return NativeLanguageModel(config(tiny), weights(tiny), positions, 2, instruction_set, in_int8=in_int8)
 
 
 @contextmanager

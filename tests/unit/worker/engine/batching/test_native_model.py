@@ -15,7 +15,7 @@ from tests.unit.worker.engine.batching.models import Tiny, random_text
 from worker.engine.batching.attention import StepRows
 from worker.engine.batching.engine import load
 from worker.engine.batching.linear import can_int8
-from worker.engine.batching.native_model import NativeCache
+from worker.engine.batching.native_model import InInt8, NativeCache
 from worker.engine.batching.request import Request
 from worker.engine.batching.transformer import Transformer
 from worker.engine.interface import EngineSettings, Tuning
@@ -71,8 +71,11 @@ def test_native_step_is_about_as_close_to_float32_as_int8_in_pytorch(tiny: Tiny)
 @pytest.mark.parametrize("tiny", [DEEP, STEREO], ids=["deep", "stereo"])
 def test_logits_in_int4_are_coarser_than_in_int8(tiny: Tiny) -> None:
     exact = logits_of(make_model(tiny), tiny)
-    coarse = error(logits_of(native_model(tiny, in_int4=True), tiny), exact)
-    assert 2 * error(logits_of(native_model(tiny), tiny), exact) < coarse < 0.6
+    fine, mixed, coarse = (
+        error(logits_of(native_model(tiny, in_int8=in_int8), tiny), exact)
+        for in_int8 in (None, InInt8(), InInt8((), 0))
+    )
+    assert 2 * fine < mixed < coarse < 0.7
 
 
 def drawn(tiny: Tiny, seed: int, prefix: Tensor | None = None, **options: object) -> Request:
