@@ -190,7 +190,7 @@ def _report(subject: Subject, found: dict[str, Figures], instruction_set: str, o
             rows.append((f"{precision}, codebook {book}", f"{kl:.4f}", f"{same:.1%}, {outside:.2%}"))
         kl, same, outside = (sum(each) / len(each) for each in (of.kl, of.same, of.outside))
         rows.append((f"{precision}, mean", f"{kl:.4f}", f"{same:.1%}, {outside:.2%}; logits {of.logit_error:.3f}"))
-    keep = ", ".join((*sorted(options.keep), f"{options.layers} first layers"))
+    keep = ", ".join((*sorted(options.keep), f"first layers: {options.layers}"))
     figures = {
         "model": subject.origin,
         "steps": options.steps,
