@@ -58,7 +58,7 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
 
 def pick_codec_dtype(precision: Precision) -> torch.dtype:
     """What EnCodec multiplies: its error in bfloat16 is far below that of a language model in integers."""
-    return short_dtype() if precision == "int8" else torch.float32
+    return short_dtype() if precision in INTEGERS else torch.float32
 
 
 def _has_fast_step(tuning: Tuning) -> bool:
