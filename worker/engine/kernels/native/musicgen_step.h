@@ -1,9 +1,9 @@
 /* One step of MusicGen's language model on a CPU, in integers. Plain C; every function may be called through ctypes.
  *
- * Weights are int8 with one scale per output, or int4 with one per output and 32 inputs. Activations are int8 with one scale per row, and keys and values int8 with
- * one scale per head and position. Sums of integers have no order, and sums of floats always have the same one. So a
- * row's numbers depend neither on the other rows, nor on the number of threads, nor on the instruction set. The one
- * exception is "avx2", whose multiply-add saturates: its activations have seven bits.
+ * Weights are int8 with one scale per output, or int4 with one per output and 32 inputs. Activations are int8 with one
+ * scale per row, and keys and values int8 with one scale per head and position. Sums of integers have no order, and sums
+ * of floats always have the same one. So a row's numbers depend neither on the other rows, nor on the number of threads,
+ * nor on the instruction set. The one exception is "avx2", whose multiply-add saturates: its activations have seven bits.
  *
  * A model belongs to one caller at a time.
  */
