@@ -15,7 +15,7 @@ WRONG = [
     ("MUSICGEN_MODEL_SIZE", " small", "starter"),
     ("MUSICGEN_DEVICE", "tpu", "auto, cuda, mps or cpu"),
     ("MUSICGEN_ENGINE", "import os", "batching"),
-    ("MUSICGEN_PRECISION", "int4", "bfloat16"),
+    ("MUSICGEN_PRECISION", "int2", "bfloat16"),
     ("MUSICGEN_STEP", "maybe", "auto, native or torch"),
     ("MUSICGEN_GRAPHS", "maybe", "steady, buckets or off"),
     ("MUSICGEN_ENGINE", "module:", "module:factory"),
