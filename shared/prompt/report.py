@@ -9,10 +9,8 @@ from shared.prompt.plain import Plain
 from shared.prompt.reading import Ignored, SectionWish, Understood
 from shared.prompt.summary import guitar_of, refusals
 from shared.prompt.tokens import Gap
-from shared.prompt.why import why_ignored
+from shared.prompt.why import OF_SECTIONS, why_ignored
 
-# Claims that count only with a section.
-_OF_SECTIONS = ("part bars", "bar", "moment")
 _ONLY = "only these instruments"
 
 
@@ -57,7 +55,7 @@ def _is_silent(phrase: Phrase) -> bool:
 
 def _meaning(phrase: Phrase, genre: str | None) -> str:
     if phrase.claim is not None:
-        is_kept = phrase.used if phrase.claim.kind in _OF_SECTIONS else phrase.claim.kind != "other"
+        is_kept = phrase.used if phrase.claim.kind in OF_SECTIONS else phrase.claim.kind != "other"
         return phrase.claim.meaning if is_kept else ""
     sense = phrase.sense
     if sense is None or phrase.at_times:

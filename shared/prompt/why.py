@@ -8,8 +8,8 @@ import msgspec
 from shared.prompt.phrases import Phrase
 from shared.prompt.tokens import UNSPACED
 
-# A claim that needs a section, and has none.
-_OF_SECTIONS = ("part bars", "bar", "moment")
+# Claims that count only with a section.
+OF_SECTIONS = ("part bars", "bar", "moment")
 # The last letter of Latin scripts, apart from those of rare languages.
 _LAST_LATIN = "\u024f"
 
@@ -27,7 +27,7 @@ def why_ignored(phrase: Phrase) -> str:
 
 def _kind(phrase: Phrase) -> str:
     if phrase.claim is not None:
-        return phrase.claim.why or ("section" if phrase.claim.kind in _OF_SECTIONS else "second")
+        return phrase.claim.why or ("section" if phrase.claim.kind in OF_SECTIONS else "second")
     sense = phrase.sense
     if sense is None:
         return "name" if phrase.is_name else _kind_of_unknown("".join(phrase.words))
