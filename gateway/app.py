@@ -1,6 +1,7 @@
 """Assembles the gateway: services, routes, middleware and background tasks."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
 from gateway.http.authentication import PUBLIC_PATHS, authenticate
 from gateway.http.cors import add_cors_headers, preflight
+from gateway.http.handlers.health import health_report
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
 from gateway.http.middleware import add_request_headers, problem_middleware, request_context
 from gateway.http.openapi import make_document
@@ -41,6 +43,7 @@ from shared import subjects
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end
 from shared.logs import get_logger
+from shared.micro_service import serve_state
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
@@ -129,6 +132,7 @@ def _prepare_on_connect(bus: Bus, services: Services) -> None:
         subscribed = True
 
     bus.on_connect(prepare)
+    serve_state(bus, "gateway", lambda: health_report(services), {"host": socket.gethostname()})
     bus.on_connect(services.hub.on_connect)
     bus.on_connect(services.workers.on_connect)
     bus.on_connect(services.probe.on_connect)

@@ -57,6 +57,11 @@ def cancel_subject(job_id: str) -> str:
     return f"music.cancel.{job_id}"
 
 
+def state_subject(role: str, service_id: str) -> str:
+    """Where a gateway or worker answers requests for its state."""
+    return f"music.state.{role}.{service_id}"
+
+
 def worker_subject(worker_id: str) -> str:
     """Where a worker announces itself."""
     return f"music.workers.{worker_id}"

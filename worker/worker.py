@@ -16,6 +16,7 @@ from shared.bus import AWAY, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import WorkerInfo, WorkerState, now
+from shared.micro_service import serve_state
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
@@ -82,6 +83,7 @@ class Worker:
             hang_timeout=settings.musicgen_engine_patience,
         )
         bus.on_connect(self._prepare)
+        serve_state(bus, "worker", self.describe, {"worker_id": self.worker_id, "model": settings.model})
 
     def describe(self) -> WorkerInfo:
         """The worker's announcement."""

@@ -55,7 +55,12 @@ FORBIDDEN = {
     },
 }
 # For the operator only.
-PUBLISH = ["$JS.API.STREAM.DELETE.MUSIC_JOBS", "$JS.API.STREAM.PURGE.KV_music_jobs", "$JS.API.STREAM.UPDATE.MUSIC_JOBS"]
+PUBLISH = [
+    "$JS.API.STREAM.DELETE.MUSIC_JOBS",
+    "$JS.API.STREAM.PURGE.KV_music_jobs",
+    "$JS.API.STREAM.UPDATE.MUSIC_JOBS",
+    "$SRV.PING",
+]
 SUBSCRIBE = [">", "_INBOX.>", "$JS.API.>", "$KV.music_jobs.>", "$SYS.>", "$JS.EVENT.>"]
 
 

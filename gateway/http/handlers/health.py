@@ -72,7 +72,7 @@ class Liveness(msgspec.Struct, frozen=True):
 async def health(request: web.Request) -> web.Response:
     """GET /health: all components; 503 only if no job can be accepted."""
     services = request.app[SERVICES]
-    report = _report(services)
+    report = health_report(services)
     status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "unhealthy" else HTTPStatus.OK
     return json_response(report, status)
 
@@ -95,7 +95,8 @@ async def export_metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _report(services: Services) -> HealthReport:
+def health_report(services: Services) -> HealthReport:
+    """The health of the gateway and of every part that it sees."""
     workers = services.workers.live()
     components = services.probe.components | {"workers": _workers_component(workers)}
     return HealthReport(
