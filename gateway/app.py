@@ -14,6 +14,7 @@ from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
 from gateway.http.authentication import PUBLIC_PATHS, authenticate
 from gateway.http.cors import add_cors_headers, preflight
+from gateway.http.handlers import gary4juce
 from gateway.http.handlers.health import health_report
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
 from gateway.http.middleware import add_request_headers, problem_middleware, request_context
@@ -149,6 +150,8 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[PUBLIC_PATHS] = frozenset(route.path for route in ROUTES if route.is_public)
     add_routes(app)
+    if services.settings.gateway_gary4juce:
+        gary4juce.add_routes(app)
     app[DOCUMENT] = make_document()
     app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)

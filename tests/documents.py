@@ -17,7 +17,7 @@ DOCUMENTS = tuple(
 )
 # tests/e2e/test_documents.py runs their blocks in order; blocks of other documents carry a mark.
 EXECUTED = (ROOT / "README.md", ROOT / "docs" / "api.md")
-PROGRAMS = ("sh", "bash", "python")
+PROGRAMS = ("sh", "bash", "python", "cpp", "swift", "typescript")
 
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE

@@ -16,14 +16,31 @@ from gateway.jobs.result_cache import Reuse
 from gateway.problems import FieldError, invalid
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN, GenerateRequest, JobAccepted
 from gateway.services import SERVICES
+from shared.messages import JobRecord
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
 
 async def generate(request: web.Request) -> web.Response:
     """Accept a job, or return the earlier job with the same Idempotency-Key."""
+    record = await submit(request, await read_body(request, GenerateRequest))
+    accepted = JobAccepted(
+        job_id=record.job_id,
+        status=record.status,
+        message=record.message,
+        created_at=record.created_at,
+    )
+    return json_response(accepted)
+
+
+async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
+    """Accept the job that `body` describes, for the client that sent `request`.
+
+    Raises:
+        Problem: if the job is not accepted, with the reason.
+        UnavailableError: if NATS is away or the queue is full.
+    """
     services = request.app[SERVICES]
-    body = await read_body(request, GenerateRequest)
     recipe = make_recipe(
         body,
         default_model=services.settings.model,
@@ -32,14 +49,7 @@ async def generate(request: web.Request) -> web.Response:
     )
     draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], viewer_of(request))
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
-    record = await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
-    accepted = JobAccepted(
-        job_id=record.job_id,
-        status=record.status,
-        message=record.message,
-        created_at=record.created_at,
-    )
-    return json_response(accepted)
+    return await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
 
 
 def _reuse_policy(body: GenerateRequest) -> Reuse:
