@@ -36,6 +36,11 @@ lint:
 types:
     uv run mypy
 
+# Build the documents as a site and serve it at http://127.0.0.1:8080.
+site:
+    uv run python -m deploy.site.build site
+    uv run python -m http.server --bind 127.0.0.1 --directory site 8080
+
 # Measure the gateway, the pipeline, and the music and its files.
 bench:
     uv run python -m bench.gateway
