@@ -4,6 +4,8 @@ from http import HTTPStatus
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.metrics import exemplar
+
 _REQUESTS = Counter("musicgen_http_requests", "HTTP requests answered", ["method", "route", "status"])
 _REQUEST_SECONDS = Histogram(
     "musicgen_http_request_seconds",
@@ -23,7 +25,7 @@ KEY_RECORDS = Gauge("musicgen_key_records", "Job records by API key, for the 20 
 RECORDS = Gauge("musicgen_records", "Job records")
 RECORDS_LIMIT = Gauge("musicgen_records_limit", "Job records at which new jobs are refused")
 RECORDS_DAMAGED = Gauge("musicgen_records_damaged", "Damaged job records")
-QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "Age of the oldest queued job")
+QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "Age of the oldest queued job by model", ["model"])
 _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs requeued because their message was lost", ["model"])
 TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed to stay below the limit")
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])
@@ -33,18 +35,22 @@ LOST_FILES = Counter("musicgen_files_lost", "Stored files found missing or damag
 REJECTED_CONNECTIONS = Counter("musicgen_connections_turned_away", "Connections rejected at a connection limit")
 EVICTED_CONNECTIONS = Counter("musicgen_connections_cut", "Connections closed to free memory")
 WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
+SLOW_WEBSOCKETS = Counter(
+    "musicgen_websockets_dropped", "WebSocket connections closed because the client read too slowly"
+)
+DROPPED_AUDIO = Counter("musicgen_live_audio_dropped", "Live audio of jobs ended because the client read too slowly")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", ["component"])
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 
-def observe_request(route: str, method: str, status: int, seconds: float) -> None:
+def observe_request(route: str, method: str, status: int, seconds: float, traceparent: str) -> None:
     """Count one request. `route` is the pattern, not the path, so clients cannot create new series."""
     method = method if method in _METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).inc()
     if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a WebSocket request lasts until the client leaves
-        _REQUEST_SECONDS.labels(method, route).observe(seconds)
+        _REQUEST_SECONDS.labels(method, route).observe(seconds, exemplar(traceparent))
 
 
 def accepted(model: str) -> None:

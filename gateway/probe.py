@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
@@ -34,7 +34,7 @@ TRIAL_WRITE_INTERVAL = 10.0
 FAILURE_THRESHOLD = 2
 # A gateway whose record feed is older than this is not ready.
 MAX_STALENESS = timedelta(seconds=10)
-# Series per gauge; further keys or models are summed in one more.
+# Series per gauge; further keys or models are combined in one more.
 MAX_SERIES = 20
 # Neither a key nor a model can have these names.
 OTHERS, NO_KEY = "(others)", "(none)"
@@ -165,7 +165,6 @@ class Probe:
     def _set_gauges(self) -> None:
         metrics.QUEUE_DEPTH.set(self.queue_depth)
         set_index_gauges(self._index)
-        metrics.QUEUE_AGE.set(self._index.oldest_wait())
         for name, component in self.components.items():
             metrics.COMPONENT_UP.labels(name).set(component.status == "healthy")
         for gauge in (metrics.WORKERS, metrics.SLOTS, metrics.BUSY):
@@ -179,6 +178,7 @@ class Probe:
 
 def set_index_gauges(index: JobIndex) -> None:
     """Set the gauges of records and queues, by model and by API key."""
+    _set_by_label(metrics.QUEUE_AGE, index.oldest_waits(), combine=max)
     metrics.RECORDS.set(index.count(None))
     metrics.RECORDS_LIMIT.set(MAX_RECORDS)
     metrics.RECORDS_DAMAGED.set(len(index.damaged))
@@ -192,11 +192,11 @@ def _by_key(index: JobIndex, status: JobStatus | None) -> dict[str, int]:
     return owned | {NO_KEY: index.count(status) - sum(owned.values())}
 
 
-def _set_by_label(gauge: Gauge, values: Mapping[str, int]) -> None:
+def _set_by_label(gauge: Gauge, values: Mapping[str, float], combine: Callable[[Iterable[float]], float] = sum) -> None:
     most = sorted((each for each in values.items() if each[1]), key=lambda each: each[1], reverse=True)
     shown = dict(most[:MAX_SERIES])
-    if rest := sum(count for _, count in most[MAX_SERIES:]):
-        shown[OTHERS] = rest
+    if rest := [value for _, value in most[MAX_SERIES:]]:
+        shown[OTHERS] = combine(rest)
     gauge.clear()
-    for name, count in shown.items():
-        gauge.labels(name).set(count)
+    for name, value in shown.items():
+        gauge.labels(name).set(value)

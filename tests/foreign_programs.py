@@ -1,4 +1,4 @@
-"""Programs that we did not write and that read the files that we write. CI installs them; see CONTRIBUTING.md."""
+"""Programs that we did not write and that read what we write. CI installs them; see CONTRIBUTING.md."""
 
 import os
 import shutil
@@ -13,16 +13,22 @@ _PACKAGES = {
     "exiftool": "libimage-exiftool-perl",
     "mediainfo": "mediainfo",
     "sox": "sox",
+    "promtool": "prometheus",
 }
 
 
-def output_of(program: str, *arguments: str | Path) -> str:
+def output_of(program: str, *arguments: str | Path, stdin: str = "") -> str:
     """What the program prints. Skips the test if it is not installed; fails if the program complains of anything."""
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed. Debian and Ubuntu have it: apt-get install {_PACKAGES[program]}")
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        [program, *map(str, arguments)], capture_output=True, timeout=60, check=False, env=environment
+        [program, *map(str, arguments)],
+        input=stdin.encode(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=environment,
     )
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return done.stdout.decode()

@@ -239,7 +239,7 @@ class Attempt:
         await self._finish(JobStatus.COMPLETED, "", "Generation completed successfully", result)
         audio, timings = result.audio, result.timings
         log.info("completed", job_id=self.lease.record.job_id, seconds=timings.generating, size=audio.size)
-        metrics.observe_completed(self.lease.record.recipe.model, audio.duration, timings)
+        metrics.observe_completed(self.lease.record, audio.duration, timings)
 
     async def _finish(
         self, status: JobStatus, reason: str, message: str, result: Result | None, error_message: str | None = None

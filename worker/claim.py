@@ -116,6 +116,8 @@ class Claims:
             return await self._refused(message, _refusal(message, f"not a job: {error}"))
         if not is_job_id(job.job_id):
             return await self._refused(message, _refusal(message, "not a job: its id is malformed"))
+        if message.metadata.num_delivered > 1:
+            metrics.REDELIVERED.labels(job.recipe.model).inc()
         if job.job_id in self._claiming:
             # Two messages of one job: the record cannot tell two claims of the same worker apart.
             return await self._postponed(message)
@@ -247,5 +249,5 @@ def _result(js: JetStreamContext, records: Records, message: Msg, entry: Entry) 
         metrics.JOBS.labels(record.recipe.model, record.status.value, "attempts").inc()
         return AlreadyFinished(entry)
     if record.attempts == 1:
-        metrics.QUEUED.labels(record.recipe.model).observe((now() - record.created_at).total_seconds())
+        metrics.observe_first_claim(record, (now() - record.created_at).total_seconds())
     return Claimed(Lease(js, records, message, entry))

@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.logs import get_logger
-from shared.messages import Timings
+from shared.messages import JobRecord, Timings
+from shared.metrics import exemplar
 from shared.settings import http_url
 
 log = get_logger(__name__)
@@ -23,6 +24,8 @@ GENERATING = Histogram("musicgen_job_generating_seconds", "In the engine", ["mod
 ENCODING = Histogram("musicgen_job_encoding_seconds", "From samples to a file", ["model"], buckets=_SECONDS)
 UPLOADING = Histogram("musicgen_job_uploading_seconds", "To storage", ["model"], buckets=_SECONDS)
 AUDIO = Counter("musicgen_audio_seconds", "Seconds of audio delivered", ["model"])
+UPLOADED = Counter("musicgen_uploaded_bytes", "Bytes of files stored", ["model"])
+REDELIVERED = Counter("musicgen_jobs_redelivered", "Deliveries of jobs after their first one", ["model"])
 STORED = Gauge("musicgen_audio_stored_bytes", "Files that records keep, after this worker's last turn of retention")
 EXPIRED = Counter("musicgen_audio_expired", "Jobs whose audio was given up", ["reason"])
 RECORDS_REMOVED = Counter("musicgen_records_forgotten", "Records removed because there were too many")
@@ -30,20 +33,31 @@ FILES_REMOVED = Counter("musicgen_jobs_swept", "Jobs whose files were removed fr
 SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
 BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
 ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
+STEPS = Counter("musicgen_engine_steps", "Steps of all jobs in the engine")
 ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, for any reason")
 ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
 
 
-def observe_completed(model: str, seconds: float, timings: Timings) -> None:
+def observe_first_claim(record: JobRecord, seconds: float) -> None:
+    """Count the seconds that a job waited for its first attempt."""
+    QUEUED.labels(record.recipe.model).observe(seconds, _exemplar(record))
+
+
+def observe_completed(record: JobRecord, seconds: float, timings: Timings) -> None:
     """Count a completed job: its seconds of audio, and the time of each phase."""
+    model, labels = record.recipe.model, _exemplar(record)
     AUDIO.labels(model).inc(seconds)
-    GENERATING.labels(model).observe(timings.generating)
-    ENCODING.labels(model).observe(timings.encoding)
-    UPLOADING.labels(model).observe(timings.uploading)
+    GENERATING.labels(model).observe(timings.generating, labels)
+    ENCODING.labels(model).observe(timings.encoding, labels)
+    UPLOADING.labels(model).observe(timings.uploading, labels)
+
+
+def _exemplar(record: JobRecord) -> dict[str, str] | None:
+    return exemplar(record.traceparent, job_id=record.job_id)
 
 
 class MachineCollector(Collector):
-    """CPU, memory and GPU use of the whole machine, read at each scrape."""
+    """CPU, memory and GPU use of the whole machine, and the engine's memory, read at each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The current values."""
@@ -51,7 +65,17 @@ class MachineCollector(Collector):
         yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last look", psutil.cpu_percent())
         yield GaugeMetricFamily("machine_memory_used_bytes", "Memory in use", memory.total - memory.available)
         yield GaugeMetricFamily("machine_memory_total_bytes", "Memory there is", memory.total)
+        yield GaugeMetricFamily("musicgen_engine_memory_bytes", "Main memory of the engine process", _engine_memory())
         yield from _gpus()
+
+
+def _engine_memory() -> int:
+    """The engine is the only child of the worker's process; 0 while there is none."""
+    sizes = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            sizes.append(child.memory_info().rss)
+    return sum(sizes)
 
 
 def _gpus() -> Iterator[GaugeMetricFamily]:

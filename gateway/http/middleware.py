@@ -40,7 +40,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     started = time.perf_counter()
     response = await handler(request)
     seconds = time.perf_counter() - started
-    metrics.observe_request(_route_of(request), request.method, response.status, seconds)
+    metrics.observe_request(_route_of(request), request.method, response.status, seconds, request[TRACEPARENT])
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
 

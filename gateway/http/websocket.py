@@ -169,6 +169,7 @@ class WebSocketSession:
             while True:
                 await self._send_frame(await self._outbox.get())
         except (TimeoutError, OutboxFullError):
+            metrics.SLOW_WEBSOCKETS.inc()
             log.info("websocket closed: the client reads too slowly")
         except ConnectionError:
             pass  # disconnected; the reading side notices as well
@@ -192,6 +193,7 @@ class WebSocketSession:
 
     def _shed_audio(self) -> None:
         for job_id in self._audio.stop():
+            metrics.DROPPED_AUDIO.inc()
             log.info("live audio dropped: the client reads too slowly", job_id=job_id)
             detail = "Live audio stopped: you read too slowly. Download the job when it has completed."
             self._reply(ErrorMessage(detail, job_id))

@@ -158,10 +158,14 @@ class JobIndex:
         """How long the feed has been down."""
         return timedelta(0) if self._feed_lost_since is None else self.broker_time() - self._feed_lost_since
 
-    def oldest_wait(self) -> float:
-        """The age of the oldest queued job in seconds; 0 if the queue is empty."""
-        firsts = [waiting[0].created_at for waiting in self._queued.values() if waiting]
-        return max((self.broker_time() - min(firsts)).total_seconds(), 0.0) if firsts else 0.0
+    def oldest_waits(self) -> dict[str, float]:
+        """The age of the oldest queued job in seconds, by model."""
+        moment = self.broker_time()
+        return {
+            model: max((moment - waiting[0].created_at).total_seconds(), 0.0)
+            for model, waiting in self._queued.items()
+            if waiting
+        }
 
     def apply(self, entry: Entry) -> None:
         """Add or replace a record, unless the index has the same or a newer revision."""

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from nats.js.api import StorageType
+from prometheus_client import REGISTRY
 
 from gateway.http import websocket
 from gateway.live.outbox import MAX_AUDIO_BYTES
@@ -43,6 +44,7 @@ async def test_a_pausing_client_loses_no_audio_and_the_gateway_buffers_little(sy
 
 async def test_a_slow_client_loses_its_audio_before_its_events(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 3.0)
+    dropped = REGISTRY.get_sample_value("musicgen_live_audio_dropped_total") or 0.0
     api, js, job_id = await start_processing(system)
     pieces = [chunk(job_id, seq, frames=LARGE) for seq in range(30)]
     async with api.http.ws_connect(f"/ws?job_id={job_id}&audio=1") as socket:
@@ -52,6 +54,7 @@ async def test_a_slow_client_loses_its_audio_before_its_events(system: System, m
         error = await receive_frame(socket, "error")
         assert error["job_id"] == job_id
         assert "Download" in error["detail"]
+        assert REGISTRY.get_sample_value("musicgen_live_audio_dropped_total") == dropped + 1
         await api.delete(job_id)
         assert (await receive_frame(socket, "cancelled"))["job_id"] == job_id
         # It may try again.
@@ -61,6 +64,7 @@ async def test_a_slow_client_loses_its_audio_before_its_events(system: System, m
 
 async def test_a_client_that_never_reads_is_disconnected(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SEND_TIMEOUT", 1.0)
+    dropped = REGISTRY.get_sample_value("musicgen_websockets_dropped_total") or 0.0
     api, js, job_id = await start_processing(system)
     deaf = await api.http.ws_connect(f"/ws?job_id={job_id}&audio=1")
     await publish_chunks(js, job_id, *(chunk(job_id, seq, frames=LARGE) for seq in range(30)))
@@ -69,6 +73,7 @@ async def test_a_client_that_never_reads_is_disconnected(system: System, monkeyp
         return not api.services.websockets
 
     await eventually(cut_off, "the deaf client is cut off")
+    assert REGISTRY.get_sample_value("musicgen_websockets_dropped_total") == dropped + 1
     assert await consumer_count(js) == 0
     await deaf.close()
 

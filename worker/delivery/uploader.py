@@ -14,6 +14,7 @@ from shared.files import Audio, Output
 from shared.messages import Seed, Timings
 from shared.music import Measured, Music
 from shared.storage import Storage
+from worker import metrics
 from worker.delivery.object_metadata import recipe_metadata
 from worker.delivery.spool import Delivery, Spool
 from worker.engine.host.engine_job import GenerationFailedError
@@ -129,6 +130,8 @@ class Uploader:
         audio = await upload(put_audio)
         outputs = tuple([await upload(partial(put_output, output)) for output in files.outputs])
         extras = tuple([await upload(partial(put_output, output)) for output in files.extras])
+        size = audio.size + sum(output.size for output in outputs + extras)
+        metrics.UPLOADED.labels(recipe.model).inc(size)
         uploading = round(time.perf_counter() - began, 3)
         timings = Timings(generating=delivery.generating, encoding=delivery.encoding, uploading=uploading)
         return Result(audio, outputs, extras, files.music, files.measured, files.seed, timings, files.warnings)

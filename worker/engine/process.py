@@ -6,6 +6,7 @@ socket closes.
 
 import importlib
 import logging
+import math
 import os
 import socket
 import sys
@@ -185,7 +186,7 @@ class EngineProcess:
 
     def _progress_callback(self, job_id: str) -> OnStep:
         """An `on_step` that reports progress, and raises once the job was cancelled."""
-        sent = time.perf_counter()
+        sent = -math.inf  # the first report tells the total
 
         def on_step(done: int, total: int) -> None:
             nonlocal sent

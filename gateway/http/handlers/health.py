@@ -7,7 +7,8 @@ from http import HTTPStatus
 import msgspec
 import psutil
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 
 from gateway.http.responses import json_response
 from gateway.probe import Component, Health
@@ -91,8 +92,9 @@ async def live(request: web.Request) -> web.Response:
 
 
 async def export_metrics(request: web.Request) -> web.Response:
-    """GET /metrics: the Prometheus text format."""
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    """GET /metrics: the Prometheus text format; for clients that accept it, OpenMetrics, which has exemplars."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
 
 
 def health_report(services: Services) -> HealthReport:
@@ -113,7 +115,7 @@ def health_report(services: Services) -> HealthReport:
         workers=workers,
         queue=QueueReport(
             depth=services.probe.queue_depth,
-            oldest_seconds=round(services.index.oldest_wait(), 1),
+            oldest_seconds=round(max(services.index.oldest_waits().values(), default=0.0), 1),
         ),
     )
 

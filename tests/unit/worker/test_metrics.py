@@ -1,8 +1,11 @@
-"""The metrics of the worker's machine."""
+"""The metrics of the worker's machine and of its engine."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import NoReturn
 
+import psutil
 import pynvml
 import pytest
 
@@ -42,3 +45,12 @@ def test_values_that_a_gpu_does_not_report_are_left_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", _not_supported)
     assert collected()["gpu_memory_total_bytes"] == []
     assert collected()["machine_memory_total_bytes"][0] > 0
+
+
+def test_the_memory_of_the_engine_is_that_of_the_child_process() -> None:
+    others = sum(child.memory_info().rss for child in psutil.Process().children())
+    with subprocess.Popen([sys.executable, "-c", "print(1); input()"], stdin=-1, stdout=-1, text=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert collected()["musicgen_engine_memory_bytes"][0] - others > 1_000_000
+        child.communicate("\n")

@@ -8,6 +8,7 @@ import numpy as np
 
 from shared.errors import MusicgenError
 from shared.music import Music
+from worker import metrics
 from worker.engine.interface import Samples
 from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemFile, Warned
 
@@ -83,7 +84,8 @@ class EngineJob:
         """Take in a message of the engine about this job."""
         match message:
             case Progress(_, done, total):
-                self.done, self.total = done, max(total, 1)
+                self.total = max(total, 1)
+                self._advance(done)
             case Chunk():
                 samples = _samples(message)
                 self.chunks.append(samples)
@@ -97,8 +99,14 @@ class EngineJob:
             case Warned(_, text):
                 self.warnings.append(text)
             case Generated() | Failed():
+                if isinstance(message, Generated):
+                    self._advance(self.total)
                 if not self.outcome.done():
                     self.outcome.set_result(message)
+
+    def _advance(self, done: int) -> None:
+        metrics.STEPS.inc(max(done - self.done, 0))
+        self.done = done
 
 
 def _samples(chunk: Chunk) -> Samples:

@@ -105,18 +105,20 @@ def test_pages_have_no_gap_or_repetition() -> None:
     assert len(set(seen)) == 10
 
 
-def test_the_oldest_wait_is_over_all_models() -> None:
+def test_the_oldest_wait_is_that_of_each_model() -> None:
     index = JobIndex(Estimator())
-    assert index.oldest_wait() == 0.0
+    assert index.oldest_waits() == {}
     for number, age in enumerate((5, 60, 30)):
         index.apply(entry(record(number, model=MODELS[number % 2], created_at=now() - timedelta(seconds=age))))
-    assert 59.9 <= index.oldest_wait() < 62
+    waits = index.oldest_waits()
+    assert 29.9 <= waits[MODELS[0]] < 32
+    assert 59.9 <= waits[MODELS[1]] < 62
 
 
 def test_the_oldest_wait_is_never_negative() -> None:
     index = JobIndex(Estimator())
     index.apply(entry(record(1, created_at=now() + timedelta(hours=1))))
-    assert index.oldest_wait() == 0.0
+    assert list(index.oldest_waits().values()) == [0.0]
 
 
 def test_records_before_the_buckets_first_revision_are_removed() -> None:

@@ -1,0 +1,70 @@
+"""What Prometheus gets from a gateway and a worker; in these tests both have one registry."""
+
+import asyncio
+
+from prometheus_client import REGISTRY
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from shared import subjects
+from shared.topology import ensure_consumer
+from tests.foreign_programs import output_of
+from tests.integration.system import Api, System
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def scraped(api: Api, headers: dict[str, str] | None = None) -> str:
+    async with api.http.get("/metrics", headers=headers) as response:
+        assert response.status == 200
+        return await response.text()
+
+
+def exemplars(text: str, name: str) -> list[dict[str, str]]:
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    samples = [sample for family in families if family.name == name for sample in family.samples]
+    return [sample.exemplar.labels for sample in samples if sample.exemplar]
+
+
+async def test_promtool_finds_nothing_to_improve(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    await api.until(await api.generate(), "completed")
+    text = await scraped(api)
+    assert "musicgen_job_uploading_seconds_bucket" in text
+    await asyncio.to_thread(output_of, "promtool", "check", "metrics", stdin=text)
+
+
+async def test_histograms_lead_to_the_trace_and_the_job(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    job_id = await api.generate(headers=TRACE)
+    await api.until(job_id, "completed")
+    text = await scraped(api, OPENMETRICS)
+    for phase in ("queued", "generating", "encoding", "uploading"):
+        assert {"trace_id": TRACE_ID, "job_id": job_id} in exemplars(text, f"musicgen_job_{phase}_seconds"), phase
+    assert {"trace_id": TRACE_ID} in exemplars(text, "musicgen_http_request_seconds")
+
+
+async def test_steps_and_stored_bytes_of_a_job_are_counted(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker()
+    steps, stored = value("musicgen_engine_steps_total"), value("musicgen_uploaded_bytes_total", model="starter")
+    status = await api.until(await api.generate(), "completed")
+    assert value("musicgen_engine_steps_total") > steps
+    assert value("musicgen_uploaded_bytes_total", model="starter") >= stored + status["file_size"]
+
+
+async def test_a_job_that_another_consumer_gave_back_counts_as_redelivered(system: System) -> None:
+    api, js = await system.gateway(), (await system.nats()).jetstream()
+    before = value("musicgen_jobs_redelivered_total", model="starter")
+    job_id = await api.generate()
+    await ensure_consumer(js, "starter")
+    puller = await js.pull_subscribe_bind(consumer=subjects.consumer_name("starter"), stream=subjects.JOBS_STREAM)
+    (message,) = await puller.fetch(1, timeout=5)
+    await message.nak()
+    await system.worker()
+    await api.until(job_id, "completed")
+    assert value("musicgen_jobs_redelivered_total", model="starter") == before + 1
