@@ -29,6 +29,7 @@ from worker.engine.batching.tuning import (
     pick_codec_dtype,
     pick_decoder,
     pick_native,
+    pick_native_codec,
     pick_precision,
     pick_threads,
     set_threads,
@@ -100,7 +101,8 @@ class BatchingEngine:
         set_threads(1)
         precision = pick_precision(settings.tuning, device, config)
         dtype = pick_codec_dtype(precision)
-        self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo, dtype=dtype)
+        native = pick_native_codec(settings.tuning, dtype, threads)
+        self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo, dtype=dtype, native=native)
         window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)

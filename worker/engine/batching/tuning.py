@@ -17,6 +17,7 @@ from worker.engine.batching.request import Request
 from worker.engine.batching.transformer import Transformer
 from worker.engine.encodec.packing import short_dtype
 from worker.engine.interface import OnLoading, Tuning
+from worker.engine.kernels.codec_layers import CodecThreads, runs_here
 from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
 
@@ -59,6 +60,13 @@ def pick_precision(tuning: Tuning, device: torch.device, config: LanguageModelCo
 def pick_codec_dtype(precision: Precision) -> torch.dtype:
     """What EnCodec multiplies: its error in bfloat16 is far below that of a language model in integers."""
     return short_dtype() if precision in INTEGERS else torch.float32
+
+
+def pick_native_codec(tuning: Tuning, dtype: torch.dtype, threads: int) -> CodecThreads | None:
+    """The native library for EnCodec in bfloat16, where the processor multiplies that; else PyTorch computes it."""
+    if dtype != torch.bfloat16 or tuning.step == "torch" or not runs_here():
+        return None
+    return CodecThreads(threads)
 
 
 def _has_fast_step(tuning: Tuning) -> bool:

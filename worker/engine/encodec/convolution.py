@@ -1,7 +1,9 @@
 """Convolutions over time without padding, as matrix products."""
 
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,9 +11,41 @@ from torch.nn import functional
 
 from worker.engine.encodec.packing import PackedConvolution, can_pack
 
+_LOG2_E = math.log2(math.e)
+
+
+def elu(x: Tensor) -> Tensor:
+    """max(x, exp(min(x, 0)) - 1), which is x where it is positive (Clevert et al., 2016).
+
+    On a CPU it uses exp2, which takes a sixth of the time of PyTorch's elu.
+    """
+    if x.device.type != "cpu":
+        return functional.elu(x)
+    curve = x.clamp(max=0).mul_(_LOG2_E).exp2_().sub_(1)
+    return torch.maximum(x, curve, out=curve)
+
+
+class StreamConvolution(Protocol):
+    """A convolution over vectors in time order, without padding.
+
+    Attributes:
+        width: output channels.
+        reach: inputs that an output needs in addition to its own.
+    """
+
+    width: int
+    reach: int
+
+    def __call__(self, x: Tensor, *, activated: bool = False) -> Tensor:
+        """The outputs of x [batch, time, in] as [batch, time - reach, out]; empty if time is too short.
+
+        `activated` applies an ELU to x first, which stays as it is.
+        """
+        ...
+
 
 class Convolution:
-    """A convolution over vectors in time order.
+    """See `StreamConvolution`.
 
     It runs as a two-dimensional convolution over images one pixel high. In channels-last layout, PyTorch's libraries
     need not rearrange the audio.
@@ -23,11 +57,11 @@ class Convolution:
         self.reach = (weight.shape[2] - 1) * dilation
         self._run = _prepare(weight[:, :, None].contiguous(memory_format=torch.channels_last), bias, dilation, dtype)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The outputs of x [batch, time, in] as [batch, time - reach, out]; empty if time is too short."""
+    def __call__(self, x: Tensor, *, activated: bool = False) -> Tensor:
+        """See `StreamConvolution`."""
         if x.shape[1] <= self.reach:
             return x.new_empty(len(x), 0, self.width)
-        image = x[:, None].permute(0, 3, 1, 2)
+        image = (elu(x) if activated else x)[:, None].permute(0, 3, 1, 2)
         outputs = self._run(image)
         return outputs[:, :, 0].permute(0, 2, 1).contiguous()
 
@@ -53,10 +87,10 @@ class NarrowConvolution:
         every_tap = weight.permute(2, 0, 1).reshape(self._taps * outputs, inputs, 1)
         self._product = Convolution(every_tap, bias.new_zeros(self._taps * outputs))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """See `Convolution`."""
+    def __call__(self, x: Tensor, *, activated: bool = False) -> Tensor:
+        """See `StreamConvolution`."""
         length = max(x.shape[1] - self.reach, 0)
-        products = self._product(x).view(*x.shape[:2], self._taps, self.width)
+        products = self._product(x, activated=activated).view(*x.shape[:2], self._taps, self.width)
         outputs = self._bias.expand(len(x), length, self.width)
         for tap in range(self._taps):
             outputs = outputs + products[:, tap : tap + length, tap]

@@ -4,14 +4,11 @@ Tensors are [batch, time, channels]: a convolution is then a matrix product, and
 outputs in order.
 """
 
-import math
 from typing import Protocol
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
-from worker.engine.encodec.convolution import Convolution, NarrowConvolution
+from worker.engine.encodec.convolution import StreamConvolution
 from worker.engine.encodec.input_buffer import InputBuffer, PadMode, final_outputs
 
 
@@ -43,35 +40,10 @@ class StreamingLayer(Protocol):
         ...
 
 
-_LOG2_E = math.log2(math.e)
-
-
-def elu(x: Tensor) -> Tensor:
-    """max(x, exp(min(x, 0)) - 1), which is x where it is positive (Clevert et al., 2016).
-
-    On a CPU it uses exp2, which takes a sixth of the time of PyTorch's elu.
-    """
-    if x.device.type != "cpu":
-        return functional.elu(x)
-    curve = _below_zero(x)
-    return torch.maximum(x, curve, out=curve)
-
-
-def elu_(x: Tensor) -> Tensor:
-    """`elu` in place."""
-    if x.device.type != "cpu":
-        return functional.elu_(x)
-    return torch.maximum(x, _below_zero(x), out=x)
-
-
-def _below_zero(x: Tensor) -> Tensor:
-    return x.clamp(max=0).mul_(_LOG2_E).exp2_().sub_(1)
-
-
 class PaddedConvolution:
     """A convolution that keeps the length, optionally after an ELU: audiocraft's `StreamableConv1d` with stride 1."""
 
-    def __init__(self, convolution: Convolution | NarrowConvolution, mode: PadMode, *, activated: bool) -> None:
+    def __init__(self, convolution: StreamConvolution, mode: PadMode, *, activated: bool) -> None:
         self.convolution = convolution
         self.mode = mode
         self.activated = activated
@@ -93,15 +65,19 @@ class PaddedConvolutionStream:
         self._buffer = InputBuffer(layer.before, layer.after, layer.convolution.reach, layer.mode)
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        if self._layer.activated:
-            x = elu_(x)
-        return self._layer.convolution(self._buffer.push(x, last))
+        return self._layer.convolution(self._buffer.push(x, last), activated=self._layer.activated)
 
 
 class ResidualUnit:
     """x + pointwise(ELU(wide(ELU(x)))): audiocraft's `SEANetResnetBlock`."""
 
-    def __init__(self, wide: Convolution, pointwise: Convolution, shortcut: Convolution | None, mode: PadMode) -> None:
+    def __init__(
+        self,
+        wide: StreamConvolution,
+        pointwise: StreamConvolution,
+        shortcut: StreamConvolution | None,
+        mode: PadMode,
+    ) -> None:
         """Take the wide and the pointwise convolution, and one that replaces x in the sum, if any."""
         self.wide = wide
         self.pointwise = pointwise
@@ -116,6 +92,12 @@ class ResidualUnit:
     def final(self, length: int) -> int:
         return final_outputs(length, self.before, self.after, self.mode)
 
+    def compute(self, window: Tensor) -> Tensor:
+        """The outputs of [batch, time, channels], which are `before + after` fewer in time."""
+        outputs = self.pointwise(self.wide(window, activated=True), activated=True)
+        straight = window[:, self.before : self.before + outputs.shape[1]]
+        return outputs.add_(straight if self.shortcut is None else self.shortcut(straight))
+
 
 class ResidualStream:
     """See `LayerStream`."""
@@ -125,12 +107,7 @@ class ResidualStream:
         self._buffer = InputBuffer(unit.before, unit.after, unit.wide.reach, unit.mode)
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        unit = self._unit
-        window = self._buffer.push(x, last)
-        hidden = unit.wide(elu(window))
-        outputs = unit.pointwise(elu_(hidden))
-        straight = window[:, unit.before : unit.before + outputs.shape[1]]
-        return outputs.add_(straight if unit.shortcut is None else unit.shortcut(straight))
+        return self._unit.compute(self._buffer.push(x, last))
 
 
 class Upsampling:
@@ -140,13 +117,10 @@ class Upsampling:
     therefore computes the outputs in memory order.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, stride: int, dtype: torch.dtype) -> None:
-        """Take weight [in, out, 2 × stride] and bias [out] of the transposed convolution, and what is multiplied."""
-        inputs, outputs, _ = weight.shape
-        earlier_and_later = weight.view(inputs, outputs, 2, stride).flip(2)
-        pairs = earlier_and_later.permute(3, 1, 0, 2).reshape(stride * outputs, inputs, 2)
-        self.convolution = Convolution(pairs, bias.repeat(stride), dtype=dtype)
-        self.width = outputs
+    def __init__(self, convolution: StreamConvolution, stride: int) -> None:
+        """Take a convolution with the weights and the bias that `as_convolution` makes."""
+        self.convolution = convolution
+        self.width = convolution.width // stride
         self.stride = stride
         # audiocraft trims `stride` samples in total; an odd one at the start.
         self.cut_after = stride // 2
@@ -169,8 +143,15 @@ class UpsamplingStream:
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         layer = self._layer
-        runs = layer.convolution(self._buffer.push(elu_(x), last))
+        runs = layer.convolution(self._buffer.push(x, last), activated=True)
         outputs = runs.view(len(runs), -1, layer.width)
         begin = min(self._to_cut, outputs.shape[1])
         self._to_cut -= begin
         return outputs[:, begin : outputs.shape[1] - (layer.cut_after if last else 0)]
+
+
+def as_convolution(weight: Tensor, bias: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """Weight [in, out, 2 × stride] and bias [out] of a transposed convolution, as one for `Upsampling`."""
+    inputs, outputs, _ = weight.shape
+    earlier_and_later = weight.view(inputs, outputs, 2, stride).flip(2)
+    return earlier_and_later.permute(3, 1, 0, 2).reshape(stride * outputs, inputs, 2), bias.repeat(stride)

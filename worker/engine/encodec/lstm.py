@@ -1,6 +1,7 @@
 """Forward LSTMs with a skip connection. Their state is all that is carried between chunks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +42,25 @@ class LstmStream:
         return outputs.transpose(0, 1) + x
 
 
+State = tuple[Tensor, Tensor]
+
+
+class Cell(Protocol):
+    """One LSTM layer with the formulas of `nn.LSTM`."""
+
+    def run(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Run x [time, batch, width]. Returns outputs of that shape and the new state: hidden and cell.
+
+        May overwrite `state`; None is zeros.
+        """
+        ...
+
+
 class PackedLstm:
     """`Lstm` for CPUs. Each layer processes a whole chunk before the next layer, so its weights stay cached."""
 
-    def __init__(self, weights: Mapping[str, Tensor], layers: int, dtype: torch.dtype) -> None:
-        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input, and what they multiply."""
-        self.cells = [PackedCell(weights, layer, dtype) for layer in range(layers)]
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
 
     def stream(self) -> "PackedLstmStream":
         return PackedLstmStream(self)
@@ -60,7 +74,7 @@ class PackedLstmStream:
 
     def __init__(self, layer: PackedLstm) -> None:
         self._cells = layer.cells
-        self._states: list[tuple[Tensor, Tensor] | None] = [None] * len(layer.cells)
+        self._states: list[State | None] = [None] * len(layer.cells)
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         if not x.shape[1]:
@@ -72,20 +86,17 @@ class PackedLstmStream:
 
 
 class PackedCell:
-    """One LSTM layer with the formulas of `nn.LSTM`."""
+    """A `Cell` of matrices packed for oneDNN."""
 
     def __init__(self, weights: Mapping[str, Tensor], layer: int, dtype: torch.dtype) -> None:
-        from_input, from_state = weights[f"weight_ih_l{layer}"], weights[f"weight_hh_l{layer}"]
-        bias = weights[f"bias_ih_l{layer}"] + weights[f"bias_hh_l{layer}"]
+        """Take the tensors of an `nn.LSTM` whose layers are as wide as their input, and what they multiply."""
+        from_input, from_state, bias = cell_weights(weights, layer)
         self.width = from_state.shape[1]
         self._from_input = PackedLinear(_gates_in_order(from_input), _gates_in_order(bias), dtype)
         self._from_state = PackedLinear(_gates_in_order(from_state), dtype=dtype)
 
-    def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run x [time, batch, width]. Returns outputs of that shape and the new state: hidden and cell.
-
-        Overwrites `state`.
-        """
+    def run(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """See `Cell`."""
         hidden, cell = state or (x.new_zeros(x.shape[1:]), x.new_zeros(x.shape[1:]))
         outputs = torch.empty_like(x)
         for gates, output in zip(self._from_input(x).unbind(), outputs.unbind(), strict=True):
@@ -96,6 +107,12 @@ class PackedCell:
             hidden = torch.mul(cell.tanh(), show, out=output)
         # A copy: a view would keep all outputs in memory.
         return outputs, (hidden.clone(), cell)
+
+
+def cell_weights(weights: Mapping[str, Tensor], layer: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The matrices of a layer from its input and from its state, and the sum of their biases."""
+    bias = weights[f"bias_ih_l{layer}"] + weights[f"bias_hh_l{layer}"]
+    return weights[f"weight_ih_l{layer}"], weights[f"weight_hh_l{layer}"], bias
 
 
 def _gates_in_order(tensor: Tensor) -> Tensor:

@@ -1,11 +1,15 @@
 """Build the layers of EnCodec's decoder from its weights."""
 
+from collections.abc import Mapping
 from itertools import count
 
+from torch import Tensor
+
 from worker.engine.encodec.architecture import Architecture
-from worker.engine.encodec.convolution import Convolution, NarrowConvolution
-from worker.engine.encodec.layers import PaddedConvolution, ResidualUnit, StreamingLayer, Upsampling
-from worker.engine.encodec.lstm import Lstm, PackedLstm
+from worker.engine.encodec.convolution import Convolution, NarrowConvolution, StreamConvolution
+from worker.engine.encodec.layers import PaddedConvolution, ResidualUnit, StreamingLayer, Upsampling, as_convolution
+from worker.engine.encodec.lstm import Cell, Lstm, PackedCell, PackedLstm
+from worker.engine.encodec.native import NativeCell, NativeConvolution, NativeResidualUnit
 from worker.engine.encodec.packing import can_pack
 from worker.engine.encodec.weights import DecoderWeights
 
@@ -52,12 +56,7 @@ class _Builder:
 
     def _end(self, inputs: int, outputs: int, taps: int, *, activated: bool) -> StreamingLayer:
         position = self._position(activated=activated)
-        weight = self._weights.take_weight(position, outputs, inputs, taps)
-        bias = self._weights.take(f"{position}.bias", outputs)
-        narrow = outputs <= NARROW
-        convolution = (
-            NarrowConvolution(weight, bias) if narrow else Convolution(weight, bias, dtype=self._weights.dtype)
-        )
+        convolution = self._convolution(position, inputs, outputs, taps)
         return PaddedConvolution(convolution, self._architecture.pad_mode, activated=activated)
 
     def _lstm(self, width: int) -> StreamingLayer:
@@ -68,25 +67,39 @@ class _Builder:
                 shape = (4 * width, width) if name.startswith("weight") else (4 * width,)
                 tensors[name] = self._weights.take(f"{position}.{name}", *shape)
         if can_pack(tensors["weight_hh_l0"]):
-            return PackedLstm(tensors, self._architecture.lstm_layers, self._weights.dtype)
+            return PackedLstm([self._cell(tensors, layer) for layer in range(self._architecture.lstm_layers)])
         return Lstm(tensors, self._architecture.lstm_layers)
+
+    def _cell(self, tensors: Mapping[str, Tensor], layer: int) -> Cell:
+        native = self._weights.native
+        if native and NativeCell.fits(tensors["weight_hh_l0"].shape[1]):
+            return NativeCell(native, tensors, layer)
+        return PackedCell(tensors, layer, self._weights.dtype)
 
     def _upsampling(self, width: int, ratio: int) -> StreamingLayer:
         position = self._position(activated=True)
         weight = self._weights.take_weight(position, width, width // 2, 2 * ratio)
-        return Upsampling(weight, self._weights.take(f"{position}.bias", width // 2), ratio, self._weights.dtype)
+        bias = self._weights.take(f"{position}.bias", width // 2)
+        return Upsampling(self._prepare(*as_convolution(weight, bias, ratio)), ratio)
 
     def _residual(self, width: int, dilation: int) -> StreamingLayer:
         shape = self._architecture
         position = self._position(activated=False)
         hidden = width // shape.compress
-        return ResidualUnit(
-            self._convolution(f"{position}.block.1", width, hidden, shape.residual_kernel_size, dilation),
-            self._convolution(f"{position}.block.3", hidden, width, 1),
-            self._convolution(f"{position}.shortcut", width, width, 1) if shape.convolutional_shortcut else None,
-            shape.pad_mode,
-        )
+        wide = self._convolution(f"{position}.block.1", width, hidden, shape.residual_kernel_size, dilation)
+        pointwise = self._convolution(f"{position}.block.3", hidden, width, 1)
+        shortcut = self._convolution(f"{position}.shortcut", width, width, 1) if shape.convolutional_shortcut else None
+        if isinstance(wide, NativeConvolution) and isinstance(pointwise, NativeConvolution) and not shortcut:
+            return NativeResidualUnit(wide, pointwise, shape.pad_mode)
+        return ResidualUnit(wide, pointwise, shortcut, shape.pad_mode)
 
-    def _convolution(self, layer: str, inputs: int, outputs: int, taps: int, dilation: int = 1) -> Convolution:
+    def _convolution(self, layer: str, inputs: int, outputs: int, taps: int, dilation: int = 1) -> StreamConvolution:
         weight = self._weights.take_weight(layer, outputs, inputs, taps)
-        return Convolution(weight, self._weights.take(f"{layer}.bias", outputs), dilation, self._weights.dtype)
+        return self._prepare(weight, self._weights.take(f"{layer}.bias", outputs), dilation)
+
+    def _prepare(self, weight: Tensor, bias: Tensor, dilation: int = 1) -> StreamConvolution:
+        if self._weights.native:
+            return NativeConvolution(self._weights.native, weight, bias, dilation)
+        if len(bias) <= NARROW and dilation == 1:
+            return NarrowConvolution(weight, bias)
+        return Convolution(weight, bias, dilation, self._weights.dtype)

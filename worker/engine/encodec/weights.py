@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.codec_interface import UnsupportedCodecError
+from worker.engine.kernels.codec_layers import CodecThreads
 
 # The name of a codebook in `DecoderWeights`, followed by a dot and its number.
 CODEBOOK = "codebook"
@@ -29,13 +30,19 @@ class DecoderWeights:
     """Tensors by the position of their layer in the decoder."""
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], names: Names, device: torch.device, dtype: torch.dtype = torch.float32
+        self,
+        tensors: Mapping[str, Tensor],
+        names: Names,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        native: CodecThreads | None = None,
     ) -> None:
         """Select the tensors of decoder and codebooks; `take` moves them to `device`.
 
-        `dtype` is what the layers multiply, where they pack their weights.
+        `dtype` is what the layers multiply, where they pack their weights. `native` computes layers in bfloat16.
         """
         self.dtype = dtype
+        self.native = native
         self._left: dict[str, Tensor] = {}
         self._device = device
         for name, tensor in tensors.items():

@@ -32,6 +32,9 @@ SETS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "step_avxvnni": ("-mavx2", "-mavxvnni"),
         "step_avx2": ("-mavx2",),
+        "codec_avx512bf16": (
+            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mprefer-vector-width=512",
+        ),
     },
     "aarch64": {"step_dotprod": ("-march=armv8.2-a+dotprod",)},
 }  # fmt: skip

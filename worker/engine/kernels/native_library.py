@@ -57,6 +57,14 @@ def load_library() -> ctypes.CDLL:
         ("mg_cache_bytes", c_int64, [shape, c_int32, c_int32, c_int32]),
         ("mg_cache_set_text", c_int32, [c_void_p, c_int32, c_void_p, c_int32]),
         ("mg_step", c_int32, [c_void_p, c_void_p, c_int32, *[c_void_p] * 4]),
+        ("mg_codec_runs_here", c_int32, []),
+        ("mg_codec_new", c_void_p, [c_int32]),
+        ("mg_codec_free", None, [c_void_p]),
+        ("mg_convolution_new", c_void_p, [*[c_int32] * 4, c_void_p, c_void_p]),
+        ("mg_convolution_free", None, [c_void_p]),
+        ("mg_codec_convolve", c_int32, [c_void_p, c_void_p, c_int32, c_void_p, c_int32, c_void_p]),
+        ("mg_codec_residual", c_int32, [*[c_void_p] * 4, c_int32, c_void_p]),
+        ("mg_codec_lstm", c_int32, [*[c_void_p] * 3, c_int32, c_void_p, c_int32, *[c_void_p] * 3]),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -14,6 +14,7 @@ from worker.engine.encodec.architecture import Architecture
 from worker.engine.encodec.codec import Codebooks, EncodecCodec
 from worker.engine.encodec.network import build_layers
 from worker.engine.encodec.weights import CODEBOOK, DecoderWeights
+from worker.engine.kernels.codec_layers import CodecThreads
 from worker.engine.loading.checkpoints import CODEC_FILE, fetch_file
 from worker.engine.sampler.score import LEVEL
 
@@ -21,7 +22,14 @@ _SAFETENSORS_FILE = "model.safetensors"
 _PICKLE_FILE = "pytorch_model.bin"
 
 
-def load_codec(folder: Path | str, device: torch.device, *, stereo: bool, dtype: torch.dtype = torch.float32) -> Codec:
+def load_codec(
+    folder: Path | str,
+    device: torch.device,
+    *,
+    stereo: bool,
+    dtype: torch.dtype = torch.float32,
+    native: CodecThreads | None = None,
+) -> Codec:
     """Load the codec of a MusicGen checkpoint.
 
     Args:
@@ -30,6 +38,7 @@ def load_codec(folder: Path | str, device: torch.device, *, stereo: bool, dtype:
         stereo: whether the codebooks of left and right alternate, per codebook and not per time step.
         dtype: what EnCodec multiplies, float32 or bfloat16; it adds in float32. Only processors for which weights are
             packed follow it.
+        native: computes EnCodec's layers in bfloat16 on the CPU, in place of PyTorch.
 
     Raises:
         UnsupportedCodecError: if this code does not support it.
@@ -37,18 +46,20 @@ def load_codec(folder: Path | str, device: torch.device, *, stereo: bool, dtype:
     """
     package = torch.load(fetch_file(folder, CODEC_FILE), map_location="cpu", weights_only=True)
     if "pretrained" in package:
-        return _load_pretrained(package["pretrained"], device, dtype, stereo)
-    return _load_audiocraft(package, device, dtype, stereo)
+        return _load_pretrained(package["pretrained"], device, dtype, native, stereo)
+    return _load_audiocraft(package, device, dtype, native, stereo)
 
 
-def _load_audiocraft(package: dict[str, Any], device: torch.device, dtype: torch.dtype, stereo: bool) -> Codec:
+def _load_audiocraft(
+    package: dict[str, Any], device: torch.device, dtype: torch.dtype, native: CodecThreads | None, stereo: bool
+) -> Codec:
     missing = {"xp.cfg", "best_state"} - package.keys()
     if missing:
         raise UnsupportedCodecError(f"{CODEC_FILE} lacks {min(missing)}.")
     if is_sampler(package["xp.cfg"]):
         return _load_sampler(stereo, score_level(package["xp.cfg"]))
     architecture = audiocraft_format.read_architecture(package["xp.cfg"])
-    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device, dtype)
+    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device, dtype, native)
     return _build(architecture, weights, stereo)
 
 
@@ -79,14 +90,16 @@ def score_level(text: str) -> int:
     return int(level)
 
 
-def _load_pretrained(name: str, device: torch.device, dtype: torch.dtype, stereo: bool) -> Codec:
+def _load_pretrained(
+    name: str, device: torch.device, dtype: torch.dtype, native: CodecThreads | None, stereo: bool
+) -> Codec:
     """Load what audiocraft's `CompressionModel.get_pretrained` loads, except DAC and its debugging model."""
     if (Path(name) / CODEC_FILE).is_file():
-        return load_codec(name, device, stereo=stereo, dtype=dtype)
+        return load_codec(name, device, stereo=stereo, dtype=dtype, native=native)
     if not Path(name).is_dir() and "/" not in name:
         raise UnsupportedCodecError(f"{CODEC_FILE} names an unknown codec, {name}.")
     architecture = huggingface_format.read_architecture(fetch_file(name, huggingface_format.CONFIGURATION_FILE))
-    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device, dtype)
+    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device, dtype, native)
     return _build(architecture, weights, stereo)
 
 

@@ -1,6 +1,7 @@
 /* The instruction sets of the library, and those that this processor has. */
 #include <string.h>
 
+#include "musicgen_codec.h"
 #include "state.h"
 
 #if defined(__x86_64__)
@@ -33,6 +34,7 @@ static int has_avx512vnni(void) {
     answer of = ask(7, 0);
     return keeps(ZMM) && (of.b & f_dq_bw_vl) == f_dq_bw_vl && (of.c >> 11 & 1);
 }
+static int has_avx512bf16(void) { return has_avx512vnni() && (ask(7, 1).a >> 5 & 1); }
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 
@@ -81,4 +83,12 @@ const mg_kernels *find_set(const char *name) {
         if (!strcmp(known[index].kernels->name, name) && known[index].runs_here()) return known[index].kernels;
     }
     return NULL;
+}
+
+int32_t mg_codec_runs_here(void) {
+#if defined(__x86_64__)
+    return has_avx512bf16();
+#else
+    return 0;
+#endif
 }

@@ -10,6 +10,14 @@
 #include "musicgen_step.h"
 #include "threads.h"
 
+#define INLINE static inline __attribute__((always_inline))
+/* The loop has few rounds, whose sums must stay in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /* Outputs per block of weights, positions per block of keys and values, floats per lane sum. */
 #define BLOCK 64
 #define GROUP 16
@@ -36,6 +44,14 @@ static inline int all_finite(const float *x, size_t n) {
         most = bits > most ? bits : most;
     }
     return most < 0x7f800000;
+}
+
+/* The upper half of the bits of a float, rounded: a bfloat16. */
+static inline uint16_t to_half(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x) return 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /* Weights of a linear layer, in blocks of 64 outputs. Each output has a sum, which undoes the offset of the activations.

@@ -16,14 +16,7 @@
 
 #include "state.h"
 
-#define INLINE static inline __attribute__((always_inline))
 #define LANES 16
-/* The loop has few rounds, whose sums must stay in registers. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 static const int32_t zeros[LANES] = {0};
 static const uint16_t no_scales[LANES] = {0};
 

@@ -32,13 +32,6 @@ static void round_to_eight_bits(const matrix *made, size_t out, const float *row
     made->sum[out] = sum;
 }
 
-/* The upper half of the bits of a float, rounded: a bfloat16. */
-static uint16_t to_half(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 static float from_half(uint16_t half) {
     uint32_t bits = (uint32_t)half << 16;
     float x;

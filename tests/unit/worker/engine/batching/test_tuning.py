@@ -24,6 +24,7 @@ from worker.engine.batching.tuning import (
     pick_attention,
     pick_decoder,
     pick_native,
+    pick_native_codec,
     pick_precision,
     try_out,
 )
@@ -293,3 +294,20 @@ def test_trial_compares_logits(melody: bool) -> None:
     compare_steps(Decoder, model, 3)
     with pytest.raises(ValueError, match=r"differ from PyTorch's by \d"):
         compare_steps(Shifted, model, 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "dtype", "has_instructions", "native"),
+    [
+        ("auto", torch.bfloat16, True, True),
+        ("auto", torch.bfloat16, False, False),
+        ("auto", torch.float32, True, False),
+        ("torch", torch.bfloat16, True, False),
+    ],
+)
+def test_native_codec_is_picked_where_the_processor_multiplies_bfloat16(
+    step: str, dtype: torch.dtype, has_instructions: bool, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "runs_here", lambda: has_instructions)
+    picked = pick_native_codec(Tuning(step=step), dtype, 1)  # type: ignore[arg-type]
+    assert (picked is not None) is native

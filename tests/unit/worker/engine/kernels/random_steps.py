@@ -1,4 +1,4 @@
-"""Builds and runs `random_steps.c`, which compares rows alone and in company, with every instruction set."""
+"""Builds and runs the programs `random_steps.c` and `random_layers.c`, which draw models and layers by a seed."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ import pytest
 
 from worker.engine.kernels.compile import SOURCES, CompileError, Compiler, compile_files, sources
 
-PROGRAM = Path(__file__).with_name("random_steps.c")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
 
 
 def build(program: Path, options: Sequence[str], compiler: Compiler | None = None) -> Path:
-    """Compile the program together with the library."""
-    compile_files(program, [*sources(), PROGRAM], [*options, f"-I{SOURCES}"], compiler)
+    """Compile the source of the program's name together with the library."""
+    source = Path(__file__).with_name(f"{program.name}.c")
+    compile_files(program, [*sources(), source], [*options, f"-I{SOURCES}"], compiler)
     return program
 
 
@@ -28,8 +28,8 @@ def build_with_sanitizers(program: Path) -> Path:
         raise
 
 
-def checksums(command: Sequence[str | Path], seed: int, models: int) -> dict[str, str]:
-    """Run the program; a checksum of all logits for each instruction set."""
-    done = subprocess.run([*command, str(seed), str(models)], capture_output=True, text=True, timeout=250, check=False)
+def checksums(command: Sequence[str | Path], seed: int, times: int) -> dict[str, str]:
+    """Run the program; a checksum of all outputs, by what made them, such as an instruction set."""
+    done = subprocess.run([*command, str(seed), str(times)], capture_output=True, text=True, timeout=250, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return dict(line.split() for line in done.stdout.splitlines())

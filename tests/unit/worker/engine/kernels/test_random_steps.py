@@ -1,4 +1,4 @@
-"""Random models and steps: in bounds, defined, the same alone and in company, and the same on other processors."""
+"""Random steps and layers: in bounds, defined, the same alone and in company, and the same on other processors."""
 
 import shutil
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.worker.engine.kernels.random_steps import build, build_with_sanitizers, checksums
+from worker.engine.kernels.codec_layers import runs_here
 from worker.engine.kernels.compile import Compiler
 from worker.engine.kernels.native_library import instruction_sets
 
 ARM_COMPILER = "aarch64-linux-gnu-gcc"
 # Debian's packages qemu-user and qemu-user-static.
 ARM_RUNNER = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
-SEED, MODELS = 1, 4
+SEED, MODELS, LAYERS = 1, 4, 20
 # Compiling and emulating take half a minute of a core, and a busy machine is slow.
 pytestmark = pytest.mark.timeout(1200)
 
@@ -37,12 +38,23 @@ def arm_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(program, ["-static", "-O1"], Compiler((ARM_COMPILER,), "aarch64"))
 
 
+@pytest.fixture
+def seeds(pytestconfig: pytest.Config) -> range:
+    """One, or with `pytest -m fuzz` a hundred."""
+    return range(SEED, SEED + (100 if "fuzz" in str(pytestconfig.option.markexpr) else 1))
+
+
 @pytest.mark.fuzz
-def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(
-    program: Path, pytestconfig: pytest.Config
-) -> None:
-    seeds = 100 if "fuzz" in str(pytestconfig.option.markexpr) else 1
-    for seed in range(SEED, SEED + seeds):
+@pytest.mark.skipif(not runs_here(), reason="this processor does not multiply bfloat16")
+def test_layers_of_the_codec_stay_in_bounds_and_give_the_same_bits(tmp_path: Path, seeds: range) -> None:
+    layers = build_with_sanitizers(tmp_path / "random_layers")
+    for seed in seeds:
+        assert list(checksums([layers], seed, LAYERS)) == ["layers"]
+
+
+@pytest.mark.fuzz
+def test_sets_of_this_processor_stay_in_bounds_and_give_the_same_bits(program: Path, seeds: range) -> None:
+    for seed in seeds:
         made = checksums([program], seed, MODELS)
         assert tuple(made) == instruction_sets()
         assert {checksum for name, checksum in made.items() if name != "avx2"} == {made["portable"]}
