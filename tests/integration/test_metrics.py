@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from shared import subjects
 from shared.topology import ensure_consumer
 from tests.foreign_programs import output_of
-from tests.integration.system import Api, System
+from tests.integration.system import Api, System, eventually
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACE = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
@@ -55,6 +55,23 @@ async def test_steps_and_stored_bytes_of_a_job_are_counted(system: System) -> No
     status = await api.until(await api.generate(), "completed")
     assert value("musicgen_engine_steps_total") > steps
     assert value("musicgen_uploaded_bytes_total", model="starter") >= stored + status["file_size"]
+
+
+async def test_a_paused_consumer_shows_as_an_old_job_beside_free_slots(system: System) -> None:
+    api, _, js = await system.gateway(), await system.worker(), (await system.nats()).jetstream()
+    consumer = subjects.consumer_name("starter")
+    await js.pause_consumer(subjects.JOBS_STREAM, consumer, "2100-01-01T00:00:00Z")
+    job_id = await api.generate()
+
+    async def waits_for_seconds() -> bool:
+        return value("musicgen_queue_oldest_seconds", model="starter") > 1
+
+    await eventually(waits_for_seconds, "the age of the queue is exported")
+    assert value("musicgen_worker_slots", model="starter") == 2
+    assert value("musicgen_worker_slots_busy", model="starter") == 0
+    assert value("musicgen_component_up", component="stream") == 1
+    await js.resume_consumer(subjects.JOBS_STREAM, consumer)
+    await api.until(job_id, "completed")
 
 
 async def test_a_job_that_another_consumer_gave_back_counts_as_redelivered(system: System) -> None:
