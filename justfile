@@ -41,6 +41,10 @@ site:
     uv run python -m deploy.site.build site
     uv run python -m http.server --bind 127.0.0.1 --directory site 8080
 
+# Build the web page and the types of its client, after checking and testing them.
+web:
+    uv run bash gateway/http/web/tools/build.sh
+
 # Measure the gateway, the pipeline, and the music and its files.
 bench:
     uv run python -m bench.gateway

@@ -1,9 +1,12 @@
 """The OpenAPI 3.1 document, generated from the route table and the structs that validate requests.
 
 Specification: https://spec.openapis.org/oas/v3.1.1
+
+`python -m gateway.http.openapi` prints it, for generators that run without a gateway.
 """
 
 import re
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +44,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
             "pattern": r"^[a-z0-9_-]+(\.[a-z0-9]+){1,2}$",
             "examples": ["audio.peaks.json", "audio.mid"],
         },
+    },
+    "asset": {
+        "description": "The name of a file of the web page.",
+        "schema": {"type": "string", "pattern": r"^[a-z]+\.[a-z]+$", "examples": ["studio.js"]},
     },
 }
 # By the first word of an operation's id.
@@ -183,3 +190,7 @@ def _problem(status: int) -> Json:
 
 def _ref(struct: type) -> Json:
     return reference(struct.__name__)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(make_document()))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.http.handlers import bundle, downloads, generate, health, job_status, pages, prompts
+from gateway.http.handlers import bundle, downloads, generate, health, job_status, pages, prompts, static_files
 from gateway.http.middleware import Handler
 from gateway.http.websocket import websocket
 from gateway.prompts import BuiltPrompt, ParsedPrompt, PromptComponents, Vocabulary
@@ -231,8 +231,19 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.index,
         operation_id="index_index",
         summary="Web page; with Accept: application/json, a description of the service",
-        description="The page is one file. The JSON has the paths of the service.",
+        description="The page loads its script and styles from /assets. The JSON has the paths of the service.",
         responses={200: (ServiceInfo, "text/html"), 304: None},
+        is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/assets/{asset}",
+        handler=static_files.asset,
+        operation_id="index_asset",
+        summary="Get a file of the web page",
+        description="The page's script and styles, and the licences of what is in them. Each has an ETag.",
+        responses={200: tuple(static_files.CONTENT_TYPES.values()), 304: None},
+        problems=(404,),
         is_public=True,
     ),
     Route(

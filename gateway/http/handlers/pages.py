@@ -1,10 +1,11 @@
 """GET /, the web page or a JSON description, and GET /openapi.json."""
 
-from importlib.resources import files
+from functools import cache
 
 from aiohttp import web
 
 from gateway.decoding import format_number
+from gateway.http.handlers.static_files import STATIC, StaticFile, static_file, static_response
 from gateway.http.responses import conditional_response, json_response
 from gateway.schemas import ServiceInfo
 from gateway.services import SERVICES
@@ -13,13 +14,13 @@ from shared.version import SERVICE, VERSION
 DOCUMENT = web.AppKey("openapi_document", dict)
 ENDPOINTS = web.AppKey("endpoints", dict)
 
-_PAGE = files("gateway.http.static").joinpath("index.html").read_bytes()
+_PAGE = STATIC.joinpath("index.html").read_bytes()
+_MAX_DURATION = b'data-max-duration="120"'
 
-# The page is self-contained, but audio may come from the S3 endpoint after a redirect.
+# The page has no inline script or style, and connects to its gateway alone: audio comes through the gateway, too.
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self' ws: wss: http: https:; media-src 'self' blob: http: https:; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -30,16 +31,17 @@ async def index(request: web.Request) -> web.Response:
         response = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
         response.headers["Vary"] = "Accept"
         return response
-    max_duration = f'data-max-duration="{format_number(request.app[SERVICES].settings.max_duration)}"'.encode()
-    page = web.Response(
-        body=_PAGE.replace(b'data-max-duration="120"', max_duration),
-        content_type="text/html",
-        charset="utf-8",
-        headers={"Content-Security-Policy": _POLICY},
-    )
-    response = conditional_response(request, page)
-    response.headers["Vary"] = "Accept"
+    page = _page(format_number(request.app[SERVICES].settings.max_duration))
+    response = static_response(request, page)
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Vary"] = "Accept, Accept-Encoding"
     return response
+
+
+@cache
+def _page(max_duration: str) -> StaticFile:
+    """The page with the gateway's MAX_DURATION in it."""
+    return static_file("text/html", _PAGE.replace(_MAX_DURATION, f'data-max-duration="{max_duration}"'.encode()))
 
 
 async def openapi_document(request: web.Request) -> web.Response:

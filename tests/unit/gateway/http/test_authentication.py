@@ -12,7 +12,7 @@ from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import DAW, WEB, bearer, entry, job_id, record
 
-OPEN = {"/", "/health/live", "/health/ready", "/openapi.json"}
+OPEN = {"/", "/assets/{asset}", "/health/live", "/health/ready", "/openapi.json"}
 
 
 def test_public_paths_match_the_documentation() -> None:
@@ -21,9 +21,9 @@ def test_public_paths_match_the_documentation() -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 async def test_all_other_routes_require_a_key(keyed: Api, route: Route) -> None:
-    path = route.path.replace("{job_id}", "gen_000000000000").replace("{name}", "audio.mid")
+    path = route.path.format(job_id="gen_000000000000", name="audio.mid", asset="studio.js")
     async with keyed.request(route.method, path) as response:
-        assert (response.status == 401) == (path not in OPEN)
+        assert (response.status == 401) == (route.path not in OPEN)
         if response.status == 401:
             assert response.content_type == "application/problem+json"
             assert response.headers["WWW-Authenticate"] == 'Bearer realm="musicgen"'

@@ -1,7 +1,9 @@
 """GET /: the page and the JSON description."""
 
 import pytest
+from msgspec.structs import replace
 
+from gateway.services import SERVICES
 from tests.unit.gateway.conftest import Api
 
 
@@ -13,11 +15,20 @@ async def test_accept_json_returns_the_description(api: Api) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*"])
-async def test_a_browser_gets_a_self_contained_page(api: Api, accept: str) -> None:
+async def test_a_browser_gets_the_page_with_a_strict_policy(api: Api, accept: str) -> None:
     async with api.get("/", headers={"Accept": accept}) as response:
         assert response.content_type == "text/html"
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-        assert "<html" in await response.text()
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert 'data-max-duration="120"' in await response.text()
+
+
+async def test_the_page_tells_the_longest_duration(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = api.app[SERVICES].settings
+    monkeypatch.setattr(api.app[SERVICES], "settings", replace(settings, max_duration=45.0))
+    async with api.get("/") as response:
+        assert 'data-max-duration="45"' in await response.text()
 
 
 async def test_the_description_lists_the_endpoints(api: Api) -> None:

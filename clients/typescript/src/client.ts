@@ -1,0 +1,107 @@
+import { ApiError, errorOf } from "./errors.ts";
+import type {
+  BuiltPrompt,
+  Complexity,
+  GenerateRequest,
+  HealthReport,
+  JobAccepted,
+  JobList,
+  JobStatus,
+  JobView,
+  Message,
+  ParsedPrompt,
+  PromptComponents,
+  Vocabulary,
+} from "./schema.d.ts";
+
+/** How to reach a gateway. */
+export interface Connection {
+  /** Its address without a slash at the end; empty for the origin of the page. */
+  baseUrl: string;
+  /** The API key, or empty on a gateway without keys. It is sent in headers only, never in a URL. */
+  apiKey: string;
+}
+
+export type ClientOptions = Partial<Connection>;
+
+/** The operations of the gateway. Each method throws an `ApiError` if the gateway refuses or cannot be reached. */
+export class Client implements Connection {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+
+  constructor({ baseUrl = "", apiKey = "" }: ClientOptions = {}) {
+    this.baseUrl = baseUrl.replace(/\/+$/, "");
+    this.apiKey = apiKey;
+  }
+
+  /** Starts a job. With the same `idempotencyKey`, a repeated call returns the first job. */
+  generate(request: GenerateRequest, idempotencyKey?: string): Promise<JobAccepted> {
+    return this.send("POST", "/api/v1/generate", request, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {});
+  }
+
+  status(jobId: string): Promise<JobView> {
+    return this.send("GET", `/api/v1/status/${encodeURIComponent(jobId)}`);
+  }
+
+  /** A page of jobs, newest first. */
+  jobs(query: { limit?: number; status?: JobStatus; cursor?: string } = {}): Promise<JobList> {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined);
+    return this.send("GET", `/api/v1/jobs?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`);
+  }
+
+  /** Cancels a job; with `keep`, the audio made so far is stored. */
+  cancel(jobId: string, keep = false): Promise<Message> {
+    return this.send("DELETE", `/api/v1/jobs/${encodeURIComponent(jobId)}${keep ? "?keep=1" : ""}`);
+  }
+
+  parsePrompt(prompt: string): Promise<ParsedPrompt> {
+    return this.send("POST", "/api/v1/prompt/parse", { prompt });
+  }
+
+  buildPrompt(components: PromptComponents): Promise<BuiltPrompt> {
+    return this.send("POST", "/api/v1/prompt/build", components);
+  }
+
+  randomPrompt(complexity: Complexity = "medium"): Promise<BuiltPrompt> {
+    return this.send("GET", `/api/v1/prompt/random?complexity=${complexity}`);
+  }
+
+  vocabulary(): Promise<Vocabulary> {
+    return this.send("GET", "/api/v1/prompt/vocabulary");
+  }
+
+  /** The health of every part. A service that cannot work is an answer, not an error. */
+  async health(): Promise<HealthReport> {
+    const response = await this.fetch("/health");
+    if (response.ok || response.status === 503) return (await response.json()) as HealthReport;
+    throw await errorOf(response);
+  }
+
+  /** A file of a job, through the gateway, so that no other origin is needed. `path` is as in the status. */
+  async file(path: string, signal?: AbortSignal): Promise<Response> {
+    const response = await this.fetch(`${path}?proxy=1`, signal ? { signal } : {});
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  /** Sends a request with the API key. */
+  async fetch(path: string, options: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(options.headers);
+    if (this.apiKey) headers.set("Authorization", `Bearer ${this.apiKey}`);
+    try {
+      return await fetch(this.baseUrl + path, { ...options, headers });
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      throw new ApiError("The service cannot be reached. Check that it is running, then try again.");
+    }
+  }
+
+  private async send<Answer>(method: string, path: string, body?: object, extra: HeadersInit = {}): Promise<Answer> {
+    const headers = new Headers(extra);
+    headers.set("Accept", "application/json");
+    if (body) headers.set("Content-Type", "application/json");
+    const response = await this.fetch(path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+    if (!response.ok) throw await errorOf(response);
+    return (await response.json()) as Answer;
+  }
+}

@@ -1,0 +1,223 @@
+import { computed, effect, signal } from "@preact/signals";
+import { Decoder } from "./decoder.ts";
+import type { LiveAudio } from "./live.ts";
+import { LiveVoice } from "./live-voice.ts";
+import { FADE, matchingGain, positionAt, type Region, type Schedule, startVoice, startWithin } from "./schedule.ts";
+
+/** Music to play: a finished file, or audio that is still being made. */
+export interface Track {
+  jobId: string;
+  /** The path of the file, or null while it is being made. */
+  path: string | null;
+  live: LiveAudio | null;
+  /** In seconds. */
+  duration: number;
+  /** Integrated loudness, if it was measured. */
+  lufs: number | null;
+  /** Whether the music was made to repeat. */
+  isLoop: boolean;
+}
+
+export type PlayerState = "empty" | "loading" | "playing" | "paused";
+
+interface Voice {
+  schedule: Schedule;
+  source: AudioBufferSourceNode;
+  level: GainNode;
+}
+
+/** The one player of the page. The clock of the AudioContext tells the position. */
+export class Player {
+  readonly track = signal<Track | null>(null);
+  readonly state = signal<PlayerState>("empty");
+  /** Seconds; follows the audio while it plays. */
+  readonly position = signal(0);
+  readonly loop = signal<Region | null>(null);
+  readonly volume = signal(1);
+  readonly isMatching = signal(true);
+  /** The two tracks that A and B switch between. */
+  readonly slots = signal<{ a: Track | null; b: Track | null }>({ a: null, b: null });
+  readonly problem = signal<{ jobId: string; error: unknown } | null>(null);
+  readonly currentId = computed(() => this.track.value?.jobId ?? null);
+  readonly isPlaying = computed(() => this.state.value === "playing" || this.state.value === "loading");
+
+  private context: AudioContext | null = null;
+  private output: GainNode | null = null;
+  private voice: Voice | null = null;
+  private liveVoice: LiveVoice | null = null;
+  private latestRequest = 0;
+  private readonly decoder: Decoder;
+
+  constructor(fetchFile: (path: string) => Promise<Response>) {
+    this.decoder = new Decoder(fetchFile, () => this.openContext());
+    effect(() => this.applyLevels());
+    effect(() => {
+      if (this.state.value === "playing") requestAnimationFrame(this.followClock);
+    });
+  }
+
+  /** Plays a track from `at` seconds; without it, continues where this track is, or starts it. */
+  async play(track: Track, at?: number): Promise<void> {
+    const isSame = this.currentId.peek() === track.jobId;
+    const start = at ?? (isSame ? this.position.peek() : 0);
+    if (!isSame) this.select(track);
+    else this.track.value = track;
+    await this.start(start);
+  }
+
+  /** Plays or pauses the current track. */
+  async toggle(): Promise<void> {
+    if (this.isPlaying.peek()) this.pause();
+    else if (this.track.peek()) await this.start(this.position.peek());
+  }
+
+  pause(): void {
+    this.latestRequest++;
+    this.position.value = this.currentPosition();
+    this.silence();
+    this.state.value = this.track.peek() ? "paused" : "empty";
+  }
+
+  /** Stops, and forgets the current track. */
+  clear(): void {
+    this.pause();
+    this.track.value = null;
+    this.state.value = "empty";
+  }
+
+  async seek(seconds: number): Promise<void> {
+    const track = this.track.peek();
+    if (!track) return;
+    const position = Math.min(Math.max(0, seconds), track.duration);
+    this.position.value = position;
+    if (this.isPlaying.peek()) await this.start(position);
+  }
+
+  /** Repeats a region, or plays to the end with null. The music continues at the same place. */
+  async setLoop(region: Region | null): Promise<void> {
+    const position = this.currentPosition();
+    this.loop.value = region;
+    if (this.isPlaying.peek()) await this.start(position);
+    else this.position.value = startWithin(position, region, this.track.peek()?.duration ?? 0);
+  }
+
+  /** Switches to the track in a slot, at the same place in the music. */
+  async listenTo(slot: "a" | "b"): Promise<void> {
+    const track = this.slots.peek()[slot];
+    if (!track || track.jobId === this.currentId.peek()) return;
+    const position = this.currentPosition();
+    const region = this.loop.peek();
+    this.track.value = track;
+    this.loop.value = region && region.end <= track.duration ? region : null;
+    await this.start(position % track.duration);
+  }
+
+  /** Makes another track current. The one before becomes the other side of the comparison. */
+  private select(track: Track): void {
+    const before = this.track.peek();
+    this.silence();
+    const { a } = this.slots.peek();
+    const other = before && before.jobId !== track.jobId ? before : a;
+    this.slots.value = other && other.jobId !== track.jobId ? { a: other, b: track } : { a: track, b: null };
+    this.track.value = track;
+    this.loop.value = track.isLoop ? { start: 0, end: track.duration } : null;
+    this.problem.value = null;
+  }
+
+  private async start(offset: number): Promise<void> {
+    const track = this.track.peek();
+    if (!track) return;
+    const request = ++this.latestRequest;
+    if (track.path === null) {
+      this.startLive(track, offset);
+      return;
+    }
+    try {
+      const context = this.openContext();
+      if (!this.voice) this.state.value = "loading";
+      void context.resume();
+      const buffer = await this.decoder.decode(track.path);
+      if (request === this.latestRequest) this.startFile(context, buffer, offset);
+    } catch (error) {
+      if (request !== this.latestRequest) return;
+      this.silence();
+      this.state.value = "paused";
+      this.problem.value = { jobId: track.jobId, error };
+    }
+  }
+
+  private startFile(context: AudioContext, buffer: AudioBuffer, offset: number): void {
+    const whole = this.loop.peek();
+    const loop = whole && { start: whole.start, end: Math.min(whole.end, buffer.duration) };
+    const start = startWithin(offset, loop, buffer.duration);
+    const schedule = { startedAt: context.currentTime + FADE, offset: start, loop, duration: buffer.duration };
+    this.silence();
+    const voice = { schedule, ...startVoice(context, buffer, schedule, this.output!) };
+    voice.source.onended = () => this.ended(voice);
+    this.voice = voice;
+    this.state.value = "playing";
+    this.applyLevels();
+  }
+
+  private startLive(track: Track, offset: number): void {
+    this.silence();
+    if (!track.live || track.live.frames.length === 0) {
+      this.state.value = "paused";
+      return;
+    }
+    this.liveVoice = new LiveVoice(track.live, offset, this.volume.peek());
+    this.state.value = "playing";
+  }
+
+  private ended(voice: Voice): void {
+    if (this.voice !== voice) return;
+    this.voice = null;
+    this.position.value = 0;
+    this.state.value = "paused";
+  }
+
+  /** Stops what sounds, with a short fade. */
+  private silence(): void {
+    this.liveVoice?.stop();
+    this.liveVoice = null;
+    if (!this.voice || !this.context) return;
+    const { source, level } = this.voice;
+    this.voice = null;
+    const now = this.context.currentTime;
+    level.gain.setTargetAtTime(0, now, FADE / 3);
+    source.stop(now + 2 * FADE);
+  }
+
+  private currentPosition(): number {
+    if (this.liveVoice) return this.liveVoice.position;
+    return this.voice && this.context
+      ? positionAt(this.voice.schedule, this.context.currentTime)
+      : this.position.peek();
+  }
+
+  private readonly followClock = (): void => {
+    if (this.state.peek() !== "playing") return;
+    this.position.value = this.currentPosition();
+    if (this.liveVoice?.hasEnded) this.pause();
+    else requestAnimationFrame(this.followClock);
+  };
+
+  /** Sets the volume. Two tracks that are compared sound equally loud: the louder one is lowered. */
+  private applyLevels(): void {
+    const volume = this.volume.value;
+    const { a, b } = this.slots.value;
+    const track = this.track.value;
+    const reference = a?.lufs != null && b?.lufs != null ? Math.min(a.lufs, b.lufs) : null;
+    const match = this.isMatching.value ? matchingGain(track?.lufs, reference) : 1;
+    this.liveVoice?.setVolume(volume);
+    if (this.output) this.output.gain.value = volume * match;
+  }
+
+  private openContext(): AudioContext {
+    if (this.context) return this.context;
+    this.context = new AudioContext({ latencyHint: "interactive" });
+    this.output = new GainNode(this.context);
+    this.output.connect(this.context.destination);
+    return this.context;
+  }
+}

@@ -1,0 +1,122 @@
+import type { JobView } from "@tellurstori/musicgen";
+import { useRef } from "preact/hooks";
+import { makeAnother, reuse } from "../state/actions.ts";
+import { hidden, names, rename, toggleMark } from "../state/marks.ts";
+import { isRunning } from "../state/takes.ts";
+import { download, dragFile, prepareDrag } from "./files.ts";
+import { mimeOf } from "./format.ts";
+import { Icon } from "./icons.tsx";
+
+interface File {
+  label: string;
+  path: string;
+  name: string;
+  type: string;
+}
+
+/** Download by click or drag, and the menu with all else. */
+export function CardActions({ job, name }: { job: JobView; name: string }) {
+  const [audio, ...others] = filesOf(job);
+  return (
+    <>
+      {!isRunning(job) && (
+        <button
+          type="button"
+          class="quiet wide-only"
+          title="Another take with a new seed"
+          onClick={() => makeAnother(job)}
+        >
+          More like this
+        </button>
+      )}
+      {audio && <FileLink file={audio} class="button quiet icon-button" label={`Download ${name}`} />}
+      <Menu name={name}>
+        {others.map((file) => (
+          <FileLink key={file.path} file={file} class="item" />
+        ))}
+        {others.length > 0 && <hr />}
+        <button type="button" class="item" onClick={() => makeAnother(job)}>
+          More like this
+        </button>
+        <button type="button" class="item" onClick={() => reuse(job)}>
+          Reuse settings
+        </button>
+        {names.value[job.job_id] && (
+          <button type="button" class="item" onClick={() => rename(job.job_id, "")}>
+            Remove the name
+          </button>
+        )}
+        <button type="button" class="item" onClick={() => toggleMark(hidden, job.job_id)}>
+          {hidden.value.includes(job.job_id) ? "Show again" : "Hide"}
+        </button>
+      </Menu>
+    </>
+  );
+}
+
+/** A link that downloads, and that can be dragged to a folder or a DAW. */
+function FileLink({ file, label, ...rest }: { file: File; label?: string; class: string }) {
+  return (
+    <a
+      {...rest}
+      href={file.path}
+      download={file.name}
+      draggable
+      title={label ? "Download, or drag into your DAW" : undefined}
+      aria-label={label}
+      onClick={(event) => download(event, file)}
+      onPointerDown={() => prepareDrag(file)}
+      onDragStart={(event) => dragFile(event, file)}
+    >
+      {label ? <Icon name="download" /> : file.label}
+    </a>
+  );
+}
+
+function Menu({ name, children }: { name: string; children: preact.ComponentChildren }) {
+  const menu = useRef<HTMLDetailsElement>(null);
+  const close = () => menu.current?.removeAttribute("open");
+  return (
+    <details
+      ref={menu}
+      class="menu"
+      onFocusOut={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) close();
+      }}
+      onClick={({ target }) => {
+        if ((target as HTMLElement).matches(".item")) close();
+      }}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        close();
+        menu.current?.querySelector("summary")?.focus();
+      }}
+    >
+      <summary class="button quiet icon-button" aria-label={`More for ${name}`}>
+        <Icon name="more" />
+      </summary>
+      <div class="items">{children}</div>
+    </details>
+  );
+}
+
+/** The files of a take: the audio first, then MIDI, stems and the bundle. */
+function filesOf(job: JobView): File[] {
+  if (!job.audio_url || job.audio_expired) return [];
+  const name = job.file_name ?? `${job.job_id}.${job.format}`;
+  const stem = name.replace(/\.\w+$/, "");
+  const outputs = job.outputs.map((output) => ({
+    label: output.kind === "midi" ? "MIDI" : `Stem: ${output.name.replace(/\.\w+$/, "").replaceAll("_", " ")}`,
+    path: output.download_url,
+    name: output.kind === "midi" ? `${stem}.mid` : `${stem}_${output.name}`,
+    type: output.kind === "midi" ? "audio/midi" : mimeOf(job.format),
+  }));
+  const bundle = {
+    label: job.outputs.length > 0 ? "Everything, with a session for DAWs (ZIP)" : "Audio and recipe (ZIP)",
+    path: job.links.bundle ?? "",
+    name: `${stem}.zip`,
+    type: "application/zip",
+  };
+  const files = [{ label: "Audio", path: job.audio_url, name, type: mimeOf(job.format) }, ...outputs];
+  return bundle.path ? [...files, bundle] : files;
+}

@@ -1,0 +1,120 @@
+import { useComputed, useSignal } from "@preact/signals";
+import type { JobView } from "@tellurstori/musicgen";
+import { useEffect, useRef } from "preact/hooks";
+import { newest } from "../state/actions.ts";
+import { live } from "../state/feed.ts";
+import { barSeconds, durationOf, isPlayable, loopRegion, player, playFrom, playOrPause } from "../state/listening.ts";
+import { favourites, names, toggleMark } from "../state/marks.ts";
+import { isRunning, type Take } from "../state/takes.ts";
+import { CardActions } from "./card-actions.tsx";
+import { EndedState } from "./ended-state.tsx";
+import { barAndBeat, clock, hueOf } from "./format.ts";
+import { Icon } from "./icons.tsx";
+import { RunningState } from "./running-state.tsx";
+import { useStoredPeaks } from "./stored-peaks.ts";
+import { TakeName } from "./take-name.tsx";
+import { Waveform } from "./waveform.tsx";
+
+/** One take: its name, its waveform, and what can be done with it. `number` counts from 1 within the request. */
+export function Card({ take, number }: { take: Take; number: number }) {
+  const job = take.job.value;
+  const name = names.value[take.id] ?? `Take ${number}`;
+  const isCurrent = player.currentId.value === take.id;
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (newest.peek() === take.id) card.current?.scrollIntoView({ block: "nearest", behavior: scrolling() });
+  }, []);
+  return (
+    <article
+      ref={card}
+      class={`card ${job.status}${isCurrent ? " current" : ""}`}
+      aria-label={`${name}: ${job.prompt}`}
+      data-job={take.id}
+      style={{ "--hue": hueOf(number - 1) }}
+    >
+      <header>
+        <PlayButton job={job} name={name} />
+        <TakeName id={take.id} name={name} />
+        <Slots id={take.id} />
+        <span class="dim numbers">{clock(durationOf(job))}</span>
+        <span class="dim numbers seed" title="The seed: the same seed and settings make the same music">
+          #{job.seed}
+        </span>
+        <span class="spring" />
+        <FavouriteButton id={take.id} name={name} />
+        <CardActions job={job} name={name} />
+      </header>
+      <TakeWaveform job={job} name={name} isCurrent={isCurrent} />
+      {isRunning(job) ? <RunningState job={job} name={name} /> : <EndedState job={job} />}
+    </article>
+  );
+}
+
+function PlayButton({ job, name }: { job: JobView; name: string }) {
+  const plays = player.currentId.value === job.job_id && player.isPlaying.value;
+  return (
+    <button
+      type="button"
+      class="play"
+      aria-label={`${plays ? "Pause" : "Play"} ${name}`}
+      aria-disabled={!isPlayable(job)}
+      onClick={() => isPlayable(job) && playOrPause(job)}
+    >
+      <Icon name={plays ? "pause" : "play"} />
+    </button>
+  );
+}
+
+/** Which side of the A/B comparison the take is on. */
+function Slots({ id }: { id: string }) {
+  const { a, b } = player.slots.value;
+  if (!b) return null;
+  if (a?.jobId === id) return <span class="slot">A</span>;
+  return b.jobId === id ? <span class="slot">B</span> : null;
+}
+
+function FavouriteButton({ id, name }: { id: string; name: string }) {
+  const isMarked = favourites.value.includes(id);
+  return (
+    <button
+      type="button"
+      class="quiet icon-button"
+      aria-pressed={isMarked}
+      aria-label={`Favourite: ${name}`}
+      title="Favourite"
+      onClick={() => toggleMark(favourites, id)}
+    >
+      <Icon name="star" filled={isMarked} />
+    </button>
+  );
+}
+
+function TakeWaveform({ job, name, isCurrent }: { job: JobView; name: string; isCurrent: boolean }) {
+  const place = useRef<HTMLDivElement>(null);
+  const stored = useStoredPeaks(job, place);
+  const jobId = useSignal(job.job_id);
+  const peaks = useComputed(() => stored.value ?? live.value.get(jobId.value)?.peaks.value ?? null);
+  const position = useComputed(() => (player.currentId.value === jobId.value ? player.position.value : null));
+  const loop = useComputed(() => (player.currentId.value === jobId.value ? player.loop.value : null));
+  const bar = barSeconds(job);
+  if (!isRunning(job) && !job.audio_url) return null;
+  return (
+    <div ref={place} class={isCurrent ? "wave current" : "wave"}>
+      <Waveform
+        peaks={peaks}
+        duration={durationOf(job)}
+        bar={bar}
+        position={position}
+        loop={loop}
+        label={`Position in ${name}`}
+        positionText={(seconds) => (bar ? `bar ${barAndBeat(seconds, bar, job.meter ?? "4/4")}` : clock(seconds))}
+        onSeek={(at) => isPlayable(job) && playFrom(job, at)}
+        onRegion={(from, to) => job.audio_url && isPlayable(job) && loopRegion(job, from, to)}
+      />
+    </div>
+  );
+}
+
+function scrolling(): ScrollBehavior {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+}

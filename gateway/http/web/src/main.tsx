@@ -1,0 +1,19 @@
+import { render } from "preact";
+import { startVoice } from "./audio/schedule.ts";
+import { App } from "./components/app.tsx";
+import { listenToKeys } from "./components/shortcuts.tsx";
+import { startFeed } from "./state/feed.ts";
+import { startReading } from "./state/form.ts";
+import { player } from "./state/listening.ts";
+import "./styles/studio.css";
+
+/** For the console and for tests: the player, and the schedule that it plays. */
+declare global {
+  var studio: { player: typeof player; startVoice: typeof startVoice };
+}
+globalThis.studio = { player, startVoice };
+
+startReading();
+startFeed();
+listenToKeys();
+render(<App />, document.getElementById("studio")!);

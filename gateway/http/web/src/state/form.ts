@@ -1,0 +1,156 @@
+import { computed, effect, signal } from "@preact/signals";
+import type { GenerateRequest, ParsedPrompt, Recipe } from "@tellurstori/musicgen";
+import { client } from "../api/gateway.ts";
+import { storedSignal } from "./storage.ts";
+
+export type LengthUnit = "text" | "bars" | "seconds";
+
+/** The form as a person fills it. An empty text is not set, and is not sent. */
+export interface Form {
+  prompt: string;
+  lengthUnit: LengthUnit;
+  bars: string;
+  seconds: string;
+  bpm: string;
+  key: string;
+  meter: string;
+  loop: boolean;
+  seed: string;
+  isSeedLocked: boolean;
+  parts: boolean;
+  title: string;
+  model: string;
+  format: string;
+  sampleRate: string;
+  sampleFormat: string;
+  loudness: string;
+  temperature: string;
+  topK: string;
+  topP: string;
+  guidance: string;
+}
+
+export const EMPTY: Form = {
+  prompt: "",
+  lengthUnit: "text",
+  bars: "4",
+  seconds: "10",
+  bpm: "",
+  key: "",
+  meter: "",
+  loop: false,
+  seed: "",
+  isSeedLocked: false,
+  parts: false,
+  title: "",
+  model: "",
+  format: "",
+  sampleRate: "",
+  sampleFormat: "",
+  loudness: "",
+  temperature: "",
+  topK: "",
+  topP: "",
+  guidance: "",
+};
+
+export const form = storedSignal<Form>("form", EMPTY);
+/** What the gateway found wrong, by field; "" holds what belongs to no field. */
+export const problems = signal<Readonly<Record<string, string>>>({});
+/** How the gateway reads the prompt, or null before it has answered. */
+export const reading = signal<ParsedPrompt | null>(null);
+/** The tempo that applies: the field's, else the prompt's. */
+export const tempo = computed(() => numberOf(form.value.bpm) ?? reading.value?.components.bpm ?? null);
+
+/** Changes some fields of the form. */
+export function change(fields: Partial<Form>): void {
+  form.value = { ...form.peek(), ...fields };
+  if (Object.keys(problems.peek()).length > 0) problems.value = {};
+}
+
+/** The request: only what a person has set, so that the prompt's own words count for the rest. */
+export function requestOf(form: Form): GenerateRequest {
+  const fields = {
+    prompt: form.prompt.trim(),
+    bars: form.lengthUnit === "bars" ? numberOf(form.bars) : null,
+    duration: form.lengthUnit === "seconds" ? numberOf(form.seconds) : null,
+    bpm: numberOf(form.bpm),
+    key: form.key,
+    meter: form.meter,
+    loop: form.loop || null,
+    seed: numberOf(form.seed),
+    outputs: form.parts ? ["midi", "stems"] : null,
+    title: form.title.trim(),
+    model: form.model.trim(),
+    format: form.format,
+    sample_rate: numberOf(form.sampleRate),
+    sample_format: form.sampleFormat,
+    loudness: numberOf(form.loudness),
+    temperature: numberOf(form.temperature),
+    top_k: numberOf(form.topK),
+    top_p: numberOf(form.topP),
+    cfg_coef: numberOf(form.guidance),
+  };
+  const given = Object.entries(fields).filter(([, value]) => value !== null && value !== "");
+  return Object.fromEntries(given) as GenerateRequest;
+}
+
+/** The form that makes the music of a recipe again. A recipe's defaults stay unset. */
+export function formOf(recipe: Recipe): Form {
+  const unless = (value: number | string, usual: number | string) => (value === usual ? "" : String(value));
+  return {
+    ...EMPTY,
+    prompt: recipe.prompt,
+    lengthUnit: recipe.bars ? "bars" : "seconds",
+    bars: String(recipe.bars ?? EMPTY.bars),
+    seconds: String(recipe.duration),
+    bpm: String(recipe.bpm ?? ""),
+    key: recipe.key ?? "",
+    meter: recipe.meter ?? "",
+    loop: recipe.loop,
+    seed: String(recipe.seed),
+    isSeedLocked: true,
+    parts: recipe.outputs.length > 0,
+    title: recipe.title ?? "",
+    model: recipe.model,
+    format: unless(recipe.format, "wav"),
+    sampleRate: String(recipe.sample_rate ?? ""),
+    sampleFormat: ["wav", "flac"].includes(recipe.format) ? unless(recipe.sample_format, "int16") : "",
+    loudness: String(recipe.loudness ?? ""),
+    temperature: unless(recipe.temperature, 1),
+    topK: unless(recipe.top_k, 250),
+    topP: unless(recipe.top_p, 0),
+    guidance: String(recipe.cfg_coef),
+  };
+}
+
+/** A random seed. */
+export function rollSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
+
+/** Keeps `reading` up to date while the prompt is typed. */
+export function startReading(): void {
+  let latest = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const prompt = computed(() => form.value.prompt.trim());
+  effect(() => {
+    const text = prompt.value;
+    const request = ++latest;
+    clearTimeout(timer);
+    if (!text) {
+      reading.value = null;
+      return;
+    }
+    timer = setTimeout(async () => {
+      const parsed = await client.parsePrompt(text).catch(() => null);
+      if (request === latest && parsed) reading.value = parsed;
+    }, 200);
+  });
+}
+
+/** The number that a field holds, or null if it is empty or no number. */
+export function numberOf(text: string): number | null {
+  const number = Number(text.trim().replace(",", "."));
+  return text.trim() === "" || Number.isNaN(number) ? null : number;
+}

@@ -1,0 +1,108 @@
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { JobView } from "@tellurstori/musicgen";
+import { favourites, hidden, names } from "./marks.ts";
+
+/** A job as the page shows it. What never changes stands beside the signal, so that the list need not read it. */
+export interface Take {
+  id: string;
+  createdAt: number;
+  /** Equal for the takes of one request: all settings except the seed. */
+  request: string;
+  job: Signal<JobView>;
+}
+
+/** The takes of one request. */
+export interface Group {
+  request: string;
+  /** Oldest first, as they are numbered. */
+  takes: Take[];
+  newest: number;
+}
+
+export const takes: Signal<ReadonlyMap<string, Take>> = signal(new Map());
+export const search = signal("");
+export const onlyFavourites = signal(false);
+export const showHidden = signal(false);
+/** How many groups are shown; more follow when the end comes into view. */
+export const shownGroups = signal(30);
+
+export const TERMINAL: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
+
+export function isRunning(job: JobView): boolean {
+  return !TERMINAL.has(job.status);
+}
+
+/** All requests, the youngest first. The order depends on nothing but the jobs, so a reload does not change it. */
+const allGroups: ReadonlySignal<Group[]> = computed(() => {
+  const groups = new Map<string, Group>();
+  const ordered = [...takes.value.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  for (const take of ordered) {
+    const group = groups.get(take.request) ?? { request: take.request, takes: [], newest: 0 };
+    group.takes.push(take);
+    group.newest = take.createdAt;
+    groups.set(take.request, group);
+  }
+  return [...groups.values()].sort((a, b) => b.newest - a.newest || (a.request < b.request ? -1 : 1));
+});
+
+/** The requests with takes that match the search and the filters. */
+export const groups: ReadonlySignal<Group[]> = computed(() => {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  return allGroups.value
+    .map((group) => ({ ...group, takes: group.takes.filter((take) => isShown(take, words)) }))
+    .filter((group) => group.takes.length > 0);
+});
+
+/** Adds jobs, or updates known ones. */
+export function addJobs(jobs: JobView[]): void {
+  const added = jobs.filter((job) => !takes.peek().has(job.job_id)).map(takeOf);
+  for (const job of jobs) updateJob(job);
+  if (added.length > 0)
+    takes.value = new Map([...takes.peek(), ...added.map((take): [string, Take] => [take.id, take])]);
+}
+
+/** Changes fields of a known job. A late message cannot change a final status. */
+export function updateJob(news: Partial<JobView> & { job_id: string }): void {
+  const signalOfJob = takes.peek().get(news.job_id)?.job;
+  if (!signalOfJob) return;
+  const job = signalOfJob.peek();
+  if (TERMINAL.has(job.status) && news.status && news.status !== job.status) return;
+  const next = { ...job, ...news };
+  if (JSON.stringify(next) !== JSON.stringify(job)) signalOfJob.value = next;
+}
+
+function takeOf(job: JobView): Take {
+  const { seed: _, ...settings } = job.recipe;
+  return {
+    id: job.job_id,
+    createdAt: Date.parse(job.created_at),
+    request: JSON.stringify(settings),
+    job: signal(job),
+  };
+}
+
+function isShown(take: Take, words: string[]): boolean {
+  if (!showHidden.value && hidden.value.includes(take.id)) return false;
+  if (onlyFavourites.value && !favourites.value.includes(take.id)) return false;
+  if (words.length === 0) return true;
+  const text = textOf(take);
+  return words.every((word) => text.includes(word));
+}
+
+/** What the search looks through. */
+function textOf(take: Take): string {
+  const job = take.job.value;
+  const parts = [
+    names.value[take.id],
+    job.title,
+    job.prompt,
+    job.bpm && `${job.bpm} bpm`,
+    job.key,
+    job.meter,
+    job.model,
+    job.bars && `${job.bars} bars`,
+    job.loop && "loop",
+    ...(job.instruments ?? []).map(({ name }) => name),
+  ];
+  return parts.filter(Boolean).join(" ").toLowerCase();
+}

@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { barAndBeat, clock, wait } from "../src/components/format.ts";
+import { TapTempo } from "../src/components/tap-tempo.ts";
+
+test("positions read as in a DAW", () => {
+  expect(barAndBeat(0, 2, "4/4")).toBe("1.1");
+  expect(barAndBeat(3.5, 2, "4/4")).toBe("2.4");
+  expect(barAndBeat(1.5, 1.5, "6/8")).toBe("2.1");
+  expect([0, 59.9, 67].map(clock)).toEqual(["0:00", "0:59", "1:07"]);
+  expect([0.2, 61, 120].map(wait)).toEqual(["1 s", "61 s", "2 min"]);
+});
+
+test("taps give the tempo, and a pause starts again", () => {
+  const taps = new TapTempo();
+  expect([0, 500, 1000].map((time) => taps.tap(time))).toEqual([null, 120, 120]);
+  expect(taps.tap(9000)).toBeNull();
+  expect(taps.tap(9600)).toBe(100);
+  expect(taps.tap(9601)).toBe(200);
+});
