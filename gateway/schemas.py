@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
+from shared.edits import Composed, Edit
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.messages import JobStatus, Moment, Recipe, Seed, Timings
 from shared.music import Bars, Bpm, Ignored, Instrument, Measured, SectionStart, Understood
@@ -87,6 +88,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sample_rate: SampleRate | UnsetType = UNSET
     loudness: Loudness | UnsetType = UNSET
     title: Title | UnsetType = UNSET
+    edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     cache: (
         Annotated[
             bool,
@@ -183,6 +185,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     ]
     links: Links
     peaks_url: Annotated[str | None, Meta(description="The waveform's peaks, in audiowaveform's JSON layout")]
+    parent: Annotated[str | None, Meta(description="The job that this take was made of")]
+    composed: Annotated[Composed | None, Meta(description="How a child's bars were composed")]
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.edits import Edit
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
 from shared.music import Measured, Music
 
@@ -77,6 +78,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         sample_rate: of the files, in hertz; None is the model's.
         loudness: integrated loudness of the audio in LUFS; None is as the model made it.
         title: of the music, for the file's metadata and name.
+        edit: how the take is made of another one, its parent; None if it is composed as a whole.
     """
 
     model: ModelName
@@ -98,6 +100,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int | None = None
     loudness: float | None = None
     title: str | None = None
+    edit: Edit | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +140,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         is_follower: the job has no message in the queue: it waits for its leader, an equal job, or for its gateway to
             answer or queue it.
         source: the job whose stored audio answered this one.
-        checkpoint: identifies the model's weights and how the engine computed with them, if the engine knows.
+        checkpoint: identifies the weights that the model was loaded from, if the engine knows.
         warnings: sentences about what the model could not do as requested.
         seq: of the event that announced this state, if the record was changed since without a new event.
         music: tempo, key, sections and instruments of the finished audio.

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from shared.edits import Composed, StoredScore
+
 LOWEST_BPM, HIGHEST_BPM = 40.0, 240.0
 MOST_BARS = 128
 # The tempo of a request that gives bars, but neither it nor its prompt names a tempo.
@@ -85,6 +87,8 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             prompt to a text encoder alone.
         ignored: the content words that it did not follow, in their order; None like `understood`.
         ignored_because: the same words, and why.
+        score: only of models that write scores; children of the take are made of it.
+        composed: only of children.
     """
 
     bpm: float | None = None
@@ -96,6 +100,8 @@ class Music(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     understood: tuple[Understood, ...] | None = None
     ignored: tuple[str, ...] | None = None
     ignored_because: tuple[Ignored, ...] | None = None
+    score: StoredScore | None = None
+    composed: Composed | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +115,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         lufs: integrated loudness after ITU-R BS.1770-4.
         true_peak_dbtp: the highest level between the samples, in decibels below full scale.
         downbeats: first beats of bars, in seconds.
+        gain_db: what mastering added to the level of the engine's audio.
     """
 
     bpm: float | None = None
@@ -118,6 +125,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     lufs: float | None = None
     true_peak_dbtp: float | None = None
     downbeats: tuple[float, ...] = ()
+    gain_db: float | None = None
 
 
 def parse_key(text: str) -> Key:

@@ -207,11 +207,12 @@ class Attempt:
 
     def _check_outputs(self) -> None:
         recipe = self.lease.record.recipe
-        if not set(recipe.outputs) <= set(self._info.outputs):
+        if not set(recipe.outputs) <= set(self._info.outputs) or (recipe.edit and not self._info.outputs):
             raise GenerationFailedError(
                 "unsupported",
-                f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}: only models that "
-                f"write scores do, such as {STARTER}, on the engine batching. Leave outputs out, or ask for one.",
+                f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}, and works on no "
+                f"take: only models that write scores do, such as {STARTER}, on the engine batching. Leave outputs "
+                "out, or ask for one.",
             )
 
     async def _produce_and_store(self) -> Result | None:

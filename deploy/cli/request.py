@@ -21,6 +21,8 @@ FIELDS = (
     *("format", "sample_rate", "sample_format", "loudness", "title"),
     *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache"),
 )
+# A change of these makes other music as a whole, not another child of a take.
+WHOLE = {"prompt", "bars", "duration", "bpm", "meter", "key", "loop", "model"}
 DEFAULT_SECONDS = 8.0
 OTHER_NAMES = {"prompt": "PROMPT", "outputs": "--stems, --midi", "cache": "--no-cache"}
 # The gateway's wording of a broken limit, for programs; and the same for a reader.
@@ -74,7 +76,8 @@ def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
         recipe["bars"] = None
     if changes.get("format") in ("ogg", "mp3"):
         del recipe["sample_format"]
-    return {name: value for name, value in recipe.items() if name in FIELDS and value is not None}
+    kept = {*FIELDS} if changes.keys() & WHOLE else {*FIELDS, "edit"}
+    return {name: value for name, value in recipe.items() if name in kept and value is not None}
 
 
 def as_options(error: GatewayError) -> MusicgenError:

@@ -14,7 +14,8 @@ import msgspec
 
 from gateway.http.openapi_examples import JOB_ID
 from gateway.http.openapi_schemas import Json, make_schemas, parameters_of, reference
-from gateway.http.routes import ROUTES, Route
+from gateway.http.route import Route
+from gateway.http.routes import ROUTES
 from gateway.problems import CONTENT_TYPE, ProblemDetails
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN
 from shared.job_id import JOB_ID_PATTERN

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.jobs.edit_requests import ChildAccepted, Lineage, Relative
 from gateway.live.messages import ErrorMessage, Ping, Pong, Unsubscribe
 from gateway.problems import FieldError, ProblemDetails
 from gateway.prompts import PromptComponents, build_prompt, parse_prompt
@@ -83,6 +84,8 @@ _JOB = JobView(
     ignored_because=(),
     links=Links(status=f"/api/v1/status/{JOB_ID}", audio=audio_url(JOB_ID), bundle=f"{audio_url(JOB_ID)}/bundle.zip"),
     peaks_url=f"{audio_url(JOB_ID)}/audio.peaks.json",
+    parent=None,
+    composed=None,
 )
 _COMPONENTS = PromptComponents(genre="jazz", instruments=("piano", "double bass"), meter="3/4")
 
@@ -96,6 +99,36 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
     ),
     "JobAccepted": (
         JobAccepted(job_id=JOB_ID, status=JobStatus.QUEUED, message="Generation job started", created_at=_CREATED),
+    ),
+    "VaryRequest": ({"strength": 0.3}, {"strength": 0, "outputs": ["midi", "stems"]}),
+    "ExtendRequest": ({"bars": 8}, {"bars": 4, "at": "start", "prompt": "drums alone"}),
+    "ReplaceRequest": ({"from_bar": 5, "to_bar": 8}, {"from_bar": 1, "to_bar": 8, "instruments": ["drums"], "seed": 3}),
+    "ChildAccepted": (
+        ChildAccepted(
+            job_id="gen_def123456789",
+            status=JobStatus.QUEUED,
+            message="Generation job started",
+            created_at=_COMPLETED,
+            parent=JOB_ID,
+        ),
+    ),
+    "Lineage": (
+        Lineage(
+            job_id=JOB_ID,
+            jobs=[
+                Relative(job_id=JOB_ID, status=JobStatus.COMPLETED, created_at=_CREATED, seed=7),
+                Relative(
+                    job_id="gen_def123456789",
+                    parent=JOB_ID,
+                    kind="replace",
+                    status=JobStatus.QUEUED,
+                    created_at=_COMPLETED,
+                    seed=3,
+                    from_bar=5,
+                    to_bar=8,
+                ),
+            ],
+        ),
     ),
     "JobView": (_JOB,),
     "JobList": (JobList(jobs=[_JOB], total=1, next_cursor=None),),

@@ -22,6 +22,7 @@ from gateway.probe import Health
 from gateway.prompts import Complexity
 from gateway.schemas import SampleRate
 from shared.audio_chunk import AudioChunk
+from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
 from shared.messages import Event, EventType
 
@@ -35,6 +36,9 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "SampleRate": (get_args(SampleRate)[0], "A sample rate of files, in hertz."),
     "OutputKind": (OutputKind, "What a request can ask for in addition to the audio."),
     "OutputFileKind": (OutputFileKind, "What a file of a job is, besides the audio."),
+    "EditKind": (EditKind, "How a take is made of another one."),
+    "Place": (Place, "Where bars are added."),
+    "StreamName": (StreamName, "A stream of a score."),
     "EventType": (EventType, "What happened to a job."),
     "Complexity": (Complexity, "How many fields a random prompt has."),
     "Health": (Health, "The health of a component."),

@@ -1,14 +1,13 @@
 """The route table. The router, /openapi.json and the endpoints of GET / are generated from it."""
 
-from http import HTTPStatus
-from typing import Any
-
 import msgspec
 from aiohttp import web
 
-from gateway.http.handlers import bundle, downloads, generate, health, job_status, pages, prompts, static_files
+from gateway.http.handlers import bundle, downloads, edits, generate, health, job_status, pages, prompts, static_files
 from gateway.http.middleware import Handler
+from gateway.http.route import Route
 from gateway.http.websocket import websocket
+from gateway.jobs.edit_requests import ChildAccepted, ExtendRequest, Lineage, ReplaceRequest, VaryRequest
 from gateway.prompts import BuiltPrompt, ParsedPrompt, PromptComponents, Vocabulary
 from gateway.schemas import (
     CancelQuery,
@@ -26,46 +25,29 @@ from gateway.schemas import (
     WaveformPeaks,
 )
 
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation.
-
-    Attributes:
-        operation_id: its name in /openapi.json and in generated clients. Never change it.
-        endpoint: its key in the `endpoints` of GET /, or None to omit it.
-        responses: status to the struct or media type of the body; a tuple if the Accept header selects one of several;
-            None without a body.
-        problems: the statuses of its problem details, besides those of authentication.
-        headers: the request headers that it evaluates.
-        is_public: whether it needs no API key.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    operation_id: str
-    endpoint: str | None = None
-    summary: str
-    description: str
-    body: type[msgspec.Struct] | None = None
-    query: type[msgspec.Struct] | None = None
-    responses: dict[int, Any]
-    problems: tuple[int, ...] = ()
-    headers: tuple[str, ...] = ()
-    is_public: bool = False
-
-    @property
-    def is_websocket(self) -> bool:
-        return HTTPStatus.SWITCHING_PROTOCOLS in self.responses
-
-    @property
-    def all_problems(self) -> tuple[int, ...]:
-        """`problems`, and those of authentication and rate limits."""
-        return self.problems if self.is_public else tuple(sorted({*self.problems, 401, 429}))
-
-
 AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
 FILE_TYPES = (*AUDIO_TYPES, "audio/midi", WaveformPeaks, "image/svg+xml", "application/vnd.dawproject")
+
+
+def _edit_route(name: str, handler: Handler, body: type[msgspec.Struct], summary: str) -> Route:
+    """A route that makes a take of another one."""
+    return Route(
+        method="POST",
+        path=f"/api/v1/jobs/{{job_id}}/{name}",
+        handler=handler,
+        operation_id=f"jobs_{name}",
+        endpoint=name,
+        summary=summary,
+        description=(
+            "Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write "
+            "no scores."
+        ),
+        body=body,
+        responses={200: ChildAccepted},
+        problems=(400, 404, 408, 409, 413, 415, 422, 503),
+        headers=("Idempotency-Key",),
+    )
+
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -161,6 +143,20 @@ ROUTES: tuple[Route, ...] = (
         query=JobsQuery,
         responses={200: JobList},
         problems=(422,),
+    ),
+    _edit_route("vary", edits.vary, VaryRequest, "Make a variation of a take: compose a share of it anew"),
+    _edit_route("extend", edits.extend, ExtendRequest, "Extend a take by bars or seconds, in front or at the end"),
+    _edit_route("replace", edits.replace, ReplaceRequest, "Replace bars of a take, of all or of some instruments"),
+    Route(
+        method="GET",
+        path="/api/v1/jobs/{job_id}/lineage",
+        handler=edits.lineage,
+        operation_id="jobs_lineage",
+        endpoint="lineage",
+        summary="List all takes that come from the same one",
+        description="`parent` makes a tree of the list. At most 1000 are listed.",
+        responses={200: Lineage},
+        problems=(404, 503),
     ),
     Route(
         method="POST",

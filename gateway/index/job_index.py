@@ -19,6 +19,7 @@ from itertools import accumulate
 from nats.aio.client import Client
 
 from gateway.index.estimator import Estimator, QueuePlace
+from gateway.index.family import Family
 from gateway.index.listing import Listing, Position, position_of, remove_position
 from gateway.index.recipe_index import RecipeIndex
 from gateway.index.record_table import JobSummary, RecordTable
@@ -51,6 +52,7 @@ class JobIndex:
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
         self.by_recipe = RecipeIndex()
+        self.family = Family()
         self.damaged: dict[str, int] = {}
         self._table = RecordTable()
         self._all = Listing()
@@ -181,6 +183,7 @@ class JobIndex:
         for listing in self._listings_with(record):
             listing.add(record)
         self.by_recipe.add(record, entry.revision)
+        self.family.add(record)
         if _is_in_queue(record):
             insort(self._queued.setdefault(record.recipe.model, []), position_of(record))
             self._sums.pop(record.recipe.model, None)
@@ -197,6 +200,7 @@ class JobIndex:
         for listing in self._listings_with(record):
             listing.remove(record)
         self.by_recipe.remove(record)
+        self.family.remove(record)
         if _is_in_queue(record):
             remove_position(self._queued[record.recipe.model], position_of(record))
             self._sums.pop(record.recipe.model, None)

@@ -9,6 +9,7 @@ from gateway.jobs.grid import make_grid
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import ComponentError, build_prompt
 from gateway.schemas import MAX_PROMPT, GenerateRequest
+from shared.edits import Edit, unpack_codes
 from shared.files import OUTPUT_KINDS, OutputKind
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
@@ -44,18 +45,22 @@ def make_recipe(
         cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
         seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
         sample_format=request.sample_format,
-        outputs=_outputs(request, model),
+        outputs=make_outputs(request.outputs or (), model),
         format=request.format or "wav",
         sample_rate=request.sample_rate or None,
         loudness=request.loudness or None,
-        title=_title(request.title) if request.title else None,
+        title=clean_title(request.title) if request.title else None,
+        edit=_edit(request, model),
         **grid._asdict(),
     )
 
 
-def _outputs(request: GenerateRequest, model: str) -> tuple[OutputKind, ...]:
-    """The requested outputs in canonical order. Of a model in a folder, only the worker knows whether it has them."""
-    wanted = request.outputs or ()
+def make_outputs(wanted: Collection[OutputKind], model: str) -> tuple[OutputKind, ...]:
+    """The requested outputs in canonical order. Of a model in a folder, only the worker knows whether it has them.
+
+    Raises:
+        Problem: 422 for one that is named twice; 400 if the model cannot produce them.
+    """
     if len(set(wanted)) < len(wanted):
         raise invalid(FieldError("outputs", "Name each output once."))
     if wanted and not may_write_scores(model):
@@ -76,8 +81,26 @@ def _check_format(request: GenerateRequest) -> None:
         raise invalid(FieldError("sample_rate", "mp3 has at most 48000 Hz. Use that, or another format."))
 
 
-def _title(text: str) -> str:
-    """The title on one line."""
+def _edit(request: GenerateRequest, model: str) -> Edit | None:
+    """The edit in the recipe of a child, which is made again."""
+    edit = request.edit or None
+    if edit is None:
+        return None
+    if not may_write_scores(model):
+        raise invalid(FieldError("edit", f"The model {model} writes no scores. Use the model {STARTER}, or omit it."))
+    try:
+        unpack_codes(edit.score)
+    except ValueError as error:
+        raise invalid(FieldError("edit.score", f"{error} Send it as it was in the recipe of the child.")) from error
+    return edit
+
+
+def clean_title(text: str) -> str:
+    """The title on one line.
+
+    Raises:
+        Problem: 422 if nothing of it is visible, or it has control characters.
+    """
     if not is_visible(text):
         raise invalid(FieldError("title", "It needs a visible character. Omit it, or give a name."))
     return reject_control_characters("title", " ".join(without_bidi_controls(text).split()))

@@ -10,7 +10,7 @@ from gateway.index.recipe_index import recipe_key
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.file_names import file_name
 from gateway.schemas import JobView, Links
-from shared.files import PEAKS, Audio, audio_url, stored_name
+from shared.files import PEAKS, audio_url, stored_name
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
 # Workers report progress several times a second. A running job without a change for this long, by this machine's
@@ -35,8 +35,7 @@ class Views:
     def _view(
         self, record: JobRecord, keeper: JobRecord | None, ahead: QueuePlace, *, waits: bool, expired: bool
     ) -> JobView:
-        recipe, audio, music = record.recipe, record.audio, record.known_music
-        links = _links(record, None if expired else audio)
+        recipe, audio, music, links = record.recipe, record.audio, record.known_music, _links(record, expired=expired)
         return JobView(
             job_id=record.job_id,
             status=record.status,
@@ -67,8 +66,7 @@ class Views:
             key=music.key,
             meter=music.meter,
             bars=music.bars,
-            # What is kept of a cancelled job has only some of its bars, so its file is no loop.
-            loop=recipe.loop and not (audio and record.status is JobStatus.CANCELLED),
+            loop=_is_loop(record),
             sample_rate=audio.sample_rate if audio else recipe.sample_rate,
             format=recipe.format,
             file_name=file_name(record, stored_name(audio.key)) if audio else None,
@@ -81,6 +79,8 @@ class Views:
             ignored_because=music.ignored_because,
             links=links,
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
+            parent=recipe.edit.parent if recipe.edit else None,
+            composed=music.composed,
         )
 
     def _message(self, record: JobRecord, keeper: JobRecord | None, ahead: int, *, expired: bool) -> str:
@@ -119,8 +119,14 @@ class Views:
         return None if seconds is None else round(seconds, 1)
 
 
-def _links(record: JobRecord, audio: Audio | None) -> Links:
-    """The job's paths; `audio` is None if there is none to download."""
+def _is_loop(record: JobRecord) -> bool:
+    """What is kept of a cancelled job has only some of its bars, so its file is no loop."""
+    return record.recipe.loop and not (record.audio and record.status is JobStatus.CANCELLED)
+
+
+def _links(record: JobRecord, *, expired: bool) -> Links:
+    """The job's paths."""
+    audio = None if expired else record.audio
     return Links(
         status=f"/api/v1/status/{record.job_id}",
         cancel=None if record.status.is_terminal else f"/api/v1/jobs/{record.job_id}",

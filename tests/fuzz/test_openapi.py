@@ -11,7 +11,8 @@ from schemathesis.checks import CheckFunction
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from gateway.http.routes import ROUTES, Route
+from gateway.http.route import Route
+from gateway.http.routes import ROUTES
 from tests.fuzz.conftest import Served
 
 # An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.

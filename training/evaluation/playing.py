@@ -44,9 +44,14 @@ class PlayedScores:
         codec.stream = self._stream  # type: ignore[method-assign]
 
     def _stream(
-        self, total_samples: int | None = None, tempo: Fraction | None = None, *, loop: bool = False
+        self,
+        total_samples: int | None = None,
+        tempo: Fraction | None = None,
+        *,
+        loop: bool = False,
+        first_step: int = 0,
     ) -> SamplerStream:
-        self._own.stream = self._begin(total_samples, tempo, loop=loop)
+        self._own.stream = self._begin(total_samples, tempo, loop=loop, first_step=first_step)
         stream: SamplerStream = self._own.stream
         return stream
 

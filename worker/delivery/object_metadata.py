@@ -12,11 +12,12 @@ METADATA_LIMIT = 1800
 
 
 def recipe_metadata(recipe: Recipe) -> dict[str, str]:
-    """The recipe as object metadata: ASCII, without the prompt if that would exceed S3's limit."""
+    """The recipe as object metadata: ASCII, without the prompt or the parent's score if they exceed S3's limit."""
     fields = msgspec.to_builtins(recipe)
     text = _ascii_json(fields)
     if len(text) > METADATA_LIMIT:
-        text = _ascii_json(fields | {"prompt": None})
+        short = {"prompt": None} if recipe.edit is None else {"prompt": None, "edit": {"parent": recipe.edit.parent}}
+        text = _ascii_json(fields | short)
     return {"recipe": text, "generator": f"tellurstori-musicgen {VERSION}"}
 
 

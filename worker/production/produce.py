@@ -134,7 +134,7 @@ class _Production:
             if decibels(peak) <= HIGHEST_PEAK:
                 break
             ceiling -= decibels(peak) - HIGHEST_PEAK + MARGIN
-        measured = self._measured(heard, peak)
+        measured = self._measured(heard, peak, level)
         if self._is_lossless:
             self._write(self._audio_name, samples, measured)
         return _Mix(samples, level, measured, bool(np.abs(heard).max(initial=0.0) < SILENCE))
@@ -147,12 +147,13 @@ class _Production:
         heard, _ = soundfile.read(self._folder / self._audio_name, dtype="float32", always_2d=True)
         return np.asarray(heard, np.float32)
 
-    def _measured(self, heard: Samples, peak: float) -> Measured:
+    def _measured(self, heard: Samples, peak: float, level: Level) -> Measured:
         lufs = integrated_lufs(heard, self._rate)
         return replace(
             self._take.measured,
             lufs=None if lufs is None else round(lufs, 2),
             true_peak_dbtp=round(decibels(peak), 2) if peak else None,
+            gain_db=round(decibels(level.gain), 2) if peak else None,
         )
 
     def _write_stems(self, mix: _Mix) -> list[Output]:

@@ -47,7 +47,7 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    draft = draft_record(recipe, body, _idempotency_key(request), request[TRACEPARENT], viewer_of(request))
+    draft = draft_record(recipe, body, idempotency_key(request), request[TRACEPARENT], viewer_of(request))
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
 
@@ -61,7 +61,12 @@ def _reuse_policy(body: GenerateRequest) -> Reuse:
     return "any" if body.seed is None else "same"
 
 
-def _idempotency_key(request: web.Request) -> str | None:
+def idempotency_key(request: web.Request) -> str | None:
+    """The request's Idempotency-Key.
+
+    Raises:
+        Problem: 422 if it is no such key.
+    """
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _IDEMPOTENCY_KEY.match(key):
         raise invalid(FieldError("Idempotency-Key", "1 to 255 visible ASCII characters, such as a UUID."))

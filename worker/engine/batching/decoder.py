@@ -153,6 +153,10 @@ class Decoder:
         """Whether logits of the slot's request were not finite in any step so far: a bool on the device."""
         return self._overflowed[slot]
 
+    def likelihood(self, slot: int) -> Tensor | None:
+        """See `TokenConstraint.likelihood`; None without a constraint."""
+        return None if self._constraint is None else self._constraint.likelihood(slot)
+
     def _write(self, slots: Tensor, position: Tensor, drawn: Tensor) -> None:
         """Store the drawn codes where the delay pattern has a frame that was not given; keep the rest."""
         state = self._slots

@@ -7,12 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 import torch
+from msgspec.structs import replace
 
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
 from shared.music import DEFAULT_METER, grid_samples
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
+from worker.engine.batching.composing import compose
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.kv_cache import count_slots, free_memory, longest_prefix
@@ -49,6 +51,8 @@ from worker.engine.interface import (
 from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import check_device, explained, pick_device
+from worker.engine.sampler.child import plan_child
+from worker.engine.sampler.child_take import ChildTake
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.outputs import make_outputs
@@ -57,8 +61,6 @@ from worker.engine.sampler.wish import read_recipe
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
-# Raise it when a recipe gives other samples than before: audio that an earlier engine stored no longer answers for it.
-REVISION = 2
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
 # Seconds between checks for cancellation while no audio is ready.
@@ -118,7 +120,9 @@ class BatchingEngine:
             name = f"{NAME} {precision}"
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(model, settings, positions)
-        grammar = ScoreGrammar(self.slots, device, self._codec.level) if isinstance(self._codec, SamplerCodec) else None
+        grammar = None
+        if isinstance(self._codec, SamplerCodec):
+            grammar = ScoreGrammar(self.slots, device, self._codec.level, self._frames(settings.max_duration))
         kind = pick_decoder(settings.tuning, model, self.slots, on_loading)
         decoder = kind(model, self.slots, window, grammar)
         runner = _make_runner(decoder, settings.tuning)
@@ -129,13 +133,14 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
-            checkpoint=_name_sound(checkpoint.reference, precision),
+            checkpoint=_name_weights(checkpoint.reference, precision),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
         """See `Engine.generate`, and `ScoreEngine.generate` if the codec is a sampler."""
         if isinstance(self._codec, SamplerCodec):
-            yield from self._generate_score(self._codec, recipe, on_step, on_output)
+            generate = self._generate_score if recipe.edit is None else self._generate_child
+            yield from generate(self._codec, recipe, on_step, on_output)
         else:
             samples = round(recipe.duration * self._codec.sample_rate)
             request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
@@ -161,10 +166,27 @@ class BatchingEngine:
                 length,
                 count_in.tempo,
                 reading=wish.reading,
+                caption=count_in.caption,
                 tail=made - length,
                 on_step=check,
             ):
                 on_output(output)
+
+    def _generate_child(
+        self, codec: SamplerCodec, recipe: Recipe, on_step: OnStep, on_output: OnOutput
+    ) -> Iterator[Samples]:
+        """Compose the candidates, then render the best one. A job that is stopped while it composes has no audio."""
+        assert recipe.edit is not None
+        child = plan_child(recipe, recipe.edit, _length(recipe, codec.sample_rate), codec.level)
+        for text in child.warnings:
+            on_output(Warn(text))
+        requests = [
+            self._request(replace(recipe, seed=seed), child.caption, child.draft.frames, None, child.limits)
+            for seed in child.seeds
+        ]
+        with suppress(KeptGenerationError):
+            candidates = compose(self._loop, requests, _chunks, on_step)
+            yield from ChildTake(codec, child, candidates).play(recipe, on_step, on_output)
 
     def _audio(self, handle: RequestHandle, on_step: OnStep, most: int | None = None) -> Generator[Samples, None, int]:
         """Yield the audio, at most `most` samples; returns how many there were. A stopped job has fewer."""
@@ -189,7 +211,7 @@ class BatchingEngine:
 
     @torch.inference_mode()
     def _request(
-        self, recipe: Recipe, words: str, frames: int, samples: int, limits: CodeLimits | None = None
+        self, recipe: Recipe, words: str, frames: int, samples: int | None, limits: CodeLimits | None = None
     ) -> Request:
         """Encode the prompt in the caller's thread, while the batch continues."""
         set_threads(1)
@@ -240,9 +262,10 @@ def _cancellation_check(handle: RequestHandle, on_step: OnStep) -> Callable[[], 
     return check
 
 
-def _name_sound(reference: str, precision: Precision) -> str:
-    """What makes a recipe sound the same: the checkpoint's fingerprint, the precision and the engine's revision."""
-    return f"{identify(reference) or 'hub'} {precision} {REVISION}"
+def _name_weights(reference: str, precision: Precision) -> str | None:
+    """The checkpoint's fingerprint. In int4 the weights are others, so that audio of int8 does not answer for it."""
+    name = identify(reference)
+    return f"{name or 'hub'} int4" if precision == "int4" else name
 
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.layout import plan_windows
@@ -38,6 +39,7 @@ class RequestHandle:
         steps_before: steps in earlier windows.
         samples: samples delivered so far.
         output: chunks of audio, float32 of shape [channels, samples]; then None, or an exception.
+        likelihood: see `TokenConstraint.likelihood`; set before the None.
     """
 
     scheduled: ScheduledRequest[Request]
@@ -47,6 +49,7 @@ class RequestHandle:
     steps_before: int = 0
     samples: int = 0
     output: OutputQueue = field(default_factory=queue.SimpleQueue)
+    likelihood: Tensor | None = None
 
     @property
     def done(self) -> int:
@@ -201,6 +204,7 @@ class Loop:
             self._fail(handle, error)
             return
         if ended:
+            handle.likelihood = self._decoder.likelihood(handle.scheduled.slot)
             self._transfer.put(None, handle.output, self._decoder.overflowed(handle.scheduled.slot))
             self._remove(handle)
 

@@ -37,3 +37,10 @@ class TokenConstraint(Protocol):
             position: the current step of each of `slots`, int64 of shape [n].
         """
         ...
+
+    def likelihood(self, slot: int) -> Tensor:
+        """The mean log-likelihood of the given codes that the request's limits count, so far: float32 of shape [].
+
+        0 if they count none.
+        """
+        ...

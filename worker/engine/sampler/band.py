@@ -33,19 +33,20 @@ QUIET = 10 ** (-90 / 20)
 class Band:
     """Plays a piece from its beginning, step by step."""
 
-    def __init__(self, bank: Bank, tempo: Fraction | None = None) -> None:
+    def __init__(self, bank: Bank, tempo: Fraction | None = None, first_step: int = 0) -> None:
         """Begin a piece.
 
         Args:
             bank: the bank of samples.
             tempo: see `Clock`.
+            first_step: see `Clock`. A step sounds the same whatever precedes it, but for what still rings.
         """
         self._conductor = Conductor()
-        self._clock = Clock(tempo)
+        self._clock = Clock(tempo, first_step)
         self._players = {stream: Player(stream, bank) for stream in PLAYED}
-        self._channels = {stream: Channel(stream) for stream in PLAYED}
-        self._step = 0
-        self._now = 0
+        self._step = first_step
+        self._now = self._clock.position
+        self._channels = {stream: Channel(stream, self._now) for stream in PLAYED}
 
     @property
     def sends(self) -> Floats:
@@ -75,7 +76,7 @@ class Band:
         begin, end = self._clock.advance(header)
         if not was_over:
             late = self._clock.swing_delay(header, self._conductor.place)
-            self._begin(column, begin + late, header.key, end - begin)
+            self._begin(column, begin + late, header.key, self._clock.step_samples(header))
         self._step += 1
         return self.ring(end - begin)
 

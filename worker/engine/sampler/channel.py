@@ -24,11 +24,12 @@ class Channel:
         sends: reverb sends to the room and the hall.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, start: int = 0) -> None:
+        """Begin a piece at the sample `start`."""
         self._stream = stream
         self._echo = Echo()
         self._widener = Widener(WIDTHS[stream])
-        self.ducking = Ducking(DUCKS[stream])
+        self.ducking = Ducking(DUCKS[stream], start)
         self.sends = self._sends(hall=False)
 
     @property

@@ -18,14 +18,16 @@ class Clock:
         start: the beginning of the next sixteenth, in samples.
     """
 
-    def __init__(self, tempo: Fraction | None = None) -> None:
+    def __init__(self, tempo: Fraction | None = None, first_step: int = 0) -> None:
         """Begin a piece.
 
         Args:
             tempo: quarter notes a minute; None is the tempo that the codes declare, which is a whole number.
+            first_step: the number of the first sixteenth, whose samples are counted from that of number 0. Other
+                numbers need a tempo.
         """
         self._tempo = tempo
-        self.start = Fraction(0)
+        self.start = first_step * step_length(tempo) if tempo else Fraction(0)
 
     @property
     def position(self) -> int:
@@ -37,6 +39,10 @@ class Clock:
         begin = self.position
         self.start += self._step_length(header)
         return begin, self.position
+
+    def step_samples(self, header: Header) -> int:
+        """The length of a sixteenth, to the nearest sample: the same for all, unlike what `advance` returns."""
+        return round(self._step_length(header))
 
     def swing_delay(self, header: Header, place: int) -> int:
         """The swing delay in samples of the sixteenth at a place of the bar."""

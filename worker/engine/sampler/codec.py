@@ -54,7 +54,12 @@ class SamplerCodec:
         return self.sample_rate / self.samples_per_frame
 
     def stream(
-        self, total_samples: int | None = None, tempo: Fraction | None = None, *, loop: bool = False
+        self,
+        total_samples: int | None = None,
+        tempo: Fraction | None = None,
+        *,
+        loop: bool = False,
+        first_step: int = 0,
     ) -> "SamplerStream":
         """Begin a piece.
 
@@ -62,17 +67,20 @@ class SamplerCodec:
             total_samples: its length: later samples are dropped. None if the codes decide the length.
             tempo: see `Clock`.
             loop: whether what still sounds at the end follows, until it is below -90 dBFS.
+            first_step: see `Clock`.
         """
-        return SamplerStream(self._bank, total_samples, tempo, loop=loop)
+        return SamplerStream(self._bank, total_samples, tempo, loop=loop, first_step=first_step)
 
 
 class SamplerStream:
     """See `CodecStream`. Counts samples, because frames have no fixed length. Corrects the model's slips."""
 
-    def __init__(self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None, *, loop: bool) -> None:
+    def __init__(
+        self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None, *, loop: bool, first_step: int = 0
+    ) -> None:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
-        self._band = Band(bank, tempo)
+        self._band = Band(bank, tempo, first_step)
         self._rooms = Rooms()
         self._left = total_samples
         self._loop = loop

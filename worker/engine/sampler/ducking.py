@@ -24,11 +24,11 @@ DIP = _dip()
 class Ducking:
     """The ducking of one stream."""
 
-    def __init__(self, depth: float) -> None:
-        """Begin a piece; `depth` is the share by which a kick lowers the stream."""
+    def __init__(self, depth: float, start: int = 0) -> None:
+        """Begin a piece at the sample `start`; `depth` is the share by which a kick lowers the stream."""
         self._depth = np.float32(depth)
         self._kicks: list[int] = []
-        self._now = 0
+        self._now = start
 
     def add(self, kick: int) -> None:
         """Add a kick at a sample of the piece, which is not before those of the next `push`."""

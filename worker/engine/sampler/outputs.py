@@ -6,8 +6,10 @@ from fractions import Fraction
 from itertools import islice
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from shared.edits import Composed
 from shared.files import OutputKind
 from shared.music import Music
 from shared.prompt.reading import Reading
@@ -22,6 +24,8 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.mixing import Rooms
 from worker.engine.sampler.parts import parts_of
+from worker.engine.sampler.splice import Piece, Splice
+from worker.engine.sampler.stored_score import store_score
 
 Floats = NDArray[np.float32]
 
@@ -32,6 +36,7 @@ def stems(
     tempo: Fraction | None = None,
     *,
     tail: int = 0,
+    first_step: int = 0,
     on_step: Callable[[], None] = lambda: None,
     bank: Bank | None = None,
 ) -> dict[Stream, Floats]:
@@ -42,13 +47,14 @@ def stems(
         samples: their length, without the tail.
         tempo: see `Clock`.
         tail: samples of a loop that follow its end.
+        first_step: see `Clock`.
         on_step: called at every step; exceptions it raises abort the work.
         bank: the bank of samples; None is the one in this package.
 
     Returns:
         float32 of shape [2, samples + tail] by stream, silent streams included.
     """
-    band = Band(default_bank() if bank is None else bank, tempo)
+    band = Band(default_bank() if bank is None else bank, tempo, first_step)
     rooms = [Rooms() for _ in PLAYED]
     parts: list[list[Floats]] = [[] for _ in PLAYED]
     for dry in _dry(codes, band, tail):
@@ -76,7 +82,11 @@ def make_outputs(
     tempo: Fraction | None = None,
     *,
     reading: Reading | None = None,
+    caption: str = "",
+    composed: Composed | None = None,
     tail: int = 0,
+    first_step: int = 0,
+    splice: Splice | None = None,
     on_step: Callable[[], None],
 ) -> Iterator[Music | Midi | Stem]:
     """Yield the music, and each output as soon as it is ready, without silent stems.
@@ -87,16 +97,25 @@ def make_outputs(
         samples: length of the audio.
         tempo: see `Clock`.
         reading: see `describe`.
+        caption: the words that the model was given.
+        composed: of a child.
         tail: samples of a loop that follow its end.
+        first_step: see `Clock`.
+        splice: continues the stems of a child with its parent's.
         on_step: called at every step; exceptions it raises abort the work.
     """
-    codes = cut(codes, samples, tempo)
-    yield describe(codes, samples, tempo, reading)
+    codes = cut(codes, samples, tempo, first_step)
+    music = describe(codes, samples, tempo, reading)
+    exact = Fraction(music.bpm or 0) if tempo is None else tempo
+    stored = store_score(codes, exact, samples, caption=caption, first_step=first_step)
+    yield replace(music, score=stored, composed=composed)
     if "midi" in wanted:
         yield Midi(midi(codes, tempo, samples))
     if "stems" in wanted:
         parts = parts_of(decode(codes))
-        found = stems(codes, samples, tempo, tail=tail, on_step=on_step)
+        found = stems(codes, samples, tempo, tail=tail, first_step=first_step, on_step=on_step)
+        if splice is not None:
+            splice.apply_all(found, lambda old: _stems_of(old, on_step))
         for stream in list(found):
             sound = found.pop(stream)
             if sound.any():
@@ -104,11 +123,16 @@ def make_outputs(
                 yield Stem(part.name.replace(" ", "_"), sound.T, part.instruments[0])
 
 
-def cut(codes: Codes, samples: int, tempo: Fraction | None = None) -> Codes:
+def _stems_of(piece: Piece, on_step: Callable[[], None]) -> dict[Stream, Floats]:
+    return stems(piece.codes, piece.samples, piece.tempo, first_step=piece.first_step, on_step=on_step)
+
+
+def cut(codes: Codes, samples: int, tempo: Fraction | None = None, first_step: int = 0) -> Codes:
     """The codes of the steps that begin within the first `samples` of the audio."""
-    conductor, clock = Conductor(), Clock(tempo)
+    conductor, clock = Conductor(), Clock(tempo, first_step)
+    begin = clock.position
     for step, code in enumerate(codes[Stream.CONDUCTOR]):
-        if clock.position >= samples:
+        if clock.position - begin >= samples:
             return codes[:, :step]
         conductor.read(int(code))
         if not conductor.counts_in:

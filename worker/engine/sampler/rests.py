@@ -54,6 +54,7 @@ class DrawnStep(NamedTuple):
         steps: steps a bar for each slot, int64 of shape [n].
         plays: which streams have a player, bool of shape [n, 7].
         begins: whether a bar after the count-in begins, bool of shape [n].
+        held: which codes are given and never change, bool of shape [n, 8].
     """
 
     slots: Tensor
@@ -64,6 +65,7 @@ class DrawnStep(NamedTuple):
     steps: Tensor
     plays: Tensor
     begins: Tensor
+    held: Tensor
 
 
 class RestLimiter:
@@ -142,7 +144,7 @@ class RestLimiter:
     def _repeat(self, state: RestState, step: DrawnStep, frames: Tensor) -> Tensor:
         source = (step.position - state.back)[:, None]
         again = (frames >= state.again[:, None]) & (frames < state.end[:, None]) & (self._lag > 0)
-        again &= source > self._lag
+        again &= (source > self._lag) & ~step.held
         return torch.where(again, step.sequence[step.slots[:, None], self._lag, source.clamp(min=0)], step.drawn)
 
     def _listen(self, state: RestState, over: Tensor, step: DrawnStep, codes: Tensor, frames: Tensor) -> Tensor:

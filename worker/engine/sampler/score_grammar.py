@@ -24,6 +24,7 @@ from worker.engine.sampler.conductor import (
     steps_of,
 )
 from worker.engine.sampler.groove import BARE, KINDS, Groove, GrooveLimiter, forbidden_codes
+from worker.engine.sampler.held_codes import HeldCodes, no_held_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import NO_DEADLINE, DrawnStep, RestLimiter
 from worker.engine.sampler.score import LONGEST_BAR, Header, Section
@@ -46,6 +47,9 @@ class CodeLimits(NamedTuple):
         deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
         drums: see `forbidden_codes`.
         patience: the steps of silence after which a piece of hits goes on: int64 of shape [].
+        held: the codes of each frame that are given, count-in included; -1 where the model composes, and after the
+            last frame: int64 of shape [8, frames].
+        counted: the first frame of those whose likelihood counts, and the frame after the last: int64 of shape [2].
     """
 
     allowed: Tensor
@@ -53,13 +57,16 @@ class CodeLimits(NamedTuple):
     deadlines: Tensor
     drums: Tensor
     patience: Tensor
+    held: Tensor
+    counted: Tensor
 
 
 def no_limits(level: int = 1) -> CodeLimits:
     """All codes that scores of a level have."""
     sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
     deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
-    return CodeLimits(_every_code(level), sections, deadlines, forbidden_codes(Groove()), torch.tensor(NO_DEADLINE))
+    beat, patience = forbidden_codes(Groove()), torch.tensor(NO_DEADLINE)
+    return CodeLimits(_every_code(level), sections, deadlines, beat, patience, *no_held_codes())
 
 
 def _every_code(level: int) -> Tensor:
@@ -73,13 +80,16 @@ def _every_code(level: int) -> Tensor:
 class ScoreGrammar:
     """See `Grammar`. The state has one extra slot for scratch."""
 
-    def __init__(self, slots: int, device: torch.device, level: int = 1) -> None:
+    def __init__(
+        self, slots: int, device: torch.device, level: int = 1, longest: int = LONGEST_FORM * LONGEST_BAR
+    ) -> None:
         """Begin without requests.
 
         Args:
             slots: how many requests run at once.
             device: where the logits are.
             level: of the scores that the model was trained on; it writes no codes of later levels.
+            longest: frames of the longest piece.
         """
         self._level = level
         self._readable = torch.from_numpy(readable(level)).to(device)
@@ -89,6 +99,7 @@ class ScoreGrammar:
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = RestLimiter(slots, device)
         self._groove = GrooveLimiter(slots, device)
+        self._held = HeldCodes(slots, device, longest)
         self._section_kinds = _section_kinds().to(device)
         self._allowed = _every_code(level).to(device).repeat(slots + 1, 1, 1)
         self._sections = torch.zeros(slots + 1, LONGEST_FORM, dtype=torch.int64, device=device)
@@ -104,17 +115,19 @@ class ScoreGrammar:
 
     def begin(self, slot: int, limits: tuple[Tensor, ...] | None) -> None:
         """See `Grammar.begin`. `limits` are `CodeLimits` that leave at least one code at each place."""
-        allowed, sections, deadlines, drums, patience = no_limits(self._level) if limits is None else limits
-        self._allowed[slot] = allowed.to(self._allowed.device)
-        self._sections[slot] = sections.to(self._sections.device)
+        given = no_limits(self._level) if limits is None else CodeLimits(*limits)
+        self._allowed[slot] = given.allowed.to(self._allowed.device)
+        self._sections[slot] = given.sections.to(self._sections.device)
         self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
-        self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & allowed[LAST_TO_JOIN]).any()))
+        self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & given.allowed[LAST_TO_JOIN]).any()))
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
-        self._rests.begin(slot, deadlines, patience)
-        self._groove.begin(slot, drums)
+        self._rests.begin(slot, given.deadlines, given.patience)
+        self._groove.begin(slot, given.drums)
+        self._held.begin(slot, given.held, given.counted)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
         """See `Grammar.restrict`."""
+        self._held.rate(slots, logits)
         place, bar = self._place[slots], self._bar[slots]
         alone = (place == self._last_to_join[slots]) & (bar < 0) & ~self._plays[slots].any(1)
         allowed = self._allowed[slots, place] & (self._names | ~alone[:, None])
@@ -127,13 +140,19 @@ class ScoreGrammar:
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
         self._groove.restrict(slots, logits, self._steps[slots])
         self._rests.restrict(slots, logits)
+        self._held.restrict(slots, logits)
+
+    def likelihood(self, slot: int) -> Tensor:
+        """See `TokenConstraint.likelihood`."""
+        return self._held.likelihood(slot)
 
     def revise(self, slots: Tensor, drawn: Tensor, kept: Tensor, sequence: Tensor, position: Tensor) -> Tensor:
         """See `Grammar.revise`."""
         place, steps, bar = self._place[slots], self._steps[slots], self._bar[slots]
         plays = self._plays[slots]
         begins = (place == 0) & (bar >= 0)
-        codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins))
+        held = self._held.revise(slots, kept)
+        codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins, held))
         drums = kept[:, Stream.DRUMS]
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
         declares = kept & (bar < 0)

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL
-from gateway.http.routes import ROUTES, Route
+from gateway.http.route import Route
+from gateway.http.routes import ROUTES
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import DAW, WEB, bearer, entry, job_id, record

@@ -8,7 +8,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from gateway.decoding import decode_json
-from gateway.http.routes import ROUTES, Route
+from gateway.http.route import Route
+from gateway.http.routes import ROUTES
 from gateway.live.messages import ErrorMessage, Ping, Pong, Subscribe, Unsubscribe
 from gateway.prompts import BuiltPrompt, PromptComponents
 from gateway.schemas import GenerateRequest, JobAccepted, JobView
@@ -162,9 +163,9 @@ def test_times_are_times() -> None:
         field
         for schema in SCHEMAS.values()
         for name, field in schema.get("properties", {}).items()
-        if name == "at" or name.endswith("_at")
+        if (name == "at" or name.endswith("_at")) and "Place" not in str(field)
     ]
-    assert len(times) == 6
+    assert len(times) == 8
     assert all(field["format"] == "date-time" for field in times)
 
 

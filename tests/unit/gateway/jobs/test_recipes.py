@@ -1,5 +1,7 @@
 """Turning requests into recipes."""
 
+import zlib
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -74,7 +76,7 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "loudness": -14.0,
         "title": "Bells",
     }
-    assert msgspec.to_builtins(recipe(request(**given))) == given
+    assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None}
 
 
 @pytest.mark.parametrize("outputs", [["midi"], ["stems"], ["midi", "stems"], ["stems", "midi"]])
@@ -219,3 +221,27 @@ def test_other_text_is_unchanged(prompt: str) -> None:
         assert recipe(request(prompt=prompt)).prompt == without_bidi_controls(prompt).strip()
     else:
         assert refusal(request(prompt=prompt)).field == "prompt"
+
+
+def child(data: bytes) -> dict[str, Any]:
+    """A request that makes a child again, by its recipe."""
+    score = {"codes": b64encode(zlib.compress(data)).decode(), "tempo": "120", "samples": 1}
+    return {"edit": {"kind": "vary", "parent": "gen_000000000001", "score": score, "strength": 0.5}}
+
+
+def test_the_recipe_of_a_child_makes_it_again() -> None:
+    made = recipe(request(**child(bytes(160))))
+    assert made.edit is not None
+    assert (made.edit.kind, made.edit.strength) == ("vary", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        (child(b"\xff" * 160), "edit.score"),
+        (child(b"odd"), "edit.score"),
+        (child(bytes(160)) | {"model": "small"}, "edit"),
+    ],
+)
+def test_an_edit_that_no_model_can_follow_is_refused(fields: dict[str, Any], field: str) -> None:
+    assert refusal(request(**fields)).field == field

@@ -219,7 +219,7 @@ async def test_a_finished_job_tells_its_music_and_measurements() -> None:
     seen = json.loads(encode(await view(replace(done, recipe=recipe))))
     assert (seen["bpm"], seen["key"], seen["meter"], seen["bars"], seen["loop"]) == (124, "A minor", "4/4", 8, True)
     assert (seen["format"], seen["sample_rate"], seen["title"], seen["seed"]) == ("flac", 32_000, "Night", 9)
-    unknown = dict.fromkeys(("bpm", "bpm_confidence", "key", "key_confidence"))
+    unknown = dict.fromkeys(("bpm", "bpm_confidence", "key", "key_confidence", "gain_db"))
     assert seen["measured"] == {**unknown, "lufs": -14.1, "true_peak_dbtp": -1.2, "downbeats": [0.0, 1.935]}
     assert seen["sections"] == [{"name": "verse", "bar": 1, "start": 0.0}]
     assert seen["instruments"] == [{"name": "strings", "stream": "pads", "program": 48, "channel": 3}]

@@ -1,0 +1,110 @@
+"""The bodies and answers of the routes that make a take of another one. They are a contract: only add fields."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.schemas import JobAccepted, Outputs, Prompt, Title
+from shared.edits import EditKind, Place
+from shared.messages import JobStatus, Moment, Seed
+from shared.music import MOST_BARS, Bars
+
+Bar = Annotated[int, Meta(ge=1, le=MOST_BARS, description="Counted from 1")]
+Instruments = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...],
+    Meta(
+        min_length=1,
+        max_length=16,
+        description="Compose only these: names or streams of the parent's `instruments`. By default all",
+    ),
+]
+OwnPrompt = Annotated[Prompt, Meta(description="Describes the composed bars; by default they follow the parent's")]
+OwnSeed = Annotated[Seed | None, Meta(description="null for a random seed, which the status then shows")]
+
+
+class VaryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /api/v1/jobs/{job_id}/vary.
+
+    Attributes:
+        strength: the share of bars and instruments that are composed anew. 0 renders the same score again, with other
+            `outputs` for instance.
+    """
+
+    strength: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    instruments: Instruments | UnsetType = UNSET
+    seed: OwnSeed = None
+    outputs: Outputs | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+
+
+class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /api/v1/jobs/{job_id}/extend: exactly one of `bars` and `seconds`, and any other fields.
+
+    Attributes:
+        bars: how many to add. If the parent ends within a bar, it is completed first.
+        seconds: how much to add; the nearest number of whole bars where the parent has whole bars, or in front of it.
+        at: where to add them.
+    """
+
+    bars: Bars | UnsetType = UNSET
+    seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
+    at: Place = "end"
+    prompt: OwnPrompt | UnsetType = UNSET
+    seed: OwnSeed = None
+    outputs: Outputs | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+
+
+class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /api/v1/jobs/{job_id}/replace.
+
+    Attributes:
+        from_bar: the first bar to replace.
+        to_bar: the last bar to replace.
+    """
+
+    from_bar: Bar
+    to_bar: Bar
+    instruments: Instruments | UnsetType = UNSET
+    prompt: OwnPrompt | UnsetType = UNSET
+    seed: OwnSeed = None
+    outputs: Outputs | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+
+
+EditRequest = VaryRequest | ExtendRequest | ReplaceRequest
+
+
+class ChildAccepted(JobAccepted, frozen=True, kw_only=True):
+    """The response to a request for a child. `parent` is the job that it is made of."""
+
+    parent: str
+
+
+class Relative(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in a lineage.
+
+    Attributes:
+        parent: the job that it was made of; null for a take that was composed as a whole.
+        kind: how it was made of its parent.
+        status: null if the job is no longer on record.
+        from_bar: the first bar that was replaced.
+        to_bar: the last bar that was replaced.
+    """
+
+    job_id: str
+    parent: str | None = None
+    kind: EditKind | None = None
+    status: JobStatus | None = None
+    created_at: Moment | None = None
+    seed: int | None = None
+    from_bar: int | None = None
+    to_bar: int | None = None
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """All takes that come from the same one. `parent` makes a tree of the list; a parent precedes its children."""
+
+    job_id: str
+    jobs: list[Relative]

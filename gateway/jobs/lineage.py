@@ -1,0 +1,53 @@
+"""The family of a take: its ancestors, and all that comes from the oldest one that is on record."""
+
+from gateway.index.job_index import JobIndex
+from gateway.jobs.edit_requests import Lineage, Relative
+from shared.messages import JobRecord
+
+# Jobs in an answer, the oldest first.
+MOST_RELATIVES = 1000
+
+
+def lineage_of(record: JobRecord, index: JobIndex, viewer: str | None) -> Lineage:
+    """The family of a job, as far as `viewer` may see it."""
+    found = [_relative(_oldest(record, index, viewer))]
+    if found[0].parent is not None:  # no longer on record
+        found.insert(0, Relative(job_id=found[0].parent))
+    listed = iter(found)
+    for relative in listed:  # grows meanwhile
+        if len(found) >= MOST_RELATIVES:
+            break
+        known = {each.job_id for each in found}
+        found += [_relative(child) for child in _children(relative.job_id, index, viewer) if child.job_id not in known]
+    return Lineage(job_id=record.job_id, jobs=found[:MOST_RELATIVES])
+
+
+def _oldest(record: JobRecord, index: JobIndex, viewer: str | None) -> JobRecord:
+    seen = {record.job_id}
+    while record.recipe.edit is not None:
+        parent = index.record(record.recipe.edit.parent)
+        if parent is None or not parent.is_visible_to(viewer) or parent.job_id in seen:
+            break
+        seen.add(parent.job_id)
+        record = parent
+    return record
+
+
+def _children(job_id: str, index: JobIndex, viewer: str | None) -> list[JobRecord]:
+    records = (index.record(child) for child in index.family.children(job_id))
+    visible = [record for record in records if record is not None and record.is_visible_to(viewer)]
+    return sorted(visible, key=lambda record: (record.created_at, record.job_id))
+
+
+def _relative(record: JobRecord) -> Relative:
+    edit = record.recipe.edit
+    return Relative(
+        job_id=record.job_id,
+        parent=edit.parent if edit else None,
+        kind=edit.kind if edit else None,
+        status=record.status,
+        created_at=record.created_at,
+        seed=record.recipe.seed if record.seed is None else record.seed,
+        from_bar=edit.from_bar if edit else None,
+        to_bar=edit.to_bar if edit else None,
+    )
