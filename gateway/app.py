@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from gateway.access.api_keys import load_keys
+from gateway.access.lanes import Lanes, load_priorities
 from gateway.access.quotas import Limits, Quotas
 from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
@@ -83,6 +84,7 @@ def _download_session() -> ClientSession:
 
 def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Services:
     """Create the services and connect them with each other."""
+    keys = load_keys(settings)
     storage, index, workers = Storage(settings), JobIndex(Estimator()), WorkerRegistry()
     record_store, queue = RecordStore(bus, index), JobQueue(bus, index)
     usage, stored_files = UsageTracker(record_store), StoredFiles(storage, http)
@@ -93,7 +95,8 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
     jobs = JobService(bus, index, record_store, queue, result_cache, quotas)
     return Services(
         settings=settings,
-        keys=load_keys(settings),
+        keys=keys,
+        lanes=Lanes(keys.names, load_priorities(settings, keys.names)),
         rate_limiter=RateLimiter(settings.key_rate, settings.key_burst),
         bus=bus,
         storage=storage,

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.edits import Composed, Edit
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
+from shared.lanes import Priority
 from shared.messages import JobStatus, Moment, Recipe, Seed, Timings
 from shared.music import Bars, Bpm, Ignored, Instrument, Measured, SectionStart, Understood
 
@@ -89,6 +90,13 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     loudness: Loudness | UnsetType = UNSET
     title: Title | UnsetType = UNSET
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
+    priority: (
+        Annotated[
+            Priority,
+            Meta(description="Workers take more urgent jobs first; by default that of the API key, else normal"),
+        ]
+        | UnsetType
+    ) = UNSET
     cache: (
         Annotated[
             bool,
@@ -150,6 +158,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     seed: Annotated[int, Meta(description="Of the take in the file; another than the recipe's if that did not fit")]
     attempts: int
+    priority: Priority
     queue_position: int | None
     eta_seconds: float | None
     recipe: Recipe

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import ClientSession, web
 
 from gateway.access.api_keys import ApiKeys
+from gateway.access.lanes import Lanes
 from gateway.access.rate_limiter import RateLimiter
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
@@ -35,6 +36,7 @@ class Services:
 
     settings: Settings
     keys: ApiKeys
+    lanes: Lanes
     rate_limiter: RateLimiter
     bus: Bus
     storage: Storage

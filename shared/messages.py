@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from shared.edits import Edit
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
+from shared.lanes import NORMAL
 from shared.music import Measured, Music
 
 # Errors that decoding untrusted bytes can raise: msgspec's, invalid UTF-8, and too deep nesting.
@@ -111,6 +112,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Moment
     owner: str | None = None
     fingerprint: str | None = None
+    lane: str = NORMAL
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +149,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         measured: what was measured of the finished audio.
         extras: files that every job has besides `outputs`: the waveform's peaks and pictures.
         seed: of the take in the file, if the model needed another seed than the recipe's to meet the tempo.
+        lane: of the queue; see shared/lanes.py.
     """
 
     job_id: str
@@ -182,6 +185,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     measured: Measured | None = None
     extras: tuple[Output, ...] = ()
     seed: Seed | None = None
+    lane: str = NORMAL
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""
@@ -224,6 +228,7 @@ def job_of(record: JobRecord) -> Job:
         created_at=record.created_at,
         owner=record.owner,
         fingerprint=record.fingerprint,
+        lane=record.lane,
     )
 
 

@@ -39,7 +39,7 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
     message_id = f"{job.job_id}.{again}" if again else job.job_id
     headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
     try:
-        acknowledged = await js.publish(subjects.job_subject(job.recipe.model), encode(job), headers=headers)
+        acknowledged = await js.publish(subjects.job_subject(job.recipe.model, job.lane), encode(job), headers=headers)
         return acknowledged.seq
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code == MAXIMUM_MESSAGES:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from shared import nats_servers
 from shared.errors import SettingsError
+from shared.lanes import PRIORITIES
 from shared.models import check_model_reference, model_name
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
@@ -41,6 +42,14 @@ Hostnames = Annotated[
     Meta(
         pattern=rf"^({_HOSTNAME}(\s*,\s*{_HOSTNAME})*)?\Z",
         description="host names such as music.example.com, with commas between them, or * for every name",
+    ),
+]
+_KEY_PRIORITY = rf"[A-Za-z0-9_-]{{1,32}}:({'|'.join(PRIORITIES)})"
+KeyPriorities = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_KEY_PRIORITY}(\s*,\s*{_KEY_PRIORITY})*)?\Z",
+        description=f"pairs such as importer:batch, with commas between them and a priority of {', '.join(PRIORITIES)}",
     ),
 ]
 CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS", "GATEWAY_HOSTNAMES")
@@ -114,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
     # Below MAX_RECORDS, so that one API key cannot exhaust the limit of all.
     key_records: Annotated[int, Meta(ge=1, le=40_000, description="a number of jobs from 1 to 40000")] = 10_000
+    key_priorities: KeyPriorities = ""
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[

@@ -1,5 +1,9 @@
 """Names on NATS: streams, subjects, consumers and headers. Other programs rely on them."""
 
+import re
+
+from shared.lanes import NORMAL
+
 JOBS_STREAM = "MUSIC_JOBS"
 EVENTS_STREAM = "MUSIC_EVENTS"
 AUDIO_STREAM = "MUSIC_AUDIO"
@@ -21,20 +25,40 @@ MSG_ID = "Nats-Msg-Id"
 EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 TRACEPARENT = "traceparent"
 
+# What a consumer's name may hold; subjects may hold other characters.
+_NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
-def job_subject(model: str) -> str:
-    """Where a job for `model` is published. The last token is its priority, of which there is one so far."""
-    return f"music.jobs.{model}.normal"
+
+def job_subject(model: str, lane: str = NORMAL) -> str:
+    """Where a job for `model` is published."""
+    return f"music.jobs.{model}.{lane}"
 
 
 def model_jobs(model: str) -> str:
-    """Every priority of one model: the filter of its consumer."""
+    """Every lane of one model."""
     return f"music.jobs.{model}.*"
 
 
-def consumer_name(model: str) -> str:
-    """The durable pull consumer that all workers of one model share."""
-    return f"worker-{model}"
+def lane_of(job_subject: str) -> str | None:
+    """The lane of a job's subject; None if no consumer can have its name."""
+    lane = job_subject.rsplit(".", 1)[-1]
+    return lane if _NAME.fullmatch(lane) else None
+
+
+def model_of(job_subject: str) -> str | None:
+    """The model of a job's subject; None if no consumer can have its name."""
+    model = job_subject.split(".")[2]
+    return model if _NAME.fullmatch(model) else None
+
+
+def consumer_name(model: str, lane: str = NORMAL) -> str:
+    """The durable pull consumer of a lane, which all workers of the model share. No model has an underscore."""
+    return f"worker-{model}" if lane == NORMAL else f"worker-{model}_{lane}"
+
+
+def next_message_subject(consumer: str) -> str:
+    """Where a message of a consumer of the jobs is requested."""
+    return f"$JS.API.CONSUMER.MSG.NEXT.{JOBS_STREAM}.{consumer}"
 
 
 def event_subject(job_id: str, kind: str) -> str:

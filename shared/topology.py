@@ -25,6 +25,7 @@ from nats.js.kv import KeyValue
 
 from shared import subjects
 from shared.errors import TopologyError, UnavailableError
+from shared.lanes import NORMAL
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -113,16 +114,16 @@ QUOTAS = KeyValueConfig(
 )
 
 
-def consumer_config(model: str) -> ConsumerConfig:
-    """The durable pull consumer of one model.
+def consumer_config(model: str, lane: str = NORMAL) -> ConsumerConfig:
+    """The durable pull consumer of one lane of a model.
 
     `max_deliver` is unlimited, because a graceful stop of a worker also counts as a delivery. Attempts are counted in
     the record.
     """
     return ConsumerConfig(
-        durable_name=subjects.consumer_name(model),
-        description=f"Workers of {model}",
-        filter_subject=subjects.model_jobs(model),
+        durable_name=subjects.consumer_name(model, lane),
+        description=f"Workers of {model}, {lane} jobs",
+        filter_subject=subjects.job_subject(model, lane),
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=ACK_WAIT,
@@ -215,18 +216,21 @@ async def _appears(js: JetStreamContext, name: str) -> bool:
     return False
 
 
-async def ensure_consumer(js: JetStreamContext, model: str) -> None:
-    """Create or check the consumer of `model`.
+async def ensure_consumer(js: JetStreamContext, model: str, lane: str = NORMAL) -> None:
+    """Create or check the consumer of a lane of `model`. That of an earlier version, which had all lanes, is narrowed.
 
     Raises:
         TopologyError: if it exists with an incompatible configuration.
     """
-    wanted = consumer_config(model)
+    wanted = consumer_config(model, lane)
     name = str(wanted.durable_name)
     try:
         info = await js.consumer_info(subjects.JOBS_STREAM, name)
     except NotFoundError:
         await js.add_consumer(subjects.JOBS_STREAM, wanted)
+        return
+    if info.config.filter_subject == subjects.model_jobs(model):
+        await js.add_consumer(subjects.JOBS_STREAM, wanted)  # changes it
         return
     checked = ("filter_subject", "deliver_policy", "ack_policy", "ack_wait", "max_deliver", "backoff")
     _compare("consumer", name, info.config, wanted, checked)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared.errors import TransitionError
 from shared.files import Audio, Output
+from shared.lanes import NORMAL
 from shared.messages import Job, JobRecord, JobStatus, Recipe, now
 from shared.record_rules import flaw
 
@@ -69,6 +70,7 @@ def accepted(
     fingerprint: str | None = None,
     traceparent: str | None = None,
     owner: str | None = None,
+    lane: str = NORMAL,
 ) -> JobRecord:
     """A new job that goes to the queue."""
     return JobRecord(
@@ -80,6 +82,7 @@ def accepted(
         fingerprint=fingerprint,
         traceparent=traceparent,
         owner=owner,
+        lane=lane,
     )
 
 
@@ -92,6 +95,7 @@ def restored(job: Job) -> JobRecord:
         updated_at=now(),
         owner=job.owner,
         fingerprint=job.fingerprint,
+        lane=job.lane,
     )
 
 

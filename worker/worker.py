@@ -9,10 +9,9 @@ import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 
 from shared import subjects
-from shared.bus import AWAY, Bus
+from shared.bus import AWAY, REQUEST_TIMEOUT, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.messages import WorkerInfo, WorkerState, now
@@ -20,7 +19,7 @@ from shared.micro_service import serve_state
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
-from shared.topology import ensure_consumer, ensure_streams
+from shared.topology import ensure_streams
 from shared.version import VERSION
 from worker import metrics
 from worker.announcer import Announcer
@@ -29,15 +28,15 @@ from worker.claim import AlreadyFinished, Claimed, Claims, NotClaimed, close_fin
 from worker.delivery.spool import Spool
 from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
 from worker.engine.interface import EngineSettings, Tuning
+from worker.lanes import JobLanes
 from worker.lease import Lease
 from worker.production.engine_recipe import most_engine_seconds
 from worker.slots import Slot, SlotCount
 
 log = get_logger(__name__)
 
-# Seconds of one fetch. While the queue is empty, the broker sends heartbeats; without them the fetch fails early.
-FETCH_TIMEOUT = 1.0
-FETCH_HEARTBEAT = 0.3
+# Seconds between two looks at an empty queue, unless a job is queued meanwhile.
+LOOK_INTERVAL = 1.0
 # Seconds for handing back all jobs; an engine that ignores a cancel takes up most of them.
 HAND_BACK_TIMEOUT = CANCEL_TIMEOUT + 5
 # Jobs that may be encoding or uploading after their slots were released.
@@ -53,7 +52,7 @@ class Worker:
         self._storage = storage
         self._spool = Spool(settings.musicgen_spool_dir)
         self._records: Records | None = None
-        self._pull: JetStreamContext.PullSubscription | None = None
+        self._lanes = JobLanes(bus, settings.model)
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._handling: set[asyncio.Task[None]] = set()
         self._slots = SlotCount(self._slot_count, self._on_slot_change)
@@ -129,13 +128,14 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Fetch no more jobs, let running ones finish for `grace` seconds, and hand back the rest."""
         self._stopping = True
+        self._lanes.wake()
         self.announcer.changed()
         if self._handling:
             log.info("stopping", running=len(self._handling), grace=grace)
             await asyncio.wait(self._handling, timeout=grace)
-        # An open fetch would receive the jobs that are handed back.
+        # A look at the queue that is under way would receive the jobs that are handed back.
         with suppress(TimeoutError):
-            async with asyncio.timeout(2 * FETCH_TIMEOUT):
+            async with asyncio.timeout(2 * REQUEST_TIMEOUT):
                 await self._pull_ended.wait()
         for task, attempt in list(self._attempts.items()):
             attempt.stopping = True
@@ -150,12 +150,10 @@ class Worker:
     async def _prepare(self) -> None:
         """Create or check the streams after each connection, and subscribe after the first one."""
         bucket = await ensure_streams(self._bus.js, self._settings.nats_replicas)
-        await ensure_consumer(self._bus.js, self._settings.model)
-        self._records = Records(bucket)
-        if self._pull is None:
-            consumer = subjects.consumer_name(self._settings.model)
-            self._pull = await self._bus.js.pull_subscribe_bind(consumer=consumer, stream=subjects.JOBS_STREAM)
+        await self._lanes.prepare()
+        if self._records is None:
             await self._bus.client.subscribe(subjects.ALL_CANCELS, cb=self._on_cancel)
+        self._records = Records(bucket)
         self.announcer.changed()
 
     async def _has_room(self) -> bool:
@@ -170,18 +168,18 @@ class Worker:
         return False
 
     async def _fetch(self) -> Msg | None:
-        # Never cancelled: a message that arrives for a cancelled fetch is not redelivered before `ack_wait`.
-        assert self._pull is not None
         try:
-            (message,) = await self._pull.fetch(1, timeout=FETCH_TIMEOUT, heartbeat=FETCH_HEARTBEAT)
-            return message
-        except nats.js.errors.FetchTimeoutError:
-            return None  # idle
+            message = await self._lanes.take()
         except (nats.js.errors.APIError, *AWAY) as error:
             log.warning("fetch failed", error=repr(error))
-            self._bus.refresh()  # the consumer or its stream may have been deleted
+            self._bus.refresh()  # a consumer or its stream may have been deleted
             await asyncio.sleep(0.5)
             return None
+        if message is None and not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_INTERVAL):
+                    await self._lanes.wait_for_news()
+        return message
 
     async def _with_slot(self, message: Msg, slot: Slot) -> None:
         try:

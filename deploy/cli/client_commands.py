@@ -7,6 +7,7 @@ from typing import get_args
 
 from deploy.cli.arguments import add_gateway_options, number, seconds
 from shared.files import SAMPLE_RATES, AudioFormat, SampleFormat
+from shared.lanes import PRIORITIES
 from shared.messages import JobStatus
 from shared.music import HIGHEST_BPM, LOWEST_BPM, MOST_BARS
 
@@ -67,6 +68,7 @@ def _generate_command(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--no-cache", dest="cache", action="store_false", default=None, help="generate even if the result is stored"
     )
+    parser.add_argument("--priority", choices=PRIORITIES, help="how urgent it is (default: normal, or the API key's)")
     add_gateway_options(parser)
     parser.set_defaults(run=_generate)
 

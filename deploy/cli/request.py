@@ -19,7 +19,7 @@ from shared.prompt.reader import read_prompt
 FIELDS = (
     *("prompt", "bars", "duration", "bpm", "meter", "key", "loop"),
     *("format", "sample_rate", "sample_format", "loudness", "title"),
-    *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache"),
+    *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache", "priority"),
 )
 # A change of these makes other music as a whole, not another child of a take.
 WHOLE = {"prompt", "bars", "duration", "bpm", "meter", "key", "loop", "model"}

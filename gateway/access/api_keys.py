@@ -39,6 +39,10 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._names)
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._names.values())
+
     def name_of(self, key: str) -> str | None:
         """The name of a key, or None. Constant time: valid and invalid keys take equally long."""
         digest, found = _digest(key), None

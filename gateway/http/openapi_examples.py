@@ -58,6 +58,7 @@ _JOB = JobView(
     model="starter",
     seed=7,
     attempts=1,
+    priority="normal",
     queue_position=None,
     eta_seconds=None,
     recipe=_RECIPE,

@@ -24,6 +24,7 @@ from gateway.schemas import SampleRate
 from shared.audio_chunk import AudioChunk
 from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
+from shared.lanes import Priority
 from shared.messages import Event, EventType
 
 Json = dict[str, Any]
@@ -39,6 +40,7 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "EditKind": (EditKind, "How a take is made of another one."),
     "Place": (Place, "Where bars are added."),
     "StreamName": (StreamName, "A stream of a score."),
+    "Priority": (Priority, "How urgent a job is."),
     "EventType": (EventType, "What happened to a job."),
     "Complexity": (Complexity, "How many fields a random prompt has."),
     "Health": (Health, "The health of a component."),

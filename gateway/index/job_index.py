@@ -9,20 +9,20 @@ records in a `RecordTable` and adds sorted lists and counts. `Views` reads the i
 
 import asyncio
 import time
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
-from itertools import accumulate
 
 from nats.aio.client import Client
 
 from gateway.index.estimator import Estimator, QueuePlace
 from gateway.index.family import Family
-from gateway.index.listing import Listing, Position, position_of, remove_position
+from gateway.index.listing import Listing, Position
 from gateway.index.recipe_index import RecipeIndex
 from gateway.index.record_table import JobSummary, RecordTable
+from gateway.index.waiting_jobs import WaitingJobs
 from shared.errors import UnavailableError
 from shared.job_id import is_job_id
 from shared.lifecycle import end
@@ -57,8 +57,7 @@ class JobIndex:
         self._table = RecordTable()
         self._all = Listing()
         self._owned: defaultdict[str, Listing] = defaultdict(Listing)
-        self._queued: dict[str, list[Position]] = {}
-        self._sums: dict[str, list[float]] = {}  # cumulative durations by model, until its queue changes
+        self._waiting = WaitingJobs(lambda job_id: self._table.summaries[job_id].record.recipe.duration)
         self._feed_task: asyncio.Task[None] | None = None
         self._created: datetime | None = None  # when the bucket was created
         self._last_revision = 0  # the latest that the feed delivered
@@ -132,13 +131,7 @@ class JobIndex:
 
     def queue_place(self, record: JobRecord) -> QueuePlace:
         """The job's place among the queued jobs of its model."""
-        model = record.recipe.model
-        waiting = self._queued.get(model, [])
-        count = bisect_left(waiting, position_of(record))
-        if model not in self._sums:
-            durations = (self._table.summaries[position.job_id].record.recipe.duration for position in waiting)
-            self._sums[model] = list(accumulate(durations, initial=0.0))
-        return QueuePlace(count, self._sums[model][count], len(waiting) - bisect_right(waiting, position_of(record)))
+        return self._waiting.place(record)
 
     def unfinished(self) -> list[Entry]:
         """Every job that has not ended."""
@@ -154,7 +147,7 @@ class JobIndex:
 
     def queued_by_model(self) -> dict[str, int]:
         """The number of jobs that wait for a worker, by model."""
-        return {model: len(waiting) for model, waiting in self._queued.items()}
+        return self._waiting.count_by_model()
 
     def feed_outage(self) -> timedelta:
         """How long the feed has been down."""
@@ -163,11 +156,8 @@ class JobIndex:
     def oldest_waits(self) -> dict[str, float]:
         """The age of the oldest queued job in seconds, by model."""
         moment = self.broker_time()
-        return {
-            model: max((moment - waiting[0].created_at).total_seconds(), 0.0)
-            for model, waiting in self._queued.items()
-            if waiting
-        }
+        oldest = self._waiting.oldest_by_model()
+        return {model: max((moment - created_at).total_seconds(), 0.0) for model, created_at in oldest.items()}
 
     def apply(self, entry: Entry) -> None:
         """Add or replace a record, unless the index has the same or a newer revision."""
@@ -185,8 +175,7 @@ class JobIndex:
         self.by_recipe.add(record, entry.revision)
         self.family.add(record)
         if _is_in_queue(record):
-            insort(self._queued.setdefault(record.recipe.model, []), position_of(record))
-            self._sums.pop(record.recipe.model, None)
+            self._waiting.add(record)
         self.estimator.observe(record)
 
     def discard(self, job_id: str) -> None:
@@ -202,8 +191,7 @@ class JobIndex:
         self.by_recipe.remove(record)
         self.family.remove(record)
         if _is_in_queue(record):
-            remove_position(self._queued[record.recipe.model], position_of(record))
-            self._sums.pop(record.recipe.model, None)
+            self._waiting.remove(record)
 
     def forget_before(self, revision: int) -> None:
         """Remove records older than the bucket's first revision: its TTL and purges send no notice."""

@@ -52,7 +52,12 @@ _creations = Creations()
 
 
 def draft_record(
-    recipe: Recipe, body: msgspec.Struct, idempotency_key: str | None, traceparent: str, owner: str | None
+    recipe: Recipe,
+    body: msgspec.Struct,
+    idempotency_key: str | None,
+    traceparent: str,
+    owner: str | None,
+    lane: str,
 ) -> JobRecord:
     """The record of a new job, not stored yet.
 
@@ -62,6 +67,7 @@ def draft_record(
         idempotency_key: the request's Idempotency-Key, which determines the job id.
         traceparent: the request's trace context.
         owner: the name of the request's API key.
+        lane: of the queue.
     """
     return accepted(
         _job_id(idempotency_key, owner),
@@ -70,6 +76,7 @@ def draft_record(
         fingerprint=hashlib.sha256(fingerprint_source(body)).hexdigest() if idempotency_key else None,
         traceparent=traceparent,
         owner=owner,
+        lane=lane,
     )
 
 

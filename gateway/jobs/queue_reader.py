@@ -1,7 +1,6 @@
 """Reads the queue: the job of each message, and whether a worker will receive it."""
 
 import asyncio
-import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
@@ -25,8 +24,6 @@ log = get_logger(__name__)
 MAX_GAPS = 50_000
 
 _decode = msgspec.json.Decoder(Job).decode
-# Valid model names in consumer names; subjects of the stream may hold other characters.
-_NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class QueueSnapshot(NamedTuple):
@@ -44,9 +41,9 @@ class QueueSnapshot(NamedTuple):
 
 
 class QueuedMessage(NamedTuple):
-    """A message's model and job; the job is None if the message cannot be decoded."""
+    """A message's consumer and job; the job is None if the message cannot be decoded."""
 
-    model: str
+    consumer: str
     job_id: str | None
 
 
@@ -78,13 +75,14 @@ class QueueReader:
         await self._drop_removed(client, snapshot)
         try:
             await self._read_new(js, snapshot.state.last_seq)
-            limits = {model: await _delivered(js, model) for model in {each.model for each in self._messages.values()}}
+            consumers = {each.consumer for each in self._messages.values()}
+            limits = {consumer: await _delivered(js, consumer) for consumer in consumers}
         except (nats.js.errors.APIError, *AWAY) as error:
             raise UnavailableError(f"The queue cannot be read: {error!r}") from error
         queue = QueueSnapshot({}, {}, snapshot.state.last_seq)
-        for number, (model, job_id) in self._messages.items():
+        for number, (consumer, job_id) in self._messages.items():
             if job_id is not None:
-                is_stranded = number in given_up or number <= limits[model]
+                is_stranded = number in given_up or number <= limits[consumer]
                 (queue.stranded if is_stranded else queue.deliverable)[job_id] = number
         return queue
 
@@ -109,9 +107,11 @@ class QueueReader:
             except nats.js.errors.NotFoundError:
                 self._read_to = last
                 return
-            self._read_to, model = message.seq or last, (message.subject or "").split(".")[2]
-            if _NAME.fullmatch(model):
-                self._messages[self._read_to] = QueuedMessage(model, _job_id(message))
+            self._read_to, subject = message.seq or last, message.subject or ""
+            model, lane = subjects.model_of(subject), subjects.lane_of(subject)
+            if model and lane:
+                consumer = subjects.consumer_name(model, lane)
+                self._messages[self._read_to] = QueuedMessage(consumer, _job_id(message))
             else:
                 log.warning(
                     "no worker can receive this message: remove it", subject=message.subject, sequence=message.seq
@@ -158,10 +158,10 @@ def _job_id(message: RawStreamMsg) -> str | None:
         return None  # a worker refuses it with an advisory
 
 
-async def _delivered(js: JetStreamContext, model: str) -> int:
+async def _delivered(js: JetStreamContext, consumer: str) -> int:
     """Highest sequence delivered with no ack pending; up to it, messages will not be redelivered."""
     try:
-        info = await js.consumer_info(subjects.JOBS_STREAM, subjects.consumer_name(model))
+        info = await js.consumer_info(subjects.JOBS_STREAM, consumer)
     except nats.js.errors.NotFoundError:
         return 0
     return 0 if info.num_ack_pending or info.delivered is None else info.delivered.stream_seq

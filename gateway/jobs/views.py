@@ -11,6 +11,7 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.file_names import file_name
 from gateway.schemas import JobView, Links
 from shared.files import PEAKS, audio_url, stored_name
+from shared.lanes import priority_of
 from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 
 # Workers report progress several times a second. A running job without a change for this long, by this machine's
@@ -28,19 +29,20 @@ class Views:
     def of(self, record: JobRecord) -> JobView:
         """The view of `record` now."""
         keeper = self._index.keeper(record)
-        waits = record.status is JobStatus.QUEUED and not record.is_follower
-        ahead = self._index.queue_place(record) if waits else QueuePlace(0, 0.0)
-        return self._view(record, keeper, ahead, waits=waits, expired=self._index.has_expired(record))
+        return self._view(record, keeper, self._place(record), expired=self._index.has_expired(record))
 
-    def _view(
-        self, record: JobRecord, keeper: JobRecord | None, ahead: QueuePlace, *, waits: bool, expired: bool
-    ) -> JobView:
+    def _place(self, record: JobRecord) -> QueuePlace | None:
+        """The job's place in the queue; None if it does not wait for a worker."""
+        waits = record.status is JobStatus.QUEUED and not record.is_follower
+        return self._index.queue_place(record) if waits else None
+
+    def _view(self, record: JobRecord, keeper: JobRecord | None, place: QueuePlace | None, *, expired: bool) -> JobView:
         recipe, audio, music, links = record.recipe, record.audio, record.known_music, _links(record, expired=expired)
         return JobView(
             job_id=record.job_id,
             status=record.status,
             progress=record.progress,
-            message=self._message(record, keeper, ahead.jobs, expired=expired),
+            message=self._message(record, keeper, place.jobs if place else 0, expired=expired),
             created_at=record.created_at,
             started_at=record.started_at,
             completed_at=record.completed_at,
@@ -53,8 +55,9 @@ class Views:
             model=recipe.model,
             seed=recipe.seed if record.seed is None else record.seed,
             attempts=record.attempts,
-            queue_position=ahead.jobs + 1 if waits else None,
-            eta_seconds=self._eta(record, ahead),
+            priority=priority_of(record.lane),
+            queue_position=place.jobs + 1 if place else None,
+            eta_seconds=self._eta(record, place),
             recipe=recipe,
             audio=audio,
             timings=record.timings,
@@ -103,17 +106,17 @@ class Views:
             return f"Waiting for the model {model}: {workers[0].message}"
         return f"Queued behind {ahead} other jobs" if ahead else record.message
 
-    def _eta(self, record: JobRecord, ahead: QueuePlace) -> float | None:
+    def _eta(self, record: JobRecord, place: QueuePlace | None) -> float | None:
         """Seconds until the job completes; None without a ready worker or a timed job of its model."""
         if record.is_follower:
             leader = self._index.record(self._index.by_recipe.active(recipe_key(record)) or "")
-            return self._eta(leader, self._index.queue_place(leader)) if leader else None
+            return self._eta(leader, self._place(leader)) if leader else None
         model, estimator = record.recipe.model, self._index.estimator
         ready = self._workers.ready(model)
         if record.status is JobStatus.PROCESSING:
             seconds = estimator.remaining(record, len(ready))
-        elif record.status is JobStatus.QUEUED and (slots := sum(worker.slots for worker in ready)):
-            seconds = estimator.queued(record, ahead, slots, len(ready))
+        elif place and (slots := sum(worker.slots for worker in ready)):
+            seconds = estimator.queued(record, place, slots, len(ready))
         else:
             return None
         return None if seconds is None else round(seconds, 1)

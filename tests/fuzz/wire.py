@@ -23,6 +23,7 @@ from shared.advisories import Terminated, decode_advisory
 from shared.audio_chunk import AudioChunk, pack_chunk, unpack_chunk
 from shared.errors import TransitionError
 from shared.job_id import is_job_id
+from shared.lanes import NORMAL
 from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
 from shared.records import Entry, decode_record
 from shared.text import is_visible
@@ -71,7 +72,7 @@ def _accept(request: GenerateRequest) -> None:
         problem_response(problem, "")
         return
     assert 0 < len(recipe.prompt) <= 500
-    draft = draft_record(recipe, request, None, new_traceparent(), None)
+    draft = draft_record(recipe, request, None, new_traceparent(), None, NORMAL)
     assert decode_record(encode(draft)) == draft
     components = parse_prompt(recipe.prompt).components
     assert msgspec.json.decode(encode(components), type=PromptComponents) == components

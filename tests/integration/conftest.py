@@ -10,10 +10,9 @@ from tests.servers import Server
 
 
 @pytest.fixture(autouse=True)
-def short_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stop of a worker waits for its open fetch to end: 0.3 s instead of a second."""
-    monkeypatch.setattr("worker.worker.FETCH_TIMEOUT", 0.3)
-    monkeypatch.setattr("worker.worker.FETCH_HEARTBEAT", 0.05)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stop of a worker waits for its look at the queue to end: 0.3 s instead of a second."""
+    monkeypatch.setattr("worker.worker.LOOK_INTERVAL", 0.3)
 
 
 @pytest.fixture

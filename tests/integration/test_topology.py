@@ -20,7 +20,7 @@ async def test_the_topology_is_created_once(system: System) -> None:
     jobs = (await js.stream_info(subjects.JOBS_STREAM)).config
     assert (jobs.subjects, jobs.retention) == (["music.jobs.*.*"], RetentionPolicy.WORK_QUEUE)
     consumer = (await js.consumer_info(subjects.JOBS_STREAM, "worker-small")).config
-    assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.*", 30.0)
+    assert (consumer.filter_subject, consumer.ack_wait) == ("music.jobs.small.normal", 30.0)
     assert (await js.stream_info(subjects.EVENTS_STREAM)).config.max_age == 24 * 3600
 
 

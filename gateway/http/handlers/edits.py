@@ -45,7 +45,8 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
     parent = await services.jobs.find(request.match_info["job_id"], viewer)
     recipe = make_child(parent, body, services.settings.max_duration)
     call = _Call(parent.job_id, type(body).__name__, body)
-    draft = draft_record(recipe, call, idempotency_key(request), request[TRACEPARENT], viewer)
+    lane = services.lanes.of(viewer, None)
+    draft = draft_record(recipe, call, idempotency_key(request), request[TRACEPARENT], viewer, lane)
     # Shielded and cached as in `generate`.
     record = await asyncio.shield(services.jobs.accept(draft, "none" if body.seed is None else "same"))
     accepted = ChildAccepted(

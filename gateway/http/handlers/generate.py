@@ -47,7 +47,9 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    draft = draft_record(recipe, body, idempotency_key(request), request[TRACEPARENT], viewer_of(request))
+    owner = viewer_of(request)
+    lane = services.lanes.of(owner, body.priority or None)
+    draft = draft_record(recipe, body, idempotency_key(request), request[TRACEPARENT], owner, lane)
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
 

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from shared import subjects
+from shared.lanes import PRIORITIES, SHARES, lane_name
 from shared.topology import consumer_config
 
 JOB = "gen_abc123456789"
@@ -49,5 +50,19 @@ def test_wildcards_match_every_subject_of_their_kind(subject: str, pattern: str)
 def test_models_share_no_consumer() -> None:
     small, stereo = consumer_config("small"), consumer_config("stereo-small")
     assert small.durable_name != stereo.durable_name
-    assert small.filter_subject == "music.jobs.small.*"
-    assert stereo.filter_subject == "music.jobs.stereo-small.*"
+    assert small.filter_subject == "music.jobs.small.normal"
+    assert stereo.filter_subject == "music.jobs.stereo-small.normal"
+
+
+def test_lanes_share_no_consumer() -> None:
+    lanes = [lane_name(priority, share) for priority in PRIORITIES for share in (None, *range(SHARES))]
+    # A checkpoint in a folder may have any of these names.
+    models = ["small", "small-batch", "small-batch-1"]
+    names = {subjects.consumer_name(model, lane) for model in models for lane in lanes}
+    assert len(names) == len(models) * len(lanes)
+    assert {subjects.lane_of(subjects.job_subject("small", lane)) for lane in lanes} == set(lanes)
+
+
+@pytest.mark.parametrize("subject", ["music.jobs.small.a b", "music.jobs.small.*", "music.jobs.small.é"])
+def test_a_lane_that_no_consumer_can_have_is_none(subject: str) -> None:
+    assert subjects.lane_of(subject) is None

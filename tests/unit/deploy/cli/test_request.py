@@ -40,10 +40,11 @@ def test_every_option_is_a_field_of_the_request() -> None:
         *("house", "--bars", "8", "--bpm", "124", "--meter", "4/4", "--key", "Am", "--loop", "--format", "flac"),
         *("--sample-rate", "48000", "--sample-format", "int24", "--loudness", "-14", "--title", "Night", "--stems"),
         *("--midi", "--seed", "7", "--model", "starter", "--temperature", "1.5", "--top-k", "9", "--top-p", "0.5"),
-        *("--cfg-coef", "2", "--no-cache"),
+        *("--cfg-coef", "2", "--no-cache", "--priority", "batch"),
     )
     assert msgspec.convert(asked, GenerateRequest) == GenerateRequest(
         prompt="house",
+        priority="batch",
         bars=8,
         bpm=124.0,
         meter="4/4",
