@@ -142,7 +142,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         is_follower: the job has no message in the queue: it waits for its leader, an equal job, or for its gateway to
             answer or queue it.
         source: the job whose stored audio answered this one.
-        checkpoint: identifies the weights that the model was loaded from, if the engine knows.
+        checkpoint: identifies the model's weights and how the engine computed with them, if the engine knows.
         warnings: sentences about what the model could not do as requested.
         seq: of the event that announced this state, if the record was changed since without a new event.
         music: tempo, key, sections and instruments of the finished audio.

@@ -71,7 +71,8 @@ class EngineBrokenError(Exception):
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The loaded model. `sample_rate` is in hertz. If `outputs` is not empty, the engine is a `ScoreEngine`.
 
-    `checkpoint` identifies the weights, so that models of the same name can be told apart; None if unknown.
+    `checkpoint` identifies the weights and how the engine computes with them: where it is equal, recipes give the same
+    audio. None if unknown.
     """
 
     engine: str

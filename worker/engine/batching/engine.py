@@ -61,6 +61,8 @@ from worker.engine.sampler.wish import read_recipe
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
+# Raise it when a recipe gives other samples than before: audio that an earlier engine stored no longer answers for it.
+REVISION = 2
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
 # Seconds between checks for cancellation while no audio is ready.
@@ -133,7 +135,7 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
-            checkpoint=_name_weights(checkpoint.reference, precision),
+            checkpoint=_name_sound(checkpoint.reference, precision),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
@@ -262,10 +264,9 @@ def _cancellation_check(handle: RequestHandle, on_step: OnStep) -> Callable[[], 
     return check
 
 
-def _name_weights(reference: str, precision: Precision) -> str | None:
-    """The checkpoint's fingerprint. In int4 the weights are others, so that audio of int8 does not answer for it."""
-    name = identify(reference)
-    return f"{name or 'hub'} int4" if precision == "int4" else name
+def _name_sound(reference: str, precision: Precision) -> str:
+    """What makes a recipe sound the same: the checkpoint's fingerprint, the precision and the engine's revision."""
+    return f"{identify(reference) or 'hub'} {precision} {REVISION}"
 
 
 def _load_text_encoder(checkpoint: Checkpoint) -> TextEncoder:

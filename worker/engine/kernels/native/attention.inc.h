@@ -1,15 +1,59 @@
 /* Attention of one query to stored keys and values. Part of step.inc.h. */
 
+/* Groups that are requested ahead of their use: some 9 KB. */
+#define GROUPS_AHEAD 8
+
+/* One head's keys and values of `groups` groups, which are read in this order, and the keys that are read afterwards. */
+typedef struct {
+    const store *kept;
+    int8_t *head, *next;
+    int32_t groups, next_groups;
+} reading;
+
+INLINE int32_t groups_of(int32_t positions) { return (positions + GROUP - 1) / GROUP; }
+
+INLINE void request_lines(const int8_t *from, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
+}
+
+INLINE void request_keys(const store *kept, const int8_t *head, int32_t group) {
+    request_lines(head + keys_at(kept, group), kept->key_group);
+}
+
+INLINE void request_values(const store *kept, const int8_t *head, int32_t group) {
+    request_lines(head + values_at(kept, group), kept->value_group);
+}
+
+/* Request all of a group; of the last one before its newest key and value are written. */
+INLINE void request_group(const reading *of, int32_t group) {
+    request_keys(of->kept, of->head, group);
+    request_values(of->kept, of->head, group);
+}
+
+/* Request what is read first, and the last group. */
+static void request_begin(const reading *of) {
+    for (int32_t group = 0; group < GROUPS_AHEAD && group < of->groups; group++) request_keys(of->kept, of->head, group);
+    request_group(of, of->groups - 1);
+}
+
+/* Request what is read GROUPS_AHEAD groups after this one, counted through keys, values and the next keys. */
+INLINE void request_ahead(const reading *of, int32_t group) {
+    int32_t value = group + GROUPS_AHEAD - of->groups, after = value - of->groups;
+    if (value < 0) request_keys(of->kept, of->head, group + GROUPS_AHEAD);
+    else if (after < 0) request_values(of->kept, of->head, value);
+    else if (after < of->next_groups) request_keys(of->kept, of->next, after);
+}
+
 /* Queries and probabilities have 14 bits, as two limbs of seven: the products of two neighbours must fit 16 bits. */
 #define LIMB 128
 #define HALF (LIMB * LIMB / 2)
 
 /* Scores of a query with the first n positions, in groups of 16; what is beyond n is set very low. */
-static void score(const store *kept, const int8_t *head, int32_t n, const uint8_t *high, const uint8_t *low, float level,
-                  float *scores) {
-    int32_t groups = (n + GROUP - 1) / GROUP, quads = (kept->head_dim + QUAD - 1) / QUAD;
-    for (int32_t group = 0; group < groups; group++) {
-        const int8_t *at = head + keys_at(kept, group);
+static void score(const reading *of, int32_t n, const uint8_t *high, const uint8_t *low, float level, float *scores) {
+    const int32_t quads = (of->kept->head_dim + QUAD - 1) / QUAD;
+    for (int32_t group = 0; group < of->groups; group++) {
+        const int8_t *at = of->head + keys_at(of->kept, group);
+        request_ahead(of, group);
         float scale[GROUP];
         int32_t key_sum[GROUP], large[GROUP], small[GROUP];
         memcpy(scale, at, sizeof scale);
@@ -27,13 +71,13 @@ static void score(const store *kept, const int8_t *head, int32_t n, const uint8_
             scores[group * GROUP + i] = (float)product * (scale[i] * level);
         }
     }
-    for (int32_t position = n; position < groups * GROUP; position++) scores[position] = -1e30f;
+    for (int32_t position = n; position < of->groups * GROUP; position++) scores[position] = -1e30f;
 }
 
 /* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
  * Returns what a sum of values with these weights must be multiplied by; NaN if the scores are not finite. */
-static float weigh(const store *kept, const int8_t *head, int32_t groups, float *scores, uint8_t *high, uint8_t *low) {
-    int32_t n = groups * GROUP;
+static float weigh(const reading *of, float *scores, uint8_t *high, uint8_t *low) {
+    const int32_t groups = of->groups, n = groups * GROUP;
     if (!all_finite(scores, (size_t)n)) {
         memset(high, 0, (size_t)n);
         memset(low, 0, (size_t)n);
@@ -44,7 +88,7 @@ static float weigh(const store *kept, const int8_t *head, int32_t groups, float 
     float total = sum_of(scores, (size_t)n);
     for (int32_t group = 0; group < groups; group++) {
         float scale[GROUP];
-        memcpy(scale, head + keys_at(kept, group) + 2 * GROUP * sizeof(float), sizeof scale);
+        memcpy(scale, of->head + keys_at(of->kept, group) + 2 * GROUP * sizeof(float), sizeof scale);
         /* Beyond the last position the weight is zero, and the scale may be that of another request, even NaN. */
         for (int i = 0; i < GROUP; i++) {
             float *at = scores + group * GROUP + i;
@@ -61,15 +105,16 @@ static float weigh(const store *kept, const int8_t *head, int32_t groups, float 
     return heaviest / (LIMB * LIMB - 1) / total;
 }
 
-/* C times 16 dimensions of the weighted sum of values; the first n of them are stored. */
-INLINE void add_columns(const int C, const store *kept, const int8_t *head, int32_t groups, const uint8_t *high,
-                        const uint8_t *low, float level, float *to, int32_t n) {
-    size_t quad_bytes = kept->value_group / (GROUP / QUAD);
+/* C times 16 dimensions of the weighted sum of values, from the `first` one on; n of them are stored. */
+INLINE void add_columns(const int C, const reading *of, int32_t first, const uint8_t *high, const uint8_t *low,
+                        float level, float *to, int32_t n) {
+    const size_t quad_bytes = of->kept->value_group / (GROUP / QUAD);
     sums coarse[COLUMNS], fine[COLUMNS];
     UNROLL
     for (int column = 0; column < C; column++) coarse[column] = fine[column] = load_sums(zeros);
-    for (int32_t group = 0; group < groups; group++) {
-        const int8_t *at = head + values_at(kept, group);
+    for (int32_t group = 0; group < of->groups; group++) {
+        const int8_t *at = of->head + values_at(of->kept, group) + first * QUAD;
+        if (!first) request_ahead(of, of->groups + group);
         for (int quad = 0; quad < GROUP / QUAD; quad++, at += quad_bytes) {
             uint32_t four = four_bytes(high + group * GROUP + quad * QUAD);
             uint32_t rest = four_bytes(low + group * GROUP + quad * QUAD);
@@ -86,19 +131,17 @@ INLINE void add_columns(const int C, const store *kept, const int8_t *head, int3
         store_sums(large + column * LANES, coarse[column]);
         store_sums(small + column * LANES, fine[column]);
     }
-    for (int32_t i = 0; i < n; i++) to[i] = ((float)large[i] * LIMB + (float)small[i]) * level;
+    for (int32_t i = 0; i < n; i++) to[first + i] = ((float)large[i] * LIMB + (float)small[i]) * level;
 }
 
 /* The weighted sum of values, in passes over as many columns as fit into registers: memory is read in its order. */
-static void add_values(const store *kept, const int8_t *head, int32_t groups, const uint8_t *high, const uint8_t *low,
-                       float level, float *to) {
-    for (int32_t first = 0, n; first < kept->head_dim; first += n) {
-        int32_t left = kept->head_dim - first, wide = left > (COLUMNS - 1) * LANES;
+static void add_values(const reading *of, const uint8_t *high, const uint8_t *low, float level, float *to) {
+    for (int32_t first = 0, n; first < of->kept->head_dim; first += n) {
+        int32_t left = of->kept->head_dim - first, wide = left > (COLUMNS - 1) * LANES;
         int32_t most = (wide ? COLUMNS : 1) * LANES;
-        const int8_t *at = head + (size_t)first * QUAD;
         n = left < most ? left : most;
-        if (wide) add_columns(COLUMNS, kept, at, groups, high, low, level, to + first, n);
-        else add_columns(1, kept, at, groups, high, low, level, to + first, n);
+        if (wide) add_columns(COLUMNS, of, first, high, low, level, to, n);
+        else add_columns(1, of, first, high, low, level, to, n);
     }
 }
 
@@ -123,14 +166,14 @@ static float split(const float *query, size_t n, uint8_t *high, uint8_t *low) {
 }
 
 /* Attention of one head's query to the first n positions. */
-static void attend(const store *kept, const int8_t *head, int32_t n, const float *query, scratch *own, float *to) {
-    int32_t head_dim = kept->head_dim, groups = (n + GROUP - 1) / GROUP;
+static void attend(const reading *of, int32_t n, const float *query, scratch *own, float *to) {
+    const int32_t head_dim = of->kept->head_dim;
     size_t padded = round_up((size_t)head_dim, GROUP);
     float padded_query[padded];
     memset(padded_query, 0, sizeof padded_query);
     memcpy(padded_query, query, (size_t)head_dim * sizeof(float));
     float level = split(padded_query, padded, own->high, own->low) / __builtin_sqrtf((float)head_dim);
-    score(kept, head, n, own->high, own->low, level, own->scores);
-    level = weigh(kept, head, groups, own->scores, own->high, own->low);
-    add_values(kept, head, groups, own->high, own->low, level, to);
+    score(of, n, own->high, own->low, level, own->scores);
+    level = weigh(of, own->scores, own->high, own->low);
+    add_values(of, own->high, own->low, level, to);
 }

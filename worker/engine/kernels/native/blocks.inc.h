@@ -33,11 +33,12 @@ static void multiply_block(const matrix *by, int32_t block, int32_t next, const 
     const int32_t most = by->bits == 4 ? INT4_ROWS : ROWS;
     int32_t n = by->outputs - block * BLOCK < BLOCK ? by->outputs - block * BLOCK : BLOCK;
     const int8_t *after = by->weights + (size_t)(next < by->blocks ? next : block) * block_bytes(by);
-    for (int32_t first = 0, tiles = (x->count + most - 1) / most; tiles; tiles--) {
-        int32_t count = (x->count - first + tiles - 1) / tiles;
+    const int32_t tiles = (x->count + most - 1) / most;
+    for (int32_t first = 0, tile = 0; tile < tiles; tile++) {
+        int32_t count = (x->count - first + tiles - tile - 1) / (tiles - tile);
         const uint8_t *from = x->bytes + (size_t)first * x->stride;
         if (by->bits == 4) multiply_int4(count, by, block, first ? NULL : after, from, x->stride, scaled);
-        else multiply_int8(count, by, block, first ? NULL : after, from, x->stride, integers);
+        else multiply_int8(count, by, block, (turn){tile, tiles, after}, from, x->stride, integers);
         for (int32_t row = 0; row < count; row++) {
             grid of = x->grids[first + row];
             if (by->bits == 4) scale_int4(scaled[row], by, block * BLOCK, of, values);

@@ -2,11 +2,6 @@
 
 #define SPAN_QUADS (SPAN / QUAD)
 
-/* Requests what is AHEAD of a part of a block, perhaps in the next one. */
-INLINE void request(const int8_t *weights, size_t at, size_t size, const int8_t *next) {
-    if (next) __builtin_prefetch(at + AHEAD < size ? weights + at + AHEAD : next + (at + AHEAD - size), 0, 2);
-}
-
 /* Adds a quad of all rows, whose weights are the lower or the upper halves of the bytes `at`. */
 INLINE void add_int4_quad(const int R, const int upper, const int8_t *at, const uint8_t *rows, size_t stride,
                           sums total[INT4_ROWS][INT4_COLUMNS]) {

@@ -40,9 +40,21 @@ typedef struct {
     int32_t count;
 } activations;
 
-/* One tile: R rows times the 64 outputs of a block. `next` is the block that this thread reads afterwards. */
-INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const int8_t *next, const uint8_t *rows,
-                          size_t stride, int32_t (*to)[BLOCK]) {
+/* Requests what is AHEAD of a part of a block, perhaps in the next one. */
+INLINE void request(const int8_t *weights, size_t at, size_t size, const int8_t *next) {
+    if (next) __builtin_prefetch(at + AHEAD < size ? weights + at + AHEAD : next + (at + AHEAD - size), 0, 2);
+}
+
+/* Which of a block's tiles, and the weights of the block that this thread reads afterwards. */
+typedef struct {
+    int32_t tile, tiles;
+    const int8_t *next;
+} turn;
+
+/* One tile: R rows times the 64 outputs of a block. A single tile requests weights AHEAD of their use. Of several tiles
+ * the later ones read weights that are in the cache, and so all share in requesting the next block. */
+INLINE void multiply_tile(const int R, const matrix *by, int32_t block, turn of, const uint8_t *rows, size_t stride,
+                          int32_t (*to)[BLOCK]) {
     const size_t size = block_bytes(by);
     const int8_t *weights = by->weights + (size_t)block * size;
     for (int first = 0; first < BLOCK / LANES; first += COLUMNS) {
@@ -52,11 +64,14 @@ INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const in
             UNROLL
             for (int column = 0; column < COLUMNS; column++) total[row][column] = load_sums(zeros);
         }
-        for (int32_t quad = 0; quad < by->quads; quad++) {
+        for (int32_t quad = 0, due = of.tile; quad < by->quads; quad++) {
             size_t at = ((size_t)quad * BLOCK + (size_t)first * LANES) * QUAD;
-            if (next) {
-                const int8_t *ahead = at + AHEAD < size ? weights + at + AHEAD : next + (at + AHEAD - size);
-                for (int column = 0; column < COLUMNS; column++) __builtin_prefetch(ahead + column * 64, 0, 2);
+            if (of.tiles == 1) {
+                for (int column = 0; column < COLUMNS; column++)
+                    request(weights, at + (size_t)column * 64, size, of.next);
+            } else if (quad == due) {
+                for (int column = 0; column < COLUMNS; column++) __builtin_prefetch(of.next + at + column * 64, 0, 2);
+                due += of.tiles;
             }
             UNROLL
             for (int row = 0; row < R; row++) {
@@ -75,22 +90,22 @@ INLINE void multiply_tile(const int R, const matrix *by, int32_t block, const in
     }
 }
 
-static void multiply_int8(int rows, const matrix *by, int32_t block, const int8_t *next, const uint8_t *from,
-                          size_t stride, int32_t (*to)[BLOCK]) {
+static void multiply_int8(int rows, const matrix *by, int32_t block, turn of, const uint8_t *from, size_t stride,
+                          int32_t (*to)[BLOCK]) {
     switch (rows) {
-        case 1: multiply_tile(1, by, block, next, from, stride, to); break;
+        case 1: multiply_tile(1, by, block, of, from, stride, to); break;
 #if ROWS > 1
-        case 2: multiply_tile(2, by, block, next, from, stride, to); break;
+        case 2: multiply_tile(2, by, block, of, from, stride, to); break;
 #endif
 #if ROWS > 2
-        case 3: multiply_tile(3, by, block, next, from, stride, to); break;
+        case 3: multiply_tile(3, by, block, of, from, stride, to); break;
 #endif
 #if ROWS > 3
-        case 4: multiply_tile(4, by, block, next, from, stride, to); break;
+        case 4: multiply_tile(4, by, block, of, from, stride, to); break;
 #endif
 #if ROWS > 4
-        case 5: multiply_tile(5, by, block, next, from, stride, to); break;
-        case 6: multiply_tile(6, by, block, next, from, stride, to); break;
+        case 5: multiply_tile(5, by, block, of, from, stride, to); break;
+        case 6: multiply_tile(6, by, block, of, from, stride, to); break;
 #endif
     }
 }

@@ -88,23 +88,44 @@ static size_t project_head(place *here, const matrix *by, int32_t head, int32_t 
     return stride;
 }
 
+/* What a row reads of a head. */
+static reading past_of(const job *now, int32_t layer, int32_t head, int32_t row) {
+    const mg_row *it = &now->rows[row];
+    const store *past = &now->cache->past;
+    return (reading){past, store_head(past, layer, it->sequence, head), NULL, groups_of(it->position + 1), 0};
+}
+
+/* Stores each row's key and value of a head, and attends to those that it has by then. */
+static void attend_to_head(place *here, const reading *first, int32_t layer, int32_t head, size_t stride) {
+    mg_model *model = here->model;
+    const job *now = &model->job;
+    const int32_t size = model->head_dim;
+    reading of = *first, after = {0};
+    for (int32_t row = 0; row < now->count; row++, of = after) {
+        const int32_t position = now->rows[row].position;
+        float *query = here->own->projected + (size_t)row * stride;
+        after.groups = 0;
+        if (row + 1 < now->count) {
+            after = past_of(now, layer, head, row + 1);
+            request_group(&after, after.groups - 1);
+        }
+        of.next = after.head, of.next_groups = after.groups;
+        store_write(of.kept, of.head, position, query + size, query + 2 * size);
+        attend(&of, position + 1, query, here->own,
+               model->attended + (size_t)row * model->stride + (size_t)head * (size_t)size);
+    }
+}
+
 static void attend_to_past(place *here, int32_t index, const layer *at) {
     mg_model *model = here->model;
     const job *now = &model->job;
-    const store *past = &now->cache->past;
-    int32_t size = model->head_dim;
     activations x = prepare(here, model->x, (size_t)model->shape.dim, model->stride, at->norm_past, now->all, now->count);
     for (int32_t head = take(here), next; head < model->shape.heads; head = next) {
         next = take(here);
+        reading first = past_of(now, index, head, 0);
+        request_begin(&first);
         size_t stride = project_head(here, &at->past_in, head, next, &x);
-        for (int32_t row = 0; row < now->count; row++) {
-            const mg_row *it = &now->rows[row];
-            float *query = here->own->projected + (size_t)row * stride;
-            int8_t *kept = store_head(past, index, it->sequence, head);
-            store_write(past, kept, it->position, query + size, query + 2 * size);
-            attend(past, kept, it->position + 1, query, here->own,
-                   model->attended + (size_t)row * model->stride + (size_t)head * (size_t)size);
-        }
+        attend_to_head(here, &first, index, head, stride);
     }
     meet(here);
     x = prepare(here, model->attended, model->stride, model->stride, NULL, now->all, now->count);
@@ -123,8 +144,9 @@ static void attend_to_text(place *here, int32_t index, const layer *at) {
         size_t stride = project_head(here, &at->text_query, head, next, &x);
         for (int32_t row = 0; row < now->texts; row++) {
             int32_t which = now->with_text[row], kept = now->rows[which].text;
-            attend(text, store_head(text, index, kept, head), now->cache->tokens[kept],
-                   here->own->projected + (size_t)row * stride, here->own,
+            int32_t tokens = now->cache->tokens[kept];
+            reading of = {.kept = text, .head = store_head(text, index, kept, head), .groups = groups_of(tokens)};
+            attend(&of, tokens, here->own->projected + (size_t)row * stride, here->own,
                    model->attended + (size_t)which * model->stride + (size_t)head * (size_t)size);
         }
     }

@@ -105,18 +105,39 @@ function filesOf(job: JobView): File[] {
   if (!job.audio_url || job.audio_expired) return [];
   const name = job.file_name ?? `${job.job_id}.${job.format}`;
   const stem = name.replace(/\.\w+$/, "");
-  const outputs = job.outputs.map((output) => ({
-    label: output.kind === "midi" ? "MIDI" : `Stem: ${output.name.replace(/\.\w+$/, "").replaceAll("_", " ")}`,
-    path: output.download_url,
-    name: output.kind === "midi" ? `${stem}.mid` : `${stem}_${output.name}`,
-    type: output.kind === "midi" ? "audio/midi" : mimeOf(job.format),
-  }));
+  const outputs = job.outputs.map((output) => outputFile(output, stem, job.format));
   const bundle = {
-    label: job.outputs.length > 0 ? "Everything, with a session for DAWs (ZIP)" : "Audio and recipe (ZIP)",
+    label: job.outputs.length > 0 ? "Everything in one folder (ZIP)" : "Audio and recipe (ZIP)",
     path: job.links.bundle ?? "",
     name: `${stem}.zip`,
     type: "application/zip",
   };
   const files = [{ label: "Audio", path: job.audio_url, name, type: mimeOf(job.format) }, ...outputs];
   return bundle.path ? [...files, bundle] : files;
+}
+
+function outputFile(
+  { kind, name, download_url }: JobView["outputs"][number],
+  stem: string,
+  format: JobView["format"],
+): File {
+  const own = name.replace(/\.\w+$/, "");
+  switch (kind) {
+    case "midi":
+      return { label: "MIDI", path: download_url, name: `${stem}.mid`, type: "audio/midi" };
+    case "project":
+      return {
+        label: "Session for DAWs",
+        path: download_url,
+        name: `${stem}.dawproject`,
+        type: "application/vnd.dawproject",
+      };
+    default:
+      return {
+        label: `Stem: ${own.replaceAll("_", " ")}`,
+        path: download_url,
+        name: `${stem}_${name}`,
+        type: mimeOf(format),
+      };
+  }
 }

@@ -15,8 +15,16 @@ import { useStoredPeaks } from "./stored-peaks.ts";
 import { TakeName } from "./take-name.tsx";
 import { Waveform } from "./waveform.tsx";
 
-/** One take: its name, its waveform, and what can be done with it. `number` counts from 1 within the request. */
-export function Card({ take, number }: { take: Take; number: number }) {
+interface CardProps {
+  take: Take;
+  /** Counts from 1 within the request. */
+  number: number;
+  /** Facts that stand above the cards of the request. */
+  shared: string[];
+}
+
+/** One take: its name, its waveform, and what can be done with it. */
+export function Card({ take, number, shared }: CardProps) {
   const job = take.job.value;
   const name = names.value[take.id] ?? `Take ${number}`;
   const isCurrent = player.currentId.value === take.id;
@@ -36,7 +44,7 @@ export function Card({ take, number }: { take: Take; number: number }) {
         <PlayButton job={job} name={name} />
         <TakeName id={take.id} name={name} />
         <Slots id={take.id} />
-        <span class="dim numbers">{clock(durationOf(job))}</span>
+        <span class="dim numbers length-of-take">{clock(durationOf(job))}</span>
         <span class="dim numbers seed" title="The seed: the same seed and settings make the same music">
           #{job.seed}
         </span>
@@ -45,7 +53,7 @@ export function Card({ take, number }: { take: Take; number: number }) {
         <CardActions job={job} name={name} />
       </header>
       <TakeWaveform job={job} name={name} isCurrent={isCurrent} />
-      {isRunning(job) ? <RunningState job={job} name={name} /> : <EndedState job={job} />}
+      {isRunning(job) ? <RunningState job={job} name={name} /> : <EndedState job={job} shared={shared} />}
     </article>
   );
 }

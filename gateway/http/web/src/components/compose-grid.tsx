@@ -146,7 +146,7 @@ function Tempo() {
         <button
           type="button"
           class="small"
-          aria-label="Half tempo"
+          aria-label="½ half tempo"
           aria-disabled={!tempo.value}
           onClick={() => scale(0.5)}
         >
@@ -155,7 +155,7 @@ function Tempo() {
         <button
           type="button"
           class="small"
-          aria-label="Double tempo"
+          aria-label="×2 double tempo"
           aria-disabled={!tempo.value}
           onClick={() => scale(2)}
         >

@@ -1,13 +1,16 @@
 import type { JobView } from "@tellurstori/musicgen";
 import { makeAgain } from "../state/actions.ts";
 import { player } from "../state/listening.ts";
+import { factsOf } from "./format.ts";
 
-/** The facts of a finished take: its instruments, and what went otherwise than asked. */
-export function EndedState({ job }: { job: JobView }) {
+/** The facts of a finished take that its request does not share: its instruments, and what went otherwise than asked. */
+export function EndedState({ job, shared }: { job: JobView; shared: string[] }) {
+  const own = factsOf(job).filter((fact) => !shared.includes(fact));
   const instruments = [...new Set((job.instruments ?? []).map(({ name }) => name))];
   const reason = reasonOf(job);
   return (
     <footer>
+      {own.length > 0 && <span class="numbers">{own.join(" · ")}</span>}
       {instruments.length > 0 && <span class="dim">{instruments.join(", ")}</span>}
       {job.warnings.map((warning) => (
         <span key={warning} class="warning">

@@ -62,13 +62,14 @@ function SearchBar() {
 /** The takes of one request under its prompt; the youngest first. */
 function Request({ group }: { group: Group }) {
   const first = group.takes[0]!.job.value;
+  const facts = sharedFacts(group);
   const numbered = group.takes.map((take, index) => ({ take, number: index + 1 })).reverse();
   return (
-    <section class="request" aria-label={first.prompt}>
+    <div class="request" role="group" aria-label={first.prompt}>
       <header>
         <h2 title={first.prompt}>{first.title ?? first.prompt}</h2>
         <p class="facts">
-          {factsOf(first).map((fact) => (
+          {facts.map((fact) => (
             <span key={fact} class="numbers">
               {fact}
             </span>
@@ -80,10 +81,16 @@ function Request({ group }: { group: Group }) {
         </p>
       </header>
       {numbered.map(({ take, number }) => (
-        <Card key={take.id} take={take} number={number} />
+        <Card key={take.id} take={take} number={number} shared={facts} />
       ))}
-    </section>
+    </div>
   );
+}
+
+/** The facts that all takes of a request have in common. The others stand on the cards. */
+function sharedFacts({ takes }: Group): string[] {
+  const [first = [], ...others] = takes.map(({ job }) => factsOf(job.value));
+  return first.filter((fact) => others.every((facts) => facts.includes(fact)));
 }
 
 function Nothing() {

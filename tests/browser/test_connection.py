@@ -1,0 +1,101 @@
+"""The page without its gateway, and with API keys."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.conftest import Stack, running_stack
+from tests.browser.studio import Studio
+
+KEY = "0123456789abcdef" * 3
+
+
+def test_the_page_waits_for_its_gateway_and_continues_by_itself(studio: Studio, stack: Stack) -> None:
+    card = studio.make("tone before", bars=4, bpm=120)
+    studio.play(card)
+    running = studio.card(studio.request("slow", duration=30))
+    expect(running).to_have_class("card processing")
+    stack.gateway.kill()
+    message = studio.page.get_by_text("The service is away. Trying again…")
+    expect(message).to_be_visible()
+    assert studio.state == "playing"  # the audio is here already
+    stack.restart_gateway()
+    expect(message).to_be_hidden()
+    running.get_by_role("button", name="Cancel").click()
+    expect(running).to_have_class("card cancelled")
+    studio.expect_problem("ERR_CONNECTION_REFUSED")
+    studio.problems = [problem for problem in studio.problems if "ERR_" not in problem]
+
+
+def test_a_request_that_was_lost_on_the_way_is_made_once(studio: Studio) -> None:
+    """The answer never arrives; the second press sends the same key, and the gateway returns the first job."""
+    studio.page.route("**/api/v1/generate", lambda route: (route.fetch(), route.abort()), times=1)
+    studio.prompt.fill("tone that got lost")
+    studio.generate_button.click()
+    expect(studio.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    studio.generate_button.click()
+    group = studio.page.get_by_role("group", name="tone that got lost")
+    expect(group.locator(".completed")).to_have_count(1)
+    studio.expect_problem("ERR_FAILED")
+
+
+def test_two_tabs_show_the_same_takes(studio: Studio, context: BrowserContext) -> None:
+    other = Studio(context.new_page(), studio.url)
+    other.page.goto(studio.url)
+    studio.prompt.fill("tone in two tabs")
+    studio.generate_button.click()
+    card = other.page.get_by_role("group", name="tone in two tabs").get_by_role("article")
+    expect(card).to_have_class("card completed")
+    card.get_by_role("button", name=re.compile("Favourite")).click()
+    mine = studio.card(studio.job_id(card))
+    expect(mine.get_by_role("button", name=re.compile("Favourite"))).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.fixture
+def keyed(
+    context: BrowserContext, s3_environment: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Studio]:
+    """The page of a gateway that needs a key."""
+    with running_stack(tmp_path_factory.mktemp("keyed"), s3_environment, API_KEYS=f"me:{KEY}") as stack:
+        opened = Studio(context.new_page(), stack.url)
+        opened.page.goto(stack.url)
+        yield opened
+
+
+def test_a_key_is_asked_for_and_then_all_works(keyed: Studio) -> None:
+    page = keyed.page
+    field = page.get_by_label("This service needs an API key")
+    field.fill("k" * 40)
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.get_by_role("alert")).to_contain_text("unknown")
+    field.fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    keyed.prompt.fill("slow tone with a key")
+    keyed.generate_button.click()
+    card = keyed.cards.first
+    keyed.play(card)  # live audio over the WebSocket
+    card.get_by_role("button", name="Stop and keep").click()
+    with page.expect_download() as download:
+        card.get_by_role("link", name=re.compile("Download")).click()
+    assert download.value.path().read_bytes()[:4] == b"RIFF"
+    assert download.value.suggested_filename.endswith(".wav")
+
+
+def test_a_drag_with_a_key_carries_the_file_itself(keyed: Studio) -> None:
+    page = keyed.page
+    page.get_by_label("This service needs an API key").fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    keyed.prompt.fill("tone of 1 second")
+    keyed.generate_button.click()
+    link = keyed.cards.first.get_by_role("link", name=re.compile("Download"))
+    link.dispatch_event("pointerdown")
+    page.wait_for_function(
+        """link => {
+            const data = new DataTransfer();
+            link.dispatchEvent(new DragEvent("dragstart", { dataTransfer: data, bubbles: true, cancelable: true }));
+            return /^audio.wav:.+[.]wav:blob:/.test(data.getData("DownloadURL"));
+        }""",
+        arg=link.element_handle(),
+    )
