@@ -1,5 +1,6 @@
 """The contestants of the comparison: the decode engine, audiocraft's `MusicGen` and transformers' MusicGen."""
 
+import atexit
 import math
 import os
 import time
@@ -73,6 +74,8 @@ class Batching:
             tuning=tuning,
         )  # fmt: skip
         self._engine = load_batching(settings, self.watch.wrap_codec, self.watch.wrap_runner)
+        # A decode loop that still runs when Python ends would abort the process.
+        atexit.register(self._engine.close)
 
     def run(self, prompts: Sequence[str], seconds: float) -> Timing:
         """See `Contestant.run`."""

@@ -22,10 +22,11 @@ best_ratio_pytorch_language_model: that of the fastest runs.
 join: with --join, language_model_ms_per_step before and after one more request joins the running batch, and the longest
     time between steps around the join.
 
-`uv run --group peers python -m bench.decode --compare pytorch,openvino,onnxruntime --batch 1,8 [--positions N,N]`
+`uv run --group peers python -m bench.decode --compare pytorch,int4,openvino,onnxruntime --batch 1,8 [--positions N,N]`
 
 OpenVINO and ONNX Runtime have no sampling and no codec, so single steps are compared, from codes to logits: of --batch
-pieces with guidance at --positions, all with int8 weights and as many threads. First their logits are compared with
+pieces with guidance at --positions, all with int8 weights and as many threads; `int4` is ours with weights of four
+bits. First their logits are compared with
 ours. Then each takes six steps in its turn, --repetitions times, from that position on. By case and contestant:
 
 median_ms, best_tenth_ms: time of a step, and the mean of the fastest tenth.
@@ -67,7 +68,7 @@ from worker.engine.loading.load_errors import pick_device
 WARM_UP = 1.0
 OTHERS = ("pytorch", "audiocraft", "transformers")
 # They make single steps, which are compared at these positions.
-STEP_ONLY = ("openvino", "onnxruntime")
+STEP_ONLY = ("int4", "openvino", "onnxruntime")
 POSITIONS = (250, 1450)
 PYTORCH = "engine, steps in PyTorch"
 STOCK, STOCK_BATCH, TRANSFORMERS = "audiocraft", "audiocraft, static batch", "transformers"

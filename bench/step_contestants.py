@@ -15,7 +15,7 @@ from bench.step_weights import FILLING, POSITIONS, TOKENS, Floats, StepWeights
 from worker.engine.batching.attention import PerSlotAttention, StepRows
 from worker.engine.batching.kv_cache import PARTS
 from worker.engine.batching.language_model import LanguageModel
-from worker.engine.batching.native_model import NativeLanguageModel
+from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.transformer import SlotCache, Transformer
 from worker.engine.kernels.native_library import REMEDY, NativeStepError
 
@@ -23,6 +23,8 @@ from worker.engine.kernels.native_library import REMEDY, NativeStepError
 GROUP = 16
 # Of keys and values: a scale and a sum of a head's key, a scale of its value.
 NATIVE_SCALES = 12
+# Of a weight in int4, with its share of a scale.
+INT4_BITS = 4.5
 
 
 class StepContestant(Protocol):
@@ -76,10 +78,11 @@ class _OwnStep(ABC):
 class NativeStep(_OwnStep):
     """The native library."""
 
-    def __init__(self, reference: str, threads: int) -> None:
+    def __init__(self, reference: str, threads: int, in_int8: InInt8 | None = None) -> None:
+        """Weights are int8, or int4 where they are not `in_int8`."""
         weights = StepWeights(reference)
         try:
-            model = NativeLanguageModel(weights.config, weights.tensors, POSITIONS, threads)
+            model = NativeLanguageModel(weights.config, weights.tensors, POSITIONS, threads, in_int8=in_int8)
         except NativeStepError as error:
             raise ContestantError(f"The native step does not run here: {error}. {REMEDY}.") from error
         super().__init__(weights, model)
@@ -94,7 +97,21 @@ class NativeStep(_OwnStep):
     def bytes_read(self, users: int, position: int) -> int:
         """See `StepContestant.bytes_read`."""
         scales = 1 + NATIVE_SCALES / (2 * self._weights.config.head_dim)
-        return self._weights.products() + int(self._weights.cached(users, position) * scales)
+        return self._weight_bytes() + int(self._weights.cached(users, position) * scales)
+
+    def _weight_bytes(self) -> int:
+        return self._weights.products()
+
+
+class Int4Step(NativeStep):
+    """The native library with `MUSICGEN_PRECISION=int4`: all but the first layer and the logits have four bits."""
+
+    def __init__(self, reference: str, threads: int) -> None:
+        super().__init__(reference, threads, InInt8())
+
+    def _weight_bytes(self) -> int:
+        in_int4 = (self._weights.config.layers - 1) * self._weights.layer_products()
+        return self._weights.products() - in_int4 + int(in_int4 * INT4_BITS / 8)
 
 
 class PyTorchStep(_OwnStep):
@@ -140,6 +157,7 @@ def _missing(name: str) -> ContestantError:
 
 STEP_CONTESTANTS: dict[str, Callable[[str, int], StepContestant]] = {
     "engine": NativeStep,
+    "int4": Int4Step,
     "pytorch": PyTorchStep,
     "openvino": openvino_step,
     "onnxruntime": onnxruntime_step,

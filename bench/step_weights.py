@@ -51,8 +51,11 @@ class StepWeights:
     def products(self) -> int:
         """How many weights a step multiplies with."""
         config = self.config
-        layer = config.dim * (6 * config.dim + 2 * config.hidden)
-        return config.layers * layer + config.codebooks * config.codebook_size * config.dim
+        return config.layers * self.layer_products() + config.codebooks * config.codebook_size * config.dim
+
+    def layer_products(self) -> int:
+        """How many weights each layer multiplies with."""
+        return self.config.dim * (6 * self.config.dim + 2 * self.config.hidden)
 
     def cached(self, users: int, position: int) -> int:
         """How many numbers of keys and values a step reads."""
