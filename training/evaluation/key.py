@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from training.evaluation.notes import SoundingNote, sounding_notes
 from training.evaluation.performance import Figures, Performance
 from training.music.ensemble import KIT_WORDS, SETS
-from training.music.harmony import TONES
+from worker.engine.sampler.degrees import TONES
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord, Quality, Score
 

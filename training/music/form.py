@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import msgspec
 
-from training.music.harmony import Degree
+from worker.engine.sampler.degrees import Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Section
 

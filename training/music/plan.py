@@ -8,11 +8,11 @@ from gateway.prompts import VOCABULARY
 from training.music.arrangement import arrange
 from training.music.ensemble import Ensemble, gather
 from training.music.form import Bar, choose_form
-from training.music.harmony import Degree, degree, progression
 from training.music.measure import MEASURES, Measure, fitted, is_compound
 from training.music.random_spec import genres
 from training.music.spec import Spec
 from training.music.style import Mood, Style, moods, styles, usual_instruments
+from worker.engine.sampler.degrees import Degree, degree, progression
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import FASTEST, LOUDNESS, SLOWEST, Header, Section
 

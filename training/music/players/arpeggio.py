@@ -2,11 +2,11 @@
 
 import random
 
-from training.music.harmony import TONES, Degree
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
 from training.music.plan import PiecePlan
 from training.music.players.counter import play_counter
+from worker.engine.sampler.degrees import TONES, Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import HIGHEST_PITCH, Note
 

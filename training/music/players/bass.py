@@ -8,11 +8,12 @@ import random
 from collections.abc import Iterable
 
 from training.music.form import Bar
-from training.music.harmony import TONES, Degree, chord_scale
+from training.music.harmony import chord_scale
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
 from training.music.plan import PiecePlan
 from training.music.players.walking import Walker
+from worker.engine.sampler.degrees import TONES, Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note, Section
 

@@ -3,10 +3,10 @@
 import random
 
 from training.music.form import Bar
-from training.music.harmony import Degree
 from training.music.line import Line, each_bar
 from training.music.pattern import Repertoire
 from training.music.plan import PiecePlan
+from worker.engine.sampler.degrees import Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Chord
 

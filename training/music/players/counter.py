@@ -1,9 +1,10 @@
 """Counter-melodies: a voice of thirds and sevenths that moves by step, and speaks while the melody rests."""
 
 from training.music.form import Bar
-from training.music.harmony import Degree, chord_scale
+from training.music.harmony import chord_scale
 from training.music.line import Line, each_bar
 from training.music.plan import PiecePlan
+from worker.engine.sampler.degrees import Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Note
 

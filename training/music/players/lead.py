@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from training.music.form import Bar
-from training.music.harmony import Degree, melody_scale
+from training.music.harmony import melody_scale
 from training.music.line import Line, each_bar
 from training.music.measure import cadences
 from training.music.pattern import bar_of, made_for
 from training.music.plan import PiecePlan
+from worker.engine.sampler.degrees import Degree
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.score import Header, Note
 

@@ -4,8 +4,9 @@ import random
 from collections.abc import Iterator
 
 from training.music.form import Bar
-from training.music.harmony import Degree, chord_scale
+from training.music.harmony import chord_scale
 from training.music.plan import PiecePlan
+from worker.engine.sampler.degrees import Degree
 
 # The register above the instrument's lowest note, and where in it a line turns round.
 _REACH, _TURN_UP, _TURN_DOWN = 22, 6, 14

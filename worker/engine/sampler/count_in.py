@@ -27,6 +27,7 @@ from worker.engine.sampler.conductor import (
     read_header,
 )
 from worker.engine.sampler.groove import forbidden_codes
+from worker.engine.sampler.harmony import chord_numbers
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.plan import Plan, make_plan
 from worker.engine.sampler.rests import NO_DEADLINE, OFF_BEAT
@@ -72,7 +73,11 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
     for stream, bar in plan.deadlines.items():
         limits.deadlines[stream - 1] = int(bar * plan.beats * STEPS_PER_BEAT) + OFF_BEAT[stream]
     _give_sections(limits, plan)
-    limits = limits._replace(drums=forbidden_codes(plan.groove), patience=torch.tensor(_patience(plan)))
+    limits = limits._replace(
+        drums=forbidden_codes(plan.groove),
+        patience=torch.tensor(_patience(plan)),
+        chords=chord_numbers(plan.progression, minor=plan.key.minor),
+    )
     return CountIn(limits, plan.tempo, plan.beats, plan.caption, plan.warnings)
 
 

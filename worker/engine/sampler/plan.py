@@ -15,6 +15,8 @@ from shared.prompt.genres import load_genres
 from shared.prompt.reading import Reading
 from worker.engine.sampler.caption import write_caption
 from worker.engine.sampler.casting import Cast, cast
+from worker.engine.sampler.codes import QUALITIES
+from worker.engine.sampler.degrees import Degree, progression
 from worker.engine.sampler.form import count_bars, form_warnings, make_form
 from worker.engine.sampler.groove import Groove, groove_warnings, make_groove
 from worker.engine.sampler.instruments import Stream
@@ -32,6 +34,8 @@ _BY_HAND = ("pop", "folk", "jazz", "cinematic", "blues", "latin", "soul")
 _WALTZES = ("classical", "folk", "country", "jazz", "orchestral", "cinematic")
 # Share of the takes that have a mood although the prompt names none.
 _MOODY = 0.6
+# Share of the takes with a mood whose chords are the mood's.
+_COLORED = 0.6
 # Bars by which those who are named, and those who complete the band, play in a piece with time for an intro.
 _NAMED_BY, _OTHERS_BY = 4, 8
 _SWINGS = {"straight": 0, "swing": 2, "shuffle": 2}
@@ -58,6 +62,7 @@ class Plan:
         swing: see `Header`.
         key: see `Key`.
         mood: one of `MOODS`, or None.
+        progression: the chord of each bar, from the first one on, again and again.
         cast: the players.
         deadlines: the bar, from 0, by whose first beat a stream has played.
         form: the sections of bars, from 0; the model chooses those of the others.
@@ -72,6 +77,7 @@ class Plan:
     swing: int
     key: Key
     mood: str | None
+    progression: tuple[Degree, ...]
     cast: Cast
     deadlines: Mapping[Stream, int]
     form: Mapping[int, Section]
@@ -104,6 +110,7 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
         swing=_SWINGS.get(reading.feel or "", source.choices(range(len(genre.swing)), genre.swing)[0]),
         key=key,
         mood=mood,
+        progression=_progression(genre, mood, key, level, source),
         cast=players,
         deadlines=_deadlines(players, wish, bar),
         form=form,
@@ -187,6 +194,15 @@ def _fitting_mood(reading: Reading, genre: Idiom, minor: bool, source: random.Ra
     moods = {name: mood for name, mood in moods.items() if name not in reading.refused}
     usual = [name for name in genre.moods if name in moods]
     return source.choice(usual or (sorted(moods) if level is not None else []) or [None])
+
+
+def _progression(genre: Idiom, mood: str | None, key: Key, level: int, source: random.Random) -> tuple[Degree, ...]:
+    """The genre's chords, or the mood's if they fit the genre."""
+    takes_mood = mood is not None and genre.colored and source.random() < _COLORED
+    owner = repertoire().moods[mood] if mood is not None and takes_mood else genre
+    known = [progression(each) for each in (owner.in_minor if key.minor else owner.major)]
+    able = [bars for bars in known if level > 1 or all(chord.quality < QUALITIES for bar in bars for chord in bar)]
+    return tuple(chord for (chord,) in source.choice(able))
 
 
 def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:

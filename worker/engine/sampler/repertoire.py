@@ -26,6 +26,8 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         minor: probability of a minor key.
         swing: weights of the swings, from 0 on.
         moods: usual ones.
+        major: chord progressions in Roman numerals, a chord for each bar; `in_minor` are those in minor.
+        colored: whether a mood may replace progressions.
         players: the weights of each stream's players, by the stream's name in lower case.
     """
 
@@ -34,7 +36,10 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minor: float
     swing: tuple[float, ...]
     moods: tuple[str, ...]
+    major: tuple[str, ...]
+    in_minor: tuple[str, ...]
     players: dict[str, Weights]
+    colored: bool = True
 
     def players_in(self, stream: Stream) -> Weights:
         """The weights of a stream's players, and of `NO_ONE`."""
@@ -46,10 +51,18 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mood: how much energy it adds (-1 to 1), and the probability of a minor key."""
+    """A mood.
+
+    Attributes:
+        energy: how much it adds, -1 to 1.
+        minor: probability of a minor key.
+        major: chord progressions, as in `Idiom`; `in_minor` are those in minor.
+    """
 
     energy: int
     minor: float
+    major: tuple[str, ...]
+    in_minor: tuple[str, ...]
 
 
 class Repertoire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ from worker.engine.sampler.conductor import (
     steps_of,
 )
 from worker.engine.sampler.groove import BARE, KINDS, Groove, GrooveLimiter, forbidden_codes
+from worker.engine.sampler.harmony import HarmonyLimiter, free_chords
 from worker.engine.sampler.held_codes import HeldCodes, no_held_codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.rests import NO_DEADLINE, DrawnStep, RestLimiter
@@ -47,6 +48,7 @@ class CodeLimits(NamedTuple):
         deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
         drums: see `forbidden_codes`.
         patience: the steps of silence after which a piece of hits goes on: int64 of shape [].
+        chords: see `chord_numbers`.
         held: the codes of each frame that are given, count-in included; -1 where the model composes, and after the
             last frame: int64 of shape [8, frames].
         counted: the first frame of those whose likelihood counts, and the frame after the last: int64 of shape [2].
@@ -57,6 +59,7 @@ class CodeLimits(NamedTuple):
     deadlines: Tensor
     drums: Tensor
     patience: Tensor
+    chords: Tensor
     held: Tensor
     counted: Tensor
 
@@ -66,7 +69,7 @@ def no_limits(level: int = 1) -> CodeLimits:
     sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
     deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
     beat, patience = forbidden_codes(Groove()), torch.tensor(NO_DEADLINE)
-    return CodeLimits(_every_code(level), sections, deadlines, beat, patience, *no_held_codes())
+    return CodeLimits(_every_code(level), sections, deadlines, beat, patience, free_chords(), *no_held_codes())
 
 
 def _every_code(level: int) -> Tensor:
@@ -99,6 +102,7 @@ class ScoreGrammar:
         self._player_places = torch.tensor(PLAYER_PLACES, device=device)
         self._rests = RestLimiter(slots, device)
         self._groove = GrooveLimiter(slots, device)
+        self._harmony = HarmonyLimiter(slots, device)
         self._held = HeldCodes(slots, device, longest)
         self._section_kinds = _section_kinds().to(device)
         self._allowed = _every_code(level).to(device).repeat(slots + 1, 1, 1)
@@ -123,6 +127,7 @@ class ScoreGrammar:
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
         self._rests.begin(slot, given.deadlines, given.patience)
         self._groove.begin(slot, given.drums)
+        self._harmony.begin(slot, given.chords)
         self._held.begin(slot, given.held, given.counted)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
@@ -139,6 +144,7 @@ class ScoreGrammar:
         logits[:, Stream.CONDUCTOR].masked_fill_(~allowed, float("-inf"))
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
         self._groove.restrict(slots, logits, self._steps[slots])
+        self._harmony.restrict(slots, logits, self._steps[slots])
         self._rests.restrict(slots, logits)
         self._held.restrict(slots, logits)
 
@@ -153,6 +159,7 @@ class ScoreGrammar:
         begins = (place == 0) & (bar >= 0)
         held = self._held.revise(slots, kept)
         codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins, held))
+        self._harmony.revise(slots, codes, kept)
         drums = kept[:, Stream.DRUMS]
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
         declares = kept & (bar < 0)

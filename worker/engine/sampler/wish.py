@@ -9,7 +9,7 @@ from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
 
 # The named instruments of a piece this short enter at once.
-SHORT_SECONDS, SHORT_BARS = 16, 8
+SHORT_SECONDS, SHORT_BARS = 24, 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from training.music.harmony import MAJOR_SCALE, MINOR_SCALE, Degree, chord_scale, degree, melody_scale, progression
+from training.music.harmony import MAJOR_SCALE, MINOR_SCALE, chord_scale, melody_scale
 from training.music.style import moods, styles
+from worker.engine.sampler.degrees import Degree, degree, progression
 from worker.engine.sampler.score import Quality
 
 
