@@ -11,9 +11,10 @@ from worker.engine.sampler.channel import Channel
 from worker.engine.sampler.clock import SAMPLE_RATE, Clock
 from worker.engine.sampler.codes import Codes, event_of
 from worker.engine.sampler.conductor import Conductor
-from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.instruments import CRACKLE, Stream
 from worker.engine.sampler.player import Player
 from worker.engine.sampler.score import Event, Hits, Stop
+from worker.engine.sampler.width import side_gain
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +53,11 @@ class Band:
     def sends(self) -> Floats:
         """The reverb sends of the samples played last: [2, 7], to the room and the hall."""
         return np.array([channel.sends for channel in self._channels.values()], np.float32).T
+
+    @property
+    def sides(self) -> float:
+        """The gain of the sides in the mix, for the ensemble of the samples played last; see `side_gain`."""
+        return side_gain([each for each in PLAYED if self._conductor.player(each) not in (None, CRACKLE)])
 
     @property
     def loudest_echo(self) -> float:

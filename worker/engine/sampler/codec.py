@@ -121,7 +121,7 @@ class SamplerStream:
         return self._cut(self._mix(self._band.play(column)))
 
     def _mix(self, streams: Floats) -> Floats:
-        return mix(streams, self._band.sends, self._rooms)
+        return mix(streams, self._band.sends, self._rooms, self._band.sides)
 
     def _cut(self, sound: Floats) -> Floats:
         """Drop what exceeds the piece's length, if that was given."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.engine.sampler.clock import SAMPLE_RATE
+from worker.engine.sampler.width import with_sides
 
 Floats = NDArray[np.float32]
 
@@ -61,15 +62,16 @@ class Rooms:
         return room + hall
 
 
-def mix(streams: Floats, sends: Floats, rooms: Rooms) -> Floats:
+def mix(streams: Floats, sends: Floats, rooms: Rooms, sides: float) -> Floats:
     """Sum the dry streams and the reverb.
 
     Args:
         streams: float32 of shape [7, 2, samples], dry.
         sends: see `Band.sends`.
         rooms: gets each stream with its sends.
+        sides: see `Band.sides`.
 
     Returns:
         float32 of shape [2, samples].
     """
-    return np.asarray(streams.sum(axis=0) + rooms.push(np.tensordot(sends, streams, 1)))
+    return with_sides(streams.sum(axis=0) + rooms.push(np.tensordot(sends, streams, 1)), sides)

@@ -26,6 +26,7 @@ from worker.engine.sampler.mixing import Rooms
 from worker.engine.sampler.parts import parts_of
 from worker.engine.sampler.splice import Piece, Splice
 from worker.engine.sampler.stored_score import store_score
+from worker.engine.sampler.width import with_sides
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ def stems(
     for dry in _dry(codes, band, tail):
         on_step()
         for sound, sends, own, part in zip(dry, band.sends.T, rooms, parts, strict=True):
-            part.append(sound + own.push(send * sound for send in sends))
+            part.append(with_sides(sound + own.push(send * sound for send in sends), band.sides))
     # Concatenate one at a time, because two minutes of all stems are 200 MB.
     return {stream: _fitted(np.concatenate(parts.pop(0), axis=1), samples + tail) for stream in PLAYED}
 

@@ -1,7 +1,11 @@
-"""Widens a stream with early reflections that cancel in mono."""
+"""Widens a stream with early reflections that cancel in mono, and fits the sides of the mix to the ensemble."""
+
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
+
+from worker.engine.sampler.instruments import HIT_STREAMS, Stream
 
 Floats = NDArray[np.float32]
 
@@ -10,6 +14,25 @@ REFLECTIONS = ((185, 0.5), (331, -0.5), (499, 0.5), (713, -0.5))
 LONGEST_REFLECTION = max(delay for delay, _ in REFLECTIONS)
 # The mean of this many samples is subtracted from what is reflected: low frequencies stay in the middle.
 SMOOTHED = 96
+# The streams that are wide by themselves.
+WIDE = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
+# Gains of the sides in decibels, by how many wide streams there are. The middle holds drums and bass: without them the
+# sides are too loud, and beside them a single wide stream is lost.
+BESIDE_HITS, BESIDE_BASS, ALONE = (1.0, 1.0, 0.0, -0.9), (0.0, -1.5, -3.0, -3.0), (0.0, -4.2, -4.2, -4.2)
+
+
+def side_gain(streams: Collection[Stream]) -> float:
+    """The gain of the difference between the channels, as a factor, where these streams play."""
+    wide = len({*WIDE} & {*streams})
+    hits = bool({*HIT_STREAMS} & {*streams})
+    decibels = (BESIDE_HITS if hits else BESIDE_BASS if Stream.BASS in streams else ALONE)[wide]
+    return float(10 ** (decibels / 20))
+
+
+def with_sides(sound: Floats, gain: float) -> Floats:
+    """Multiply the difference between the channels of [2, samples]; their sum, which mono has, stays as it is."""
+    middle = sound.mean(axis=0)
+    return np.asarray(middle + np.float32(gain) * (sound - middle))
 
 
 class Widener:

@@ -13,9 +13,9 @@ from worker.engine.sampler.score import Header, Note, Score, Section
 def test_stems_add_up_to_the_mix() -> None:
     codes = encode(song(Header(126), ELECTRO, 2))
     band, rooms = Band(default_bank()), Rooms()
-    parts = [mix(band.play(column), band.sends, rooms) for column in codes.T]
+    parts = [mix(band.play(column), band.sends, rooms, band.sides) for column in codes.T]
     band.stop()
-    whole = np.concatenate([*parts, mix(band.ring(RING_OUT), band.sends, rooms)], axis=1)
+    whole = np.concatenate([*parts, mix(band.ring(RING_OUT), band.sends, rooms, band.sides)], axis=1)
 
     found = stems(codes, whole.shape[1])
 

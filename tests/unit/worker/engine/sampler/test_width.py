@@ -3,7 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from worker.engine.sampler.width import Widener
+from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.width import Widener, side_gain, with_sides
 
 RATE = 32_000
 
@@ -40,3 +41,21 @@ def test_blocks_of_any_length_make_the_same_sound() -> None:
     bounds = [0, 1, 1, 200, 1500, 20_000, RATE]
     blocks = [channel.push(dry[:, a:b]) for a, b in pairwise(bounds)]
     np.testing.assert_allclose(np.concatenate(blocks, 1), Widener(0.45).push(dry), atol=1e-5)
+
+
+def test_sides_change_and_mono_does_not() -> None:
+    sound = np.random.default_rng(2).standard_normal((2, RATE)).astype(np.float32)
+    left, right = with_sides(sound, 0.5)
+    np.testing.assert_allclose(left + right, sound.sum(axis=0), atol=1e-5)
+    np.testing.assert_allclose(left - right, (sound[0] - sound[1]) / 2, atol=1e-5)
+
+
+def test_what_leaves_the_middle_empty_has_quieter_sides() -> None:
+    ensembles = ([Stream.CHORDS, Stream.PAD], [Stream.BASS], [Stream.DRUMS])
+    gains = [side_gain([stream for part in ensembles[: count + 1] for stream in part]) for count in range(3)]
+    assert gains == sorted(gains)
+    assert gains[0] < 0.7 < gains[-1]
+
+
+def test_a_melody_alone_is_left_as_it_is() -> None:
+    assert side_gain([Stream.LEAD]) == 1.0
