@@ -24,8 +24,9 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), 
 # Prometheus makes these itself.
 OWN = {"up", "ALERTS"}
 KEYWORDS = {"and", "or", "unless"}
-# Within these braces and parentheses are labels, within these quotes values.
-LABELS = re.compile(r"\{[^}]*\}|\b(?:by|on|without|ignoring)\s*\([^)]*\)|\"[^\"]*\"|\[[^\]]*\]")
+# Values, which may contain braces; then labels and ranges.
+STRINGS = re.compile(r'"[^"]*"')
+LABELS = re.compile(r"\{[^}]*\}|\b(?:by|on|without|ignoring)\s*\([^)]*\)|\[[^\]]*\]")
 
 
 def load(path: Path) -> Any:
@@ -49,7 +50,7 @@ def queries() -> list[str]:
 
 def named(query: str) -> set[str]:
     """The metrics of a query."""
-    words = set(re.findall(r"\b[A-Za-z_]\w*\b(?!\s*\()", LABELS.sub("", query)))
+    words = set(re.findall(r"\b[A-Za-z_]\w*\b(?!\s*\()", LABELS.sub("", STRINGS.sub("", query))))
     return words - KEYWORDS
 
 
@@ -81,7 +82,7 @@ def test_every_alert_has_a_fault_that_fires_it() -> None:
 
 def test_every_alert_is_silent_about_a_healthy_service_that_has_its_metrics() -> None:
     (healthy,) = (test for test in load(CASES)["tests"] if test["name"] == "healthy")
-    series = {named(each["series"]).pop() for each in healthy["input_series"]}
+    series = {name for each in healthy["input_series"] for name in named(each["series"])}
     assert {name for rule in rules() for name in named(rule["expr"])} <= series
 
 
