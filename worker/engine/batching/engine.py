@@ -5,9 +5,9 @@ import math
 import queue
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import torch
-from msgspec.structs import replace
 
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
@@ -122,9 +122,10 @@ class BatchingEngine:
             name = f"{NAME} {precision}"
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(model, settings, positions)
-        grammar = None
+        grammar, self._longest = None, 0
         if isinstance(self._codec, SamplerCodec):
-            grammar = ScoreGrammar(self.slots, device, self._codec.level, self._frames(settings.max_duration))
+            self._longest = self._codec.most_frames(settings.max_duration)
+            grammar = ScoreGrammar(self.slots, device, self._codec.level, self._longest)
         kind = pick_decoder(settings.tuning, model, self.slots, on_loading)
         decoder = kind(model, self.slots, window, grammar)
         runner = _make_runner(decoder, settings.tuning)
@@ -180,12 +181,12 @@ class BatchingEngine:
         """Compose the candidates, then render the best one. A job that is stopped while it composes has no audio."""
         assert recipe.edit is not None
         child = plan_child(recipe, recipe.edit, _length(recipe, codec.sample_rate), codec.level)
+        if child.draft.frames > self._longest:
+            raise ValueError("The take is longer than MAX_DURATION at this worker. Raise it there.")
         for text in child.warnings:
             on_output(Warn(text))
-        requests = [
-            self._request(replace(recipe, seed=seed), child.caption, child.draft.frames, None, child.limits)
-            for seed in child.seeds
-        ]
+        request = self._request(recipe, child.caption, child.draft.frames, None, child.limits)
+        requests = [replace(request, seed=seed) for seed in child.seeds]
         with suppress(KeptGenerationError):
             candidates = compose(self._loop, requests, _chunks, on_step)
             yield from ChildTake(codec, child, candidates).play(recipe, on_step, on_output)

@@ -1,5 +1,6 @@
 """The sampler as a codec: renders the scores that a model writes to audio, which is not mastered."""
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shared.music import HIGHEST_BPM
 from worker.engine.sampler.band import QUIET, RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
@@ -52,6 +54,10 @@ class SamplerCodec:
     @property
     def frame_rate(self) -> float:
         return self.sample_rate / self.samples_per_frame
+
+    def most_frames(self, seconds: float) -> int:
+        """The most frames of a piece of this length: at the fastest tempo that is played, which no code declares."""
+        return self.lead_in + math.ceil(Fraction(seconds) * self.sample_rate / step_length(Fraction(HIGHEST_BPM)))
 
     def stream(
         self,

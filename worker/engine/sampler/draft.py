@@ -4,15 +4,13 @@ The conductor's stream keeps tempo, meter, key and players, so a child never lea
 are added may have other sections.
 """
 
-import math
 import random
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from shared.edits import Edit
-from worker.engine.sampler.clock import step_length
+from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import NOTHING, STOP, Codes
 from worker.engine.sampler.conductor import SECTION_PLACE, Players
 from worker.engine.sampler.held_codes import COMPOSED
@@ -93,8 +91,11 @@ def make_draft(edit: Edit, old: OldScore, samples: int, seed: int) -> Draft:
         seed: draws what `vary` composes.
 
     Raises:
-        ValueError: if the parent has no such bars or streams.
+        ValueError: if the parent has no such bars or streams, or is longer than the child.
     """
+    # The audio of a take that was stopped early is known to the nearest sample of its file.
+    if old.length > old.columns(samples + SAMPLE_RATE // 100) or old.stored.samples > samples + SAMPLE_RATE // 100:
+        raise ValueError("The parent's score is longer than the child.")
     match edit.kind:
         case "replace":
             return _replace(edit, old)
@@ -118,8 +119,7 @@ def _replace(edit: Edit, old: OldScore) -> Draft:
 
 
 def _extend_end(old: OldScore, samples: int) -> Draft:
-    # As in `CountIn.frames`.
-    columns = old.bar_steps + math.ceil((samples - Fraction(1, 2)) / step_length(old.tempo))
+    columns = old.columns(samples)
     if columns <= old.length:
         raise ValueError("The extended take is no longer than its parent.")
     held = np.full((len(Stream), columns), NOTHING, np.int64)

@@ -1,5 +1,6 @@
 """The score of a finished take: what is stored of it, and what an edit reads from that."""
 
+import math
 from array import array
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,6 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from shared.edits import STREAMS, StoredScore, pack_codes, unpack_codes
+from shared.music import HIGHEST_BPM, LOWEST_BPM
+from worker.engine.sampler.clock import step_length
 from worker.engine.sampler.codes import Codes, decode
 from worker.engine.sampler.conductor import EMPTY, Players, bar_codes, name_of, read_players
 from worker.engine.sampler.instruments import PLAYERS, Stream
@@ -46,14 +49,21 @@ class OldScore:
         """Unpack a score.
 
         Raises:
-            ValueError: if it has no bar.
+            ValueError: if it has no bar, or a tempo that is not played.
         """
         codes = np.frombuffer(unpack_codes(stored), np.uint16).reshape(STREAMS, -1).astype(np.int64)
         # Changes nothing in a score that the sampler has played; a client may have sent another one.
         score = cls(Proofreader().correct(codes), stored)
         if score.length <= score.bar_steps:
             raise ValueError("The score has no bar.")
+        if not LOWEST_BPM <= score.tempo <= HIGHEST_BPM:
+            raise ValueError(f"The score has {stored.tempo} BPM; only {LOWEST_BPM:g} to {HIGHEST_BPM:g} are played.")
         return score
+
+    def columns(self, samples: int) -> int:
+        """How many columns of codes have steps that begin within this much audio, count-in included."""
+        # As in `CountIn.frames`.
+        return self.bar_steps + math.ceil((samples - Fraction(1, 2)) / step_length(self.tempo))
 
     @property
     def tempo(self) -> Fraction:

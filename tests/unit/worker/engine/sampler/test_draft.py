@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from shared.edits import StoredScore
@@ -19,9 +20,10 @@ from worker.engine.sampler.stored_score import OldScore, store_score
 BAR = HEADER.steps
 STEP = step_length(Fraction(120))
 PLAYED = list(Stream)[1:]
+LONG = round(20 * BAR * STEP)
 
 
-def draft(score: StoredScore | None = None, samples: int = 0, seed: int = 1, **fields: object) -> Draft:
+def draft(score: StoredScore | None = None, samples: int = LONG, seed: int = 1, **fields: object) -> Draft:
     made = edit(score, **fields)
     return make_draft(made, OldScore.read(made.score), samples, seed)
 
@@ -152,3 +154,17 @@ def test_a_score_without_a_bar_is_refused() -> None:
     score = store_score(OldScore.read(stored()).codes[:, :7], Fraction(120), 1, caption="")
     with pytest.raises(ValueError, match="no bar"):
         OldScore.read(score)
+
+
+def test_a_score_that_is_longer_than_the_child_is_refused() -> None:
+    """Only a client can send one."""
+    with pytest.raises(ValueError, match="longer than the child"):
+        draft(samples=round(7 * BAR * STEP), kind="replace", from_bar=1, to_bar=1)
+    with pytest.raises(ValueError, match="longer than the child"):
+        draft(replace(stored(), samples=2**31), kind="vary", strength=0.0)
+
+
+@pytest.mark.parametrize("tempo", ["1", "100000"])
+def test_a_tempo_that_is_not_played_is_refused(tempo: str) -> None:
+    with pytest.raises(ValueError, match="BPM"):
+        OldScore.read(replace(stored(), tempo=tempo))
