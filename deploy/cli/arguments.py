@@ -65,3 +65,13 @@ def add_gateway_options(parser: argparse.ArgumentParser) -> None:
     options = parser.add_argument_group("gateway").add_mutually_exclusive_group()
     options.add_argument("--url", help="URL of the gateway (default: MUSICGEN_URL, else a running `up`)")
     options.add_argument("--data-dir", type=folder, help="data folder of the `up` to connect to")
+
+
+def add_output_options(group: "argparse._ArgumentGroup") -> None:
+    """Add the options that say what a client command saves, and where."""
+    group.add_argument(
+        "-o", "--output", help="file, folder, pipe, or - for standard output (default: a name from the gateway)"
+    )
+    group.add_argument("--force", action="store_true", help="overwrite existing files")
+    group.add_argument("--stems", action="store_true", help="save each instrument beside the audio")
+    group.add_argument("--midi", action="store_true", help="save the score as a MIDI file beside the audio")

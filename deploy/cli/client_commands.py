@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 from typing import get_args
 
-from deploy.cli.arguments import add_gateway_options, number, seconds
+from deploy.cli.arguments import add_gateway_options, add_output_options, number, seconds
 from shared.files import SAMPLE_RATES, AudioFormat, SampleFormat
 from shared.lanes import PRIORITIES
 from shared.messages import JobStatus
@@ -52,7 +52,7 @@ def _generate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the music in words")
     _music_options(parser.add_argument_group("music"))
     file = parser.add_argument_group("file")
-    _output_options(file)
+    add_output_options(file)
     file.add_argument("--format", choices=FORMATS, help="default: the ending of -o, else wav")
     file.add_argument("--sample-rate", type=int, choices=SAMPLE_RATES, help="in hertz (default: the model's)")
     file.add_argument("--sample-format", choices=SAMPLE_FORMATS, help="default: int16")
@@ -95,21 +95,12 @@ def _music_options(music: "argparse._ArgumentGroup") -> None:
     )
 
 
-def _output_options(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "-o", "--output", help="file, folder, pipe, or - for standard output (default: a name from the gateway)"
-    )
-    group.add_argument("--force", action="store_true", help="overwrite existing files")
-    group.add_argument("--stems", action="store_true", help="save each instrument beside the audio")
-    group.add_argument("--midi", action="store_true", help="save the score as a MIDI file beside the audio")
-
-
 def _download_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", metavar="JOB")
     parser.add_argument(
         "--bundle", action="store_true", help="save a ZIP file with audio, stems, MIDI, DAW session and recipe"
     )
-    _output_options(parser.add_argument_group("files"))
+    add_output_options(parser.add_argument_group("files"))
     add_gateway_options(parser)
     parser.set_defaults(run=_download)
 

@@ -20,6 +20,7 @@ from shared.errors import MusicgenError
 from shared.job_id import is_job_id
 from shared.messages import UNDECODABLE, Event, JobStatus
 
+GENERATE = "/api/v1/generate"
 RECONNECT_DELAY = 1.0
 # The smallest WAV file: 16 bits at 16 kHz, mono. With less disk space the request is not sent.
 MIN_WAV_BYTES_PER_SECOND = 32_000
@@ -29,8 +30,8 @@ MAX_SECONDS = 600.0
 _decode = msgspec.json.Decoder(Event).decode
 
 
-async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving) -> int:
-    """Send the request, show its progress, and save the audio. Ctrl-C, SIGTERM and SIGHUP cancel the job.
+async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving, path: str = GENERATE) -> int:
+    """Send the request to a path, show its progress, and save the audio. Ctrl-C, SIGTERM and SIGHUP cancel the job.
 
     Returns:
         The exit code: 0, or 128 plus the signal number.
@@ -40,7 +41,7 @@ async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving) 
     """
     destination = saving.open(_least_bytes(body))
     try:
-        return await until_signal(_generate(target, body, destination, saving))
+        return await until_signal(_generate(target, body, destination, saving, path))
     finally:
         destination.close()
 
@@ -51,10 +52,12 @@ def _least_bytes(body: dict[str, Any]) -> int:
     return round(min(seconds, MAX_SECONDS) * MIN_WAV_BYTES_PER_SECOND) if body.get("format", "wav") == "wav" else 0
 
 
-async def _generate(target: GatewayTarget, body: dict[str, Any], destination: Destination, saving: Saving) -> None:
+async def _generate(
+    target: GatewayTarget, body: dict[str, Any], destination: Destination, saving: Saving, path: str
+) -> None:
     console = Terminal(stderr=True)
     async with gateway_session(target) as session:
-        job_id = await _generated(session, body, console)
+        job_id = await _generated(session, path, body, console)
         try:
             job = await read_job(session, job_id)
             await save_files(session, job, destination, saving, console)
@@ -66,9 +69,9 @@ async def _generate(target: GatewayTarget, body: dict[str, Any], destination: De
         console.print(f"  [{'yellow' if label == 'warning' else 'dim'}]{label:<10}[/] {literal(text)}")
 
 
-async def _generated(session: aiohttp.ClientSession, body: dict[str, Any], console: Console) -> str:
+async def _generated(session: aiohttp.ClientSession, path: str, body: dict[str, Any], console: Console) -> str:
     """Have the music generated; return the job's id."""
-    sending = asyncio.create_task(_send(session, body))
+    sending = asyncio.create_task(_send(session, path, body))
     try:
         job_id = await asyncio.shield(sending)
         console.print(f"[dim]{job_id}[/]")
@@ -81,8 +84,8 @@ async def _generated(session: aiohttp.ClientSession, body: dict[str, Any], conso
     return job_id
 
 
-async def _send(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
-    async with session.post("/api/v1/generate", json=body, timeout=REQUEST_TIMEOUT) as response:
+async def _send(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> str:
+    async with session.post(path, json=body, timeout=REQUEST_TIMEOUT) as response:
         try:
             job_id = str((await read_json(response, "job_id"))["job_id"])
         except GatewayError as error:

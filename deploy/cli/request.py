@@ -24,7 +24,13 @@ FIELDS = (
 # A change of these makes other music as a whole, not another child of a take.
 WHOLE = {"prompt", "bars", "duration", "bpm", "meter", "key", "loop", "model"}
 DEFAULT_SECONDS = 8.0
-OTHER_NAMES = {"prompt": "PROMPT", "outputs": "--stems, --midi", "cache": "--no-cache"}
+OTHER_NAMES = {
+    "prompt": "PROMPT",
+    "outputs": "--stems, --midi",
+    "cache": "--no-cache",
+    "from_bar": "--bars",
+    "to_bar": "--bars",
+}
 # The gateway's wording of a broken limit, for programs; and the same for a reader.
 WORDINGS = (
     (re.compile(r"Expected `str[^`]*` of length <= (\d+)"), r"Must have at most \1 characters."),
