@@ -133,6 +133,16 @@ def test_music_plays_while_it_is_made_and_its_waveform_grows(studio: Studio) -> 
     expect(card).to_have_class("card completed current")
 
 
+def test_a_loop_that_is_heard_while_it_is_made_goes_on_from_its_file(studio: Studio) -> None:
+    card = studio.card(studio.request("slow", bars=2, bpm=120, loop=True))
+    studio.play(card)
+    assert studio.page.evaluate("studio.player.loop.value") is None
+    studio.until_position(3)
+    studio.page.wait_for_function("() => studio.player.position.value < 1 && studio.player.state.value === 'playing'")
+    studio.until_position(1.5)
+    assert studio.page.evaluate("studio.player.loop.value") == {"start": 0, "end": 4}
+
+
 def test_an_ended_take_starts_again(studio: Studio) -> None:
     card = studio.make("tone", duration=1)
     studio.play(card)

@@ -65,6 +65,18 @@ export class Player {
     await this.start(start);
   }
 
+  /** Replaces what is known of the current track, such as its file once it is made. What sounds goes on. */
+  update(track: Track): void {
+    if (track.jobId !== this.currentId.peek()) return;
+    const { a, b } = this.slots.peek();
+    const renewed = (slot: Track | null) => (slot?.jobId === track.jobId ? track : slot);
+    this.slots.value = { a: renewed(a), b: renewed(b) };
+    this.track.value = track;
+    if (track.isLoop) this.loop.value ??= { start: 0, end: track.duration };
+    // Ahead of the end of the live audio, so that a loop goes on without a wait; a failure shows when it is played.
+    if (track.path) this.decoder.decode(track.path).catch(() => {});
+  }
+
   /** Plays or pauses the current track. */
   async toggle(): Promise<void> {
     if (this.isPlaying.peek()) this.pause();
@@ -120,7 +132,7 @@ export class Player {
     const other = before && before.jobId !== track.jobId ? before : a;
     this.slots.value = other && other.jobId !== track.jobId ? { a: other, b: track } : { a: track, b: null };
     this.track.value = track;
-    this.loop.value = track.isLoop ? { start: 0, end: track.duration } : null;
+    this.loop.value = track.isLoop && track.path ? { start: 0, end: track.duration } : null;
     this.problem.value = null;
   }
 
@@ -176,6 +188,18 @@ export class Player {
     this.state.value = "paused";
   }
 
+  /** The live audio has been heard to its end: a loop goes on as soon as its file is there, anything else stops. */
+  private endLive(): void {
+    const track = this.track.peek();
+    if (track?.isLoop && track.path === null) {
+      requestAnimationFrame(this.followClock);
+      return;
+    }
+    this.pause();
+    this.position.value = this.loop.peek()?.start ?? 0;
+    if (this.loop.peek() && track?.path) void this.start(this.position.peek());
+  }
+
   /** Stops what sounds, with a short fade. */
   private silence(): void {
     this.liveVoice?.stop();
@@ -198,7 +222,7 @@ export class Player {
   private readonly followClock = (): void => {
     if (this.state.peek() !== "playing") return;
     this.position.value = this.currentPosition();
-    if (this.liveVoice?.hasEnded) this.pause();
+    if (this.liveVoice?.hasEnded) this.endLive();
     else requestAnimationFrame(this.followClock);
   };
 

@@ -1,15 +1,22 @@
-import { computed } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
 import type { JobView } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
 import { Player, type Track } from "../audio/player.ts";
 import type { Region } from "../audio/schedule.ts";
 import { live } from "./feed.ts";
-import { takes } from "./takes.ts";
+import { isRunning, takes } from "./takes.ts";
 
 export const player = new Player((path) => client.file(path));
 
 /** The job that is in the player. */
 export const currentJob = computed(() => takes.value.get(player.currentId.value ?? "")?.job.value ?? null);
+
+effect(() => {
+  const job = currentJob.value;
+  if (!job || isRunning(job) || player.track.peek()?.path !== null) return;
+  if (job.audio_url) player.update(trackOf(job));
+  else player.pause();
+});
 
 /** Whether there is something to hear: a file, or live audio. */
 export function isPlayable(job: JobView): boolean {
@@ -85,6 +92,6 @@ function trackOf(job: JobView): Track {
     live: live.peek().get(job.job_id) ?? null,
     duration: durationOf(job),
     lufs: job.measured?.lufs ?? null,
-    isLoop: job.loop && job.status === "completed",
+    isLoop: job.loop && job.status !== "cancelled", // what is kept of a loop ends anywhere
   };
 }
