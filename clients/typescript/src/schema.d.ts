@@ -141,6 +141,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/vary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a variation of a take: compose a share of it anew
+         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         */
+        post: operations["jobs_vary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a take by bars or seconds, in front or at the end
+         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         */
+        post: operations["jobs_extend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace bars of a take, of all or of some instruments
+         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         */
+        post: operations["jobs_replace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all takes that come from the same one
+         * @description `parent` makes a tree of the list. At most 1000 are listed.
+         */
+        get: operations["jobs_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prompt/build": {
         parameters: {
             query?: never;
@@ -472,6 +552,25 @@ export interface components {
             };
         };
         /**
+         * ChildAccepted
+         * @description The response to a request for a child. `parent` is the job that it is made of.
+         * @example {
+         *       "job_id": "gen_def123456789",
+         *       "status": "queued",
+         *       "message": "Generation job started",
+         *       "created_at": "2024-12-01T10:00:04.500Z",
+         *       "parent": "gen_abc123456789"
+         *     }
+         */
+        ChildAccepted: {
+            job_id: string;
+            status: components["schemas"]["JobStatus"];
+            message: string;
+            /** Format: date-time */
+            created_at: string;
+            parent: string;
+        };
+        /**
          * ClientMessage
          * @description A text frame that the client sends.
          */
@@ -490,6 +589,50 @@ export interface components {
             status: components["schemas"]["Health"];
             message: string;
         };
+        /**
+         * Composed
+         * @description How the bars of a child were composed.
+         */
+        Composed: {
+            /** @description How many were composed. */
+            candidates: number;
+            /** @description The number of the one in the file, from 1: after it, the model finds what follows most likely. */
+            chosen: number;
+            /** @description Of each candidate, the mean log-likelihood of a code of the bars that follow; null without any. */
+            likelihoods: number[] | null;
+            from_seconds: number | null;
+            to_seconds: number | null;
+            /** @description For how long after that the last composed notes, and those that they replaced, die away. Before mastering, all samples outside of the part and the tail are the parent's. */
+            tail_seconds: number | null;
+        };
+        /**
+         * Edit
+         * @description How a take is made of its parent. The recipe of a child has one, so that it can be made again without the parent.
+         */
+        Edit: {
+            /** @description Which edit. */
+            kind: components["schemas"]["EditKind"];
+            /** @description The parent's job id. */
+            parent: string;
+            /** @description The parent's. */
+            score: components["schemas"]["StoredScore"];
+            from_bar?: number | null;
+            to_bar?: number | null;
+            /** @description The streams to compose; none means all. */
+            streams?: components["schemas"]["StreamName"][];
+            /** @description Describes the replaced bars. */
+            prompt?: string | null;
+            /** @description Of `vary`: the share of bars and streams that are composed. */
+            strength?: number | null;
+            /** @description Where `extend` adds bars. */
+            at?: components["schemas"]["Place"] | null;
+        };
+        /**
+         * EditKind
+         * @description How a take is made of another one.
+         * @enum {string}
+         */
+        EditKind: "vary" | "extend" | "replace";
         /**
          * ErrorMessage
          * @description An error in a client message. The connection stays open.
@@ -555,6 +698,34 @@ export interface components {
          * @enum {string}
          */
         EventType: "queued" | "processing" | "progress" | "completed" | "failed" | "cancelled";
+        /**
+         * ExtendRequest
+         * @description The body of POST /api/v1/jobs/{job_id}/extend: exactly one of `bars` and `seconds`, and any other fields.
+         * @example {
+         *       "bars": 8
+         *     }
+         * @example {
+         *       "bars": 4,
+         *       "at": "start",
+         *       "prompt": "drums alone"
+         *     }
+         */
+        ExtendRequest: {
+            /** @description How many to add. If the parent ends within a bar, it is completed first. */
+            bars?: number | null;
+            /** @description How much to add; the nearest number of whole bars where the parent has whole bars, or in front of it. */
+            seconds?: number | null;
+            /** @description Where to add them.; end if absent */
+            at?: components["schemas"]["Place"] | null;
+            /** @description Describes the composed bars; by default they follow the parent's */
+            prompt?: string | null;
+            /** @description null for a random seed, which the status then shows */
+            seed?: number | null;
+            /** @description Outputs besides the audio; only models that write scores have them, such as starter */
+            outputs?: components["schemas"]["OutputKind"][] | null;
+            /** @description Of the music: in the file's metadata and name */
+            title?: string | null;
+        };
         /**
          * FieldError
          * @description An invalid field of a request. Nested fields are written `components.tempo`.
@@ -647,6 +818,10 @@ export interface components {
             loudness?: number | null;
             /** @description Of the music: in the file's metadata and name */
             title?: string | null;
+            /** @description Of the recipe of a child, to make it again */
+            edit?: components["schemas"]["Edit"] | null;
+            /** @description Workers take more urgent jobs first; by default that of the API key, else normal */
+            priority?: components["schemas"]["Priority"] | null;
             /** @description false always generates; true also reuses a stored result of any seed if no seed is given. By default, a stored result is reused only for the same seed */
             cache?: boolean | null;
         };
@@ -737,6 +912,7 @@ export interface components {
          *           "model": "starter",
          *           "seed": 7,
          *           "attempts": 1,
+         *           "priority": "normal",
          *           "queue_position": null,
          *           "eta_seconds": null,
          *           "recipe": {
@@ -758,7 +934,8 @@ export interface components {
          *             "format": "wav",
          *             "sample_rate": 48000,
          *             "loudness": null,
-         *             "title": null
+         *             "title": null,
+         *             "edit": null
          *           },
          *           "audio": {
          *             "key": "jobs/gen_abc123456789/audio.wav",
@@ -794,7 +971,8 @@ export interface components {
          *             "key_confidence": null,
          *             "lufs": -14,
          *             "true_peak_dbtp": -1,
-         *             "downbeats": []
+         *             "downbeats": [],
+         *             "gain_db": null
          *           },
          *           "instruments": [
          *             {
@@ -830,7 +1008,9 @@ export interface components {
          *             "audio": "/api/v1/download/gen_abc123456789",
          *             "bundle": "/api/v1/download/gen_abc123456789/bundle.zip"
          *           },
-         *           "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json"
+         *           "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json",
+         *           "parent": null,
+         *           "composed": null
          *         }
          *       ],
          *       "total": 1,
@@ -870,6 +1050,7 @@ export interface components {
          *       "model": "starter",
          *       "seed": 7,
          *       "attempts": 1,
+         *       "priority": "normal",
          *       "queue_position": null,
          *       "eta_seconds": null,
          *       "recipe": {
@@ -891,7 +1072,8 @@ export interface components {
          *         "format": "wav",
          *         "sample_rate": 48000,
          *         "loudness": null,
-         *         "title": null
+         *         "title": null,
+         *         "edit": null
          *       },
          *       "audio": {
          *         "key": "jobs/gen_abc123456789/audio.wav",
@@ -927,7 +1109,8 @@ export interface components {
          *         "key_confidence": null,
          *         "lufs": -14,
          *         "true_peak_dbtp": -1,
-         *         "downbeats": []
+         *         "downbeats": [],
+         *         "gain_db": null
          *       },
          *       "instruments": [
          *         {
@@ -963,7 +1146,9 @@ export interface components {
          *         "audio": "/api/v1/download/gen_abc123456789",
          *         "bundle": "/api/v1/download/gen_abc123456789/bundle.zip"
          *       },
-         *       "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json"
+         *       "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json",
+         *       "parent": null,
+         *       "composed": null
          *     }
          */
         JobView: {
@@ -987,6 +1172,7 @@ export interface components {
             /** @description Of the take in the file; another than the recipe's if that did not fit */
             seed: number;
             attempts: number;
+            priority: components["schemas"]["Priority"];
             queue_position: number | null;
             eta_seconds: number | null;
             recipe: components["schemas"]["Recipe"];
@@ -1025,6 +1211,43 @@ export interface components {
             links: components["schemas"]["Links"];
             /** @description The waveform's peaks, in audiowaveform's JSON layout */
             peaks_url: string | null;
+            /** @description The job that this take was made of */
+            parent: string | null;
+            /** @description How a child's bars were composed */
+            composed: components["schemas"]["Composed"] | null;
+        };
+        /**
+         * Lineage
+         * @description All takes that come from the same one. `parent` makes a tree of the list; a parent precedes its children.
+         * @example {
+         *       "job_id": "gen_abc123456789",
+         *       "jobs": [
+         *         {
+         *           "job_id": "gen_abc123456789",
+         *           "parent": null,
+         *           "kind": null,
+         *           "status": "completed",
+         *           "created_at": "2024-12-01T10:00:00.125Z",
+         *           "seed": 7,
+         *           "from_bar": null,
+         *           "to_bar": null
+         *         },
+         *         {
+         *           "job_id": "gen_def123456789",
+         *           "parent": "gen_abc123456789",
+         *           "kind": "replace",
+         *           "status": "queued",
+         *           "created_at": "2024-12-01T10:00:04.500Z",
+         *           "seed": 3,
+         *           "from_bar": 5,
+         *           "to_bar": 8
+         *         }
+         *       ]
+         *     }
+         */
+        Lineage: {
+            job_id: string;
+            jobs: components["schemas"]["Relative"][];
         };
         /**
          * Links
@@ -1068,6 +1291,8 @@ export interface components {
             true_peak_dbtp: number | null;
             /** @description First beats of bars, in seconds. */
             downbeats: number[];
+            /** @description What mastering added to the level of the engine's audio. */
+            gain_db: number | null;
         };
         /**
          * Message
@@ -1181,6 +1406,12 @@ export interface components {
             type: "ping";
         };
         /**
+         * Place
+         * @description Where bars are added.
+         * @enum {string}
+         */
+        Place: "start" | "end";
+        /**
          * Pong
          * @description The reply to a ping.
          * @example {
@@ -1194,6 +1425,12 @@ export interface components {
              */
             type: "pong";
         };
+        /**
+         * Priority
+         * @description How urgent a job is.
+         * @enum {string}
+         */
+        Priority: "interactive" | "normal" | "batch";
         /**
          * ProblemDetails
          * @description RFC 9457, section 3.1, with `errors` for invalid fields and the `request_id` that the log has too.
@@ -1304,6 +1541,60 @@ export interface components {
             loudness: number | null;
             /** @description Of the music, for the file's metadata and name. */
             title: string | null;
+            /** @description How the take is made of another one, its parent; null if it is composed as a whole. */
+            edit: components["schemas"]["Edit"] | null;
+        };
+        /**
+         * Relative
+         * @description A job in a lineage.
+         */
+        Relative: {
+            job_id: string;
+            /** @description The job that it was made of; null for a take that was composed as a whole. */
+            parent: string | null;
+            /** @description How it was made of its parent. */
+            kind: components["schemas"]["EditKind"] | null;
+            /** @description Null if the job is no longer on record. */
+            status: components["schemas"]["JobStatus"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            seed: number | null;
+            /** @description The first bar that was replaced. */
+            from_bar: number | null;
+            /** @description The last bar that was replaced. */
+            to_bar: number | null;
+        };
+        /**
+         * ReplaceRequest
+         * @description The body of POST /api/v1/jobs/{job_id}/replace.
+         * @example {
+         *       "from_bar": 5,
+         *       "to_bar": 8
+         *     }
+         * @example {
+         *       "from_bar": 1,
+         *       "to_bar": 8,
+         *       "instruments": [
+         *         "drums"
+         *       ],
+         *       "seed": 3
+         *     }
+         */
+        ReplaceRequest: {
+            /** @description Counted from 1 */
+            from_bar: number;
+            /** @description Counted from 1 */
+            to_bar: number;
+            /** @description Compose only these: names or streams of the parent's `instruments`. By default all */
+            instruments?: string[] | null;
+            /** @description Describes the composed bars; by default they follow the parent's */
+            prompt?: string | null;
+            /** @description null for a random seed, which the status then shows */
+            seed?: number | null;
+            /** @description Outputs besides the audio; only models that write scores have them, such as starter */
+            outputs?: components["schemas"]["OutputKind"][] | null;
+            /** @description Of the music: in the file's metadata and name */
+            title?: string | null;
         };
         /**
          * SampleFormat
@@ -1355,6 +1646,28 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * StoredScore
+         * @description The score of a finished take, of which its children are made.
+         */
+        StoredScore: {
+            /** @description Uint16 in little-endian order of shape [8, steps], compressed by zlib. */
+            codes: string;
+            /** @description Quarter notes per minute, a fraction such as 124 or 185/2. */
+            tempo: string;
+            /** @description Length of the audio that the engine made, without the tail of a loop. */
+            samples: number;
+            /** @description The words that the model was given. */
+            caption?: string;
+            /** @description The number of the first step; negative if bars were added in front. It seeds the humanising, so that the old part sounds as before. */
+            first_step?: number;
+        };
+        /**
+         * StreamName
+         * @description A stream of a score.
+         * @enum {string}
+         */
+        StreamName: "bass" | "chords" | "pad" | "arpeggio" | "lead" | "drums" | "percussion";
         /**
          * Subscribe
          * @description Subscribe to a job's events. Replaces an earlier subscription to the same job.
@@ -1433,6 +1746,32 @@ export interface components {
             job_id: string;
         };
         /**
+         * VaryRequest
+         * @description The body of POST /api/v1/jobs/{job_id}/vary.
+         * @example {
+         *       "strength": 0.3
+         *     }
+         * @example {
+         *       "strength": 0,
+         *       "outputs": [
+         *         "midi",
+         *         "stems"
+         *       ]
+         *     }
+         */
+        VaryRequest: {
+            /** @description The share of bars and instruments that are composed anew. 0 renders the same score again, with other `outputs` for instance.; 0.5 if absent */
+            strength?: number | null;
+            /** @description Compose only these: names or streams of the parent's `instruments`. By default all */
+            instruments?: string[] | null;
+            /** @description null for a random seed, which the status then shows */
+            seed?: number | null;
+            /** @description Outputs besides the audio; only models that write scores have them, such as starter */
+            outputs?: components["schemas"]["OutputKind"][] | null;
+            /** @description Of the music: in the file's metadata and name */
+            title?: string | null;
+        };
+        /**
          * Vocabulary
          * @description All words that the prompt builder offers.
          */
@@ -1499,12 +1838,17 @@ export type AudioChunk = components['schemas']['AudioChunk'];
 export type AudioFormat = components['schemas']['AudioFormat'];
 export type Binary = components['schemas']['Binary'];
 export type BuiltPrompt = components['schemas']['BuiltPrompt'];
+export type ChildAccepted = components['schemas']['ChildAccepted'];
 export type ClientMessage = components['schemas']['ClientMessage'];
 export type Complexity = components['schemas']['Complexity'];
 export type Component = components['schemas']['Component'];
+export type Composed = components['schemas']['Composed'];
+export type Edit = components['schemas']['Edit'];
+export type EditKind = components['schemas']['EditKind'];
 export type ErrorMessage = components['schemas']['ErrorMessage'];
 export type Event = components['schemas']['Event'];
 export type EventType = components['schemas']['EventType'];
+export type ExtendRequest = components['schemas']['ExtendRequest'];
 export type FieldError = components['schemas']['FieldError'];
 export type GenerateRequest = components['schemas']['GenerateRequest'];
 export type Genre = components['schemas']['Genre'];
@@ -1516,6 +1860,7 @@ export type JobAccepted = components['schemas']['JobAccepted'];
 export type JobList = components['schemas']['JobList'];
 export type JobStatus = components['schemas']['JobStatus'];
 export type JobView = components['schemas']['JobView'];
+export type Lineage = components['schemas']['Lineage'];
 export type Links = components['schemas']['Links'];
 export type Liveness = components['schemas']['Liveness'];
 export type Measured = components['schemas']['Measured'];
@@ -1527,23 +1872,30 @@ export type OutputLink = components['schemas']['OutputLink'];
 export type ParseRequest = components['schemas']['ParseRequest'];
 export type ParsedPrompt = components['schemas']['ParsedPrompt'];
 export type Ping = components['schemas']['Ping'];
+export type Place = components['schemas']['Place'];
 export type Pong = components['schemas']['Pong'];
+export type Priority = components['schemas']['Priority'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type PromptComponents = components['schemas']['PromptComponents'];
 export type QueueReport = components['schemas']['QueueReport'];
 export type Recipe = components['schemas']['Recipe'];
+export type Relative = components['schemas']['Relative'];
+export type ReplaceRequest = components['schemas']['ReplaceRequest'];
 export type SampleFormat = components['schemas']['SampleFormat'];
 export type SampleRate = components['schemas']['SampleRate'];
 export type SectionStart = components['schemas']['SectionStart'];
 export type ServedModels = components['schemas']['ServedModels'];
 export type ServerMessage = components['schemas']['ServerMessage'];
 export type ServiceInfo = components['schemas']['ServiceInfo'];
+export type StoredScore = components['schemas']['StoredScore'];
+export type StreamName = components['schemas']['StreamName'];
 export type Subscribe = components['schemas']['Subscribe'];
 export type SystemInfo = components['schemas']['SystemInfo'];
 export type Tempo = components['schemas']['Tempo'];
 export type Timings = components['schemas']['Timings'];
 export type Understood = components['schemas']['Understood'];
 export type Unsubscribe = components['schemas']['Unsubscribe'];
+export type VaryRequest = components['schemas']['VaryRequest'];
 export type Vocabulary = components['schemas']['Vocabulary'];
 export type WaveformPeaks = components['schemas']['WaveformPeaks'];
 export type WorkerInfo = components['schemas']['WorkerInfo'];
@@ -2257,6 +2609,441 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    jobs_vary: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key returns the first job. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VaryRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChildAccepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    jobs_extend: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key returns the first job. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtendRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChildAccepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    jobs_replace: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key returns the first job. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaceRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChildAccepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    jobs_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     /** @description Seconds to wait. */
                     "Retry-After"?: number;
