@@ -1,5 +1,6 @@
 """The worker's Prometheus metrics: outcomes, times by phase, slots, and the machine."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -59,14 +60,32 @@ def _exemplar(record: JobRecord) -> dict[str, str] | None:
 class MachineCollector(Collector):
     """CPU, memory and GPU use of the whole machine, and the engine's memory, read at each scrape."""
 
+    def __init__(self) -> None:
+        self._looked_at = time.monotonic()
+        self._idle = _idle_seconds()
+
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The current values."""
         memory = psutil.virtual_memory()
-        yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last look", psutil.cpu_percent())
+        yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last scrape", self._cpu_percent())
         yield GaugeMetricFamily("machine_memory_used_bytes", "Memory in use", memory.total - memory.available)
         yield GaugeMetricFamily("machine_memory_total_bytes", "Memory there is", memory.total)
         yield GaugeMetricFamily("musicgen_engine_memory_bytes", "Main memory of the engine process", _engine_memory())
         yield from _gpus()
+
+    def _cpu_percent(self) -> float:
+        # psutil.cpu_percent remembers the last call of each thread, and each scrape has a new thread: it answers 0.
+        moment, idle = time.monotonic(), _idle_seconds()
+        possible = (moment - self._looked_at) * (psutil.cpu_count() or 1)
+        idle_share = (idle - self._idle) / possible if possible else 1.0
+        self._looked_at, self._idle = moment, idle
+        return min(max(100 * (1 - idle_share), 0.0), 100.0)
+
+
+def _idle_seconds() -> float:
+    """Seconds in which a core had nothing to do, summed over all cores."""
+    times = psutil.cpu_times()
+    return float(times.idle + getattr(times, "iowait", 0.0))
 
 
 def _engine_memory() -> int:

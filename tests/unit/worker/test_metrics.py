@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from types import SimpleNamespace
 from typing import NoReturn
 
@@ -54,3 +56,21 @@ def test_the_memory_of_the_engine_is_that_of_the_child_process() -> None:
         child.stdout.readline()
         assert collected()["musicgen_engine_memory_bytes"][0] - others > 1_000_000
         child.communicate("\n")
+
+
+def test_the_use_of_the_processor_is_told_to_every_thread() -> None:
+    # Prometheus's client answers each scrape in a new thread.
+    collector, found = MachineCollector(), list[float]()
+
+    def scrape() -> None:
+        found.extend(each.samples[0].value for each in collector.collect() if each.name == "machine_cpu_percent")
+
+    for _ in range(2):
+        busy_until = time.process_time() + 0.5
+        while time.process_time() < busy_until:
+            pass
+        thread = threading.Thread(target=scrape)
+        thread.start()
+        thread.join()
+    assert len(found) == 2
+    assert all(0 < value <= 100 for value in found)
