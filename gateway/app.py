@@ -28,6 +28,7 @@ from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.job_queue import JobQueue
 from gateway.jobs.job_service import JobService
@@ -92,7 +93,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
     reconciler = Reconciler(bus, index, record_store, result_cache, workers)
     limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
     quotas = Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits)
-    jobs = JobService(bus, index, record_store, queue, result_cache, quotas)
+    jobs = JobService(bus, index, record_store, queue)
     return Services(
         settings=settings,
         keys=keys,
@@ -108,6 +109,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         record_store=record_store,
         usage=usage,
         result_cache=result_cache,
+        acceptance=Acceptance(index, record_store, queue, result_cache, quotas),
         jobs=jobs,
         hub=EventHub(bus, jobs),
         probe=Probe(bus, storage, workers, index, record_store),

@@ -9,12 +9,13 @@ from gateway.prompts import Complexity, KeyName, Meter, PromptComponents
 from shared.edits import Composed, Edit
 from shared.files import OUTPUT_KINDS, Audio, AudioFormat, OutputKind, OutputLink, SampleFormat
 from shared.lanes import Priority
-from shared.messages import JobStatus, Moment, Recipe, Seed, Timings
+from shared.messages import JobStatus, Moment, Recipe, RequestedTake, Seed, Timings
 from shared.music import Bars, Bpm, Ignored, Instrument, Measured, SectionStart, Understood
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
 DEFAULT_DURATION = 30.0
+MAX_TAKES = 8
 # Integrated loudness in LUFS.
 QUIETEST, LOUDEST = -30.0, -6.0
 # Visible ASCII characters of the header Idempotency-Key.
@@ -89,6 +90,18 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sample_rate: SampleRate | UnsetType = UNSET
     loudness: Loudness | UnsetType = UNSET
     title: Title | UnsetType = UNSET
+    variations: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_TAKES,
+                description="How many takes: a job for each. The first has `seed`, each other one the seed after the "
+                "one before; 1 if absent",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     priority: (
         Annotated[
@@ -110,12 +123,18 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The response to POST /api/v1/generate."""
+    """The response to POST /api/v1/generate.
+
+    Attributes:
+        job_id: the job; the first one if there are several takes.
+        takes: all jobs of the request, this one first.
+    """
 
     job_id: str
     status: JobStatus
     message: str
     created_at: Moment
+    takes: tuple[RequestedTake, ...] = ()
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "self"}):
@@ -177,6 +196,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     format: AudioFormat
     file_name: Annotated[str | None, Meta(description="Of the downloaded audio; null until there is audio")]
     title: str | None
+    takes: Annotated[
+        tuple[RequestedTake, ...] | None,
+        Meta(description="All jobs of a request that asked for several, this one included; else null"),
+    ]
     measured: Annotated[Measured | None, Meta(description="What was measured of the finished audio")]
     instruments: Annotated[tuple[Instrument, ...] | None, Meta(description="Of models that write scores")]
     sections: Annotated[tuple[SectionStart, ...] | None, Meta(description="Of models that write scores")]
@@ -250,9 +273,11 @@ class CancelQuery(msgspec.Struct, frozen=True):
 
     Attributes:
         keep: stores the audio that a running job has generated so far.
+        takes: cancels the other takes of the job's request, too; 409 only if all have finished.
     """
 
     keep: bool = False
+    takes: bool = False
 
 
 class SocketQuery(msgspec.Struct, frozen=True):

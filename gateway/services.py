@@ -11,6 +11,7 @@ from gateway.access.rate_limiter import RateLimiter
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
+from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
@@ -48,6 +49,7 @@ class Services:
     record_store: RecordStore
     usage: UsageTracker
     result_cache: ResultCache
+    acceptance: Acceptance
     jobs: JobService
     hub: EventHub
     probe: Probe

@@ -104,6 +104,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     edit: Edit | None = None
 
 
+class RequestedTake(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several jobs that a single request asked for; they differ in their seeds."""
+
+    job_id: str
+    seed: Seed
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The message on MUSIC_JOBS: enough to recreate the job's record if that has expired."""
 
@@ -150,6 +157,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         extras: files that every job has besides `outputs`: the waveform's peaks and pictures.
         seed: of the take in the file, if the model needed another seed than the recipe's to meet the tempo.
         lane: of the queue; see shared/lanes.py.
+        takes: all jobs of the request, this one included, if it asked for variations.
     """
 
     job_id: str
@@ -186,6 +194,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     extras: tuple[Output, ...] = ()
     seed: Seed | None = None
     lane: str = NORMAL
+    takes: tuple[RequestedTake, ...] = ()
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""

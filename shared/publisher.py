@@ -48,18 +48,18 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
         raise UnavailableError(f"The job cannot be queued: {error!r}") from error
 
 
-async def ensure_room(js: JetStreamContext) -> None:
-    """Check that the queue accepts a job now.
+async def ensure_room(js: JetStreamContext, jobs: int = 1) -> None:
+    """Check that the queue accepts so many jobs now.
 
     Raises:
-        QueueFullError: if it has reached its limit.
+        QueueFullError: if they exceed its limit.
         UnavailableError: if the broker does not answer.
     """
     try:
         info = await js.stream_info(subjects.JOBS_STREAM)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The job cannot be queued: {error!r}") from error
-    if 0 < (info.config.max_msgs or 0) <= info.state.messages:
+    if 0 < (info.config.max_msgs or 0) < info.state.messages + jobs:
         raise QueueFullError(FULL)
 
 

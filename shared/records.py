@@ -1,5 +1,6 @@
 """Job records in the KV bucket: read, and changed only by compare-and-set."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -7,6 +8,7 @@ import nats.js.errors
 from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
 from shared import metrics, subjects
+from shared.atomic_batch import publish_together
 from shared.bus import AWAY, WRONG_LAST_SEQUENCE
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
@@ -96,6 +98,30 @@ class Records:
         """
         check(None, record)
         return await self._write(record, None)
+
+    async def create_all(self, records: Sequence[JobRecord]) -> list[Entry]:
+        """Store new records, all of them or none.
+
+        Raises:
+            ConflictError: if one of the jobs exists already.
+            TransitionError: if a state is not valid for a new job.
+            UnavailableError: if NATS is away, or its bucket does not accept several records at once.
+        """
+        if len(records) == 1:
+            return [await self.create(records[0])]
+        for record in records:
+            check(None, record)
+        try:
+            revision = await self._write_together(records, [0] * len(records))
+            if revision is None:  # one of them exists, or existed
+                revisions = [await self._free_revision(record) for record in records]
+                revision = await self._write_together(records, revisions)
+        except (nats.js.errors.APIError, *AWAY) as error:
+            metrics.FAILED_WRITES.labels("record").inc()
+            raise UnavailableError(f"The records of {len(records)} jobs cannot be written: {error!r}") from error
+        if revision is None:
+            raise ConflictError("One of the jobs was created by another process.")
+        return [Entry(record, revision + number) for number, record in enumerate(records)]
 
     async def restore(self, record: JobRecord) -> Entry:
         """Store a new record for a job whose record has expired.
@@ -194,6 +220,31 @@ class Records:
             raise UnavailableError(
                 f"NATS does not store what is written ({reason}). If its disk was full, make room and restart it."
             ) from error
+
+    async def _write_together(self, records: Sequence[JobRecord], revisions: Sequence[int]) -> int | None:
+        """Write new records after these revisions; the first one's new revision, or None if a revision is wrong."""
+        messages = [
+            (subjects.record_subject(record.job_id), encode(record), {subjects.EXPECTED_LAST: str(revision)})
+            for record, revision in zip(records, revisions, strict=True)
+        ]
+        try:
+            return await publish_together(self.bucket._js, f"KV_{subjects.JOBS_BUCKET}", messages)
+        except nats.js.errors.APIError as error:
+            if error.err_code in WRONG_LAST_SEQUENCE:
+                return None
+            raise
+
+    async def _free_revision(self, record: JobRecord) -> int:
+        """The revision after which the record of a new job is written: that of a deletion marker, or 0.
+
+        Raises:
+            ConflictError: if the job exists.
+        """
+        try:
+            await self.bucket.get(record.job_id)
+        except nats.js.errors.KeyNotFoundError as error:
+            return (error.entry.revision or 0) if error.entry else 0
+        raise ConflictError(f"The job {record.job_id} exists already.")
 
     async def _write(self, record: JobRecord, revision: int | None) -> Entry:
         data = encode(record)

@@ -159,11 +159,39 @@ async def _ensure_bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyVal
     try:
         history = (await js.stream_info(stream)).config.max_msgs_per_subject
     except NotFoundError:
-        await _create(js, stream, js.create_key_value(wanted))
+        await _create(js, stream, js.add_stream(_bucket_stream(wanted)))
     else:
         if history != wanted.history:
             raise TopologyError(_complaint("bucket", wanted.bucket, "history", history, wanted.history, "kv"))
     return bucket_at(js, wanted.bucket)
+
+
+def _bucket_stream(bucket: KeyValueConfig) -> StreamConfig:
+    """The stream of a bucket, as NATS clients make it; nats-py's own call cannot allow atomic batches."""
+    return StreamConfig(
+        name=f"KV_{bucket.bucket}",
+        description=bucket.description,
+        subjects=[f"$KV.{bucket.bucket}.>"],
+        storage=bucket.storage,
+        discard=DiscardPolicy.NEW,
+        max_age=bucket.ttl,
+        max_msgs_per_subject=bucket.history,
+        duplicate_window=min(bucket.ttl or 120.0, 120.0),
+        num_replicas=bucket.replicas,
+        allow_direct=bucket.direct,
+        allow_rollup_hdrs=True,
+        allow_msg_ttl=True,
+        allow_atomic=True,
+        deny_delete=True,
+    )
+
+
+async def allow_batches(js: JetStreamContext) -> None:
+    """Let the bucket of records accept atomic batches, if an earlier version made it. Only an operator may do so."""
+    with suppress(NotFoundError):
+        config = (await js.stream_info(f"KV_{RECORDS.bucket}")).config
+        if not config.allow_atomic:
+            await js.update_stream(config.evolve(allow_atomic=True))
 
 
 def bucket_at(js: JetStreamContext, name: str) -> KeyValue:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.errors import TransitionError
 from shared.files import Audio, Output
 from shared.lanes import NORMAL
-from shared.messages import Job, JobRecord, JobStatus, Recipe, now
+from shared.messages import Job, JobRecord, JobStatus, Recipe, RequestedTake, now
 from shared.record_rules import flaw
 
 
@@ -71,6 +71,7 @@ def accepted(
     traceparent: str | None = None,
     owner: str | None = None,
     lane: str = NORMAL,
+    takes: tuple[RequestedTake, ...] = (),
 ) -> JobRecord:
     """A new job that goes to the queue."""
     return JobRecord(
@@ -83,6 +84,7 @@ def accepted(
         traceparent=traceparent,
         owner=owner,
         lane=lane,
+        takes=takes,
     )
 
 
@@ -254,7 +256,7 @@ def _bookkeeping(record: JobRecord, revision: int, **fields: object) -> JobRecor
 
 
 # Fields that never change.
-IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner")
+IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner", "takes")
 # Fields that may change after the terminal status: when audio is used or an output is lost, and when the audio expires.
 RENEWABLE_FIELDS = frozenset({"updated_at", "seq", "lost"})
 EXPIRY_FIELDS = RENEWABLE_FIELDS | {"expired_at", "message"}

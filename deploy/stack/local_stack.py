@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import nats
 from rich.console import Console
 
 from deploy.stack.child import ChildSpec
@@ -22,7 +23,9 @@ from gateway.access.api_keys import load_keys, read_pairs
 from gateway.access.bind_policy import check_binding
 from shared.errors import MusicgenError
 from shared.models import is_folder
+from shared.nats_servers import parse_servers
 from shared.settings import http_url, load_settings
+from shared.topology import allow_batches
 
 NATS_PORT = 4222
 S3_PORT = 8333
@@ -91,7 +94,12 @@ class LocalStack:
         port = self._choose_port("NATS", NATS_PORT)
         (spec,) = await self._supervisor.start(nats_server(self._options.data_dir, port, self._credentials))
         server = spec.urls[0].removeprefix("nats://")
-        return lambda role: f"nats://{role}:{self._credentials.nats_passwords[role]}@{server}"
+
+        def url(role: str) -> str:
+            return f"nats://{role}:{self._credentials.nats_passwords[role]}@{server}"
+
+        await _update_records(url("operator"))
+        return url
 
     async def _s3(self) -> Callable[[str], dict[str, str]]:
         if self._environ.get("S3_ENDPOINT"):
@@ -163,6 +171,15 @@ class LocalStack:
         (port,) = free_ports(1)
         self._console.print(f"  [yellow]![/] port {default} is taken: {what} uses {port} instead")
         return port
+
+
+async def _update_records(operator_url: str) -> None:
+    """Update the bucket of records that an earlier version made in this data folder."""
+    client = await nats.connect(operator_url, inbox_prefix=parse_servers(operator_url).inbox_prefix)
+    try:
+        await allow_batches(client.jetstream())
+    finally:
+        await client.close()
 
 
 def _absolute_checkpoint(model: str) -> str:

@@ -42,19 +42,24 @@ class Quotas:
         self._reservations = reservations
         self._limits = limits
 
-    async def check_record_limit(self, record: JobRecord) -> None:
-        """Refuse a new job if its key has reached its limit of records. A retry with the same Idempotency-Key passes.
+    async def check_record_limit(self, record: JobRecord, jobs: int = 1) -> None:
+        """Refuse new jobs that exceed their key's limit of records. A retry with the same Idempotency-Key passes.
+
+        Args:
+            record: the first of the jobs.
+            jobs: how many there are.
 
         Raises:
             Problem: 429 if the limit is reached.
             UnavailableError: while NATS is away.
         """
         owner, limit = record.owner, self._limits.records
-        if owner is None or self._index.count(None, owner) < limit or await self._is_known(record.job_id):
+        present = self._index.count(None, owner)
+        if owner is None or present + jobs <= limit or await self._is_known(record.job_id):
             return
         raise too_many(
-            f"This API key has {limit} jobs on record, its limit. The oldest finished jobs are removed: cached results "
-            "after a minute, others after a day. Try again later.",
+            f"This API key has {present} of at most {limit} jobs on record. The oldest finished jobs are removed: "
+            "cached results after a minute, others after a day. Try again later.",
             RECORDS_RETRY_AFTER,
         )
 

@@ -1,6 +1,7 @@
 """Rate limits: a token bucket per API key.
 
-A bucket holds up to `burst` tokens and gains `rate` per second. Each request takes one.
+A bucket holds up to `burst` tokens and gains `rate` per second. Each request takes one, and each job after the first
+of a request one more.
 """
 
 import time
@@ -22,11 +23,16 @@ class RateLimiter:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, name: str) -> float:
-        """Take a token and return 0. If there is none, return the seconds until the next one."""
+    def take(self, name: str, count: int = 1) -> float:
+        """Take tokens and return 0. If there are too few, take none and return the seconds until there are enough.
+
+        Args:
+            name: of the key.
+            count: how many tokens, at most the burst.
+        """
         moment = self._clock()
         tokens, filled = self._buckets.get(name, (float(self._burst), moment))
         tokens = min(float(self._burst), tokens + (moment - filled) * self._rate)
-        taken = tokens >= 1
+        taken = count if tokens >= count else 0
         self._buckets[name] = (tokens - taken, moment)
-        return 0.0 if taken else (1 - tokens) / self._rate
+        return 0.0 if taken == count else (count - tokens) / self._rate

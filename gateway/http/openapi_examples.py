@@ -12,7 +12,7 @@ from gateway.prompts import PromptComponents, build_prompt, parse_prompt
 from gateway.schemas import JobAccepted, JobList, JobView, Links, Message, ParseRequest
 from shared.audio_chunk import AudioChunk
 from shared.files import Audio, audio_key, audio_url
-from shared.messages import Event, JobStatus, Recipe, Timings, encode
+from shared.messages import Event, JobStatus, Recipe, RequestedTake, Timings, encode
 from shared.music import Instrument, Measured, SectionStart, Understood
 
 JOB_ID = "gen_abc123456789"
@@ -77,6 +77,7 @@ _JOB = JobView(
     format="wav",
     file_name=f"house_with_piano_124bpm_Amin_8bars_{JOB_ID}.wav",
     title=None,
+    takes=None,
     measured=Measured(lufs=-14.0, true_peak_dbtp=-1.0),
     instruments=(Instrument(name="piano", stream="chords", program=0, channel=1),),
     sections=(SectionStart(name="verse", bar=1, start=0.0),),
@@ -99,7 +100,13 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
         {"components": _COMPONENTS, "duration": 30},
     ),
     "JobAccepted": (
-        JobAccepted(job_id=JOB_ID, status=JobStatus.QUEUED, message="Generation job started", created_at=_CREATED),
+        JobAccepted(
+            job_id=JOB_ID,
+            status=JobStatus.QUEUED,
+            message="Generation job started",
+            created_at=_CREATED,
+            takes=(RequestedTake(job_id=JOB_ID, seed=7),),
+        ),
     ),
     "VaryRequest": ({"strength": 0.3}, {"strength": 0, "outputs": ["midi", "stems"]}),
     "ExtendRequest": ({"bars": 8}, {"bars": 4, "at": "start", "prompt": "drums alone"}),
@@ -110,6 +117,7 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
             status=JobStatus.QUEUED,
             message="Generation job started",
             created_at=_COMPLETED,
+            takes=(RequestedTake(job_id="gen_def123456789", seed=3),),
             parent=JOB_ID,
         ),
     ),

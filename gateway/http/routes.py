@@ -57,7 +57,10 @@ ROUTES: tuple[Route, ...] = (
         operation_id="generate_generate",
         endpoint="generate",
         summary="Generate music from a prompt",
-        description="The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`.",
+        description=(
+            "The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. "
+            "`variations` makes several jobs, accepted together or not at all."
+        ),
         body=GenerateRequest,
         responses={200: JobAccepted},
         problems=(400, 408, 413, 415, 422, 503),
@@ -124,7 +127,7 @@ ROUTES: tuple[Route, ...] = (
         handler=job_status.cancel,
         operation_id="jobs_cancel",
         endpoint="cancel",
-        summary="Cancel a job; with keep=1, store the audio generated so far",
+        summary="Cancel a job; with keep=1, store the audio generated so far; with takes=1, cancel all takes",
         description=(
             "The slot of a running job is free within a second. 409 for a finished job; a repeated cancel succeeds."
         ),

@@ -39,17 +39,17 @@ class JobQueue:
         self._index.apply(entry)
         await self.announce(entry)
 
-    async def check_room(self) -> None:
-        """Refuse a job before it has a record: removing the record would leave a deletion marker in the bucket.
+    async def check_room(self, jobs: int) -> None:
+        """Refuse jobs before they have records: removing a record would leave a deletion marker in the bucket.
 
-        Asks the broker only if the queue was full the last time.
+        For a single job, asks the broker only if the queue was full the last time.
 
         Raises:
             QueueFullError: if the queue is full.
             UnavailableError: if the broker does not answer.
         """
-        if self._was_full:
-            await ensure_room(self._bus.require())
+        if self._was_full or jobs > 1:
+            await ensure_room(self._bus.require(), jobs)
             self._was_full = False
 
     async def publish(self, entry: Entry) -> None:

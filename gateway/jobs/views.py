@@ -74,6 +74,7 @@ class Views:
             format=recipe.format,
             file_name=file_name(record, stored_name(audio.key)) if audio else None,
             title=recipe.title,
+            takes=record.takes or None,
             measured=record.measured,
             instruments=music.instruments or None,
             sections=music.sections or None,

@@ -39,6 +39,20 @@ async def test_a_job_completes_though_the_client_never_repeats_its_request(
     assert (await deployment.check()).completed == 1
 
 
+@pytest.mark.parametrize(
+    "point", ["gateway.after_publish", pytest.param("gateway.after_record", marks=pytest.mark.thorough)]
+)
+async def test_all_takes_complete_though_the_gateway_died_while_accepting_them(
+    deployment: Deployment, point: str
+) -> None:
+    """It dies after it queued one of eight, or none."""
+    (doomed, process), _ = await asyncio.gather(deployment.gateway(MUSICGEN_FAILPOINT=point), deployment.worker())
+    assert await doomed.post(variations=8) is None
+    assert await process.until_ended() == -9
+    await deployment.gateway()
+    assert (await deployment.check()).completed == 8
+
+
 @pytest.mark.thorough
 async def test_a_worker_publishes_the_cancel_of_a_gateway_that_died(deployment: Deployment) -> None:
     doomed, process = await deployment.gateway(MUSICGEN_FAILPOINT="gateway.after_cancel")

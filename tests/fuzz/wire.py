@@ -11,7 +11,7 @@ from gateway.http.requests import field_error
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry
-from gateway.jobs.job_service import draft_record
+from gateway.jobs.drafts import draft_jobs
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.views import Views
 from gateway.live.event_hub import decode_events
@@ -72,8 +72,8 @@ def _accept(request: GenerateRequest) -> None:
         problem_response(problem, "")
         return
     assert 0 < len(recipe.prompt) <= 500
-    draft = draft_record(recipe, request, None, new_traceparent(), None, NORMAL)
-    assert decode_record(encode(draft)) == draft
+    for draft in draft_jobs(recipe, request, None, new_traceparent(), None, NORMAL, request.variations or 1):
+        assert decode_record(encode(draft)) == draft
     components = parse_prompt(recipe.prompt).components
     assert msgspec.json.decode(encode(components), type=PromptComponents) == components
 

@@ -164,7 +164,7 @@ async def records_of(system: System, owner: str | None) -> list[str]:
 async def test_a_key_that_fills_its_records_is_refused_and_no_other_key(
     system: System, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.job_service.MAX_RECORDS", 60)
+    monkeypatch.setattr("gateway.jobs.acceptance.MAX_RECORDS", 60)
     monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.1)
     gateways = await start(system, stack, KEY_RECORDS="20")
     stored = await plant_finished(system, owner="daw")
@@ -194,7 +194,7 @@ async def test_a_key_that_fills_its_records_is_refused_and_no_other_key(
 async def test_without_keys_cached_answers_are_trimmed_before_a_503(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("gateway.jobs.job_service", "gateway.jobs.trimmer"):
+    for module in ("gateway.jobs.acceptance", "gateway.jobs.trimmer"):
         monkeypatch.setattr(f"{module}.MAX_RECORDS", 100)
     monkeypatch.setattr("gateway.jobs.trimmer.INTERVAL", 0.01)
     monkeypatch.setattr("gateway.jobs.trimmer.BLOCKED_INTERVAL", 0.01)
@@ -211,7 +211,7 @@ async def test_without_keys_cached_answers_are_trimmed_before_a_503(
 async def test_a_repeated_request_finds_its_job_at_the_record_limit(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.jobs.job_service.MAX_RECORDS", 1)
+    monkeypatch.setattr("gateway.jobs.acceptance.MAX_RECORDS", 1)
     api = await system.gateway()
     accepted = await post(api.http, "take-1")
     assert accepted[0] == 200

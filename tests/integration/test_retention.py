@@ -251,7 +251,7 @@ async def test_a_key_with_too_many_records_loses_its_own_oldest(system: System) 
 
 
 async def test_at_the_record_limit_no_job_is_accepted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.jobs.job_service.MAX_RECORDS", 1)
+    monkeypatch.setattr("gateway.jobs.acceptance.MAX_RECORDS", 1)
     api = await system.gateway()
     await api.generate()
     async with api.http.post("/api/v1/generate", json={"prompt": "one too many"}) as response:

@@ -12,7 +12,7 @@ export interface paths {
         put?: never;
         /**
          * Generate music from a prompt
-         * @description The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`.
+         * @description The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. `variations` makes several jobs, accepted together or not at all.
          */
         post: operations["generate_generate"];
         delete?: never;
@@ -112,7 +112,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Cancel a job; with keep=1, store the audio generated so far
+         * Cancel a job; with keep=1, store the audio generated so far; with takes=1, cancel all takes
          * @description The slot of a running job is free within a second. 409 for a finished job; a repeated cancel succeeds.
          */
         delete: operations["jobs_cancel"];
@@ -559,6 +559,12 @@ export interface components {
          *       "status": "queued",
          *       "message": "Generation job started",
          *       "created_at": "2024-12-01T10:00:04.500Z",
+         *       "takes": [
+         *         {
+         *           "job_id": "gen_def123456789",
+         *           "seed": 3
+         *         }
+         *       ],
          *       "parent": "gen_abc123456789"
          *     }
          */
@@ -568,6 +574,7 @@ export interface components {
             message: string;
             /** Format: date-time */
             created_at: string;
+            takes: components["schemas"]["RequestedTake"][];
             parent: string;
         };
         /**
@@ -818,6 +825,8 @@ export interface components {
             loudness?: number | null;
             /** @description Of the music: in the file's metadata and name */
             title?: string | null;
+            /** @description How many takes: a job for each. The first has `seed`, each other one the seed after the one before; 1 if absent */
+            variations?: number | null;
             /** @description Of the recipe of a child, to make it again */
             edit?: components["schemas"]["Edit"] | null;
             /** @description Workers take more urgent jobs first; by default that of the API key, else normal */
@@ -880,15 +889,24 @@ export interface components {
          *       "job_id": "gen_abc123456789",
          *       "status": "queued",
          *       "message": "Generation job started",
-         *       "created_at": "2024-12-01T10:00:00.125Z"
+         *       "created_at": "2024-12-01T10:00:00.125Z",
+         *       "takes": [
+         *         {
+         *           "job_id": "gen_abc123456789",
+         *           "seed": 7
+         *         }
+         *       ]
          *     }
          */
         JobAccepted: {
+            /** @description The job; the first one if there are several takes. */
             job_id: string;
             status: components["schemas"]["JobStatus"];
             message: string;
             /** Format: date-time */
             created_at: string;
+            /** @description All jobs of the request, this one first. */
+            takes: components["schemas"]["RequestedTake"][];
         };
         /**
          * JobList
@@ -964,6 +982,7 @@ export interface components {
          *           "format": "wav",
          *           "file_name": "house_with_piano_124bpm_Amin_8bars_gen_abc123456789.wav",
          *           "title": null,
+         *           "takes": null,
          *           "measured": {
          *             "bpm": null,
          *             "bpm_confidence": null,
@@ -1102,6 +1121,7 @@ export interface components {
          *       "format": "wav",
          *       "file_name": "house_with_piano_124bpm_Amin_8bars_gen_abc123456789.wav",
          *       "title": null,
+         *       "takes": null,
          *       "measured": {
          *         "bpm": null,
          *         "bpm_confidence": null,
@@ -1196,6 +1216,8 @@ export interface components {
             /** @description Of the downloaded audio; null until there is audio */
             file_name: string | null;
             title: string | null;
+            /** @description All jobs of a request that asked for several, this one included; else null */
+            takes: components["schemas"]["RequestedTake"][] | null;
             /** @description What was measured of the finished audio */
             measured: components["schemas"]["Measured"] | null;
             /** @description Of models that write scores */
@@ -1597,6 +1619,14 @@ export interface components {
             title?: string | null;
         };
         /**
+         * RequestedTake
+         * @description One of several jobs that a single request asked for; they differ in their seeds.
+         */
+        RequestedTake: {
+            job_id: string;
+            seed: number;
+        };
+        /**
          * SampleFormat
          * @description The format of the samples in a file.
          * @enum {string}
@@ -1881,6 +1911,7 @@ export type QueueReport = components['schemas']['QueueReport'];
 export type Recipe = components['schemas']['Recipe'];
 export type Relative = components['schemas']['Relative'];
 export type ReplaceRequest = components['schemas']['ReplaceRequest'];
+export type RequestedTake = components['schemas']['RequestedTake'];
 export type SampleFormat = components['schemas']['SampleFormat'];
 export type SampleRate = components['schemas']['SampleRate'];
 export type SectionStart = components['schemas']['SectionStart'];
@@ -2485,6 +2516,8 @@ export interface operations {
             query?: {
                 /** @description Stores the audio that a running job has generated so far. */
                 keep?: boolean;
+                /** @description Cancels the other takes of the job's request, too; 409 only if all have finished. */
+                takes?: boolean;
             };
             header?: never;
             path: {

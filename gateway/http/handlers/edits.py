@@ -11,8 +11,8 @@ from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
 from gateway.jobs.children import make_child
+from gateway.jobs.drafts import draft_jobs, takes_of
 from gateway.jobs.edit_requests import ChildAccepted, EditRequest, ExtendRequest, ReplaceRequest, VaryRequest
-from gateway.jobs.job_service import draft_record
 from gateway.jobs.lineage import lineage_of
 from gateway.services import SERVICES
 
@@ -46,14 +46,15 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
     recipe = make_child(parent, body, services.settings.max_duration)
     call = _Call(parent.job_id, type(body).__name__, body)
     lane = services.lanes.of(viewer, None)
-    draft = draft_record(recipe, call, idempotency_key(request), request[TRACEPARENT], viewer, lane)
+    drafts = draft_jobs(recipe, call, idempotency_key(request), request[TRACEPARENT], viewer, lane)
     # Shielded and cached as in `generate`.
-    record = await asyncio.shield(services.jobs.accept(draft, "none" if body.seed is None else "same"))
+    record = await asyncio.shield(services.acceptance.accept(drafts, "none" if body.seed is None else "same"))
     accepted = ChildAccepted(
         job_id=record.job_id,
         status=record.status,
         message=record.message,
         created_at=record.created_at,
+        takes=takes_of(record),
         parent=parent.job_id,
     )
     return json_response(accepted)

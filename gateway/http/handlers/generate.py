@@ -10,12 +10,12 @@ from gateway.http.authentication import viewer_of
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
-from gateway.jobs.job_service import draft_record
+from gateway.jobs.drafts import draft_jobs, takes_of
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.result_cache import Reuse
-from gateway.problems import FieldError, invalid
+from gateway.problems import FieldError, invalid, too_many
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN, GenerateRequest, JobAccepted
-from gateway.services import SERVICES
+from gateway.services import SERVICES, Services
 from shared.messages import JobRecord
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
@@ -29,15 +29,16 @@ async def generate(request: web.Request) -> web.Response:
         status=record.status,
         message=record.message,
         created_at=record.created_at,
+        takes=takes_of(record),
     )
     return json_response(accepted)
 
 
 async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
-    """Accept the job that `body` describes, for the client that sent `request`.
+    """Accept the jobs that `body` describes, for the client that sent `request`; returns the first one.
 
     Raises:
-        Problem: if the job is not accepted, with the reason.
+        Problem: if they are not accepted, with the reason.
         UnavailableError: if NATS is away or the queue is full.
     """
     services = request.app[SERVICES]
@@ -47,20 +48,31 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         models=services.models(),
         max_duration=services.settings.max_duration,
     )
-    owner = viewer_of(request)
-    lane = services.lanes.of(owner, body.priority or None)
-    draft = draft_record(recipe, body, idempotency_key(request), request[TRACEPARENT], owner, lane)
+    viewer, takes = viewer_of(request), body.variations or 1
+    _count_other_takes(services, viewer, takes)
+    lane = services.lanes.of(viewer, body.priority or None)
+    drafts = draft_jobs(recipe, body, idempotency_key(request), request[TRACEPARENT], viewer, lane, takes)
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
-    return await asyncio.shield(services.jobs.accept(draft, _reuse_policy(body)))
+    return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
 
 
-def _reuse_policy(body: GenerateRequest) -> Reuse:
-    """Which results may be reused. By default, a request without a seed generates new music."""
+def _count_other_takes(services: Services, viewer: str | None, takes: int) -> None:
+    """Each take counts as a request, as far as the burst allows; authentication counted the first one."""
+    others = min(takes, services.settings.key_burst) - 1
+    if viewer is not None and others and (wait := services.rate_limiter.take(viewer, others)):
+        raise too_many("This API key is over its request rate limit. Slow down, or ask for fewer takes.", wait)
+
+
+def _reuse_policy(body: GenerateRequest, takes: int) -> Reuse:
+    """Which results may be reused. By default, a request without a seed generates new music.
+
+    Several takes are never answered with audio of any seed: all would be the same.
+    """
     if body.cache is UNSET:
         return "none" if body.seed is None else "same"
     if not body.cache:
         return "none"
-    return "any" if body.seed is None else "same"
+    return "any" if body.seed is None and takes == 1 else "same"
 
 
 def idempotency_key(request: web.Request) -> str | None:

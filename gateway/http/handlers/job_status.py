@@ -45,7 +45,8 @@ async def cancel(request: web.Request) -> web.Response:
     """DELETE /api/v1/jobs/{job_id}. With keep=1, the response precedes the upload of the kept audio."""
     query = read_query(request, CancelQuery)
     jobs = request.app[SERVICES].jobs
-    await asyncio.shield(jobs.cancel(request.match_info["job_id"], query.keep, viewer_of(request)))
+    cancel_jobs = jobs.cancel_takes if query.takes else jobs.cancel
+    await asyncio.shield(cancel_jobs(request.match_info["job_id"], query.keep, viewer_of(request)))
     return json_response(Message("Job cancelled successfully"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.decoding import decode_json
-from gateway.jobs.job_service import fingerprint_source
+from gateway.jobs.drafts import fingerprint_source
 from gateway.jobs.recipes import make_recipe
 from gateway.problems import Problem
 from gateway.schemas import MIN_DURATION, GenerateRequest

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.jobs.job_service import fingerprint_source
+from gateway.jobs.drafts import fingerprint_source
 from gateway.jobs.recipes import make_recipe
 from gateway.problems import FieldError, Problem
 from gateway.schemas import MAX_PROMPT, GenerateRequest

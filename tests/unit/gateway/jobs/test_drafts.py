@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.jobs import job_service
-from gateway.jobs.job_service import Creations
+from gateway.jobs import drafts
+from gateway.jobs.drafts import Creations
 from tests.unit.gateway.samples import NOON
 
 
 def times(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> list[float]:
     """Creation times for these clock readings, in milliseconds after noon."""
     shown = iter(clock)
-    monkeypatch.setattr(job_service, "now", lambda: NOON + timedelta(milliseconds=next(shown)))
+    monkeypatch.setattr(drafts, "now", lambda: NOON + timedelta(milliseconds=next(shown)))
     creations = Creations()
     made: list[datetime] = [creations.next() for _ in clock]
     return [(moment - NOON) / timedelta(milliseconds=1) for moment in made]
