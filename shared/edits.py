@@ -1,4 +1,4 @@
-"""Edits of a take: what a child keeps of its parent's score, and what is composed anew."""
+"""Edits of a take: what a child keeps of its parent's score, and what is composed again."""
 
 import zlib
 from array import array

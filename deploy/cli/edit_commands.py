@@ -32,7 +32,7 @@ def add_edit_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     length.add_argument("--seconds", type=seconds, metavar="SECONDS", help="how many seconds to add")
     extend.add_argument("--at", choices=("start", "end"), help="where to add them (default: end)")
     _prompt(extend)
-    vary = _command(commands, "vary", "compose a share of a take anew")
+    vary = _command(commands, "vary", "compose a share of a take again")
     vary.add_argument("--strength", type=number, metavar="S", help="0 to 1: the share (default: 0.5)")
     _instruments(vary)
 

@@ -147,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
         responses={200: JobList},
         problems=(422,),
     ),
-    _edit_route("vary", edits.vary, VaryRequest, "Make a variation of a take: compose a share of it anew"),
+    _edit_route("vary", edits.vary, VaryRequest, "Make a variation of a take: compose a share of it again"),
     _edit_route("extend", edits.extend, ExtendRequest, "Extend a take by bars or seconds, in front or at the end"),
     _edit_route("replace", edits.replace, ReplaceRequest, "Replace bars of a take, of all or of some instruments"),
     Route(

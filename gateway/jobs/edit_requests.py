@@ -27,7 +27,7 @@ class VaryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The body of POST /api/v1/jobs/{job_id}/vary.
 
     Attributes:
-        strength: the share of bars and instruments that are composed anew. 0 renders the same score again, with other
+        strength: the share of bars and instruments that are composed again. 0 renders the same score again, with other
             `outputs` for instance.
     """
 

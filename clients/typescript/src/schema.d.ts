@@ -151,7 +151,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a variation of a take: compose a share of it anew
+         * Make a variation of a take: compose a share of it again
          * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
          */
         post: operations["jobs_vary"];
@@ -1790,7 +1790,7 @@ export interface components {
          *     }
          */
         VaryRequest: {
-            /** @description The share of bars and instruments that are composed anew. 0 renders the same score again, with other `outputs` for instance.; 0.5 if absent */
+            /** @description The share of bars and instruments that are composed again. 0 renders the same score again, with other `outputs` for instance.; 0.5 if absent */
             strength?: number | null;
             /** @description Compose only these: names or streams of the parent's `instruments`. By default all */
             instruments?: string[] | null;

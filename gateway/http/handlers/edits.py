@@ -26,7 +26,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 async def vary(request: web.Request) -> web.Response:
-    """Compose some bars and instruments anew."""
+    """Compose some bars and instruments again."""
     return await _submit(request, await read_body(request, VaryRequest))
 
 
@@ -36,7 +36,7 @@ async def extend(request: web.Request) -> web.Response:
 
 
 async def replace(request: web.Request) -> web.Response:
-    """Compose some bars anew, of all or of some instruments."""
+    """Compose some bars again, of all or of some instruments."""
     return await _submit(request, await read_body(request, ReplaceRequest))
 
 

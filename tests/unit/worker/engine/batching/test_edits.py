@@ -155,7 +155,7 @@ def test_the_old_part_sounds_as_before_after_bars_in_front(engine: BatchingEngin
 def test_a_child_of_a_child_in_front_keeps_it_too(engine: BatchingEngine, parent: Take) -> None:
     child = Take(engine, edited(parent, longer(2), kind="extend", at="start"))
     grandchild = Take(engine, edited(child, longer(2), kind="replace", from_bar=5, to_bar=5, streams=("drums",)))
-    # A child is rendered anew, so where its parent's samples took over, it differs by what they left out.
+    # A child is rendered again, so where its parent's samples took over, it differs by what they left out.
     assert grandchild.audio[: position(4)] == pytest.approx(child.audio[: position(4)], abs=2e-6)
     assert (grandchild.codes[: Stream.DRUMS] == child.codes[: Stream.DRUMS]).all()
 
