@@ -122,12 +122,12 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ) = UNSET
 
 
-class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
+class JobAccepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The response to POST /api/v1/generate.
 
     Attributes:
         job_id: the job; the first one if there are several takes.
-        takes: all jobs of the request, this one first.
+        takes: all jobs of the request, this one first; only if it asked for several.
     """
 
     job_id: str

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.jobs.edit_requests import ChildAccepted, Lineage, Relative
 from gateway.live.messages import ErrorMessage, Ping, Pong, Unsubscribe
@@ -41,6 +42,8 @@ _AUDIO = Audio(
     sha256="5f" * 32,
     s3_etag="9e" * 16,
 )
+_ACCEPTED = JobAccepted(job_id=JOB_ID, status=JobStatus.QUEUED, message="Generation job started", created_at=_CREATED)
+_TAKES = (RequestedTake(job_id=JOB_ID, seed=7), RequestedTake(job_id="gen_def123456789", seed=8))
 _JOB = JobView(
     job_id=JOB_ID,
     status=JobStatus.COMPLETED,
@@ -99,15 +102,7 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
         {"prompt": _PROMPT, "bars": 8, "bpm": 124, "key": "Am", "loop": True, "sample_rate": 48_000},
         {"components": _COMPONENTS, "duration": 30},
     ),
-    "JobAccepted": (
-        JobAccepted(
-            job_id=JOB_ID,
-            status=JobStatus.QUEUED,
-            message="Generation job started",
-            created_at=_CREATED,
-            takes=(RequestedTake(job_id=JOB_ID, seed=7),),
-        ),
-    ),
+    "JobAccepted": (_ACCEPTED, replace(_ACCEPTED, takes=_TAKES)),
     "VaryRequest": ({"strength": 0.3}, {"strength": 0, "outputs": ["midi", "stems"]}),
     "ExtendRequest": ({"bars": 8}, {"bars": 4, "at": "start", "prompt": "drums alone"}),
     "ReplaceRequest": ({"from_bar": 5, "to_bar": 8}, {"from_bar": 1, "to_bar": 8, "instruments": ["drums"], "seed": 3}),
@@ -117,7 +112,6 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
             status=JobStatus.QUEUED,
             message="Generation job started",
             created_at=_COMPLETED,
-            takes=(RequestedTake(job_id="gen_def123456789", seed=3),),
             parent=JOB_ID,
         ),
     ),

@@ -76,7 +76,7 @@ class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 EditRequest = VaryRequest | ExtendRequest | ReplaceRequest
 
 
-class ChildAccepted(JobAccepted, frozen=True, kw_only=True):
+class ChildAccepted(JobAccepted, frozen=True, kw_only=True, omit_defaults=True):
     """The response to a request for a child. `parent` is the job that it is made of."""
 
     parent: str

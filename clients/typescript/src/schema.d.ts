@@ -559,12 +559,6 @@ export interface components {
          *       "status": "queued",
          *       "message": "Generation job started",
          *       "created_at": "2024-12-01T10:00:04.500Z",
-         *       "takes": [
-         *         {
-         *           "job_id": "gen_def123456789",
-         *           "seed": 3
-         *         }
-         *       ],
          *       "parent": "gen_abc123456789"
          *     }
          */
@@ -574,7 +568,7 @@ export interface components {
             message: string;
             /** Format: date-time */
             created_at: string;
-            takes: components["schemas"]["RequestedTake"][];
+            takes?: components["schemas"]["RequestedTake"][];
             parent: string;
         };
         /**
@@ -889,11 +883,21 @@ export interface components {
          *       "job_id": "gen_abc123456789",
          *       "status": "queued",
          *       "message": "Generation job started",
+         *       "created_at": "2024-12-01T10:00:00.125Z"
+         *     }
+         * @example {
+         *       "job_id": "gen_abc123456789",
+         *       "status": "queued",
+         *       "message": "Generation job started",
          *       "created_at": "2024-12-01T10:00:00.125Z",
          *       "takes": [
          *         {
          *           "job_id": "gen_abc123456789",
          *           "seed": 7
+         *         },
+         *         {
+         *           "job_id": "gen_def123456789",
+         *           "seed": 8
          *         }
          *       ]
          *     }
@@ -905,8 +909,8 @@ export interface components {
             message: string;
             /** Format: date-time */
             created_at: string;
-            /** @description All jobs of the request, this one first. */
-            takes: components["schemas"]["RequestedTake"][];
+            /** @description All jobs of the request, this one first; only if it asked for several. */
+            takes?: components["schemas"]["RequestedTake"][];
         };
         /**
          * JobList

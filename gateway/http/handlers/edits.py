@@ -11,7 +11,7 @@ from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
 from gateway.jobs.children import make_child
-from gateway.jobs.drafts import draft_jobs, takes_of
+from gateway.jobs.drafts import draft_jobs
 from gateway.jobs.edit_requests import ChildAccepted, EditRequest, ExtendRequest, ReplaceRequest, VaryRequest
 from gateway.jobs.lineage import lineage_of
 from gateway.services import SERVICES
@@ -54,7 +54,6 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
         status=record.status,
         message=record.message,
         created_at=record.created_at,
-        takes=takes_of(record),
         parent=parent.job_id,
     )
     return json_response(accepted)

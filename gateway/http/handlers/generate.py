@@ -10,7 +10,7 @@ from gateway.http.authentication import viewer_of
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
-from gateway.jobs.drafts import draft_jobs, takes_of
+from gateway.jobs.drafts import draft_jobs
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.result_cache import Reuse
 from gateway.problems import FieldError, invalid, too_many
@@ -29,7 +29,7 @@ async def generate(request: web.Request) -> web.Response:
         status=record.status,
         message=record.message,
         created_at=record.created_at,
-        takes=takes_of(record),
+        takes=record.takes,
     )
     return json_response(accepted)
 

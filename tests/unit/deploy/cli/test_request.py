@@ -64,7 +64,7 @@ def test_every_option_is_a_field_of_the_request() -> None:
         cfg_coef=2.0,
         cache=False,
     )
-    assert asked.keys() == set(GenerateRequest.__struct_fields__) - {"components", "duration", "edit"}
+    assert asked.keys() == set(GenerateRequest.__struct_fields__) - {"components", "duration", "edit", "variations"}
 
 
 @pytest.mark.parametrize(
