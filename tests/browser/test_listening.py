@@ -25,9 +25,11 @@ def test_the_playhead_and_the_counter_follow_the_audio(studio: Studio) -> None:
     card = studio.make("tone", **GRID)
     studio.play(card)
     studio.until_position(2.05)
-    expect(studio.player.locator(".position strong")).to_contain_text("2.")
+    studio.page.keyboard.press("Space")  # so that no time passes between the looks, however busy the machine is
+    bar = int(studio.position // 2) + 1
+    expect(studio.player.locator(".position strong")).to_contain_text(f"{bar}.")
     head = card.locator(".playhead").evaluate("each => parseFloat(each.style.left)")
-    assert head == pytest.approx(100 * studio.position / 8, abs=6)
+    assert head == pytest.approx(100 * studio.position / 8, abs=1)
 
 
 def test_a_click_on_the_waveform_plays_from_there(studio: Studio) -> None:
@@ -36,8 +38,8 @@ def test_a_click_on_the_waveform_plays_from_there(studio: Studio) -> None:
     box = waveform.bounding_box()
     assert box is not None
     waveform.click(position={"x": box["width"] / 2, "y": 40})
-    studio.until_position(4.0)
-    assert studio.position < 6
+    studio.until_position(0.1)
+    assert studio.position >= 3.9
 
 
 def test_arrows_move_by_bars_and_keys_loop(studio: Studio) -> None:
