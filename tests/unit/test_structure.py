@@ -50,7 +50,7 @@ def test_class_names_are_unique() -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    lengths = {file: file.read_text().count("\n") for package in PACKAGES for file in modules(package)}
+    lengths = {file: file.read_text().count("\n") for package in (*PACKAGES, "clients") for file in modules(package)}
     assert len(lengths) > 100
     assert {str(file): length for file, length in lengths.items() if length > MAX_LINES} == {}
 

@@ -1,0 +1,52 @@
+"""The fields of a request for music."""
+
+from typing import Any, Literal, TypedDict
+
+
+class Components(TypedDict, total=False):
+    """A prompt in parts; the gateway makes the sentence."""
+
+    genre: str
+    tempo: str
+    mood: str
+    instruments: list[str]
+    artist_style: str
+    custom_text: str
+    bars: int
+    bpm: float
+    meter: str
+    key: str
+    loop: bool
+
+
+class GenerateFields(TypedDict, total=False):
+    """The fields besides the prompt, as the API guide describes them. What is left out, the gateway chooses."""
+
+    components: Components
+    duration: float
+    bars: int
+    bpm: float
+    meter: str
+    key: str
+    loop: bool
+    seed: int | None
+    model: str
+    temperature: float
+    top_k: int
+    top_p: float
+    cfg_coef: float
+    format: Literal["wav", "flac", "ogg", "mp3"]
+    sample_rate: Literal[44100, 48000, 96000] | None
+    sample_format: Literal["int16", "int24", "float32"]
+    loudness: float | None
+    title: str | None
+    outputs: list[Literal["midi", "stems"]]
+    variations: int
+    priority: Literal["interactive", "normal", "batch"]
+    edit: dict[str, Any]
+    cache: bool
+
+
+def request_body(prompt: str | None, fields: dict[str, Any]) -> dict[str, Any]:
+    """The body of POST /api/v1/generate."""
+    return fields if prompt is None else {"prompt": prompt, **fields}
