@@ -47,7 +47,7 @@ def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path, monkeypatch: p
     root = tmp_path / "root"
     shutil.copytree(site.ROOT / "docs", root / "docs")
     for path in site.PAGES:
-        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(site.ROOT / path, root / path)
     monkeypatch.setattr(site, "ROOT", root)
     with (root / "docs" / "daw.md").open("a") as document:
