@@ -47,8 +47,19 @@ class BackgroundLoop:
             self.run(finish())
 
     def close(self) -> None:
-        """Stop the loop and end the thread; idempotent."""
+        """Cancel what runs, stop the loop and end the thread; idempotent.
+
+        Threads that wait in `run` or `iterate` get a CancelledError; without it they would wait forever.
+        """
         if not self._loop.is_closed():
+            self.run(_cancel_others())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
