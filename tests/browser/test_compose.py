@@ -1,6 +1,7 @@
 """The form: what a person sets is sent, and nothing else."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
     page.get_by_role("button", name="Double tempo").click()
     page.get_by_label("Key", exact=True).select_option("A minor")
     page.get_by_label("Meter", exact=True).select_option("3/4")
-    page.get_by_role("button", name="Loop").click()
+    page.get_by_label("Loop", exact=True).select_option("yes")
     page.get_by_label("Seed", exact=True).fill("7")
     page.get_by_text("More settings").click()
     page.get_by_label("MIDI and stems").check()
@@ -44,6 +45,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
     page.get_by_label("Closeness to the text").fill("2")
     page.get_by_label("Top k").fill("100")
     page.get_by_label("Top p").fill("0.9")
+    page.get_by_role("button", name="More takes").click()
     assert sent(studio) == {
         "prompt": "tone",
         "bars": 1,
@@ -52,6 +54,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
         "meter": "3/4",
         "loop": True,
         "seed": 7,
+        "variations": 2,
         "outputs": ["midi", "stems"],
         "title": "Night",
         "format": "flac",
@@ -64,6 +67,22 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
         "top_p": 0.9,
     }
     expect(studio.cards.first).to_have_class("card completed")
+
+
+def test_no_loop_can_be_stated_against_the_description(studio: Studio) -> None:
+    studio.prompt.fill("2-bar tone loop at 240 bpm")
+    loop = studio.page.get_by_label("Loop", exact=True)
+    expect(loop).to_contain_text("from the text: yes")
+    loop.select_option("no")
+    with studio.page.expect_response("**/api/v1/generate") as answer:
+        assert sent(studio) == {"prompt": "2-bar tone loop at 240 bpm", "loop": False}
+    card = studio.card(answer.value.json()["job_id"])
+    expect(card).to_have_class("card completed")
+    job = studio.status(studio.job_id(card))
+    assert (job["bars"], job["loop"]) == (2, False)
+    card.get_by_label(re.compile("More for")).click()
+    card.get_by_role("button", name="Reuse settings").click()
+    expect(loop).to_have_value("no")
 
 
 def test_the_form_survives_a_reload(studio: Studio) -> None:

@@ -1,7 +1,9 @@
 import { ApiError, errorOf } from "./errors.ts";
 import type {
   BuiltPrompt,
+  ChildAccepted,
   Complexity,
+  ExtendRequest,
   GenerateRequest,
   HealthReport,
   JobAccepted,
@@ -11,6 +13,8 @@ import type {
   Message,
   ParsedPrompt,
   PromptComponents,
+  ReplaceRequest,
+  VaryRequest,
   Vocabulary,
 } from "./schema.d.ts";
 
@@ -34,9 +38,24 @@ export class Client implements Connection {
     this.apiKey = apiKey;
   }
 
-  /** Starts a job. With the same `idempotencyKey`, a repeated call returns the first job. */
+  /** Starts a job, or several with `variations`. With the same `idempotencyKey`, a repeated call returns the first. */
   generate(request: GenerateRequest, idempotencyKey?: string): Promise<JobAccepted> {
-    return this.send("POST", "/api/v1/generate", request, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {});
+    return this.start("/api/v1/generate", request, idempotencyKey);
+  }
+
+  /** Starts a child of a take in which a share of the bars and instruments is composed again. */
+  vary(jobId: string, request: VaryRequest, idempotencyKey?: string): Promise<ChildAccepted> {
+    return this.start(`/api/v1/jobs/${encodeURIComponent(jobId)}/vary`, request, idempotencyKey);
+  }
+
+  /** Starts a child of a take that is longer at its end or at its start. */
+  extend(jobId: string, request: ExtendRequest, idempotencyKey?: string): Promise<ChildAccepted> {
+    return this.start(`/api/v1/jobs/${encodeURIComponent(jobId)}/extend`, request, idempotencyKey);
+  }
+
+  /** Starts a child of a take in which some bars are composed again. */
+  replace(jobId: string, request: ReplaceRequest, idempotencyKey?: string): Promise<ChildAccepted> {
+    return this.start(`/api/v1/jobs/${encodeURIComponent(jobId)}/replace`, request, idempotencyKey);
   }
 
   status(jobId: string): Promise<JobView> {
@@ -49,9 +68,10 @@ export class Client implements Connection {
     return this.send("GET", `/api/v1/jobs?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`);
   }
 
-  /** Cancels a job; with `keep`, the audio made so far is stored. */
-  cancel(jobId: string, keep = false): Promise<Message> {
-    return this.send("DELETE", `/api/v1/jobs/${encodeURIComponent(jobId)}${keep ? "?keep=1" : ""}`);
+  /** Cancels a job. With `keep`, the audio made so far is stored; with `takes`, all takes of its request end. */
+  cancel(jobId: string, { keep = false, takes = false } = {}): Promise<Message> {
+    const query = [keep && "keep=1", takes && "takes=1"].filter(Boolean).join("&");
+    return this.send("DELETE", `/api/v1/jobs/${encodeURIComponent(jobId)}${query && `?${query}`}`);
   }
 
   parsePrompt(prompt: string): Promise<ParsedPrompt> {
@@ -94,6 +114,10 @@ export class Client implements Connection {
       if (options.signal?.aborted) throw error;
       throw new ApiError("The service cannot be reached. Check that it is running, then try again.");
     }
+  }
+
+  private start<Answer>(path: string, request: object, idempotencyKey?: string): Promise<Answer> {
+    return this.send("POST", path, request, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {});
   }
 
   private async send<Answer>(method: string, path: string, body?: object, extra: HeadersInit = {}): Promise<Answer> {

@@ -5,8 +5,11 @@ export { type ConnectionState, EventSocket, type JobListener } from "./event-soc
 export type {
   AudioChunk,
   BuiltPrompt,
+  ChildAccepted,
   ClientMessage,
+  EditKind,
   Event as JobEvent,
+  ExtendRequest,
   GenerateRequest,
   JobAccepted,
   JobList,
@@ -16,7 +19,9 @@ export type {
   ProblemDetails,
   PromptComponents,
   Recipe,
+  ReplaceRequest,
   ServerMessage,
+  VaryRequest,
   Vocabulary,
   WaveformPeaks,
 } from "./schema.d.ts";

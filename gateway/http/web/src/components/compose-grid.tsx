@@ -1,6 +1,6 @@
 import { useRef } from "preact/hooks";
 import { MAX_DURATION } from "../api/gateway.ts";
-import { change, form, type LengthUnit, problems, reading, rollSeed, tempo } from "../state/form.ts";
+import { change, form, type LengthUnit, problems, type Repeats, reading, rollSeed, tempo } from "../state/form.ts";
 import { Icon } from "./icons.tsx";
 import { Problem } from "./problem.tsx";
 import { TapTempo } from "./tap-tempo.ts";
@@ -19,6 +19,7 @@ export function ComposeGrid() {
       <Tempo />
       <Choice field="key" label="Key" values={KEYS} read={reading.value?.components.key} />
       <Choice field="meter" label="Meter" values={METERS} read={reading.value?.components.meter} />
+      <Loop />
       <Seed />
     </div>
   );
@@ -31,7 +32,7 @@ const UNITS: [LengthUnit, string][] = [
 ];
 
 function Length() {
-  const { lengthUnit, loop } = form.value;
+  const { lengthUnit } = form.value;
   return (
     <fieldset class="length">
       <legend>Length</legend>
@@ -53,17 +54,7 @@ function Length() {
       {lengthUnit === "seconds" && (
         <Amount field="seconds" label="Seconds" max={MAX_DURATION} presets={["5", "10", "30"]} />
       )}
-      <button
-        type="button"
-        class="toggle"
-        aria-pressed={loop}
-        title="The end continues at the start"
-        onClick={() => change({ loop: !loop })}
-      >
-        <Icon name="loop" /> Loop
-      </button>
       <Problem field={lengthUnit === "bars" ? "bars" : "duration"} />
-      <Problem field="loop" />
     </fieldset>
   );
 }
@@ -163,6 +154,27 @@ function Tempo() {
         </button>
       </div>
       <Problem field="bpm" />
+    </div>
+  );
+}
+
+/** Whether the end continues at the start: as the description says, or stated here against it. */
+function Loop() {
+  const read = reading.value?.components.loop ? "yes" : "no";
+  return (
+    <div class="field">
+      <label for="loop">Loop</label>
+      <select
+        id="loop"
+        value={form.value.repeats}
+        aria-invalid={"loop" in problems.value}
+        onChange={({ currentTarget }) => change({ repeats: currentTarget.value as Repeats })}
+      >
+        <option value="">{`from the text: ${read}`}</option>
+        <option value="yes">yes</option>
+        <option value="no">no</option>
+      </select>
+      <Problem field="loop" />
     </div>
   );
 }

@@ -12,6 +12,7 @@ import { Icon } from "./icons.tsx";
 import { Presets } from "./presets.tsx";
 import { Problem } from "./problem.tsx";
 import { Readings } from "./readings.tsx";
+import { Variations } from "./variations.tsx";
 
 const MOST_LETTERS = 500;
 
@@ -36,14 +37,18 @@ export function Compose() {
       <ComposeFile />
       <div class="go">
         <Problem field="" />
-        <button
-          type="submit"
-          class="primary"
-          aria-disabled={isSending.value}
-          aria-keyshortcuts="Control+Enter Meta+Enter"
-        >
-          {isSending.value ? "Sending…" : "Generate"}
-        </button>
+        <Problem field="variations" />
+        <div class="row">
+          <Variations />
+          <button
+            type="submit"
+            class="primary"
+            aria-disabled={isSending.value}
+            aria-keyshortcuts="Control+Enter Meta+Enter"
+          >
+            {isSending.value ? "Sending…" : "Generate"}
+          </button>
+        </div>
       </div>
     </form>
   );

@@ -1,7 +1,18 @@
 import { useEffect, useRef } from "preact/hooks";
+import { cancelAll } from "../state/actions.ts";
 import { hasLoaded, loadOlder, olderCursor } from "../state/feed.ts";
 import { favourites, hidden } from "../state/marks.ts";
-import { type Group, groups, onlyFavourites, search, showHidden, shownGroups, takes } from "../state/takes.ts";
+import {
+  groups,
+  isRunning,
+  onlyFavourites,
+  type ShownGroup,
+  search,
+  showHidden,
+  shownGroups,
+  type Take,
+  takes,
+} from "../state/takes.ts";
 import { Card } from "./card.tsx";
 import { factsOf, moment } from "./format.ts";
 import { Icon } from "./icons.tsx";
@@ -60,10 +71,11 @@ function SearchBar() {
 }
 
 /** The takes of one request under its prompt; the youngest first. */
-function Request({ group }: { group: Group }) {
+function Request({ group }: { group: ShownGroup }) {
   const first = group.takes[0]!.job.value;
   const facts = sharedFacts(group);
   const numbered = group.takes.map((take, index) => ({ take, number: index + 1 })).reverse();
+  const shown = numbered.filter(({ take }) => group.shown.includes(take));
   return (
     <div class="request" role="group" aria-label={first.prompt}>
       <header>
@@ -78,17 +90,29 @@ function Request({ group }: { group: Group }) {
           <time class="dim" dateTime={new Date(group.newest).toISOString()}>
             {moment(group.newest)}
           </time>
+          <CancelAll takes={group.takes} />
         </p>
       </header>
-      {numbered.map(({ take, number }) => (
+      {shown.map(({ take, number }) => (
         <Card key={take.id} take={take} number={number} shared={facts} />
       ))}
     </div>
   );
 }
 
+/** Ends all takes of a request at once, where several are waiting or being made. */
+function CancelAll({ takes }: { takes: Take[] }) {
+  const running = takes.map(({ job }) => job.value).filter(isRunning);
+  if (running.length < 2) return null;
+  return (
+    <button type="button" class="small" onClick={() => cancelAll(running)}>
+      Cancel all {running.length}
+    </button>
+  );
+}
+
 /** The facts that all takes of a request have in common. The others stand on the cards. */
-function sharedFacts({ takes }: Group): string[] {
+function sharedFacts({ takes }: ShownGroup): string[] {
   const [first = [], ...others] = takes.map(({ job }) => factsOf(job.value));
   return first.filter((fact) => others.every((facts) => facts.includes(fact)));
 }

@@ -1,8 +1,8 @@
 import { signal } from "@preact/signals";
-import { ApiError, type GenerateRequest, type JobView } from "@tellurstori/musicgen";
+import { ApiError, type GenerateRequest, type JobAccepted, type JobView } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
 import { announce, noteError, tell } from "./connection.ts";
-import { look, readJob } from "./feed.ts";
+import { look, readJobs } from "./feed.ts";
 import { change, form, formOf, problems, requestOf, rollSeed } from "./form.ts";
 import { takes, updateJob } from "./takes.ts";
 
@@ -10,8 +10,8 @@ export const isSending = signal(false);
 /** The job that was requested last: its card scrolls into view. */
 export const newest = signal<string | null>(null);
 
-/** The request that has no answer yet: the same key keeps a retry from making a second job. */
-let unconfirmed: { body: string; key: string } | null = null;
+/** The request that has no answer yet: the same key keeps a retry from making second jobs. */
+let unconfirmed: { call: string; key: string } | null = null;
 
 /** Sends the form. */
 export async function generate(): Promise<void> {
@@ -46,11 +46,23 @@ export function reuse(job: JobView): void {
 export async function cancel(job: JobView, keep = false): Promise<void> {
   updateJob({ job_id: job.job_id, message: keep ? "Stopping…" : "Cancelling…" });
   try {
-    await client.cancel(job.job_id, keep);
+    await client.cancel(job.job_id, { keep });
   } catch (error) {
     tell(noteError(error));
   }
-  await readJob(job.job_id);
+  await readJobs(job.job_id);
+}
+
+/** Cancels all of these jobs, with one call for the takes of each request. */
+export async function cancelAll(jobs: JobView[]): Promise<void> {
+  for (const { job_id } of jobs) updateJob({ job_id, message: "Cancelling…" });
+  const requests = new Set(jobs.map((job) => job.takes?.[0]?.job_id ?? job.job_id));
+  try {
+    await Promise.all([...requests].map((id) => client.cancel(id, { takes: true })));
+  } catch (error) {
+    tell(noteError(error));
+  }
+  await readJobs(...jobs.map(({ job_id }) => job_id));
 }
 
 function requestFrom(job: JobView): GenerateRequest {
@@ -59,19 +71,24 @@ function requestFrom(job: JobView): GenerateRequest {
   return { ...recipe, sample_format: isLossy ? null : recipe.sample_format } as GenerateRequest;
 }
 
-async function request(wanted: GenerateRequest): Promise<void> {
-  const body = JSON.stringify(wanted);
+/** Starts the jobs of a request and shows them. `call` tells requests apart. Throws what `send` throws. */
+export async function start(call: string, send: (key: string) => Promise<JobAccepted>): Promise<void> {
   // Not crypto.randomUUID: browsers offer it only over HTTPS and on localhost.
-  if (unconfirmed?.body !== body) unconfirmed = { body, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  if (unconfirmed?.call !== call) unconfirmed = { call, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  const accepted = await send(unconfirmed.key);
+  unconfirmed = null;
+  const ids = accepted.takes?.map((take) => take.job_id) ?? [accepted.job_id];
+  newest.value = ids.at(-1)!; // the youngest is on top of its request
+  await readJobs(...ids);
+  announce(ids.length > 1 ? `${ids.length} takes queued.` : "Queued.");
+  if (!takes.peek().has(accepted.job_id)) void look();
+}
+
+async function request(wanted: GenerateRequest): Promise<void> {
   isSending.value = true;
   problems.value = {};
   try {
-    const { job_id } = await client.generate(wanted, unconfirmed.key);
-    unconfirmed = null;
-    newest.value = job_id;
-    await readJob(job_id);
-    announce("Queued.");
-    if (!takes.peek().has(job_id)) void look();
+    await start(JSON.stringify(wanted), (key) => client.generate(wanted, key));
   } catch (error) {
     showProblems(error);
   } finally {

@@ -67,10 +67,10 @@ export async function loadOlder(): Promise<void> {
   }
 }
 
-/** Reads a job again, for example because its last event does not have all that its status has. */
-export async function readJob(jobId: string): Promise<void> {
+/** Reads jobs again, for example because the last event of a job does not have all that its status has. */
+export async function readJobs(...ids: string[]): Promise<void> {
   try {
-    addJobs([await client.status(jobId)]);
+    addJobs(await Promise.all(ids.map((id) => client.status(id))));
   } catch (error) {
     noteError(error);
   }
@@ -107,7 +107,7 @@ function onEvent(event: JobEvent): void {
     updateJob({ job_id, status, progress, message, ...startedAt });
     return;
   }
-  void readJob(job_id);
+  void readJobs(job_id);
   announce(`${ENDINGS[status] ?? status}: ${before.prompt}`);
   // Late chunks of live audio may still arrive; then the file takes over.
   setTimeout(() => forget(job_id), 3000);

@@ -4,6 +4,10 @@ import { client } from "../api/gateway.ts";
 import { storedSignal } from "./storage.ts";
 
 export type LengthUnit = "text" | "bars" | "seconds";
+/** Whether the end continues at the start; "" follows the description. */
+export type Repeats = "" | "yes" | "no";
+
+export const MOST_VARIATIONS = 8;
 
 /** The form as a person fills it. An empty text is not set, and is not sent. */
 export interface Form {
@@ -14,9 +18,10 @@ export interface Form {
   bpm: string;
   key: string;
   meter: string;
-  loop: boolean;
+  repeats: Repeats;
   seed: string;
   isSeedLocked: boolean;
+  variations: string;
   parts: boolean;
   title: string;
   model: string;
@@ -38,9 +43,10 @@ export const EMPTY: Form = {
   bpm: "",
   key: "",
   meter: "",
-  loop: false,
+  repeats: "",
   seed: "",
   isSeedLocked: false,
+  variations: "1",
   parts: false,
   title: "",
   model: "",
@@ -77,8 +83,9 @@ export function requestOf(form: Form): GenerateRequest {
     bpm: numberOf(form.bpm),
     key: form.key,
     meter: form.meter,
-    loop: form.loop || null,
+    loop: form.repeats === "" ? null : form.repeats === "yes",
     seed: numberOf(form.seed),
+    variations: form.variations.trim() === "1" ? null : numberOf(form.variations),
     outputs: form.parts ? ["midi", "stems"] : null,
     title: form.title.trim(),
     model: form.model.trim(),
@@ -107,7 +114,7 @@ export function formOf(recipe: Recipe): Form {
     bpm: String(recipe.bpm ?? ""),
     key: recipe.key ?? "",
     meter: recipe.meter ?? "",
-    loop: recipe.loop,
+    repeats: recipe.loop ? "yes" : "no",
     seed: String(recipe.seed),
     isSeedLocked: true,
     parts: recipe.outputs.length > 0,

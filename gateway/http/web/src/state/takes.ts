@@ -1,22 +1,16 @@
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { JobView } from "@tellurstori/musicgen";
+import { type Group, groupsOf, type Member } from "./groups.ts";
 import { favourites, hidden, names } from "./marks.ts";
 
 /** A job as the page shows it. What never changes stands beside the signal, so that the list need not read it. */
-export interface Take {
-  id: string;
-  createdAt: number;
-  /** Equal for the takes of one request: all settings except the seed. */
-  request: string;
+export interface Take extends Member {
   job: Signal<JobView>;
 }
 
-/** The takes of one request. */
-export interface Group {
-  request: string;
-  /** Oldest first, as they are numbered. */
-  takes: Take[];
-  newest: number;
+export interface ShownGroup extends Group<Take> {
+  /** The takes that match the search and the filters. */
+  shown: Take[];
 }
 
 export const takes: Signal<ReadonlyMap<string, Take>> = signal(new Map());
@@ -32,25 +26,14 @@ export function isRunning(job: JobView): boolean {
   return !TERMINAL.has(job.status);
 }
 
-/** All requests, the youngest first. The order depends on nothing but the jobs, so a reload does not change it. */
-const allGroups: ReadonlySignal<Group[]> = computed(() => {
-  const groups = new Map<string, Group>();
-  const ordered = [...takes.value.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  for (const take of ordered) {
-    const group = groups.get(take.request) ?? { request: take.request, takes: [], newest: 0 };
-    group.takes.push(take);
-    group.newest = take.createdAt;
-    groups.set(take.request, group);
-  }
-  return [...groups.values()].sort((a, b) => b.newest - a.newest || (a.request < b.request ? -1 : 1));
-});
+const allGroups: ReadonlySignal<Group<Take>[]> = computed(() => groupsOf(takes.value.values()));
 
 /** The requests with takes that match the search and the filters. */
-export const groups: ReadonlySignal<Group[]> = computed(() => {
+export const groups: ReadonlySignal<ShownGroup[]> = computed(() => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   return allGroups.value
-    .map((group) => ({ ...group, takes: group.takes.filter((take) => isShown(take, words)) }))
-    .filter((group) => group.takes.length > 0);
+    .map((group) => ({ ...group, shown: group.takes.filter((take) => isShown(take, words)) }))
+    .filter((group) => group.shown.length > 0);
 });
 
 /** Adds jobs, or updates known ones. */
@@ -72,11 +55,12 @@ export function updateJob(news: Partial<JobView> & { job_id: string }): void {
 }
 
 function takeOf(job: JobView): Take {
-  const { seed: _, ...settings } = job.recipe;
+  const { seed: _, edit: __, ...settings } = job.recipe;
   return {
     id: job.job_id,
     createdAt: Date.parse(job.created_at),
     request: JSON.stringify(settings),
+    parent: job.parent,
     job: signal(job),
   };
 }
