@@ -1,4 +1,4 @@
-"""Which records are sound, whatever the job's history. Changes are checked by shared/transitions.py."""
+"""Which records are sound, whatever the job's history. Changes are checked by shared/transition_checks.py."""
 
 import re
 

@@ -14,7 +14,8 @@ from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import Audio, Output
 from shared.messages import UNDECODABLE, JobRecord, encode
 from shared.record_rules import flaw
-from shared.transitions import check, file_lost
+from shared.transition_checks import check
+from shared.transitions import file_lost
 
 # JetStream's error code for a bucket without per-message TTLs, made by an early version or an operator: there the
 # bucket's own TTL removes deletion markers.

@@ -27,7 +27,7 @@ from shared.lanes import NORMAL
 from shared.messages import UNDECODABLE, Event, Job, JobRecord, event_of
 from shared.records import Entry, decode_record
 from shared.text import is_visible
-from shared.transitions import check
+from shared.transition_checks import check
 from tests.fuzz.target import Target, finish
 from tests.unit.gateway.samples import completed, message, outputs, record, worker
 from worker import claim

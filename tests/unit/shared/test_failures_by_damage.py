@@ -7,7 +7,8 @@ import pytest
 
 from shared.messages import UNDECODABLE, JobRecord, JobStatus, job_of
 from shared.records import encode_record, record_at
-from shared.transitions import DAMAGED, check, failed_by_damage, failed_from_message
+from shared.transition_checks import check
+from shared.transitions import DAMAGED, failed_by_damage, failed_from_message
 from tests.unit.gateway.samples import completed, job_id, record
 
 ME = job_id(1)

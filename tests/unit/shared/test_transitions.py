@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from shared.errors import TransitionError
 from shared.files import Output
 from shared.messages import JobRecord, JobStatus, Recipe, now
-from shared.transitions import TRANSITIONS, check, file_lost
+from shared.transition_checks import check
+from shared.transitions import TRANSITIONS, file_lost
 from tests.records import ending, some_audio
 
 NEW = JobRecord(
