@@ -80,6 +80,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         loudness: integrated loudness of the audio in LUFS; None is as the model made it.
         title: of the music, for the file's metadata and name.
         edit: how the take is made of another one, its parent; None if it is composed as a whole.
+        negative_prompt: what the music should not be.
     """
 
     model: ModelName
@@ -102,6 +103,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     loudness: float | None = None
     title: str | None = None
     edit: Edit | None = None
+    negative_prompt: str | None = None
 
 
 class RequestedTake(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,11 +74,15 @@ def _generate_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _music_options(music: "argparse._ArgumentGroup") -> None:
+    music.add_argument(
+        "--negative", dest="negative_prompt", metavar="WORDS", help='what the music should not be: "drums, vocals"'
+    )
     length = music.add_mutually_exclusive_group()
     length.add_argument("--bars", type=int, metavar="N", help=f"length in bars, 1 to {MOST_BARS}")
     length.add_argument(
         "--duration", type=seconds, metavar="SECONDS", help="length in seconds (default: what the prompt says, else 8)"
     )
+    music.add_argument("--variations", type=int, metavar="N", help="1 to 8 takes, each saved in a file of its own")
     music.add_argument("--bpm", type=number, help=f"quarter notes per minute, {LOWEST_BPM:g} to {HIGHEST_BPM:g}")
     music.add_argument("--meter", help="such as 4/4, 3/4, 6/8")
     music.add_argument("--key", help='such as Am, F#m, Bb, "C minor"')

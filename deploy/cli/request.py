@@ -17,15 +17,16 @@ from shared.prompt.reader import read_prompt
 
 # Options whose names are those of the request's fields.
 FIELDS = (
-    *("prompt", "bars", "duration", "bpm", "meter", "key", "loop"),
+    *("prompt", "negative_prompt", "bars", "duration", "bpm", "meter", "key", "loop"),
     *("format", "sample_rate", "sample_format", "loudness", "title"),
-    *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache", "priority"),
+    *("model", "seed", "temperature", "top_k", "top_p", "cfg_coef", "cache", "priority", "variations"),
 )
 # A change of these makes other music as a whole, not another child of a take.
-WHOLE = {"prompt", "bars", "duration", "bpm", "meter", "key", "loop", "model"}
+WHOLE = {"prompt", "negative_prompt", "bars", "duration", "bpm", "meter", "key", "loop", "model"}
 DEFAULT_SECONDS = 8.0
 OTHER_NAMES = {
     "prompt": "PROMPT",
+    "negative_prompt": "--negative",
     "outputs": "--stems, --midi",
     "cache": "--no-cache",
     "from_bar": "--bars",

@@ -101,6 +101,7 @@ _EXAMPLES: dict[str, tuple[Any, ...]] = {
         {"components": {"genre": "house"}},
         {"prompt": _PROMPT, "bars": 8, "bpm": 124, "key": "Am", "loop": True, "sample_rate": 48_000},
         {"components": _COMPONENTS, "duration": 30},
+        {"prompt": "house with piano", "negative_prompt": "drums, vocals", "variations": 3},
     ),
     "JobAccepted": (_ACCEPTED, replace(_ACCEPTED, takes=_TAKES)),
     "VaryRequest": ({"strength": 0.3}, {"strength": 0, "outputs": ["midi", "stems"]}),

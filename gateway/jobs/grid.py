@@ -44,7 +44,9 @@ class Grid(NamedTuple):
     loop: bool
 
 
-def make_grid(request: GenerateRequest, prompt: str, model: str, max_duration: float) -> Grid:
+def make_grid(
+    request: GenerateRequest, prompt: str, negative_prompt: str | None, model: str, max_duration: float
+) -> Grid:
     """The grid of a request. With bars or a loop it has bars, a tempo and a meter, and exactly their length.
 
     The tempo is the request's, the prompt's, or the genre's typical one; the meter is the request's, the prompt's, or
@@ -53,7 +55,7 @@ def make_grid(request: GenerateRequest, prompt: str, model: str, max_duration: f
     Raises:
         Problem: 422 with the field's name.
     """
-    reading = read_prompt(prompt)
+    reading = read_prompt(prompt, negative_prompt)
     grid = Grid(
         duration=_duration(request, reading, max_duration),
         bars=_given(request, "bars"),

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Collection
 from http import HTTPStatus
 
+from msgspec import UNSET
+
 from gateway.jobs.grid import make_grid
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import ComponentError, build_prompt
@@ -33,12 +35,13 @@ def make_recipe(
     model = default_model if request.model is None else request.model
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
-    prompt = _prompt(request)
+    prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
     _check_format(request)
-    grid = make_grid(request, prompt, model, max_duration)
+    grid = make_grid(request, prompt, negative_prompt, model, max_duration)
     return Recipe(
         model=model,
         prompt=prompt,
+        negative_prompt=negative_prompt,
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,
@@ -114,15 +117,26 @@ def _prompt(request: GenerateRequest) -> str:
     return clean_prompt(request.prompt, "Describe the music in words, or give components.")
 
 
-def clean_prompt(text: str | None, advice: str) -> str:
+def _negative_prompt(request: GenerateRequest, model: str) -> str | None:
+    """The negative prompt, unless the model could not follow it: guidance leads away from it."""
+    text = request.negative_prompt
+    if text is UNSET:
+        return None
+    if request.cfg_coef == 1.0 and not may_write_scores(model):
+        message = f"{model} follows it by guidance only, and cfg_coef 1 is none. Use a larger cfg_coef, or omit it."
+        raise invalid(FieldError("negative_prompt", message))
+    return clean_prompt(text, "Describe in words what the music should not be, or omit it.", "negative_prompt")
+
+
+def clean_prompt(text: str | None, advice: str, field: str = "prompt") -> str:
     """A prompt without bidirectional controls and spaces around it.
 
     Raises:
         Problem: 422 with `advice` if nothing of it is visible; 422 if it has control characters.
     """
     if text is None or not is_visible(text):
-        raise invalid(FieldError("prompt", advice))
-    return reject_control_characters("prompt", without_bidi_controls(text).strip())
+        raise invalid(FieldError(field, advice))
+    return reject_control_characters(field, without_bidi_controls(text).strip())
 
 
 def _prompt_from_components(request: GenerateRequest) -> str:

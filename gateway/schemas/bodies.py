@@ -53,6 +53,13 @@ Title = Annotated[
 
 
 Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT, extra_json_schema={"pattern": r"\S"})]
+NegativePrompt = Annotated[
+    Prompt,
+    Meta(
+        description="What the music should not be, such as drums, vocals. Models that make audio directly need a "
+        "cfg_coef above 1 for it"
+    ),
+]
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +67,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     prompt: Prompt | None = None
     components: PromptComponents | None = None
+    negative_prompt: NegativePrompt | UnsetType = UNSET
     duration: Annotated[float, Meta(ge=MIN_DURATION, description="Seconds, up to the server's MAX_DURATION")] | None = (
         None
     )

@@ -35,12 +35,12 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
             case "at times":
                 for other in taken:
                     other.at_times = True
-            case _ if negator is not None and _is_content(phrase) and _is_of_a_solo(phrases, place):
+            case _ if negator is not None and is_content(phrase) and is_of_a_solo(phrases, place):
                 # "no guitar solo" does not refuse the guitar.
                 phrase.refused = phrase.at_times = True
                 phrase.marker, negator.used = negator, True
                 taken.append(phrase)
-            case _ if negator is not None and _is_content(phrase):
+            case _ if negator is not None and is_content(phrase):
                 phrase.refused = True
                 phrase.marker = negator if not taken else None
                 negator.used = True
@@ -53,7 +53,8 @@ def _leaves_out(phrases: Sequence[Phrase], place: int) -> bool:
     return phrases[place].words == ("out",) and any(_LEAVING.intersection(other.words) for other in before)
 
 
-def _is_of_a_solo(phrases: Sequence[Phrase], place: int) -> bool:
+def is_of_a_solo(phrases: Sequence[Phrase], place: int) -> bool:
+    """Whether it only says of which instrument a solo is."""
     after = phrases[place + 1] if place + 1 < len(phrases) else None
     return after is not None and after.cue == "solo" and after.gap < Gap.COMMA
 
@@ -64,7 +65,8 @@ def _is_degree(phrase: Phrase) -> bool:
     return sense is not None and not (sense.instruments or sense.genre) and bool(sense.tempo or sense.mood)
 
 
-def _is_content(phrase: Phrase) -> bool:
+def is_content(phrase: Phrase) -> bool:
+    """Whether it names something that can be refused."""
     sense = phrase.sense
     return sense is not None and not sense.filler and (sense.cue is None or bool(sense.instruments))
 
@@ -83,7 +85,7 @@ def _ends(
     if phrase.cue == "only":
         return True
     # "not too slow waltz" refuses the tempo alone.
-    if negator.words == ("not",) and taken and all(map(_is_degree, taken)) and _is_content(phrase):
+    if negator.words == ("not",) and taken and all(map(_is_degree, taken)) and is_content(phrase):
         return not _is_degree(phrase)
     after_and = place > 1 and phrases[place - 1].cue == "and"
     return phrase.cue == "article" and after_and and negator.words[-1] in _BARE
@@ -127,7 +129,7 @@ def _refuse_before(phrases: Sequence[Phrase], place: int) -> None:
         limit = Gap.COLON if after is marker and marker.words == ("none",) else Gap.SPACE
         if after.gap > limit or other.cue in ("exit", "no", "keep", "only", "left out"):
             return
-        if _is_content(other):
+        if is_content(other):
             other.refused = True
             other.marker = marker if not marker.used else None
             marker.used = True

@@ -23,6 +23,7 @@ class Phrase:
         at_times: whether it is refused only for a part of the piece, which no model can follow.
         used: whether its cue did something.
         is_name: whether it is written as a name.
+        why: the kind of reason why it counts for nothing, of `data/reasons.json`, if nothing else tells.
     """
 
     start: int
@@ -36,6 +37,7 @@ class Phrase:
     at_times: bool = False
     used: bool = False
     is_name: bool = False
+    why: str | None = None
 
     @property
     def cue(self) -> str | None:

@@ -18,6 +18,7 @@ from shared.prompt.loops import asks_for_loop
 from shared.prompt.meters import Meter, find_meters
 from shared.prompt.names import find_titles, join_names
 from shared.prompt.negation import mark_refusals
+from shared.prompt.negative import cut_negative, report_negative
 from shared.prompt.phrases import Phrase, cut
 from shared.prompt.plain import make_plain
 from shared.prompt.reading import Ignored, Reading
@@ -37,21 +38,31 @@ NOT_FAST, NOT_SLOW = (76, 112), (100, 130)
 _NUMBERED = re.compile(r"(?<![^\s,;:()])[^\s,;:()]*\d[^\s,;:()]*")
 
 
-def read_prompt(prompt: str) -> Reading:
+def read_prompt(prompt: str, negative_prompt: str | None = None) -> Reading:
     """Read a prompt. Of several tempos, keys, meters and lengths the first one counts.
 
     What follows the first `LONGEST` characters is ignored, so that no prompt takes long.
+
+    Args:
+        prompt: what the music should be.
+        negative_prompt: what it should not be; where the prompt asks for the same, the prompt counts.
     """
-    if len(prompt) <= LONGEST:
-        return _read(prompt)
-    space = prompt.rfind(" ", 0, LONGEST)
+    (start, rest), (negative, negative_rest) = _shortened(prompt), _shortened(negative_prompt or "")
+    reading, unread = _read(start, negative), tuple(filter(None, (rest, negative_rest)))
+    ignored = (Ignored(text, load_reasons()["length"]) for text in unread)
+    return replace(reading, ignored_because=(*reading.ignored_because, *ignored)) if unread else reading
+
+
+def _shortened(text: str) -> tuple[str, str]:
+    """The text up to the last space before `LONGEST`, and the rest."""
+    if len(text) <= LONGEST:
+        return text, ""
+    space = text.rfind(" ", 0, LONGEST)
     end = space if space > 0 else LONGEST
-    reading = _read(prompt[:end])
-    rest = Ignored(prompt[end:].strip(), load_reasons()["length"])
-    return replace(reading, ignored_because=(*reading.ignored_because, rest))
+    return text[:end], text[end:].strip()
 
 
-def _read(prompt: str) -> Reading:
+def _read(prompt: str, negative: str) -> Reading:
     plain = make_plain(prompt)
     text = plain.text
     tempos, chords = find_tempos(text), list(find_progressions(text))
@@ -61,17 +72,22 @@ def _read(prompt: str) -> Reading:
     phrases = join_names(cut(text, claims), text)
     bare_tempo = find_bare_tempo(phrases) if tempos.first is None else None
     mark_refusals(phrases)
+    plain_negative = make_plain(negative)
+    negatives = cut_negative(plain_negative)
+    both = [*phrases, *negatives]
     only = wants_only(phrases)
     genre = read_genre(phrases)
     instruments = read_instruments(phrases, genre, only=only)
     sections = read_sections(phrases)
     bars, seconds = _length(claims, "bars"), _length(claims, "seconds")
     loop = asks_for_loop(text, has_length=bars is not None or seconds is not None)
-    understood, ignored = report(phrases, plain, genre, loop=loop)
     senses = [phrase.sense for phrase in phrases if phrase.sense is not None and not _is_negated(phrase)]
+    moods = tuple(dict.fromkeys(sense.mood for sense in senses if sense.mood is not None))
+    understood, ignored = report(phrases, plain, genre, loop=loop)
+    avoided, kept = report_negative(negatives, plain_negative, genre, {*instruments, *moods})
     parts = tuple(dict.fromkeys(sense.part for sense in senses if sense.part is not None))
     return Reading(
-        tempo=tempos.first or bare_tempo or _tempo_of_words(senses, genre) or _tempo_that_is_left(phrases),
+        tempo=tempos.first or bare_tempo or _tempo_of_words(senses, genre) or _tempo_that_is_left(both),
         impossible_tempo=tempos.impossible,
         key=keys[0].key if keys else None,
         mode=_mode(keys, senses),
@@ -82,8 +98,8 @@ def _read(prompt: str) -> Reading:
         genre=genre,
         instruments=instruments,
         only=only and bool(instruments or parts),
-        refused=read_refusals(phrases, instruments) | (read_other_pieces(phrases) if only else frozenset()),
-        moods=tuple(dict.fromkeys(sense.mood for sense in senses if sense.mood is not None)),
+        refused=read_refusals(both, instruments) | (read_other_pieces(phrases) if only else frozenset()),
+        moods=moods,
         energy=_first(sense.energy for sense in sorted(senses, key=lambda sense: sense.mood is not None)),
         four_on_the_floor=any(sense.four_on_the_floor for sense in senses),
         feel=_first(sense.feel for sense in senses),
@@ -92,8 +108,8 @@ def _read(prompt: str) -> Reading:
         intro=any(wish.name == "intro" for wish in sections),
         outro=any(wish.name == "outro" for wish in sections),
         sections=sections,
-        understood=tuple(understood),
-        ignored_because=tuple(ignored),
+        understood=(*understood, *avoided),
+        ignored_because=(*ignored, *kept),
         words=_without_numbers(prompt, text, [*tempos.matches, *like_meters]),
     )
 

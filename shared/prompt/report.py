@@ -54,6 +54,8 @@ def _is_silent(phrase: Phrase) -> bool:
 
 
 def _meaning(phrase: Phrase, genre: str | None) -> str:
+    if phrase.why is not None:
+        return ""
     if phrase.claim is not None:
         is_kept = phrase.used if phrase.claim.kind in OF_SECTIONS else phrase.claim.kind != "other"
         return phrase.claim.meaning if is_kept else ""

@@ -98,7 +98,7 @@ def read_other_pieces(phrases: Sequence[Phrase]) -> frozenset[str]:
 def refusals(phrase: Phrase) -> Iterator[str]:
     """What a phrase refuses."""
     sense = phrase.sense
-    if sense is None or phrase.at_times:
+    if sense is None or phrase.at_times or phrase.why is not None:
         return
     if not phrase.refused:
         yield from sense.refuses

@@ -26,6 +26,8 @@ def why_ignored(phrase: Phrase) -> str:
 
 
 def _kind(phrase: Phrase) -> str:
+    if phrase.why is not None:
+        return phrase.why
     if phrase.claim is not None:
         return phrase.claim.why or ("section" if phrase.claim.kind in OF_SECTIONS else "second")
     sense = phrase.sense

@@ -53,6 +53,7 @@ REQUESTS: Vectors = [
             "top_k": 0,
             "top_p": 0.5,
             "cfg_coef": 2.0,
+            "negative_prompt": "drums, vocals",
             "format": "flac",
             "sample_rate": 48000,
             "sample_format": "int24",

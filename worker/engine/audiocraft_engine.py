@@ -77,7 +77,12 @@ class AudiocraftEngine:
         """See `Engine.generate`. The audio is a single chunk, because audiocraft decodes at the end.
 
         Longer pieces than the model's window use audiocraft's sliding window.
+
+        Raises:
+            ValueError: if the recipe has a negative prompt.
         """
+        if recipe.negative_prompt is not None:
+            raise ValueError("audiocraft's own loop, which runs this model, has no negative prompt: leave it out.")
         model = self._model
         lead_in = getattr(model.compression_model, "lead_in", 0)
         frames = lead_in + math.ceil(recipe.duration * model.frame_rate - 1e-6)

@@ -23,6 +23,7 @@ class GenerateFields(TypedDict, total=False):
     """The fields besides the prompt, as the API guide describes them. What is left out, the gateway chooses."""
 
     components: Components
+    negative_prompt: str
     duration: float
     bars: int
     bpm: float

@@ -765,10 +765,17 @@ export interface components {
          *       },
          *       "duration": 30
          *     }
+         * @example {
+         *       "prompt": "house with piano",
+         *       "negative_prompt": "drums, vocals",
+         *       "variations": 3
+         *     }
          */
         GenerateRequest: {
             prompt?: string | null;
             components?: components["schemas"]["PromptComponents"] | null;
+            /** @description What the music should not be, such as drums, vocals. Models that make audio directly need a cfg_coef above 1 for it */
+            negative_prompt?: string | null;
             /** @description Seconds, up to the server's MAX_DURATION */
             duration?: number | null;
             /** @description 1 if absent */
@@ -957,7 +964,8 @@ export interface components {
          *             "sample_rate": 48000,
          *             "loudness": null,
          *             "title": null,
-         *             "edit": null
+         *             "edit": null,
+         *             "negative_prompt": null
          *           },
          *           "audio": {
          *             "key": "jobs/gen_abc123456789/audio.wav",
@@ -1096,7 +1104,8 @@ export interface components {
          *         "sample_rate": 48000,
          *         "loudness": null,
          *         "title": null,
-         *         "edit": null
+         *         "edit": null,
+         *         "negative_prompt": null
          *       },
          *       "audio": {
          *         "key": "jobs/gen_abc123456789/audio.wav",
@@ -1569,6 +1578,8 @@ export interface components {
             title: string | null;
             /** @description How the take is made of another one, its parent; null if it is composed as a whole. */
             edit: components["schemas"]["Edit"] | null;
+            /** @description What the music should not be. */
+            negative_prompt: string | null;
         };
         /**
          * Relative

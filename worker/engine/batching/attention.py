@@ -19,12 +19,16 @@ class StepRows:
         positions: the position of each slot's new keys, int64 of shape [n], on the device.
         parts: rows per slot: 2 with guidance, else 1.
         host: (slot, position, text tokens) of each slot, on the host; empty when a graph replays the step.
+        texts: parts with a text: 2 if the unconditional rows have a negative prompt, else 1.
+        negative: text tokens of each slot's unconditional row, on the host; empty if it has none.
     """
 
     slots: Tensor
     positions: Tensor
     parts: int
     host: tuple[tuple[int, int, int], ...] = ()
+    texts: int = 1
+    negative: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return self.slots.shape[0]
@@ -47,7 +51,7 @@ class StepAttention(Protocol):
         ...
 
     def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
-        """Cross-attend to the text. Only the conditional row has text, so parts is 1."""
+        """Cross-attend to the texts; parts is `rows.texts`."""
         ...
 
 
@@ -71,10 +75,12 @@ class PerSlotAttention:
 
     def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         found = []
-        for index, (slot, _, tokens) in enumerate(rows.host):
-            keys, values = cache.text_of(layer, slot)
-            found.append(_attend(query[:, index], keys.narrow(2, 0, tokens), values.narrow(2, 0, tokens)))
-        return torch.stack(found, 1)
+        for part, lengths in enumerate(([tokens for *_, tokens in rows.host], rows.negative)[: rows.texts]):
+            for index, ((slot, *_), tokens) in enumerate(zip(rows.host, lengths, strict=True)):
+                keys, values = cache.text_of(layer, slot, part)
+                row = query[part : part + 1, index]
+                found.append(_attend(row, keys.narrow(2, 0, tokens), values.narrow(2, 0, tokens)))
+        return torch.cat(found).view(query.shape)
 
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -94,20 +100,23 @@ class MaskedAttention:
         past = cache.past[layer]
         past[rows.slots, : rows.parts, :, :, rows.positions] = new.transpose(0, 1)
         own = past[rows.slots, : rows.parts].transpose(0, 1)
-        return _attend_masked(query, own[:, :, 0], own[:, :, 1], rows.positions + 1)
+        lengths = (rows.positions + 1).expand(rows.parts, -1)
+        return _attend_masked(query, own[:, :, 0], own[:, :, 1], lengths)
 
     def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
-        own = cache.text[layer][rows.slots][None]
-        return _attend_masked(query, own[:, :, 0], own[:, :, 1], cache.text_lengths[rows.slots])
+        own = cache.text[layer][rows.slots, : rows.texts].transpose(0, 1)
+        lengths = cache.text_lengths[rows.slots, : rows.texts].T
+        return _attend_masked(query, own[:, :, 0], own[:, :, 1], lengths)
 
 
 def _attend_masked(query: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
-    there = torch.arange(keys.shape[3], device=keys.device)[None, :] < lengths[:, None]
+    """Attend to the first of `keys` and `values`; `lengths` of shape [parts, n] tells to how many."""
+    there = torch.arange(keys.shape[3], device=keys.device) < lengths.reshape(-1, 1)
     parts, n = query.shape[:2]
     out = scaled_dot_product_attention(
         query.flatten(0, 1).unsqueeze(2),
         keys.flatten(0, 1),
         values.flatten(0, 1),
-        attn_mask=there.repeat(parts, 1)[:, None, None, :],
+        attn_mask=there[:, None, None, :],
     )
     return out.view(parts, n, *query.shape[2:])

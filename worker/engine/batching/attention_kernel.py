@@ -20,12 +20,15 @@ BLOCK = 128
 @triton.jit  # type: ignore[untyped-decorator]
 def _attend(  # type: ignore[no-untyped-def]
     query, keys, values, out, slots, lengths,
-    n, heads, scale, by_slot, by_part, by_head,
+    n, heads, scale, by_slot, by_part, by_head, lengths_by_part, lengths_by_row,
     DIM: tl.constexpr, PADDED_DIM: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
-    """Program (i, part, head) computes row i of that part. `by_…` are strides of `keys` and `values`."""
+    """Program (i, part, head) computes row i of that part. `by_…` are strides of `keys` and `values`.
+
+    `lengths_by_…` are those of `lengths`.
+    """
     row, part, head = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    length = tl.load(lengths + row)
+    length = tl.load(lengths + part * lengths_by_part + row * lengths_by_row)
     start = tl.load(slots + row).to(tl.int64) * by_slot + part * by_part + head * by_head
     column = tl.arange(0, PADDED_DIM)
     inside = column < DIM
@@ -62,22 +65,26 @@ class TritonAttention:
         """See `StepAttention`."""
         past = cache.past[layer]
         past[rows.slots, : rows.parts, :, :, rows.positions] = new.transpose(0, 1)
-        return _launch(query, past[:, :, 0], past[:, :, 1], rows.slots, rows.positions + 1)
+        return _launch(query, past[:, :, 0], past[:, :, 1], rows.slots, (rows.positions + 1).expand(rows.parts, -1))
 
     def to_text(self, cache: KvCache, layer: int, rows: StepRows, query: Tensor) -> Tensor:
         """See `StepAttention`."""
-        text = cache.text[layer][:, None]
-        return _launch(query, text[:, :, 0], text[:, :, 1], rows.slots, cache.text_lengths[rows.slots])
+        text = cache.text[layer]
+        lengths = cache.text_lengths[rows.slots, : rows.texts].T
+        return _launch(query, text[:, :, 0], text[:, :, 1], rows.slots, lengths)
 
 
 def _launch(query: Tensor, keys: Tensor, values: Tensor, slots: Tensor, lengths: Tensor) -> Tensor:
-    """`keys` and `values`: views of the cache of shape [slots, parts, heads, positions, head_dim]."""
+    """`keys` and `values`: views of the cache of shape [slots, parts, heads, positions, head_dim].
+
+    `lengths`: how many of them each row reads, [parts, n].
+    """
     query = query.contiguous()
     parts, n, heads, dim = query.shape
     out = torch.empty_like(query)
     by_slot, by_part, by_head, *_ = keys.stride()
     _attend[(n, parts, heads)](
         query, keys, values, out, slots, lengths, n, heads, 1 / math.sqrt(dim), by_slot, by_part, by_head,
-        DIM=dim, PADDED_DIM=triton.next_power_of_2(dim), BLOCK=BLOCK,
+        *lengths.stride(), DIM=dim, PADDED_DIM=triton.next_power_of_2(dim), BLOCK=BLOCK,
     )  # fmt: skip
     return out

@@ -77,6 +77,8 @@ class Decoder:
         self._overflowed[slot] = False
         if request.text is not None:
             self._cache.set_text(slot, request.text)
+        if request.negative is not None:
+            self._cache.set_text(slot, request.negative, 1 - CONDITIONAL)
         self._slots.prefix[slot] = request.prefix_length
         for name in ("temperature", "top_k", "top_p", "cfg_scale", "seed"):
             getattr(self._sampling, name)[slot] = getattr(request, name)
@@ -103,7 +105,7 @@ class Decoder:
         inputs = self.model.embed(known.T).expand(2 if request.is_guided else 1, -1, -1)
         if request.prefix is not None and positions.start < before:
             inputs = torch.cat([request.prefix[:, positions.start : positions.stop].to(inputs.dtype), inputs], 1)
-        self.model.prefill(self._cache, slot, inputs, positions.start, request.text_tokens)
+        self.model.prefill(self._cache, slot, inputs, positions.start, request.text_tokens, request.negative_tokens)
 
     def step(
         self,
@@ -111,6 +113,8 @@ class Decoder:
         parts: int,
         host: tuple[tuple[int, int, int], ...] = (),
         candidates: int | None = None,
+        texts: int = 1,
+        negative: tuple[int, ...] = (),
     ) -> None:
         """Predict the codes at the position of each slot, and advance the positions.
 
@@ -119,14 +123,23 @@ class Decoder:
             parts: rows per slot: 2 with guidance (conditional and unconditional), else 1.
             host: as in `StepRows`.
             candidates: as in `sample`.
+            texts: as in `StepRows`.
+            negative: as in `StepRows`.
         """
-        self.draw(slots, self.logits(slots, parts, host), candidates)
+        self.draw(slots, self.logits(slots, parts, host, texts, negative), candidates)
 
-    def logits(self, slots: Tensor, parts: int, host: tuple[tuple[int, int, int], ...] = ()) -> Tensor:
+    def logits(
+        self,
+        slots: Tensor,
+        parts: int,
+        host: tuple[tuple[int, int, int], ...] = (),
+        texts: int = 1,
+        negative: tuple[int, ...] = (),
+    ) -> Tensor:
         """The first half of a step: float32 of shape [parts, n, codebooks, codebook_size]."""
         state = self._slots
         position = state.position[slots]
-        rows = StepRows(slots, state.prefix[slots] + position - 1, parts, host)
+        rows = StepRows(slots, state.prefix[slots] + position - 1, parts, host, texts, negative)
         return self.model.step(self._cache, rows, state.sequence[slots, :, position - 1])
 
     def draw(self, slots: Tensor, logits: Tensor, candidates: int | None = None) -> None:

@@ -218,10 +218,11 @@ class BatchingEngine:
     ) -> Request:
         """Encode the prompt in the caller's thread, while the batch continues."""
         set_threads(1)
-        text, prefix = self._conditions.encode(words, guided=recipe.cfg_coef != 1.0)
+        # The starter's plan follows the negative prompt; its model never saw one.
+        negative_prompt = None if isinstance(self._codec, SamplerCodec) else recipe.negative_prompt
+        encoded = self._conditions.encode(words, recipe.cfg_coef != 1.0, negative_prompt)
         return Request(
-            text=text,
-            prefix=prefix,
+            **encoded._asdict(),
             frames=frames,
             samples=samples,
             temperature=recipe.temperature,

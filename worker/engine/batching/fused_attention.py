@@ -83,12 +83,12 @@ def attend_past(  # type: ignore[no-untyped-def]
 @triton.jit  # type: ignore[untyped-decorator]
 def attend_text(  # type: ignore[no-untyped-def]
     x, norm_weight, norm_bias, weight, text, lengths, out, slots,
-    heads, inputs, scale, by_slot, by_kind, by_head,
+    n, heads, inputs, scale, by_slot, by_part, by_kind, by_head, lengths_by_slot,
     DIM: tl.constexpr, PADDED_DIM: tl.constexpr, INPUTS: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
     """Program (row, head) normalizes the row, projects it to the head's query, and attends to its slot's text."""
     row, head = tl.program_id(0), tl.program_id(1)
-    slot = tl.load(slots + row)
+    slot, part = tl.load(slots + row % n), row // n
     mean = 0.0
     for first in range(0, inputs, INPUTS):
         k = first + tl.arange(0, INPUTS)
@@ -114,8 +114,8 @@ def attend_text(  # type: ignore[no-untyped-def]
         w = tl.load(weight + place, mask=inside[:, None] & known[None, :], other=0.0).to(tl.float32)
         query += tl.sum(w * values[None, :], 1)
 
-    keys = text + slot.to(tl.int64) * by_slot + head * by_head
-    length = tl.load(lengths + slot).to(tl.int32)
+    keys = text + slot.to(tl.int64) * by_slot + part * by_part + head * by_head
+    length = tl.load(lengths + slot * lengths_by_slot + part).to(tl.int32)
     highest = tl.full([], float("-inf"), tl.float32)
     total = tl.full([], 0.0, tl.float32)
     value = tl.zeros([PADDED_DIM], tl.float32)
@@ -157,19 +157,20 @@ def launch_attend_text(
     """Cross-attention of the rows with text, without the projection of its output.
 
     Args:
-        x: the residual stream, [rows, dim]; the first `len(slots)` rows have text.
+        x: the residual stream, [rows, dim]; the first rows have text, as many as `out` has.
         norm: weight and bias of the layer normalization.
         weight: of the query's projection, [dim, dim].
         text: one layer of `KvCache.text`.
-        lengths: tokens by slot.
-        out: [len(slots), dim].
+        lengths: tokens by slot and part.
+        out: [n or 2 n, dim].
         slots: int64 of shape [n].
     """
-    by_slot, by_kind, by_head, *_ = text.stride()
-    _, _, heads, _, dim = text.shape
+    by_slot, by_part, by_kind, by_head, *_ = text.stride()
+    *_, heads, _, dim = text.shape
     inputs = weight.shape[1]
-    attend_text[(len(slots), heads)](
-        x, *norm, weight, text, lengths, out, slots, heads, inputs, 1 / math.sqrt(dim), by_slot, by_kind, by_head,
+    attend_text[(len(out), heads)](
+        x, *norm, weight, text, lengths, out, slots, len(slots), heads, inputs, 1 / math.sqrt(dim),
+        by_slot, by_part, by_kind, by_head, lengths.stride(0),
         DIM=dim, PADDED_DIM=triton.next_power_of_2(dim), INPUTS=min(128, triton.next_power_of_2(inputs)), BLOCK=BLOCK,
         num_warps=4,
     )  # fmt: skip

@@ -25,7 +25,7 @@ class FusedStep:
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
 
-    def __call__(self, cache: KvCache, slots: Tensor, state: Slots, parts: int) -> Tensor:
+    def __call__(self, cache: KvCache, slots: Tensor, state: Slots, parts: int, texts: int = 1) -> Tensor:
         """Process one position of each slot.
 
         Args:
@@ -33,6 +33,7 @@ class FusedStep:
             slots: int64 of shape [n].
             state: of all slots.
             parts: rows per slot: 2 with guidance, else 1.
+            texts: rows per slot that have a text.
 
         Returns:
             Logits, float32 of shape [parts, n, codebooks, codebook_size].
@@ -43,7 +44,7 @@ class FusedStep:
         def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.empty(shape, dtype=dtype, device=slots.device)
 
-        x, attended = empty(rows, config.dim), empty(n, config.dim)
+        x, attended = empty(rows, config.dim), empty(texts * n, config.dim)
         projected = empty(rows, 3 * config.dim, dtype=model.dtype)
         hidden = empty(rows, config.hidden, dtype=model.dtype)
         number = splits(rows, config.heads)
@@ -60,7 +61,7 @@ class FusedStep:
             if layer.text is not None:
                 text = (cache.text[index], cache.text_lengths, attended, slots)
                 launch_attend_text(x, _norm(layer.text.norm), _weight(layer.text.query), *text)
-                launch_linear(attended, _weight(layer.text.out), x, n, add=True)
+                launch_linear(attended, _weight(layer.text.out), x, texts * n, add=True)
             launch_linear(x, _weight(layer.forward_in), hidden, rows, norm=_norm(layer.norm_forward), gelu=True)
             launch_linear(hidden, _weight(layer.forward_out), x, rows, add=True)
         logits = empty(parts, n, config.codebooks, config.codebook_size)
@@ -71,11 +72,18 @@ class FusedStep:
 class FusedDecoder(Decoder):
     """A `Decoder` of a `LanguageModel` whose steps are fused. With a constraint, the draw is PyTorch's."""
 
-    def logits(self, slots: Tensor, parts: int, host: tuple[tuple[int, int, int], ...] = ()) -> Tensor:
+    def logits(
+        self,
+        slots: Tensor,
+        parts: int,
+        host: tuple[tuple[int, int, int], ...] = (),
+        texts: int = 1,
+        negative: tuple[int, ...] = (),
+    ) -> Tensor:
         """See `Decoder.logits`."""
         if not isinstance(self.model, LanguageModel) or not isinstance(self._cache, KvCache):
             raise TypeError("fused steps need a model in PyTorch")
-        return FusedStep(self.model)(self._cache, slots, self._slots, parts)
+        return FusedStep(self.model)(self._cache, slots, self._slots, parts, texts)
 
     def draw(self, slots: Tensor, logits: Tensor, candidates: int | None = None) -> None:
         """See `Decoder.draw`."""

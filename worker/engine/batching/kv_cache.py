@@ -28,8 +28,9 @@ class KvCache:
 
     Attributes:
         past: of self-attention, shape [layers, slots, parts, 2, heads, positions, head_dim].
-        text: of cross-attention, for the conditional row only; shape [layers, slots, 2, heads, tokens, head_dim].
-        text_lengths: tokens in `text` by slot, int32.
+        text: of cross-attention, shape [layers, slots, parts, 2, heads, tokens, head_dim]. The unconditional part is
+            used by a negative prompt only.
+        text_lengths: tokens in `text`, int32 of shape [slots, parts].
     """
 
     def __init__(
@@ -44,16 +45,16 @@ class KvCache:
     ) -> None:
         """Allocate it. With `clears` it is zero, and so is a slot again when a request begins in it."""
         past = (config.layers, slots, PARTS, 2, config.heads, positions, config.head_dim)
-        text = (config.layers, slots, 2, config.heads, TEXT_TOKENS, config.head_dim)
+        text = (config.layers, slots, PARTS, 2, config.heads, TEXT_TOKENS, config.head_dim)
         self._past_views: dict[tuple[int, int, int], tuple[Tensor, Tensor, Tensor]] = {}
-        self._text_views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._text_views: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
         self._clears = clears
         # On a CPU zeros also commit all of the memory.
         allocate = torch.zeros if clears else torch.empty
         self.past = allocate(past, dtype=dtype, device=device)
         self.text = allocate(text, dtype=dtype, device=device)
-        # At least one text token per slot: attention over no keys is NaN.
-        self.text_lengths = torch.ones(slots, dtype=torch.int32, device=device)
+        # At least one text token per row: attention over no keys is NaN.
+        self.text_lengths = torch.ones(slots, PARTS, dtype=torch.int32, device=device)
 
     def past_of(self, layer: int, slot: int, parts: int) -> tuple[Tensor, Tensor, Tensor]:
         """One slot's part of `past`, [parts, 2, heads, positions, head_dim], then its keys and its values.
@@ -66,12 +67,12 @@ class KvCache:
             views = self._past_views[layer, slot, parts] = own, own[:, 0], own[:, 1]
         return views
 
-    def text_of(self, layer: int, slot: int) -> tuple[Tensor, Tensor]:
-        """One slot's keys and values in `text`, each [1, heads, tokens, head_dim]."""
-        views = self._text_views.get((layer, slot))
+    def text_of(self, layer: int, slot: int, part: int) -> tuple[Tensor, Tensor]:
+        """One row's keys and values in `text`, each [1, heads, tokens, head_dim]."""
+        views = self._text_views.get((layer, slot, part))
         if views is None:
-            keys, values = self.text[layer, slot]
-            views = self._text_views[layer, slot] = keys[None], values[None]
+            keys, values = self.text[layer, slot, part]
+            views = self._text_views[layer, slot, part] = keys[None], values[None]
         return views
 
     def begin(self, slot: int) -> None:
@@ -83,13 +84,13 @@ class KvCache:
     @staticmethod
     def bytes_per_slot(config: LanguageModelConfig, positions: int, dtype: torch.dtype) -> int:
         """Memory of one slot."""
-        return 2 * config.layers * config.dim * dtype.itemsize * (PARTS * positions + TEXT_TOKENS)
+        return 2 * config.layers * config.dim * dtype.itemsize * PARTS * (positions + TEXT_TOKENS)
 
-    def set_text(self, slot: int, projected: Tensor) -> None:
-        """Store the projected text of one slot: shape [layers, 2, heads, tokens, head_dim]."""
+    def set_text(self, slot: int, projected: Tensor, part: int = CONDITIONAL) -> None:
+        """See `SlotCache.set_text`."""
         tokens = projected.shape[3]
-        self.text[:, slot, :, :, :tokens] = projected
-        self.text_lengths[slot] = tokens
+        self.text[:, slot, part, :, :, :tokens] = projected
+        self.text_lengths[slot, part] = tokens
 
 
 def free_memory(device: torch.device) -> int:

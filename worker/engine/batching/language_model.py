@@ -1,7 +1,8 @@
 """MusicGen's transformer for incremental decoding, with the weights of audiocraft's `LMModel`.
 
 Pre-norm layers of self-attention, cross-attention to the text and a feed-forward block (Copet et al. 2023).
-No projection has a bias, so cross-attention contributes exactly zero to the unconditional row, which skips it.
+No projection has a bias, so cross-attention contributes exactly zero to an unconditional row without a text, which
+skips it. A negative prompt is the text of the unconditional row.
 Melody models have no cross-attention; their conditions are a prefix of the codes.
 """
 
@@ -13,7 +14,7 @@ from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_att
 
 from worker.engine.batching.attention import StepAttention, StepRows
 from worker.engine.batching.config import LanguageModelConfig
-from worker.engine.batching.kv_cache import CONDITIONAL, KvCache
+from worker.engine.batching.kv_cache import KvCache
 from worker.engine.batching.linear import DTYPES, Linear, Precision, make_linear
 
 Weights = Mapping[str, Tensor]
@@ -133,19 +134,20 @@ class LanguageModel:
         """See `Transformer.step`."""
         config, n = self.config, len(rows)
         x = (self.embed(codes) + self.sinusoid[rows.positions]).to(self.dtype).repeat(rows.parts, 1)
-        with_text = x[:n]
+        with_text = x[: rows.texts * n]
         for index, layer in enumerate(self.layers):
             projected = layer.past_in(layer.norm_past(x)).view(rows.parts, n, 3, config.heads, config.head_dim)
             past = self.attention.to_past(cache, index, rows, projected[:, :, 0], projected[:, :, 1:])
             x += layer.past_out(past.view(-1, config.dim))
             if layer.text is not None:
-                query = layer.text.query(layer.text.norm(with_text)).view(1, n, config.heads, config.head_dim)
-                with_text += layer.text.out(self.attention.to_text(cache, index, rows, query).view(n, config.dim))
+                query = layer.text.query(layer.text.norm(with_text))
+                query = query.view(rows.texts, n, config.heads, config.head_dim)
+                with_text += layer.text.out(self.attention.to_text(cache, index, rows, query).view(-1, config.dim))
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
         logits = self.heads(self.norm_out(x)).float()
         return logits.view(rows.parts, n, config.codebooks, config.codebook_size)
 
-    def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
+    def prefill(self, cache: KvCache, slot: int, inputs: Tensor, first: int, tokens: int, negative: int = 0) -> None:
         """See `Transformer.prefill`."""
         parts, length, _ = inputs.shape
         stop = first + length
@@ -158,12 +160,14 @@ class LanguageModel:
             past = scaled_dot_product_attention(query, own[:, 0, :, :stop], own[:, 1, :, :stop], attn_mask=seen)
             x += layer.past_out(past.transpose(1, 2).flatten(2))
             if layer.text is not None:
-                with_text = x[CONDITIONAL : CONDITIONAL + 1]
-                (query,) = self._split(layer.text.query(layer.text.norm(with_text)), 1)
-                text = cache.text[index, slot, :, None, :, :tokens]
-                text = scaled_dot_product_attention(query, text[0], text[1])
-                with_text += layer.text.out(text.transpose(1, 2).flatten(2))
+                for part, length in enumerate((tokens, negative)[: 1 + bool(negative)]):
+                    self._add_text(layer.text, x[part : part + 1], cache.text[index, slot, part, :, None, :, :length])
             x += layer.forward_out(gelu(layer.forward_in(layer.norm_forward(x))))
+
+    def _add_text(self, layer: CrossAttention, x: Tensor, text: Tensor) -> None:
+        """Add the cross-attention of a row's positions to `x`; `text` is [2, 1, heads, tokens, head_dim]."""
+        (query,) = self._split(layer.query(layer.norm(x)), 1)
+        x += layer.out(scaled_dot_product_attention(query, text[0], text[1]).transpose(1, 2).flatten(2))
 
     def embed(self, codes: Tensor) -> Tensor:
         """See `Transformer.embed`."""

@@ -15,7 +15,7 @@ from worker.engine.batching.layout import plan_windows
 from worker.engine.batching.output_transfer import OutputQueue, OutputTransfer, make_transfer
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import ScheduledRequest, Scheduler, StepPlan
-from worker.engine.batching.step_runner import StepRunner
+from worker.engine.batching.step_runner import StepRunner, rows_of
 from worker.engine.batching.tuning import set_threads
 from worker.engine.codec_interface import Codec, CodecStream
 from worker.engine.interface import EngineBrokenError
@@ -151,8 +151,8 @@ class Loop:
     def _run(self, plan: StepPlan[Request]) -> None:
         if plan.prefill is not None:
             self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.positions)
-        for guided in (True, False):
-            batch = [entry for entry in plan.decode if entry.guided is guided]
+        for rows in ((2, 2), (2, 1), (1, 1)):
+            batch = [entry for entry in plan.decode if rows_of(entry) == rows]
             if batch:
                 self._runner(batch)
         self._transfer.pace()

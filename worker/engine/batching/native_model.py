@@ -41,14 +41,14 @@ class NativeCache:
     """The keys and values of all slots."""
 
     def __init__(self, shape: StepShape, slots: int) -> None:
-        self.memory = StepCache(shape, slots * PARTS, slots, TEXT_TOKENS)
+        self.memory = StepCache(shape, slots * PARTS, slots * PARTS, TEXT_TOKENS)
 
     def begin(self, slot: int) -> None:
         """See `SlotCache.begin`: a step reads only what its own request has written."""
 
-    def set_text(self, slot: int, projected: Tensor) -> None:
-        """Store the projected text of one slot: shape [layers, 2, heads, tokens, head_dim]."""
-        self.memory.set_text(slot, projected.numpy())
+    def set_text(self, slot: int, projected: Tensor, part: int = CONDITIONAL) -> None:
+        """See `SlotCache.set_text`."""
+        self.memory.set_text(slot * PARTS + part, projected.numpy())
 
 
 class NativeLanguageModel:
@@ -90,7 +90,7 @@ class NativeLanguageModel:
 
     def bytes_per_slot(self, positions: int) -> int:
         """See `Transformer.bytes_per_slot`."""
-        return cache_bytes(step_shape(self.config, positions), PARTS, 1, TEXT_TOKENS)
+        return cache_bytes(step_shape(self.config, positions), PARTS, PARTS, TEXT_TOKENS)
 
     def step(self, cache: NativeCache, rows: StepRows, codes: Tensor) -> Tensor:
         """Process one position of each slot: see `Transformer.step`."""
@@ -104,12 +104,14 @@ class NativeLanguageModel:
             self._model.step(cache.memory, of_rows[some], codes=repeated[some], logits=flat[some])
         return logits
 
-    def prefill(self, cache: NativeCache, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
+    def prefill(
+        self, cache: NativeCache, slot: int, inputs: Tensor, first: int, tokens: int, negative: int = 0
+    ) -> None:
         """Fill the cache of one slot for consecutive known positions: see `Transformer.prefill`."""
         parts, length, _ = inputs.shape
         rows = [
-            (slot * PARTS + part, first + at, slot if tokens and part == CONDITIONAL else NO_TEXT)
-            for part in range(parts)
+            (slot * PARTS + part, first + at, slot * PARTS + part if has_text else NO_TEXT)
+            for part, has_text in enumerate((tokens, negative)[:parts])
             for at in range(length)
         ]
         flat = inputs.flatten(0, 1).contiguous().numpy()
@@ -139,7 +141,8 @@ def step_shape(config: LanguageModelConfig, positions: int, threads: int = 1) ->
 
 def _rows_of_part(rows: StepRows, part: int) -> Iterator[tuple[int, int, int]]:
     for slot, position, tokens in rows.host:
-        yield slot * PARTS + part, position, slot if tokens and part == CONDITIONAL else NO_TEXT
+        row, has_text = slot * PARTS + part, tokens and part < rows.texts
+        yield row, position, row if has_text else NO_TEXT
 
 
 def _arrays(

@@ -11,6 +11,7 @@ class Request:
 
     Attributes:
         text: the prompt, projected for cross-attention: [layers, 2, heads, tokens, head_dim]; or None.
+        negative: the negative prompt in the same form, which the unconditional row reads; or None.
         prefix: conditions before the codes: [parts, positions, dim]; or None.
         frames: length of the piece, including given frames.
         temperature: 0 always takes the most likely code.
@@ -34,11 +35,17 @@ class Request:
     samples: int | None = None
     given: Tensor | None = None
     limits: tuple[Tensor, ...] | None = None
+    negative: Tensor | None = None
 
     @property
     def text_tokens(self) -> int:
         """Tokens of the text in cross-attention."""
         return 0 if self.text is None else self.text.shape[3]
+
+    @property
+    def negative_tokens(self) -> int:
+        """Tokens of the unconditional row's text in cross-attention; 0 without guidance, which has no such row."""
+        return 0 if self.negative is None or not self.is_guided else self.negative.shape[3]
 
     @property
     def prefix_length(self) -> int:

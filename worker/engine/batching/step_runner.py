@@ -16,7 +16,7 @@ Capture = Callable[[Replay], Replay]
 
 
 class StepRunner(Protocol):
-    """Runs one step of a batch. Either all of its requests use guidance or none does."""
+    """Runs one step of a batch, whose requests need the same rows: see `StepRows`."""
 
     def __call__(self, batch: list[ScheduledRequest[Request]]) -> None: ...
 
@@ -34,7 +34,14 @@ class EagerRunner:
         if members != self._members:
             self._members, self._slots = members, torch.tensor(members, device=self._decoder.model.device)
         host = tuple((entry.slot, entry.prefix + entry.position - 1, entry.request.text_tokens) for entry in batch)
-        self._decoder.step(self._slots, 2 if batch[0].guided else 1, host, _candidates(batch))
+        negative = tuple(entry.request.negative_tokens for entry in batch)
+        parts, texts = rows_of(batch[0])
+        self._decoder.step(self._slots, parts, host, _candidates(batch), texts, negative)
+
+
+def rows_of(entry: ScheduledRequest[Request]) -> tuple[int, int]:
+    """How many rows a request has in a step, and how many of them read a text."""
+    return 2 if entry.guided else 1, 2 if entry.request.negative_tokens else 1
 
 
 def _candidates(batch: list[ScheduledRequest[Request]]) -> int | None:
@@ -54,27 +61,29 @@ class GraphRunner:
     def __init__(self, decoder: Decoder, capture: Capture, sizes: list[int]) -> None:
         self._scratch = decoder.scratch
         self._sizes = sizes
-        self._inputs: dict[tuple[int, int], Tensor] = {}
-        self._replays: dict[tuple[int, int], Replay] = {}
-        self._members: dict[tuple[int, int], list[int]] = {}
+        self._inputs: dict[tuple[int, int, int], Tensor] = {}
+        self._replays: dict[tuple[int, int, int], Replay] = {}
+        self._members: dict[tuple[int, int, int], list[int]] = {}
+        # A negative prompt is a text of its own only where texts enter by cross-attention.
+        kinds = [(2, 2), (2, 1), (1, 1)] if decoder.model.config.fuses == "cross" else [(2, 1), (1, 1)]
         # Largest first: the smaller ones reuse its memory from the pool.
         for size in reversed(self._sizes):
-            for parts in (2, 1):
-                self._capture(decoder, capture, size, parts)
+            for parts, texts in kinds:
+                self._capture(decoder, capture, size, parts, texts)
 
     def __call__(self, batch: list[ScheduledRequest[Request]]) -> None:
         size = next(size for size in self._sizes if size >= len(batch))
-        key = (size, 2 if batch[0].guided else 1)
+        key = (size, *rows_of(batch[0]))
         members = [entry.slot for entry in batch] + [self._scratch] * (size - len(batch))
         if members != self._members.get(key):
             self._members[key] = members
             self._inputs[key].copy_(torch.tensor(members), non_blocking=True)
         self._replays[key]()
 
-    def _capture(self, decoder: Decoder, capture: Capture, size: int, parts: int) -> None:
+    def _capture(self, decoder: Decoder, capture: Capture, size: int, parts: int, texts: int) -> None:
         slots = torch.full((size,), self._scratch, device=decoder.model.device)
-        self._inputs[size, parts] = slots
-        self._replays[size, parts] = capture(lambda: decoder.step(slots, parts))
+        self._inputs[size, parts, texts] = slots
+        self._replays[size, parts, texts] = capture(lambda: decoder.step(slots, parts, texts=texts))
 
 
 def bucket_sizes(slots: int) -> list[int]:

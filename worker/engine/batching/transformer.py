@@ -7,6 +7,7 @@ from torch import Tensor
 
 from worker.engine.batching.attention import StepRows
 from worker.engine.batching.config import LanguageModelConfig
+from worker.engine.batching.kv_cache import CONDITIONAL
 
 
 class SlotCache(Protocol):
@@ -16,8 +17,8 @@ class SlotCache(Protocol):
         """A request begins in this slot: it must not be affected by what earlier ones left, not even by NaN."""
         ...
 
-    def set_text(self, slot: int, projected: Tensor) -> None:
-        """Store the projected text of one slot: shape [layers, 2, heads, tokens, head_dim]."""
+    def set_text(self, slot: int, projected: Tensor, part: int = CONDITIONAL) -> None:
+        """Store the projected text of one row: shape [layers, 2, heads, tokens, head_dim]."""
         ...
 
 
@@ -66,7 +67,7 @@ class Transformer(Protocol):
         """
         ...
 
-    def prefill(self, cache: Any, slot: int, inputs: Tensor, first: int, tokens: int) -> None:
+    def prefill(self, cache: Any, slot: int, inputs: Tensor, first: int, tokens: int, negative: int = 0) -> None:
         """Fill the cache of one slot for consecutive known positions.
 
         Args:
@@ -75,6 +76,7 @@ class Transformer(Protocol):
             inputs: of shape [parts, length, dim], without positional embeddings.
             first: position of the first input.
             tokens: length of the slot's text.
+            negative: length of the unconditional row's text; 0 if it has none.
         """
         ...
 

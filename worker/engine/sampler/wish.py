@@ -45,7 +45,7 @@ class Wish:
 
 def read_recipe(recipe: Recipe) -> Wish:
     """Read the fields and the prompt of a recipe."""
-    stated = read_prompt(recipe.prompt)
+    stated = read_prompt(recipe.prompt, recipe.negative_prompt)
     reading, warnings = _with_fields(stated, recipe)
     if stated.loop and not recipe.loop:
         warnings.append("The prompt asks for a loop, but the request has another length: ask with its field loop.")

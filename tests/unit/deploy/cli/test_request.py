@@ -40,7 +40,7 @@ def test_every_option_is_a_field_of_the_request() -> None:
         *("house", "--bars", "8", "--bpm", "124", "--meter", "4/4", "--key", "Am", "--loop", "--format", "flac"),
         *("--sample-rate", "48000", "--sample-format", "int24", "--loudness", "-14", "--title", "Night", "--stems"),
         *("--midi", "--seed", "7", "--model", "starter", "--temperature", "1.5", "--top-k", "9", "--top-p", "0.5"),
-        *("--cfg-coef", "2", "--no-cache", "--priority", "batch"),
+        *("--cfg-coef", "2", "--no-cache", "--priority", "batch", "--negative", "drums", "--variations", "3"),
     )
     assert msgspec.convert(asked, GenerateRequest) == GenerateRequest(
         prompt="house",
@@ -63,8 +63,10 @@ def test_every_option_is_a_field_of_the_request() -> None:
         top_p=0.5,
         cfg_coef=2.0,
         cache=False,
+        negative_prompt="drums",
+        variations=3,
     )
-    assert asked.keys() == set(GenerateRequest.__struct_fields__) - {"components", "duration", "edit", "variations"}
+    assert asked.keys() == set(GenerateRequest.__struct_fields__) - {"components", "duration", "edit"}
 
 
 @pytest.mark.parametrize(

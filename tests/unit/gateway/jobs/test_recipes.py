@@ -75,8 +75,22 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "sample_rate": 48_000,
         "loudness": -14.0,
         "title": "Bells",
+        "negative_prompt": "drums",
     }
     assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None}
+
+
+def test_a_negative_prompt_needs_guidance_where_the_model_reads_no_words() -> None:
+    assert recipe(request(model="small", negative_prompt=" drums ")).negative_prompt == "drums"
+    assert recipe(request(negative_prompt="drums", cfg_coef=1)).negative_prompt == "drums"
+    refused = refusal(request(model="small", negative_prompt="drums", cfg_coef=1))
+    assert refused.field == "negative_prompt"
+    assert "cfg_coef" in refused.message
+
+
+@pytest.mark.parametrize("text", [" ", "\u202e", "drums\x00"])
+def test_a_negative_prompt_without_visible_text_or_with_control_characters_is_refused(text: str) -> None:
+    assert refusal(request(negative_prompt=text)).field == "negative_prompt"
 
 
 @pytest.mark.parametrize("outputs", [["midi"], ["stems"], ["midi", "stems"], ["stems", "midi"]])

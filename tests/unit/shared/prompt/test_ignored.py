@@ -98,6 +98,6 @@ def test_every_reason_of_the_data_is_a_sentence_and_every_sentence_is_used() -> 
     assert used <= set(load_reasons())
     in_code = {
         "title", "solo", "loop", "piece", "while", "section", "second", "genre", "range", "number", "symbol", "script",
-        "length", "unknown",
+        "length", "unknown", "negative", "wanted",
     }  # fmt: skip
     assert used | in_code == set(load_reasons())

@@ -42,7 +42,7 @@ def running_batch(
 ) -> Iterator[tuple[Transformer, Loop]]:
     """A loop whose codec returns the codes as audio."""
     positions = longest_prefix(config(tiny)) + DelayPattern(config(tiny).delays).steps(longest)
-    model: Transformer = native_model(tiny, positions) if native else make_model(tiny)
+    model: Transformer = native_model(tiny, positions) if native else make_model(tiny, positions=positions)
     decoder = Decoder(model, slots, longest)
     loop = Loop(decoder, EagerRunner(decoder), CodesCodec(tiny.codebooks, tiny.codebook_size), slots, longest)
     try:

@@ -14,7 +14,7 @@ from worker.engine.batching.attention import MaskedAttention
 from worker.engine.batching.config import LanguageModelConfig
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.fused_model import FusedDecoder
-from worker.engine.batching.kv_cache import CONDITIONAL, KvCache
+from worker.engine.batching.kv_cache import CONDITIONAL, PARTS, KvCache
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.linear import Precision
 
@@ -41,6 +41,7 @@ class Case(NamedTuple):
     tolerance: float = 2e-5
     layers: int = 1
     programs: int = 16
+    texts: int = 1
 
 
 CASES = (
@@ -50,6 +51,7 @@ CASES = (
     Case("more rows than one block", dim=32, heads=1, slots=tuple(range(9)), steps=tuple(range(1, 145, 16))),
     Case("no guidance", dim=36, heads=3, slots=(0, 1), steps=(64, 66), parts=1),
     Case("stereo, conditions as a prefix", dim=32, heads=2, slots=(1, 0), steps=(20, 3), codebooks=8, text=False),
+    Case("negative prompts", dim=48, heads=3, slots=(2, 0), steps=(20, 3, 150), texts=2),
     Case("float16", dim=64, heads=4, slots=(0, 1), steps=(40, 5), precision="float16", tolerance=8e-3),
     Case("bfloat16", dim=64, heads=2, slots=(0,), steps=(70,), precision="bfloat16", tolerance=6e-2),
 )
@@ -96,7 +98,7 @@ def fill(decoder: Decoder, case: Case) -> None:
     cache.past.copy_(torch.randn(cache.past.shape, generator=source))
     cache.text.copy_(torch.randn(cache.text.shape, generator=source))
     count = len(case.steps)
-    cache.text_lengths[:count] = torch.randint(1, 200, (count,), generator=source, dtype=torch.int32)
+    cache.text_lengths[:count] = torch.randint(1, 200, (count, PARTS), generator=source, dtype=torch.int32)
     state.sequence.copy_(torch.randint(0, case.size + 1, state.sequence.shape, generator=source))
     state.position[:count] = torch.tensor(case.steps)
     state.prefix[:count] = torch.arange(count) * 3
@@ -129,7 +131,7 @@ def check_logits(case: Case) -> float:
     fill(fused, case)
     slots = torch.tensor(case.slots)
     fused_attention.PROGRAMS = case.programs
-    wanted, made = (decoder.logits(slots, case.parts) for decoder in (exact, fused))
+    wanted, made = (decoder.logits(slots, case.parts, texts=case.texts) for decoder in (exact, fused))
     error = difference(made, wanted)
     past = difference(cache_of(fused).past, cache_of(exact).past)
     assert made.shape == wanted.shape

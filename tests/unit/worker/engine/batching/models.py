@@ -11,6 +11,7 @@ from audiocraft.models.lm import LMModel
 from audiocraft.modules.conditioners import ConditioningAttributes
 from omegaconf import OmegaConf
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from bench.tiny import LANGUAGE_MODEL
 from worker.engine.batching.config import LanguageModelConfig, parse_config
@@ -76,20 +77,32 @@ def random_text(tiny: Tiny, tokens: int, seed: int) -> Tensor:
 
 
 def audiocraft_codes(
-    tiny: Tiny, text: Tensor, frames: int, cfg_scale: float, given: Tensor | None = None, melody: Tensor | None = None
+    tiny: Tiny,
+    text: Tensor,
+    frames: int,
+    cfg_scale: float,
+    given: Tensor | None = None,
+    melody: Tensor | None = None,
+    negative: Tensor | None = None,
 ) -> Tensor:
-    """Greedy generation by audiocraft for a batch of one: [codebooks, frames]."""
+    """Greedy generation by audiocraft for a batch of one: [codebooks, frames].
+
+    With a negative prompt, audiocraft computes the rows in two steps, so that their texts may differ in length.
+    """
     model = language_model(tiny)
-    conditions = {"description": torch.stack([text, torch.zeros_like(text)])}
-    if melody is not None:
-        conditions["self_wav"] = melody.expand(2, -1, -1)
-    model.condition_provider = _Fixed(conditions)
+    texts = [text, torch.zeros_like(text) if negative is None else negative]
+    if melody is None:
+        rows = [{"description": each[None]} for each in texts]
+    else:
+        rows = [{"description": each[None], "self_wav": melody[None]} for each in pad_sequence(texts, True)]
+    model.condition_provider = _Fixed(*rows)
     codes: Tensor = model.generate(
         prompt=None if given is None else given[None],
         conditions=[ConditioningAttributes(text={"description": "music"})],
         max_gen_len=frames,
         use_sampling=False,
         cfg_coef=cfg_scale,
+        two_step_cfg=negative is not None,
     )
     return codes[0]
 
@@ -113,17 +126,18 @@ def audiocraft_windows(
 
 
 class _Fixed(torch.nn.Module):
-    """A condition provider with one text and the null condition."""
+    """A condition provider with one condition, and one in place of the null condition."""
 
-    def __init__(self, conditions: dict[str, Tensor]) -> None:
+    def __init__(self, *rows: dict[str, Tensor]) -> None:
         super().__init__()
-        self._conditions = {name: (value, torch.ones(value.shape[:2])) for name, value in conditions.items()}
+        self._rows = rows
 
-    def tokenize(self, conditions: object) -> object:
-        return conditions
+    def tokenize(self, attributes: list[ConditioningAttributes]) -> list[dict[str, Tensor]]:
+        return [self._rows[each.text["description"] is None] for each in attributes]
 
-    def forward(self, tokenized: object) -> dict[str, tuple[Tensor, Tensor]]:
-        return self._conditions
+    def forward(self, tokenized: list[dict[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+        joined = {name: torch.cat([row[name] for row in tokenized]) for name in tokenized[0]}
+        return {name: (value, torch.ones(value.shape[:2])) for name, value in joined.items()}
 
 
 def write_checkpoint(folder: Path, tiny: Tiny) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -70,12 +71,20 @@ def test_int8_is_close_to_the_exact_product_at_any_scale() -> None:
     assert ((exact - rounded).norm(dim=1) <= 0.02 * exact.norm(dim=1)).all()
 
 
-def runs_of(decoder: Decoder, count: int, guided: bool) -> list[ScheduledRequest]:  # type: ignore[type-arg]
+def runs_of(decoder: Decoder, count: int, guided: bool, negative: bool = False) -> list[ScheduledRequest]:  # type: ignore[type-arg]
     """Requests in the first slots, each at a different step."""
     model, runs = decoder.model, []
     for slot in range(count):
         tiny = Tiny()
-        one = request(model, random_text(tiny, 3 + slot, slot), 40, seed=slot, cfg_scale=3.0 if guided else 1.0)
+        refused = model.project_text(random_text(tiny, 9 - slot, 9 + slot)) if negative else None
+        one = request(
+            model,
+            random_text(tiny, 3 + slot, slot),
+            40,
+            seed=slot,
+            cfg_scale=3.0 if guided else 1.0,
+            negative=refused,
+        )
         window = Window(slot, 40) if slot else Window(0, 40)
         source = torch.Generator().manual_seed(slot)
         given = torch.randint(0, tiny.codebook_size, (4, slot), generator=source) if slot else None
@@ -88,9 +97,11 @@ def runs_of(decoder: Decoder, count: int, guided: bool) -> list[ScheduledRequest
 
 
 @pytest.mark.parametrize("sizes", [bucket_sizes(5), [5]])
-@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize(("guided", "negative"), [(True, False), (True, True), (False, False)])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_graph_replay_equals_eager_steps_for_every_batch_size(count: int, guided: bool, sizes: list[int]) -> None:
+def test_graph_replay_equals_eager_steps_for_every_batch_size(
+    count: int, guided: bool, negative: bool, sizes: list[int]
+) -> None:
     replays = 0
 
     def capture(work):  # type: ignore[no-untyped-def]
@@ -107,7 +118,7 @@ def test_graph_replay_equals_eager_steps_for_every_batch_size(count: int, guided
         steps: tuple[StepRunner, StepRunner] = (EagerRunner(eager), GraphRunner(graphed, capture, sizes))
         results = []
         for decoder, step in zip((eager, graphed), steps, strict=True):
-            runs = runs_of(decoder, count, guided)
+            runs = runs_of(decoder, count, guided, negative)
             for _ in range(20):
                 step(runs)
                 for run in runs:
@@ -132,20 +143,26 @@ for mine, exact in zip(attention_results(TritonAttention()), attention_results(P
 """
 
 
-def attention_results(attention) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
-    """Self- and cross-attention of three of five slots, at block boundaries of the kernel; and the cache afterwards."""
+def attention_results(attention) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+    """Self-attention, and cross-attention to prompts alone and to negative ones too, of three of five slots.
+
+    Their lengths are at block boundaries of the kernel. The last result is the cache afterwards.
+    """
     torch.manual_seed(0)
     tiny = Tiny(dim=48, heads=4)
     cache = KvCache(config(tiny), 5, 300, torch.float32, CPU)
     cache.past.normal_()
     cache.text.normal_()
-    cache.text_lengths.copy_(torch.tensor([3, 500, 129, 1, 128]))
+    cache.text_lengths.copy_(torch.tensor([[3, 128], [500, 1], [129, 2], [1, 1], [128, 300]]))
     slots, positions = [4, 0, 2], [0, 127, 299]
-    host = tuple((slot, at, int(cache.text_lengths[slot])) for slot, at in zip(slots, positions, strict=True))
+    host = tuple((slot, at, int(cache.text_lengths[slot, 0])) for slot, at in zip(slots, positions, strict=True))
     rows = StepRows(torch.tensor(slots), torch.tensor(positions), 2, host)
     query, new = torch.randn(2, 3, 4, 12), torch.randn(2, 3, 2, 4, 12)
     past = attention.to_past(cache, 1, rows, query, new)
-    return past, attention.to_text(cache, 1, rows, query[:1]), cache.past
+    negative = tuple(int(cache.text_lengths[slot, 1]) for slot in slots)
+    both = replace(rows, texts=2, negative=negative)
+    texts = attention.to_text(cache, 1, rows, query[:1]), attention.to_text(cache, 1, both, query)
+    return past, *texts, cache.past
 
 
 def test_masked_attention_agrees_with_per_slot_attention() -> None:

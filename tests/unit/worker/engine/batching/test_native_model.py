@@ -86,6 +86,10 @@ def drawn(tiny: Tiny, seed: int, prefix: Tensor | None = None, **options: object
         return request(model, text, 50, seed=seed, **options)
 
 
+def projected(tiny: Tiny, tokens: int) -> Tensor:
+    return native_model(tiny).project_text(random_text(tiny, tokens, tokens))
+
+
 @pytest.mark.parametrize("tiny", [MONO, STEREO], ids=["mono", "stereo"])
 def test_request_gives_the_same_codes_alone_and_in_company(tiny: Tiny) -> None:
     given = torch.randint(0, tiny.codebook_size, (tiny.codebooks, 20), generator=torch.Generator().manual_seed(3))
@@ -94,6 +98,8 @@ def test_request_gives_the_same_codes_alone_and_in_company(tiny: Tiny) -> None:
         drawn(tiny, 1, cfg_scale=1.0),
         drawn(tiny, 2, given=given),
         drawn(tiny, 3, temperature=0.5),
+        drawn(tiny, 4, given=given, negative=projected(tiny, 9)),
+        drawn(tiny, 4, given=given),
     ]
     alone = []
     for one in requests:
@@ -105,6 +111,7 @@ def test_request_gives_the_same_codes_alone_and_in_company(tiny: Tiny) -> None:
     for mine, other in zip(alone, together, strict=True):
         assert mine.equal(other)
     assert not alone[0].equal(alone[3])
+    assert not alone[4].equal(alone[5]), "the negative prompt changes nothing"
 
 
 @pytest.mark.parametrize("cfg_scale", [3.0, 1.0])

@@ -226,3 +226,10 @@ def test_a_kept_job_is_described_as_far_as_it_goes(engine: BatchingEngine) -> No
 
 def _pass(done: int, total: int) -> None:
     pass
+
+
+def test_what_a_negative_prompt_names_is_not_played(engine: BatchingEngine) -> None:
+    avoided = replace(RECIPE, negative_prompt="drums, flute")
+    music = next(each for each in Made(engine, avoided).outputs if isinstance(each, Music))
+    assert not {"drums", "flute"} & {each.name for each in music.instruments}
+    assert "no drums" in {each.meaning for each in music.understood or ()}

@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.unit.worker.engine.batching.batch import request, result, running_batch
-from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, random_text
+from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, config, random_text
+from worker.engine.batching.conditions import Conditions, no_melody
 from worker.engine.batching.loop import RequestHandle
 from worker.engine.batching.request import Request
 
 MONO = Tiny()
 STEREO = Tiny(codebooks=8, stereo=True, seed=2)
 LONGEST = 60
+
+
+class FixedTexts:
+    """A text encoder that knows two texts."""
+
+    def __init__(self, texts: dict[str, Tensor]) -> None:
+        self.encode = texts.__getitem__
 
 
 def random_codes(tiny: Tiny, frames: int, seed: int) -> Tensor:
@@ -65,6 +73,54 @@ def test_prefix_conditions_equal_audiocraft(codebooks: int, start: int, cfg_scal
         for other in others:
             assert result(other).shape == (codebooks, 50)
     assert codes.equal(audiocraft_codes(tiny, text, 40, cfg_scale, given_codes, melody))
+
+
+@pytest.mark.parametrize("frames", [0, 11])
+@pytest.mark.parametrize(("tokens", "negative_tokens"), [(9, 9), (4, 9), (9, 1)])
+@pytest.mark.parametrize("tiny", [MONO, STEREO])
+def test_negative_prompt_equals_audiocraft_in_any_company(
+    tiny: Tiny, tokens: int, negative_tokens: int, frames: int
+) -> None:
+    text, negative = random_text(tiny, tokens, 3), random_text(tiny, negative_tokens, 8)
+    start = random_codes(tiny, frames, 5) if frames else None
+    with running_batch(tiny, slots=4) as (model, loop):
+        other = model.project_text(random_text(tiny, 12, 7))
+        options_of_others: list[dict[str, object]] = [{}, {"cfg_scale": 1.0}, {"negative": other}]
+        others = [
+            loop.submit(request(model, random_text(tiny, 6, seed), 50, temperature=0.0, **options))
+            for seed, options in enumerate(options_of_others)
+        ]
+        one = request(model, text, 40, temperature=0.0, given=start, negative=model.project_text(negative))
+        codes = result(loop.submit(one))
+        plain = result(others[0])
+        for each in others[1:]:
+            result(each)
+    assert codes.equal(audiocraft_codes(tiny, text, 40, 3.0, start, negative=negative))
+    assert not codes.equal(audiocraft_codes(tiny, text, 40, 3.0, start)), "the negative prompt changes nothing"
+    assert plain.equal(audiocraft_codes(tiny, random_text(tiny, 6, 0), 50, 3.0))
+
+
+@pytest.mark.parametrize(("tokens", "negative_tokens"), [(5, 5), (5, 8), (8, 3)])
+def test_negative_prompt_of_a_prefix_equals_audiocraft(tokens: int, negative_tokens: int) -> None:
+    tiny = Tiny(melody=True, seed=4)
+    texts = {"prompt": random_text(tiny, tokens, 4), "negative": random_text(tiny, negative_tokens, 6)}
+    name = "condition_provider.conditioners.self_wav.output_proj"
+    projection = {f"{name}.weight": random_text(tiny, 12, 1).T, f"{name}.bias": random_text(tiny, 1, 2)[0]}
+    melody = no_melody(config(tiny), projection)
+    with running_batch(tiny) as (model, loop):
+        conditions = Conditions(model, FixedTexts(texts), projection)  # type: ignore[arg-type]
+        encoded = conditions.encode("prompt", True, "negative")
+        codes = result(loop.submit(Request(**encoded._asdict(), frames=40, temperature=0.0)))
+    wanted = audiocraft_codes(tiny, texts["prompt"], 40, 3.0, melody=melody, negative=texts["negative"])
+    assert codes.equal(wanted)
+
+
+def test_without_guidance_a_negative_prompt_changes_nothing() -> None:
+    text, negative = random_text(MONO, 5, 4), random_text(MONO, 7, 6)
+    with running_batch(MONO) as (model, loop):
+        one = request(model, text, 40, temperature=0.0, cfg_scale=1.0, negative=model.project_text(negative))
+        codes = result(loop.submit(one))
+    assert codes.equal(audiocraft_codes(MONO, text, 40, 1.0))
 
 
 @st.composite

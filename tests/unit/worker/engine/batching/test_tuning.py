@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -282,8 +283,8 @@ def test_no_trial_where_steps_are_not_fused(monkeypatch: pytest.MonkeyPatch) -> 
 class Shifted(Decoder):
     """Computes other logits."""
 
-    def logits(self, slots: Tensor, parts: int, host: tuple[tuple[int, int, int], ...] = ()) -> Tensor:
-        logits = super().logits(slots, parts, host)
+    def logits(self, slots: Tensor, parts: int, *rest: Any, **options: Any) -> Tensor:
+        logits = super().logits(slots, parts, *rest, **options)
         shift: Tensor = 0.5 * logits.norm() / logits.numel() ** 0.5
         return logits + shift
 
