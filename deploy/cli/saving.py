@@ -8,7 +8,7 @@ import aiohttp
 from rich.console import Console
 
 from deploy.cli.arguments import UsageError
-from deploy.cli.destination import Destination, FileDestination, PipeDestination, open_destination
+from deploy.cli.destination import STANDARD_OUTPUT, Destination, FileDestination, PipeDestination, open_destination
 from deploy.cli.file_names import beside
 from deploy.cli.finished_job import FinishedJob, JobFile
 from deploy.cli.gateway_client import read_json
@@ -35,6 +35,20 @@ class Saving(NamedTuple):
     force: bool = False
     stems: bool = False
     midi: bool = False
+
+    def of_takes(self, count: int) -> "list[Saving]":
+        """One for each of several takes: house.wav becomes house_1.wav, house_2.wav.
+
+        Raises:
+            UsageError: if the output has no place for several files.
+        """
+        output = self.output
+        if count == 1 or not output or output.endswith("/") or Path(output).is_dir():
+            return [self] * count  # the gateway names the files, or `open` raises
+        path = Path(output)
+        if output == STANDARD_OUTPUT or (path.exists() and not path.is_file()):
+            raise UsageError("Several takes are several files: choose a file or a folder with -o.")
+        return [self._replace(output=str(path.with_stem(f"{path.stem}_{number}"))) for number in range(1, count + 1)]
 
     def open(self, needed: int) -> Destination:
         """Open the destination of the audio, of which `needed` bytes are the least.

@@ -281,3 +281,38 @@ async def _until_jobs(api: Api, status: str, number: int) -> list[str]:
 
     found: list[str] = await eventually(there, f"{number} jobs {status}")
     return found
+
+
+async def test_several_takes_are_saved_in_a_file_each(api: Api, folder: Path) -> None:
+    done = await musicgen(api, "generate", *TONE, "--variations", "3", "-o", str(folder / "take.wav"))
+    assert done.code == 0, done.err
+    assert sorted(each.name for each in folder.iterdir()) == ["take_1.wav", "take_2.wav", "take_3.wav"]
+    single = await musicgen(api, "generate", *TONE[:-1], "2", "-o", str(folder / "single.wav"))
+    assert single.code == 0, single.err
+    assert (folder / "take_2.wav").read_bytes()[44:] == (folder / "single.wav").read_bytes()[44:]
+    assert len({each.read_bytes() for each in folder.iterdir() if each.stem != "single"}) == 3
+
+
+async def test_takes_without_an_output_have_the_gateways_names(api: Api, folder: Path) -> None:
+    done = await musicgen(api, "generate", *TONE, "--variations", "2", "-o", str(folder))
+    assert done.code == 0, done.err
+    assert len({ID.findall(each.name)[0] for each in folder.iterdir()}) == 2
+
+
+async def test_ctrl_c_cancels_all_takes(api: Api, folder: Path) -> None:
+    arguments = ("slow", "--duration", "60", "--variations", "3", "-o", str(folder / "take.wav"))
+    process = await start(api, "generate", *arguments, stdout=asyncio.subprocess.DEVNULL)
+    assert process.stderr is not None
+    shown = await process.stderr.readuntil(b"\n")  # the takes' ids: they are accepted
+    assert len(ID.findall(shown.decode())) == 3
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    await _until_jobs(api, "cancelled", 3)
+    assert list(folder.iterdir()) == []
+
+
+async def test_too_many_takes_are_refused_by_the_options_name(api: Api) -> None:
+    done = await musicgen(api, "generate", *TONE, "--variations", "9")
+    assert done.code == 1
+    assert "--variations: Must be at most 8." in done.err

@@ -138,6 +138,12 @@ async def test_an_existing_file_fails_before_the_request(tmp_path: Path) -> None
                 await generate(target, REQUEST, saving)
         with pytest.raises(UsageError, match="beside the audio"):
             await generate(target, REQUEST, Saving("/dev/null", stems=True))
+        (tmp_path / "take_2.wav").write_bytes(b"precious")
+        with pytest.raises(MusicgenError, match=r"take_2\.wav exists already"):
+            await generate(target, REQUEST | {"variations": 3}, Saving(str(tmp_path / "take.wav")))
+        for output in ("-", "/dev/null"):
+            with pytest.raises(UsageError, match="Several takes are several files"):
+                await generate(target, REQUEST | {"variations": 3}, Saving(output))
     assert gateway.posts == 0
     assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"precious"}
 
@@ -184,6 +190,41 @@ async def test_errors_of_an_unknown_shape_are_shown_as_they_are(tmp_path: Path) 
     async with TestServer(app) as server:
         with pytest.raises(MusicgenError, match=r"^Too loud\.$"):
             await generate(GatewayTarget(str(server.make_url(""))), REQUEST, Saving(str(tmp_path)))
+
+
+async def test_one_take_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    takes = ["gen_abc123456780", "gen_abc123456781", "gen_abc123456782"]
+    ends = dict(zip(takes, ("completed", "failed", "completed"), strict=True))
+
+    async def accept(request: web.Request) -> web.Response:
+        return web.json_response({"job_id": takes[0], "takes": [{"job_id": each} for each in takes]})
+
+    async def socket(request: web.Request) -> web.WebSocketResponse:
+        job_id, response = request.query["job_id"], web.WebSocketResponse()
+        await response.prepare(request)
+        event = {"type": ends[job_id], "job_id": job_id, "seq": 1, "status": ends[job_id], "progress": 1.0}
+        await response.send_json(event | {"message": "too loud", "at": "2024-12-01T10:00:00.000Z"})
+        await response.receive()
+        return response
+
+    async def status(request: web.Request) -> web.Response:
+        job_id = request.match_info["job_id"]
+        return web.json_response({"job_id": job_id, "status": ends[job_id], "message": "done"})
+
+    async def audio(request: web.Request) -> web.Response:
+        return web.Response(body=request.match_info["job_id"].encode())
+
+    app = web.Application()
+    app.router.add_post("/api/v1/generate", accept)
+    app.router.add_get("/ws", socket)
+    app.router.add_get("/api/v1/status/{job_id}", status)
+    app.router.add_get("/api/v1/download/{job_id}", audio)
+    async with TestServer(app) as server:
+        target = GatewayTarget(str(server.make_url("")))
+        with pytest.raises(MusicgenError, match=f"{takes[1]} failed: too loud"):
+            await generate(target, REQUEST | {"variations": 3}, Saving(str(tmp_path / "take.wav")))
+    saved = {each.name: each.read_text() for each in tmp_path.iterdir()}
+    assert saved == {"take_1.wav": takes[0], "take_3.wav": takes[2]}
 
 
 async def test_a_finished_job_whose_audio_is_refused_names_the_command_that_saves_it_later(
