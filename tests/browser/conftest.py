@@ -23,12 +23,12 @@ PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch":
 class Stack:
     """The servers behind the page."""
 
-    def __init__(self, url: str, gateway: Server) -> None:
+    def __init__(self, url: str, nats_urls: dict[str, str], nats: Server, gateway: Server, worker: Server) -> None:
         self.url = url
+        self.nats_urls = nats_urls
+        self.nats = nats
         self.gateway = gateway
-
-    def restart_gateway(self) -> None:
-        start(self.gateway)
+        self.worker = worker
 
 
 def start(server: Server) -> None:
@@ -48,7 +48,7 @@ def running_stack(folder: Path, s3: dict[str, dict[str, str]], **settings: str) 
         for server in (nats, gateway, worker):
             servers.callback(server.stop)
             start(server)
-        yield Stack(url, gateway)
+        yield Stack(url, urls, nats, gateway, worker)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,12 +25,24 @@ class Studio:
         self.generate_button = page.get_by_role("button", name="Generate", exact=True)
         self.cards = page.get_by_role("article")
         self.player = page.get_by_role("region", name="Player")
+        self.notice = page.get_by_role("banner").get_by_role("status")
+        self.red = page.locator("[role=alert], .failure, [aria-invalid=true]")
 
     def expect_problem(self, words: str) -> None:
         """Take a logged error out of `problems`, such as the refusal that the test has caused."""
         expected = [problem for problem in self.problems if words in problem]
         assert expected, self.problems
         self.problems = [problem for problem in self.problems if words not in problem]
+
+    def forget_network_errors(self) -> None:
+        """Take out what the browser itself logs of answers that did not come, and of those with 503."""
+        network = ("ERR_", "503", "WebSocket connection")
+        self.problems = [each for each in self.problems if not any(words in each for words in network)]
+
+    def describe(self, prompt: str) -> None:
+        """Fill in the description, and wait until the page has read it: fields below may move then."""
+        with self.page.expect_response("**/api/v1/prompt/parse"):
+            self.prompt.fill(prompt)
 
     def make(self, prompt: str, **fields: Any) -> Locator:
         """Make a take over the API, as another client does, and wait until its card is complete."""

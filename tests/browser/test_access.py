@@ -74,7 +74,7 @@ def test_a_menu_has_no_barrier(studio: Studio) -> None:
 
 
 def test_a_new_take_scrolls_into_view(studio: Studio) -> None:
-    studio.prompt.fill("tone for 1 second")
+    studio.describe("tone for 1 second")
     with studio.page.expect_response("**/api/v1/generate") as answer:
         studio.generate_button.click()
     expect(studio.card(answer.value.json()["job_id"])).to_be_in_viewport()

@@ -11,6 +11,7 @@ export type {
   Event as JobEvent,
   ExtendRequest,
   GenerateRequest,
+  HealthReport,
   JobAccepted,
   JobList,
   JobStatus,

@@ -5,7 +5,7 @@ from functools import cache
 from aiohttp import web
 
 from gateway.decoding import format_number
-from gateway.http.handlers.static_files import STATIC, StaticFile, static_file, static_response
+from gateway.http.handlers.static_files import STATIC, StaticFile, static_response
 from gateway.http.responses import conditional_response, json_response
 from gateway.schemas import ServiceInfo
 from gateway.services import SERVICES
@@ -41,7 +41,7 @@ async def index(request: web.Request) -> web.Response:
 @cache
 def _page(max_duration: str) -> StaticFile:
     """The page with the gateway's MAX_DURATION in it."""
-    return static_file("text/html", _PAGE.replace(_MAX_DURATION, f'data-max-duration="{max_duration}"'.encode()))
+    return StaticFile("text/html", _PAGE.replace(_MAX_DURATION, f'data-max-duration="{max_duration}"'.encode()))
 
 
 async def openapi_document(request: web.Request) -> web.Response:

@@ -1,9 +1,9 @@
 """GET /assets/{asset}: the built script and styles of the web page, from `gateway/http/static`."""
 
 import gzip
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from importlib.resources import files
-from typing import NamedTuple
 
 from aiohttp import web
 
@@ -13,24 +13,33 @@ from shared.text import escaped
 
 STATIC = files("gateway.http.static")
 CONTENT_TYPES = {"js": "text/javascript", "css": "text/css", "txt": "text/plain"}
+# The build of the page compresses with Brotli: Python's library has no encoder for it.
+BROTLI = ".br"
 
 
-class StaticFile(NamedTuple):
-    """A text file, as it is and compressed; both are made once, at start."""
+class StaticFile:
+    """A text file, as it is and compressed; all are made once, at start.
 
-    content_type: str
-    plain: bytes
-    compressed: bytes
+    Attributes:
+        contents: the bytes by content coding (RFC 9110, section 8.4.1), the smallest first; the last is `identity`.
+    """
+
+    def __init__(self, content_type: str, text: bytes, brotli: bytes | None = None) -> None:
+        self.content_type = content_type
+        compressed = {"br": brotli} if brotli else {}
+        self.contents: Mapping[str, bytes] = compressed | {"gzip": gzip.compress(text, mtime=0), "identity": text}
 
 
-def static_file(content_type: str, text: bytes) -> StaticFile:
-    return StaticFile(content_type, text, gzip.compress(text, mtime=0))
+def _load_assets() -> dict[str, StaticFile]:
+    found = {each.name: each.read_bytes() for each in STATIC.joinpath("assets").iterdir()}
+    return {
+        name: StaticFile(CONTENT_TYPES[name.rpartition(".")[2]], text, found.get(name + BROTLI))
+        for name, text in found.items()
+        if not name.endswith(BROTLI)
+    }
 
 
-_ASSETS = {
-    each.name: static_file(CONTENT_TYPES[each.name.rpartition(".")[2]], each.read_bytes())
-    for each in STATIC.joinpath("assets").iterdir()
-}
+_ASSETS = _load_assets()
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -49,22 +58,24 @@ async def asset(request: web.Request) -> web.Response:
 
 
 def static_response(request: web.Request, file: StaticFile) -> web.Response:
-    """The file with an ETag, compressed if the client accepts that."""
-    is_compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
-    response = web.Response(
-        body=file.compressed if is_compressed else file.plain, content_type=file.content_type, charset="utf-8"
-    )
+    """The file in the smallest form that the client accepts. Each form has an ETag of its own."""
+    coding = accepted_coding(request.headers.get("Accept-Encoding", ""), file.contents)
+    response = web.Response(body=file.contents[coding], content_type=file.content_type, charset="utf-8")
     response = conditional_response(request, response)
     response.headers["Vary"] = "Accept-Encoding"
-    if is_compressed and response.status == HTTPStatus.OK:
-        response.headers["Content-Encoding"] = "gzip"
+    if coding != "identity" and response.status == HTTPStatus.OK:
+        response.headers["Content-Encoding"] = coding
     return response
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether the header accepts gzip, by name or as `*` (RFC 9110, section 12.5.3)."""
+def accepted_coding(accept_encoding: str, offered: Iterable[str]) -> str:
+    """The first of the offered content codings that the header accepts, by name or as `*`; else `identity`.
+
+    Weights only exclude (RFC 9110, section 12.5.3): a client gains nothing by a larger body.
+    """
     weights = dict(map(_coding_and_weight, accept_encoding.lower().split(",")))
-    return weights.get("gzip", weights.get("*", "0")).strip("0.") != ""
+    accepted = (coding for coding in offered if weights.get(coding, weights.get("*", "0")).strip("0.") != "")
+    return next(accepted, "identity")
 
 
 def _coding_and_weight(part: str) -> tuple[str, str]:

@@ -4,7 +4,9 @@ import { App } from "./components/app.tsx";
 import { listenToKeys } from "./components/shortcuts.tsx";
 import { startFeed } from "./state/feed.ts";
 import { startReading } from "./state/form.ts";
+import { watchHealth } from "./state/health.ts";
 import { player } from "./state/listening.ts";
+import { startMediaSession } from "./state/media-session.ts";
 import "./styles/studio.css";
 
 /** For the console and for tests: the player, and the schedule that it plays. */
@@ -15,5 +17,7 @@ globalThis.studio = { player, startVoice };
 
 startReading();
 startFeed();
+void watchHealth();
+startMediaSession();
 listenToKeys();
 render(<App />, document.getElementById("studio")!);

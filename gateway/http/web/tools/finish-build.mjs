@@ -1,7 +1,8 @@
-// The last step of a build: the licences of what the page contains, and a digest of its sources.
+// The last step of a build: the licences of what the page contains, its compressed files, and a digest of its sources.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 
 const WEB = join(import.meta.dirname, "..");
 const ROOT = join(WEB, "../../..");
@@ -18,9 +19,16 @@ export function finishBuild() {
     },
     closeBundle() {
       writeFileSync(join(target, "assets/licences.txt"), licences());
+      compress(join(target, "assets/studio.js"));
+      compress(join(target, "assets/studio.css"));
       writeFileSync(join(target, "sources.sha256"), `${digestOfSources()}\n`);
     },
   };
+}
+
+/** Writes a file's Brotli form beside it, with the best quality, because the gateway cannot compress so. */
+function compress(file) {
+  writeFileSync(`${file}.br`, brotliCompressSync(readFileSync(file)));
 }
 
 /** The licences of the packages whose code is in the page: those are `dependencies`, all else is tools. */

@@ -54,8 +54,19 @@ def test_the_page_was_built_from_its_present_sources() -> None:
 def test_a_build_gives_the_same_bytes(tmp_path: Path) -> None:
     node("node_modules/vite/bin/vite.js", "build", "--outDir", str(tmp_path))
     built = {file.relative_to(tmp_path): file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    assert len(built) == 5
+    assert len(built) == 7
     assert built == {file: (STATIC / file).read_bytes() for file in built}, REMEDY
+
+
+@needs_packages
+@pytest.mark.parametrize("name", ["studio.js", "studio.css"])
+def test_the_brotli_form_of_a_file_is_that_file(tmp_path: Path, name: str) -> None:
+    """Decompressed by Node, because Python's library cannot."""
+    file = STATIC / "assets" / name
+    script = "const [from, to] = process.argv.slice(1); const fs = require('fs');"
+    script += "fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)))"
+    node("-e", script, f"{file}.br", str(tmp_path / name))
+    assert (tmp_path / name).read_bytes() == file.read_bytes(), REMEDY
 
 
 @needs_packages

@@ -1,5 +1,7 @@
 import { useKey } from "../api/gateway.ts";
 import { announcement, isAway, keyProblem, notice } from "../state/connection.ts";
+import { outage } from "../state/health.ts";
+import { waiting } from "../state/retry.ts";
 import { Compose } from "./compose.tsx";
 import { Icon } from "./icons.tsx";
 import { PlayerBar } from "./player-bar.tsx";
@@ -28,8 +30,10 @@ export function App() {
   );
 }
 
+const AWAY = "The service is away. Trying again…";
+
 function Top() {
-  const message = isAway.value ? "The service is away. Trying again…" : notice.value;
+  const message = isAway.value ? AWAY : notice.value || waiting.value || outage.value;
   return (
     <header class="top">
       <svg viewBox="0 0 32 32" aria-hidden="true" class="logo">

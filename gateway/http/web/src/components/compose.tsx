@@ -5,6 +5,7 @@ import { generate, isSending } from "../state/actions.ts";
 import { announce, noteError, tell } from "../state/connection.ts";
 import { hasLoaded } from "../state/feed.ts";
 import { change, form, problems } from "../state/form.ts";
+import { stopWaiting, waiting } from "../state/retry.ts";
 import { takes } from "../state/takes.ts";
 import { ComposeFile } from "./compose-file.tsx";
 import { ComposeGrid } from "./compose-grid.tsx";
@@ -30,7 +31,9 @@ export function Compose() {
       }}
     >
       <Prompt />
-      <Readings />
+      <div class="readings-place">
+        <Readings />
+      </div>
       {hasLoaded.value && takes.value.size === 0 && <Examples />}
       <Presets />
       <ComposeGrid />
@@ -40,13 +43,18 @@ export function Compose() {
         <Problem field="variations" />
         <div class="row">
           <Variations />
+          {waiting.value && (
+            <button type="button" onClick={stopWaiting}>
+              Do not wait
+            </button>
+          )}
           <button
             type="submit"
             class="primary"
             aria-disabled={isSending.value}
             aria-keyshortcuts="Control+Enter Meta+Enter"
           >
-            {isSending.value ? "Sending…" : "Generate"}
+            {waiting.value ? "Waiting…" : isSending.value ? "Sending…" : "Generate"}
           </button>
         </div>
       </div>

@@ -1,5 +1,7 @@
 import { client } from "../api/gateway.ts";
-import { noteError, tell } from "../state/connection.ts";
+import { isAway, noteError, tell } from "../state/connection.ts";
+import { hasStore } from "../state/health.ts";
+import { whenBack } from "../state/retry.ts";
 
 interface NamedFile {
   path: string;
@@ -11,9 +13,9 @@ interface NamedFile {
 const fetched = new Map<string, Promise<string>>();
 const ready = new Map<string, string>();
 
-/** Lets the browser follow the link; with an API key, fetches the file first. */
+/** Lets the browser follow the link; with an API key, or until the store is back, fetches the file first. */
 export async function download(event: MouseEvent, file: NamedFile): Promise<void> {
-  if (!client.apiKey) return;
+  if (!client.apiKey && hasStore.peek() && !isAway.peek()) return;
   event.preventDefault();
   try {
     const link = document.createElement("a");
@@ -46,8 +48,7 @@ export function dragFile(event: DragEvent, file: NamedFile): void {
 function blobUrl(path: string): Promise<string> {
   const known = fetched.get(path);
   if (known) return known;
-  const url = client
-    .file(path)
+  const url = whenBack(() => client.file(path))
     .then((response) => response.blob())
     .then((blob) => URL.createObjectURL(blob));
   fetched.set(path, url);

@@ -33,7 +33,8 @@ function describe(job: JobView, elapsed: number): string {
         : job.queue_position <= 1
           ? "Next in line"
           : `Number ${job.queue_position} in line`;
-    return job.eta_seconds == null ? place : `${place} · ready in about ${wait(job.eta_seconds)}`;
+    // Without an estimate, the gateway's message may have the reason, such as a model that no worker serves.
+    return job.eta_seconds == null ? job.message : `${place} · ready in about ${wait(job.eta_seconds)}`;
   }
   const percent = `${Math.floor(job.progress * 100)} %`;
   if (job.progress < 0.05) return `${percent} · ${wait(elapsed)}`;

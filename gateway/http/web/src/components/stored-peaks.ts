@@ -4,6 +4,7 @@ import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import { client } from "../api/gateway.ts";
 import { type Peaks, storedPeaks } from "../audio/peaks.ts";
+import { whenBack } from "../state/retry.ts";
 
 /** Pixels above and below the window in which waveforms are fetched already. */
 const MARGIN = "400px";
@@ -36,7 +37,7 @@ export function useStoredPeaks(job: JobView, place: RefObject<HTMLElement | null
 async function fetchPeaks(path: string, signal: AbortSignal): Promise<Peaks | null> {
   for (const each of [path.replace("audio.peaks.json", "audio.overview.json"), path]) {
     try {
-      const response = await client.file(each, signal);
+      const response = await whenBack(() => client.file(each, signal), signal);
       return storedPeaks((await response.json()) as WaveformPeaks);
     } catch {
       if (signal.aborted) return null;

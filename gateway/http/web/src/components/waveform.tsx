@@ -1,5 +1,5 @@
 import type { ReadonlySignal } from "@preact/signals";
-import { useComputed, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { columnsOf, type Peaks } from "../audio/peaks.ts";
@@ -25,6 +25,8 @@ export interface WaveformProps {
 /** Pixels of a bar of the drawing, and of the gap behind it. */
 const BAR = 2;
 const GAP = 1;
+/** How far above and below the window waveforms are drawn. */
+const MARGIN = { rootMargin: "600px" };
 /** Pixels that a pointer must move to select a region instead of seeking. */
 const DRAG = 6;
 
@@ -35,7 +37,7 @@ export function Waveform(props: WaveformProps) {
   const played = useRef<HTMLCanvasElement>(null);
   const head = useRef<HTMLDivElement>(null);
   const region = useRef<HTMLDivElement>(null);
-  useDrawing(peaks, canvas, played);
+  useDrawing(peaks, position, canvas, played);
   useSignalEffect(() => place(position.value, duration, head.current, played.current));
   useSignalEffect(() => placeRegion(loop.value, duration, region.current));
   const drag = useDrag(props, region);
@@ -79,38 +81,48 @@ function BarLines({ count }: { count: number }) {
 
 function useDrawing(
   peaks: ReadonlySignal<Peaks | null>,
+  position: ReadonlySignal<number | null>,
   canvas: RefObject<HTMLCanvasElement | null>,
   played: RefObject<HTMLCanvasElement | null>,
 ): void {
+  const isNear = useSignal(false);
+  const isInPlayer = useComputed(() => position.value !== null);
+  const shown = useComputed(() => (isNear.value ? peaks.value : null));
   const redraw = () => {
-    for (const each of [canvas.current, played.current]) if (each) draw(each, peaks.peek());
+    if (canvas.current) draw(canvas.current, shown.value);
+    if (played.current) draw(played.current, isInPlayer.value ? shown.value : null);
   };
   useEffect(() => {
     const sizes = new ResizeObserver(redraw);
     const theme = matchMedia("(prefers-color-scheme: dark)");
+    // A canvas keeps half a megabyte and more, so only those near the window are drawn.
+    const nearness = new IntersectionObserver((entries) => (isNear.value = entries.at(-1)!.isIntersecting), MARGIN);
     sizes.observe(canvas.current!);
+    nearness.observe(canvas.current!);
     theme.addEventListener("change", redraw);
     return () => {
       sizes.disconnect();
+      nearness.disconnect();
       theme.removeEventListener("change", redraw);
     };
   }, []);
-  useSignalEffect(() => {
-    if (peaks.value) redraw();
-  });
+  useSignalEffect(redraw);
 }
 
-/** Draws rounded bars in the canvas's own colour, as high as the music is loud. */
+/** Draws rounded bars in the canvas's own colour, as high as the music is loud. Without peaks, frees its memory. */
 function draw(canvas: HTMLCanvasElement, peaks: Peaks | null): void {
   const { clientWidth: width, clientHeight: height } = canvas;
+  if (!peaks || width === 0) {
+    canvas.width = canvas.height = 0;
+    return;
+  }
   const context = canvas.getContext("2d");
-  if (!context || width === 0) return;
+  if (!context) return;
   const density = Math.min(devicePixelRatio, 2);
   canvas.width = width * density;
   canvas.height = height * density;
   context.scale(density, density);
   context.fillStyle = getComputedStyle(canvas).color;
-  if (!peaks) return;
   const heights = columnsOf(peaks, Math.floor(width / (BAR + GAP)));
   const loudest = Math.max(0.25, ...heights);
   context.beginPath();

@@ -4,6 +4,7 @@ import { client } from "../api/gateway.ts";
 import { announce, noteError, tell } from "./connection.ts";
 import { look, readJobs } from "./feed.ts";
 import { change, form, formOf, problems, requestOf, rollSeed } from "./form.ts";
+import { whenAccepted } from "./retry.ts";
 import { takes, updateJob } from "./takes.ts";
 
 export const isSending = signal(false);
@@ -75,7 +76,8 @@ function requestFrom(job: JobView): GenerateRequest {
 export async function start(call: string, send: (key: string) => Promise<JobAccepted>): Promise<void> {
   // Not crypto.randomUUID: browsers offer it only over HTTPS and on localhost.
   if (unconfirmed?.call !== call) unconfirmed = { call, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  const accepted = await send(unconfirmed.key);
+  const { key } = unconfirmed;
+  const accepted = await whenAccepted(() => send(key));
   unconfirmed = null;
   const ids = accepted.takes?.map((take) => take.job_id) ?? [accepted.job_id];
   newest.value = ids.at(-1)!; // the youngest is on top of its request

@@ -24,8 +24,9 @@ export function tell(text: string): void {
   }, 8000);
 }
 
-/** Notes what an error says about the connection. Returns the words for a person. */
+/** Notes what an error says about the connection. Returns the words for a person; none for what a person has ended. */
 export function noteError(error: unknown): string {
+  if (error instanceof DOMException && error.name === "AbortError") return "";
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
   if (error.status === 0) isAway.value = true;
   if (error.status === 401) keyProblem.value = sessionStorage.getItem("api-key") ? error.message : "";

@@ -2,12 +2,14 @@ import { effect, signal } from "@preact/signals";
 import type { JobEvent, JobView } from "@tellurstori/musicgen";
 import { client, socket } from "../api/gateway.ts";
 import { LiveAudio } from "../audio/live.ts";
-import { announce, isAway, keyProblem, noteError } from "./connection.ts";
+import { announceEnding } from "./announcements.ts";
+import { isAway, keyProblem, noteError } from "./connection.ts";
 import { addJobs, isRunning, TERMINAL, takes, updateJob } from "./takes.ts";
 
 /** Milliseconds between looks at the list. Running jobs are followed over the WebSocket besides. */
 const PERIOD = 2000;
 const PERIOD_AWAY = 1000;
+const LONGEST_ANSWER = 15_000;
 /** Each look asks for a few jobs, and for a whole page only if all of those are new. */
 const FEW = 10;
 const PAGE = 50;
@@ -41,6 +43,11 @@ export function startFeed(): void {
 export async function look(): Promise<void> {
   clearTimeout(timer);
   if (keyProblem.peek() !== null) return;
+  // A request may hang for minutes where a network has changed. It counts as no answer, and another one is sent.
+  timer = setTimeout(() => {
+    isAway.value = true;
+    void look();
+  }, LONGEST_ANSWER);
   try {
     await readNewest();
     if (isAway.peek()) socket.retry();
@@ -108,7 +115,7 @@ function onEvent(event: JobEvent): void {
     return;
   }
   void readJobs(job_id);
-  announce(`${ENDINGS[status] ?? status}: ${before.prompt}`);
+  announceEnding(status, before.prompt);
   // Late chunks of live audio may still arrive; then the file takes over.
   setTimeout(() => forget(job_id), 3000);
 }
@@ -120,5 +127,3 @@ function forget(jobId: string): void {
   rest.delete(jobId);
   live.value = rest;
 }
-
-const ENDINGS: Record<string, string> = { completed: "Ready", failed: "Failed", cancelled: "Cancelled" };

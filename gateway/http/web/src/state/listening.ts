@@ -3,10 +3,12 @@ import type { JobView } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
 import { Player, type Track } from "../audio/player.ts";
 import type { Region } from "../audio/schedule.ts";
-import { live } from "./feed.ts";
+import { live, readJobs } from "./feed.ts";
+import { whenBack } from "./retry.ts";
 import { isRunning, takes } from "./takes.ts";
 
-export const player = new Player((path) => client.file(path));
+/** While the service is away, a file is awaited: the player stays in its state `loading`. */
+export const player = new Player((path) => whenBack(() => client.file(path)));
 
 /** The job that is in the player. */
 export const currentJob = computed(() => takes.value.get(player.currentId.value ?? "")?.job.value ?? null);
@@ -16,6 +18,11 @@ effect(() => {
   if (!job || isRunning(job) || player.track.peek()?.path !== null) return;
   if (job.audio_url) player.update(trackOf(job));
   else player.pause();
+});
+
+effect(() => {
+  // A file that is gone, for example: its job says why, and how to make it again.
+  if (player.problem.value) void readJobs(player.problem.value.jobId);
 });
 
 /** Whether there is something to hear: a file, or live audio. */

@@ -28,13 +28,24 @@ export function isRunning(job: JobView): boolean {
 
 const allGroups: ReadonlySignal<Group<Take>[]> = computed(() => groupsOf(takes.value.values()));
 
+/** The groups as they were last. One that has not changed stays the same object, so that its cards are not drawn again. */
+let known: ReadonlyMap<string, ShownGroup> = new Map();
+
 /** The requests with takes that match the search and the filters. */
 export const groups: ReadonlySignal<ShownGroup[]> = computed(() => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  return allGroups.value
+  const found = allGroups.value
     .map((group) => ({ ...group, shown: group.takes.filter((take) => isShown(take, words)) }))
     .filter((group) => group.shown.length > 0);
+  known = new Map(found.map((group) => [group.request, same(group, known.get(group.request))]));
+  return [...known.values()];
 });
+
+function same(group: ShownGroup, before: ShownGroup | undefined): ShownGroup {
+  const isEqual = (some: Take[], others: Take[]) =>
+    some.length === others.length && some.every((each, index) => each === others[index]);
+  return before && isEqual(group.takes, before.takes) && isEqual(group.shown, before.shown) ? before : group;
+}
 
 /** Adds jobs, or updates known ones. */
 export function addJobs(jobs: JobView[]): void {
