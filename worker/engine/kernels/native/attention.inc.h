@@ -48,30 +48,60 @@ INLINE void request_ahead(const reading *of, int32_t group) {
 #define LIMB 128
 #define HALF (LIMB * LIMB / 2)
 
-/* Scores of a query with the first n positions, in groups of 16; what is beyond n is set very low. */
-static void score(const reading *of, int32_t n, const uint8_t *high, const uint8_t *low, float level, float *scores) {
+/* Scores of a query with the positions of N groups: a query's bytes are loaded once for all of them. */
+INLINE void score_groups(const int N, const reading *of, int32_t first, const uint8_t *high, const uint8_t *low,
+                         float level, float *scores) {
     const int32_t quads = (of->kept->head_dim + QUAD - 1) / QUAD;
-    for (int32_t group = 0; group < of->groups; group++) {
-        const int8_t *at = of->head + keys_at(of->kept, group);
-        request_ahead(of, group);
-        float scale[GROUP];
-        int32_t key_sum[GROUP], large[GROUP], small[GROUP];
-        memcpy(scale, at, sizeof scale);
-        memcpy(key_sum, at + sizeof scale, sizeof key_sum);
-        sums coarse = load_sums(zeros), fine = load_sums(zeros);
-        at += KEY_HEADER;
-        for (int32_t quad = 0; quad < quads; quad++) {
-            coarse = add_products(coarse, four_bytes(high + quad * QUAD), at + quad * GROUP * QUAD);
-            fine = add_products(fine, four_bytes(low + quad * QUAD), at + quad * GROUP * QUAD);
-        }
-        store_sums(large, coarse);
-        store_sums(small, fine);
-        for (int i = 0; i < GROUP; i++) {
-            int32_t product = large[i] * LIMB + small[i] - HALF * key_sum[i];
-            scores[group * GROUP + i] = (float)product * (scale[i] * level);
+    const int8_t *at[COLUMNS];
+    sums coarse[COLUMNS], fine[COLUMNS];
+    UNROLL
+    for (int i = 0; i < N; i++) {
+        request_ahead(of, first + i);
+        at[i] = of->head + keys_at(of->kept, first + i);
+        coarse[i] = fine[i] = load_sums(zeros);
+    }
+    for (int32_t quad = 0; quad < quads; quad++) {
+        uint32_t four = four_bytes(high + quad * QUAD), rest = four_bytes(low + quad * QUAD);
+        UNROLL
+        for (int i = 0; i < N; i++) {
+            const int8_t *keys = at[i] + KEY_HEADER + quad * GROUP * QUAD;
+            coarse[i] = add_products(coarse[i], four, keys);
+            fine[i] = add_products(fine[i], rest, keys);
         }
     }
+    UNROLL
+    for (int i = 0; i < N; i++) {
+        float scale[GROUP];
+        int32_t key_sum[GROUP], large[GROUP], small[GROUP];
+        memcpy(scale, at[i], sizeof scale);
+        memcpy(key_sum, at[i] + sizeof scale, sizeof key_sum);
+        store_sums(large, coarse[i]);
+        store_sums(small, fine[i]);
+        for (int lane = 0; lane < GROUP; lane++) {
+            int32_t product = large[lane] * LIMB + small[lane] - HALF * key_sum[lane];
+            scores[(first + i) * GROUP + lane] = (float)product * (scale[lane] * level);
+        }
+    }
+}
+
+/* Scores of a query with the first n positions, in groups of 16; what is beyond n is set very low. */
+static void score(const reading *of, int32_t n, const uint8_t *high, const uint8_t *low, float level, float *scores) {
+    int32_t group = 0;
+    for (; group + COLUMNS <= of->groups; group += COLUMNS) score_groups(COLUMNS, of, group, high, low, level, scores);
+    for (; group < of->groups; group++) score_groups(1, of, group, high, low, level, scores);
     for (int32_t position = n; position < of->groups * GROUP; position++) scores[position] = -1e30f;
+}
+
+/* Multiplies the weights of 16 positions, which are not negative, by the scales of their values. Beyond the last position
+ * the weight is zero, and the scale may be that of another request, even NaN: there the product becomes zero by its bits,
+ * because compilers vectorize these loops, but not one with a comparison. */
+INLINE void multiply_weights(float *weights, const float *scale) {
+    int32_t before[GROUP], bits[GROUP];
+    memcpy(before, weights, sizeof before);
+    for (int i = 0; i < GROUP; i++) weights[i] *= scale[i];
+    memcpy(bits, weights, sizeof bits);
+    for (int i = 0; i < GROUP; i++) bits[i] &= -before[i] >> 31;
+    memcpy(weights, bits, sizeof bits);
 }
 
 /* Weights of the positions: the softmax of the scores, times the scales of the values, in two limbs of seven bits.
@@ -89,11 +119,7 @@ static float weigh(const reading *of, float *scores, uint8_t *high, uint8_t *low
     for (int32_t group = 0; group < groups; group++) {
         float scale[GROUP];
         memcpy(scale, of->head + keys_at(of->kept, group) + 2 * GROUP * sizeof(float), sizeof scale);
-        /* Beyond the last position the weight is zero, and the scale may be that of another request, even NaN. */
-        for (int i = 0; i < GROUP; i++) {
-            float *at = scores + group * GROUP + i;
-            *at = *at > 0.0f ? *at * scale[i] : 0.0f;
-        }
+        multiply_weights(scores + group * GROUP, scale);
     }
     float heaviest = larger(largest_of(scores, (size_t)n), 1e-30f);
     float steps = (LIMB * LIMB - 1) / heaviest;
@@ -149,13 +175,12 @@ static void add_values(const reading *of, const uint8_t *high, const uint8_t *lo
  * a multiple of 16. */
 static float split(const float *query, size_t n, uint8_t *high, uint8_t *low) {
     float least, most;
-    range_of(query, n, &least, &most);
-    most = larger(larger(most, -least), TINY);
-    if (!all_finite(query, n)) {
+    if (!range_of(query, n, &least, &most)) {
         memset(high, 0, n);
         memset(low, 0, n);
         return NAN;
     }
+    most = larger(larger(most, -least), TINY);
     float steps = (HALF - 1) / most;
     for (size_t i = 0; i < n; i++) {
         int32_t rounded = (int32_t)(query[i] * steps + (HALF + 0.5f));

@@ -28,31 +28,41 @@ static float sum_of_squares(const float *x, size_t n) {
 
 INLINE float larger(float a, float b) { return a > b ? a : b; }
 
-static float largest_of(const float *x, size_t n) {
-    float lanes[LANES];
-    for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
-    for (size_t i = LANES; i < n; i += LANES) {
-        for (int lane = 0; lane < LANES; lane++) lanes[lane] = larger(x[i + lane], lanes[lane]);
-    }
-    for (int lane = 1; lane < LANES; lane++) lanes[0] = larger(lanes[0], lanes[lane]);
-    return lanes[0];
+/* The bits of a float as an integer, in the same order: the larger float has the larger integer. It is its own inverse.
+ * Compilers vectorize a largest integer, but not a largest float. */
+INLINE int32_t ordered(int32_t bits) { return bits ^ (bits >> 31 & 0x7fffffff); }
+
+INLINE int32_t order_of(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return ordered(bits);
 }
 
-/* The least and the largest of n numbers and zero. */
-static void range_of(const float *x, size_t n, float *least, float *most) {
-    float below[LANES] = {0}, above[LANES] = {0};
-    for (size_t i = 0; i < n; i += LANES) {
-        for (int lane = 0; lane < LANES; lane++) {
-            below[lane] = larger(-x[i + lane], below[lane]);
-            above[lane] = larger(x[i + lane], above[lane]);
-        }
+INLINE float of_order(int32_t order) {
+    float x;
+    order = ordered(order);
+    memcpy(&x, &order, sizeof x);
+    return x;
+}
+
+/* Of finite numbers. */
+static float largest_of(const float *x, size_t n) {
+    int32_t most = order_of(x[0]);
+    for (size_t i = 0; i < n; i++) most = order_of(x[i]) > most ? order_of(x[i]) : most;
+    return of_order(most);
+}
+
+/* The least and the largest of n numbers and zero. Returns whether all are finite. */
+static int range_of(const float *x, size_t n, float *least, float *most) {
+    int32_t below = 0, above = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t order = order_of(x[i]);
+        below = order < below ? order : below;
+        above = order > above ? order : above;
     }
-    for (int lane = 1; lane < LANES; lane++) {
-        below[0] = larger(below[0], below[lane]);
-        above[0] = larger(above[0], above[lane]);
-    }
-    *least = -below[0];
-    *most = above[0];
+    *least = of_order(below);
+    *most = of_order(above);
+    return above < INFINITE && below > ordered((int32_t)0xff800000);
 }
 
 /* x, or zero. Without a branch: compilers would treat a constant by itself, and then not vectorize the loop around it. */

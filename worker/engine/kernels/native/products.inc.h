@@ -7,12 +7,11 @@
  * that is twice as fine as levels around zero. Zero itself is a level. The bytes count from LEAST on. The level is NaN if
  * the row is not finite. */
 static grid quantize(const float *x, size_t n, uint8_t *to) {
-    if (!all_finite(x, n)) {
+    float least, most;
+    if (!range_of(x, n, &least, &most)) {
         memset(to, 0, n);
         return (grid){NAN, 0};
     }
-    float least, most;
-    range_of(x, n, &least, &most);
     float level = larger(most - least, TINY) / LEVELS, steps = 1.0f / level;
     int32_t zero = (int32_t)(-least * steps + 0.5f);
     float start = (float)zero + 0.5f;

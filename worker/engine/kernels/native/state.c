@@ -78,12 +78,14 @@ int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) 
 
 /* Round `x` of length n to 127 steps of the returned scale, which is NaN if `x` is not finite. */
 static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
-    float most = 1e-12f;
-    for (int32_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    if (!all_finite(x, (size_t)n)) {
+    int32_t largest = largest_magnitude(x, (size_t)n);
+    if (largest >= INFINITE) {
         memset(rounded, 0, (size_t)n);
         return NAN;
     }
+    float most;
+    memcpy(&most, &largest, sizeof most);
+    if (most < 1e-12f) most = 1e-12f;
     float steps = 127.0f / most;
     for (int32_t i = 0; i < n; i++) rounded[i] = (int8_t)((int32_t)(x[i] * steps + 128.5f) - 128);
     return most / 127.0f;
@@ -91,7 +93,8 @@ static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
 
 void store_write(const store *kept, int8_t *head_data, int32_t position, const float *key, const float *value) {
     int32_t head_dim = kept->head_dim, group = position / GROUP, place = position % GROUP;
-    int8_t rounded[head_dim];
+    int8_t rounded[round_up((size_t)head_dim, QUAD)];
+    memset(rounded, 0, sizeof rounded);
     int8_t *keys = head_data + keys_at(kept, group);
     float scale = round_to_steps(key, head_dim, rounded);
     /* The scores carry on what is not finite in a value. */
@@ -102,7 +105,7 @@ void store_write(const store *kept, int8_t *head_data, int32_t position, const f
     memcpy(keys + (size_t)(GROUP + place) * sizeof(float), &sum, sizeof sum);
     float *value_scale = (float *)(keys + 2 * GROUP * sizeof(float)) + place;
     keys += KEY_HEADER;
-    for (int32_t i = 0; i < head_dim; i++) keys[((i / QUAD) * GROUP + place) * QUAD + i % QUAD] = rounded[i];
+    for (int32_t i = 0; i < head_dim; i += QUAD) memcpy(keys + i * GROUP + place * QUAD, rounded + i, QUAD);
 
     int8_t *values = head_data + values_at(kept, group);
     scale = round_to_steps(value, head_dim, rounded);

@@ -34,17 +34,23 @@
 
 static inline size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
 
-/* Whether no number is infinite or NaN. Rounding to integers would hide one, so that a code would be drawn of nothing. */
-static inline int all_finite(const float *x, size_t n) {
-    uint32_t most = 0;
+/* The largest magnitude of n floats, as its bits: compilers vectorize a largest integer, but not a largest float. */
+static inline int32_t largest_magnitude(const float *x, size_t n) {
+    int32_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
+        int32_t bits;
         memcpy(&bits, x + i, sizeof bits);
         bits &= 0x7fffffff;
         most = bits > most ? bits : most;
     }
-    return most < 0x7f800000;
+    return most;
 }
+
+/* Bits of a magnitude that is infinite; those of NaN are larger. */
+#define INFINITE 0x7f800000
+
+/* Whether no number is infinite or NaN. Rounding to integers would hide one, so that a code would be drawn of nothing. */
+static inline int all_finite(const float *x, size_t n) { return largest_magnitude(x, n) < INFINITE; }
 
 /* The upper half of the bits of a float, rounded: a bfloat16. */
 static inline uint16_t to_half(float x) {
