@@ -37,10 +37,17 @@ def start(server: Server) -> None:
         threads.submit(server.start).result()
 
 
+# Makes MIDI and a stem of tones, as the prompt's first word says.
+SCORING = {"MUSICGEN_ENGINE": "tests.engines:load_scoring", "MAX_CONCURRENT_JOBS": "2"}
+# The included model, which writes scores and plays them.
+STARTER = {"MUSICGEN_ENGINE": "batching"}
+
+
 @contextmanager
-def running_stack(folder: Path, s3: dict[str, dict[str, str]], **settings: str) -> Iterator[Stack]:
-    """A gateway with these settings, and a worker that makes MIDI and a stem."""
-    engine = {"MUSICGEN_ENGINE": "tests.engines:load_scoring", "MAX_CONCURRENT_JOBS": "2"}
+def running_stack(
+    folder: Path, s3: dict[str, dict[str, str]], engine: dict[str, str] = SCORING, **settings: str
+) -> Iterator[Stack]:
+    """A gateway with these settings, and a worker with this engine."""
     with ExitStack() as servers:
         nats, urls = embedded_nats(folder / "nats")
         gateway, url = gateway_server(folder, 1, {"NATS_URL": urls["gateway"], **s3["gateway"], **settings}, {})
@@ -58,12 +65,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
+def engine() -> dict[str, str]:
+    """The worker's engine; a module may override it."""
+    return SCORING
+
+
+@pytest.fixture(scope="module")
 def stack(
-    in_containers: bool, s3_environment: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    in_containers: bool,
+    s3_environment: dict[str, dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    engine: dict[str, str],
 ) -> Iterator[Stack]:
     if in_containers:
         pytest.skip("one stack is enough for this")
-    with running_stack(tmp_path_factory.mktemp("studio"), s3_environment) as running:
+    with running_stack(tmp_path_factory.mktemp("studio"), s3_environment, engine) as running:
         yield running
 
 

@@ -31,7 +31,7 @@ def test_the_waveform_is_that_of_the_stored_peaks(studio: Studio) -> None:
 def test_takes_of_one_request_stand_together_and_stay_in_order_after_a_reload(studio: Studio) -> None:
     first = studio.make("tone of a group", duration=1, seed=1)
     studio.make("tone apart", duration=1)
-    first.get_by_role("button", name="More like this").first.click()
+    first.get_by_role("button", name="Another take").first.click()
     group = studio.page.get_by_role("group", name="tone of a group")
     expect(group.get_by_role("article")).to_have_count(2)
     expect(group.locator(".completed")).to_have_count(2)

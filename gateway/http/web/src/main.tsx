@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { bounce } from "./audio/bounce.ts";
 import { startVoice } from "./audio/schedule.ts";
 import { App } from "./components/app.tsx";
 import { listenToKeys } from "./components/shortcuts.tsx";
@@ -9,11 +10,11 @@ import { player } from "./state/listening.ts";
 import { startMediaSession } from "./state/media-session.ts";
 import "./styles/studio.css";
 
-/** For the console and for tests: the player, and the schedule that it plays. */
+/** For the console and for tests: the player, the schedule that it plays, and what renders the same. */
 declare global {
-  var studio: { player: typeof player; startVoice: typeof startVoice };
+  var studio: { player: typeof player; startVoice: typeof startVoice; bounce: typeof bounce };
 }
-globalThis.studio = { player, startVoice };
+globalThis.studio = { player, startVoice, bounce };
 
 startReading();
 startFeed();

@@ -1,5 +1,6 @@
+import type { JobView } from "@tellurstori/musicgen";
 import { expect, test } from "vitest";
-import { barAndBeat, clock, wait } from "../src/components/format.ts";
+import { barAndBeat, clock, originOf, wait } from "../src/components/format.ts";
 import { TapTempo } from "../src/components/tap-tempo.ts";
 
 test("positions read as in a DAW", () => {
@@ -16,4 +17,21 @@ test("taps give the tempo, and a pause starts again", () => {
   expect(taps.tap(9000)).toBeNull();
   expect(taps.tap(9600)).toBe(100);
   expect(taps.tap(9601)).toBe(200);
+});
+
+test("a child says how it was made", () => {
+  const instruments = [
+    { name: "piano", stream: "chords" },
+    { name: "drums", stream: "drums" },
+    { name: "drums", stream: "percussion" },
+  ];
+  const origin = (edit: object | null) => originOf({ recipe: { edit }, instruments } as unknown as JobView);
+  expect(origin(null)).toBe("");
+  expect(origin({ kind: "replace", from_bar: 5, to_bar: 8, streams: [] })).toBe("bars 5–8 replaced");
+  expect(origin({ kind: "replace", from_bar: 5, to_bar: 5, streams: ["drums", "percussion"] })).toBe(
+    "bar 5 replaced (drums)",
+  );
+  expect(origin({ kind: "extend", at: "end" })).toBe("longer at the end");
+  expect(origin({ kind: "vary", strength: 0.3 })).toBe("30 % new");
+  expect(origin({ kind: "vary", strength: 0 })).toBe("the same score");
 });

@@ -1,5 +1,5 @@
 /** Seconds of decoded audio that are kept: 48 kHz stereo takes 0.4 MB a second. */
-const KEPT_SECONDS = 400;
+export const KEPT_SECONDS = 400;
 
 /** Fetches and decodes files, and keeps those that were used last. */
 export class Decoder {

@@ -20,10 +20,25 @@ export interface Track {
 
 export type PlayerState = "empty" | "loading" | "playing" | "paused";
 
+/** A file that sounds together with others, and its factor. */
+export interface Part {
+  path: string;
+  factor: number;
+}
+
+interface Sound {
+  path: string;
+  source: AudioBufferSourceNode;
+  /** Fades at jumps. */
+  level: GainNode;
+  /** Holds the factor of the part. */
+  strip: GainNode;
+}
+
+/** The parts of a track that sound: all of them have the same schedule, so they stay together to the sample. */
 interface Voice {
   schedule: Schedule;
-  source: AudioBufferSourceNode;
-  level: GainNode;
+  sounds: Sound[];
 }
 
 /** The one player of the page. The clock of the AudioContext tells the position. */
@@ -46,6 +61,8 @@ export class Player {
   private voice: Voice | null = null;
   private liveVoice: LiveVoice | null = null;
   private latestRequest = 0;
+  /** What is played in place of the file of a track, by job. */
+  private readonly mixes = new Map<string, Part[]>();
   private readonly decoder: Decoder;
 
   constructor(fetchFile: (path: string) => Promise<Response>) {
@@ -75,6 +92,25 @@ export class Player {
     if (track.isLoop) this.loop.value ??= { start: 0, end: track.duration };
     // Ahead of the end of the live audio, so that a loop goes on without a wait; a failure shows when it is played.
     if (track.path) this.decoder.decode(track.path).catch(() => {});
+  }
+
+  /** Plays these files together in place of a track's own; null restores it. The music continues at the same place. */
+  mix(jobId: string, parts: Part[] | null): void {
+    if (parts) this.mixes.set(jobId, parts);
+    else this.mixes.delete(jobId);
+    const track = this.track.peek();
+    if (track?.jobId !== jobId || !track.path || !this.isPlaying.peek()) return;
+    const wanted = this.partsOf(track.path, jobId);
+    if (this.voice && wanted.every(({ path }, index) => this.voice?.sounds[index]?.path === path)) {
+      const now = this.openContext().currentTime;
+      for (const [index, { strip }] of this.voice.sounds.entries())
+        strip.gain.setTargetAtTime(wanted[index]!.factor, now, FADE / 3);
+    } else void this.start(null);
+  }
+
+  /** The decoded samples of a file, at the rate of the player. */
+  decode(path: string): Promise<AudioBuffer> {
+    return this.decoder.decode(path);
   }
 
   /** Plays or pauses the current track. */
@@ -136,20 +172,22 @@ export class Player {
     this.problem.value = null;
   }
 
-  private async start(offset: number): Promise<void> {
+  /** Starts at `offset` seconds, or with null where the music is by the time that its files are here. */
+  private async start(offset: number | null): Promise<void> {
     const track = this.track.peek();
     if (!track) return;
     const request = ++this.latestRequest;
     if (track.path === null) {
-      this.startLive(track, offset);
+      this.startLive(track, offset ?? this.currentPosition());
       return;
     }
     try {
       const context = this.openContext();
       if (!this.voice) this.state.value = "loading";
       void context.resume();
-      const buffer = await this.decoder.decode(track.path);
-      if (request === this.latestRequest) this.startFile(context, buffer, offset);
+      const parts = this.partsOf(track.path, track.jobId);
+      const buffers = await Promise.all(parts.map(({ path }) => this.decoder.decode(path)));
+      if (request === this.latestRequest) this.startFiles(context, buffers, offset ?? this.currentPosition());
     } catch (error) {
       if (request !== this.latestRequest) return;
       this.silence();
@@ -158,14 +196,25 @@ export class Player {
     }
   }
 
-  private startFile(context: AudioContext, buffer: AudioBuffer, offset: number): void {
+  private partsOf(path: string, jobId: string): Part[] {
+    return this.mixes.get(jobId) ?? [{ path, factor: 1 }];
+  }
+
+  private startFiles(context: AudioContext, buffers: AudioBuffer[], offset: number): void {
+    const { path, jobId } = this.track.peek()!;
+    const { duration } = buffers[0]!;
     const whole = this.loop.peek();
-    const loop = whole && { start: whole.start, end: Math.min(whole.end, buffer.duration) };
-    const start = startWithin(offset, loop, buffer.duration);
-    const schedule = { startedAt: context.currentTime + FADE, offset: start, loop, duration: buffer.duration };
+    const loop = whole && { start: whole.start, end: Math.min(whole.end, duration) };
+    const start = startWithin(offset, loop, duration);
+    const schedule = { startedAt: context.currentTime + FADE, offset: start, loop, duration };
     this.silence();
-    const voice = { schedule, ...startVoice(context, buffer, schedule, this.output!) };
-    voice.source.onended = () => this.ended(voice);
+    const sounds = this.partsOf(path!, jobId).map((part, index) => {
+      const strip = new GainNode(context, { gain: part.factor });
+      strip.connect(this.output!);
+      return { path: part.path, strip, ...startVoice(context, buffers[index]!, schedule, strip) };
+    });
+    const voice = { schedule, sounds };
+    sounds[0]!.source.onended = () => this.ended(voice);
     this.voice = voice;
     this.state.value = "playing";
     this.applyLevels();
@@ -205,11 +254,13 @@ export class Player {
     this.liveVoice?.stop();
     this.liveVoice = null;
     if (!this.voice || !this.context) return;
-    const { source, level } = this.voice;
+    const { sounds } = this.voice;
     this.voice = null;
     const now = this.context.currentTime;
-    level.gain.setTargetAtTime(0, now, FADE / 3);
-    source.stop(now + 2 * FADE);
+    for (const { source, level } of sounds) {
+      level.gain.setTargetAtTime(0, now, FADE / 3);
+      source.stop(now + 2 * FADE);
+    }
   }
 
   private currentPosition(): number {

@@ -1,8 +1,10 @@
-import type { JobView } from "@tellurstori/musicgen";
+import type { EditKind, JobView } from "@tellurstori/musicgen";
 import { useRef } from "preact/hooks";
 import { makeAnother, reuse } from "../state/actions.ts";
+import { isEditable, makeParts, showEdit } from "../state/edits.ts";
 import { hidden, names, rename, toggleMark } from "../state/marks.ts";
 import { isRunning } from "../state/takes.ts";
+import { exportHeard } from "./export.ts";
 import { download, dragFile, prepareDrag } from "./files.ts";
 import { mimeOf } from "./format.ts";
 import { Icon } from "./icons.tsx";
@@ -26,7 +28,7 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
           title="Another take with a new seed"
           onClick={() => makeAnother(job)}
         >
-          More like this
+          Another take
         </button>
       )}
       {audio && <FileLink file={audio} class="button quiet icon-button" label={`Download ${name}`} />}
@@ -34,10 +36,16 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
         {others.map((file) => (
           <FileLink key={file.path} file={file} class="item" />
         ))}
+        {audio && (
+          <button type="button" class="item" onClick={() => exportHeard(job)}>
+            Save what is heard (WAV)
+          </button>
+        )}
         {others.length > 0 && <hr />}
         <button type="button" class="item" onClick={() => makeAnother(job)}>
-          More like this
+          Another take
         </button>
+        {isEditable(job) && <EditItems job={job} />}
         <button type="button" class="item" onClick={() => reuse(job)}>
           Reuse settings
         </button>
@@ -53,6 +61,32 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
     </>
   );
 }
+
+/** What makes another take of this one. The forms open below its waveform. */
+function EditItems({ job }: { job: JobView }) {
+  const hasStems = job.outputs.some(({ kind }) => kind === "stem");
+  return (
+    <>
+      {EDITS.map(([kind, label]) => (
+        <button key={kind} type="button" class="item" onClick={() => showEdit({ jobId: job.job_id, kind })}>
+          {label}
+        </button>
+      ))}
+      {!hasStems && (
+        <button type="button" class="item" onClick={() => makeParts(job)}>
+          Make stems and MIDI
+        </button>
+      )}
+      <hr />
+    </>
+  );
+}
+
+const EDITS: [EditKind, string][] = [
+  ["vary", "More like this…"],
+  ["extend", "Extend…"],
+  ["replace", "Replace bars…"],
+];
 
 /** A link that downloads, and that can be dragged to a folder or a DAW. */
 function FileLink({ file, label, ...rest }: { file: File; label?: string; class: string }) {

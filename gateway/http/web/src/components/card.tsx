@@ -1,30 +1,36 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JobView } from "@tellurstori/musicgen";
 import { useEffect, useRef } from "preact/hooks";
+import type { Region } from "../audio/schedule.ts";
 import { newest } from "../state/actions.ts";
 import { live } from "../state/feed.ts";
-import { barSeconds, durationOf, isPlayable, loopRegion, player, playFrom, playOrPause } from "../state/listening.ts";
+import { durationOf, isPlayable, player, playOrPause } from "../state/listening.ts";
 import { favourites, names, toggleMark } from "../state/marks.ts";
 import { isRunning, type Take } from "../state/takes.ts";
 import { CardActions } from "./card-actions.tsx";
+import { EditForm } from "./edit-form.tsx";
 import { EndedState } from "./ended-state.tsx";
-import { barAndBeat, clock, hueOf } from "./format.ts";
+import { barAndBeat, clock, hueOf, originOf } from "./format.ts";
 import { Icon } from "./icons.tsx";
+import { Parts } from "./parts.tsx";
 import { RunningState } from "./running-state.tsx";
 import { useStoredPeaks } from "./stored-peaks.ts";
 import { TakeName } from "./take-name.tsx";
+import { useTimeline } from "./take-timeline.ts";
 import { Waveform } from "./waveform.tsx";
 
 interface CardProps {
   take: Take;
   /** Counts from 1 within the request. */
   number: number;
+  /** What it was made of: the name of the take. */
+  parentName: string | null;
   /** Facts that stand above the cards of the request. */
   shared: string[];
 }
 
 /** One take: its name, its waveform, and what can be done with it. */
-export function Card({ take, number, shared }: CardProps) {
+export function Card({ take, number, parentName, shared }: CardProps) {
   const job = take.job.value;
   const name = names.value[take.id] ?? `Take ${number}`;
   const isCurrent = player.currentId.value === take.id;
@@ -52,7 +58,10 @@ export function Card({ take, number, shared }: CardProps) {
         <FavouriteButton id={take.id} name={name} />
         <CardActions job={job} name={name} />
       </header>
+      <Origin job={job} parentName={parentName} />
       <TakeWaveform job={job} name={name} isCurrent={isCurrent} />
+      <EditForm job={job} name={name} />
+      <Parts job={job} name={name} />
       {isRunning(job) ? <RunningState job={job} name={name} /> : <EndedState job={job} shared={shared} />}
     </article>
   );
@@ -81,6 +90,12 @@ function Slots({ id }: { id: string }) {
   return b.jobId === id ? <span class="slot">B</span> : null;
 }
 
+/** What a child was made of, and how. */
+function Origin({ job, parentName }: { job: JobView; parentName: string | null }) {
+  const origin = originOf(job);
+  return origin ? <p class="origin">{parentName ? `${parentName}, ${origin}` : origin}</p> : null;
+}
+
 function FavouriteButton({ id, name }: { id: string; name: string }) {
   const isMarked = favourites.value.includes(id);
   return (
@@ -99,28 +114,29 @@ function FavouriteButton({ id, name }: { id: string; name: string }) {
 
 function TakeWaveform({ job, name, isCurrent }: { job: JobView; name: string; isCurrent: boolean }) {
   const place = useRef<HTMLDivElement>(null);
-  const stored = useStoredPeaks(job, place);
+  const stored = useStoredPeaks(job.audio_expired ? null : job.peaks_url, place);
   const jobId = useSignal(job.job_id);
   const peaks = useComputed(() => stored.value ?? live.value.get(jobId.value)?.peaks.value ?? null);
-  const position = useComputed(() => (player.currentId.value === jobId.value ? player.position.value : null));
-  const loop = useComputed(() => (player.currentId.value === jobId.value ? player.loop.value : null));
-  const bar = barSeconds(job);
+  const timeline = useTimeline(job);
+  const { bar } = timeline;
   if (!isRunning(job) && !job.audio_url) return null;
   return (
     <div ref={place} class={isCurrent ? "wave current" : "wave"}>
       <Waveform
+        {...timeline}
         peaks={peaks}
-        duration={durationOf(job)}
-        bar={bar}
-        position={position}
-        loop={loop}
+        fresh={freshOf(job)}
         label={`Position in ${name}`}
         positionText={(seconds) => (bar ? `bar ${barAndBeat(seconds, bar, job.meter ?? "4/4")}` : clock(seconds))}
-        onSeek={(at) => isPlayable(job) && playFrom(job, at)}
-        onRegion={(from, to) => job.audio_url && isPlayable(job) && loopRegion(job, from, to)}
       />
     </div>
   );
+}
+
+/** The part of a child that was composed, unless that is scattered or all of it. */
+function freshOf({ composed }: JobView): Region | null {
+  const { from_seconds: start, to_seconds: end } = composed ?? {};
+  return start == null || end == null ? null : { start, end };
 }
 
 function scrolling(): ScrollBehavior {

@@ -18,13 +18,18 @@ export async function download(event: MouseEvent, file: NamedFile): Promise<void
   if (!client.apiKey && hasStore.peek() && !isAway.peek()) return;
   event.preventDefault();
   try {
-    const link = document.createElement("a");
-    link.href = await blobUrl(file.path);
-    link.download = file.name;
-    link.click();
+    save(await blobUrl(file.path), file.name);
   } catch (error) {
     tell(noteError(error));
   }
+}
+
+/** Makes the browser save what is at an address. */
+export function save(url: string, name: string): void {
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
 }
 
 /** Fetches a file before its drag starts, where the drag could not send the API key. */

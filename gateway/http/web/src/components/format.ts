@@ -38,6 +38,31 @@ export function factsOf(job: JobView): string[] {
   ].filter(Boolean);
 }
 
+/** How a child was made of its parent, such as "bars 5–8 replaced (drums)"; empty for a take that is no child. */
+export function originOf(job: JobView): string {
+  const edit = job.recipe.edit;
+  if (!edit) return "";
+  const parts = edit.streams?.length ? ` (${playersOf(job, edit.streams)})` : "";
+  switch (edit.kind) {
+    case "replace":
+      return `${barsInWords(edit.from_bar ?? 1, edit.to_bar ?? 1)} replaced${parts}`;
+    case "extend":
+      return edit.at === "start" ? "longer at the start" : "longer at the end";
+    default:
+      return edit.strength === 0 ? "the same score" : `${Math.round(100 * (edit.strength ?? 0.5))} % new${parts}`;
+  }
+}
+
+/** Bars as words, such as "bar 5" or "bars 5–8". */
+export function barsInWords(from: number, to: number): string {
+  return from === to ? `bar ${from}` : `bars ${from}–${to}`;
+}
+
+function playersOf(job: JobView, streams: string[]): string {
+  const names = streams.map((stream) => job.instruments?.find((each) => each.stream === stream)?.name ?? stream);
+  return [...new Set(names)].join(", ");
+}
+
 /** The MIME type of a take's file, for dragging. */
 export function mimeOf(format: JobView["format"]): string {
   return { wav: "audio/wav", flac: "audio/flac", ogg: "audio/ogg", mp3: "audio/mpeg" }[format];

@@ -16,6 +16,7 @@ const SHAPES = {
   again: "M5 12a7 7 0 1 1 2.2 5.1M5 12l-1.8-3M5 12l3-1.6",
   keyboard: "M3.5 6.5h17v11h-17zM7 10h.01M10.3 10h.01M13.7 10h.01M17 10h.01M8 14h8",
   spark: "M12 4l1.8 5.2L19 11l-5.2 1.8L12 18l-1.8-5.2L5 11l5.2-1.8z",
+  fold: "M9.5 6l6 6-6 6",
   plus: "M12 5v14M5 12h14",
 } as const;
 

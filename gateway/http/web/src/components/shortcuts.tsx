@@ -45,9 +45,9 @@ function actionOf({ key, target }: KeyboardEvent): (() => void) | null {
     case "b":
       return () => void player.listenTo(key.toLowerCase() as "a" | "b");
     case "ArrowLeft":
-      return () => moveByBars(-1);
+      return isFader(target) ? null : () => moveByBars(-1);
     case "ArrowRight":
-      return () => moveByBars(1);
+      return isFader(target) ? null : () => moveByBars(1);
     default:
       return null;
   }
@@ -55,7 +55,12 @@ function actionOf({ key, target }: KeyboardEvent): (() => void) | null {
 
 /** Whether a control takes letters and arrows itself. */
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.matches("input, textarea, select");
+  return target instanceof HTMLElement && target.matches("input:not([type=range]), textarea, select");
+}
+
+/** Whether a control takes arrows, but no letters. */
+function isFader(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("[type=range]");
 }
 
 function pressesItself(target: EventTarget | null): boolean {

@@ -1,18 +1,25 @@
 import { type Signal, useSignal } from "@preact/signals";
-import type { JobView, WaveformPeaks } from "@tellurstori/musicgen";
+import type { WaveformPeaks } from "@tellurstori/musicgen";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import { client } from "../api/gateway.ts";
-import { type Peaks, storedPeaks } from "../audio/peaks.ts";
+import { GrowingPeaks, type Peaks, storedPeaks } from "../audio/peaks.ts";
+import { player } from "../state/listening.ts";
 import { whenBack } from "../state/retry.ts";
 
 /** Pixels above and below the window in which waveforms are fetched already. */
 const MARGIN = "400px";
 
-/** The stored peaks of a job, fetched when its card comes near the window. Null until then, or if there are none. */
-export function useStoredPeaks(job: JobView, place: RefObject<HTMLElement | null>): Signal<Peaks | null> {
+/**
+ * The stored peaks of an audio file, fetched when its waveform comes near the window. Null until then, or if there are
+ * none and no `audio` to be decoded for them.
+ */
+export function useStoredPeaks(
+  path: string | null,
+  place: RefObject<HTMLElement | null>,
+  audio?: string,
+): Signal<Peaks | null> {
   const peaks = useSignal<Peaks | null>(null);
-  const path = job.audio_expired ? null : job.peaks_url;
   useEffect(() => {
     if (!path || !place.current) return;
     const stop = new AbortController();
@@ -20,7 +27,8 @@ export function useStoredPeaks(job: JobView, place: RefObject<HTMLElement | null
       async ([entry]) => {
         if (!entry?.isIntersecting) return;
         nearness.disconnect();
-        peaks.value = await fetchPeaks(path, stop.signal);
+        peaks.value =
+          (await fetchPeaks(path, stop.signal)) ?? (audio && !stop.signal.aborted ? await decodedPeaks(audio) : null);
       },
       { rootMargin: MARGIN },
     );
@@ -35,7 +43,7 @@ export function useStoredPeaks(job: JobView, place: RefObject<HTMLElement | null
 
 /** The overview has at most 1024 pixels, which are enough for a card; older jobs have the full peaks only. */
 async function fetchPeaks(path: string, signal: AbortSignal): Promise<Peaks | null> {
-  for (const each of [path.replace("audio.peaks.json", "audio.overview.json"), path]) {
+  for (const each of [path.replace(".peaks.json", ".overview.json"), path]) {
     try {
       const response = await whenBack(() => client.file(each, signal), signal);
       return storedPeaks((await response.json()) as WaveformPeaks);
@@ -44,4 +52,14 @@ async function fetchPeaks(path: string, signal: AbortSignal): Promise<Peaks | nu
     }
   }
   return null;
+}
+
+/** The peaks of a file that has none in the store. Null if it cannot be decoded: its waveform stays empty. */
+async function decodedPeaks(audio: string): Promise<Peaks | null> {
+  const buffer = await player.decode(audio).catch(() => null); // told when it is played
+  if (!buffer) return null;
+  const growing = new GrowingPeaks(buffer.duration);
+  for (let channel = 0; channel < buffer.numberOfChannels; channel++)
+    growing.add(buffer.getChannelData(channel), 0, buffer.sampleRate);
+  return growing.peaks;
 }

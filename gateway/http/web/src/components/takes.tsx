@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { cancelAll } from "../state/actions.ts";
 import { hasLoaded, loadOlder, olderCursor } from "../state/feed.ts";
-import { favourites, hidden } from "../state/marks.ts";
+import { favourites, hidden, names } from "../state/marks.ts";
 import {
   groups,
   isRunning,
@@ -76,6 +76,10 @@ function Request({ group }: { group: ShownGroup }) {
   const facts = sharedFacts(group);
   const numbered = group.takes.map((take, index) => ({ take, number: index + 1 })).reverse();
   const shown = numbered.filter(({ take }) => group.shown.includes(take));
+  const nameOf = (id: string) => {
+    const number = group.takes.findIndex((take) => take.id === id) + 1;
+    return names.value[id] ?? (number > 0 ? `Take ${number}` : null);
+  };
   return (
     <div class="request" role="group" aria-label={first.prompt}>
       <header>
@@ -94,7 +98,7 @@ function Request({ group }: { group: ShownGroup }) {
         </p>
       </header>
       {shown.map(({ take, number }) => (
-        <Card key={take.id} take={take} number={number} shared={facts} />
+        <Card key={take.id} take={take} number={number} parentName={nameOf(take.parent ?? "")} shared={facts} />
       ))}
     </div>
   );

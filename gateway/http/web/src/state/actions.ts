@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
-import { ApiError, type GenerateRequest, type JobAccepted, type JobView } from "@tellurstori/musicgen";
+import type { GenerateRequest, JobAccepted, JobView } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
-import { announce, noteError, tell } from "./connection.ts";
+import { announce, noteError, problemsOf, tell } from "./connection.ts";
 import { look, readJobs } from "./feed.ts";
 import { change, form, formOf, problems, requestOf, rollSeed } from "./form.ts";
 import { whenAccepted } from "./retry.ts";
@@ -92,15 +92,8 @@ async function request(wanted: GenerateRequest): Promise<void> {
   try {
     await start(JSON.stringify(wanted), (key) => client.generate(wanted, key));
   } catch (error) {
-    showProblems(error);
+    problems.value = problemsOf(error);
   } finally {
     isSending.value = false;
   }
-}
-
-function showProblems(error: unknown): void {
-  const message = noteError(error);
-  if (error instanceof ApiError && error.errors.length > 0) {
-    problems.value = Object.fromEntries(error.errors.map((each) => [each.field, each.message]));
-  } else if (!(error instanceof ApiError && error.status === 401)) problems.value = { "": message };
 }

@@ -32,3 +32,11 @@ export function noteError(error: unknown): string {
   if (error.status === 401) keyProblem.value = sessionStorage.getItem("api-key") ? error.message : "";
   return error.message;
 }
+
+/** What an error finds wrong, by field; "" holds what belongs to no field. Nothing where a key is asked for instead. */
+export function problemsOf(error: unknown): Record<string, string> {
+  const message = noteError(error);
+  if (!(error instanceof ApiError)) return { "": message };
+  if (error.errors.length > 0) return Object.fromEntries(error.errors.map((each) => [each.field, each.message]));
+  return error.status === 401 ? {} : { "": message };
+}

@@ -92,6 +92,20 @@ export function snapped(job: JobView, start: number, end: number): Region {
   return { start: first * bar, end: Math.min(total, (first + bars) * bar) };
 }
 
+/** The bars that a region covers, counted from 1; null for the whole take, and for takes without a tempo. */
+export function barsOf(job: JobView, region: Region | null): { from: number; to: number } | null {
+  const bar = barSeconds(job);
+  if (!bar || !region || (region.start === 0 && region.end >= durationOf(job) - 0.01)) return null;
+  const from = Math.round(region.start / bar) + 1;
+  return { from, to: Math.max(from, Math.round(region.end / bar)) };
+}
+
+/** How many bars a take has, the last one perhaps cut short; null without a tempo. */
+export function countBars(job: JobView): number | null {
+  const bar = barSeconds(job);
+  return job.bars ?? (bar && Math.max(1, Math.ceil(durationOf(job) / bar - 0.001)));
+}
+
 function trackOf(job: JobView): Track {
   return {
     jobId: job.job_id,
