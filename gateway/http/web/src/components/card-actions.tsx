@@ -5,16 +5,8 @@ import { isEditable, makeParts, showEdit } from "../state/edits.ts";
 import { hidden, names, rename, toggleMark } from "../state/marks.ts";
 import { isRunning } from "../state/takes.ts";
 import { exportHeard } from "./export.ts";
-import { download, dragFile, prepareDrag } from "./files.ts";
-import { mimeOf } from "./format.ts";
+import { FileLink, filesOf } from "./file-link.tsx";
 import { Icon } from "./icons.tsx";
-
-interface File {
-  label: string;
-  path: string;
-  name: string;
-  type: string;
-}
 
 /** Download by click or drag, and the menu with all else. */
 export function CardActions({ job, name }: { job: JobView; name: string }) {
@@ -88,25 +80,6 @@ const EDITS: [EditKind, string][] = [
   ["replace", "Replace bars…"],
 ];
 
-/** A link that downloads, and that can be dragged to a folder or a DAW. */
-function FileLink({ file, label, ...rest }: { file: File; label?: string; class: string }) {
-  return (
-    <a
-      {...rest}
-      href={file.path}
-      download={file.name}
-      draggable
-      title={label ? "Download, or drag into your DAW" : undefined}
-      aria-label={label}
-      onClick={(event) => download(event, file)}
-      onPointerDown={() => prepareDrag(file)}
-      onDragStart={(event) => dragFile(event, file)}
-    >
-      {label ? <Icon name="download" /> : file.label}
-    </a>
-  );
-}
-
 function Menu({ name, children }: { name: string; children: preact.ComponentChildren }) {
   const menu = useRef<HTMLDetailsElement>(null);
   const close = () => menu.current?.removeAttribute("open");
@@ -132,46 +105,4 @@ function Menu({ name, children }: { name: string; children: preact.ComponentChil
       <div class="items">{children}</div>
     </details>
   );
-}
-
-/** The files of a take: the audio first, then MIDI, stems and the bundle. */
-function filesOf(job: JobView): File[] {
-  if (!job.audio_url || job.audio_expired) return [];
-  const name = job.file_name ?? `${job.job_id}.${job.format}`;
-  const stem = name.replace(/\.\w+$/, "");
-  const outputs = job.outputs.map((output) => outputFile(output, stem, job.format));
-  const bundle = {
-    label: job.outputs.length > 0 ? "Everything in one folder (ZIP)" : "Audio and recipe (ZIP)",
-    path: job.links.bundle ?? "",
-    name: `${stem}.zip`,
-    type: "application/zip",
-  };
-  const files = [{ label: "Audio", path: job.audio_url, name, type: mimeOf(job.format) }, ...outputs];
-  return bundle.path ? [...files, bundle] : files;
-}
-
-function outputFile(
-  { kind, name, download_url }: JobView["outputs"][number],
-  stem: string,
-  format: JobView["format"],
-): File {
-  const own = name.replace(/\.\w+$/, "");
-  switch (kind) {
-    case "midi":
-      return { label: "MIDI", path: download_url, name: `${stem}.mid`, type: "audio/midi" };
-    case "project":
-      return {
-        label: "Session for DAWs",
-        path: download_url,
-        name: `${stem}.dawproject`,
-        type: "application/vnd.dawproject",
-      };
-    default:
-      return {
-        label: `Stem: ${own.replaceAll("_", " ")}`,
-        path: download_url,
-        name: `${stem}_${name}`,
-        type: mimeOf(format),
-      };
-  }
 }

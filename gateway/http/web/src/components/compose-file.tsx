@@ -32,6 +32,7 @@ export function ComposeFile() {
           MIDI and stems
         </label>
         <Problem field="outputs" />
+        <Text field="without" problem="negative_prompt" label="Leave out" placeholder="drums, vocals" wide />
         <Text field="title" problem="title" label="Title" placeholder="from the description" wide />
         <Model />
         <Select
@@ -65,12 +66,16 @@ export function ComposeFile() {
 }
 
 const RATES = { 44100: "44.1 kHz", 48000: "48 kHz", 96000: "96 kHz" };
-const WRONG_OPENS = ["outputs", "title", "model", "format", "sample_rate", "sample_format", "loudness"].concat([
-  "temperature",
-  "cfg_coef",
-  "top_k",
-  "top_p",
-]);
+const WRONG_OPENS = [
+  "outputs",
+  "negative_prompt",
+  "title",
+  "model",
+  "format",
+  "sample_rate",
+  "sample_format",
+  "loudness",
+].concat(["temperature", "cfg_coef", "top_k", "top_p"]);
 
 function depthsOf({ format }: Form): Record<string, string> {
   return format === "flac" ? { int24: "24 bit" } : { int24: "24 bit", float32: "32 bit float" };
@@ -79,6 +84,7 @@ function depthsOf({ format }: Form): Record<string, string> {
 function summary(form: Form): string {
   const set = [
     form.parts && "MIDI and stems",
+    form.without && `no ${form.without}`,
     form.title,
     form.model,
     form.format.toUpperCase(),

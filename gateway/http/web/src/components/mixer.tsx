@@ -2,6 +2,7 @@ import type { JobView } from "@tellurstori/musicgen";
 import { useEffect, useRef } from "preact/hooks";
 import { FLAT, isHeard, LOUDEST_DB, SILENT_DB } from "../audio/mix.ts";
 import { mixOf, prepareStems, type Stem, setStrip, stemsOf } from "../state/mixer.ts";
+import { FileLink, filesOf } from "./file-link.tsx";
 import { hueOf } from "./format.ts";
 import { useStoredPeaks } from "./stored-peaks.ts";
 import { useTimeline } from "./take-timeline.ts";
@@ -26,6 +27,7 @@ function Row({ job, stem, hue }: { job: JobView; stem: Stem; hue: number }) {
   const place = useRef<HTMLDivElement>(null);
   const peaks = useStoredPeaks(path.replace(/\.\w+$/, ".peaks.json"), place, path);
   const timeline = useTimeline(job);
+  const file = filesOf(job).find((each) => each.path === path);
   return (
     <div class={isHeard(name, mix) ? "strip" : "strip silent"} style={{ "--hue": hue }}>
       <span class="stem-name">
@@ -55,6 +57,7 @@ function Row({ job, stem, hue }: { job: JobView; stem: Stem; hue: number }) {
       <div ref={place} class="wave">
         <Waveform {...timeline} peaks={peaks} />
       </div>
+      {file && <FileLink file={file} class="button quiet icon-button" label={`Download ${name}`} />}
     </div>
   );
 }

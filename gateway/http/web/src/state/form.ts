@@ -23,6 +23,7 @@ export interface Form {
   isSeedLocked: boolean;
   variations: string;
   parts: boolean;
+  without: string;
   title: string;
   model: string;
   format: string;
@@ -48,6 +49,7 @@ export const EMPTY: Form = {
   isSeedLocked: false,
   variations: "1",
   parts: false,
+  without: "",
   title: "",
   model: "",
   format: "",
@@ -87,6 +89,7 @@ export function requestOf(form: Form): GenerateRequest {
     seed: numberOf(form.seed),
     variations: form.variations.trim() === "1" ? null : numberOf(form.variations),
     outputs: form.parts ? ["midi", "stems"] : null,
+    negative_prompt: form.without.trim(),
     title: form.title.trim(),
     model: form.model.trim(),
     format: form.format,
@@ -118,6 +121,7 @@ export function formOf(recipe: Recipe): Form {
     seed: String(recipe.seed),
     isSeedLocked: true,
     parts: recipe.outputs.length > 0,
+    without: recipe.negative_prompt ?? "",
     title: recipe.title ?? "",
     model: recipe.model,
     format: unless(recipe.format, "wav"),
