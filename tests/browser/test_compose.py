@@ -36,6 +36,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
     page.get_by_label("Seed", exact=True).fill("7")
     page.get_by_text("More settings").click()
     page.get_by_label("MIDI and stems").check()
+    page.get_by_label("Leave out").fill("drums")
     page.get_by_label("Title", exact=True).fill("Night")
     page.get_by_label("File", exact=True).select_option("flac")
     page.get_by_label("Sample rate").select_option("48000")
@@ -56,6 +57,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
         "seed": 7,
         "variations": 2,
         "outputs": ["midi", "stems"],
+        "negative_prompt": "drums",
         "title": "Night",
         "format": "flac",
         "sample_rate": 48000,

@@ -25,15 +25,6 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
       )}
       {audio && <FileLink file={audio} class="button quiet icon-button" label={`Download ${name}`} />}
       <Menu name={name}>
-        {others.map((file) => (
-          <FileLink key={file.path} file={file} class="item" />
-        ))}
-        {audio && (
-          <button type="button" class="item" onClick={() => exportHeard(job)}>
-            Save what is heard (WAV)
-          </button>
-        )}
-        {others.length > 0 && <hr />}
         <button type="button" class="item" onClick={() => makeAnother(job)}>
           Another take
         </button>
@@ -49,6 +40,15 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
         <button type="button" class="item" onClick={() => toggleMark(hidden, job.job_id)}>
           {hidden.value.includes(job.job_id) ? "Show again" : "Hide"}
         </button>
+        {audio && <hr />}
+        {others.map((file) => (
+          <FileLink key={file.path} file={file} class="item" />
+        ))}
+        {audio && (
+          <button type="button" class="item" onClick={() => exportHeard(job)}>
+            Save what is heard (WAV)
+          </button>
+        )}
       </Menu>
     </>
   );

@@ -7,6 +7,7 @@ import { encodeWav } from "../audio/wav.ts";
 import { announce, noteError, tell } from "../state/connection.ts";
 import { barsOf, durationOf, player } from "../state/listening.ts";
 import { mixOf, partsOf, stemsOf } from "../state/mixer.ts";
+import { whenBack } from "../state/retry.ts";
 import { save } from "./files.ts";
 import { heardName } from "./heard-name.ts";
 
@@ -20,7 +21,7 @@ export async function exportHeard(job: JobView): Promise<void> {
   try {
     const region = heardRegion(job);
     const rate = job.sample_rate ?? 44_100;
-    const buffer = await bounce(partsOf(job), region, rate, (path) => client.file(path));
+    const buffer = await bounce(partsOf(job), region, rate, (path) => whenBack(() => client.file(path)));
     const channels = Array.from({ length: buffer.numberOfChannels }, (_, index) => buffer.getChannelData(index));
     const url = URL.createObjectURL(encodeWav(channels, buffer.sampleRate));
     save(url, nameOf(job));

@@ -8,6 +8,7 @@ import { rowsOf } from "../audio/roll.ts";
 import { noteError } from "../state/connection.ts";
 import { durationOf } from "../state/listening.ts";
 import { mixes, stemsOf } from "../state/mixer.ts";
+import { whenBack } from "../state/retry.ts";
 import { useDrawing } from "./drawing.ts";
 import { hueOf } from "./format.ts";
 import { useTimeline } from "./take-timeline.ts";
@@ -22,8 +23,7 @@ export function PianoRoll({ job, path, name }: { job: JobView; path: string; nam
   const problem = useSignal("");
   useEffect(() => {
     const stop = new AbortController();
-    client
-      .file(path, stop.signal)
+    whenBack(() => client.file(path, stop.signal), stop.signal)
       .then(async (response) => {
         tracks.value = noteTracks(new Uint8Array(await response.arrayBuffer()));
       })
