@@ -36,6 +36,11 @@ def running(studio: Studio) -> None:
     expect(card).to_have_class("card processing")
 
 
+def several(studio: Studio) -> None:
+    studio.post("/api/v1/generate", {"prompt": "slow", "duration": 4, "variations": 3})
+    expect(studio.page.get_by_role("button", name="Cancel all 3")).to_be_visible()
+
+
 def failed(studio: Studio) -> None:
     expect(studio.card(studio.request("fail", duration=1))).to_have_class("card failed")
 
@@ -51,7 +56,7 @@ def keys(studio: Studio) -> None:
     expect(studio.page.get_by_role("dialog")).to_be_visible()
 
 
-STATES = [filled, refused, running, playing, failed, keys]
+STATES = [filled, refused, running, several, playing, failed, keys]
 
 
 @pytest.fixture(params=LOOKS, ids=list(LOOKS))

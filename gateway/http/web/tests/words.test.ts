@@ -2,6 +2,7 @@ import type { JobView } from "@tellurstori/musicgen";
 import { expect, test } from "vitest";
 import { barAndBeat, clock, originOf, wait } from "../src/components/format.ts";
 import { TapTempo } from "../src/components/tap-tempo.ts";
+import { plainly } from "../src/state/plain-words.ts";
 
 test("positions read as in a DAW", () => {
   expect(barAndBeat(0, 2, "4/4")).toBe("1.1");
@@ -34,4 +35,16 @@ test("a child says how it was made", () => {
   expect(origin({ kind: "extend", at: "end" })).toBe("longer at the end");
   expect(origin({ kind: "vary", strength: 0.3 })).toBe("30 % new");
   expect(origin({ kind: "vary", strength: 0 })).toBe("the same score");
+});
+
+test("refusals are told as a form tells them", () => {
+  const told = [
+    ["Expected `int` <= 128", "Must be at most 128."],
+    ["Expected `float` >= 40.0", "Must be at least 40."],
+    ["Expected `str` of length >= 1", "Must not be empty."],
+    ["Expected `array` of length >= 1", "Choose at least one."],
+    ["Expected `int`, got `str`", "Must be a number."],
+    ["The take has 4 bars. Give a bar from 1 to 4.", "The take has 4 bars. Give a bar from 1 to 4."],
+  ];
+  expect(told.map(([message]) => plainly(message!))).toEqual(told.map(([, words]) => words));
 });

@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { ApiError } from "@tellurstori/musicgen";
+import { plainly } from "./plain-words.ts";
 
 /** Whether the gateway does not answer at the moment. The page retries by itself. */
 export const isAway = signal(false);
@@ -37,6 +38,7 @@ export function noteError(error: unknown): string {
 export function problemsOf(error: unknown): Record<string, string> {
   const message = noteError(error);
   if (!(error instanceof ApiError)) return { "": message };
-  if (error.errors.length > 0) return Object.fromEntries(error.errors.map((each) => [each.field, each.message]));
+  if (error.errors.length > 0)
+    return Object.fromEntries(error.errors.map(({ field, message }) => [field, plainly(message)]));
   return error.status === 401 ? {} : { "": message };
 }
