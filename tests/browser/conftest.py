@@ -45,7 +45,7 @@ STARTER = {"MUSICGEN_ENGINE": "batching"}
 
 @contextmanager
 def running_stack(
-    folder: Path, s3: dict[str, dict[str, str]], engine: dict[str, str] = SCORING, **settings: str
+    folder: Path, s3: dict[str, dict[str, str]], engine: dict[str, str] = SCORING, /, **settings: str
 ) -> Iterator[Stack]:
     """A gateway with these settings, and a worker with this engine."""
     with ExitStack() as servers:
