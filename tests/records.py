@@ -33,10 +33,10 @@ def finished(job_id: str) -> JobRecord:
     return JobRecord(job_id=job_id, recipe=recipe, created_at=now(), updated_at=now(), claims=1, **fields)
 
 
-async def fill(client: Client, count: int) -> list[str]:
+async def fill(client: Client, count: int, first: int = 0) -> list[str]:
     """Put finished jobs into the bucket as an operator might; returns their ids."""
     await ensure_streams(client.jetstream())
-    jobs = [f"gen_{number:012d}" for number in range(count)]
+    jobs = [f"gen_{number:012d}" for number in range(first, first + count)]
     for number, job_id in enumerate(jobs):
         await client.publish(f"$KV.{JOBS_BUCKET}.{job_id}", encode_record(finished(job_id)))
         if number % 500 == 0:

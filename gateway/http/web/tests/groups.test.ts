@@ -28,3 +28,8 @@ test("a take that claims to be its own parent, or the child of a younger take, c
     ["a"],
   ]);
 });
+
+test("requests of the same millisecond are in the order of the gateway's list: the greater id is younger", () => {
+  const takes = [take("a", 1, "x"), take("c", 1, "y"), take("b", 1, "z")];
+  expect(ids(takes)).toEqual([["c"], ["b"], ["a"]]);
+});

@@ -10,9 +10,10 @@ import { addJobs, isRunning, TERMINAL, takes, updateJob } from "./takes.ts";
 const PERIOD = 2000;
 const PERIOD_AWAY = 1000;
 const LONGEST_ANSWER = 15_000;
-/** Each look asks for a few jobs, and for a whole page only if all of those are new. */
+/** How many jobs each look asks for, the first look, and those that read on: the gateway's limit. */
 const FEW = 10;
 const PAGE = 50;
+const MOST = 200;
 /** Live audio of more jobs at once would cost memory that the page has no use for. */
 const MOST_LIVE = 8;
 
@@ -84,13 +85,15 @@ export async function readJobs(...ids: string[]): Promise<void> {
 }
 
 async function readNewest(): Promise<void> {
-  const isFirst = !hasLoaded.peek();
+  const isFirst = takes.peek().size === 0;
   let page = await client.jobs({ limit: isFirst ? PAGE : FEW });
-  if (!isFirst && page.jobs.length === FEW && page.jobs.every(({ job_id }) => !takes.peek().has(job_id))) {
-    page = await client.jobs({ limit: 200 });
+  if (isFirst) olderCursor.value = page.next_cursor;
+  // Many jobs may have come since the last look, as while the page was hidden: read on to one that is known.
+  while (!isFirst && page.next_cursor && page.jobs.every(({ job_id }) => !takes.peek().has(job_id))) {
+    addJobs(page.jobs);
+    page = await client.jobs({ limit: MOST, cursor: page.next_cursor });
   }
   addJobs(page.jobs);
-  if (isFirst) olderCursor.value = page.next_cursor;
   hasLoaded.value = true;
 }
 

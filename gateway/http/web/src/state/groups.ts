@@ -30,5 +30,10 @@ export function groupsOf<Take extends Member>(takes: Iterable<Take>): Group<Take
     group.newest = take.createdAt;
     groups.set(request, group);
   }
-  return [...groups.values()].sort((a, b) => b.newest - a.newest || (a.request < b.request ? -1 : 1));
+  // As the gateway orders jobs of the same millisecond, so that older pages of its list follow and move nothing.
+  return [...groups.values()].sort((a, b) => b.newest - a.newest || (youngest(a) < youngest(b) ? 1 : -1));
+}
+
+function youngest(group: Group<Member>): string {
+  return group.takes.at(-1)?.id ?? "";
 }
