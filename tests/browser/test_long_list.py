@@ -59,11 +59,11 @@ def load_all(studio: Studio) -> list[str]:
 def test_all_takes_are_listed_youngest_first_and_a_reload_changes_nothing(studio: Studio) -> None:
     asked: list[str] = []
     studio.page.on("request", lambda request: asked.append(request.url))
-    expect(studio.cards).to_have_count(30)
+    expect(studio.cards.first).to_be_visible()
     first = studio.cards.evaluate_all(ORDER)
     order = load_all(studio)
     assert order == [f"gen_{number:012d}" for number in reversed(range(TAKES))]
-    assert order[:30] == first  # what was there has not moved
+    assert order[: len(first)] == first  # what was there has not moved
     cursors = [url for url in asked if "cursor=" in url]
     assert len(cursors) == len(set(cursors)) == 5  # 50 takes first, then 100 at a time; no page is asked for twice
     studio.page.reload()
