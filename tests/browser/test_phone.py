@@ -86,6 +86,25 @@ def test_the_player_stays_and_covers_no_take(studio: Studio) -> None:
     )
 
 
+def test_a_menu_is_seen_whole_above_the_player(studio: Studio) -> None:
+    card = studio.make("tone", duration=4, outputs=["midi", "stems"])
+    studio.play(card)
+    studio.page.evaluate(
+        """summary => {
+            const { bottom } = summary.getBoundingClientRect();
+            scrollBy(0, bottom - document.querySelector(".player").getBoundingClientRect().top);
+        }""",
+        card.locator("summary").element_handle(),
+    )
+    card.locator("summary").click()
+    studio.page.wait_for_function(
+        """() => {
+            const { top, bottom } = document.querySelector(".menu[open] .items").getBoundingClientRect();
+            return top >= 0 && bottom <= document.querySelector(".player").getBoundingClientRect().top;
+        }"""
+    )
+
+
 def test_a_message_is_seen_wherever_the_page_is_scrolled(studio: Studio) -> None:
     for number in range(4):
         studio.make("tone", duration=1, seed=number)

@@ -87,6 +87,9 @@ function Menu({ name, children }: { name: string; children: preact.ComponentChil
     <details
       ref={menu}
       class="menu"
+      onToggle={({ currentTarget }) => {
+        if (currentTarget.open) currentTarget.lastElementChild?.scrollIntoView({ block: "nearest" });
+      }}
       onFocusOut={(event) => {
         if (!event.currentTarget.contains(event.relatedTarget as Node | null)) close();
       }}
