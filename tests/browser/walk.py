@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{step.__name__:10} {time.monotonic() - begun:5.1f} s", flush=True)
         print(f"all        {time.monotonic() - started:5.1f} s")
         if options.pictures:
-            phone = _open(browser, url, PHONE | {"device_scale_factor": 2, "color_scheme": "dark"})
+            phone = _open(browser, url, PHONE | {"device_scale_factor": 1.5, "color_scheme": "dark"})
             phone.play(phone.cards.first)
             phone.until_position(BAR)
             save_picture(phone.page, options.pictures / "studio-phone.webp")
