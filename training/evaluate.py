@@ -4,7 +4,8 @@
     python -m training.evaluate --model FOLDER --prompts training/evaluation/prompts.json
 
 Captions are from the test split, whose wordings are not in the training data. The decode engine plays them, several at
-once, with the service's defaults. `ceiling` is the figure of the generator's own pieces for the same captions.
+once, with the service's defaults. `ceiling` is the figure of the generator's own pieces for the same captions. They
+have the level of the checkpoint's scores, and calibrate the measures.
 
 With `--prompts`, prompts as people write them are played instead, and their wishes are checked; see
 `training/evaluation/prompt_table.py`.
@@ -48,11 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
         draw_losses(*read_losses(options.losses), options.losses.with_suffix(".png"))
     # At least half as many captions name a tempo, and a quarter as many name each other property.
     wanted = dict.fromkeys(("drums", "solo", "instruments", "key", "genre", "mood"), options.captions // 4)
-    cases = draw_cases(options.captions, {"tempo": options.captions // 2, **wanted})
-    measures = Measures(options.seconds, options.read, options.listened)
     sampling = {name: value for name in ("temperature", "cfg_coef") if (value := getattr(options, name)) is not None}
     player = CheckpointPlayer(options.model, options.slots, LONG, sampling)
     try:
+        cases = draw_cases(options.captions, {"tempo": options.captions // 2, **wanted}, player.level)
+        measures = Measures(options.seconds, options.read, options.listened, player.level)
         found, played = Tally([_speed(player, cases[0], options.seconds)]), []
         for number, performance in enumerate(player.play(cases, options.seconds)):
             found.add(measures(performance))

@@ -1,4 +1,4 @@
-"""Finds tempos that stand beside a genre without "bpm", as producers write them: "house 122", "174 dnb"."""
+"""Finds tempos that stand beside a genre or a key without "bpm", as producers write them: "174 dnb", "trap Fm 146"."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -17,11 +17,13 @@ _COURSES = {101}
 
 
 def find_bare_tempo(phrases: Sequence[Phrase]) -> tuple[Fraction, Fraction] | None:
-    """The first number beside a genre that is a tempo for it; its phrase becomes a claim."""
+    """The first number beside a genre or a key that is a tempo for the genre; its phrase becomes a claim."""
     for index, phrase in enumerate(phrases):
         number = _number(phrase)
-        genre = _genre_beside(phrases, index)
-        if number is None or genre is None or not _suits(number, genre):
+        if number is None:
+            continue
+        genre = _genre_beside(phrases, index) or (_first_genre(phrases) if _is_beside_key(phrases, index) else None)
+        if genre is None or not _suits(number, genre):
             continue
         following = phrases[index + 1] if index + 1 < len(phrases) else None
         end = _number(following) if following is not None and following.gap is Gap.HYPHEN else None
@@ -43,12 +45,34 @@ def _number(phrase: Phrase) -> int | None:
 def _genre_beside(phrases: Sequence[Phrase], index: int) -> str | None:
     """The genre before a number that ends its phrase, or after one that begins it."""
     before, after = phrases[index - 1] if index else None, phrases[index + 1] if index + 1 < len(phrases) else None
-    begins, ends = phrases[index].gap >= Gap.COMMA, after is None or after.gap != Gap.SPACE or after.sense is not None
+    begins, ends = phrases[index].gap >= Gap.COMMA or _is_key(before), _ends(after)
     if before is not None and before.sense is not None and before.sense.genre and ends:
         return before.sense.genre if phrases[index].gap <= Gap.COMMA else None
     if begins and after is not None and after.sense is not None and after.gap is Gap.SPACE:
         return after.sense.genre
     return None
+
+
+def _ends(after: Phrase | None) -> bool:
+    """Whether nothing continues a number: what follows is known, or stands apart."""
+    return after is None or after.gap != Gap.SPACE or after.sense is not None or _is_key(after)
+
+
+def _is_key(phrase: Phrase | None) -> bool:
+    return phrase is not None and phrase.claim is not None and phrase.claim.kind == "key"
+
+
+def _is_beside_key(phrases: Sequence[Phrase], index: int) -> bool:
+    """Whether it follows a key and ends its phrase, or the key follows it: "D# min 146", "146 Am"."""
+    before, after = phrases[index - 1] if index else None, phrases[index + 1] if index + 1 < len(phrases) else None
+    if _is_key(before) and phrases[index].gap <= Gap.COMMA:
+        return after is None or after.gap >= Gap.COMMA
+    return after is not None and _is_key(after) and after.gap is Gap.SPACE
+
+
+def _first_genre(phrases: Sequence[Phrase]) -> str | None:
+    found = (phrase.sense.genre for phrase in phrases if phrase.sense is not None and not phrase.refused)
+    return next((genre for genre in found if genre is not None), None)
 
 
 def _suits(number: int, genre: str) -> bool:

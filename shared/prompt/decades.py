@@ -7,16 +7,19 @@ from importlib.resources import files
 
 import msgspec
 
-from shared.prompt.claims import Claim
+from shared.prompt.claims import Claim, Kind
 
 _NAMES = {
     "twenties": "1920s", "thirties": "1930s", "forties": "1940s", "fifties": "50s", "sixties": "60s",
     "seventies": "70s", "eighties": "80s", "nineties": "90s", "noughties": "00s",
 }  # fmt: skip
 _DECADE = re.compile(
-    r"(?<![\w.,/:])(?:early |late |mid[ -])?"
+    r"(?<![\w.,/:])(?:(?:early|late|mid)[ -])?"
     r"(?:['’](\d0)|((?:1[789]|20)\d0)|([5-9]0|00))['’]?(?:s|er|ies)\b"
     r"|\b(?:años|années|anos)(?: los)? ?['’]?(\d{2,4})\b|(\d{2,4})年代"
+    # A year: a number between 1920 and 2029 without a unit.
+    r"|(?<![\w.,/:$€£#-])((?:19[2-9]|20[0-2])\d)"
+    r"(?![\w.,/:%°-]*[\d%°]| ?(?:k?hz|ms|bpm|bars?|kbps|x ?\d|samples|steps)\b|\w)"
     rf"|\b({'|'.join(_NAMES)})\b",
     re.IGNORECASE,
 )
@@ -47,7 +50,8 @@ def find_decades(text: str) -> Iterator[Claim]:
         name = _name(next(group for group in match.groups() if group))
         decade = load_decades().get(name)
         meaning = f"{name}: {', '.join(decade.instruments)}" if decade else ""
-        yield Claim(match.start(), match.end(), "decade" if decade else "other", meaning)
+        kind: Kind = "decade" if decade else "other"
+        yield Claim(match.start(), match.end(), kind, meaning, why=None if decade else "decade")
 
 
 def decade_of(claim: Claim) -> str:
@@ -61,6 +65,6 @@ def _name(written: str) -> str:
         return _NAMES[written.lower()]
     if len(written) == 4 and written[:2] in ("17", "18"):
         return f"{written[:2]}00s"
-    if written in ("1920", "1930", "1940"):
-        return f"{written}s"
+    if written[:3] in ("192", "193", "194"):
+        return f"{written[:3]}0s"
     return f"{written[-2:-1]}0s"

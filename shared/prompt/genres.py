@@ -17,7 +17,7 @@ class GenreTraits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         bpm: the usual tempos in quarter notes a minute.
         instruments: those that mark it, the most typical first.
         meter: if it is not 4/4.
-        feel: "swing", "half-time", "shuffle", "dembow", "four on the floor" or none.
+        feel: "swing", "half-time", "shuffle", "dembow", "four on the floor", "broken" or none.
         energy: low, medium or high.
         drums: whether drums belong to it.
         mode: if it is usually in this one.

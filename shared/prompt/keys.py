@@ -85,9 +85,15 @@ _SYLLABLE = (
 )
 _SOLFEGE = re.compile(rf"{_SYLLABLE}({_FOREIGN_MODES}|major|minor)\b", re.IGNORECASE)
 _MODAL_SOLFEGE = re.compile(rf"{_SYLLABLE}{_MODE_NAME}", re.IGNORECASE)
-_IROHA = {"ハ": "c", "ニ": "d", "ホ": "e", "ヘ": "f", "ト": "g", "イ": "a", "ロ": "b"}
+# The letters of keys in Japanese and Korean, and the signs before them, in Chinese, too.
+_LETTERS = {
+    "ハ": "c", "ニ": "d", "ホ": "e", "ヘ": "f", "ト": "g", "イ": "a", "ロ": "b",
+    "다": "c", "라": "d", "마": "e", "바": "f", "사": "g", "가": "a", "나": "b",
+}  # fmt: skip
+_SIGNS_BEFORE = {"嬰": "#", "変": "b", "升": "#", "降": "b", "올림": "#", "내림": "b"}
 _ASIAN = re.compile(
-    r"([嬰変升降]?)([ハニホヘトイロ]|(?<![A-Za-z])[A-Ga-g])([#♯♭b]?) ?(長調|短調|メジャー|マイナー|장조|단조|大调|小调)"
+    rf"({'|'.join(_SIGNS_BEFORE)})? ?([{''.join(_LETTERS)}]|(?<![A-Za-z])[A-Ga-g])([#♯♭b]?) ?"
+    r"(長調|短調|メジャー|マイナー|장조|단조|大调|小调)"
 )
 
 # "a minor setback": where "a" may be the article, the key must end its phrase or precede one of these words.
@@ -152,9 +158,9 @@ def _solfege(match: re.Match[str]) -> Key:
 
 
 def _asian(match: re.Match[str]) -> Key:
-    """A Japanese key such as "嬰ヘ短調", or a letter with a Japanese, Korean or Chinese mode."""
+    """A key such as "嬰ヘ短調" and "올림바단조", or a letter with a Japanese, Korean or Chinese mode."""
     sign, letter, after, mode = match.groups()
-    return _key(_IROHA.get(letter, letter), {"嬰": "#", "変": "b", "升": "#", "降": "b"}.get(sign or "", after), mode)
+    return _key(_LETTERS.get(letter, letter), _SIGNS_BEFORE.get(sign or "", after), mode)
 
 
 def _german(match: re.Match[str]) -> Key | None:

@@ -12,10 +12,12 @@ from shared.prompt.genres import GenreTraits, load_genres
 from shared.prompt.tokens import Gap, Token, fold, tokenize
 from shared.prompt.typos import Speller, make_speller, split_compound
 
-# Of a cue or a filler that has an ending.
-_SHORTEST_STEM = 3
+# Of a word that has an ending, and of a cue or a filler without it.
+_SHORTEST_INFLECTED, _SHORTEST_STEM = 4, 3
 
 FILES = ("instruments", "moods", "tempos", "cues", "impossible")
+
+_Words = tuple[str, ...]
 
 Cue = Literal[
     "no", "except", "keep", "left out", "exit", "and", "or", "article", "only", "nothing else", "solo",
@@ -103,10 +105,10 @@ class Lexicon:
 
     def mend(self, token: Token) -> list[Token]:
         """A token as known words: itself, the word that it misspells, or the two words of a compound."""
-        if any(name in self.words for name in _names(token)):
-            return [token]
         word = token.folded
-        if word in self.speller.correct:
+        if token.word in self.words or word in self.words or len(word) < _SHORTEST_INFLECTED:
+            return [token]
+        if word in self.speller.correct or any(name in self.words for name in _variants(word)):
             return [token]
         if (parts := split_compound(word, self.single)) is not None and len(word) == token.end - token.start:
             place, first, second = parts
@@ -120,26 +122,35 @@ class Lexicon:
 
     def match(self, tokens: Sequence[Token], start: int) -> tuple[int, Sense] | None:
         """The longest phrase that begins at a token: where it ends, and its sense."""
-        for end in range(self._farthest(tokens, start), start, -1):
-            words = tuple(token.word for token in tokens[start:end])
-            folded = tuple(token.folded for token in tokens[start:end])
-            for phrase in _forms(words, folded):
-                sense = self.senses.get(phrase)
-                # A laser is no inflected "las".
-                inflects = phrase in (words, folded) or len(phrase[-1]) > _SHORTEST_STEM
-                if sense is not None and (inflects or not (sense.cue or sense.filler)):
-                    return end, sense
+        candidates = self._candidates(tokens, start)
+        for end, words, folded in reversed(candidates):
+            sense = self.senses.get(words) or self.senses.get(folded) or self._inflected(folded)
+            if sense is not None:
+                return end, sense
         return None
 
-    def _farthest(self, tokens: Sequence[Token], start: int) -> int:
-        """Where a phrase that begins at a token ends at the latest."""
-        end = start + 1
-        words: tuple[str, ...] = (tokens[start].word,)
-        folded: tuple[str, ...] = (tokens[start].folded,)
-        while end < len(tokens) and tokens[end].gap < Gap.COMMA and not self.beginnings.isdisjoint((words, folded)):
-            words, folded = (*words, tokens[end].word), (*folded, tokens[end].folded)
-            end += 1
-        return end
+    def _candidates(self, tokens: Sequence[Token], start: int) -> list[tuple[int, _Words, _Words]]:
+        """What may be a phrase that begins at a token, the shortest first: where it ends, its words, and folded."""
+        token, end = tokens[start], start + 1
+        words: _Words = (token.word,)
+        folded: _Words = (token.folded,)
+        found = [(end, words, folded)]
+        while end < len(tokens) and (words in self.beginnings or folded in self.beginnings):
+            token = tokens[end]
+            if token.gap >= Gap.COMMA:
+                break
+            end, words, folded = end + 1, (*words, token.word), (*folded, token.folded)
+            found.append((end, words, folded))
+        return found
+
+    def _inflected(self, folded: _Words) -> Sense | None:
+        """The sense of a phrase with its last or only word in the singular or another gender."""
+        for variant in _variants(folded[-1]):
+            sense = self.senses.get((*folded[:-1], variant))
+            # A laser is no inflected "las".
+            if sense is not None and (len(variant) > _SHORTEST_STEM or not (sense.cue or sense.filler)):
+                return sense
+        return None
 
 
 @cache
@@ -206,23 +217,9 @@ def _merge(first: Sense, second: Sense) -> Sense:
     return Sense(**both)
 
 
-def _names(token: Token) -> Iterator[str]:
-    yield token.word
-    yield token.folded
-    yield from _variants(token.folded)
-
-
-def _forms(words: tuple[str, ...], folded: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The phrase, and with its last or only word in the singular or another gender."""
-    yield words
-    yield folded
-    for variant in _variants(folded[-1]):
-        yield (*folded[:-1], variant)
-
-
 def _variants(word: str) -> Iterator[str]:
     """Plausible basic forms of an inflected word: English plurals, German and Romance endings."""
-    if len(word) < 4:
+    if len(word) < _SHORTEST_INFLECTED:
         return
     for ending in ("s", "es", "e", "n", "en", "er", "em", "ly", "ally"):
         if word.endswith(ending) and len(word) - len(ending) > 2:

@@ -10,6 +10,8 @@ _BARE = {"no", "zero", "kein", "keine", "keinen"}
 # In Portuguese "no" is "on the": "rock no piano e na guitarra".
 _PORTUGUESE = {"na", "com", "em", "uma", "um", "não", "sem", "ao", "pra"}
 _LEAVING, _LEAVING_REACH = {"leave", "leaving", "take", "taking", "cut"}, 8
+# They refuse what stands before a colon.
+_ANSWERS = (("none",), ("no",), ("off",))
 _OFTEN_REFUSED = {"drums", "bass", "percussion", "vocals"}
 
 
@@ -25,6 +27,8 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
         match phrase.cue:
             case "no" if is_portuguese and phrase.words == ("no",):
                 negator, phrase.used = None, True
+            case "no" if _answers(phrases, place):
+                _refuse_before(phrases, place)
             case "no":
                 # "not without drums" wants them.
                 negator, taken = (None if negator is not None and not taken else phrase), []
@@ -47,6 +51,12 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
                 taken.append(phrase)
 
 
+def _answers(phrases: Sequence[Phrase], place: int) -> bool:
+    """Whether it is the "no" of "drums: no, piano: yes"."""
+    is_last = place + 1 == len(phrases) or phrases[place + 1].gap >= Gap.COMMA
+    return phrases[place].gap is Gap.COLON and is_last
+
+
 def _leaves_out(phrases: Sequence[Phrase], place: int) -> bool:
     """Whether it is the end of "leave the organ out"."""
     before = phrases[max(place - _LEAVING_REACH, 0) : place]
@@ -60,15 +70,34 @@ def is_of_a_solo(phrases: Sequence[Phrase], place: int) -> bool:
 
 
 def _is_degree(phrase: Phrase) -> bool:
-    """Whether it only describes: a tempo word or a mood."""
+    """Whether it only describes: a tempo word, a mood, an energy or a feel."""
     sense = phrase.sense
-    return sense is not None and not (sense.instruments or sense.genre) and bool(sense.tempo or sense.mood)
+    if sense is None or sense.instruments or sense.genre:
+        return False
+    return bool(sense.tempo or sense.mood or sense.energy or sense.feel)
 
 
 def is_content(phrase: Phrase) -> bool:
     """Whether it names something that can be refused."""
     sense = phrase.sense
     return sense is not None and not sense.filler and (sense.cue is None or bool(sense.instruments))
+
+
+def _states_the_grid(phrase: Phrase) -> bool:
+    return phrase.claim is not None and phrase.claim.kind in ("tempo", "key", "meter")
+
+
+def _names_the_rest(phrases: Sequence[Phrase], place: int, taken: Sequence[Phrase]) -> bool:
+    """Whether it begins what is wanted, right after what is not: "no drums ambient", "no vocals piano ballad"."""
+    phrase, last = phrases[place], taken[-1]
+    if phrase.sense is None or phrase.gap is not Gap.SPACE or phrases[place - 1] is not last:
+        return False
+    if not (_names(last) or (last.sense is not None and last.sense.feel)):
+        return False
+    if phrase.sense.instruments:
+        is_listed = any(other.cue in ("and", "or") for other in phrases[place + 1 : place + 2])
+        return _names(last) == {"vocals"} and not is_listed
+    return bool(phrase.sense.genre or phrase.sense.mood)
 
 
 def _ends(
@@ -82,7 +111,7 @@ def _ends(
         return not (taken and _ends_the_prompt(phrases, place, taken))
     if phrase.cue in ("exit", "keep"):
         return bool(taken) or phrases[place - 1] is not negator
-    if phrase.cue == "only":
+    if phrase.cue == "only" or (taken and (_states_the_grid(phrase) or _names_the_rest(phrases, place, taken))):
         return True
     # "not too slow waltz" refuses the tempo alone.
     if negator.words == ("not",) and taken and all(map(_is_degree, taken)) and is_content(phrase):
@@ -122,11 +151,11 @@ def _names(phrase: Phrase) -> set[str]:
 def _refuse_before(phrases: Sequence[Phrase], place: int) -> None:
     """Refuse the list that stands before "left out", "-free" or "なし"."""
     marker = phrases[place]
-    if marker.words[-1] in ("free", "frei", "off") and marker.gap > (Gap.SPACE if marker.words[-1] == "off" else 1):
+    if marker.words[-1] in ("free", "frei") and marker.gap > Gap.HYPHEN:
         return
     after = marker
     for other in reversed(phrases[:place]):
-        limit = Gap.COLON if after is marker and marker.words == ("none",) else Gap.SPACE
+        limit = Gap.COLON if after is marker and marker.words in _ANSWERS else Gap.SPACE
         if after.gap > limit or other.cue in ("exit", "no", "keep", "only", "left out"):
             return
         if is_content(other):

@@ -10,7 +10,7 @@ from shared.prompt.phrases import Phrase, cut
 from shared.prompt.plain import Plain
 from shared.prompt.reading import Ignored, Understood
 from shared.prompt.report import report
-from shared.prompt.summary import refusals
+from shared.prompt.summary import mark_wanted
 
 
 def cut_negative(plain: Plain) -> list[Phrase]:
@@ -35,8 +35,5 @@ def report_negative(
         genre: the prompt's.
         wanted: the prompt's instruments and moods.
     """
-    for phrase in phrases:
-        names = set(refusals(phrase))
-        if names and names <= {*wanted, genre}:
-            phrase.why = "wanted"
+    mark_wanted(phrases, {*wanted, genre})
     return report(phrases, plain, genre, loop=False)

@@ -24,7 +24,7 @@ from shared.prompt.plain import make_plain
 from shared.prompt.reading import Ignored, Reading
 from shared.prompt.report import report
 from shared.prompt.sections import read_sections
-from shared.prompt.summary import read_genre, read_instruments, read_other_pieces, read_refusals
+from shared.prompt.summary import mark_wanted, read_genre, read_instruments, read_other_pieces, read_refusals
 from shared.prompt.tempo_numbers import Tempos, describe_tempo, find_tempos, tempo_range
 from shared.prompt.why import load_reasons
 
@@ -72,8 +72,7 @@ def _read(prompt: str, negative: str) -> Reading:
     phrases = join_names(cut(text, claims), text)
     bare_tempo = find_bare_tempo(phrases) if tempos.first is None else None
     mark_refusals(phrases)
-    plain_negative = make_plain(negative)
-    negatives = cut_negative(plain_negative)
+    negatives = cut_negative(plain_negative := make_plain(negative))
     both = [*phrases, *negatives]
     only = wants_only(phrases)
     genre = read_genre(phrases)
@@ -81,8 +80,9 @@ def _read(prompt: str, negative: str) -> Reading:
     sections = read_sections(phrases)
     bars, seconds = _length(claims, "bars"), _length(claims, "seconds")
     loop = asks_for_loop(text, has_length=bars is not None or seconds is not None)
-    senses = [phrase.sense for phrase in phrases if phrase.sense is not None and not _is_negated(phrase)]
+    senses, refused = _senses(phrases)
     moods = tuple(dict.fromkeys(sense.mood for sense in senses if sense.mood is not None))
+    mark_wanted(phrases, instruments)
     understood, ignored = report(phrases, plain, genre, loop=loop)
     avoided, kept = report_negative(negatives, plain_negative, genre, {*instruments, *moods})
     parts = tuple(dict.fromkeys(sense.part for sense in senses if sense.part is not None))
@@ -90,7 +90,7 @@ def _read(prompt: str, negative: str) -> Reading:
         tempo=tempos.first or bare_tempo or _tempo_of_words(senses, genre) or _tempo_that_is_left(both),
         impossible_tempo=tempos.impossible,
         key=keys[0].key if keys else None,
-        mode=_mode(keys, senses),
+        mode=_mode(keys, senses, refused),
         meter=meters[0].name if meters else _first(sense.meter for sense in senses),
         bars=int(bars) if bars else None,
         seconds=seconds,
@@ -100,9 +100,9 @@ def _read(prompt: str, negative: str) -> Reading:
         only=only and bool(instruments or parts),
         refused=read_refusals(both, instruments) | (read_other_pieces(phrases) if only else frozenset()),
         moods=moods,
-        energy=_first(sense.energy for sense in sorted(senses, key=lambda sense: sense.mood is not None)),
+        energy=_energy(senses, refused),
         four_on_the_floor=any(sense.four_on_the_floor for sense in senses),
-        feel=_first(sense.feel for sense in senses),
+        feel=_first(sense.feel for sense in senses) or _feel_that_is_left(refused),
         decade=next((decade_of(claim) for claim in claims if claim.kind == "decade"), None),
         parts=parts,
         intro=any(wish.name == "intro" for wish in sections),
@@ -118,7 +118,9 @@ def _claims(text: str, tempos: Tempos, keys: Sequence[WrittenKey], meters: Seque
     for match in tempos.matches:
         tempo = tempo_range(match)
         kind: Kind = "tempo" if tempo == tempos.first else "other"
-        yield Claim(match.start(), match.end(), kind, describe_tempo(tempo))
+        yield Claim(
+            match.start(), match.end(), kind, describe_tempo(tempo), why="range" if tempos.first is None else None
+        )
     for written in keys:
         start = written.match.start() + len(written.match[0]) - len(written.match[0].lstrip(" ,;"))
         kind = "key" if written.key == keys[0].key else "other"
@@ -134,8 +136,11 @@ def _claims(text: str, tempos: Tempos, keys: Sequence[WrittenKey], meters: Seque
         yield claim._replace(kind="other") if is_second else claim
 
 
-def _is_negated(phrase: Phrase) -> bool:
-    return phrase.refused or phrase.at_times
+def _senses(phrases: Sequence[Phrase]) -> tuple[list[Sense], list[Sense]]:
+    """What is wanted, and what is refused."""
+    known = [(phrase, phrase.sense) for phrase in phrases if phrase.sense is not None]
+    wanted = [sense for phrase, sense in known if not (phrase.refused or phrase.at_times)]
+    return wanted, [sense for phrase, sense in known if phrase.refused]
 
 
 def _first(values: Iterable[str | None]) -> str | None:
@@ -176,10 +181,26 @@ def _tempo_that_is_left(phrases: Sequence[Phrase]) -> tuple[Fraction, Fraction] 
     return Fraction(slow), Fraction(fast)
 
 
-def _mode(keys: Sequence[WrittenKey], senses: Sequence[Sense]) -> str | None:
+def _mode(keys: Sequence[WrittenKey], senses: Sequence[Sense], refused: Sequence[Sense]) -> str | None:
     if keys:
         return "minor" if keys[0].key.minor else "major"
-    return _first(sense.mode for sense in senses)
+    # "not in minor" is in major.
+    return _first(sense.mode for sense in senses) or _first(
+        {"minor": "major", "major": "minor"}.get(sense.mode or "") for sense in refused
+    )
+
+
+def _energy(senses: Sequence[Sense], refused: Sequence[Sense]) -> str | None:
+    """The first one that is no mood's, else a mood's, else what "not loud" leaves."""
+    stated = _first(sense.energy for sense in sorted(senses, key=lambda sense: sense.mood is not None))
+    return stated or _first(
+        {"high": "low", "low": "high"}.get(sense.energy or "") for sense in refused if sense.mood is None
+    )
+
+
+def _feel_that_is_left(refused: Sequence[Sense]) -> str | None:
+    """What "no swing" and "not half-time" leave."""
+    return "straight" if any(sense.feel not in (None, "straight") for sense in refused) else None
 
 
 def _without_numbers(prompt: str, text: str, kept: Sequence[re.Match[str]]) -> str:

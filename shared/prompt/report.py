@@ -7,7 +7,7 @@ from shared.prompt.lexicon import Sense
 from shared.prompt.phrases import Phrase
 from shared.prompt.plain import Plain
 from shared.prompt.reading import Ignored, SectionWish, Understood
-from shared.prompt.summary import guitar_of, refusals
+from shared.prompt.summary import FOUR_ON_THE_FLOOR, guitar_of, refusals
 from shared.prompt.tokens import Gap
 from shared.prompt.why import OF_SECTIONS, why_ignored
 
@@ -33,8 +33,10 @@ def report(
 
 
 def _written(phrase: Phrase, plain: Plain) -> str:
-    places = (phrase, phrase.marker) if phrase.marker is not None else (phrase,)
-    return plain.written(min(place.start for place in places), max(place.end for place in places))
+    marker = phrase.marker
+    if marker is None:
+        return plain.written(phrase.start, phrase.end)
+    return plain.written(min(phrase.start, marker.start), max(phrase.end, marker.end))
 
 
 def _start(phrases: Sequence[Phrase], place: int) -> int:
@@ -73,6 +75,8 @@ def _meaning(phrase: Phrase, genre: str | None) -> str:
 
 def _refusal(phrase: Phrase, sense: Sense, genre: str | None) -> str:
     names = [name for name in refusals(phrase) if name not in (sense.mood, sense.genre)]
+    if sense.four_on_the_floor:
+        return f"not {FOUR_ON_THE_FLOOR}"
     if (sense.why is not None or sense.piece) and not names:
         return ""
     if names:

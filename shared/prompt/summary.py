@@ -11,6 +11,8 @@ _BASSES = ("bass guitar", "synth bass", "double bass")
 # A name that says only the kind gives way to one of the kind.
 _KINDS = {"drums": ("drum machine",), "bass": _BASSES}
 _GUITARS = ("acoustic guitar", "electric guitar", "distorted guitar")
+# What "no four on the floor" refuses.
+FOUR_ON_THE_FLOOR = "four on the floor"
 _PIECES = {"kick", "snare", "claps", "hi-hats", "cymbals"}
 
 
@@ -45,18 +47,20 @@ def _rank(phrases: Sequence[Phrase], place: int) -> int:
 
 def read_instruments(phrases: Sequence[Phrase], genre: str | None, *, only: bool) -> tuple[str, ...]:
     """The instruments that are wanted, in the prompt's order."""
-    strong = [sense for phrase in phrases if phrase.is_strong and (sense := phrase.sense) is not None]
-    weak = [] if only and strong else [sense for phrase in phrases if (sense := _weak(phrase)) is not None]
+    only_strong = only and any(phrase.is_strong for phrase in phrases)
     refused = {name for phrase in phrases for name in refusals(phrase)}
-    senses = [sense for phrase in phrases if (sense := phrase.sense) is not None and (sense in strong or sense in weak)]
-    names = [
+    senses = [
+        sense
+        for phrase in phrases
+        if (sense := phrase.sense) is not None and (phrase.is_strong or (not only_strong and _weak(phrase)))
+    ]
+    names = dict.fromkeys(
         guitar_of(genre) if name == "guitar" else name
         for sense in senses
         for name in sense.instruments
         if not (name in refused and (sense.weak or len(sense.instruments) > 1))
-    ]
-    names = [name for name in names if not any(other in names for other in _KINDS.get(name, ()))]
-    return tuple(dict.fromkeys(names))
+    )
+    return tuple(name for name in names if not any(other in names for other in _KINDS.get(name, ())))
 
 
 def _weak(phrase: Phrase) -> Sense | None:
@@ -81,7 +85,22 @@ def read_refusals(phrases: Sequence[Phrase], wanted: Iterable[str]) -> frozenset
     refused = {name for phrase in phrases for name in refusals(phrase)}
     if "vocals" in refused:
         refused.add("choir")
-    return frozenset(refused - set(wanted))
+    return frozenset(refused - of_kinds(wanted))
+
+
+def of_kinds(names: Iterable[str]) -> set[str]:
+    """Instruments, and the kinds that they are of: with a drum machine there are drums."""
+    found = set(names)
+    return found | {kind for kind, members in _KINDS.items() if found.intersection(members)}
+
+
+def mark_wanted(phrases: Iterable[Phrase], wanted: Iterable[str | None]) -> None:
+    """Mark the refusals of what the prompt asks for: they count for nothing."""
+    kinds = of_kinds(name for name in wanted if name is not None)
+    for phrase in phrases:
+        names = set(refusals(phrase)) if phrase.refused else set()
+        if names and names <= kinds:
+            phrase.why = "wanted"
 
 
 def read_other_pieces(phrases: Sequence[Phrase]) -> frozenset[str]:
@@ -102,6 +121,9 @@ def refusals(phrase: Phrase) -> Iterator[str]:
         return
     if not phrase.refused:
         yield from sense.refuses
+        return
+    if sense.four_on_the_floor:
+        yield FOUR_ON_THE_FLOOR
         return
     yield from sense.pieces
     if not sense.piece:

@@ -17,7 +17,7 @@ _BEATS = (
 )
 _BPM = rf"(?:b\.?p\.?m(?![^\W\d_]*[a-rt-z])|bmp\b|{_BEATS}|拍/分|拍每分)"
 _GAP = r"(?:-?ish)?\)?[ ]?-?[ ]?\(?"
-_TO = r"[ ]?(?:-|–|—|~|to|bis|a|à|até|から)[ ]?"
+_TO = r"[ ]?(?:->|→|-|–|—|~|to|bis|a|à|até|から)[ ]?"
 _IS = r"(?:[ ]?(?:[:=~は]|-(?= )|of|is|at|to|de|von|range|roughly|approx(?:imately|\.)?|around|about|\bca?\.?))*[ ]?\(?"
 # Excludes "mid-tempo", which is a style.
 _WORD = r"(?<![\w-])(?<!up )(?<!mid )(?<!down )tempo"
@@ -27,18 +27,45 @@ _ENDS = (
     r"(?![\w%/]|[.,]\d|[-–]\w|['’]\w|[ ]?[-–]?[ ]?"
     r"(?:bits?|steps?|strings?|bars?|keys|voices?|tracks?|pieces?|tones?|inch|hz|khz|kbps)\b)"
 )
+# Quarter notes of each note value.
+_NOTES = {
+    "half": Fraction(2), "minim": Fraction(2), "quarter": Fraction(1), "crotchet": Fraction(1), "♩": Fraction(1),
+    "eighth": Fraction(1, 2), "quaver": Fraction(1, 2), "♪": Fraction(1, 2),
+}  # fmt: skip
+# "dotted quarter = 60", "♪=180": notes of this value a minute.
+_NOTE_TEMPO = re.compile(
+    rf"(?:\b(?P<dotted>dotted[ -])?(?P<name>half|minim|quarter|crotchet|eighth|quaver)(?:[ -]notes?)? ?[=:]"
+    rf"|(?P<sign>[♩♪])(?P<dot>\.)?){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?(?:-?ish\b)?{_ENDS}",
+    re.IGNORECASE,
+)
+# A tempo that is bounded on one side leaves this share of it on the other.
+_SLOWER, _FASTER = Fraction(3, 4), Fraction(5, 4)
+_AT_MOST = re.compile(
+    r"(?:\b(?:at most|(?:no|not) (?:more|faster|higher) than|up to|under|below|less than|slower than|max(?:imum|\.)?)"
+    rf"(?: of)?|[<≤]=?) ?{_DIGITS}{_GAP}{_BPM}",
+    re.IGNORECASE,
+)
+_AT_LEAST = re.compile(
+    r"(?:\b(?:at least|(?:no|not) (?:less|slower|lower) than|over|above|more than|faster than|min(?:imum|\.)?)(?: of)?"
+    rf"|[>≥]=?) ?{_DIGITS}{_GAP}{_BPM}",
+    re.IGNORECASE,
+)
 # The most certain patterns first.
 _TEMPOS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_DIGITS}{_GAP}{_BPM}",
-        rf"between {_NUMBER}(?:[ -]?bpm)? and {_DIGITS}{_GAP}{_BPM}",
-        r"(?<![\w.,/])(\d{2,3}) ?/ ?\d{2,3}" + _GAP + _BPM,
-        rf"{_NUMBER}{_GAP}{_BPM}",
-        rf"(?:\bb\.?p\.?m\.?|[♩♪]|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?(?:-?ish\b)?{_ENDS}",
-        rf"{_FOREIGN_WORD}{_IS}{_DIGITS}",
-        rf"\bquarter(?:[ -]notes?)? ?[=:] ?{_DIGITS}{_ENDS}",
-    )
+    _AT_MOST,
+    _AT_LEAST,
+    _NOTE_TEMPO,
+    *(
+        re.compile(pattern, re.IGNORECASE)
+        for pattern in (
+            rf"{_NUMBER}(?:[ -]?bpm)?{_TO}{_DIGITS}{_GAP}{_BPM}",
+            rf"between {_NUMBER}(?:[ -]?bpm)? and {_DIGITS}{_GAP}{_BPM}",
+            r"(?<![\w.,/])(\d{2,3}) ?/ ?\d{2,3}" + _GAP + _BPM,
+            rf"{_NUMBER}{_GAP}{_BPM}",
+            rf"(?:\bb\.?p\.?m\.?|{_WORD}(?= ?[:=])){_IS}{_DIGITS}(?:{_TO}{_DIGITS})?(?:-?ish\b)?{_ENDS}",
+            rf"{_FOREIGN_WORD}{_IS}{_DIGITS}",
+        )
+    ),
 ]
 # These count as a tempo only within the usual range.
 _LIKELY_TEMPOS = [
@@ -95,9 +122,21 @@ def tempo_range(match: re.Match[str]) -> tuple[Fraction, Fraction]:
     if match.re is _SPELT_TEMPO:
         return (_spelt(match),) * 2
     # "1,200" has no decimals. Digits beyond the 40th do not change a tempo.
-    plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in match.groups() if number]
-    numbers = [Fraction(number[:40].rstrip(".")) for number in plain]
-    return min(numbers), max(numbers)
+    groups = [group for group in match.groups() if group and group[0].isdigit()]
+    plain = [re.sub(r",(?=\d{3}$)", "", number).replace(",", ".") for number in groups]
+    numbers = [_quarters(match) * Fraction(number[:40].rstrip(".")) for number in plain]
+    slow, fast = min(numbers), max(numbers)
+    if match.re is _AT_MOST:
+        return Fraction(round(slow * _SLOWER)), fast
+    return slow, Fraction(round(fast * _FASTER)) if match.re is _AT_LEAST else fast
+
+
+def _quarters(match: re.Match[str]) -> Fraction:
+    """The quarter notes of the note value that a tempo counts."""
+    if match.re is not _NOTE_TEMPO:
+        return Fraction(1)
+    value = _NOTES[(match["name"] or match["sign"]).lower()]
+    return value * Fraction(3, 2) if match["dotted"] or match["dot"] else value
 
 
 def _spelt(match: re.Match[str]) -> Fraction:

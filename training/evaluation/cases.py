@@ -24,17 +24,18 @@ def asks_tempo(spec: Spec) -> bool:
     return spec.bpm is not None and SLOWEST <= spec.bpm <= FASTEST
 
 
-def draw_cases(captions: int, at_least: dict[str, int]) -> list[Piece]:
+def draw_cases(captions: int, at_least: dict[str, int], level: int = 1) -> list[Piece]:
     """The first pieces of the test split, then more until each row has enough.
 
     Args:
         captions: number of pieces to take unconditionally.
         at_least: number of pieces that each row of `ASKED` needs.
+        level: of the scores; the captions are those of the first level.
     """
     chosen: list[Piece] = []
     missing = dict(at_least)
     for seed in count():
-        piece = make_piece(seed, "test")
+        piece = make_piece(seed, "test", level, stated=1)
         helps = [row for row, left in missing.items() if left > 0 and ASKED[row](piece.spec)]
         if seed >= captions and not any(left > 0 for left in missing.values()):
             return chosen

@@ -46,15 +46,16 @@ class Measures:
         keys: the key finder.
     """
 
-    def __init__(self, seconds: float, read: int = READ, listened: int = LISTENED) -> None:
+    def __init__(self, seconds: float, read: int = READ, listened: int = LISTENED, level: int = 1) -> None:
         """Calibrate the measures.
 
         Args:
             seconds: length of each piece; the same as in the measurement.
             read: number of pieces whose notes are used.
             listened: number of pieces whose audio is used.
+            level: of the generator's pieces, which is that of the measured model's scores.
         """
-        pieces = [make_piece(seed) for seed in range(read)]
+        pieces = [make_piece(seed, level=level, stated=1) for seed in range(read)]
         own = [Performance(piece.spec, own_codes(piece, seconds), SILENCE) for piece in pieces]
         self.keys = KeyFinder(own)
         played = list(on_all_cores(partial(_listen, seconds=seconds), pieces[:listened]))

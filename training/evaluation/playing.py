@@ -72,7 +72,11 @@ class Pace:
 
 
 class CheckpointPlayer:
-    """The decode engine with a checkpoint."""
+    """The decode engine with a checkpoint.
+
+    Attributes:
+        level: of the checkpoint's scores.
+    """
 
     def __init__(self, model: Path, slots: int, longest: float, sampling: Mapping[str, float]) -> None:
         """Load the checkpoint. `sampling` overrides the service's default sampling parameters."""
@@ -83,6 +87,7 @@ class CheckpointPlayer:
         codec = self._engine._codec
         assert isinstance(codec, SamplerCodec), "only scores are measured"
         self._memory = PlayedScores(codec)
+        self.level = codec.level
         self._sampling = sampling
 
     def play(self, pieces: Sequence[Piece], seconds: float) -> Iterator[Performance]:

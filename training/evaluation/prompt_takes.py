@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,17 +56,20 @@ class PromptPlayer:
         settings = EngineSettings(engine="batching", model=model, device="auto", max_slots=slots, max_duration=LONGEST)
         self._engine: BatchingEngine = load(settings, lambda _: None)
 
-    def play(self, cases: Sequence[Case], first_seed: int = 0) -> Iterator[PromptTake]:
-        """Play the cases, as many at once as the engine has slots. The seeds count from the first."""
+    def play(self, cases: Sequence[Case]) -> Iterator[PromptTake]:
+        """Play the cases, as many at once as the engine has slots. The seeds count from 0."""
+        yield from self.make([_recipe(case, seed) for seed, case in enumerate(cases)], cases)
+
+    def make(self, recipes: Sequence[Recipe], cases: Sequence[Case]) -> Iterator[PromptTake]:
+        """Make recipes, each of its case, as many at once as the engine has slots."""
         with ThreadPoolExecutor(self._engine.slots) as pool:
-            yield from pool.map(self._take, cases, count(first_seed))
+            yield from pool.map(self._take, recipes, cases)
 
     def close(self) -> None:
         """Stop the engine."""
         self._engine.close()
 
-    def _take(self, case: Case, seed: int) -> PromptTake:
-        recipe = _recipe(case, seed)
+    def _take(self, recipe: Recipe, case: Case) -> PromptTake:
         made: list[object] = []
         chunks = list(self._engine.generate(recipe, lambda done, total: None, made.append))
         (music,) = (each for each in made if isinstance(each, Music))
@@ -88,12 +90,11 @@ class PromptPlayer:
 
 
 def _recipe(case: Case, seed: int) -> Recipe:
-    """The recipe that a gateway makes of the prompt alone."""
     stated = case.wish.bars is not None or case.wish.seconds is not None
-    request = GenerateRequest(
-        prompt=case.prompt,
-        seed=seed,
-        outputs=("midi",),
-        duration=None if stated else DURATIONS[seed % len(DURATIONS)],
-    )
+    return recipe_of(case.prompt, seed, None if stated else DURATIONS[seed % len(DURATIONS)])
+
+
+def recipe_of(prompt: str, seed: int | None, duration: float | None) -> Recipe:
+    """The recipe that a gateway makes of a prompt; it draws a seed that is missing."""
+    request = GenerateRequest(prompt=prompt, seed=seed, outputs=("midi",), duration=duration)
     return make_recipe(request, default_model=STARTER, models={STARTER}, max_duration=LONGEST)

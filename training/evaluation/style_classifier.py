@@ -13,10 +13,12 @@ from training.evaluation.key import NOTES_AND_ROOTS, evidence
 from training.evaluation.notes import sounding_notes
 from training.evaluation.performance import Figures, Performance
 from worker.engine.sampler.instruments import HIT_STREAMS, INSTRUMENTS, KITS, PIECES, Stream
-from worker.engine.sampler.score import Chord, Hits, Note, Quality, Score, Section
+from worker.engine.sampler.score import LONGEST_BAR, LOUDNESS, Chord, Hits, Note, Quality, Score, Section
 
 Features = NDArray[np.float32]
-PLACES, BATCH = 16, 64
+BATCH = 64
+# Velocities of chords from the softest to the hardest; see `Chord`.
+_CHORD_LOUDNESS = (2, 0, 1, 3)
 _PITCHED = [stream for stream in list(Stream)[1:] if stream not in HIT_STREAMS]
 
 
@@ -33,11 +35,11 @@ def features(score: Score) -> Features:
 
 
 def _rhythms(score: Score) -> NDArray[np.float64]:
-    """The frequency of onsets at each sixteenth of a bar, by pitched stream and by kit piece."""
+    """The frequency of onsets at each sixteenth of the longest bar, by pitched stream and by kit piece."""
     rows = {stream: place for place, stream in enumerate(_PITCHED)}
     starts = accumulate((len(PIECES[stream]) for stream in HIT_STREAMS), initial=len(_PITCHED))
     first = dict(zip(HIT_STREAMS, starts, strict=False))
-    found = np.zeros((len(_PITCHED) + sum(len(PIECES[stream]) for stream in HIT_STREAMS), PLACES))
+    found = np.zeros((len(_PITCHED) + sum(len(PIECES[stream]) for stream in HIT_STREAMS), LONGEST_BAR))
     for stream, events in score.events.items():
         for step, event in events.items():
             place = step % score.header.steps
@@ -64,10 +66,10 @@ def _events(score: Score, stream: Stream) -> Sequence[object]:
 
 
 def _touch(score: Score) -> NDArray[np.float64]:
-    """Mean velocity, pitch and duration in each stream, and the shares of chord qualities."""
+    """Mean loudness, pitch and duration in each stream, and the shares of chord qualities."""
     found = []
     for stream in list(Stream)[1:]:
-        loud = [getattr(event, "velocity", getattr(event, "accent", 0)) for event in _events(score, stream)]
+        loud = [level for event in _events(score, stream) if (level := _loudness(event)) is not None]
         found.append(np.mean(loud) if loud else 0.0)
     notes = list(sounding_notes(score))
     for stream in _PITCHED:
@@ -78,6 +80,16 @@ def _touch(score: Score) -> NDArray[np.float64]:
     qualities = [sound.event.quality for sound in notes if isinstance(sound.event, Chord)]
     found += [qualities.count(quality) / max(len(qualities), 1) for quality in Quality]
     return np.array(found, np.float64)
+
+
+def _loudness(event: object) -> float | None:
+    """From 0 (the softest) to 1, because the codes of velocities have another order; None if nothing sounds."""
+    match event:
+        case Note(velocity=velocity) | Hits(accent=velocity):
+            return LOUDNESS.index(velocity) / (len(LOUDNESS) - 1)
+        case Chord(velocity=velocity):
+            return _CHORD_LOUDNESS.index(velocity) / (len(_CHORD_LOUDNESS) - 1)
+    return None
 
 
 class Classifier:

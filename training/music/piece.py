@@ -27,19 +27,21 @@ class Piece:
     score: Score
 
 
-def make_piece(seed: int, split: Split = "train", level: int = 1) -> Piece:
+def make_piece(seed: int, split: Split = "train", level: int = 1, stated: int | None = None) -> Piece:
     """Make the piece of a seed, deterministically. The splits share no pieces, and word their captions differently.
 
     Args:
         seed: any number.
         split: of the captions.
-        level: of the score; see `worker.engine.sampler.score.LEVEL`. The evaluation uses the first, so
-            that its figures stay comparable.
+        level: of the score; see `worker.engine.sampler.score.LEVEL`.
+        stated: the level of what the caption states; None for that of the score. The evaluation's captions have the
+            first, so that its figures stay comparable.
     """
     source = random.Random(2 * seed + (split == "test"))  # noqa: S311
-    spec = draw_spec(source, level)
+    stated = stated or level
+    spec = draw_spec(source, stated)
     # A separate source, so that a change in the wordings does not change the music.
-    caption = write_caption(spec, split, random.Random(f"{split} {seed}"), level)  # noqa: S311
+    caption = write_caption(spec, split, random.Random(f"{split} {seed}"), stated)  # noqa: S311
     return Piece(caption, spec, write_score(make_plan(spec, source, level), source))
 
 

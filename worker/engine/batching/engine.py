@@ -62,7 +62,7 @@ from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
 # Raise it when a recipe gives other samples than before: audio that an earlier engine stored no longer answers for it.
-REVISION = 2
+REVISION = 3
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
 # Seconds between checks for cancellation while no audio is ready.

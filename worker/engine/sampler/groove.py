@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shared.prompt.genres import genre
 from shared.prompt.reading import Reading
+from shared.prompt.summary import FOUR_ON_THE_FLOOR
 from worker.engine.sampler.codes import CODEBOOK_SIZE, FIRST
 from worker.engine.sampler.instruments import PIECES, Stream
 from worker.engine.sampler.score import LONGEST_BAR, ROLLED, STEPS_PER_BEAT, Section
@@ -27,6 +28,8 @@ _BACKBEAT = ("snare", "clap_or_rim")
 _FEELS = {"half-time": (8,), "double-time": (2, 6, 10, 14), "dembow": (3, 6, 11, 14)}
 # A genre is half-time at its usual tempos, and not where these are counted as half of them: trap at 70 BPM.
 _FULL_TEMPO = 110
+# A broken beat has no kick on these.
+_UNBROKEN = (4, 12)
 # The pieces that a prompt refuses by these names.
 _REFUSED = {
     "kick": ("kick",),
@@ -64,9 +67,12 @@ def make_groove(reading: Reading, steps: int, tempo: Fraction) -> Groove:
     only_at: dict[str, Collection[int]] = {}
     struck: dict[int, tuple[str, ...]] = {}
     usual = _usual_feel(reading, tempo)
-    is_four = reading.four_on_the_floor or (reading.feel is None and usual == "four on the floor")
+    is_broken = FOUR_ON_THE_FLOOR in reading.refused or (usual == "broken" and reading.feel not in _FEELS)
+    is_four = reading.four_on_the_floor or (reading.feel is None and usual == FOUR_ON_THE_FLOOR and not is_broken)
     if is_four and "kick" not in refused and steps % STEPS_PER_BEAT == 0:
         struck |= dict.fromkeys(range(0, steps, STEPS_PER_BEAT), ("kick",))
+    if is_broken and not is_four and steps == _COMMON_TIME:
+        only_at["kick"] = [place for place in range(steps) if place not in _UNBROKEN]
     places = _FEELS.get(reading.feel or usual or "", ()) if steps == _COMMON_TIME else ()
     backbeat = tuple(piece for piece in _BACKBEAT if piece not in refused)
     if places and backbeat:

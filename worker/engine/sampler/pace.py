@@ -7,7 +7,7 @@ from fractions import Fraction
 from shared.music import DEFAULT_METER, HIGHEST_BPM, LOWEST_BPM, playable_tempo
 from shared.prompt.reading import Reading
 from worker.engine.sampler.conductor import METER_PLACE, codes_at, read_header
-from worker.engine.sampler.repertoire import Idiom
+from worker.engine.sampler.repertoire import Idiom, Mood
 from worker.engine.sampler.score import Header
 from worker.engine.sampler.wish import format_tempo
 
@@ -16,6 +16,8 @@ BEATS = {"3/4": 3, "4/4": 4, "2/2": 4, "2/4": 4, "6/8": 3, "3/8": 3, "9/8": 3, "
 # Meters that sound the same after the mapping, so they need no warning.
 SAME = ("3/4", "4/4", "2/2", "2/4")
 LOWEST, HIGHEST = int(LOWEST_BPM), int(HIGHEST_BPM)
+# How far a tempo may lie from its mood's place in the range.
+_AROUND_MOOD = 0.2
 
 
 def has_tempo(genre: Idiom, reading: Reading) -> bool:
@@ -24,15 +26,19 @@ def has_tempo(genre: Idiom, reading: Reading) -> bool:
     return slow <= genre.tempo[1] and fast >= genre.tempo[0]
 
 
-def choose_tempo(reading: Reading, genre: Idiom, source: random.Random) -> Fraction:
-    """The stated tempo, doubled or halved if it is out of reach; of a range, a whole one that the genre usually has."""
+def choose_tempo(reading: Reading, genre: Idiom, mood: Mood | None, source: random.Random) -> Fraction:
+    """The stated tempo, doubled or halved if it is out of reach; of a range, a whole one that the genre usually has.
+
+    A mood decides whether that is one of the slower or the faster ones.
+    """
     slowest, fastest = map(Fraction, genre.tempo)
     slow, fast = reading.tempo or (slowest, fastest)
     if has_tempo(genre, reading):
         slow, fast = max(slow, slowest), min(fast, fastest)
     first, last = max(-(-slow // 1), LOWEST), min(fast // 1, HIGHEST)
     if slow < fast and first <= last:
-        return Fraction(source.randint(first, last))
+        place = mood.tempo + source.uniform(-_AROUND_MOOD, _AROUND_MOOD) if mood else source.random()
+        return Fraction(round(first + (last - first) * min(max(place, 0.0), 1.0)))
     return playable_tempo(slow)
 
 

@@ -19,7 +19,7 @@ from worker.engine.sampler.codes import QUALITIES
 from worker.engine.sampler.degrees import Degree, progression
 from worker.engine.sampler.form import count_bars, form_warnings, make_form
 from worker.engine.sampler.groove import Groove, groove_warnings, make_groove
-from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.instruments import HIT_STREAMS, Stream
 from worker.engine.sampler.pace import choose_meter, choose_tempo, has_tempo, pace_warnings
 from worker.engine.sampler.repertoire import Idiom, Mood, find_genre, of_decade, repertoire
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
@@ -36,6 +36,8 @@ _WALTZES = ("classical", "folk", "country", "jazz", "orchestral", "cinematic")
 _MOODY = 0.6
 # Share of the takes with a mood whose chords are the mood's.
 _COLORED = 0.6
+# How far a mood's probability of a minor key may be from a mode that it goes with.
+_OF_MODE = 0.75
 # Bars by which those who are named, and those who complete the band, play in a piece with time for an intro.
 _NAMED_BY, _OTHERS_BY = 4, 8
 _SWINGS = {"straight": 0, "swing": 2, "shuffle": 2}
@@ -97,8 +99,9 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     source = random.Random(wish.seed)  # noqa: S311
     reading = wish.reading
     genre, is_stated = _genre(reading, source)
-    tempo, meter = choose_tempo(reading, genre, source), choose_meter(reading, level)
     key, mood = _key_and_mood(reading, genre, source)
+    tempo = choose_tempo(reading, genre, repertoire().moods[mood] if mood else None, source)
+    meter = choose_meter(reading, level)
     players = cast(reading, genre, source, stated=is_stated)
     bar = 60 * bar_quarters(meter) / tempo
     bars = count_bars(wish.seconds, bar)
@@ -171,7 +174,7 @@ def _key_and_mood(reading: Reading, genre: Idiom, source: random.Random) -> tupl
     moods = repertoire().moods
     mood = source.choice(reading.moods) if reading.moods else None
     minor = _is_minor(reading, moods[mood] if mood else None, genre, source)
-    if mood is None and (source.random() < _MOODY or reading.energy):
+    if mood is None and (source.random() < _MOODY or reading.energy or _only_hits(reading)):
         mood = _fitting_mood(reading, genre, minor, source)
     tonic = source.choice(_TONICS[minor] if source.random() < 0.8 else range(12))
     return reading.key or Key(tonic, minor), mood
@@ -188,7 +191,7 @@ def _is_minor(reading: Reading, mood: Mood | None, genre: Idiom, source: random.
 def _fitting_mood(reading: Reading, genre: Idiom, minor: bool, source: random.Random) -> str | None:
     """A mood with the stated energy that is usual in the genre and in the mode."""
     level = _LEVELS.get(reading.energy or "")
-    moods = {name: mood for name, mood in repertoire().moods.items() if abs(mood.minor - minor) < 0.7}
+    moods = {name: mood for name, mood in repertoire().moods.items() if abs(mood.minor - minor) <= _OF_MODE}
     if level is not None:
         moods = {name: mood for name, mood in moods.items() if mood.energy == level}
     moods = {name: mood for name, mood in moods.items() if name not in reading.refused}
@@ -226,6 +229,11 @@ def _unwanted(wish: Wish) -> frozenset[Section]:
     return frozenset(refused | {section for section, asked in sections.items() if not asked})
 
 
+def _only_hits(reading: Reading) -> bool:
+    streams = [stream for name in reading.instruments for stream in SEATS.get(name, ())]
+    return bool(streams) and set(streams) <= set(HIT_STREAMS)
+
+
 def _sharing(players: Cast) -> Iterator[str]:
     """A warning for each part with several of the named instruments."""
     for *others, last in players.shared:
@@ -238,8 +246,10 @@ def _caption(wish: Wish, genre: Idiom, tempo: Fraction, meter: str, key: Key, mo
     reading = wish.reading
     if not wish.is_understood:
         return reading.words
+    # Drums alone play the beat of a genre, and takes differ in it.
+    has_style = not reading.only or _only_hits(reading)
     return write_caption(
-        genre=genre.trained_as if reading.genre or not reading.only else None,
+        genre=genre.trained_as if reading.genre or has_style else None,
         mood=mood,
         tempo=tempo,
         key=key,

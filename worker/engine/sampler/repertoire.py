@@ -46,7 +46,9 @@ class Idiom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.players[stream.name.lower()]
 
     def plays(self, name: str) -> bool:
-        """Whether an instrument is usual in any stream."""
+        """Whether an instrument is usual in any stream; "drums" are all kits."""
+        if name == "drums":
+            return NO_ONE not in self.players_in(Stream.DRUMS)
         return any(name in players for players in self.players.values())
 
 
@@ -56,11 +58,13 @@ class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         energy: how much it adds, -1 to 1.
         minor: probability of a minor key.
+        tempo: its place in a range of tempos, from 0 (slow) to 1 (fast).
         major: chord progressions, as in `Idiom`; `in_minor` are those in minor.
     """
 
     energy: int
     minor: float
+    tempo: float
     major: tuple[str, ...]
     in_minor: tuple[str, ...]
 

@@ -27,6 +27,7 @@ from worker.engine.sampler.groove import BARE, KINDS, Groove, GrooveLimiter, for
 from worker.engine.sampler.harmony import HarmonyLimiter, free_chords
 from worker.engine.sampler.held_codes import HeldCodes, no_held_codes
 from worker.engine.sampler.instruments import Stream
+from worker.engine.sampler.long_notes import LongNoteLimiter
 from worker.engine.sampler.rests import NO_DEADLINE, DrawnStep, RestLimiter
 from worker.engine.sampler.score import LONGEST_BAR, Header, Section
 
@@ -103,6 +104,7 @@ class ScoreGrammar:
         self._rests = RestLimiter(slots, device)
         self._groove = GrooveLimiter(slots, device)
         self._harmony = HarmonyLimiter(slots, device)
+        self._long_notes = LongNoteLimiter(slots, device)
         self._held = HeldCodes(slots, device, longest)
         self._section_kinds = _section_kinds().to(device)
         self._allowed = _every_code(level).to(device).repeat(slots + 1, 1, 1)
@@ -128,6 +130,7 @@ class ScoreGrammar:
         self._rests.begin(slot, given.deadlines, given.patience)
         self._groove.begin(slot, given.drums)
         self._harmony.begin(slot, given.chords)
+        self._long_notes.begin(slot)
         self._held.begin(slot, given.held, given.counted)
 
     def restrict(self, slots: Tensor, logits: Tensor) -> None:
@@ -145,6 +148,7 @@ class ScoreGrammar:
         logits[:, Stream.BASS :].masked_fill_(~self._readable, float("-inf"))
         self._groove.restrict(slots, logits, self._steps[slots])
         self._harmony.restrict(slots, logits, self._steps[slots])
+        self._long_notes.restrict(slots, logits, self._steps[slots])
         self._rests.restrict(slots, logits)
         self._held.restrict(slots, logits)
 
@@ -160,6 +164,7 @@ class ScoreGrammar:
         held = self._held.revise(slots, kept)
         codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins, held))
         self._harmony.revise(slots, codes, kept)
+        self._long_notes.revise(slots, codes, kept)
         drums = kept[:, Stream.DRUMS]
         code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
         declares = kept & (bar < 0)

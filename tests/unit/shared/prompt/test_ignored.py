@@ -39,6 +39,8 @@ def reasons(prompt: str) -> dict[str, str]:
         ("polka with drums only in the intro, no organ in the verse", "in the intro", "section"),
         ("techno with a tango harp and reggae", "tango", "genre"),
         ("500 bars of funk", "500 bars", "range"),
+        ("pop of 2023", "2023", "decade"),
+        ("techno without drums, then a drum machine and drums", "without drums", "wanted"),
         ("organ 17", "17", "number"),
         ("organ 🐙", "🐙", "symbol"),
         ("organ, тихая ночь", "тихая", "script"),
@@ -98,6 +100,6 @@ def test_every_reason_of_the_data_is_a_sentence_and_every_sentence_is_used() -> 
     assert used <= set(load_reasons())
     in_code = {
         "title", "solo", "loop", "piece", "while", "section", "second", "genre", "range", "number", "symbol", "script",
-        "length", "unknown", "negative", "wanted",
+        "length", "unknown", "negative", "wanted", "decade",
     }  # fmt: skip
     assert used | in_code == set(load_reasons())

@@ -48,6 +48,15 @@ def test_every_content_word_of_everyday_prompts_is_told(row: dict[str, Any]) -> 
     assert untold(row["prompt"]) == []
 
 
+def test_what_is_not_loud_is_quiet() -> None:
+    assert read_prompt("not loud, orchestral").energy == "low"
+
+
+def test_a_polite_request_has_no_mood() -> None:
+    assert read_prompt("I would love to hear a metal number").moods == ()
+    assert read_prompt("a love song").moods == ("romantic",)
+
+
 @pytest.mark.parametrize("word", ["trumped", "base", "horse", "medal", "sting", "mental", "place"])
 def test_english_words_are_no_typos(word: str) -> None:
     reading = read_prompt(word)

@@ -45,6 +45,16 @@ def test_four_on_the_floor_has_a_kick_on_every_beat(seed: int, window: int | Non
     assert len(missing) <= (0 if window is None else 2)
 
 
+@pytest.mark.parametrize(
+    "prompt", ["uk garage, 130 bpm", "drum and bass, 174 bpm", "house without four on the floor, 122 bpm"]
+)
+def test_a_broken_beat_has_no_kick_on_two_and_four(prompt: str) -> None:
+    score = score_of(prompt)
+    found = {place for _, place in strikes(score, "kick")}
+    assert found & {0, 10}
+    assert not found & {4, 12}
+
+
 @pytest.mark.parametrize(("feel", "places"), [("half-time", {8}), ("double-time", {2, 6, 10, 14})])
 def test_the_backbeat_follows_the_feel(feel: str, places: set[int]) -> None:
     score = score_of(f"{feel} rock, 120 bpm")

@@ -48,6 +48,13 @@ def test_a_range_is_narrowed_to_what_the_genre_usually_has() -> None:
     assert {plan.tempo for plan in plans(Reading(genre="house", tempo=(Fraction(60), Fraction(62))))} == {60, 61, 62}
 
 
+def test_a_mood_is_slower_or_faster_within_what_the_genre_usually_has() -> None:
+    slow, fast = repertoire().genres["house"].tempo
+    for mood, first, last in (("sad", slow, slow + 3), ("aggressive", fast - 3, fast)):
+        found = {plan.tempo for plan in plans(Reading(genre="house", moods=(mood,)))}
+        assert first <= min(found) < max(found) <= last
+
+
 @pytest.mark.parametrize("mode", ["major", "minor"])
 def test_a_mode_without_a_key_restricts_the_key(mode: str) -> None:
     assert {plan.key.minor for plan in plans(Reading(genre="pop", mode=mode))} == {mode == "minor"}
@@ -73,6 +80,13 @@ def test_a_prompt_without_a_genre_gets_one_that_has_its_tempo() -> None:
 def test_a_prompt_that_refuses_drums_gets_no_genre_that_is_made_of_them() -> None:
     for plan in plans(Reading(refused=frozenset({"drums"}))):
         assert not {"house", "rock", "funk"} & set(plan.caption.split())
+
+
+def test_drums_alone_play_the_beat_of_many_genres() -> None:
+    found = {plan.caption for plan in plans(Reading(instruments=("drums",), only=True, tempo=exact(100)))}
+    genres = {caption.partition(" solo ")[0].removeprefix("dark ") for caption in found}
+    assert all(" solo drums, 100 bpm" in caption for caption in found)
+    assert len(genres) > 4
 
 
 @pytest.mark.parametrize(

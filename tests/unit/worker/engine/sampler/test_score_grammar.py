@@ -118,7 +118,23 @@ def test_a_stream_has_played_by_its_deadline(steps: int) -> None:
     silent = scripted(_codes([bar_codes(HEADER, Section.VERSE, players)] * 4))
     (codes,) = draw([silent], 64, [limits])
     lead = np.flatnonzero(codes[Stream.LEAD] >= FIRST) - 16
-    assert lead.tolist() == [steps]
+    # A note that is held begins again with a bar.
+    assert lead[0] == steps
+    assert not lead[1:].size or set(lead[1:] % 16) == {0}
+
+
+@pytest.mark.parametrize("stream", [Stream.BASS, Stream.ARPEGGIO, Stream.LEAD])
+def test_a_note_is_held_for_less_than_two_bars(stream: Stream) -> None:
+    players = [0, 0, 0, 0, 0, 2, 0]
+    players[stream - 1] = 1
+    held = _codes([bar_codes(HEADER, Section.VERSE, tuple(players))] * 6)
+    held[stream, 16 + 5] = FIRST + 3
+    held[stream, 16 + 70] = STOP
+    (codes,) = draw([scripted(held)], 96, [no_limits()])
+    begun = np.flatnonzero(codes[stream] >= FIRST) - 16
+    assert begun.tolist()[:3] == [5, 32, 48]
+    assert (codes[stream, 16 + 70 :] == STOP).sum() == 1
+    assert (codes[stream, 16 + 71 :] < FIRST).all()
 
 
 def test_a_piece_of_hits_goes_on_after_a_second_of_silence() -> None:
