@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser.studio import Studio
 from tests.faults.services import gateway_server, worker_server
 from tests.servers import Server, embedded_nats
 
 HERE = Path(__file__).parent
+# Music is made meanwhile, perhaps on a busy machine.
+expect.set_options(timeout=30_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
