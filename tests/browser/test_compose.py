@@ -46,6 +46,8 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
     page.get_by_label("Closeness to the text").fill("2")
     page.get_by_label("Top k").fill("100")
     page.get_by_label("Top p").fill("0.9")
+    page.get_by_label("Priority").select_option("batch")
+    page.get_by_label("Stored results").select_option("not used")
     page.get_by_role("button", name="More takes").click()
     assert sent(studio) == {
         "prompt": "tone",
@@ -58,6 +60,8 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
         "variations": 2,
         "outputs": ["midi", "stems"],
         "negative_prompt": "drums",
+        "priority": "batch",
+        "cache": False,
         "title": "Night",
         "format": "flac",
         "sample_rate": 48000,

@@ -57,6 +57,8 @@ export function ComposeFile() {
         <Text field="guidance" problem="cfg_coef" label="Closeness to the text" placeholder="the model's" numeric />
         <Text field="topK" problem="top_k" label="Top k" placeholder="250" numeric />
         <Text field="topP" problem="top_p" label="Top p" placeholder="off" numeric />
+        <Select field="priority" problem="priority" label="Priority" usual="the usual one" options={PRIORITIES} />
+        <Select field="stored" problem="cache" label="Stored results" usual="of the same seed" options={STORED} />
         <button type="button" class="quiet reset" onClick={() => change({ ...EMPTY, prompt: form.peek().prompt })}>
           Reset all settings
         </button>
@@ -66,6 +68,8 @@ export function ComposeFile() {
 }
 
 const RATES = { 44100: "44.1 kHz", 48000: "48 kHz", 96000: "96 kHz" };
+const PRIORITIES = { interactive: "interactive", normal: "normal", batch: "batch" };
+const STORED = { yes: "of any seed", no: "not used" };
 const WRONG_OPENS = [
   "outputs",
   "negative_prompt",
@@ -75,7 +79,7 @@ const WRONG_OPENS = [
   "sample_rate",
   "sample_format",
   "loudness",
-].concat(["temperature", "cfg_coef", "top_k", "top_p"]);
+].concat(["temperature", "cfg_coef", "top_k", "top_p", "priority", "cache"]);
 
 function depthsOf({ format }: Form): Record<string, string> {
   return format === "flac" ? { int24: "24 bit" } : { int24: "24 bit", float32: "32 bit float" };
@@ -91,6 +95,8 @@ function summary(form: Form): string {
     form.sampleRate && `${Number(form.sampleRate) / 1000} kHz`,
     form.loudness && `${form.loudness} LUFS`,
     (form.temperature || form.topK || form.topP || form.guidance) && "sampling",
+    form.priority,
+    form.stored && `stored results ${STORED[form.stored as keyof typeof STORED]}`,
   ];
   return set.filter(Boolean).join(", ");
 }

@@ -34,6 +34,10 @@ export interface Form {
   topK: string;
   topP: string;
   guidance: string;
+  /** The lane that the request waits in; "" is the key's usual one. */
+  priority: string;
+  /** Whether stored results answer: "yes" those of any seed, "no" none, "" those of the same seed. */
+  stored: string;
 }
 
 export const EMPTY: Form = {
@@ -60,6 +64,8 @@ export const EMPTY: Form = {
   topK: "",
   topP: "",
   guidance: "",
+  priority: "",
+  stored: "",
 };
 
 export const form = storedSignal<Form>("form", EMPTY);
@@ -100,6 +106,8 @@ export function requestOf(form: Form): GenerateRequest {
     top_k: numberOf(form.topK),
     top_p: numberOf(form.topP),
     cfg_coef: numberOf(form.guidance),
+    priority: form.priority,
+    cache: form.stored === "" ? null : form.stored === "yes",
   };
   const given = Object.entries(fields).filter(([, value]) => value !== null && value !== "");
   return Object.fromEntries(given) as GenerateRequest;
