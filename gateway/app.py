@@ -42,6 +42,7 @@ from gateway.jobs.views import Views
 from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
 from gateway.services import SERVICES, Services
+from gateway.uploads.uploads import Uploads
 from shared import subjects
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end
@@ -102,6 +103,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         bus=bus,
         storage=storage,
         stored_files=stored_files,
+        uploads=Uploads(storage, settings.key_upload_bytes),
         http=http,
         index=index,
         workers=workers,

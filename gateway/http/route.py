@@ -14,6 +14,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         operation_id: its name in /openapi.json and in generated clients. Never change it.
         endpoint: its key in the `endpoints` of GET /, or None to omit it.
+        body: the struct of a JSON body.
+        file_types: media types of a file as the body.
         responses: status to the struct or media type of the body; a tuple if the Accept header selects one of several;
             None without a body.
         problems: the statuses of its problem details, besides those of authentication.
@@ -29,6 +31,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     body: type[msgspec.Struct] | None = None
+    file_types: tuple[str, ...] = ()
     query: type[msgspec.Struct] | None = None
     responses: dict[int, Any]
     problems: tuple[int, ...] = ()

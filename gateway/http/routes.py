@@ -6,6 +6,7 @@ from aiohttp import web
 from gateway.http.handlers import bundle, downloads, edits, generate, health, job_status, pages, prompts, static_files
 from gateway.http.middleware import Handler
 from gateway.http.route import Route
+from gateway.http.upload_routes import UPLOAD_ROUTES
 from gateway.http.websocket import websocket
 from gateway.jobs.edit_requests import ChildAccepted, ExtendRequest, Lineage, ReplaceRequest, VaryRequest
 from gateway.prompts import BuiltPrompt, ParsedPrompt, PromptComponents, Vocabulary
@@ -297,6 +298,7 @@ ROUTES: tuple[Route, ...] = (
         responses={200: "application/json", 304: None},
         is_public=True,
     ),
+    *UPLOAD_ROUTES,
 )
 
 

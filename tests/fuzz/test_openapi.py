@@ -18,11 +18,12 @@ from tests.fuzz.conftest import Served
 
 # An operation gets so small a share of the inputs, twice: once as the document has it, once not quite.
 SHARE = 10
-# What no schema can tell: which models there are, that a text has words in it, that this is a WebSocket, which ETag and
-# how many bytes a file has (412 and 416), and which takes have a score, with how many bars.
+# What no schema can tell: which models there are, which bytes are music, that a text has words in it, that this is a
+# WebSocket, which ETag and how many bytes a file has (412 and 416), and which takes have a score, with how many bars.
 DOWNLOADS = {route.path for route in ROUTES if 412 in route.problems}
 EDITS = {f"/api/v1/jobs/{{job_id}}/{kind}" for kind in get_args(EditKind)}
-UNTOLD = {"/api/v1/generate", "/api/v1/prompt/build", "/api/v1/prompt/parse", "/ws"} | DOWNLOADS | EDITS
+BODIES = {"/api/v1/generate", "/api/v1/prompt/build", "/api/v1/prompt/parse", "/api/v1/audio"}
+UNTOLD = {"/ws"} | BODIES | DOWNLOADS | EDITS
 # A traceback would be none, too.
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] (?!forged)")
 

@@ -1,6 +1,7 @@
 """What expires and what stays, on a real store; the test sets the broker's time."""
 
 import asyncio
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from shared.messages import JobStatus
 from shared.records import Entry, Records
 from shared.storage import Storage, StoredObject
 from shared.topology import RECORDS, RETENTION_TURNS
+from shared.uploaded_files import upload_key, uploads_of
 from tests.integration.jobs import DAY, HOUR, download_status, later, plant_finished, still_stored, store
 from tests.integration.system import Api, System, eventually
 from worker.retention.expiry import Expiry
@@ -273,3 +275,13 @@ async def test_a_large_file_is_stored_as_one_object(system: System) -> None:
     key, _ = await store(storage, audio_key(job_id := new_job_id()), data)
     assert storage._client.stat_object(storage.bucket, key).size == len(data)
     await storage.remove_job(job_id)
+
+
+async def test_uploaded_files_go_after_a_week(system: System) -> None:
+    storage, retention = system.storage(), await system.retention()
+    key = upload_key("retention", "aud_abc123456789")
+    await storage.put_uploaded(key, io.BytesIO(b"x"), 1, "audio/wav", {})
+    await retention.clean(later(6 * DAY))
+    assert [each.key for each in await storage.page("", uploads_of("retention"))] == [key]
+    await retention.clean(later(8 * DAY))
+    assert await storage.page("", uploads_of("retention")) == []

@@ -24,6 +24,7 @@ from shared.settings import Settings
 from shared.storage import LOST_KEPT, Storage
 from shared.topology import DAY, MAX_RECORDS, RETENTION_TURNS, ensure_retention_turns, ensure_streams
 from shared.transitions import expired
+from shared.uploaded_files import UPLOADS_PREFIX
 from worker import metrics
 from worker.retention.expiry import Expiry, LastUse, select_excess, select_expired
 
@@ -118,6 +119,7 @@ class Retention:
         await self._remove_excess_records(records, known, moment)
         metrics.STORED.set(sum(each.last_use.size for each in known.values() if each.keeps_audio))
         await self._remove_unreferenced_files(records, known, moment)
+        await self._remove_old_uploads(moment)
 
     async def _summarize_records(self) -> dict[str, RecordSummary]:
         known: dict[str, RecordSummary] = {}
@@ -198,6 +200,17 @@ class Retention:
                 await self._storage.remove_job(job.job_id)
                 log.info("files removed", job_id=job.job_id)
                 metrics.FILES_REMOVED.inc()
+
+    async def _remove_old_uploads(self, moment: datetime) -> None:
+        """Remove what clients uploaded when it is as old as unused audio may be. Jobs made of it do not need it."""
+        after = ""
+        while page := await self._storage.page(after, UPLOADS_PREFIX):
+            for item in page:
+                if moment - item.stored_at > self._max_age:
+                    await self._storage.remove_uploaded(item.key)
+                    log.info("uploaded file removed", key=item.key)
+                    metrics.FILES_REMOVED.inc()
+            after = page[-1].key
 
 
 def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSummary:

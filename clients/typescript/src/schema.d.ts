@@ -461,6 +461,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a WAV, FLAC, Ogg, MP3 or MIDI file
+         * @description The file is the body, or the field `file` of a form. Its content decides its type. At most 64 MiB and ten minutes; it is deleted after as many days as audio is kept.
+         */
+        post: operations["audio_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audio/{audio_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe an uploaded file
+         * @description 404 once it has been deleted.
+         */
+        get: operations["audio_describe"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an uploaded file
+         * @description Jobs that were made of it keep their music.
+         */
+        delete: operations["audio_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1791,6 +1835,41 @@ export interface components {
             job_id: string;
         };
         /**
+         * UploadFormat
+         * @description The format of an uploaded file, by its content.
+         * @enum {string}
+         */
+        UploadFormat: "wav" | "flac" | "ogg" | "mp3" | "mid";
+        /**
+         * UploadKind
+         * @description What an uploaded file holds.
+         * @enum {string}
+         */
+        UploadKind: "audio" | "midi";
+        /**
+         * UploadedFile
+         * @description A file that a client uploaded.
+         */
+        UploadedFile: {
+            audio_id: string;
+            /** @description `midi` for the format `mid`. */
+            kind: components["schemas"]["UploadKind"];
+            /** @description By content; names and content types are ignored. */
+            format: components["schemas"]["UploadFormat"];
+            /** @description In bytes. */
+            size: number;
+            /** @description In seconds; of a MIDI file, up to the end of its last event. */
+            duration: number;
+            /** @description In hertz; null for MIDI. */
+            sample_rate: number | null;
+            /** @description Null for MIDI. */
+            channels: number | null;
+            /** @description Of the file, in hex. */
+            sha256: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
          * VaryRequest
          * @description The body of POST /api/v1/jobs/{job_id}/vary.
          * @example {
@@ -1941,6 +2020,9 @@ export type Tempo = components['schemas']['Tempo'];
 export type Timings = components['schemas']['Timings'];
 export type Understood = components['schemas']['Understood'];
 export type Unsubscribe = components['schemas']['Unsubscribe'];
+export type UploadFormat = components['schemas']['UploadFormat'];
+export type UploadKind = components['schemas']['UploadKind'];
+export type UploadedFile = components['schemas']['UploadedFile'];
 export type VaryRequest = components['schemas']['VaryRequest'];
 export type Vocabulary = components['schemas']['Vocabulary'];
 export type WaveformPeaks = components['schemas']['WaveformPeaks'];
@@ -3696,6 +3778,247 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    audio_upload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The SHA-256 of a file that is the body (RFC 9530); another one is refused with 422. */
+                "Content-Digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["Binary"];
+                "multipart/form-data": {
+                    file: components["schemas"]["Binary"];
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedFile"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Length Required */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    audio_describe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of an uploaded file. */
+                audio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedFile"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    audio_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of an uploaded file. */
+                audio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
             };
         };
     };

@@ -69,10 +69,10 @@ def test_nats_conf_reads_the_password_of_each_role_from_a_variable(credentials: 
         assert f"$NATS_{role.upper()}_PASSWORD" in conf
 
 
-def test_the_gateway_may_only_read_and_the_worker_may_write_its_bucket(credentials: Credentials) -> None:
+def test_the_gateway_may_write_uploads_only_and_the_worker_all_of_its_bucket(credentials: Credentials) -> None:
     identities = json.loads(credentials.s3_configuration("tunes"))["identities"]
     actions = {each["name"]: set(each["actions"]) for each in identities}
-    assert actions["gateway"] == {"Read:tunes", "List:tunes"}
+    assert actions["gateway"] == {"Read:tunes", "List:tunes", "Write:tunes/uploads/*"}
     assert "Write:tunes" in actions["worker"]
     assert all(action.endswith(":tunes") for action in actions["worker"])
     assert "Admin" in actions["operator"]

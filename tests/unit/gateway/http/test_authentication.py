@@ -22,7 +22,7 @@ def test_public_paths_match_the_documentation() -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 async def test_all_other_routes_require_a_key(keyed: Api, route: Route) -> None:
-    path = route.path.format(job_id="gen_000000000000", name="audio.mid", asset="studio.js")
+    path = route.path.format(job_id="gen_000000000000", name="audio.mid", asset="studio.js", audio_id="aud_0")
     async with keyed.request(route.method, path) as response:
         assert (response.status == 401) == (route.path not in OPEN)
         if response.status == 401:

@@ -39,7 +39,7 @@ def test_every_route_is_described_with_its_responses(route: Route) -> None:
     assert operation["description"].endswith(".")
     assert set(operation["responses"]) == {str(status) for status in (*route.responses, *route.all_problems)}
     assert (operation.get("security") == []) == route.is_public
-    assert ("requestBody" in operation) == (route.body is not None)
+    assert ("requestBody" in operation) == (route.body is not None or bool(route.file_types))
 
 
 def test_every_operation_has_a_tag_and_every_tag_is_described() -> None:
@@ -73,6 +73,14 @@ def test_an_example_of_the_contract_fits_the_struct_and_its_schema(example: str,
 def test_a_body_refers_to_the_struct_that_validates_it(path: str, method: str, schema: str) -> None:
     content = DOCUMENT["paths"][path][method]["requestBody"]["content"]
     assert content == {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def test_an_upload_is_a_file_or_a_form_with_one() -> None:
+    content = dict(DOCUMENT["paths"]["/api/v1/audio"]["post"]["requestBody"]["content"])
+    file = {"$ref": "#/components/schemas/Binary"}
+    form = content.pop("multipart/form-data")["schema"]
+    assert (form["properties"], form["required"]) == ({"file": file}, ["file"])
+    assert content == {"application/octet-stream": {"schema": file}}
 
 
 def test_the_schema_contains_the_ranges_of_the_contract() -> None:
@@ -166,7 +174,7 @@ def test_times_are_times() -> None:
         for name, field in schema.get("properties", {}).items()
         if (name == "at" or name.endswith("_at")) and "Place" not in str(field)
     ]
-    assert len(times) == 8
+    assert len(times) == 9
     assert all(field["format"] == "date-time" for field in times)
 
 

@@ -55,4 +55,7 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
         ("health", "GET /health"),
         ("metrics", "GET /metrics"),
         ("openapi", "GET /openapi.json"),
+        ("upload", "POST /api/v1/audio"),
+        ("uploaded", "GET /api/v1/audio/{audio_id}"),
+        ("delete_upload", "DELETE /api/v1/audio/{audio_id}"),
     ]

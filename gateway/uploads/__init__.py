@@ -1,0 +1,1 @@
+"""Files that clients upload: received, checked in a sandboxed process, and stored."""

@@ -1,0 +1,103 @@
+"""Damaged audio and MIDI files: a verdict for each, within the limits, and nothing left in the store."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.uploads.formats import format_of
+from gateway.uploads.verdict import decode_verdict
+from tests.fuzz.conftest import Served
+from tests.fuzz.test_targets import Edits, edits
+from tests.uploads import FILES, audio, midi
+
+SEEDS = [*FILES.values(), audio("wav", channels=2, subtype="FLOAT"), audio("ogg", rate=48_000), midi(40)]
+RAW, FORM = "application/octet-stream", "multipart/form-data; boundary=limit"
+FORMS = [
+    b'--limit\r\nContent-Disposition: form-data; name="note"\r\n\r\nmine\r\n'
+    b'--limit\r\nContent-Disposition: form-data; name="file"; filename="a.mid"\r\nContent-Type: audio/midi\r\n\r\n'
+    + FILES["mid"]
+    + b"\r\n--limit--\r\n"
+]
+# Bytes of the gateway's memory that uploads may add for good.
+GROWTH = 60 * 2**20
+
+
+class Decoders:
+    """A process that decodes files one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "upload"
+        command = [sys.executable, "-m", "tests.fuzz.decode_many"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def verdict(self, name: str, data: bytes) -> bytes:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._file.write_bytes(data)
+        self._process.stdin.write(f"{name} {self._file}\n".encode())
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@contextmanager
+def decoders(folder: Path) -> Iterator[Decoders]:
+    running = Decoders(folder)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def damaged() -> st.SearchStrategy[Edits]:
+    return edits(SEEDS)
+
+
+@pytest.mark.timeout(1800)
+def test_the_decoder_survives_damaged_files(tmp_path: Path, inputs: int) -> None:
+    with decoders(tmp_path) as running:
+        for seed in SEEDS:
+            assert decode_verdict(running.verdict(str(format_of(seed)), seed)).refusal is None
+
+        @settings(max_examples=inputs, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(damaged())
+        def try_one(edit: Edits) -> None:
+            data = edit.of(SEEDS)
+            name = format_of(data)
+            if name is not None:
+                decode_verdict(running.verdict(name, data))
+
+        try_one()
+
+
+@pytest.mark.timeout(1800)
+def test_the_gateway_survives_damaged_files(served: Served, inputs: int) -> None:
+    kept: set[str] = set()
+    before = psutil.Process(served.process.pid).memory_info().rss
+
+    @settings(max_examples=max(inputs // 20, 10), deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(damaged().map(lambda edit: (edit.of(SEEDS), RAW)) | edits(FORMS).map(lambda edit: (edit.of(FORMS), FORM)))
+    def try_one(request: tuple[bytes, str]) -> None:
+        (data, kind), url = request, f"{served.url}/api/v1/audio"
+        answer = served.http.post(url, data=data, headers={"Content-Type": kind}, timeout=60)
+        assert answer.status_code in (200, 400, 415, 422), answer.text
+        if answer.status_code == 200:
+            kept.add(answer.json()["audio_id"])
+            assert served.http.delete(f"{url}/{answer.json()['audio_id']}", timeout=60).status_code == 200
+
+    try_one()
+    assert served.process.exit_code is None
+    gateway = psutil.Process(served.process.pid)
+    assert gateway.children(recursive=True) == []
+    assert gateway.memory_info().rss - before < GROWTH
+    for audio_id in kept:
+        assert served.http.get(f"{served.url}/api/v1/audio/{audio_id}", timeout=60).status_code == 404
