@@ -76,14 +76,14 @@ def test_the_player_stays_and_covers_no_take(studio: Studio) -> None:
         studio.generate_button.click()
     expect(studio.card(answer.value.json()["job_id"])).to_be_in_viewport()
     expect(studio.player).to_be_in_viewport(ratio=1)
-    studio.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    expect(studio.player).to_be_in_viewport(ratio=1)
     studio.page.wait_for_function(
         """() => {
+            scrollTo(0, document.documentElement.scrollHeight); // again, as cards may still grow
             const cards = [...document.querySelectorAll(".card")].map((card) => card.getBoundingClientRect().bottom);
             return Math.max(...cards) <= document.querySelector(".player").getBoundingClientRect().top;
         }"""
     )
+    expect(studio.player).to_be_in_viewport(ratio=1)
 
 
 def test_a_menu_is_seen_whole_above_the_player(studio: Studio) -> None:
