@@ -18,6 +18,7 @@ from gateway.http.cors import add_cors_headers, preflight
 from gateway.http.handlers import gary4juce
 from gateway.http.handlers.health import health_report
 from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
+from gateway.http.live_connections import end_followers
 from gateway.http.middleware import add_request_headers, problem_middleware, request_context
 from gateway.http.openapi import make_document
 from gateway.http.requests import MAX_BODY
@@ -163,7 +164,7 @@ def create_app(services: Services) -> web.Application:
     app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)
     app.on_response_prepare.extend([add_request_headers, add_cors_headers, set_cache_control])
-    app.on_shutdown.append(close_websockets)
+    app.on_shutdown.extend([close_websockets, end_followers])
     return app
 
 

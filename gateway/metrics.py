@@ -1,7 +1,5 @@
 """The gateway's Prometheus metrics. For the worker's, see worker/metrics.py."""
 
-from http import HTTPStatus
-
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.metrics import exemplar
@@ -38,6 +36,10 @@ WEBSOCKETS = Gauge("musicgen_websockets", "Open WebSocket connections")
 SLOW_WEBSOCKETS = Counter(
     "musicgen_websockets_dropped", "WebSocket connections closed because the client read too slowly"
 )
+EVENT_STREAMS = Gauge("musicgen_event_streams", "Open streams of Server-Sent Events")
+SLOW_EVENT_STREAMS = Counter(
+    "musicgen_event_streams_dropped", "Event streams closed because the client read too slowly"
+)
 DROPPED_AUDIO = Counter("musicgen_live_audio_dropped", "Live audio of jobs ended because the client read too slowly")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", ["component"])
 
@@ -45,11 +47,14 @@ COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", [
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 
-def observe_request(route: str, method: str, status: int, seconds: float, traceparent: str) -> None:
-    """Count one request. `route` is the pattern, not the path, so clients cannot create new series."""
+def observe_request(route: str, method: str, status: int, seconds: float | None, traceparent: str) -> None:
+    """Count one request. `route` is the pattern, not the path, so clients cannot create new series.
+
+    `seconds` is None for an answer that lasts as long as a job or a WebSocket.
+    """
     method = method if method in _METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).inc()
-    if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a WebSocket request lasts until the client leaves
+    if seconds is not None:
         _REQUEST_SECONDS.labels(method, route).observe(seconds, exemplar(traceparent))
 
 

@@ -61,7 +61,8 @@ class Services:
     record_trimmer: RecordTrimmer
     started: float
     websockets: set[web.WebSocketResponse] = field(default_factory=set)
-    websockets_by_client: Counter[str] = field(default_factory=Counter)
+    live_connections: Counter[str] = field(default_factory=Counter)
+    followers: set[outbox.Outbox] = field(default_factory=set)
     outbox_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(outbox.TOTAL_LIMIT))
 
     def models(self) -> set[str]:

@@ -14,7 +14,7 @@ from gateway.services import SERVICES
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
-    "Range, X-Request-ID, traceparent",
+    "Last-Event-ID, Range, X-Request-ID, traceparent",
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED_HEADERS = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"

@@ -22,6 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 TRACEPARENT = web.RequestKey("traceparent", str)
+# Whether the answer takes as long as a job does, so that its time says nothing about the gateway.
+STAYS_OPEN = web.RequestKey("stays_open", bool)
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT_FORMAT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -40,7 +42,8 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     started = time.perf_counter()
     response = await handler(request)
     seconds = time.perf_counter() - started
-    metrics.observe_request(_route_of(request), request.method, response.status, seconds, request[TRACEPARENT])
+    timed = None if request.get(STAYS_OPEN) else seconds
+    metrics.observe_request(_route_of(request), request.method, response.status, timed, request[TRACEPARENT])
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
 

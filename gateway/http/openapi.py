@@ -24,6 +24,7 @@ from shared.version import SERVICE, VERSION
 
 _HEADER_TEXTS = {
     "Idempotency-Key": "A repeated request with the same key returns the first job.",
+    "Last-Event-ID": "The id of the last event that the client has received; browsers send it by themselves.",
     "Range": "With proxy=1: the requested bytes.",
     "If-Range": "With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent.",
     "If-None-Match": "With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304.",
@@ -32,6 +33,7 @@ _HEADER_TEXTS = {
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
+    "Last-Event-ID": {"type": "string", "pattern": r"^\d{0,18}$"},
     **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match", "Content-Digest")},
 }
 # `name` is a file as the worker names it: audio.mid, electric_piano.wav, audio.peaks.json.

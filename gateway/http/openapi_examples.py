@@ -87,7 +87,12 @@ _JOB = JobView(
     understood=(Understood("house", "house"), Understood("piano", "piano")),
     ignored=(),
     ignored_because=(),
-    links=Links(status=f"/api/v1/status/{JOB_ID}", audio=audio_url(JOB_ID), bundle=f"{audio_url(JOB_ID)}/bundle.zip"),
+    links=Links(
+        status=f"/api/v1/status/{JOB_ID}",
+        events=f"/api/v1/jobs/{JOB_ID}/events",
+        audio=audio_url(JOB_ID),
+        bundle=f"{audio_url(JOB_ID)}/bundle.zip",
+    ),
     peaks_url=f"{audio_url(JOB_ID)}/audio.peaks.json",
     parent=None,
     composed=None,

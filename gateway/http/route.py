@@ -39,6 +39,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     is_public: bool = False
 
     @property
+    def is_stream(self) -> bool:
+        """Whether its answer ends with a job, so that a HEAD request would never be answered."""
+        return "text/event-stream" in self.responses.values()
+
+    @property
     def is_websocket(self) -> bool:
         return HTTPStatus.SWITCHING_PROTOCOLS in self.responses
 

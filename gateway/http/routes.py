@@ -3,7 +3,18 @@
 import msgspec
 from aiohttp import web
 
-from gateway.http.handlers import bundle, downloads, edits, generate, health, job_status, pages, prompts, static_files
+from gateway.http.handlers import (
+    bundle,
+    downloads,
+    edits,
+    event_stream,
+    generate,
+    health,
+    job_status,
+    pages,
+    prompts,
+    static_files,
+)
 from gateway.http.middleware import Handler
 from gateway.http.route import Route
 from gateway.http.upload_routes import UPLOAD_ROUTES
@@ -77,6 +88,21 @@ ROUTES: tuple[Route, ...] = (
         description="Poll as often as you like: it is answered from memory. The last three statuses never change.",
         responses={200: JobView},
         problems=(404, 503),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/jobs/{job_id}/events",
+        handler=event_stream.events,
+        operation_id="jobs_events",
+        endpoint="events",
+        summary="Follow a job: its events as Server-Sent Events",
+        description=(
+            "First the present state, then every event up to the last one. The `data` of each is an `Event`, its `id` "
+            "the `seq`. With Last-Event-ID, first the lifecycle events since then; 204 if there will be none."
+        ),
+        responses={200: event_stream.EVENT_STREAM, 204: None},
+        problems=(404, 422, 503),
+        headers=("Last-Event-ID",),
     ),
     Route(
         method="GET",
@@ -314,7 +340,7 @@ def list_endpoints() -> dict[str, str]:
 def add_routes(app: web.Application) -> None:
     """Register all routes with the application."""
     for route in ROUTES:
-        if route.method == "GET" and not route.is_websocket:
+        if route.method == "GET" and not (route.is_websocket or route.is_stream):
             app.router.add_get(route.path, route.handler)  # also registers HEAD
         else:
             app.router.add_route(route.method, route.path, route.handler)

@@ -4,8 +4,7 @@ Slow clients are disconnected and do not affect others.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http import HTTPStatus
 
 import msgspec
@@ -15,6 +14,8 @@ from gateway import metrics
 from gateway.http.authentication import KEY_SUBPROTOCOL, SUBPROTOCOL, offered_protocols, viewer_of
 from gateway.http.connection import HttpProtocol
 from gateway.http.cors import may_open_websocket
+from gateway.http.live_connections import live_connection
+from gateway.http.middleware import STAYS_OPEN
 from gateway.http.requests import field_error, read_query
 from gateway.live.audio_subscriptions import MAX_AUDIO_SUBSCRIPTIONS, AudioSubscriptions
 from gateway.live.event_hub import EventSubscription
@@ -27,7 +28,7 @@ from gateway.live.messages import (
     decode_client_message,
 )
 from gateway.live.outbox import AudioFrame, Outbox, OutboxFullError
-from gateway.problems import Problem, too_many, unavailable
+from gateway.problems import Problem
 from gateway.schemas import SocketQuery
 from gateway.services import SERVICES, Services
 from shared.errors import UnavailableError
@@ -39,9 +40,8 @@ log = get_logger(__name__)
 
 # Bytes of one frame from a client: a subscription takes far less.
 MAX_CLIENT_FRAME = 64 * 1024
-# Subscriptions of one connection, and connections of one gateway: both cost memory.
+# Subscriptions of one connection: each costs memory.
 MAX_SUBSCRIPTIONS = 1000
-MAX_CONNECTIONS = 1000
 # Seconds for a client to take a frame before live audio is dropped, and again before the connection is aborted.
 SEND_TIMEOUT = 5.0
 # Seconds between pings, which detect dead connections and keep proxies from closing idle ones.
@@ -203,7 +203,8 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     """GET /ws; `job_id=…` subscribes to a job at once, and `audio=1` to its live audio too."""
     query = read_query(request, SocketQuery)
     services = request.app[SERVICES]
-    _check_handshake(request, services)
+    _check_handshake(request)
+    request[STAYS_OPEN] = True
     # No compression: events are short, and audio does not compress.
     socket = web.WebSocketResponse(
         heartbeat=PING_INTERVAL, max_msg_size=MAX_CLIENT_FRAME, compress=False, protocols=(SUBPROTOCOL,)
@@ -211,7 +212,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     if not socket.can_prepare(request).ok:
         headers = {"Upgrade": "websocket"}
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, "This path accepts WebSocket connections only.", headers=headers)
-    with _per_client_limit(services, viewer_of(request) or request.remote or ""):
+    with live_connection(request):
         await socket.prepare(request)
         services.websockets.add(socket)
         metrics.WEBSOCKETS.inc()
@@ -223,32 +224,12 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-@contextmanager
-def _per_client_limit(services: Services, client: str) -> Iterator[None]:
-    """Enforce the connection limit of one client, identified by the name of its key or by its address."""
-    limit = services.settings.gateway_websockets_per_client
-    if services.websockets_by_client[client] >= limit:
-        detail = (
-            f"{client} has reached its limit of {limit} WebSocket connections: close some. One can follow many jobs."
-        )
-        raise too_many(detail, 10)
-    services.websockets_by_client[client] += 1
-    try:
-        yield
-    finally:
-        services.websockets_by_client[client] -= 1
-        if not services.websockets_by_client[client]:
-            del services.websockets_by_client[client]
-
-
-def _check_handshake(request: web.Request, services: Services) -> None:
-    """Check the connection limit, the origin and the offered subprotocols.
+def _check_handshake(request: web.Request) -> None:
+    """Check the origin and the offered subprotocols.
 
     Raises:
-        Problem: 503, 403 or 400.
+        Problem: 403 or 400.
     """
-    if len(services.websockets) >= MAX_CONNECTIONS:
-        raise unavailable(f"This gateway has reached its limit of {MAX_CONNECTIONS} WebSocket connections.", 10)
     if not may_open_websocket(request):
         origin = request.headers["Origin"][:100]
         raise Problem(HTTPStatus.FORBIDDEN, f"Pages of {origin!a} may not connect. CORS_ORIGINS lists those that may.")

@@ -134,6 +134,7 @@ def _links(record: JobRecord, *, expired: bool) -> Links:
     return Links(
         status=f"/api/v1/status/{record.job_id}",
         cancel=None if record.status.is_terminal else f"/api/v1/jobs/{record.job_id}",
+        events=f"/api/v1/jobs/{record.job_id}/events",
         audio=audio_url(record.job_id) if audio else None,
         bundle=f"{audio_url(record.job_id)}/bundle.zip" if audio else None,
     )

@@ -12,6 +12,8 @@ MAX_FRAMES = 2048
 MAX_AUDIO_BYTES = 1024 * 1024
 # Bytes queued in all outboxes together.
 TOTAL_LIMIT = 64 * 1024 * 1024
+# The frame after the last one.
+END = b""
 # Bytes of memory per queued frame in addition to its text.
 FRAME_OVERHEAD = 200
 

@@ -127,9 +127,9 @@ async def test_websockets_are_limited_per_client(serve: Serve, services: Service
         assert "Retry-After" in refused.value.headers
         elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
         async with aiohttp.ClientSession(connector=elsewhere) as other, other.ws_connect(url):
-            assert services.websockets_by_client == {LOOPBACK: 2, "127.0.0.2": 1}
+            assert services.live_connections == {LOOPBACK: 2, "127.0.0.2": 1}
     async with asyncio.timeout(TIMEOUT):
-        while services.websockets_by_client:
+        while services.live_connections:
             await asyncio.sleep(0.01)
 
 

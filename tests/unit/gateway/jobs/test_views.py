@@ -232,7 +232,7 @@ async def test_a_finished_job_tells_its_music_and_measurements() -> None:
     assert seen["links"] == {
         "self": f"/api/v1/status/{job_id(1)}",
         "cancel": None,
-        "events": None,
+        "events": f"/api/v1/jobs/{job_id(1)}/events",
         "audio": url,
         "bundle": f"{url}/bundle.zip",
     }

@@ -38,6 +38,7 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
     assert list(endpoints.items()) == [
         ("generate", "POST /api/v1/generate"),
         ("status", "GET /api/v1/status/{job_id}"),
+        ("events", "GET /api/v1/jobs/{job_id}/events"),
         ("download", "GET /api/v1/download/{job_id}"),
         ("bundle", "GET /api/v1/download/{job_id}/bundle.zip"),
         ("output", "GET /api/v1/download/{job_id}/{name}"),
