@@ -31,6 +31,7 @@ from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.deadlines import Deadlines
 from gateway.jobs.job_queue import JobQueue
 from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
@@ -114,6 +115,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         result_cache=result_cache,
         acceptance=Acceptance(index, record_store, queue, result_cache, quotas),
         jobs=jobs,
+        deadlines=Deadlines(index, jobs),
         hub=EventHub(bus, jobs),
         probe=Probe(bus, storage, workers, index, record_store),
         reconciler=reconciler,
@@ -176,6 +178,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         services.hub.run,
         services.result_cache.run,
         services.reconciler.run,
+        services.deadlines.run,
         services.dead_letters.run,
         services.record_repair.run,
         services.record_trimmer.run,

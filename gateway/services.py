@@ -13,6 +13,7 @@ from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.deadlines import Deadlines
 from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
@@ -53,6 +54,7 @@ class Services:
     result_cache: ResultCache
     acceptance: Acceptance
     jobs: JobService
+    deadlines: Deadlines
     hub: EventHub
     probe: Probe
     reconciler: Reconciler

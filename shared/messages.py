@@ -160,6 +160,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         seed: of the take in the file, if the model needed another seed than the recipe's to meet the tempo.
         lane: of the queue; see shared/lanes.py.
         takes: all jobs of the request, this one included, if it asked for variations.
+        cancel_at: when the job is cancelled unless it has ended, by the broker's clock.
     """
 
     job_id: str
@@ -197,6 +198,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     seed: Seed | None = None
     lane: str = NORMAL
     takes: tuple[RequestedTake, ...] = ()
+    cancel_at: Moment | None = None
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""

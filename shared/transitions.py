@@ -57,6 +57,7 @@ TRANSITIONS = (
 MAX_ATTEMPTS = 3
 DAMAGED = "The record of this job was damaged, and the job cannot continue. Send the job again."
 
+CANCELLED = "Job cancelled"
 _STARTED = "Generation job started"
 
 
@@ -70,6 +71,7 @@ def accepted(
     owner: str | None = None,
     lane: str = NORMAL,
     takes: tuple[RequestedTake, ...] = (),
+    cancel_at: datetime | None = None,
 ) -> JobRecord:
     """A new job that goes to the queue."""
     return JobRecord(
@@ -83,6 +85,7 @@ def accepted(
         owner=owner,
         lane=lane,
         takes=takes,
+        cancel_at=cancel_at,
     )
 
 
@@ -203,7 +206,7 @@ def stopping(record: JobRecord) -> JobRecord:
     return replace(record, keep_requested=True, message="Stopping; what was made is kept", updated_at=now())
 
 
-def cancelled(record: JobRecord, message: str = "Job cancelled", *, keep_requested: bool = False) -> JobRecord:
+def cancelled(record: JobRecord, message: str = CANCELLED, *, keep_requested: bool = False) -> JobRecord:
     """A job that a client stopped, without audio."""
     return _ended(record, JobStatus.CANCELLED, message, keep_requested=keep_requested)
 

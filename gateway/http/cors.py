@@ -13,11 +13,13 @@ from gateway.services import SERVICES
 
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, "
-    "Last-Event-ID, Range, X-Request-ID, traceparent",
+    "Access-Control-Allow-Headers": "Authorization, Cancel-After, Content-Type, Idempotency-Key, If-Match, "
+    "If-None-Match, If-Range, Last-Event-ID, Prefer, Range, X-Request-ID, traceparent",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED_HEADERS = "Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-ID"
+_EXPOSED_HEADERS = (
+    "Content-Disposition, Content-Range, ETag, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-ID"
+)
 
 
 @web.middleware

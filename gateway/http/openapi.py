@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.http.openapi_examples import JOB_ID
 from gateway.http.openapi_schemas import Json, make_schemas, parameters_of, reference
+from gateway.http.preferences import CANCEL_AFTER_PATTERN, LONGEST_CANCEL_AFTER, LONGEST_WAIT
 from gateway.http.route import Route
 from gateway.http.routes import ROUTES
 from gateway.problems import CONTENT_TYPE, ProblemDetails
@@ -27,12 +28,16 @@ _HEADER_TEXTS = {
     "Last-Event-ID": "The id of the last event that the client has received; browsers send it by themselves.",
     "Range": "With proxy=1: the requested bytes.",
     "If-Range": "With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent.",
-    "If-None-Match": "With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304.",
+    "If-None-Match": "Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1.",
+    "Prefer": f"With wait=N, the answer comes when the job has ended, after N seconds at most (up to {LONGEST_WAIT}).",
+    "Cancel-After": f"Cancels the job unless it has ended by then: from 1s to {LONGEST_CANCEL_AFTER}s.",
     "If-Match": "With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412.",
     "Content-Digest": "The SHA-256 of a file that is the body (RFC 9530); another one is refused with 422.",
 }
 _HEADER_SCHEMAS = {
     "Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
+    "Prefer": {"type": "string", "examples": ["wait=30"]},
+    "Cancel-After": {"type": "string", "pattern": CANCEL_AFTER_PATTERN, "examples": ["90s"]},
     "Last-Event-ID": {"type": "string", "pattern": r"^\d{0,18}$"},
     **{name: {"type": "string"} for name in ("Range", "If-Range", "If-None-Match", "If-Match", "Content-Digest")},
 }

@@ -96,6 +96,7 @@ _JOB = JobView(
     peaks_url=f"{audio_url(JOB_ID)}/audio.peaks.json",
     parent=None,
     composed=None,
+    cancel_at=None,
 )
 _COMPONENTS = PromptComponents(genre="jazz", instruments=("piano", "double bass"), meter="3/4")
 

@@ -9,14 +9,12 @@ from gateway.http.handlers import (
     edits,
     event_stream,
     generate,
-    health,
     job_status,
-    pages,
     prompts,
-    static_files,
 )
 from gateway.http.middleware import Handler
 from gateway.http.route import Route
+from gateway.http.service_routes import SERVICE_ROUTES
 from gateway.http.upload_routes import UPLOAD_ROUTES
 from gateway.http.websocket import websocket
 from gateway.jobs.edit_requests import ChildAccepted, ExtendRequest, Lineage, ReplaceRequest, VaryRequest
@@ -32,13 +30,13 @@ from gateway.schemas import (
     Message,
     ParseRequest,
     RandomQuery,
-    ServiceInfo,
     SocketQuery,
     WaveformPeaks,
 )
 
 AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
 FILE_TYPES = (*AUDIO_TYPES, "audio/midi", WaveformPeaks, "image/svg+xml", "application/vnd.dawproject")
+SUBMISSION_HEADERS = ("Idempotency-Key", "Prefer", "Cancel-After")
 
 
 def _edit_route(name: str, handler: Handler, body: type[msgspec.Struct], summary: str) -> Route:
@@ -57,7 +55,7 @@ def _edit_route(name: str, handler: Handler, body: type[msgspec.Struct], summary
         body=body,
         responses={200: ChildAccepted},
         problems=(400, 404, 408, 409, 413, 415, 422, 503),
-        headers=("Idempotency-Key",),
+        headers=SUBMISSION_HEADERS,
     )
 
 
@@ -71,12 +69,13 @@ ROUTES: tuple[Route, ...] = (
         summary="Generate music from a prompt",
         description=(
             "The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. "
-            "`variations` makes several jobs, accepted together or not at all."
+            "`variations` makes several jobs, accepted together or not at all. With Prefer: wait, the answer comes "
+            "when they have ended, or when the time is up, and is a whole `JobView`."
         ),
         body=GenerateRequest,
         responses={200: JobAccepted},
         problems=(400, 408, 413, 415, 422, 503),
-        headers=("Idempotency-Key",),
+        headers=SUBMISSION_HEADERS,
     ),
     Route(
         method="GET",
@@ -86,8 +85,9 @@ ROUTES: tuple[Route, ...] = (
         endpoint="status",
         summary="Get the status of a job",
         description="Poll as often as you like: it is answered from memory. The last three statuses never change.",
-        responses={200: JobView},
+        responses={200: JobView, 304: None},
         problems=(404, 503),
+        headers=("If-None-Match",),
     ),
     Route(
         method="GET",
@@ -251,79 +251,7 @@ ROUTES: tuple[Route, ...] = (
         responses={101: None},
         problems=(400, 403, 422, 426, 429, 503),
     ),
-    Route(
-        method="GET",
-        path="/",
-        handler=pages.index,
-        operation_id="index_index",
-        summary="Web page; with Accept: application/json, a description of the service",
-        description="The page loads its script and styles from /assets. The JSON has the paths of the service.",
-        responses={200: (ServiceInfo, "text/html"), 304: None},
-        is_public=True,
-    ),
-    Route(
-        method="GET",
-        path="/assets/{asset}",
-        handler=static_files.asset,
-        operation_id="index_asset",
-        summary="Get a file of the web page",
-        description="The page's script and styles, and the licences of what is in them. Each has an ETag.",
-        responses={200: tuple(static_files.CONTENT_TYPES.values()), 304: None},
-        problems=(404,),
-        is_public=True,
-    ),
-    Route(
-        method="GET",
-        path="/health",
-        handler=health.health,
-        operation_id="health_health",
-        endpoint="health",
-        summary="Get the health of every component",
-        description="503 only if no job can be accepted; degraded if jobs must wait.",
-        responses={200: health.HealthReport, 503: health.HealthReport},
-    ),
-    Route(
-        method="GET",
-        path="/health/ready",
-        handler=health.ready,
-        operation_id="health_ready",
-        summary="Readiness: whether the gateway accepts jobs",
-        description="For load balancers.",
-        responses={200: health.Liveness},
-        problems=(503,),
-        is_public=True,
-    ),
-    Route(
-        method="GET",
-        path="/health/live",
-        handler=health.live,
-        operation_id="health_live",
-        summary="Liveness: whether the process responds",
-        description="For supervisors, which restart a process that does not answer.",
-        responses={200: health.Liveness},
-        is_public=True,
-    ),
-    Route(
-        method="GET",
-        path="/metrics",
-        handler=health.export_metrics,
-        operation_id="health_metrics",
-        endpoint="metrics",
-        summary="Metrics in the Prometheus text format",
-        description="For a Prometheus server to scrape.",
-        responses={200: "text/plain"},
-    ),
-    Route(
-        method="GET",
-        path="/openapi.json",
-        handler=pages.openapi_document,
-        operation_id="openapi_document",
-        endpoint="openapi",
-        summary="Get this OpenAPI document",
-        description="For generators of clients. It has an ETag.",
-        responses={200: "application/json", 304: None},
-        is_public=True,
-    ),
+    *SERVICE_ROUTES,
     *UPLOAD_ROUTES,
 )
 

@@ -40,6 +40,8 @@ def draft_jobs(
     owner: str | None,
     lane: str,
     takes: int = 1,
+    *,
+    cancel_at: datetime | None = None,
 ) -> list[JobRecord]:
     """The records of a request's jobs, one for each take.
 
@@ -54,6 +56,7 @@ def draft_jobs(
         owner: the name of the request's API key.
         lane: of the queue.
         takes: how many jobs.
+        cancel_at: when they are cancelled unless they have ended, by the broker's clock.
     """
     recipes = [replace(recipe, seed=(recipe.seed + number) % SEEDS) for number in range(takes)]
     ids = [_job_id(idempotency_key, owner, number) for number in range(takes)]
@@ -69,6 +72,7 @@ def draft_jobs(
             owner=owner,
             lane=lane,
             takes=listed,
+            cancel_at=cancel_at,
         )
         for job_id, recipe in zip(ids, recipes, strict=True)
     ]

@@ -17,7 +17,7 @@ from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus
 from shared.publisher import ensure_announced
 from shared.records import Entry
-from shared.transitions import cancelled, stopping
+from shared.transitions import CANCELLED, cancelled, stopping
 
 log = get_logger(__name__)
 
@@ -61,13 +61,16 @@ class JobService:
                 return None
             raise  # `RecordRepair` replaces it within seconds
 
-    async def cancel(self, job_id: str, keep: bool = False, viewer: str | None = None) -> None:
+    async def cancel(
+        self, job_id: str, keep: bool = False, viewer: str | None = None, message: str = CANCELLED
+    ) -> None:
         """Cancel a queued or running job. Cancelling twice is harmless.
 
         Args:
             job_id: the job's id.
             keep: have the worker of a running job store the audio generated so far before the job ends.
             viewer: the name of the request's API key.
+            message: of the cancelled job.
 
         Raises:
             Problem: 404 if there is none that `viewer` may see, 409 if it is finished.
@@ -77,7 +80,7 @@ class JobService:
             if found is None:
                 raise unknown_job(job_id)
             record = found.record
-            changed = _stopped(record, keep)
+            changed = _stopped(record, keep, message)
             if changed is record:
                 if record.status.is_terminal:
                     await ensure_announced(self._bus.require(), found)
@@ -122,7 +125,7 @@ class JobService:
         return await self._queue.announce(entry, None if record.status.is_terminal else "progress")
 
 
-def _stopped(record: JobRecord, keep: bool) -> JobRecord:
+def _stopped(record: JobRecord, keep: bool, message: str) -> JobRecord:
     """The record as a cancellation leaves it; the same object if there is nothing to change.
 
     Raises:
@@ -134,4 +137,4 @@ def _stopped(record: JobRecord, keep: bool) -> JobRecord:
         raise Problem(HTTPStatus.CONFLICT, f"Job {record.job_id} is {record.status} already: nothing to cancel.")
     if keep and record.status is JobStatus.PROCESSING:
         return record if record.keep_requested else stopping(record)
-    return cancelled(record)
+    return cancelled(record, message)

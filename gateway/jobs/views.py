@@ -85,6 +85,7 @@ class Views:
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
             parent=recipe.edit.parent if recipe.edit else None,
             composed=music.composed,
+            cancel_at=record.cancel_at,
         )
 
     def _message(self, record: JobRecord, keeper: JobRecord | None, ahead: int, *, expired: bool) -> str:

@@ -47,6 +47,22 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag="error", omit_defaults=True)
     job_id: str | None = None
 
 
+class FrameHead(msgspec.Struct, frozen=True):
+    """What the sender of a text frame has to know of it; `end` is the frame `END`."""
+
+    type: str
+    seq: int = 0
+
+
+_END = FrameHead("end")
+_decode_head = msgspec.json.Decoder(FrameHead).decode
+
+
+def decode_head(frame: bytes) -> FrameHead:
+    """The head of a text frame of the gateway."""
+    return _decode_head(frame) if frame else _END
+
+
 ClientMessage = Subscribe | Unsubscribe | Ping
 
 

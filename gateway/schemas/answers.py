@@ -17,14 +17,14 @@ class JobAccepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     Attributes:
         job_id: the job; the first one if there are several takes.
-        takes: all jobs of the request, this one first; only if it asked for several.
+        takes: all jobs of the request, this one first; only if it asked for several. With Prefer: wait it may be null.
     """
 
     job_id: str
     status: JobStatus
     message: str
     created_at: Moment
-    takes: tuple[RequestedTake, ...] = ()
+    takes: tuple[RequestedTake, ...] | None = ()
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "self"}):
@@ -109,6 +109,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     peaks_url: Annotated[str | None, Meta(description="The waveform's peaks, in audiowaveform's JSON layout")]
     parent: Annotated[str | None, Meta(description="The job that this take was made of")]
     composed: Annotated[Composed | None, Meta(description="How a child's bars were composed")]
+    cancel_at: Annotated[
+        Moment | None, Meta(description="When the job is cancelled unless it has ended: the request's Cancel-After")
+    ]
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):

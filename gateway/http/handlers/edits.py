@@ -6,10 +6,11 @@ import msgspec
 from aiohttp import web
 
 from gateway.http.authentication import viewer_of
-from gateway.http.handlers.generate import idempotency_key
+from gateway.http.handlers.generate import cancel_time, idempotency_key
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
+from gateway.http.waiting import accepted_response
 from gateway.jobs.children import make_child
 from gateway.jobs.drafts import draft_jobs
 from gateway.jobs.edit_requests import ChildAccepted, EditRequest, ExtendRequest, ReplaceRequest, VaryRequest
@@ -46,7 +47,8 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
     recipe = make_child(parent, body, services.settings.max_duration)
     call = _Call(parent.job_id, type(body).__name__, body)
     lane = services.lanes.of(viewer, None)
-    drafts = draft_jobs(recipe, call, idempotency_key(request), request[TRACEPARENT], viewer, lane)
+    key, deadline = idempotency_key(request), cancel_time(request)
+    drafts = draft_jobs(recipe, call, key, request[TRACEPARENT], viewer, lane, cancel_at=deadline)
     # Shielded and cached as in `generate`.
     record = await asyncio.shield(services.acceptance.accept(drafts, "none" if body.seed is None else "same"))
     accepted = ChildAccepted(
@@ -56,7 +58,7 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
         created_at=record.created_at,
         parent=parent.job_id,
     )
-    return json_response(accepted)
+    return await accepted_response(request, record, accepted)
 
 
 async def lineage(request: web.Request) -> web.Response:

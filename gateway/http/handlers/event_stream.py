@@ -7,13 +7,13 @@ import asyncio
 import re
 from http import HTTPStatus
 
-import msgspec
 from aiohttp import web
 
 from gateway import metrics
 from gateway.http.authentication import viewer_of
 from gateway.http.live_connections import following, live_connection
 from gateway.http.middleware import STAYS_OPEN
+from gateway.live.messages import decode_head
 from gateway.live.outbox import END, Outbox, OutboxFullError
 from gateway.problems import FieldError, invalid
 from gateway.services import SERVICES, Services
@@ -31,16 +31,6 @@ SEND_TIMEOUT = 5.0
 _RETRY = b"retry: 1000\n"
 _HEARTBEAT = b":\n\n"
 _SEQ = re.compile(r"\d{1,18}", re.ASCII)
-
-
-class _Head(msgspec.Struct):
-    """What a stream has to know of a frame."""
-
-    type: str
-    seq: int = 0
-
-
-_decode = msgspec.json.Decoder(_Head).decode
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -85,7 +75,7 @@ async def _send_events(request: web.Request, response: web.StreamResponse, outbo
         start = _RETRY
         while True:
             frame = await _next_frame(response, outbox)
-            head = _decode(frame or b'{"type": "end"}')
+            head = decode_head(frame)
             if head.type in ("end", "error"):
                 return  # the gateway stops, or the job is gone: a client that reconnects is told
             lines = b"\ndata: ".join(frame.splitlines())  # another program may write JSON on several lines

@@ -2,14 +2,16 @@
 
 import asyncio
 import re
+from datetime import datetime
 
 from aiohttp import web
 from msgspec import UNSET
 
 from gateway.http.authentication import viewer_of
 from gateway.http.middleware import TRACEPARENT
+from gateway.http.preferences import requested_deadline
 from gateway.http.requests import read_body
-from gateway.http.responses import json_response
+from gateway.http.waiting import accepted_response
 from gateway.jobs.drafts import draft_jobs
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.result_cache import Reuse
@@ -31,7 +33,7 @@ async def generate(request: web.Request) -> web.Response:
         created_at=record.created_at,
         takes=record.takes,
     )
-    return json_response(accepted)
+    return await accepted_response(request, record, accepted)
 
 
 async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
@@ -51,7 +53,8 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
     viewer, takes = viewer_of(request), body.variations or 1
     _count_other_takes(services, viewer, takes)
     lane = services.lanes.of(viewer, body.priority or None)
-    drafts = draft_jobs(recipe, body, idempotency_key(request), request[TRACEPARENT], viewer, lane, takes)
+    key, deadline = idempotency_key(request), cancel_time(request)
+    drafts = draft_jobs(recipe, body, key, request[TRACEPARENT], viewer, lane, takes, cancel_at=deadline)
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
 
@@ -73,6 +76,19 @@ def _reuse_policy(body: GenerateRequest, takes: int) -> Reuse:
     if not body.cache:
         return "none"
     return "any" if body.seed is None and takes == 1 else "same"
+
+
+def cancel_time(request: web.Request) -> datetime | None:
+    """When the jobs of a request with Cancel-After are cancelled, by the broker's clock, in whole milliseconds.
+
+    Raises:
+        Problem: 422 if the header is no time.
+    """
+    deadline = requested_deadline(request)
+    if deadline is None:
+        return None
+    moment = request.app[SERVICES].index.broker_time() + deadline
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.http.authentication import viewer_of
 from gateway.http.requests import read_query
-from gateway.http.responses import json_response
+from gateway.http.responses import conditional_response, json_response
 from gateway.index.listing import Position
 from gateway.problems import FieldError, invalid
 from gateway.schemas import CancelQuery, JobList, JobsQuery, Message
@@ -19,10 +19,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def status(request: web.Request) -> web.Response:
-    """GET /api/v1/status/{job_id}, served from memory."""
+    """GET /api/v1/status/{job_id}, served from memory; 304 if the client has it."""
     services = request.app[SERVICES]
     record = await services.jobs.find(request.match_info["job_id"], viewer_of(request))
-    return json_response(services.views.of(record))
+    return conditional_response(request, json_response(services.views.of(record)))
 
 
 async def list_jobs(request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ from functools import cache
 from aiohttp import web
 
 from gateway.decoding import format_number
+from gateway.http.accept import prefers
 from gateway.http.handlers.static_files import STATIC, StaticFile, static_response
 from gateway.http.responses import conditional_response, json_response
 from gateway.schemas import ServiceInfo
@@ -25,8 +26,8 @@ _POLICY = (
 
 
 async def index(request: web.Request) -> web.Response:
-    """GET /: JSON if the client accepts application/json explicitly, else the web page."""
-    if "application/json" in request.headers.get("Accept", ""):
+    """GET /: JSON if the client names application/json and likes text/html no better, else the web page."""
+    if prefers(request.headers.get("Accept", ""), "application/json", "text/html"):
         state = "ready" if request.app[SERVICES].bus.is_ready else "waiting for NATS"
         response = json_response(ServiceInfo(SERVICE, VERSION, state, request.app[ENDPOINTS]))
         response.headers["Vary"] = "Accept"

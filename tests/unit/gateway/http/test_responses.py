@@ -3,6 +3,7 @@
 import pytest
 from yarl import URL
 
+from gateway.http.routes import ROUTES
 from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import completed, entry, job_id, record
@@ -11,7 +12,6 @@ from tests.unit.gateway.samples import completed, entry, job_id, record
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", f"/api/v1/status/{job_id(1)}", 200),
         ("GET", "/api/v1/status/gen_1", 404),
         ("GET", "/api/v1/jobs", 200),
         ("GET", "/api/v1/jobs?limit=0", 422),
@@ -57,3 +57,32 @@ async def test_the_page_and_the_description_vary_by_accept(api: Api, services: S
             assert "Accept" in response.headers["Vary"].split(", ")
     async with api.get("/", headers={"Accept": "application/json"}) as response:
         assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_an_unchanged_status_is_a_304_and_a_changed_one_is_not(api: Api, services: Services) -> None:
+    services.index.apply(entry(record(1), 1))
+    path = f"/api/v1/status/{job_id(1)}"
+    async with api.get(path) as first:
+        tag = first.headers["ETag"]
+        assert first.headers["Cache-Control"] == "private, no-cache"
+    for given in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        async with api.get(path, headers={"If-None-Match": given}) as same:
+            assert (same.status, await same.read(), same.headers["ETag"]) == (304, b"", tag)
+    services.index.apply(entry(completed(1), 2))
+    async with api.get(path, headers={"If-None-Match": tag}) as changed:
+        assert changed.status == 200
+        assert (await changed.json())["status"] == "completed"
+        assert changed.headers["ETag"] != tag
+
+
+async def test_an_unchanged_document_is_a_304(api: Api) -> None:
+    async with api.get("/openapi.json") as first:
+        tag = first.headers["ETag"]
+    async with api.get("/openapi.json", headers={"If-None-Match": tag}) as same:
+        assert same.status == 304
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "GET" and "{" not in route.path])
+async def test_parameters_that_caches_add_and_foreign_accept_headers_change_nothing(api: Api, path: str) -> None:
+    async with api.get(path) as plain, api.get(f"{path}?_=17&utm_source=x", headers={"Accept": "image/png"}) as other:
+        assert (plain.status, plain.content_type) == (other.status, other.content_type)

@@ -1,0 +1,82 @@
+"""Routes about the service itself: the page, health, metrics and the description of the API."""
+
+from gateway.http.handlers import health, pages, static_files
+from gateway.http.route import Route
+from gateway.schemas import ServiceInfo
+
+SERVICE_ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/",
+        handler=pages.index,
+        operation_id="index_index",
+        summary="Web page; with Accept: application/json, a description of the service",
+        description="The page loads its script and styles from /assets. The JSON has the paths of the service.",
+        responses={200: (ServiceInfo, "text/html"), 304: None},
+        is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/assets/{asset}",
+        handler=static_files.asset,
+        operation_id="index_asset",
+        summary="Get a file of the web page",
+        description="The page's script and styles, and the licences of what is in them. Each has an ETag.",
+        responses={200: tuple(static_files.CONTENT_TYPES.values()), 304: None},
+        problems=(404,),
+        is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/health",
+        handler=health.health,
+        operation_id="health_health",
+        endpoint="health",
+        summary="Get the health of every component",
+        description="503 only if no job can be accepted; degraded if jobs must wait.",
+        responses={200: health.HealthReport, 503: health.HealthReport},
+    ),
+    Route(
+        method="GET",
+        path="/health/ready",
+        handler=health.ready,
+        operation_id="health_ready",
+        summary="Readiness: whether the gateway accepts jobs",
+        description="For load balancers.",
+        responses={200: health.Liveness},
+        problems=(503,),
+        is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/health/live",
+        handler=health.live,
+        operation_id="health_live",
+        summary="Liveness: whether the process responds",
+        description="For supervisors, which restart a process that does not answer.",
+        responses={200: health.Liveness},
+        is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=health.export_metrics,
+        operation_id="health_metrics",
+        endpoint="metrics",
+        summary="Metrics in the Prometheus text format",
+        description="For a Prometheus server to scrape.",
+        responses={200: "text/plain"},
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        handler=pages.openapi_document,
+        operation_id="openapi_document",
+        endpoint="openapi",
+        summary="Get this OpenAPI document",
+        description="For generators of clients. It has an ETag.",
+        responses={200: "application/json", 304: None},
+        headers=("If-None-Match",),
+        is_public=True,
+    ),
+)
