@@ -45,6 +45,8 @@ from gateway.live.event_hub import EventHub
 from gateway.probe import Probe
 from gateway.services import SERVICES, Services
 from gateway.uploads.uploads import Uploads
+from gateway.webhooks.secrets import load_webhook_secrets
+from gateway.webhooks.service import Webhooks
 from shared import subjects
 from shared.bus import Bus, open_bus
 from shared.lifecycle import end
@@ -116,6 +118,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         acceptance=Acceptance(index, record_store, queue, result_cache, quotas),
         jobs=jobs,
         deadlines=Deadlines(index, jobs),
+        webhooks=Webhooks(settings, load_webhook_secrets(settings, keys.names), bus, index, record_store),
         hub=EventHub(bus, jobs),
         probe=Probe(bus, storage, workers, index, record_store),
         reconciler=reconciler,
@@ -182,6 +185,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         services.dead_letters.run,
         services.record_repair.run,
         services.record_trimmer.run,
+        *services.webhooks.tasks,
     )
     tasks = [asyncio.create_task(keep_running(run)) for run in background]
     yield

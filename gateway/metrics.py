@@ -41,6 +41,8 @@ SLOW_EVENT_STREAMS = Counter(
     "musicgen_event_streams_dropped", "Event streams closed because the client read too slowly"
 )
 DROPPED_AUDIO = Counter("musicgen_live_audio_dropped", "Live audio of jobs ended because the client read too slowly")
+_WEBHOOKS = Counter("musicgen_webhooks", "Attempts to deliver a webhook by outcome: delivered or failed", ["outcome"])
+PENDING_WEBHOOKS = Gauge("musicgen_webhooks_pending_jobs", "Jobs with webhooks that are not delivered yet")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", ["component"])
 
 
@@ -68,6 +70,10 @@ def cache(outcome: str) -> None:
 
 def cancelled(model: str) -> None:
     _CANCELLED.labels(model).inc()
+
+
+def webhook(*, delivered: bool) -> None:
+    _WEBHOOKS.labels("delivered" if delivered else "failed").inc()
 
 
 def requeued(model: str) -> None:

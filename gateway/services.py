@@ -27,6 +27,7 @@ from gateway.live.event_hub import EventHub
 from gateway.memory_budget import MemoryBudget
 from gateway.probe import Probe
 from gateway.uploads.uploads import Uploads
+from gateway.webhooks.service import Webhooks
 from shared.bus import Bus
 from shared.models import MODEL_NAMES
 from shared.settings import Settings
@@ -55,6 +56,7 @@ class Services:
     acceptance: Acceptance
     jobs: JobService
     deadlines: Deadlines
+    webhooks: Webhooks
     hub: EventHub
     probe: Probe
     reconciler: Reconciler

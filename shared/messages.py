@@ -15,6 +15,7 @@ from shared.edits import Edit
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
 from shared.lanes import NORMAL
 from shared.music import Measured, Music
+from shared.webhook import Webhook
 
 # Errors that decoding untrusted bytes can raise: msgspec's, invalid UTF-8, and too deep nesting.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -122,6 +123,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     fingerprint: str | None = None
     lane: str = NORMAL
+    webhook: Webhook | None = None
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +201,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     lane: str = NORMAL
     takes: tuple[RequestedTake, ...] = ()
     cancel_at: Moment | None = None
+    webhook: Webhook | None = None
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""
@@ -242,6 +245,7 @@ def job_of(record: JobRecord) -> Job:
         owner=record.owner,
         fingerprint=record.fingerprint,
         lane=record.lane,
+        webhook=record.webhook,
     )
 
 

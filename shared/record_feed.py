@@ -28,7 +28,6 @@ from shared.records import Entry, record_at
 log = get_logger(__name__)
 
 STREAM = f"KV_{subjects.JOBS_BUCKET}"
-_KEY_AT = len(f"$KV.{subjects.JOBS_BUCKET}.")
 
 # Limits of a batch. Records are about 1 KB; larger batches were not faster.
 BATCH = 500
@@ -109,7 +108,7 @@ async def read_records(client: Client) -> AsyncGenerator[TimedEntry]:
                 return
 
 
-async def read_feed(client: Client, after: int = 0) -> AsyncGenerator[Batch]:
+async def read_feed(client: Client, after: int = 0, bucket: str = subjects.JOBS_BUCKET) -> AsyncGenerator[Batch]:
     """Yield every key last written after the revision `after`, then each change, until the caller closes the generator.
 
     The first batch is empty and says how many changes follow. Close the generator with `contextlib.aclosing`.
@@ -117,21 +116,22 @@ async def read_feed(client: Client, after: int = 0) -> AsyncGenerator[Batch]:
     Raises:
         UnavailableError: if the broker is away or silent, or lost the consumer. Call again with the last revision read.
     """
-    js, inbox, arrivals = client.jetstream(timeout=REQUEST_TIMEOUT), client.new_inbox(), _Arrivals()
+    js, inbox, arrivals = client.jetstream(timeout=REQUEST_TIMEOUT), client.new_inbox(), _Arrivals(bucket)
+    stream = f"KV_{bucket}"
     try:
-        info = await js.add_consumer(STREAM, _consumer(after))
+        info = await js.add_consumer(stream, _consumer(after))
         subscription = await client.subscribe(inbox, cb=arrivals.on_message)
         try:
             yield Batch([], info.num_pending or 0)
             while True:
-                await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{info.name}", _PULL, inbox)
+                await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{info.name}", _PULL, inbox)
                 async for batch in arrivals.of_one_pull():
                     yield batch
         finally:
             with suppress(nats.errors.Error, *AWAY):
                 await subscription.unsubscribe()
                 if not arrivals.is_lost:  # its server may be the one that died; do not wait for it
-                    await js.delete_consumer(STREAM, info.name)
+                    await js.delete_consumer(stream, info.name)
     except (nats.js.errors.APIError, *AWAY) as error:
         raise UnavailableError(f"The records cannot be read: {error!r}") from error
 
@@ -150,7 +150,9 @@ def _consumer(after: int) -> ConsumerConfig:
 class _Arrivals:
     """Messages and statuses that the server sends for the pulls of one consumer."""
 
-    def __init__(self) -> None:
+    def __init__(self, bucket: str) -> None:
+        self._stream = f"KV_{bucket}"
+        self._key_at = len(f"$KV.{bucket}.")
         self._changes: list[Change] = []
         self._remaining = 0
         self._delivered = 0  # messages received, to detect gaps
@@ -172,7 +174,7 @@ class _Arrivals:
             self._failure = f"message {self._delivered} of the consumer did not arrive"
             return
         is_deleted = any(each in headers for each in _DELETIONS)
-        key, value = message.subject[_KEY_AT:], None if is_deleted else message.data
+        key, value = message.subject[self._key_at :], None if is_deleted else message.data
         self._changes.append(Change(key, value, metadata.sequence.stream, metadata.timestamp))
         self._remaining = metadata.num_pending
         self._left -= 1
@@ -206,6 +208,6 @@ class _Arrivals:
             self.is_lost = True
             raise UnavailableError(
                 f"The broker sent no records for {SILENCE:g} s. If it runs, its configuration must let this role "
-                f"publish to $JS.API.CONSUMER.MSG.NEXT.{STREAM}.*, as nats.conf does."
+                f"publish to $JS.API.CONSUMER.MSG.NEXT.{self._stream}.*, as nats.conf does."
             ) from error
         self._news.clear()

@@ -52,6 +52,13 @@ KeyPriorities = Annotated[
         description=f"pairs such as importer:batch, with commas between them and a priority of {', '.join(PRIORITIES)}",
     ),
 ]
+Networks = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9a-fA-F.:]+/[0-9]{1,3}(\s*,\s*[0-9a-fA-F.:]+/[0-9]{1,3})*)?\Z",
+        description="networks such as 10.1.0.0/16, with commas between them",
+    ),
+]
 CASE_INSENSITIVE = ("MUSICGEN_DEVICE", "LOG_LEVEL", "LOG_FORMAT", "CORS_ORIGINS", "GATEWAY_HOSTNAMES")
 
 # IPv6 addresses may be given in brackets, as in URLs.
@@ -127,6 +134,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         1_000_000_000
     )
     key_priorities: KeyPriorities = ""
+    # NAME:whsec_… pairs, parsed in gateway/webhooks/secrets.py.
+    webhook_secrets: str = ""
+    webhook_allowed_networks: Networks = ""
+    webhook_first_pause: Annotated[float, Meta(ge=0.05, le=3600, description="seconds from 0.05 to 3600")] = 5.0
     worker_metrics_host: Annotated[str, Meta(min_length=1, description="an address to listen on")] = "127.0.0.1"
     worker_metrics_port: OptionalPort = 0
     log_level: Annotated[

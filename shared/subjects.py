@@ -10,6 +10,9 @@ AUDIO_STREAM = "MUSIC_AUDIO"
 JOBS_BUCKET = "music_jobs"
 TURNS_BUCKET = "music_turns"
 QUOTAS_BUCKET = "music_quotas"
+WEBHOOKS_BUCKET = "music_webhooks"
+# The durable consumer of the events, for webhooks.
+WEBHOOKS_CONSUMER = "webhooks"
 
 ALL_JOBS = "music.jobs.*.*"
 ALL_EVENTS = "music.events.>"
@@ -64,6 +67,11 @@ def next_message_subject(consumer: str) -> str:
 def event_subject(job_id: str, kind: str) -> str:
     """Where an event of `job_id` is published."""
     return f"music.events.{job_id}.{kind}"
+
+
+def lifecycle_subjects() -> list[str]:
+    """The events of every job, without its progress."""
+    return [event_subject("*", kind) for kind in ("queued", "processing", "completed", "failed", "cancelled")]
 
 
 def record_subject(job_id: str) -> str:

@@ -41,6 +41,11 @@ RETENTION_TURN_TTL = 300.0
 ACK_WAIT = 30.0
 HEARTBEAT = 8.0
 
+# Seconds for which the deliveries of a job's webhooks are kept after their last change.
+WEBHOOKS_TTL = 3 * DAY
+# Seconds after which an event is given to another gateway, because the first one died.
+WEBHOOK_ACK_WAIT = 10.0
+
 # JetStream's error codes for a server or account without free memory or disk.
 NO_ROOM = frozenset({10002, 10028, 10047})
 # … for more replicas than there are servers, and for replicas on a server that is not clustered.
@@ -113,6 +118,29 @@ QUOTAS = KeyValueConfig(
     storage=StorageType.MEMORY,
 )
 
+# The deliveries of a job's webhooks. They outlive the last attempt, so that it can be seen and repeated.
+WEBHOOKS = KeyValueConfig(
+    bucket=subjects.WEBHOOKS_BUCKET,
+    description="Deliveries of webhooks by job",
+    history=1,
+    ttl=WEBHOOKS_TTL,
+    storage=StorageType.FILE,
+)
+
+
+def webhook_consumer() -> ConsumerConfig:
+    """The durable consumer that all gateways share. One event at a time keeps the order of a job's events."""
+    return ConsumerConfig(
+        durable_name=subjects.WEBHOOKS_CONSUMER,
+        description="Events that become webhooks",
+        filter_subjects=subjects.lifecycle_subjects(),
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=WEBHOOK_ACK_WAIT,
+        max_deliver=-1,
+        max_ack_pending=1,
+    )
+
 
 def consumer_config(model: str, lane: str = NORMAL) -> ConsumerConfig:
     """The durable pull consumer of one lane of a model.
@@ -152,6 +180,19 @@ async def ensure_retention_turns(js: JetStreamContext, replicas: int = 1) -> Key
 async def ensure_quotas(js: JetStreamContext, replicas: int = 1) -> KeyValue:
     """The bucket of admitted jobs, created if missing. Raises: UnavailableError, TopologyError."""
     return await _ensure_bucket(js, QUOTAS.evolve(replicas=replicas))
+
+
+async def ensure_webhooks(js: JetStreamContext, replicas: int = 1) -> KeyValue:
+    """The bucket of deliveries, created if missing. Raises: UnavailableError, TopologyError."""
+    return await _ensure_bucket(js, WEBHOOKS.evolve(replicas=replicas))
+
+
+async def ensure_webhook_consumer(js: JetStreamContext) -> None:
+    """Create the consumer of events for webhooks if it is missing."""
+    try:
+        await js.consumer_info(subjects.EVENTS_STREAM, subjects.WEBHOOKS_CONSUMER)
+    except NotFoundError:
+        await js.add_consumer(subjects.EVENTS_STREAM, webhook_consumer())
 
 
 async def _ensure_bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyValue:

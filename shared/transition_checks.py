@@ -8,7 +8,7 @@ from shared.record_rules import flaw
 from shared.transitions import TRANSITIONS, Transition
 
 # Fields that never change.
-IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner", "takes", "cancel_at")
+IDENTITY = ("job_id", "recipe", "created_at", "fingerprint", "traceparent", "owner", "takes", "cancel_at", "webhook")
 # Fields that may change after the terminal status: when audio is used or an output is lost, and when the audio expires.
 RENEWABLE_FIELDS = frozenset({"updated_at", "seq", "lost"})
 EXPIRY_FIELDS = RENEWABLE_FIELDS | {"expired_at", "message"}

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shared.files import Audio, Output
 from shared.lanes import NORMAL
 from shared.messages import Job, JobRecord, JobStatus, Recipe, RequestedTake, now
+from shared.webhook import Webhook
 
 
 class Transition(NamedTuple):
@@ -72,6 +73,7 @@ def accepted(
     lane: str = NORMAL,
     takes: tuple[RequestedTake, ...] = (),
     cancel_at: datetime | None = None,
+    webhook: Webhook | None = None,
 ) -> JobRecord:
     """A new job that goes to the queue."""
     return JobRecord(
@@ -86,6 +88,7 @@ def accepted(
         lane=lane,
         takes=takes,
         cancel_at=cancel_at,
+        webhook=webhook,
     )
 
 
@@ -99,6 +102,7 @@ def restored(job: Job) -> JobRecord:
         owner=job.owner,
         fingerprint=job.fingerprint,
         lane=job.lane,
+        webhook=job.webhook,
     )
 
 

@@ -69,6 +69,7 @@ _TAGS = {
     "generate": "Start jobs.",
     "jobs": "Follow, list and cancel jobs.",
     "download": "The files of finished jobs.",
+    "webhooks": "Deliveries of events to the webhooks that requests named.",
     "prompt": "Build, read and invent prompts.",
     "audio": "Files that clients upload.",
     "websocket": "Events of jobs as they happen, and live audio.",

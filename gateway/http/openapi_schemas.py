@@ -21,12 +21,14 @@ from gateway.live.messages import ErrorMessage, Ping, Pong, Subscribe, Unsubscri
 from gateway.probe import Health
 from gateway.prompts import Complexity
 from gateway.schemas import SampleRate
+from gateway.webhooks.sender import WebhookBody
 from shared.audio_chunk import AudioChunk
 from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
 from shared.lanes import Priority
 from shared.messages import Event, EventType
 from shared.uploaded_files import UploadFormat, UploadKind
+from shared.webhook import DeliveryStatus
 
 Json = dict[str, Any]
 
@@ -44,6 +46,7 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "Priority": (Priority, "How urgent a job is."),
     "EventType": (EventType, "What happened to a job."),
     "Complexity": (Complexity, "How many fields a random prompt has."),
+    "DeliveryStatus": (DeliveryStatus, "Whether a webhook has arrived."),
     "Health": (Health, "The health of a component."),
     "UploadKind": (UploadKind, "What an uploaded file holds."),
     "UploadFormat": (UploadFormat, "The format of an uploaded file, by its content."),
@@ -68,7 +71,7 @@ _OTHERS: dict[str, Json] = {
 
 def make_schemas(structs: Iterable[type[msgspec.Struct]]) -> Json:
     """The schemas of these structs, of all that they contain, and of the WebSocket's messages, by name."""
-    wanted = dict.fromkeys([*structs, *_CLIENT_MESSAGES.values(), *_SERVER_MESSAGES.values(), AudioChunk])
+    wanted = dict.fromkeys([*structs, *_CLIENT_MESSAGES.values(), *_SERVER_MESSAGES.values(), AudioChunk, WebhookBody])
     _, components = msgspec.json.schema_components(list(wanted), ref_template=REFERENCE + "{name}")
     found: dict[str, type[msgspec.Struct]] = {}
     for info in types.multi_type_info(wanted):

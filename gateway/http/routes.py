@@ -16,6 +16,7 @@ from gateway.http.middleware import Handler
 from gateway.http.route import Route
 from gateway.http.service_routes import SERVICE_ROUTES
 from gateway.http.upload_routes import UPLOAD_ROUTES
+from gateway.http.webhook_routes import WEBHOOK_ROUTES
 from gateway.http.websocket import websocket
 from gateway.jobs.edit_requests import ChildAccepted, ExtendRequest, Lineage, ReplaceRequest, VaryRequest
 from gateway.prompts import BuiltPrompt, ParsedPrompt, PromptComponents, Vocabulary
@@ -251,6 +252,7 @@ ROUTES: tuple[Route, ...] = (
         responses={101: None},
         problems=(400, 403, 422, 426, 429, 503),
     ),
+    *WEBHOOK_ROUTES,
     *SERVICE_ROUTES,
     *UPLOAD_ROUTES,
 )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from shared.job_id import job_id_for, new_job_id
 from shared.messages import JobRecord, Recipe, RequestedTake, now
 from shared.transitions import accepted
+from shared.webhook import Webhook
 
 SEEDS = 2**32
 
@@ -42,6 +43,7 @@ def draft_jobs(
     takes: int = 1,
     *,
     cancel_at: datetime | None = None,
+    webhook: Webhook | None = None,
 ) -> list[JobRecord]:
     """The records of a request's jobs, one for each take.
 
@@ -57,6 +59,7 @@ def draft_jobs(
         lane: of the queue.
         takes: how many jobs.
         cancel_at: when they are cancelled unless they have ended, by the broker's clock.
+        webhook: where their events are sent.
     """
     recipes = [replace(recipe, seed=(recipe.seed + number) % SEEDS) for number in range(takes)]
     ids = [_job_id(idempotency_key, owner, number) for number in range(takes)]
@@ -73,6 +76,7 @@ def draft_jobs(
             lane=lane,
             takes=listed,
             cancel_at=cancel_at,
+            webhook=webhook,
         )
         for job_id, recipe in zip(ids, recipes, strict=True)
     ]

@@ -18,6 +18,9 @@ from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
 # clock, counts as abandoned if its worker does not announce itself either.
 ABANDONED = timedelta(seconds=8)
 
+# The times of a record that its view has, too.
+_TIMES = ("created_at", "started_at", "completed_at", "cancel_at")
+
 
 class Views:
     """Builds views from memory alone, so that polling is cheap."""
@@ -43,9 +46,7 @@ class Views:
             status=record.status,
             progress=record.progress,
             message=self._message(record, keeper, place.jobs if place else 0, expired=expired),
-            created_at=record.created_at,
-            started_at=record.started_at,
-            completed_at=record.completed_at,
+            **{name: getattr(record, name) for name in _TIMES},
             error_message=record.error_message,
             prompt=recipe.prompt,
             duration=recipe.duration,
@@ -85,7 +86,6 @@ class Views:
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
             parent=recipe.edit.parent if recipe.edit else None,
             composed=music.composed,
-            cancel_at=record.cancel_at,
         )
 
     def _message(self, record: JobRecord, keeper: JobRecord | None, ahead: int, *, expired: bool) -> str:

@@ -9,7 +9,7 @@ from gateway.prompts import KeyName, Meter, PromptComponents
 from shared.edits import Edit
 from shared.files import OUTPUT_KINDS, AudioFormat, OutputKind, SampleFormat
 from shared.lanes import Priority
-from shared.messages import Seed
+from shared.messages import JobStatus, Seed
 from shared.music import Bars, Bpm
 
 MAX_PROMPT = 500
@@ -106,6 +106,30 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 le=MAX_TAKES,
                 description="How many takes: a job for each. The first has `seed`, each other one the seed after the "
                 "one before; 1 if absent",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    webhook: (
+        Annotated[
+            str,
+            Meta(
+                max_length=2048,
+                description="A URL that gets the job's events, signed after Standard Webhooks; https, unless the "
+                "gateway allows the network",
+                examples=["https://studio.example.com/hooks/music"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    webhook_events: (
+        Annotated[
+            tuple[JobStatus, ...],
+            Meta(
+                min_length=1,
+                max_length=len(JobStatus),
+                description="The events for the webhook; completed, failed and cancelled if absent",
+                extra_json_schema={"uniqueItems": True},
             ),
         ]
         | UnsetType

@@ -1,11 +1,11 @@
-"""A browser's own EventSource on the stream of a job's events."""
+"""A browser's own EventSource on the stream of a job's events, as docs/api.md shows it."""
 
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.browser.conftest import Stack
+from tests.browser.conftest import Stack, start
 
 LISTEN = """
 async () => {
@@ -31,7 +31,7 @@ def test_event_source_follows_a_job_across_a_restart_of_the_gateway(context: Bro
     page.evaluate(LISTEN)
     page.wait_for_function("window.events.some((event) => event.type === 'progress')")
     stack.gateway.kill()
-    stack.restart_gateway()
+    start(stack.gateway)
     page.wait_for_function("window.opened >= 2", timeout=30_000)
     assert page.evaluate(CANCEL) == 200
     page.wait_for_function("window.finished", timeout=30_000)  # the answer 204 ends the reconnecting

@@ -44,6 +44,8 @@ class GenerateFields(TypedDict, total=False):
     outputs: list[Literal["midi", "stems"]]
     variations: int
     priority: Literal["interactive", "normal", "batch"]
+    webhook: str
+    webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
     edit: dict[str, Any]
     cache: bool
 

@@ -53,8 +53,17 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
     viewer, takes = viewer_of(request), body.variations or 1
     _count_other_takes(services, viewer, takes)
     lane = services.lanes.of(viewer, body.priority or None)
-    key, deadline = idempotency_key(request), cancel_time(request)
-    drafts = draft_jobs(recipe, body, key, request[TRACEPARENT], viewer, lane, takes, cancel_at=deadline)
+    drafts = draft_jobs(
+        recipe,
+        body,
+        idempotency_key(request),
+        request[TRACEPARENT],
+        viewer,
+        lane,
+        takes,
+        cancel_at=cancel_time(request),
+        webhook=services.webhooks.target(viewer, body.webhook, body.webhook_events),
+    )
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
 

@@ -174,7 +174,7 @@ def test_times_are_times() -> None:
         for name, field in schema.get("properties", {}).items()
         if (name == "at" or name.endswith("_at")) and "Place" not in str(field)
     ]
-    assert len(times) == 9
+    assert len(times) == 12
     assert all(field["format"] == "date-time" for field in times)
 
 

@@ -53,6 +53,8 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
         ("random_prompt", "GET /api/v1/prompt/random"),
         ("vocabulary", "GET /api/v1/prompt/vocabulary"),
         ("websocket", "/ws"),
+        ("deliveries", "GET /api/v1/webhooks/deliveries"),
+        ("send_again", "POST /api/v1/webhooks/deliveries"),
         ("health", "GET /health"),
         ("metrics", "GET /metrics"),
         ("openapi", "GET /openapi.json"),

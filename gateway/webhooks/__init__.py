@@ -1,0 +1,1 @@
+"""Webhooks: events of jobs, sent to the URLs that their requests named."""
