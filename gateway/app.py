@@ -13,11 +13,12 @@ from gateway.access.lanes import Lanes, load_priorities
 from gateway.access.quotas import Limits, Quotas
 from gateway.access.rate_limiter import RateLimiter
 from gateway.access.reservations import Reservations
+from gateway.http.asyncapi import make_asyncapi
 from gateway.http.authentication import PUBLIC_PATHS, authenticate
 from gateway.http.cors import add_cors_headers, preflight
 from gateway.http.handlers import gary4juce
 from gateway.http.handlers.health import health_report
-from gateway.http.handlers.pages import DOCUMENT, ENDPOINTS
+from gateway.http.handlers.pages import ASYNCAPI, DOCUMENT, ENDPOINTS
 from gateway.http.live_connections import end_followers
 from gateway.http.middleware import add_request_headers, problem_middleware, request_context
 from gateway.http.openapi import make_document
@@ -166,6 +167,7 @@ def create_app(services: Services) -> web.Application:
     if services.settings.gateway_gary4juce:
         gary4juce.add_routes(app)
     app[DOCUMENT] = make_document()
+    app[ASYNCAPI] = make_asyncapi()
     app[ENDPOINTS] = list_endpoints()
     app.cleanup_ctx.append(_background)
     app.on_response_prepare.extend([add_request_headers, add_cors_headers, set_cache_control])

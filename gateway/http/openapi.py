@@ -76,6 +76,7 @@ _TAGS = {
     "health": "The state of the service.",
     "index": "The web page, and what the service offers.",
     "openapi": "This document.",
+    "asyncapi": "The document of the messages.",
 }
 _DESCRIPTION = """Music from text.
 

@@ -12,7 +12,7 @@ export interface paths {
         put?: never;
         /**
          * Generate music from a prompt
-         * @description The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. `variations` makes several jobs, accepted together or not at all.
+         * @description The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. `variations` makes several jobs, accepted together or not at all. With Prefer: wait, the answer comes when they have ended, or when the time is up, and is a whole `JobView`.
          */
         post: operations["generate_generate"];
         delete?: never;
@@ -33,6 +33,26 @@ export interface paths {
          * @description Poll as often as you like: it is answered from memory. The last three statuses never change.
          */
         get: operations["jobs_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a job: its events as Server-Sent Events
+         * @description First the present state, then every event up to the last one. The `data` of each is an `Event`, its `id` the `seq`. With Last-Event-ID, first the lifecycle events since then; 204 if there will be none.
+         */
+        get: operations["jobs_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -321,6 +341,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries of webhooks
+         * @description Those of the last three days. 404 while webhooks are off.
+         */
+        get: operations["webhooks_list_deliveries"];
+        put?: never;
+        /**
+         * Deliver an event again, or all of a job that failed
+         * @description The answer has all deliveries of the job. 409 if there is nothing to send.
+         */
+        post: operations["webhooks_send_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/": {
         parameters: {
             query?: never;
@@ -353,6 +397,26 @@ export interface paths {
          * @description The page's script and styles, and the licences of what is in them. Each has an ETag.
          */
         get: operations["index_asset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The API reference, for browsers
+         * @description This document as a page that needs nothing but the gateway.
+         */
+        get: operations["index_docs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -453,6 +517,26 @@ export interface paths {
          * @description For generators of clients. It has an ETag.
          */
         get: operations["openapi_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the AsyncAPI document of the WebSocket and of the subjects on NATS
+         * @description AsyncAPI 3. It has an ETag.
+         */
+        get: operations["asyncapi_document"];
         put?: never;
         post?: never;
         delete?: never;
@@ -612,7 +696,7 @@ export interface components {
             message: string;
             /** Format: date-time */
             created_at: string;
-            takes?: components["schemas"]["RequestedTake"][];
+            takes?: components["schemas"]["RequestedTake"][] | null;
             parent: string;
         };
         /**
@@ -649,6 +733,50 @@ export interface components {
             to_seconds: number | null;
             /** @description For how long after that the last composed notes, and those that they replaced, die away. Before mastering, all samples outside of the part and the tail are the parent's. */
             tail_seconds: number | null;
+        };
+        /**
+         * DeliveryList
+         * @description Deliveries: the job that changed last first, and of each job the newest event first.
+         */
+        DeliveryList: {
+            deliveries: components["schemas"]["DeliveryView"][];
+        };
+        /**
+         * DeliveryStatus
+         * @description Whether a webhook has arrived.
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "delivered" | "failed";
+        /**
+         * DeliveryView
+         * @description The delivery of one event to a webhook.
+         */
+        DeliveryView: {
+            /** @description The header webhook-id; the same for every attempt. */
+            id: string;
+            job_id: string;
+            /** @description Of the event. */
+            seq: number;
+            /** @description Of the event. */
+            type: components["schemas"]["EventType"];
+            url: string;
+            status: components["schemas"]["DeliveryStatus"];
+            /** @description Since the event, or since it was sent again. */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When the last attempt ended.
+             */
+            tried_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the next attempt may begin; null unless the delivery is the job's next one.
+             */
+            next_at: string | null;
+            /** @description Of the last answer. */
+            http_status: number | null;
+            /** @description Why the last attempt got no answer. */
+            error: string | null;
         };
         /**
          * Edit
@@ -872,6 +1000,13 @@ export interface components {
             title?: string | null;
             /** @description How many takes: a job for each. The first has `seed`, each other one the seed after the one before; 1 if absent */
             variations?: number | null;
+            /**
+             * @description A URL that gets the job's events, signed after Standard Webhooks; https, unless the gateway allows the network
+             * @example https://studio.example.com/hooks/music
+             */
+            webhook?: string | null;
+            /** @description The events for the webhook; completed, failed and cancelled if absent */
+            webhook_events?: components["schemas"]["JobStatus"][] | null;
             /** @description Of the recipe of a child, to make it again */
             edit?: components["schemas"]["Edit"] | null;
             /** @description Workers take more urgent jobs first; by default that of the API key, else normal */
@@ -960,8 +1095,8 @@ export interface components {
             message: string;
             /** Format: date-time */
             created_at: string;
-            /** @description All jobs of the request, this one first; only if it asked for several. */
-            takes?: components["schemas"]["RequestedTake"][];
+            /** @description All jobs of the request, this one first; only if it asked for several. With Prefer: wait it may be null. */
+            takes?: components["schemas"]["RequestedTake"][] | null;
         };
         /**
          * JobList
@@ -1079,13 +1214,14 @@ export interface components {
          *           "links": {
          *             "self": "/api/v1/status/gen_abc123456789",
          *             "cancel": null,
-         *             "events": null,
+         *             "events": "/api/v1/jobs/gen_abc123456789/events",
          *             "audio": "/api/v1/download/gen_abc123456789",
          *             "bundle": "/api/v1/download/gen_abc123456789/bundle.zip"
          *           },
          *           "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json",
          *           "parent": null,
-         *           "composed": null
+         *           "composed": null,
+         *           "cancel_at": null
          *         }
          *       ],
          *       "total": 1,
@@ -1219,13 +1355,14 @@ export interface components {
          *       "links": {
          *         "self": "/api/v1/status/gen_abc123456789",
          *         "cancel": null,
-         *         "events": null,
+         *         "events": "/api/v1/jobs/gen_abc123456789/events",
          *         "audio": "/api/v1/download/gen_abc123456789",
          *         "bundle": "/api/v1/download/gen_abc123456789/bundle.zip"
          *       },
          *       "peaks_url": "/api/v1/download/gen_abc123456789/audio.peaks.json",
          *       "parent": null,
-         *       "composed": null
+         *       "composed": null,
+         *       "cancel_at": null
          *     }
          */
         JobView: {
@@ -1294,6 +1431,11 @@ export interface components {
             parent: string | null;
             /** @description How a child's bars were composed */
             composed: components["schemas"]["Composed"] | null;
+            /**
+             * Format: date-time
+             * @description When the job is cancelled unless it has ended: the request's Cancel-After
+             */
+            cancel_at: string | null;
         };
         /**
          * Lineage
@@ -1686,6 +1828,16 @@ export interface components {
             seed: number;
         };
         /**
+         * ResendRequest
+         * @description The body of POST /api/v1/webhooks/deliveries.
+         */
+        ResendRequest: {
+            /** @description The job. */
+            job_id: string;
+            /** @description Of the event to send again; without it, all that failed are. */
+            seq?: number | null;
+        };
+        /**
          * SampleFormat
          * @description The format of the samples in a file.
          * @enum {string}
@@ -1924,6 +2076,18 @@ export interface components {
             data: number[];
         };
         /**
+         * WebhookBody
+         * @description The body of a webhook.
+         */
+        WebhookBody: {
+            /** @description `job.` and the type of the event. */
+            type: string;
+            /** @description When it happened. */
+            timestamp: string;
+            /** @description The event, as WebSocket clients get it. */
+            data: components["schemas"]["Event"];
+        };
+        /**
          * WorkerInfo
          * @description A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change.
          */
@@ -1967,6 +2131,9 @@ export type ClientMessage = components['schemas']['ClientMessage'];
 export type Complexity = components['schemas']['Complexity'];
 export type Component = components['schemas']['Component'];
 export type Composed = components['schemas']['Composed'];
+export type DeliveryList = components['schemas']['DeliveryList'];
+export type DeliveryStatus = components['schemas']['DeliveryStatus'];
+export type DeliveryView = components['schemas']['DeliveryView'];
 export type Edit = components['schemas']['Edit'];
 export type EditKind = components['schemas']['EditKind'];
 export type ErrorMessage = components['schemas']['ErrorMessage'];
@@ -2006,6 +2173,7 @@ export type Recipe = components['schemas']['Recipe'];
 export type Relative = components['schemas']['Relative'];
 export type ReplaceRequest = components['schemas']['ReplaceRequest'];
 export type RequestedTake = components['schemas']['RequestedTake'];
+export type ResendRequest = components['schemas']['ResendRequest'];
 export type SampleFormat = components['schemas']['SampleFormat'];
 export type SampleRate = components['schemas']['SampleRate'];
 export type SectionStart = components['schemas']['SectionStart'];
@@ -2026,6 +2194,7 @@ export type UploadedFile = components['schemas']['UploadedFile'];
 export type VaryRequest = components['schemas']['VaryRequest'];
 export type Vocabulary = components['schemas']['Vocabulary'];
 export type WaveformPeaks = components['schemas']['WaveformPeaks'];
+export type WebhookBody = components['schemas']['WebhookBody'];
 export type WorkerInfo = components['schemas']['WorkerInfo'];
 export type WorkerState = components['schemas']['WorkerState'];
 export type $defs = Record<string, never>;
@@ -2036,6 +2205,10 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key returns the first job. */
                 "Idempotency-Key"?: string;
+                /** @description With wait=N, the answer comes when the job has ended, after N seconds at most (up to 60). */
+                Prefer?: string;
+                /** @description Cancels the job unless it has ended by then: from 1s to 86400s. */
+                "Cancel-After"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2136,7 +2309,10 @@ export interface operations {
     jobs_status: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The id of a job. */
                 job_id: string;
@@ -2153,6 +2329,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["JobView"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -2196,6 +2379,88 @@ export interface operations {
             };
         };
     };
+    jobs_events: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that the client has received; browsers send it by themselves. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     download_download: {
         parameters: {
             query?: {
@@ -2207,7 +2472,7 @@ export interface operations {
                 Range?: string;
                 /** @description With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent. */
                 "If-Range"?: string;
-                /** @description With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304. */
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
                 "If-None-Match"?: string;
                 /** @description With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412. */
                 "If-Match"?: string;
@@ -2350,7 +2615,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304. */
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
                 "If-None-Match"?: string;
                 /** @description With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412. */
                 "If-Match"?: string;
@@ -2459,7 +2724,7 @@ export interface operations {
                 Range?: string;
                 /** @description With proxy=1: the ETag that Range applies to; if the file has another one, the whole file is sent. */
                 "If-Range"?: string;
-                /** @description With proxy=1 or bundle.zip: cached ETags; if one is the file's, the response is 304. */
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
                 "If-None-Match"?: string;
                 /** @description With proxy=1 or bundle.zip: accepted ETags; if none is the file's, the response is 412. */
                 "If-Match"?: string;
@@ -2756,6 +3021,10 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key returns the first job. */
                 "Idempotency-Key"?: string;
+                /** @description With wait=N, the answer comes when the job has ended, after N seconds at most (up to 60). */
+                Prefer?: string;
+                /** @description Cancels the job unless it has ended by then: from 1s to 86400s. */
+                "Cancel-After"?: string;
             };
             path: {
                 /** @description The id of a job. */
@@ -2880,6 +3149,10 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key returns the first job. */
                 "Idempotency-Key"?: string;
+                /** @description With wait=N, the answer comes when the job has ended, after N seconds at most (up to 60). */
+                Prefer?: string;
+                /** @description Cancels the job unless it has ended by then: from 1s to 86400s. */
+                "Cancel-After"?: string;
             };
             path: {
                 /** @description The id of a job. */
@@ -3004,6 +3277,10 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key returns the first job. */
                 "Idempotency-Key"?: string;
+                /** @description With wait=N, the answer comes when the job has ended, after N seconds at most (up to 60). */
+                Prefer?: string;
+                /** @description Cancels the job unless it has ended by then: from 1s to 86400s. */
+                "Cancel-After"?: string;
             };
             path: {
                 /** @description The id of a job. */
@@ -3545,6 +3822,200 @@ export interface operations {
             };
         };
     };
+    webhooks_list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries of this job. */
+                job_id?: string;
+                /** @description Only deliveries in this status. */
+                status?: components["schemas"]["DeliveryStatus"];
+                /** @description The most deliveries in the answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    webhooks_send_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResendRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     index_index: {
         parameters: {
             query?: never;
@@ -3611,6 +4082,33 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
+            };
+        };
+    };
+    index_docs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -3757,7 +4255,40 @@ export interface operations {
     openapi_document: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenApiDocument"];
+                };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    asyncapi_document: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Cached ETags; if one is the present one, the response is 304. Of audio: with proxy=1. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,4 +1,4 @@
-"""GET /, the web page or a JSON description, and GET /openapi.json."""
+"""GET /, the web page or a JSON description, GET /openapi.json, GET /asyncapi.json and GET /docs."""
 
 from functools import cache
 
@@ -13,6 +13,7 @@ from gateway.services import SERVICES
 from shared.version import SERVICE, VERSION
 
 DOCUMENT = web.AppKey("openapi_document", dict)
+ASYNCAPI = web.AppKey("asyncapi_document", dict)
 ENDPOINTS = web.AppKey("endpoints", dict)
 
 _PAGE = STATIC.joinpath("index.html").read_bytes()
@@ -23,6 +24,9 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# The reference writes styles into its elements. Its code comes from the gateway alone, as that of the page does.
+_DOCS_POLICY = _POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+_DOCS = StaticFile("text/html", STATIC.joinpath("docs.html").read_bytes())
 
 
 async def index(request: web.Request) -> web.Response:
@@ -48,3 +52,15 @@ def _page(max_duration: str) -> StaticFile:
 async def openapi_document(request: web.Request) -> web.Response:
     """GET /openapi.json: the OpenAPI 3.1 document, built once at start."""
     return conditional_response(request, json_response(request.app[DOCUMENT]))
+
+
+async def asyncapi_document(request: web.Request) -> web.Response:
+    """GET /asyncapi.json: the AsyncAPI 3 document, built once at start."""
+    return conditional_response(request, json_response(request.app[ASYNCAPI]))
+
+
+async def docs(request: web.Request) -> web.Response:
+    """GET /docs: the OpenAPI document as a page, drawn by RapiDoc from the gateway's own files."""
+    response = static_response(request, _DOCS)
+    response.headers["Content-Security-Policy"] = _DOCS_POLICY
+    return response

@@ -13,7 +13,7 @@ from gateway.services import Services
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import DAW, WEB, bearer, entry, job_id, record
 
-OPEN = {"/", "/assets/{asset}", "/health/live", "/health/ready", "/openapi.json"}
+OPEN = {"/", "/assets/{asset}", "/health/live", "/health/ready", "/openapi.json", "/asyncapi.json", "/docs"}
 
 
 def test_public_paths_match_the_documentation() -> None:

@@ -1,5 +1,7 @@
 """GET /: the page and the JSON description."""
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -55,10 +57,26 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
         ("websocket", "/ws"),
         ("deliveries", "GET /api/v1/webhooks/deliveries"),
         ("send_again", "POST /api/v1/webhooks/deliveries"),
+        ("docs", "GET /docs"),
         ("health", "GET /health"),
         ("metrics", "GET /metrics"),
         ("openapi", "GET /openapi.json"),
+        ("asyncapi", "GET /asyncapi.json"),
         ("upload", "POST /api/v1/audio"),
         ("uploaded", "GET /api/v1/audio/{audio_id}"),
         ("delete_upload", "DELETE /api/v1/audio/{audio_id}"),
     ]
+
+
+async def test_the_reference_has_no_inline_code_and_no_code_of_others(api: Api) -> None:
+    async with api.get("/docs") as response:
+        text, policy = await response.text(), response.headers["Content-Security-Policy"]
+        assert response.content_type == "text/html"
+    assert "default-src 'none'; script-src 'self';" in policy
+    assert re.findall(r"<script[^>]*>[^<]", text) == []
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', text) == []
+    for name in re.findall(r'"(/assets/[^"]+)"', text):
+        async with api.get(name) as response:
+            assert response.status == 200
+    async with api.get("/assets/rapidoc.txt") as response:
+        assert "MIT License" in await response.text()
