@@ -44,30 +44,32 @@ void release(void *memory) {
 #endif
 }
 
-static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
-    size_t head_dim = (size_t)(shape->dim / shape->heads);
+static void measure(store *made, const mg_shape *shape, int32_t rows, int32_t positions, int32_t chunk_bits) {
+    size_t head_dim = (size_t)(shape->dim / shape->heads), chunk = (size_t)GROUP << chunk_bits;
     *made = (store){.rows = rows, .positions = positions, .layers = shape->layers, .heads = shape->heads};
     made->head_dim = (int32_t)head_dim;
-    made->chunks = round_up((size_t)positions, CHUNK * GROUP) / (CHUNK * GROUP);
+    made->chunk_bits = chunk_bits;
+    made->chunks = round_up((size_t)positions, chunk) / chunk;
     made->key_group = KEY_HEADER + GROUP * round_up(head_dim, QUAD);
     made->value_group = GROUP * round_up(head_dim, GROUP);
-    made->head_bytes = CHUNK * (made->key_group + made->value_group);
+    made->head_bytes = (made->key_group + made->value_group) << chunk_bits;
     made->chunk_bytes = made->head_bytes * (size_t)shape->layers * (size_t)shape->heads;
 }
 
-size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions) {
+size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions, int32_t chunk_bits) {
     store made;
-    measure(&made, shape, rows, positions);
+    measure(&made, shape, rows, positions, chunk_bits);
     return made.chunk_bytes * made.chunks * (size_t)rows;
 }
 
 /* Large memory from calloc is cleared, and committed where it is first written: slots that are not in use take none. */
-int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions) {
-    measure(made, shape, rows, positions);
-    size_t bytes = store_bytes(shape, rows, positions);
+int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions, int32_t chunk_bits) {
+    measure(made, shape, rows, positions, chunk_bits);
+    size_t bytes = store_bytes(shape, rows, positions, chunk_bits);
     made->memory = calloc(1, bytes + HUGE_PAGE);
     if (!made->memory) return -1;
     made->data = (int8_t *)round_up((size_t)made->memory, HUGE_PAGE);
+    advise_huge_pages(made->data, bytes);
     return 0;
 }
 
@@ -119,10 +121,8 @@ mg_cache *mg_cache_new(const mg_shape *shape, int32_t sequences, int32_t texts, 
     if (!cache) return NULL;
     cache->shape = *shape;
     cache->tokens = calloc((size_t)texts + 1, sizeof *cache->tokens);
-    int failed = !cache->tokens || store_new(&cache->past, shape, sequences, shape->positions);
-    /* Of a text, few of the many tokens that have room are ever written. */
-    if (!failed) advise_huge_pages(cache->past.data, store_bytes(shape, sequences, shape->positions));
-    if (!failed && shape->cross) failed = store_new(&cache->text, shape, texts, tokens);
+    int failed = !cache->tokens || store_new(&cache->past, shape, sequences, shape->positions, PAST_CHUNK);
+    if (!failed && shape->cross) failed = store_new(&cache->text, shape, texts, tokens, TEXT_CHUNK);
     if (failed) {
         mg_cache_free(cache);
         return NULL;
@@ -139,8 +139,8 @@ void mg_cache_free(mg_cache *cache) {
 }
 
 int64_t mg_cache_bytes(const mg_shape *shape, int32_t sequences, int32_t texts, int32_t tokens) {
-    size_t past = store_bytes(shape, sequences, shape->positions);
-    return (int64_t)(past + (shape->cross ? store_bytes(shape, texts, tokens) : 0));
+    size_t past = store_bytes(shape, sequences, shape->positions, PAST_CHUNK);
+    return (int64_t)(past + (shape->cross ? store_bytes(shape, texts, tokens, TEXT_CHUNK) : 0));
 }
 
 int32_t mg_cache_set_text(mg_cache *cache, int32_t text, const float *projected, int32_t tokens) {

@@ -23,8 +23,10 @@
 #define GROUP 16
 /* Of 16 positions: the keys' scales and sums, and the values' scales. */
 #define KEY_HEADER (3 * GROUP * sizeof(float))
-/* Groups whose keys and values stand together: what is stored of a sequence grows by 256 positions. */
-#define CHUNK 16
+/* A chunk is 2 to this power groups, whose keys and values of a head stand together: what is stored of a sequence grows by
+ * 256 positions, of a text by 16, because most have fewer than 32. */
+#define PAST_CHUNK 4
+#define TEXT_CHUNK 0
 /* Inputs that one integer instruction multiplies and adds. */
 #define QUAD 4
 /* Weights of four bits: inputs that share a scale, and the bytes of 64 outputs' scales, and of these with the weights. */
@@ -97,17 +99,20 @@ typedef struct {
     void *memory; /* what is freed; `data` begins at a huge page in it */
     int8_t *data;
     int32_t rows, positions, layers, heads, head_dim;
+    int32_t chunk_bits; /* PAST_CHUNK or TEXT_CHUNK */
     size_t key_group, value_group, head_bytes, chunk_bytes, chunks;
 } store;
 
 /* Where a group's keys begin after the first ones of its layer, row and head, and its values. */
 static inline size_t keys_at(const store *kept, int32_t group) {
-    return (size_t)(group / CHUNK) * kept->chunk_bytes + (size_t)(group % CHUNK) * kept->key_group;
+    size_t within = (size_t)group & (((size_t)1 << kept->chunk_bits) - 1);
+    return (size_t)(group >> kept->chunk_bits) * kept->chunk_bytes + within * kept->key_group;
 }
 
 static inline size_t values_at(const store *kept, int32_t group) {
-    return (size_t)(group / CHUNK) * kept->chunk_bytes + CHUNK * kept->key_group +
-           (size_t)(group % CHUNK) * kept->value_group;
+    size_t within = (size_t)group & (((size_t)1 << kept->chunk_bits) - 1);
+    return (size_t)(group >> kept->chunk_bits) * kept->chunk_bytes + (kept->key_group << kept->chunk_bits) +
+           within * kept->value_group;
 }
 
 struct mg_cache {
@@ -174,8 +179,8 @@ void matrix_free(matrix *freed);
 void *reserve(size_t bytes);
 void release(void *memory);
 
-int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions);
-size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions);
+int store_new(store *made, const mg_shape *shape, int32_t rows, int32_t positions, int32_t chunk_bits);
+size_t store_bytes(const mg_shape *shape, int32_t rows, int32_t positions, int32_t chunk_bits);
 int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head);
 /* Store one position of one head. */
 void store_write(const store *kept, int8_t *head_data, int32_t position, const float *key, const float *value);
