@@ -1,10 +1,12 @@
 """A worker that is killed while it makes a child of a take, and a gateway that is killed while a file arrives."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from shared.music import bar_seconds
@@ -53,12 +55,20 @@ async def test_the_next_worker_completes_the_child_of_a_killed_one(
         return found is not None and found["progress"] > 0
 
     await eventually(is_composing, "the child is being composed")
+    (engine,) = psutil.Process(worker.pid).children()
     worker.kill()
     await deployment.worker(**model)
     found = await client.until(child, "completed")
     assert (found["attempts"], found["parent"], found["bars"]) == (2, parent["job_id"], BARS)
     assert found["composed"]["from_seconds"] == pytest.approx(4 * 60 / 126, abs=0.001)
     assert (await deployment.check()).completed == 2
+
+    async def is_gone() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return engine.status() == psutil.STATUS_ZOMBIE
+        return True
+
+    await eventually(is_gone, "the engine of the killed worker ends")
 
 
 @pytest.mark.parametrize("point", [pytest.param("worker.after_claim", marks=pytest.mark.thorough), "worker.after_put"])

@@ -155,7 +155,10 @@ def read_to_engine(connection: socket.socket) -> ToEngine | None:
 def _receive(connection: socket.socket, length: int) -> bytes | None:
     data = bytearray()
     while len(data) < length:
-        part = connection.recv(length - len(data))
+        try:
+            part = connection.recv(length - len(data))
+        except ConnectionResetError:  # the worker ended before it had read all that the engine sent
+            return None
         if not part:
             return None
         data += part

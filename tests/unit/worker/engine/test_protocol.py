@@ -75,6 +75,14 @@ def test_engine_detects_that_the_worker_is_gone() -> None:
         assert read_to_engine(theirs) is None
 
 
+def test_engine_detects_that_the_worker_was_killed_before_it_read_everything() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(pack(Loading("…")))
+        ours.close()
+        assert read_to_engine(theirs) is None
+
+
 async def test_worker_detects_that_the_engine_is_gone() -> None:
     stream = asyncio.StreamReader()
     stream.feed_data(pack(Loading("…"))[:6])
