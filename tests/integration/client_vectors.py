@@ -121,6 +121,7 @@ def _fixed(value: Any, sequence: dict[int, int]) -> Any:
         fixed["progress"] = 0.5
     if value.get("status") == "cancelled" and value.get("audio"):  # whatever was there when the job was stopped
         fixed |= {"actual_duration": 0.25, "audio": fixed["audio"] | {"duration": 0.25}, "progress": 0.5}
+        fixed["measured"] |= {"gain_db": -3.98}
     return fixed
 
 
@@ -182,7 +183,8 @@ async def _followed_jobs(api: Api) -> tuple[Vectors, Vectors]:
     answers.append(_answer("cancelled, with its audio", "JobView", await api.until(processing, "cancelled")))
     several = await _json(api, "POST", "/api/v1/generate", json={"prompt": "tone", "seed": 20, "variations": 2})
     answers.append(_answer("accepted, with several takes", "JobAccepted", several))
-    answers.append(_answer("one of several takes", "JobView", await api.until(several["job_id"], "completed")))
+    ended = [await api.until(take["job_id"], "completed") for take in several["takes"]]
+    answers.append(_answer("one of several takes", "JobView", ended[0]))
     failed = await api.generate("fail", 1.0, seed=9)
     frames += [{"name": "failed", "frame": (await _frames(api, failed))[-1]}]
     frames += [{"name": "cancelled", "frame": (await _frames(api, processing))[-1]}]
