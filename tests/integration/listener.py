@@ -48,8 +48,11 @@ class Listener:
             await self._something.wait_for(lambda: len(self.chunks.get(job_id, ())) >= count)
 
     async def until_ended(self, job_id: str) -> None:
-        """Wait for the terminal event of a job."""
-        async with asyncio.timeout(30), self._something:
+        """Wait for the terminal event of a job.
+
+        If the worker could not publish it, a gateway does so in its second pass, after 10 to 20 seconds.
+        """
+        async with asyncio.timeout(60), self._something:
             await self._something.wait_for(lambda: job_id in self.terminal_events)
 
     def samples(self, job_id: str) -> list[Samples]:
