@@ -142,6 +142,7 @@ def test_a_take_that_ends_while_the_store_is_away_is_kept(hearing: Studio, store
     start(store.server)
     expect(card).to_have_class("card completed")
     hearing.play(card)
+    hearing.page.wait_for_function("() => studio.player.state.value === 'playing'")  # the loop played until now
 
 
 def test_audio_that_is_gone_is_made_again_with_its_recipe(studio: Studio, store: Store) -> None:
