@@ -62,7 +62,7 @@ static int range_of(const float *x, size_t n, float *least, float *most) {
     }
     *least = of_order(below);
     *most = of_order(above);
-    return above < INFINITE && below > ordered((int32_t)0xff800000);
+    return above < INFINITE_BITS && below > ordered((int32_t)0xff800000);
 }
 
 /* x, or zero. Without a branch: compilers would treat a constant by itself, and then not vectorize the loop around it. */

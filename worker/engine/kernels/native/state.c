@@ -81,7 +81,7 @@ int8_t *store_head(const store *kept, int32_t layer, int32_t row, int32_t head) 
 /* Round `x` of length n to 127 steps of the returned scale, which is NaN if `x` is not finite. */
 static float round_to_steps(const float *x, int32_t n, int8_t *rounded) {
     int32_t largest = largest_magnitude(x, (size_t)n);
-    if (largest >= INFINITE) {
+    if (largest >= INFINITE_BITS) {
         memset(rounded, 0, (size_t)n);
         return NAN;
     }

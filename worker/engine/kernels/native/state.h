@@ -49,10 +49,10 @@ static inline int32_t largest_magnitude(const float *x, size_t n) {
 }
 
 /* Bits of a magnitude that is infinite; those of NaN are larger. */
-#define INFINITE 0x7f800000
+#define INFINITE_BITS 0x7f800000
 
 /* Whether no number is infinite or NaN. Rounding to integers would hide one, so that a code would be drawn of nothing. */
-static inline int all_finite(const float *x, size_t n) { return largest_magnitude(x, n) < INFINITE; }
+static inline int all_finite(const float *x, size_t n) { return largest_magnitude(x, n) < INFINITE_BITS; }
 
 /* The upper half of the bits of a float, rounded: a bfloat16. */
 static inline uint16_t to_half(float x) {
