@@ -78,7 +78,7 @@ def test_every_setting_reaches_the_gateway(studio: Studio) -> None:
 def test_no_loop_can_be_stated_against_the_description(studio: Studio) -> None:
     studio.prompt.fill("2-bar tone loop at 240 bpm")
     loop = studio.page.get_by_label("Loop", exact=True)
-    expect(loop).to_contain_text("from the text: yes")
+    expect(loop).to_contain_text("text: yes")
     loop.select_option("no")
     with studio.page.expect_response("**/api/v1/generate") as answer:
         assert sent(studio) == {"prompt": "2-bar tone loop at 240 bpm", "loop": False}
@@ -89,6 +89,25 @@ def test_no_loop_can_be_stated_against_the_description(studio: Studio) -> None:
     card.get_by_label(re.compile("More for")).click()
     card.get_by_role("button", name="Reuse settings").click()
     expect(loop).to_have_value("no")
+
+
+def test_a_webhook_is_sent_with_its_events_and_the_gateways_refusal_is_shown(studio: Studio) -> None:
+    page = studio.page
+    studio.prompt.fill("tone of 1 second")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Webhook", exact=True).fill("https://studio.example.com/hook")
+    page.get_by_label("It is told").select_option("of start and end")
+    assert sent(studio) == {
+        "prompt": "tone of 1 second",
+        "webhook": "https://studio.example.com/hook",
+        "webhook_events": ["processing", "completed", "failed", "cancelled"],
+    }
+    # The gateway of these tests has no secret to sign webhooks with.
+    expect(page.locator("#problem-webhook")).to_contain_text("Ask the operator")
+    studio.expect_problem("422")
+    page.get_by_label("Webhook", exact=True).fill("")
+    assert sent(studio) == {"prompt": "tone of 1 second"}
+    expect(studio.cards.first).to_have_class("card completed")
 
 
 def test_the_form_survives_a_reload(studio: Studio) -> None:

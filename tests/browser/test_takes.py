@@ -19,6 +19,13 @@ def test_a_take_shows_its_music(studio: Studio) -> None:
     expect(card).to_contain_text("0:03")
 
 
+def test_a_take_without_a_score_says_why_its_bars_cannot_be_changed(studio: Studio) -> None:
+    card = studio.make("tone", duration=1)
+    card.get_by_label(re.compile("More for")).click()
+    expect(card.get_by_text("writes no score")).to_be_visible()
+    expect(card.get_by_role("button", name="Replace bars…")).to_have_count(0)
+
+
 def test_the_waveform_is_that_of_the_stored_peaks(studio: Studio) -> None:
     card = studio.make("tone", duration=1)
     card.scroll_into_view_if_needed()

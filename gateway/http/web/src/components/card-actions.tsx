@@ -28,7 +28,7 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
         <button type="button" class="item" onClick={() => makeAnother(job)}>
           Another take
         </button>
-        {isEditable(job) && <EditItems job={job} />}
+        {isEditable(job) ? <EditItems job={job} /> : <WhyNoEdits job={job} />}
         <button type="button" class="item" onClick={() => reuse(job)}>
           Reuse settings
         </button>
@@ -52,6 +52,12 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
       </Menu>
     </>
   );
+}
+
+/** Why the bars of a finished take cannot be changed. */
+function WhyNoEdits({ job }: { job: JobView }) {
+  if (job.status !== "completed") return null;
+  return <p class="note dim">{job.model} writes no score: bars cannot be changed.</p>;
 }
 
 /** What makes another take of this one. The forms open below its waveform. */

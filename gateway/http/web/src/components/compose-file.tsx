@@ -58,7 +58,11 @@ export function ComposeFile() {
         <Text field="topK" problem="top_k" label="Top k" placeholder="250" numeric />
         <Text field="topP" problem="top_p" label="Top p" placeholder="off" numeric />
         <Select field="priority" problem="priority" label="Priority" usual="the usual one" options={PRIORITIES} />
-        <Select field="stored" problem="cache" label="Stored results" usual="of the same seed" options={STORED} />
+        <Select field="stored" problem="cache" label="Stored results" usual="same seed" options={STORED} />
+        <Text field="webhook" problem="webhook" label="Webhook" placeholder="https://…" wide />
+        {form.value.webhook.trim() && (
+          <Select field="told" problem="webhook_events" label="It is told" usual="of the end" options={TOLD} />
+        )}
         <button type="button" class="quiet reset" onClick={() => change({ ...EMPTY, prompt: form.peek().prompt })}>
           Reset all settings
         </button>
@@ -69,7 +73,8 @@ export function ComposeFile() {
 
 const RATES = { 44100: "44.1 kHz", 48000: "48 kHz", 96000: "96 kHz" };
 const PRIORITIES = { interactive: "interactive", normal: "normal", batch: "batch" };
-const STORED = { yes: "of any seed", no: "not used" };
+const STORED = { yes: "any seed", no: "not used" };
+const TOLD = { starts: "of start and end", all: "of every change" };
 const WRONG_OPENS = [
   "outputs",
   "negative_prompt",
@@ -79,7 +84,7 @@ const WRONG_OPENS = [
   "sample_rate",
   "sample_format",
   "loudness",
-].concat(["temperature", "cfg_coef", "top_k", "top_p", "priority", "cache"]);
+].concat(["temperature", "cfg_coef", "top_k", "top_p", "priority", "cache", "webhook", "webhook_events"]);
 
 function depthsOf({ format }: Form): Record<string, string> {
   return format === "flac" ? { int24: "24 bit" } : { int24: "24 bit", float32: "32 bit float" };
@@ -96,7 +101,8 @@ function summary(form: Form): string {
     form.loudness && `${form.loudness} LUFS`,
     (form.temperature || form.topK || form.topP || form.guidance) && "sampling",
     form.priority,
-    form.stored && `stored results ${STORED[form.stored as keyof typeof STORED]}`,
+    form.stored && `stored results: ${STORED[form.stored as keyof typeof STORED]}`,
+    form.webhook && "webhook",
   ];
   return set.filter(Boolean).join(", ");
 }

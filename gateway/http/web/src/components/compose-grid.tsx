@@ -170,7 +170,7 @@ function Loop() {
         aria-invalid={"loop" in problems.value}
         onChange={({ currentTarget }) => change({ repeats: currentTarget.value as Repeats })}
       >
-        <option value="">{`from the text: ${read}`}</option>
+        <option value="">{`text: ${read}`}</option>
         <option value="yes">yes</option>
         <option value="no">no</option>
       </select>

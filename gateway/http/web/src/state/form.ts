@@ -1,5 +1,5 @@
 import { computed, effect, signal } from "@preact/signals";
-import type { GenerateRequest, ParsedPrompt, Recipe } from "@tellurstori/musicgen";
+import type { GenerateRequest, JobStatus, ParsedPrompt, Recipe } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
 import { storedSignal } from "./storage.ts";
 
@@ -38,6 +38,9 @@ export interface Form {
   priority: string;
   /** Whether stored results answer: "yes" those of any seed, "no" none, "" those of the same seed. */
   stored: string;
+  webhook: string;
+  /** Of which events the webhook is told: "starts" of the start too, "all" of each, "" of a take's end. */
+  told: string;
 }
 
 export const EMPTY: Form = {
@@ -66,6 +69,8 @@ export const EMPTY: Form = {
   guidance: "",
   priority: "",
   stored: "",
+  webhook: "",
+  told: "",
 };
 
 export const form = storedSignal<Form>("form", EMPTY);
@@ -108,9 +113,18 @@ export function requestOf(form: Form): GenerateRequest {
     cfg_coef: numberOf(form.guidance),
     priority: form.priority,
     cache: form.stored === "" ? null : form.stored === "yes",
+    webhook: form.webhook.trim(),
+    webhook_events: form.webhook.trim() ? toldEvents(form.told) : null,
   };
   const given = Object.entries(fields).filter(([, value]) => value !== null && value !== "");
   return Object.fromEntries(given) as GenerateRequest;
+}
+
+/** The events that a choice stands for; null leaves the gateway's default. */
+function toldEvents(told: string): JobStatus[] | null {
+  const ends: JobStatus[] = ["completed", "failed", "cancelled"];
+  if (told === "starts") return ["processing", ...ends];
+  return told === "all" ? ["queued", "processing", ...ends] : null;
 }
 
 /** The form that makes the music of a recipe again. A recipe's defaults stay unset. */
