@@ -1,1 +1,1 @@
-"""EnCodec: decodes codes to audio, chunk by chunk, during generation."""
+"""EnCodec: decodes codes to audio, chunk by chunk, during generation; and encodes audio to codes before it."""

@@ -1,4 +1,4 @@
-"""The architecture of an EnCodec decoder, independent of its file format."""
+"""The architecture of EnCodec's encoder or decoder, independent of its file format."""
 
 import math
 from typing import Annotated
@@ -12,14 +12,14 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Architecture(msgspec.Struct, frozen=True, kw_only=True):
-    """The codebooks and SEANet's decoder, which is not causal and uses ELU.
+    """The codebooks and SEANet's encoder or decoder, which is not causal and uses ELU.
 
     Attributes:
         sample_rate: in hertz.
         channels: channels of the audio.
         dimension: dimension of the codebooks' vectors.
-        filters: channels before the last convolution; each upsampling halves the channels.
-        ratios: upsampling factors.
+        filters: channels before the decoder's last convolution; each upsampling halves the channels.
+        ratios: upsampling factors. The encoder has the same layers in reverse order.
         residual_layers: residual units after each upsampling.
         dilation_base: growth factor of their dilation.
         compress: reduction factor of their inner channels.

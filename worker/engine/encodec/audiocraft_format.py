@@ -12,7 +12,7 @@ from worker.engine.encodec.architecture import Architecture, Count, Size
 from worker.engine.encodec.input_buffer import PadMode
 from worker.engine.encodec.weights import Names
 
-NAMES = Names("decoder.model.", "quantizer.vq.layers.", "._codebook.embed")
+NAMES = Names("encoder.model.", "decoder.model.", "quantizer.vq.layers.", "._codebook.embed")
 
 
 class _Encodec(msgspec.Struct):
@@ -25,7 +25,7 @@ class _Encodec(msgspec.Struct):
 
 
 class _Seanet(msgspec.Struct, forbid_unknown_fields=True):
-    """The arguments and defaults of audiocraft's `SEANetDecoder`."""
+    """The arguments and defaults of audiocraft's `SEANetEncoder` and `SEANetDecoder`."""
 
     dimension: Size = 128
     channels: Size = 1
@@ -63,14 +63,14 @@ class _Configuration(msgspec.Struct):
     rvq: _Rvq
 
 
-def read_architecture(text: str) -> Architecture:
-    """Read the architecture from a checkpoint's `xp.cfg`.
+def read_architecture(text: str, part: Literal["encoder", "decoder"] = "decoder") -> Architecture:
+    """Read the architecture of the encoder or the decoder from a checkpoint's `xp.cfg`.
 
     Raises:
         UnsupportedCodecError: if it needs a feature that this code does not support.
     """
     try:
-        configuration = msgspec.convert(_sections(text), _Configuration)
+        configuration = msgspec.convert(_sections(text, part), _Configuration)
     except (OmegaConfBaseException, msgspec.ValidationError) as error:
         raise UnsupportedCodecError(f"The codec's xp.cfg describes no known EnCodec: {error}") from error
     _check(configuration)
@@ -95,15 +95,15 @@ def read_architecture(text: str) -> Architecture:
     )
 
 
-def _sections(text: str) -> dict[str, Any]:
+def _sections(text: str, part: str) -> dict[str, Any]:
     """Resolve only these sections; others may refer to things that exist only where the model was trained."""
     whole = OmegaConf.create(text)
     sections = {name: _resolved(whole, name) for name in ("compression_model", "encodec", "seanet", "rvq")}
     seanet = sections["seanet"]
     if isinstance(seanet, dict):
         # In audiocraft, encoder and decoder can override the shared settings.
-        seanet.pop("encoder", None)
-        seanet.update(seanet.pop("decoder", None) or {})
+        overrides = {name: seanet.pop(name, None) or {} for name in ("encoder", "decoder")}
+        seanet.update(overrides[part])
     return sections
 
 

@@ -1,4 +1,4 @@
-"""EnCodec's decoder: codebooks, then a convolution, an LSTM and upsampling to samples."""
+"""EnCodec. Its decoder: codebooks, then a convolution, an LSTM and upsampling to samples."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worker.engine.encodec.audio_encoder import AudioEncoder
 from worker.engine.encodec.layers import StreamingLayer
 
 
@@ -33,7 +34,7 @@ MOST_FRAMES = 100
 
 
 class EncodecCodec:
-    """An EnCodec decoder. See `Codec`."""
+    """See `Codec`. `encoder` is its other half; None if the checkpoint's is not supported."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class EncodecCodec:
         samples_per_frame: int,
         channels: int,
         runs: int,
+        encoder: AudioEncoder | None = None,
     ) -> None:
         """Take the parts.
 
@@ -54,7 +56,9 @@ class EncodecCodec:
             samples_per_frame: samples that the layers make of one vector.
             channels: output channels of the last layer.
             runs: 2 if left and right pass through a mono decoder as a batch, else 1.
+            encoder: for the same codebooks.
         """
+        self.encoder = encoder
         self._codebooks = codebooks
         self._layers = layers
         self._runs = runs

@@ -13,11 +13,11 @@ from worker.engine.encodec.weights import Names
 
 CONFIGURATION_FILE = "config.json"
 
-NAMES = Names("decoder.layers.", "quantizer.layers.", ".codebook.embed")
+NAMES = Names("encoder.layers.", "decoder.layers.", "quantizer.layers.", ".codebook.embed")
 
 
 class _Configuration(msgspec.Struct):
-    """The fields that decoding needs, with the names and defaults of transformers' `EncodecConfig`."""
+    """The fields that encoding and decoding need, with the names and defaults of transformers' `EncodecConfig`."""
 
     model_type: Literal["encodec"]
     target_bandwidths: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0)

@@ -11,13 +11,13 @@ from worker.engine.encodec.layers import PaddedConvolution, ResidualUnit, Stream
 from worker.engine.encodec.lstm import Cell, Lstm, PackedCell, PackedLstm
 from worker.engine.encodec.native import NativeCell, NativeConvolution, NativeResidualUnit
 from worker.engine.encodec.packing import can_pack
-from worker.engine.encodec.weights import DecoderWeights
+from worker.engine.encodec.weights import NetworkWeights
 
 # `NarrowConvolution` is faster up to this many output channels.
 NARROW = 2
 
 
-def build_layers(architecture: Architecture, weights: DecoderWeights) -> list[StreamingLayer]:
+def build_layers(architecture: Architecture, weights: NetworkWeights) -> list[StreamingLayer]:
     """Build the layers from the codebooks' vectors to samples, in the order of audiocraft's `SEANetDecoder`.
 
     Raises:
@@ -29,7 +29,7 @@ def build_layers(architecture: Architecture, weights: DecoderWeights) -> list[St
 class _Builder:
     """Counts the positions of layers in the module lists of audiocraft and transformers."""
 
-    def __init__(self, architecture: Architecture, weights: DecoderWeights) -> None:
+    def __init__(self, architecture: Architecture, weights: NetworkWeights) -> None:
         self._architecture = architecture
         self._weights = weights
         self._positions = count()
@@ -60,12 +60,7 @@ class _Builder:
         return PaddedConvolution(convolution, self._architecture.pad_mode, activated=activated)
 
     def _lstm(self, width: int) -> StreamingLayer:
-        position = self._position(activated=False)
-        tensors = {}
-        for layer in range(self._architecture.lstm_layers):
-            for name in (f"{kind}_{side}_l{layer}" for kind in ("weight", "bias") for side in ("ih", "hh")):
-                shape = (4 * width, width) if name.startswith("weight") else (4 * width,)
-                tensors[name] = self._weights.take(f"{position}.{name}", *shape)
+        tensors = self._weights.take_lstm(self._position(activated=False), width, self._architecture.lstm_layers)
         if can_pack(tensors["weight_hh_l0"]):
             return PackedLstm([self._cell(tensors, layer) for layer in range(self._architecture.lstm_layers)])
         return Lstm(tensors, self._architecture.lstm_layers)

@@ -1,7 +1,7 @@
-"""The tensors of an EnCodec decoder: checks shapes and folds weight norm."""
+"""The tensors of EnCodec's encoder or decoder: checks shapes and folds weight norm."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from worker.engine.codec_interface import UnsupportedCodecError
 from worker.engine.kernels.codec_layers import CodecThreads
 
-# The name of a codebook in `DecoderWeights`, followed by a dot and its number.
+# The name of a codebook in `NetworkWeights`, followed by a dot and its number.
 CODEBOOK = "codebook"
 
 # Parts of tensor names that audiocraft and transformers insert after a layer's position.
@@ -21,33 +21,37 @@ _WEIGHT_NORM = {"parametrizations.weight.original0": "weight_g", "parametrizatio
 class Names(NamedTuple):
     """Prefixes of tensor names in a file format, and the suffix after a codebook's number."""
 
+    encoder: str
     decoder: str
     codebooks: str
     codebook_suffix: str
 
 
-class DecoderWeights:
-    """Tensors by the position of their layer in the decoder."""
+class NetworkWeights:
+    """Tensors of the encoder or the decoder, by the position of their layer, and the codebooks."""
 
     def __init__(
         self,
         tensors: Mapping[str, Tensor],
         names: Names,
+        part: Literal["encoder", "decoder"],
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         native: CodecThreads | None = None,
     ) -> None:
-        """Select the tensors of decoder and codebooks; `take` moves them to `device`.
+        """Select the tensors of a part and of the codebooks; `take` moves them to `device`.
 
         `dtype` is what the layers multiply, where they pack their weights. `native` computes layers in bfloat16.
         """
         self.dtype = dtype
         self.native = native
+        self._part = part
         self._left: dict[str, Tensor] = {}
         self._device = device
+        prefix = names.encoder if part == "encoder" else names.decoder
         for name, tensor in tensors.items():
-            if name.startswith(names.decoder):
-                self._left[_canonical(name.removeprefix(names.decoder))] = tensor
+            if name.startswith(prefix):
+                self._left[_canonical(name.removeprefix(prefix))] = tensor
             elif name.startswith(names.codebooks) and name.endswith(names.codebook_suffix):
                 number = name.removeprefix(names.codebooks).removesuffix(names.codebook_suffix)
                 self._left[f"{CODEBOOK}.{number}"] = tensor
@@ -60,7 +64,7 @@ class DecoderWeights:
         """
         tensor = self._left.pop(name, None)
         if tensor is None:
-            raise UnsupportedCodecError(f"The decoder's weights lack {name}.")
+            raise UnsupportedCodecError(f"The {self._part}'s weights lack {name}.")
         if tuple(tensor.shape) != shape:
             raise UnsupportedCodecError(f"{name} has the shape {list(tensor.shape)} instead of {list(shape)}.")
         if not tensor.is_floating_point():
@@ -79,11 +83,24 @@ class DecoderWeights:
         direction = self.take(f"{layer}.weight_v", *shape)
         return torch._weight_norm(direction, length, 0)
 
+    def take_lstm(self, layer: str, width: int, layers: int) -> dict[str, Tensor]:
+        """Remove and return the tensors of an `nn.LSTM` whose layers are as wide as their input.
+
+        Raises:
+            UnsupportedCodecError: as in `take`.
+        """
+        tensors = {}
+        for number in range(layers):
+            for name in (f"{kind}_{side}_l{number}" for kind in ("weight", "bias") for side in ("ih", "hh")):
+                shape = (4 * width, width) if name.startswith("weight") else (4 * width,)
+                tensors[name] = self.take(f"{layer}.{name}", *shape)
+        return tensors
+
     def check_nothing_left(self) -> None:
-        """Raises UnsupportedCodecError if a tensor of the decoder was not taken: it would change the output."""
+        """Raises UnsupportedCodecError if a tensor of the part was not taken: it would change the output."""
         unknown = [name for name in self._left if not name.startswith(CODEBOOK)]
         if unknown:
-            raise UnsupportedCodecError(f"The decoder has an unknown tensor {min(unknown)}.")
+            raise UnsupportedCodecError(f"The {self._part} has an unknown tensor {min(unknown)}.")
 
 
 def _canonical(name: str) -> str:

@@ -1,5 +1,6 @@
 """Load the codec of a MusicGen checkpoint without audiocraft or transformers, which take seconds to import."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from torch import Tensor
 from worker.engine.codec_interface import Codec, UnsupportedCodecError
 from worker.engine.encodec import audiocraft_format, huggingface_format
 from worker.engine.encodec.architecture import Architecture
+from worker.engine.encodec.audio_encoder import AudioEncoder, build_encoder
 from worker.engine.encodec.codec import Codebooks, EncodecCodec
 from worker.engine.encodec.network import build_layers
-from worker.engine.encodec.weights import CODEBOOK, DecoderWeights
+from worker.engine.encodec.weights import CODEBOOK, Names, NetworkWeights
 from worker.engine.kernels.codec_layers import CodecThreads
 from worker.engine.loading.checkpoints import CODEC_FILE, fetch_file
 from worker.engine.sampler.score import LEVEL
@@ -58,9 +60,14 @@ def _load_audiocraft(
         raise UnsupportedCodecError(f"{CODEC_FILE} lacks {min(missing)}.")
     if is_sampler(package["xp.cfg"]):
         return _load_sampler(stereo, score_level(package["xp.cfg"]))
-    architecture = audiocraft_format.read_architecture(package["xp.cfg"])
-    weights = DecoderWeights(package["best_state"], audiocraft_format.NAMES, device, dtype, native)
-    return _build(architecture, weights, stereo)
+    text, tensors, names = package["xp.cfg"], package["best_state"], audiocraft_format.NAMES
+    architecture = audiocraft_format.read_architecture(text)
+    weights = NetworkWeights(tensors, names, "decoder", device, dtype, native)
+
+    def encoder() -> AudioEncoder:
+        return _build_encoder(audiocraft_format.read_architecture(text, "encoder"), tensors, names, stereo)
+
+    return _build(architecture, weights, stereo, encoder)
 
 
 def _load_sampler(stereo: bool, level: int) -> Codec:
@@ -99,8 +106,9 @@ def _load_pretrained(
     if not Path(name).is_dir() and "/" not in name:
         raise UnsupportedCodecError(f"{CODEC_FILE} names an unknown codec, {name}.")
     architecture = huggingface_format.read_architecture(fetch_file(name, huggingface_format.CONFIGURATION_FILE))
-    weights = DecoderWeights(_read_tensors(name), huggingface_format.NAMES, device, dtype, native)
-    return _build(architecture, weights, stereo)
+    tensors, names = _read_tensors(name), huggingface_format.NAMES
+    weights = NetworkWeights(tensors, names, "decoder", device, dtype, native)
+    return _build(architecture, weights, stereo, lambda: _build_encoder(architecture, tensors, names, stereo))
 
 
 def _read_tensors(reference: Path | str) -> dict[str, Tensor]:
@@ -123,18 +131,38 @@ def _read_tensors(reference: Path | str) -> dict[str, Tensor]:
         return tensors
 
 
-def _build(architecture: Architecture, weights: DecoderWeights, stereo: bool) -> Codec:
+def _build(
+    architecture: Architecture, weights: NetworkWeights, stereo: bool, encoder: Callable[[], AudioEncoder]
+) -> Codec:
     if stereo and architecture.channels != 1:
         raise UnsupportedCodecError(f"Stereo from a codec with {architecture.channels} channels is not supported.")
-    entries = [
-        weights.take(f"{CODEBOOK}.{index}", architecture.codebook_size, architecture.dimension)
-        for index in range(architecture.codebooks)
-    ]
     return EncodecCodec(
-        Codebooks(entries),
+        Codebooks(_codebooks(architecture, weights)),
         build_layers(architecture, weights),
         sample_rate=architecture.sample_rate,
         samples_per_frame=architecture.samples_per_frame,
         channels=architecture.channels,
         runs=2 if stereo else 1,
+        encoder=_supported(encoder),
     )
+
+
+def _build_encoder(
+    architecture: Architecture, tensors: Mapping[str, Tensor], names: Names, stereo: bool
+) -> AudioEncoder:
+    """Build the encoder, on the CPU: it works in parallel to the batch, and its memory is not a GPU's."""
+    weights = NetworkWeights(tensors, names, "encoder", torch.device("cpu"))
+    return build_encoder(architecture, weights, _codebooks(architecture, weights), runs=2 if stereo else 1)
+
+
+def _supported(encoder: Callable[[], AudioEncoder]) -> AudioEncoder | None:
+    """The encoder; None if only audiocraft supports it: text alone does not need it."""
+    try:
+        return encoder()
+    except UnsupportedCodecError:
+        return None
+
+
+def _codebooks(architecture: Architecture, weights: NetworkWeights) -> list[Tensor]:
+    shape = architecture.codebook_size, architecture.dimension
+    return [weights.take(f"{CODEBOOK}.{index}", *shape) for index in range(architecture.codebooks)]
