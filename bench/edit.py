@@ -23,7 +23,7 @@ from shared.edits import Edit, StreamName
 from shared.messages import Recipe
 from shared.music import Music, bar_quarters, bar_seconds
 from worker.engine.batching.engine import BatchingEngine, load
-from worker.engine.interface import EngineSettings, Midi, Samples, Stem, Warn
+from worker.engine.interface import EngineOutput, EngineSettings, Midi, Samples
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.stored_score import OldScore
 
@@ -113,7 +113,7 @@ def _recipe(number: int, source: random.Random) -> Recipe:
 
 
 def _take(engine: BatchingEngine, recipe: Recipe) -> Made:
-    outputs: list[Music | Midi | Stem | Warn] = []
+    outputs: list[EngineOutput] = []
     began = time.perf_counter()
     audio = np.concatenate(list(engine.generate(recipe, lambda done, total: None, outputs.append)))
     took = time.perf_counter() - began

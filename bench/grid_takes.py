@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.messages import Recipe
 from shared.music import Instrument, Measured, Music, bar_seconds
 from worker.engine.batching.engine import BatchingEngine, load
-from worker.engine.interface import EngineSettings, Midi, Stem, Warn
+from worker.engine.interface import EngineOutput, EngineSettings, Midi, Stem
 from worker.production.take import StemAudio, Take
 
 RATE = 32_000
@@ -76,7 +76,7 @@ def starter_takes(
 
 def starter_take(recipe: Recipe) -> Take:
     """What the starter makes of a recipe, as a worker collects it: frame after frame, as it came through a pipe."""
-    outputs: list[Midi | Stem | Music | Warn] = []
+    outputs: list[EngineOutput] = []
     audio = np.concatenate(list(starter().generate(recipe, lambda done, total: None, outputs.append)))
     return Take(
         audio=np.ascontiguousarray(audio),

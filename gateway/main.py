@@ -15,6 +15,7 @@ from shared.failpoint import arm
 from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, http_url, load_settings
+from shared.trace_export import exporting
 from shared.version import VERSION
 
 log = get_logger(__name__)
@@ -35,7 +36,8 @@ def main() -> None:
     check_binding(settings, load_keys(settings))
     logging.getLogger("aiohttp.server").addFilter(_is_worth_logging)
     _raise_file_limit(settings.gateway_connections)
-    asyncio.run(serve(settings))
+    with exporting("gateway"):
+        asyncio.run(serve(settings))
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:

@@ -45,8 +45,7 @@ _WEBHOOKS = Counter("musicgen_webhooks", "Attempts to deliver a webhook by outco
 PENDING_WEBHOOKS = Gauge("musicgen_webhooks_pending_jobs", "Jobs with webhooks that are not delivered yet")
 COMPONENT_UP = Gauge("musicgen_component_up", "1 if the component is healthy", ["component"])
 
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 
 def observe_request(route: str, method: str, status: int, seconds: float | None, traceparent: str) -> None:
@@ -54,7 +53,7 @@ def observe_request(route: str, method: str, status: int, seconds: float | None,
 
     `seconds` is None for an answer that lasts as long as a job or a WebSocket.
     """
-    method = method if method in _METHODS else "other"
+    method = method if method in METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).inc()
     if seconds is not None:
         _REQUEST_SECONDS.labels(method, route).observe(seconds, exemplar(traceparent))

@@ -163,6 +163,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
         lane: of the queue; see shared/lanes.py.
         takes: all jobs of the request, this one included, if it asked for variations.
         cancel_at: when the job is cancelled unless it has ended, by the broker's clock.
+        attempt_traceparent: the span of the last claim, to which the span of the next one is linked; None while no
+            spans are recorded.
     """
 
     job_id: str
@@ -202,6 +204,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     takes: tuple[RequestedTake, ...] = ()
     cancel_at: Moment | None = None
     webhook: Webhook | None = None
+    attempt_traceparent: str | None = None
 
     def is_visible_to(self, viewer: str | None) -> bool:
         """Whether the API key of this name may see the job; None, on a gateway without keys, sees every job."""

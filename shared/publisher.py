@@ -4,11 +4,13 @@ The author of a state announces it with `publish_event`. A process that finds a 
 unannounced uses `ensure_announced`; `is_announced` only asks.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import msgspec
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from shared import metrics, subjects
+from shared import metrics, subjects, tracing
 from shared.bus import AWAY, WRONG_LAST_SEQUENCE
 from shared.errors import QueueFullError, UnavailableError
 from shared.messages import TERMINAL, UNDECODABLE, Event, EventType, Job, JobStatus, encode, event_of
@@ -37,10 +39,11 @@ async def publish_job(js: JetStreamContext, job: Job, traceparent: str | None, a
         UnavailableError: if the broker does not answer.
     """
     message_id = f"{job.job_id}.{again}" if again else job.job_id
-    headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
+    subject = subjects.job_subject(job.recipe.model, job.lane)
     try:
-        acknowledged = await js.publish(subjects.job_subject(job.recipe.model, job.lane), encode(job), headers=headers)
-        return acknowledged.seq
+        with tracing.sending("music.jobs", subject, message_id, job.job_id, traceparent):
+            headers = {subjects.MSG_ID: message_id, **_trace(traceparent)}
+            return (await js.publish(subject, encode(job), headers=headers)).seq
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code == MAXIMUM_MESSAGES:
             raise QueueFullError(FULL) from error
@@ -145,15 +148,19 @@ def _covers(event: Event, entry: Entry) -> bool:
 async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, after: int) -> bool:
     """Publish an event; False if a terminal event was refused because its subject's last message is not `after`."""
     record, revision = entry
-    event, headers = event_of(record, revision, kind), _trace(record.traceparent)
+    event, headers = event_of(record, revision, kind), dict[str, str]()
+    subject = subjects.event_subject(record.job_id, event.type)
+    sending: AbstractContextManager[object] = nullcontext()  # progress has no span, because it is so frequent
     if kind is None:
         # A publish whose acknowledgement was lost is retried; the broker keeps one message.
-        headers[subjects.MSG_ID] = f"{record.job_id}.{event.seq}"
+        headers[subjects.MSG_ID] = message_id = f"{record.job_id}.{event.seq}"
         if record.status.is_terminal:
             # The broker remembers message ids for two minutes only, but checks this as long as the event is stored.
             headers[subjects.EXPECTED_LAST] = str(after)
+        sending = tracing.sending("music.events", subject, message_id, record.job_id, record.traceparent)
     try:
-        await js.publish(subjects.event_subject(record.job_id, event.type), encode(event), headers=headers)
+        with sending:
+            await js.publish(subject, encode(event), headers=headers | _trace(record.traceparent))
     except (nats.js.errors.APIError, *AWAY) as error:
         if isinstance(error, nats.js.errors.APIError) and error.err_code in WRONG_LAST_SEQUENCE:
             return False
@@ -163,4 +170,6 @@ async def _publish(js: JetStreamContext, entry: Entry, kind: EventType | None, a
 
 
 def _trace(traceparent: str | None) -> dict[str, str]:
-    return {subjects.TRACEPARENT: traceparent} if traceparent else {}
+    """The header with the current span, or with that of the job's request while no spans are recorded."""
+    sent = tracing.current_traceparent() or traceparent
+    return {subjects.TRACEPARENT: sent} if sent else {}

@@ -140,7 +140,7 @@ def answered(record: JobRecord, source: JobRecord) -> JobRecord:
     )
 
 
-def claimed(record: JobRecord, worker_id: str) -> JobRecord:
+def claimed(record: JobRecord, worker_id: str, traceparent: str | None = None) -> JobRecord:
     """A job that a worker takes, from the queue or from a worker that died.
 
     Another job in the same worker may have caused earlier crashes, so the last attempt runs exclusively.
@@ -156,6 +156,7 @@ def claimed(record: JobRecord, worker_id: str) -> JobRecord:
         attempts=record.attempts if record.awaiting_engine else record.attempts + 1,
         claims=record.claims + 1,
         worker_id=worker_id,
+        attempt_traceparent=traceparent,
         quarantined=quarantined,
         awaiting_engine=quarantined,
         started_at=moment,

@@ -26,6 +26,7 @@ from worker.engine.interface import (
     OnOutput,
     OnStep,
     Samples,
+    Stage,
     Stem,
 )
 
@@ -185,7 +186,7 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
 
 
 class ScoringEngine(ScriptedEngine):
-    """The same with outputs: a MIDI file without tracks, and one stem, which is the whole audio."""
+    """The same with outputs: a MIDI file without tracks, and one stem, which is the whole audio. Tells its stages."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(slots)
@@ -193,10 +194,12 @@ class ScoringEngine(ScriptedEngine):
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
         made: list[Samples] = []
+        began = time.time_ns()
         with suppress(KeptGenerationError):
             for chunk in super().generate(recipe, on_step):
                 made.append(chunk)
                 yield chunk
+        on_output(Stage("decode", began, time.time_ns(), recipe.duration))
         if "midi" in recipe.outputs:
             on_output(Midi(EMPTY_MIDI))
         if recipe.prompt == torn.__name__:

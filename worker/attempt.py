@@ -6,6 +6,7 @@ import time
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 
+from shared import tracing
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.failpoint import failpoint
@@ -56,15 +57,7 @@ class Attempt:
         stopping: set when the worker stops, before the task of `run` is cancelled.
     """
 
-    def __init__(
-        self,
-        bus: Bus,
-        lease: Lease,
-        host: EngineHost,
-        storage: Storage,
-        spool: Spool,
-        slot: Slot,
-    ) -> None:
+    def __init__(self, bus: Bus, lease: Lease, host: EngineHost, storage: Storage, spool: Spool, slot: Slot) -> None:
         assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
         self.lease = lease
@@ -220,7 +213,9 @@ class Attempt:
         if self._delivery is None:
             self._delivery = await self._produce()
         if self._result is None and self._delivery is not None:
-            self._result = await self._uploader.store(self._delivery, self._timeout, spoolable=self._generated_whole)
+            with tracing.span("upload"):
+                delivery, is_whole = self._delivery, self._generated_whole
+                self._result = await self._uploader.store(delivery, self._timeout, spoolable=is_whole)
         return self._result
 
     async def _produce(self) -> Delivery | None:
@@ -256,12 +251,7 @@ class Attempt:
         """
         stored = {} if result is None else result._asdict()
         record = finished(
-            self.lease.record,
-            status,
-            message,
-            error_message=error_message,
-            checkpoint=self._info.checkpoint,
-            **stored,
+            self.lease.record, status, message, error_message=error_message, checkpoint=self._info.checkpoint, **stored
         )
         await retry_until_deadline(lambda: self.lease.finish(record), self._timeout)
         failpoint("worker.after_record")
@@ -277,12 +267,14 @@ class Attempt:
     async def _fail(self, kind: str, reason: str) -> None:
         self._check_keep()
         log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
+        tracing.failed(kind, reason)
         await self._finish(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
 
     async def _retry_after_crash(self, error: EngineDiedError) -> None:
         """Count the attempt if the job was alone in the engine; otherwise quarantine the job."""
         record = self.lease.record
         log.warning("engine died on a job", job_id=record.job_id, attempt=record.attempts, jobs=error.jobs)
+        tracing.failed("engine_died", str(error))
         if error.jobs > 1:
             await self._hand_back(f"{error} Trying again, alone.", 1, counted=False, quarantined=True)
         else:
@@ -295,6 +287,7 @@ class Attempt:
             await self._fail("storage", f"The audio could not be stored: {error} Then send the job again.")
         else:
             message = f"The audio could not be stored, trying again: {error}"
+            tracing.failed("unavailable", message)
             await self._hand_back(message, STORAGE_RETRY_DELAY, counted=not self.stopping)
 
     async def _keep(self) -> None:

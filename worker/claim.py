@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from shared import subjects
+from shared import subjects, tracing
 from shared.advisories import refusal
 from shared.bounded import BoundedDict
 from shared.bus import Bus
@@ -176,7 +176,8 @@ class Claims:
         if record.attempts >= MAX_ATTEMPTS and not record.awaiting_engine:
             reason = f"The engine or the worker died {MAX_ATTEMPTS} times on this job."
             return failed(record, f"{reason} Try a shorter duration or another model.")
-        return claimed(record, self._worker_id)
+        tracing.link(record.attempt_traceparent)
+        return claimed(record, self._worker_id, tracing.current_traceparent())
 
     async def _restored(self, records: Records, message: Msg, job: Job) -> Entry | None:
         """A new record for a job whose record expired while its message waited; None if there was no record."""

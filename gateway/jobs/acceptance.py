@@ -14,6 +14,7 @@ from gateway.index.record_store import RecordStore
 from gateway.jobs.job_queue import JobQueue
 from gateway.jobs.result_cache import Decision, Follow, ResultCache, Reuse, Run, UseStored
 from gateway.problems import FieldError, Problem
+from shared import tracing
 from shared.errors import ConflictError, QueueFullError, UnavailableError
 from shared.failpoint import failpoint
 from shared.logs import get_logger
@@ -77,6 +78,7 @@ class Acceptance:
         accepted = await (self._begin_alone(entries[0]) if len(entries) == 1 else self._begin_together(entries))
         for record in drafts:
             metrics.accepted(record.recipe.model)
+            tracing.describe_job(record.job_id, record.recipe.model)
             log.info("job accepted", job_id=record.job_id, model=record.recipe.model, duration=record.recipe.duration)
         return accepted
 

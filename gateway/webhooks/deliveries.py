@@ -38,9 +38,11 @@ class EventDelivery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         attempts: since the event, or since it was sent again.
         last: the outcome of the last attempt.
+        traceparent: of the event's message.
     """
 
     event: Event
+    traceparent: str | None = None
     status: DeliveryStatus = "pending"
     attempts: int = 0
     tried_at: Moment | None = None
@@ -76,10 +78,12 @@ class JobDeliveries(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.next_at, self.lease_ends_at or self.next_at)
 
 
-def with_event(known: JobDeliveries | None, record: JobRecord, event: Event, moment: datetime) -> JobDeliveries | None:
+def with_event(
+    known: JobDeliveries | None, record: JobRecord, event: Event, moment: datetime, traceparent: str | None = None
+) -> JobDeliveries | None:
     """The deliveries with one for a new event; None if the event is known, or older than the last one."""
     assert record.webhook is not None
-    new = EventDelivery(event=event)
+    new = EventDelivery(event=event, traceparent=traceparent)
     if known is None:
         return JobDeliveries(
             job_id=record.job_id, owner=record.owner, url=record.webhook.url, deliveries=(new,), next_at=moment

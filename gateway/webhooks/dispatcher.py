@@ -14,6 +14,7 @@ from gateway.webhooks.sender import PER_HOST, Sender, open_sender
 from shared.errors import UnavailableError
 from shared.lifecycle import end
 from shared.logs import get_logger
+from shared.tracing import trace_id_of
 
 log = get_logger(__name__)
 
@@ -91,7 +92,14 @@ class Dispatcher:
             while found and found.value.lease == lease and (delivery := found.value.pending):
                 outcome = await sender.send(found.value, delivery)
                 seq = delivery.event.seq
-                log.info("webhook", job_id=job_id, seq=seq, status=outcome.http_status, error=outcome.error)
+                log.info(
+                    "webhook",
+                    job_id=job_id,
+                    seq=seq,
+                    status=outcome.http_status,
+                    error=outcome.error,
+                    trace_id=trace_id_of(delivery.traceparent),
+                )
                 metrics.webhook(delivered=outcome.is_success)
                 found = await self._store.change(job_id, partial(self._tried, lease, seq, outcome), found)
         except UnavailableError as error:

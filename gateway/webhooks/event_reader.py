@@ -82,7 +82,8 @@ class EventReader:
                 return
         else:
             if record and record.webhook and event.type in record.webhook.events:
-                await self._store.change(event.job_id, partial(self._with_event, record, event))
+                traceparent = (message.headers or {}).get(subjects.TRACEPARENT)
+                await self._store.change(event.job_id, partial(self._with_event, record, event, traceparent))
         await message.ack()
 
     async def _record(self, job_id: str) -> JobRecord | None:
@@ -91,5 +92,7 @@ class EventReader:
         entry = await self._record_store.fetch(job_id)
         return entry.record if entry else None
 
-    def _with_event(self, record: JobRecord, event: Event, known: JobDeliveries | None) -> JobDeliveries | None:
-        return with_event(known, record, event, self._store.now())
+    def _with_event(
+        self, record: JobRecord, event: Event, traceparent: str | None, known: JobDeliveries | None
+    ) -> JobDeliveries | None:
+        return with_event(known, record, event, self._store.now(), traceparent)

@@ -9,11 +9,15 @@ from functools import partial
 import msgspec
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver
+from opentelemetry.trace import SpanKind
+from yarl import URL
 
 from gateway.webhooks.addresses import NOT_PUBLIC, AddressPolicy, AddressRefusedError
 from gateway.webhooks.deliveries import EventDelivery, JobDeliveries, Outcome, webhook_id
 from gateway.webhooks.secrets import WebhookSecrets
+from shared import tracing
 from shared.messages import Event, encode
+from shared.subjects import TRACEPARENT
 from shared.version import SERVICE, VERSION
 
 # Seconds of one attempt, from the lookup of the host to the head of the answer.
@@ -50,7 +54,22 @@ class Sender:
         self._sessions = sessions
 
     async def send(self, target: JobDeliveries, delivery: EventDelivery) -> Outcome:
-        """Try once. The body of the answer is not read."""
+        """Try once, within a span that continues the event's trace. The body of the answer is not read."""
+        attributes: dict[str, str | int] = {
+            "http.request.method": "POST",
+            "server.address": URL(target.url).host or "",
+            "http.request.resend_count": delivery.attempts,
+            "musicgen.job.id": target.job_id,
+        }
+        with tracing.remote_span("POST webhook", SpanKind.CLIENT, delivery.traceparent, attributes) as span:
+            outcome = await self._send(target, delivery)
+            if outcome.http_status is not None:
+                span.set_attribute("http.response.status_code", outcome.http_status)
+            if not outcome.is_success:
+                tracing.failed(str(outcome.http_status or "no_answer"), outcome.error or "")
+            return outcome
+
+    async def _send(self, target: JobDeliveries, delivery: EventDelivery) -> Outcome:
         if not self._secrets.has(target.owner):
             return Outcome(error="WEBHOOK_SECRETS has no secret for the API key of this job any more.")
         body = webhook_body(delivery.event)
@@ -70,7 +89,9 @@ class Sender:
 
     def _headers(self, target: JobDeliveries, delivery: EventDelivery, body: bytes) -> dict[str, str]:
         identity, timestamp = webhook_id(target.job_id, delivery.event.seq), int(time.time())
-        return {
+        traceparent = tracing.current_traceparent() or delivery.traceparent
+        trace = {} if traceparent is None else {TRACEPARENT: traceparent}
+        return trace | {
             "Content-Type": "application/json",
             "User-Agent": _USER_AGENT,
             "webhook-id": identity,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
+from opentelemetry import trace
 
+from shared import tracing
 from shared.errors import DiskError
 from shared.files import Audio, Output
 from shared.messages import Seed, Timings
@@ -81,8 +83,9 @@ class Uploader:
         """
         began, record = time.perf_counter(), self._lease.record
         try:
-            folder = await self.open_workspace()
-            files = await asyncio.to_thread(produce, record.job_id, take, record.recipe, folder)
+            with tracing.span("produce"):
+                folder = await self.open_workspace()
+                files = await asyncio.to_thread(produce, record.job_id, take, record.recipe, folder)
         except ValueError as error:
             raise GenerationFailedError("invalid_audio", str(error)) from error
         except OSError as error:
@@ -90,7 +93,7 @@ class Uploader:
         return Delivery(folder, files, generating, round(time.perf_counter() - began, 3))
 
     async def store(self, delivery: Delivery, max_seconds: float, *, spoolable: bool) -> Result:
-        """Upload the audio and the outputs.
+        """Upload the audio and the outputs, within the span that is current.
 
         Args:
             delivery: the files of the job.
@@ -132,6 +135,7 @@ class Uploader:
         extras = tuple([await upload(partial(put_output, output)) for output in files.extras])
         size = audio.size + sum(output.size for output in outputs + extras)
         metrics.UPLOADED.labels(recipe.model).inc(size)
+        trace.get_current_span().set_attribute("musicgen.bytes", size)
         uploading = round(time.perf_counter() - began, 3)
         timings = Timings(generating=delivery.generating, encoding=delivery.encoding, uploading=uploading)
         return Result(audio, outputs, extras, files.music, files.measured, files.seed, timings, files.warnings)

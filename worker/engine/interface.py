@@ -38,11 +38,27 @@ class Warn(msgspec.Struct, frozen=True):
     text: str
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """A stage of the work on a request, for its trace: `prefill`, `decode`, `codec` or one of your own.
+
+    `began` and `ended` are nanoseconds since 1970. `busy` is how many seconds of that were work on this request, which
+    is less if other work lies in between.
+    """
+
+    name: str
+    began: int
+    ended: int
+    busy: float
+
+
 # Called with (work done, total work) at least once per step. Raises CancelledGenerationError to stop the work.
 OnStep = Callable[[int, int], None]
 
-# Called with warnings before the audio, and after it with the music and with each requested output when it is ready.
-OnOutput = Callable[[Midi | Stem | Music | Warn], None]
+EngineOutput = Midi | Stem | Music | Warn | Stage
+
+# Called with warnings before the audio, and after it with the music and with each requested output when it is ready;
+# with a stage when that has ended.
+OnOutput = Callable[[EngineOutput], None]
 
 # Called with a sentence about the current phase of loading.
 OnLoading = Callable[[str], None]
@@ -72,7 +88,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The loaded model. `sample_rate` is in hertz. If `outputs` is not empty, the engine is a `ScoreEngine`.
 
     `checkpoint` identifies the weights and how the engine computes with them: where it is equal, recipes give the same
-    audio. None if unknown.
+    audio. None if unknown. With `has_stages`, `generate` takes an `on_output` as well, and passes stages to it.
     """
 
     engine: str
@@ -81,6 +97,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     channels: int
     outputs: tuple[OutputKind, ...] = ()
     checkpoint: str | None = None
+    has_stages: bool = False
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from worker.engine.interface import (
     Engine,
     EngineBrokenError,
     EngineFactory,
+    EngineOutput,
     EngineSettings,
     KeptGenerationError,
     Midi,
@@ -34,6 +35,7 @@ from worker.engine.interface import (
     OnStep,
     Samples,
     ScoreEngine,
+    Stage,
     Stem,
     Warn,
 )
@@ -50,6 +52,7 @@ from worker.engine.protocol import (
     MidiFile,
     Progress,
     Ready,
+    Staged,
     Start,
     StemFile,
     Warned,
@@ -151,13 +154,13 @@ class EngineProcess:
 
     def _chunks(self, engine: Engine, command: Generate) -> Iterator[Samples]:
         on_step = self._progress_callback(command.job_id)
-        if not engine.info.outputs:
+        if not (engine.info.outputs or engine.info.has_stages):
             return engine.generate(command.recipe, on_step)
         return cast(ScoreEngine, engine).generate(
             command.recipe, on_step, lambda output: self._send_output(command, output)
         )
 
-    def _send_output(self, command: Generate, output: Midi | Stem | Music | Warn) -> None:
+    def _send_output(self, command: Generate, output: EngineOutput) -> None:
         job_id = command.job_id
         match output:
             case Music():
@@ -166,6 +169,8 @@ class EngineProcess:
                 self._send(MidiFile(job_id, file))
             case Warn(text):
                 self._send(Warned(job_id, text))
+            case Stage():
+                self._send(Staged(job_id, output))
             case Stem():
                 self._send(self._stem_file(command, output))
 

@@ -9,7 +9,7 @@ import msgspec
 
 from shared.messages import Recipe
 from shared.music import Instrument, Music
-from worker.engine.interface import EngineSettings, ModelInfo
+from worker.engine.interface import EngineSettings, ModelInfo, Stage
 
 _LENGTH = struct.Struct(">I")
 
@@ -106,6 +106,13 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
+class Staged(msgspec.Struct, frozen=True, tag=True):
+    """From the engine: the times of a stage of the work, which has ended."""
+
+    job_id: str
+    stage: Stage
+
+
 class Generated(msgspec.Struct, frozen=True, tag=True):
     """From the engine: all chunks and outputs were sent."""
 
@@ -122,7 +129,18 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 ToEngine = Start | Generate | Cancel
 FromEngine = (
-    Loading | Ready | LoadFailed | Progress | Chunk | Described | MidiFile | StemFile | Warned | Generated | Failed
+    Loading
+    | Ready
+    | LoadFailed
+    | Progress
+    | Chunk
+    | Described
+    | MidiFile
+    | StemFile
+    | Warned
+    | Staged
+    | Generated
+    | Failed
 )
 
 _encode = msgspec.msgpack.Encoder().encode

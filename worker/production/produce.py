@@ -9,6 +9,7 @@ import soundfile
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from shared import tracing
 from shared.files import LOSSLESS, Audio, Output, OutputFileKind, audio_key, output_key
 from shared.messages import Recipe
 from shared.music import Measured, Music
@@ -97,7 +98,12 @@ class _Production:
         self._extras: dict[str, Output] = {}
 
     def run(self) -> ProducedFiles:
-        mix = self._make_mix()
+        with tracing.span("master"):
+            mix = self._make_mix()
+        with tracing.span("encode"):
+            return self._write_files(mix)
+
+    def _write_files(self, mix: _Mix) -> ProducedFiles:
         self._write_waveform("audio", mix.samples, self._recipe.title or self._recipe.prompt)
         outputs = [] if self._take.midi is None else [self._write_bytes("audio.mid", self._take.midi, "midi")]
         audio = self._audio(mix)

@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import SequenceNode
 from gateway.access.bind_policy import check_host_header, is_loopback
 from gateway.problems import Problem
 from shared.settings import Settings, load_settings
+from shared.trace_export import ENDPOINTS
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINERS = ROOT / "deploy" / "containers"
@@ -93,7 +94,7 @@ def test_an_image_without_a_full_version_does_not_count_as_pinned(image: str) ->
 
 
 def test_gateway_and_worker_get_only_settings_that_exist() -> None:
-    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)} | set(ENDPOINTS)
     assert {name for environment in environments() for name in environment} - known == set()
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import math
 import queue
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, RequestHandle
 from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.request import Request
+from worker.engine.batching.stages import stage
 from worker.engine.batching.step_runner import CudaCapture, EagerRunner, GraphRunner, StepRunner, bucket_sizes
 from worker.engine.batching.transformer import Transformer
 from worker.engine.batching.tuning import (
@@ -137,6 +139,7 @@ class BatchingEngine:
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
             checkpoint=_name_sound(checkpoint.reference, precision),
+            has_stages=True,
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
@@ -147,7 +150,7 @@ class BatchingEngine:
         else:
             samples = round(recipe.duration * self._codec.sample_rate)
             request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
-            yield from self._audio(self._loop.submit(request), on_step, most=samples)
+            yield from self._audio(self._loop.submit(request), on_step, on_output, most=samples)
 
     def _generate_score(
         self, codec: SamplerCodec, recipe: Recipe, on_step: OnStep, on_output: OnOutput
@@ -160,7 +163,7 @@ class BatchingEngine:
         request = self._request(recipe, count_in.caption, count_in.frames(wanted), wanted, count_in.limits)
         stream = codec.stream(wanted, count_in.tempo, loop=recipe.loop)
         handle = self._loop.submit(request, stream)
-        made = yield from self._audio(handle, on_step)
+        made = yield from self._audio(handle, on_step, on_output)
         if made:
             length, check = min(made, wanted), _cancellation_check(handle, on_step)
             for output in make_outputs(
@@ -187,11 +190,17 @@ class BatchingEngine:
             on_output(Warn(text))
         request = self._request(recipe, child.caption, child.draft.frames, None, child.limits)
         requests = [replace(request, seed=seed) for seed in child.seeds]
+        began = time.time_ns()
         with suppress(KeptGenerationError):
             candidates = compose(self._loop, requests, _chunks, on_step)
+            composed = time.time_ns()
+            on_output(stage("decode", began, composed))
             yield from ChildTake(codec, child, candidates).play(recipe, on_step, on_output)
+            on_output(stage("codec", composed, time.time_ns()))
 
-    def _audio(self, handle: RequestHandle, on_step: OnStep, most: int | None = None) -> Generator[Samples, None, int]:
+    def _audio(
+        self, handle: RequestHandle, on_step: OnStep, on_output: OnOutput, most: int | None = None
+    ) -> Generator[Samples, None, int]:
         """Yield the audio, at most `most` samples; returns how many there were. A stopped job has fewer."""
         made = 0
         try:
@@ -202,6 +211,8 @@ class BatchingEngine:
                     yield piece
         finally:
             self._loop.cancel(handle)
+            for each in handle.clock.stages():
+                on_output(each)
         return made
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from worker.engine.batching.layout import plan_windows
 from worker.engine.batching.output_transfer import OutputQueue, OutputTransfer, make_transfer
 from worker.engine.batching.request import Request
 from worker.engine.batching.scheduler import ScheduledRequest, Scheduler, StepPlan
+from worker.engine.batching.stages import StageClock
 from worker.engine.batching.step_runner import StepRunner, rows_of
 from worker.engine.batching.tuning import set_threads
 from worker.engine.codec_interface import Codec, CodecStream
@@ -40,6 +41,7 @@ class RequestHandle:
         samples: samples delivered so far.
         output: chunks of audio, float32 of shape [channels, samples]; then None, or an exception.
         likelihood: see `TokenConstraint.likelihood`; set before the None.
+        clock: the times of its stages.
     """
 
     scheduled: ScheduledRequest[Request]
@@ -50,6 +52,7 @@ class RequestHandle:
     samples: int = 0
     output: OutputQueue = field(default_factory=queue.SimpleQueue)
     likelihood: Tensor | None = None
+    clock: StageClock = field(default_factory=StageClock)
 
     @property
     def done(self) -> int:
@@ -194,6 +197,7 @@ class Loop:
 
     def _deliver(self, handle: RequestHandle, window_ended: bool) -> None:
         """Decode complete frames if they fill a chunk; then start the next window or finish the request."""
+        handle.clock.stepped()
         ended = window_ended and handle.scheduled.is_last_window
         try:
             self._decode(handle, window_ended, ended)
@@ -215,7 +219,8 @@ class Loop:
             return
         codes = self._decoder.codes(entry.slot, range(handle.decoded, known))
         handle.decoded = known
-        chunk = handle.stream.push(codes, last=ended)
+        with handle.clock.in_codec():
+            chunk = handle.stream.push(codes, last=ended)
         if chunk.shape[1]:
             handle.samples += chunk.shape[1]
             self._transfer.put(chunk, handle.output, self._decoder.overflowed(entry.slot))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, suppress
 
+from shared import tracing
 from shared.errors import DiskError
 from shared.lifecycle import end
 from shared.logs import get_logger
@@ -106,6 +107,14 @@ class EngineHost:
             GenerationFailedError: if the engine cannot do this job.
             DiskError: if the engine cannot write a stem to the disk.
         """
+        with tracing.span("generate", attributes={"musicgen.job.id": job_id, "musicgen.duration": recipe.duration}):
+            try:
+                await self._generate(job_id, recipe, job)
+            finally:
+                for stage in job.stages:
+                    tracing.past_span(stage.name, stage.began, stage.ended, {"musicgen.busy": stage.busy})
+
+    async def _generate(self, job_id: str, recipe: Recipe, job: EngineJob) -> None:
         job.began = time.perf_counter()
         self._jobs[job_id] = job
         try:

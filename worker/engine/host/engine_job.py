@@ -9,8 +9,8 @@ import numpy as np
 from shared.errors import MusicgenError
 from shared.music import Music
 from worker import metrics
-from worker.engine.interface import Samples
-from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, StemFile, Warned
+from worker.engine.interface import Samples, Stage
+from worker.engine.protocol import Chunk, Described, Failed, Generated, MidiFile, Progress, Staged, StemFile, Warned
 
 
 class EngineDiedError(MusicgenError):
@@ -41,6 +41,7 @@ class EngineJob:
         stems: those that are ready, if requested.
         music: what the engine knows of the music, once the audio is complete.
         warnings: sentences about what the model could not do as requested.
+        stages: the engine's times, for the trace.
         keep_outputs: set before a cancel if the client keeps the audio; the engine then still makes the outputs.
         outcome: the engine's last message about the job.
     """
@@ -56,6 +57,7 @@ class EngineJob:
         self.stems: list[StemFile] = []
         self.music: Music | None = None
         self.warnings: list[str] = []
+        self.stages: list[Stage] = []
         self.keep_outputs = False
         self.outcome: asyncio.Future[Generated | Failed] = asyncio.get_running_loop().create_future()
 
@@ -79,7 +81,7 @@ class EngineJob:
         self.chunks = []
 
     def receive(
-        self, message: Progress | Chunk | Described | MidiFile | StemFile | Warned | Generated | Failed
+        self, message: Progress | Chunk | Described | MidiFile | StemFile | Warned | Staged | Generated | Failed
     ) -> None:
         """Take in a message of the engine about this job."""
         match message:
@@ -98,6 +100,8 @@ class EngineJob:
                 self.stems.append(message)
             case Warned(_, text):
                 self.warnings.append(text)
+            case Staged(_, stage):
+                self.stages.append(stage)
             case Generated() | Failed():
                 if isinstance(message, Generated):
                     self._advance(self.total)

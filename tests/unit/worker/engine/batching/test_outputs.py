@@ -1,5 +1,6 @@
 """MIDI and stems of an engine whose model writes scores."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,10 +17,12 @@ from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.batching.engine import BatchingEngine, load
 from worker.engine.interface import (
     CancelledGenerationError,
+    EngineOutput,
     EngineSettings,
     KeptGenerationError,
     Midi,
     Samples,
+    Stage,
     Stem,
     Warn,
 )
@@ -44,10 +47,10 @@ class Made:
 
     def __init__(self, engine: BatchingEngine, recipe: Recipe, stop: type[Exception] | None = None) -> None:
         self.chunks: list[Samples] = []
-        self.outputs: list[Midi | Stem | Music | Warn] = []
+        self.outputs: list[EngineOutput] = []
         self._stop = stop
         for chunk in engine.generate(recipe, self._on_step, self.outputs.append):
-            assert not [each for each in self.outputs if not isinstance(each, Warn)]
+            assert not [each for each in self.outputs if not isinstance(each, Warn | Stage)]
             self.chunks.append(chunk)
 
     def _on_step(self, done: int, total: int) -> None:
@@ -128,19 +131,36 @@ def test_cancelled_job_has_no_outputs(engine: BatchingEngine) -> None:
 
 
 def test_cancelling_stops_the_rendering_of_stems(engine: BatchingEngine) -> None:
-    outputs: list[Midi | Stem | Music | Warn] = []
+    outputs: list[EngineOutput] = []
 
     def on_step(done: int, total: int) -> None:
-        if outputs:
+        if any(isinstance(each, Midi) for each in outputs):
             raise CancelledGenerationError
 
     with pytest.raises(CancelledGenerationError):
         list(engine.generate(RECIPE, on_step, outputs.append))
-    assert [type(each) for each in outputs] == [Music, Midi]
+    assert [type(each) for each in outputs] == [Stage, Stage, Stage, Music, Midi]
+
+
+def test_stages_follow_each_other_within_the_time_of_the_request(engine: BatchingEngine) -> None:
+    began = time.time_ns()
+    made = Made(engine, RECIPE)
+    prefill, decode, codec = (each for each in made.outputs if isinstance(each, Stage))
+    assert [prefill.name, decode.name, codec.name] == ["prefill", "decode", "codec"]
+    assert began <= prefill.began <= prefill.ended == decode.began < decode.ended <= codec.ended <= time.time_ns()
+    assert 0 < codec.busy <= (codec.ended - codec.began) / 1e9
+
+
+def test_a_cancelled_job_tells_the_stages_that_it_was_in(engine: BatchingEngine) -> None:
+    outputs: list[EngineOutput] = []
+    chunks = engine.generate(RECIPE, _pass, outputs.append)
+    next(iter(chunks))
+    chunks.close()  # type: ignore[attr-defined]
+    assert [each.name for each in outputs if isinstance(each, Stage)] == ["prefill", "decode", "codec"]
 
 
 def test_warnings_come_before_the_audio(engine: BatchingEngine) -> None:
-    outputs: list[Midi | Stem | Music | Warn] = []
+    outputs: list[EngineOutput] = []
     chunks = engine.generate(
         replace(RECIPE, prompt="happy piano in 11/8", duration=1.0, outputs=()), _pass, outputs.append
     )
