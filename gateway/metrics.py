@@ -24,6 +24,12 @@ RECORDS = Gauge("musicgen_records", "Job records")
 RECORDS_LIMIT = Gauge("musicgen_records_limit", "Job records at which new jobs are refused")
 RECORDS_DAMAGED = Gauge("musicgen_records_damaged", "Damaged job records")
 QUEUE_AGE = Gauge("musicgen_queue_oldest_seconds", "Age of the oldest queued job by model", ["model"])
+PRIORITY_QUEUED_JOBS = Gauge(
+    "musicgen_priority_queued_jobs", "Queued jobs by model and priority", ["model", "priority"]
+)
+PRIORITY_AGE = Gauge(
+    "musicgen_priority_oldest_seconds", "Age of the oldest queued job by model and priority", ["model", "priority"]
+)
 _REQUEUED = Counter("musicgen_jobs_requeued", "Jobs requeued because their message was lost", ["model"])
 TRIMMED = Counter("musicgen_records_trimmed", "Records without audio removed to stay below the limit")
 WORKERS = Gauge("musicgen_workers", "Live workers", ["model", "state"])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import nats.js.errors
@@ -16,6 +16,7 @@ from prometheus_client import Gauge
 from gateway import metrics
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
+from gateway.index.waiting_jobs import ModelPriority
 from gateway.index.worker_registry import WorkerRegistry
 from shared import subjects
 from shared.bus import AWAY, Bus
@@ -47,6 +48,8 @@ _STREAMS = {
 }
 
 Health = Literal["healthy", "degraded", "unhealthy"]
+Labels = tuple[str, ...]
+Combine = Callable[[Iterable[float]], float]
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -177,26 +180,35 @@ class Probe:
 
 
 def set_index_gauges(index: JobIndex) -> None:
-    """Set the gauges of records and queues, by model and by API key."""
-    _set_by_label(metrics.QUEUE_AGE, index.oldest_waits(), combine=max)
+    """Set the gauges of records and queues, by model, by priority and by API key."""
+    queued, ages = index.queued(), index.oldest_waits()
+    _set_by_label(metrics.PRIORITY_QUEUED_JOBS, queued)
+    _set_by_label(metrics.PRIORITY_AGE, ages, combine=max)
+    _set_by_label(metrics.QUEUED_JOBS, _by_model(queued, sum))
+    _set_by_label(metrics.QUEUE_AGE, _by_model(ages, max), combine=max)
     metrics.RECORDS.set(index.count(None))
     metrics.RECORDS_LIMIT.set(MAX_RECORDS)
     metrics.RECORDS_DAMAGED.set(len(index.damaged))
-    _set_by_label(metrics.QUEUED_JOBS, index.queued_by_model())
     _set_by_label(metrics.KEY_QUEUED_JOBS, _by_key(index, JobStatus.QUEUED))
     _set_by_label(metrics.KEY_RECORDS, _by_key(index, None))
 
 
-def _by_key(index: JobIndex, status: JobStatus | None) -> dict[str, int]:
-    owned = {owner: index.count(status, owner) for owner in index.owners()}
-    return owned | {NO_KEY: index.count(status) - sum(owned.values())}
+def _by_key(index: JobIndex, status: JobStatus | None) -> dict[Labels, int]:
+    owned: dict[Labels, int] = {(owner,): index.count(status, owner) for owner in index.owners()}
+    return owned | {(NO_KEY,): index.count(status) - sum(owned.values())}
 
 
-def _set_by_label(gauge: Gauge, values: Mapping[str, float], combine: Callable[[Iterable[float]], float] = sum) -> None:
+def _by_model(values: Mapping[ModelPriority, float], combine: Combine) -> dict[Labels, float]:
+    models = {model for model, _ in values}
+    return {(name,): combine(value for (model, _), value in values.items() if model == name) for name in models}
+
+
+def _set_by_label(gauge: Gauge, values: Mapping[Any, float], combine: Combine = sum) -> None:
+    """Set a gauge with the labels of each value; the smallest values share one series."""
     most = sorted((each for each in values.items() if each[1]), key=lambda each: each[1], reverse=True)
-    shown = dict(most[:MAX_SERIES])
-    if rest := [value for _, value in most[MAX_SERIES:]]:
-        shown[OTHERS] = combine(rest)
     gauge.clear()
-    for name, value in shown.items():
-        gauge.labels(name).set(value)
+    for labels, value in most[:MAX_SERIES]:
+        gauge.labels(*labels).set(value)
+    if rest := most[MAX_SERIES:]:
+        others = [OTHERS] * len(rest[0][0])
+        gauge.labels(*others).set(combine(value for _, value in rest))

@@ -35,6 +35,8 @@ SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
 BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
 ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
 STEPS = Counter("musicgen_engine_steps", "Steps of all jobs in the engine")
+ENGINE_ROWS = Gauge("musicgen_engine_rows", "Rows of the engine's batch: two for a job with guidance, else one")
+ENGINE_CACHE = Gauge("musicgen_engine_cache_bytes", "Memory for keys and values of all slots")
 ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, for any reason")
 ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
 

@@ -10,7 +10,7 @@ records in a `RecordTable` and adds sorted lists and counts. `Views` reads the i
 import asyncio
 import time
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from gateway.index.family import Family
 from gateway.index.listing import Listing, Position
 from gateway.index.recipe_index import RecipeIndex
 from gateway.index.record_table import JobSummary, RecordTable
-from gateway.index.waiting_jobs import WaitingJobs
+from gateway.index.waiting_jobs import ModelPriority, WaitingJobs
 from shared.errors import UnavailableError
 from shared.job_id import is_job_id
 from shared.lifecycle import end
@@ -145,19 +145,18 @@ class JobIndex:
         """The current time by the broker's clock, so that a wrong clock on this machine affects no job."""
         return self._broker_time + timedelta(seconds=time.monotonic() - self._broker_time_at)
 
-    def queued_by_model(self) -> dict[str, int]:
-        """The number of jobs that wait for a worker, by model."""
-        return self._waiting.count_by_model()
+    def queued(self) -> Counter[ModelPriority]:
+        """The number of jobs that wait for a worker, by model and priority."""
+        return self._waiting.counts()
 
     def feed_outage(self) -> timedelta:
         """How long the feed has been down."""
         return timedelta(0) if self._feed_lost_since is None else self.broker_time() - self._feed_lost_since
 
-    def oldest_waits(self) -> dict[str, float]:
-        """The age of the oldest queued job in seconds, by model."""
-        moment = self.broker_time()
-        oldest = self._waiting.oldest_by_model()
-        return {model: max((moment - created_at).total_seconds(), 0.0) for model, created_at in oldest.items()}
+    def oldest_waits(self) -> dict[ModelPriority, float]:
+        """The age of the oldest queued job in seconds, by model and priority."""
+        moment, oldest = self.broker_time(), self._waiting.oldest()
+        return {key: max((moment - created_at).total_seconds(), 0.0) for key, created_at in oldest.items()}
 
     def apply(self, entry: Entry) -> None:
         """Add or replace a record, unless the index has the same or a newer revision."""

@@ -1,15 +1,17 @@
 """The jobs that wait for a worker, by model and lane, and how many of them come before one."""
 
 from bisect import bisect_left, insort
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate
 
 from gateway.index.estimator import QueuePlace
 from gateway.index.listing import Position, position_of, remove_position
-from shared.lanes import PATIENCE, urgency
+from shared.lanes import PATIENCE, priority_of, urgency
 from shared.messages import JobRecord
+
+ModelPriority = tuple[str, str]
 
 
 class Lane:
@@ -65,16 +67,27 @@ class WaitingJobs:
         others = sum(len(lane.order) for lane in lanes.values()) - own.holds(position_of(record))
         return QueuePlace(jobs, seconds, others - jobs)
 
-    def count_by_model(self) -> dict[str, int]:
-        return {model: sum(len(lane.order) for lane in lanes.values()) for model, lanes in self._lanes.items()}
+    def counts(self) -> Counter[ModelPriority]:
+        """How many jobs wait, by model and priority."""
+        found = Counter[ModelPriority]()
+        for key, lane in self._by_priority():
+            found[key] += len(lane.order)
+        return found
 
-    def oldest_by_model(self) -> dict[str, datetime]:
-        """When the oldest waiting job of each model was created."""
-        firsts = {
-            model: [lane.order[0].created_at for lane in lanes.values() if lane.order]
-            for model, lanes in self._lanes.items()
-        }
-        return {model: min(moments) for model, moments in firsts.items() if moments}
+    def oldest(self) -> dict[ModelPriority, datetime]:
+        """When the oldest waiting job was created, by model and priority."""
+        found: dict[ModelPriority, datetime] = {}
+        for key, lane in self._by_priority():
+            created_at = lane.order[0].created_at
+            found[key] = min(found.get(key, created_at), created_at)
+        return found
+
+    def _by_priority(self) -> Iterator[tuple[ModelPriority, Lane]]:
+        """The lanes with jobs."""
+        for model, lanes in self._lanes.items():
+            for name, lane in lanes.items():
+                if lane.order:
+                    yield (model, priority_of(name)), lane
 
     def _lane_of(self, record: JobRecord) -> Lane:
         return self._lanes[record.recipe.model][record.lane]

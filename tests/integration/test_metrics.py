@@ -57,6 +57,33 @@ async def test_steps_and_stored_bytes_of_a_job_are_counted(system: System) -> No
     assert value("musicgen_uploaded_bytes_total", model="starter") >= stored + status["file_size"]
 
 
+async def test_the_queue_is_counted_by_priority(system: System) -> None:
+    api = await system.gateway()
+    for priority in ("batch", "batch", "interactive"):
+        await api.generate(priority=priority)
+
+    async def counted() -> bool:
+        labels = {"model": "starter", "priority": "batch"}
+        return value("musicgen_priority_queued_jobs", **labels) == 2
+
+    await eventually(counted, "the gauges are set")
+    assert value("musicgen_priority_queued_jobs", model="starter", priority="interactive") == 1
+    assert value("musicgen_priority_oldest_seconds", model="starter", priority="batch") > 0
+    assert value("musicgen_queued_jobs", model="starter") == 3
+
+
+async def test_rows_of_the_batch_and_memory_of_its_cache_are_reported(system: System) -> None:
+    api, _ = await system.gateway(), await system.worker(MUSICGEN_ENGINE="batching", MAX_CONCURRENT_JOBS="1")
+    assert value("musicgen_engine_cache_bytes") > 2**20
+    await api.generate(duration=60.0)
+
+    async def has_rows(rows: float) -> bool:
+        return value("musicgen_engine_rows") == rows
+
+    await eventually(lambda: has_rows(2), "guidance takes two rows")
+    await eventually(lambda: has_rows(0), "the batch is empty", 120)
+
+
 async def test_a_paused_consumer_shows_as_an_old_job_beside_free_slots(system: System) -> None:
     api, _, js = await system.gateway(), await system.worker(), (await system.nats()).jetstream()
     consumer = subjects.consumer_name("starter")

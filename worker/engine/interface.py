@@ -1,7 +1,7 @@
 """The interface of an engine. MUSICGEN_ENGINE selects a built-in engine, or names your own as module:factory."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -89,6 +89,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `checkpoint` identifies the weights and how the engine computes with them: where it is equal, recipes give the same
     audio. None if unknown. With `has_stages`, `generate` takes an `on_output` as well, and passes stages to it.
+    `cache_bytes` is the memory for the keys and values of all slots.
     """
 
     engine: str
@@ -98,6 +99,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputKind, ...] = ()
     checkpoint: str | None = None
     has_stages: bool = False
+    cache_bytes: int = 0
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +159,16 @@ class Engine(Protocol):
             NonFiniteError: if the model's numbers overflow for this request; other requests continue.
             EngineBrokenError: if the engine cannot serve any request.
         """
+        ...
+
+
+@runtime_checkable
+class HasRows(Protocol):
+    """An engine that runs its requests in one batch."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batch has now. Safe to call in any thread."""
         ...
 
 

@@ -29,6 +29,7 @@ from worker.engine.interface import (
     EngineFactory,
     EngineOutput,
     EngineSettings,
+    HasRows,
     KeptGenerationError,
     Midi,
     NonFiniteError,
@@ -52,6 +53,7 @@ from worker.engine.protocol import (
     MidiFile,
     Progress,
     Ready,
+    RowsInUse,
     Staged,
     Start,
     StemFile,
@@ -64,6 +66,9 @@ BUILT_IN = {"batching": "worker.engine.default_engine:load", "audiocraft": "work
 
 # Seconds between progress messages.
 STEP_INTERVAL = 0.2
+
+# Seconds between two looks at the rows of the batch.
+ROWS_INTERVAL = 0.5
 
 EXIT_BROKEN = 70
 
@@ -98,7 +103,17 @@ class EngineProcess:
         pool.append((engine, ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")))
         ready.set()
         self._send(Ready(engine.info, engine.slots))
+        if isinstance(engine, HasRows):
+            self._report_rows(engine)
         threading.Event().wait()
+
+    def _report_rows(self, engine: HasRows) -> None:
+        known = 0
+        while True:
+            time.sleep(ROWS_INTERVAL)
+            if engine.rows != known:
+                known = engine.rows
+                self._send(RowsInUse(known))
 
     def _read(self, ready: threading.Event, pool: list[tuple[Engine, ThreadPoolExecutor]]) -> None:
         while (message := read_to_engine(self._connection)) is not None:

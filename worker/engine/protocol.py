@@ -106,6 +106,12 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
+class RowsInUse(msgspec.Struct, frozen=True, tag=True):
+    """From the engine, when it has changed: how many rows its batch has."""
+
+    rows: int
+
+
 class Staged(msgspec.Struct, frozen=True, tag=True):
     """From the engine: the times of a stage of the work, which has ended."""
 
@@ -138,6 +144,7 @@ FromEngine = (
     | MidiFile
     | StemFile
     | Warned
+    | RowsInUse
     | Staged
     | Generated
     | Failed

@@ -94,6 +94,19 @@ def test_alerts_and_panels_name_metrics_that_are_exported(exported: set[str]) ->
         assert names <= exported | OWN, query
 
 
+def test_the_documents_list_exactly_the_metrics_that_are_exported(exported: set[str]) -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().split("## Metrics\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`((?:musicgen|machine|gpu)_\w+)`", row.split("|")[1])}
+    mentioned = set(re.findall(r"`((?:musicgen|machine|gpu)_\w+)`", section))
+    histograms = {name.removesuffix("_bucket") for name in exported if name.endswith("_bucket")}
+    series = {name + suffix for name in histograms for suffix in SUFFIXES["histogram"]}
+    own = {name for name in exported if name.startswith(("musicgen_", "machine_", "gpu_"))} - series
+    hidden = {"musicgen_records_trimmed_total", "musicgen_records_forgotten_total"}  # explained in another row
+    assert listed | hidden == own | histograms
+    assert mentioned <= own | histograms | series
+
+
 def test_every_runbook_is_a_section_of_the_documents() -> None:
     for rule in rules():
         document, _, fragment = rule["annotations"]["runbook"].partition("#")

@@ -140,6 +140,7 @@ class BatchingEngine:
             outputs=OUTPUT_KINDS if grammar else (),
             checkpoint=_name_sound(checkpoint.reference, precision),
             has_stages=True,
+            cache_bytes=(self.slots + 1) * model.bytes_per_slot(positions),
         )
 
     def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
@@ -214,6 +215,11 @@ class BatchingEngine:
             for each in handle.clock.stages():
                 on_output(each)
         return made
+
+    @property
+    def rows(self) -> int:
+        """See `HasRows`."""
+        return self._loop.rows
 
     def close(self) -> None:
         """Stop the loop."""

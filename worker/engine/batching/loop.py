@@ -93,6 +93,7 @@ class Loop:
         self._handles: dict[ScheduledRequest[Request], RequestHandle] = {}
         self._transfer: OutputTransfer = make_transfer(decoder.model.device)
         self._error: Exception | None = None
+        self.rows = 0  # of the last step
         self._thread = threading.Thread(target=self._work, name="decode-loop", daemon=True)
         self._thread.start()
 
@@ -141,6 +142,7 @@ class Loop:
         """Schedule, run, deliver: one iteration of the loop."""
         self._admit()
         plan = self._scheduler.schedule()
+        self.rows = sum(rows_of(entry)[0] for entry in plan.decode)
         try:
             self._run(plan)
         except OUT_OF_MEMORY as error:
@@ -166,6 +168,7 @@ class Loop:
             while True:
                 idle = self._scheduler.is_idle
                 if idle:
+                    self.rows = 0
                     self._transfer.flush()
                 command = self._commands.get(block=idle)
                 if command is None:

@@ -26,6 +26,7 @@ from worker.engine.protocol import (
     LoadFailed,
     Loading,
     Ready,
+    RowsInUse,
     Start,
     ToEngine,
     pack,
@@ -175,6 +176,8 @@ class EngineHost:
             pass
         finally:
             self.ready.clear()
+            metrics.ENGINE_ROWS.set(0)
+            metrics.ENGINE_CACHE.set(0)
             self._writer.close()
             await end((watch,))
             suspected = [] if self._killed else self._unfinished()
@@ -198,11 +201,14 @@ class EngineHost:
                 self._set(WorkerState.LOADING, text)
             case Ready(info, slots):
                 self.info, self.slots = info, slots
+                metrics.ENGINE_CACHE.set(info.cache_bytes)
                 self._set(WorkerState.READY, f"Ready on {info.device}")
                 self.ready.set()
             case LoadFailed(reason, remedy, retryable):
                 again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""
                 self._set(WorkerState.FAILED, reason, remedy + again)
+            case RowsInUse(rows):
+                metrics.ENGINE_ROWS.set(rows)
             case _:
                 job = self._jobs.get(message.job_id)
                 if job:

@@ -111,8 +111,8 @@ def test_the_oldest_wait_is_that_of_each_model() -> None:
     for number, age in enumerate((5, 60, 30)):
         index.apply(entry(record(number, model=MODELS[number % 2], created_at=now() - timedelta(seconds=age))))
     waits = index.oldest_waits()
-    assert 29.9 <= waits[MODELS[0]] < 32
-    assert 59.9 <= waits[MODELS[1]] < 62
+    assert 29.9 <= waits[MODELS[0], "normal"] < 32
+    assert 59.9 <= waits[MODELS[1], "normal"] < 62
 
 
 def test_the_oldest_wait_is_never_negative() -> None:

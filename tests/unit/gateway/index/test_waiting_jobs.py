@@ -66,5 +66,12 @@ def test_a_removed_job_counts_no_more() -> None:
     assert index.place(jobs[2]).jobs == 2
     index.remove(jobs[0])
     assert (index.place(jobs[2]).jobs, index.place(jobs[2]).seconds) == (1, jobs[1].recipe.duration)
-    assert index.count_by_model() == {"starter": 2}
-    assert index.oldest_by_model() == {"starter": jobs[1].created_at}
+    assert index.counts() == {("starter", "normal"): 2}
+    assert index.oldest() == {("starter", "normal"): jobs[1].created_at}
+
+
+def test_jobs_are_counted_by_priority_over_all_shares() -> None:
+    jobs = queue_of("batch-3", "batch-7", "interactive", "normal-2")
+    index = waiting(jobs)
+    assert index.counts() == {("starter", "batch"): 2, ("starter", "interactive"): 1, ("starter", "normal"): 1}
+    assert index.oldest()["starter", "batch"] == jobs[0].created_at
