@@ -12,12 +12,12 @@ import aiohttp
 import msgspec
 import nats.errors
 import psutil
+from musicgen_client.address import DEFAULT_URL, KEY_VARIABLE
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from deploy.cli.env import exported_variables
-from deploy.cli.gateway_client import DEFAULT_URL
-from deploy.stack.credentials import API_KEY_VARIABLE, bearer
+from deploy.stack.credentials import bearer
 from deploy.stack.embedded_servers import find_program
 from deploy.terminal import Terminal, literal
 from gateway.access.api_keys import load_keys
@@ -255,7 +255,7 @@ async def workers_of_gateway(url: str) -> list[WorkerInfo] | None:
     timeout = aiohttp.ClientTimeout(total=5)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout, headers=bearer(os.environ.get(API_KEY_VARIABLE, ""))) as session,
+            aiohttp.ClientSession(timeout=timeout, headers=bearer(os.environ.get(KEY_VARIABLE, ""))) as session,
             session.get(f"{url.rstrip('/')}/health") as response,
         ):
             body: dict[str, Any] = await response.json(content_type=None)

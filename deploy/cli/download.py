@@ -1,17 +1,19 @@
 """`musicgen download`: saves the files of a finished job."""
 
+from pathlib import Path
+
+from musicgen_client.job import BUNDLE
+
 from deploy.cli.arguments import UsageError
 from deploy.cli.file_names import FORMATS, ending_of, format_of
-from deploy.cli.finished_job import read_job
-from deploy.cli.gateway_client import GatewayError, GatewayTarget, gateway_session
-from deploy.cli.request import command_for
+from deploy.cli.finished_job import audio_name, read_job, stored_format
+from deploy.cli.gateway_client import GatewayTarget, gateway_client
 from deploy.cli.saving import Saving, save, save_files
 from deploy.cli.signals import until_signal
 from deploy.terminal import Terminal
 from shared.errors import MusicgenError
-from shared.files import AudioFormat, audio_url
-
-BUNDLE = "bundle.zip"
+from shared.files import AudioFormat
+from shared.job_id import is_job_id
 
 
 async def download(target: GatewayTarget, job_id: str, saving: Saving, *, bundle: bool) -> int:
@@ -34,29 +36,19 @@ async def download(target: GatewayTarget, job_id: str, saving: Saving, *, bundle
 async def _download(
     target: GatewayTarget, job_id: str, saving: Saving, chosen: AudioFormat | None, *, bundle: bool
 ) -> None:
+    if not is_job_id(job_id):
+        raise MusicgenError(f"{job_id!r} is not a job id. List the jobs with `musicgen jobs`.")
     console = Terminal(stderr=True)
-    async with gateway_session(target) as session:
-        job = await read_job(session, job_id)
-        stored = job.format or "wav"
-        if chosen not in (None, stored):
-            raise MusicgenError(f"The audio of {job.job_id} is {stored}. Choose such an ending for -o.")
-        destination = saving.open(job.file_size or 0)
+    async with gateway_client(target) as client:
+        job = client.job(job_id)
+        view = await read_job(job)
+        if chosen not in (None, stored_format(view)):
+            raise MusicgenError(f"The audio of {job_id} is {stored_format(view)}. Choose such an ending for -o.")
+        destination = saving.open(view.file_size or 0)
         try:
             if bundle:
-                name = job.audio_name.rpartition(".")[0] + ".zip"
-                await save(session, f"{audio_url(job_id)}/{BUNDLE}", destination, name, console)
+                await save(job, BUNDLE, destination, Path(audio_name(view)).stem + ".zip", console)
             else:
-                await save_files(session, job, destination, saving, console)
-        except GatewayError as error:
-            raise _with_command(error) from error
+                await save_files(job, view, destination, saving, console)
         finally:
             destination.close()
-
-
-def _with_command(error: GatewayError) -> MusicgenError:
-    """Expired audio comes with its recipe: tell the command that makes it again."""
-    recipe = error.problem.get("recipe")
-    if not isinstance(recipe, dict):
-        return error
-    what = str(error).partition(". POST")[0]
-    return MusicgenError(f"{what}. Make it again:\n{command_for(recipe)}")

@@ -3,10 +3,13 @@
 import argparse
 import asyncio
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.cli.arguments import UsageError, add_gateway_options, add_output_options, number, seconds
 from shared.files import OUTPUT_KINDS
+
+if TYPE_CHECKING:
+    from deploy.cli.generate import Send
 
 EXAMPLES = """\
 examples:
@@ -101,5 +104,17 @@ def _edit(options: argparse.Namespace) -> int:
 
     if not is_job_id(options.job):
         raise UsageError(f"{options.job!r} is no job id. `musicgen jobs` lists them.")
-    path = f"/api/v1/jobs/{options.job}/{options.command}"
-    return asyncio.run(generate(target_of(options), edit_body(options), saving_options(options), path))
+    send = sender(options.command, options.job)
+    return asyncio.run(generate(target_of(options), edit_body(options), saving_options(options), send))
+
+
+def sender(command: str, job_id: str) -> "Send":
+    """What sends the request of a command about a take."""
+    from musicgen_client import AsyncClient, AsyncJob
+
+    edits: dict[str, Send] = {"replace": AsyncJob.replace, "extend": AsyncJob.extend, "vary": AsyncJob.vary}
+
+    async def send(client: AsyncClient, **fields: Any) -> AsyncJob:
+        return await edits[command](client.job(job_id), **fields)
+
+    return send

@@ -1,27 +1,26 @@
-"""`musicgen generate`: sends a request, shows progress from the WebSocket, and saves the audio."""
+"""`musicgen generate`: sends a request, shows its progress, and saves the audio."""
 
 import asyncio
-from contextlib import ExitStack, suppress
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
-import aiohttp
-import msgspec
+from musicgen_client import AsyncClient, AsyncJob, ClientError, Event, JobStatus
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from deploy.cli.destination import Destination
 from deploy.cli.finished_job import read_job, summary
-from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayError, GatewayTarget, gateway_session, read_json
-from deploy.cli.request import as_options
+from deploy.cli.gateway_client import GatewayTarget, gateway_client
 from deploy.cli.saving import Saving, save_files
 from deploy.cli.signals import until_signal
 from deploy.terminal import Terminal, literal, plain
 from shared.errors import MusicgenError
 from shared.job_id import is_job_id
-from shared.messages import UNDECODABLE, Event, JobStatus
 
-GENERATE = "/api/v1/generate"
-RECONNECT_DELAY = 1.0
+# Sends a request with the given fields.
+Send = Callable[..., Awaitable[AsyncJob]]
 # The smallest WAV file: 16 bits at 16 kHz, mono. With less disk space the request is not sent.
 MIN_WAV_BYTES_PER_SECOND = 32_000
 # The longest duration that any gateway accepts; the gateway rejects longer ones itself.
@@ -29,11 +28,11 @@ MAX_SECONDS = 600.0
 # The most takes of one request.
 MAX_TAKES = 8
 
-_decode = msgspec.json.Decoder(Event).decode
 
-
-async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving, path: str = GENERATE) -> int:
-    """Send the request to a path, show its progress, and save the audio of each take.
+async def generate(
+    target: GatewayTarget, body: dict[str, Any], saving: Saving, send: Send = AsyncClient.generate
+) -> int:
+    """Send the request, show its progress, and save the audio of each take.
 
     Ctrl-C, SIGTERM and SIGHUP cancel all takes that have not ended.
 
@@ -48,7 +47,7 @@ async def generate(target: GatewayTarget, body: dict[str, Any], saving: Saving, 
         for each in saving.of_takes(_count_takes(body)):
             destinations.append(each.open(_least_bytes(body)))
             opened.callback(destinations[-1].close)
-        return await until_signal(_generate(target, body, destinations, saving, path))
+        return await until_signal(_generate(target, body, destinations, saving, send))
 
 
 def _count_takes(body: dict[str, Any]) -> int:
@@ -63,89 +62,79 @@ def _least_bytes(body: dict[str, Any]) -> int:
 
 
 async def _generate(
-    target: GatewayTarget, body: dict[str, Any], destinations: list[Destination], saving: Saving, path: str
+    target: GatewayTarget, body: dict[str, Any], destinations: list[Destination], saving: Saving, send: Send
 ) -> None:
     console = Terminal(stderr=True)
     failures = []
-    async with gateway_session(target) as session:
-        takes = await _generated(session, path, body, console)
+    async with gateway_client(target) as client:
+        takes = await _generated(client, send, body, console)
         if len(takes) != len(destinations):
             raise MusicgenError(f"The gateway made {len(takes)} takes instead of {len(destinations)}.")
-        for final, destination in zip(takes, destinations, strict=True):
+        for (job, final), destination in zip(takes, destinations, strict=True):
             if final.status is JobStatus.COMPLETED:
-                await _save(session, final.job_id, destination, saving, console)
+                await _save(job, destination, saving, console)
             else:
-                failures.append(f"{final.job_id} {final.status.value}: {final.error_message or final.message}")
+                failures.append(f"{job.id} {final.status.value}: {final.error_message or final.message}")
     if failures:
         raise MusicgenError("\n".join(failures))
 
 
-async def _save(
-    session: aiohttp.ClientSession, job_id: str, destination: Destination, saving: Saving, console: Console
-) -> None:
+async def _save(job: AsyncJob, destination: Destination, saving: Saving, console: Console) -> None:
     """Save a take and print its properties."""
     try:
-        job = await read_job(session, job_id)
-        await save_files(session, job, destination, saving, console)
-    except (MusicgenError, asyncio.CancelledError, aiohttp.ClientError, TimeoutError):
+        view = await read_job(job)
+        await save_files(job, view, destination, saving, console)
+    except (MusicgenError, ClientError, asyncio.CancelledError):
         with suppress(OSError):
-            console.print(f"The music is stored: `musicgen download {job_id}` saves it.")
+            console.print(f"The music is stored: `musicgen download {job.id}` saves it.")
         raise
-    for label, text in summary(job):
+    for label, text in summary(view):
         console.print(f"  [{'yellow' if label == 'warning' else 'dim'}]{label:<10}[/] {literal(text)}")
 
 
-async def _generated(session: aiohttp.ClientSession, path: str, body: dict[str, Any], console: Console) -> list[Event]:
-    """Have the music generated; return the last event of each take."""
-    sending = asyncio.create_task(_send(session, path, body))
+async def _generated(
+    client: AsyncClient, send: Send, body: dict[str, Any], console: Console
+) -> list[tuple[AsyncJob, Event]]:
+    """Have the music generated; return each take with its last event."""
+    sending = asyncio.create_task(_sent(client, send, body))
     try:
-        job_ids = await asyncio.shield(sending)
-        console.print(f"[dim]{' '.join(job_ids)}[/]")
-        label = "Take {} of {}: " if len(job_ids) > 1 else ""
-        return [
-            await _follow(session, job_id, console, label.format(number, len(job_ids)))
-            for number, job_id in enumerate(job_ids, 1)
-        ]
+        jobs = await asyncio.shield(sending)
+        console.print(f"[dim]{' '.join(job.id for job in jobs)}[/]")
+        label = "Take {} of {}: " if len(jobs) > 1 else ""
+        return [(job, await _follow(job, console, label.format(n, len(jobs)))) for n, job in enumerate(jobs, 1)]
     except asyncio.CancelledError:
-        await _cancel(session, sending, console)
+        await _cancel(sending, console)
         raise
 
 
-async def _send(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> list[str]:
-    """Send the request; return the job ids of its takes."""
-    async with session.post(path, json=body, timeout=REQUEST_TIMEOUT) as response:
-        try:
-            answer = await read_json(response, "job_id")
-        except GatewayError as error:
-            raise as_options(error) from error
-    job_ids = [str(take.get("job_id")) for take in answer.get("takes", (answer,))]
-    for job_id in job_ids:
-        if not is_job_id(job_id):
-            raise MusicgenError(f"The gateway answered with {job_id!r}, which is not a job id.")
-    return job_ids
+async def _sent(client: AsyncClient, send: Send, body: dict[str, Any]) -> list[AsyncJob]:
+    """Send the request; return the jobs of its takes."""
+    job = await send(client, **body)
+    jobs = await job.takes() if _count_takes(body) > 1 else [job]
+    for each in jobs:
+        if not is_job_id(each.id):
+            raise MusicgenError(f"The gateway answered with {each.id!r}, which is not a job id.")
+    return jobs
 
 
-async def _cancel(session: aiohttp.ClientSession, sending: asyncio.Task[list[str]], console: Console) -> None:
+async def _cancel(sending: asyncio.Task[list[AsyncJob]], console: Console) -> None:
     """Cancel all takes, even if the request is still in flight."""
     try:
-        job_ids = await sending
-        every = {"takes": "1"} if len(job_ids) > 1 else {}
-        async with session.delete(f"/api/v1/jobs/{job_ids[0]}", params=every, timeout=REQUEST_TIMEOUT) as response:
-            await read_json(response)
-    except (MusicgenError, aiohttp.ClientError, TimeoutError) as error:
+        jobs = await sending
+        await jobs[0].cancel(takes=len(jobs) > 1)
+    except (MusicgenError, ClientError) as error:
         outcome = f"The job could not be cancelled and may still run: {literal(error)}"
     else:
-        outcome = f"{' '.join(job_ids)} cancelled"
+        outcome = f"{' '.join(job.id for job in jobs)} cancelled"
     with suppress(OSError):  # after SIGHUP the terminal may be gone
         console.print(outcome)
 
 
-async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console, label: str = "") -> Event:
-    """Show events until the terminal one and return it. Reconnects when the connection breaks.
+async def _follow(job: AsyncJob, console: Console, label: str = "") -> Event:
+    """Show events until the terminal one and return it, however long the gateway stays away.
 
     Args:
-        session: to the gateway.
-        job_id: the job.
+        job: the take.
         console: shows the progress.
         label: before every description.
     """
@@ -158,34 +147,20 @@ async def _follow(session: aiohttp.ClientSession, job_id: str, console: Console,
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{label}Queued", total=1.0)
-        while True:
-            try:
-                async with session.ws_connect(f"/ws?job_id={job_id}", heartbeat=20) as socket:
-                    async for message in socket:
-                        if message.type is not aiohttp.WSMsgType.TEXT:
-                            continue
-                        event = _event(message.data)
-                        waiting = await _why_queued(session, job_id) if event.status is JobStatus.QUEUED else None
-                        said = f"{label}{plain(waiting or event.message)}"
-                        progress.update(task, completed=event.progress, description=said)
-                        if event.status.is_terminal:
-                            return event
-            except (aiohttp.ClientConnectionError, aiohttp.WSServerHandshakeError):
-                progress.update(task, description=f"{label}The gateway is unreachable; reconnecting")
-            await asyncio.sleep(RECONNECT_DELAY)
+
+        def on_reconnect(error: ClientError) -> None:
+            progress.update(task, description=f"{label}The gateway is unreachable; reconnecting")
+
+        async with aclosing(job.events(patience=math.inf, on_reconnect=on_reconnect)) as events:
+            async for event in events:
+                said = await _why_queued(job, event) if event.status is JobStatus.QUEUED else event.message
+                progress.update(task, completed=event.progress, description=f"{label}{plain(said)}")
+    return event
 
 
-async def _why_queued(session: aiohttp.ClientSession, job_id: str) -> str:
-    """Return the status message, which has the queue position; events do not."""
-    async with session.get(f"/api/v1/status/{job_id}", timeout=REQUEST_TIMEOUT) as response:
-        return str((await read_json(response, "message"))["message"])
-
-
-def _event(frame: str) -> Event:
+async def _why_queued(job: AsyncJob, event: Event) -> str:
+    """The status message, which has the queue position; events do not."""
     try:
-        return _decode(frame)
-    except UNDECODABLE as error:
-        detail = frame
-        with suppress(AttributeError, *UNDECODABLE):
-            detail = msgspec.json.decode(frame).get("detail", frame)
-        raise MusicgenError(f"The gateway reports: {detail}") from error
+        return (await job.status()).message
+    except ClientError:
+        return event.message

@@ -3,18 +3,23 @@
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
+from musicgen_client import JobList, JobStatus, JobView
 from rich.text import Text
 
 from deploy.cli.finished_job import bars_text
-from deploy.cli.gateway_client import REQUEST_TIMEOUT, GatewayError, GatewayTarget, gateway_session, read_json
-from deploy.cli.request import as_options
+from deploy.cli.gateway_client import GatewayTarget, gateway_client
 from deploy.terminal import Terminal, plain
 from shared.errors import MusicgenError
 from shared.job_id import is_job_id
 
-_COLOURS = {"completed": "green", "failed": "red", "processing": "cyan", "queued": "yellow", "cancelled": "dim"}
+_COLOURS = {
+    JobStatus.COMPLETED: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.PROCESSING: "cyan",
+    JobStatus.QUEUED: "yellow",
+    JobStatus.CANCELLED: "dim",
+}
 # Columns of a terminal and their widths. The id comes first, because narrow terminals cut the ends of lines.
 _WIDTHS = {"job": 16, "status": 10, "done": 4, "length": 8, "tempo": 7, "key": 8, "age": 4, "prompt": 0}
 
@@ -25,33 +30,26 @@ async def list_jobs(target: GatewayTarget, limit: int, status: str | None, *, as
     Raises:
         MusicgenError: if the gateway is unreachable or refuses the request.
     """
-    query: dict[str, str] = {"limit": str(limit)} | ({"status": status} if status else {})
-    async with (
-        gateway_session(target) as session,
-        session.get("/api/v1/jobs", params=query, timeout=REQUEST_TIMEOUT) as response,
-    ):
-        try:
-            listing = await read_json(response, "jobs", "total", "next_cursor")
-        except GatewayError as error:
-            raise as_options(error) from error
+    async with gateway_client(target) as client:
+        listing = await client.list_jobs(limit=limit, status=JobStatus(status) if status else None)
     if as_json:
-        print(json.dumps(listing["jobs"], indent=2))
+        print(json.dumps([job.raw for job in listing.jobs], indent=2))
     elif sys.stdout.isatty():
         _print_table(listing)
     else:
-        for job in listing["jobs"]:
+        for job in listing.jobs:
             print("\t".join(map(plain, _row(job))))
 
 
-def _print_table(listing: dict[str, Any]) -> None:
-    console, jobs = Terminal(), listing["jobs"]
+def _print_table(listing: JobList) -> None:
+    console = Terminal()
     lines = [_line({name: name for name in _WIDTHS}, "bold")]
-    lines += [_line(_cells(job), _COLOURS.get(job["status"], "")) for job in jobs]
+    lines += [_line(_cells(job), _COLOURS[job.status]) for job in listing.jobs]
     for line in lines:
         line.truncate(max(console.width, _WIDTHS["job"] + 2), overflow="ellipsis")
         console.print(line)
-    if listing["next_cursor"]:
-        console.print(f"[dim]{len(jobs)} of {listing['total']}; use --limit to show more[/]")
+    if listing.next_cursor:
+        console.print(f"[dim]{len(listing.jobs)} of {listing.total}; use --limit to show more[/]")
 
 
 async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
@@ -62,40 +60,36 @@ async def cancel_job(target: GatewayTarget, job_id: str, keep: bool) -> None:
     """
     if not is_job_id(job_id):
         raise MusicgenError(f"{job_id!r} is not a job id. List the jobs with `musicgen jobs`.")
-    query, path = {"keep": "1"} if keep else {}, f"/api/v1/jobs/{job_id}"
-    async with (
-        gateway_session(target) as session,
-        session.delete(path, params=query, timeout=REQUEST_TIMEOUT) as response,
-    ):
-        print(plain((await read_json(response, "message"))["message"]))
+    async with gateway_client(target) as client:
+        print(plain(await client.job(job_id).cancel(keep=keep)))
 
 
-def _row(job: dict[str, Any]) -> tuple[str, ...]:
+def _row(job: JobView) -> tuple[str, ...]:
     """The columns of a pipe. Further ones are added at the end, because programs count them."""
     return (
-        job["job_id"],
-        job["status"],
-        f"{job['progress']:.0%}",
-        f"{job['duration']:g}",
-        job["created_at"],
-        job["prompt"],
-        _number(job.get("bpm")),
-        job.get("key") or "",
-        _number(job.get("bars")),
+        job.job_id,
+        job.status,
+        f"{job.progress:.0%}",
+        _number(job.duration),
+        str(job.raw["created_at"]),
+        job.prompt,
+        _number(job.bpm),
+        job.key or "",
+        _number(job.bars),
     )
 
 
-def _cells(job: dict[str, Any]) -> dict[str, str]:
-    bpm = _number(job.get("bpm"))
+def _cells(job: JobView) -> dict[str, str]:
+    bpm, seconds = _number(job.bpm), job.duration
     return {
-        "job": job["job_id"],
-        "status": job["status"],
-        "done": f"{job['progress']:.0%}",
-        "length": bars_text(job.get("bars")) or f"{round(job['duration'], 2):g} s",
+        "job": job.job_id,
+        "status": job.status,
+        "done": f"{job.progress:.0%}",
+        "length": bars_text(job.bars) or ("" if seconds is None else f"{round(seconds, 2):g} s"),
         "tempo": f"{bpm} BPM" if bpm else "",
-        "key": job.get("key") or "",
-        "age": _age(job["created_at"]),
-        "prompt": job["prompt"],
+        "key": job.key or "",
+        "age": _age(job.created_at),
+        "prompt": job.prompt,
     }
 
 
@@ -103,9 +97,9 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _age(created_at: str) -> str:
+def _age(created_at: datetime) -> str:
     """The time since then in its largest unit, such as 5m."""
-    seconds = max(int((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()), 0)
+    seconds = max(int((datetime.now(UTC) - created_at).total_seconds()), 0)
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
             return f"{seconds // length}{unit}"

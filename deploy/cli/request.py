@@ -1,8 +1,9 @@
-"""The request of `musicgen generate`: its options as a body for the gateway, and the gateway's errors as options."""
+"""The request of `musicgen generate`: its options as a body for the gateway, and invalid fields as options."""
 
 import argparse
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import msgspec
 
 from deploy.cli.arguments import UsageError
 from deploy.cli.file_names import format_of
-from deploy.cli.gateway_client import GatewayError
 from shared.errors import MusicgenError
 from shared.files import OUTPUT_KINDS
 from shared.prompt.reader import read_prompt
@@ -87,16 +87,12 @@ def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in recipe.items() if name in kept and value is not None}
 
 
-def as_options(error: GatewayError) -> MusicgenError:
-    """The gateway's error with the options' names in place of the fields' names."""
-    try:
-        lines = [f"{_option(each['field'])}: {_reworded(each['message'])}" for each in error.problem["errors"]]
-    except (KeyError, TypeError, AttributeError):  # another server's errors
-        return error
-    return MusicgenError("\n".join(lines)) if lines else error
+def fields_as_options(errors: Iterable[tuple[str, str]]) -> str:
+    """The invalid fields of a request, a line each, with the options' names in place of the fields' names."""
+    return "\n".join(f"{_option(field)}: {_reworded(message)}" for field, message in errors)
 
 
-def command_for(recipe: dict[str, Any]) -> str:
+def command_for(recipe: Mapping[str, Any]) -> str:
     """The command that makes the audio of a recipe again."""
     words = ["musicgen", "generate", str(recipe["prompt"])]
     for name in FIELDS[1:]:

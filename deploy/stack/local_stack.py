@@ -11,10 +11,11 @@ from typing import Any
 
 import aiohttp
 import nats
+from musicgen_client.address import KEY_VARIABLE
 from rich.console import Console
 
 from deploy.stack.child import ChildSpec
-from deploy.stack.credentials import API_KEY_VARIABLE, Credentials, bearer, load_credentials
+from deploy.stack.credentials import Credentials, bearer, load_credentials
 from deploy.stack.embedded_servers import nats_server, s3_server
 from deploy.stack.ports import LOOPBACK, allocate, free_ports
 from deploy.stack.supervisor import Supervisor
@@ -189,7 +190,7 @@ def _absolute_checkpoint(model: str) -> str:
 
 def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without API keys, which only the gateway and clients need."""
-    return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", API_KEY_VARIABLE))}
+    return {name: value for name, value in environ.items() if not name.startswith(("API_KEYS", KEY_VARIABLE))}
 
 
 def _musicgen(command: str) -> list[str]:

@@ -61,6 +61,12 @@ def test_the_command_of_an_image_runs(image: Image) -> None:
     assert f"usage: {program} {role}" in image.run(program, role, "--help")
 
 
+def test_an_image_has_the_client_commands(image: Image) -> None:
+    with image.start("musicgen", "jobs", "--url", "http://127.0.0.1:1") as process:
+        assert "No gateway answers at http://127.0.0.1:1." in process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+
+
 @pytest.mark.parametrize("file", DATA)
 def test_an_image_holds_the_data_files(image: Image, file: str) -> None:
     (packages,) = image.prefix.glob("lib/python*/site-packages")
@@ -158,7 +164,7 @@ SECRETS = (".env", ".env.local", "deploy/containers/.env", "gateway/.env", ".git
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_the_build_context_has_no_secrets_and_no_local_files(tmp_path: Path, secret: str) -> None:
-    for file in (secret, "gateway/main.py"):
+    for file in (secret, "gateway/main.py", "clients/python/.env", "clients/swift/Package.swift"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("x")
     (tmp_path / ".dockerignore").write_text((ROOT / ".dockerignore").read_text())

@@ -39,7 +39,7 @@ from musicgen_client.models import (
     SectionStart,
     Understood,
 )
-from musicgen_client.requests import Components, GenerateFields
+from musicgen_client.requests import Components, ExtendFields, GenerateFields, ReplaceFields, VaryFields
 from musicgen_client.webhooks import verify_webhook
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "ConflictError",
     "Event",
     "ExpiredError",
+    "ExtendFields",
     "GenerateFields",
     "Ignored",
     "Instrument",
@@ -70,6 +71,7 @@ __all__ = [
     "OutputLink",
     "Problem",
     "ProblemError",
+    "ReplaceFields",
     "RequestedTake",
     "SectionStart",
     "SubscriptionError",
@@ -80,6 +82,7 @@ __all__ = [
     "Understood",
     "UnexpectedAnswerError",
     "UnreachableError",
+    "VaryFields",
     "WebhookError",
     "unpack_chunk",
     "verify_webhook",

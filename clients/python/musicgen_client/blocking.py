@@ -9,7 +9,7 @@ from musicgen_client.background_loop import BackgroundLoop
 from musicgen_client.client import PATIENCE, AsyncClient
 from musicgen_client.job import AsyncJob
 from musicgen_client.models import Event, JobList, JobStatus, JobView
-from musicgen_client.requests import GenerateFields
+from musicgen_client.requests import ExtendFields, GenerateFields, ReplaceFields, VaryFields
 
 
 class Job:
@@ -56,8 +56,17 @@ class Job:
     def takes(self) -> "list[Job]":
         return [Job(self._loop, each) for each in self._loop.run(self._job.takes())]
 
-    def cancel(self, *, keep: bool = False) -> str:
-        return self._loop.run(self._job.cancel(keep=keep))
+    def vary(self, **fields: Unpack[VaryFields]) -> "Job":
+        return Job(self._loop, self._loop.run(self._job.vary(**fields)))
+
+    def extend(self, **fields: Unpack[ExtendFields]) -> "Job":
+        return Job(self._loop, self._loop.run(self._job.extend(**fields)))
+
+    def replace(self, **fields: Unpack[ReplaceFields]) -> "Job":
+        return Job(self._loop, self._loop.run(self._job.replace(**fields)))
+
+    def cancel(self, *, keep: bool = False, takes: bool = False) -> str:
+        return self._loop.run(self._job.cancel(keep=keep, takes=takes))
 
     def read(self, name: str | None = None) -> Iterator[bytes]:
         return self._loop.iterate(self._job.read(name))

@@ -6,8 +6,8 @@ from typing import Any, Self, Unpack
 
 from musicgen_client.address import authorization, gateway_origin
 from musicgen_client.decoding import decode
-from musicgen_client.job import AsyncJob
-from musicgen_client.models import JobAccepted, JobList, JobStatus, JobView
+from musicgen_client.job import AsyncJob, accepted_job
+from musicgen_client.models import JobList, JobStatus, JobView
 from musicgen_client.requests import GenerateFields, request_body
 from musicgen_client.transport import IDEMPOTENCY_KEY, Transport
 
@@ -67,7 +67,7 @@ class AsyncClient:
             body=request_body(prompt, dict(fields)),
             headers={IDEMPOTENCY_KEY: idempotency_key or str(uuid.uuid4())},
         )
-        return self.job(decode(JobAccepted, answer).job_id)
+        return accepted_job(self._transport, answer)
 
     def job(self, job_id: str) -> AsyncJob:
         """A handle on an existing job. The gateway is not asked yet."""

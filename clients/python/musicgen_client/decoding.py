@@ -17,6 +17,7 @@ Model = TypeVar("Model")
 
 # The field of a dataclass that holds the whole object as it was received.
 RAW = "raw"
+IN_ANSWER = "in the gateway's answer. Update this program, or check that the URL is a gateway's."
 
 
 def decode(model: type[Model], value: object) -> Model:
@@ -64,7 +65,7 @@ def _object(kind: Any, value: dict[str, Any], place: str) -> Any:
         elif value.get(key) is not None:
             arguments[field.name] = _decode(_hints(kind)[field.name], value[key], f"{place}.{key}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise UnexpectedAnswerError(f"{place}.{key} is missing in the gateway's answer.")
+            raise UnexpectedAnswerError(f"{place}.{key} is missing {IN_ANSWER}")
     return kind(**arguments)
 
 
@@ -75,12 +76,12 @@ def _scalar(kind: Any, value: Any, place: str) -> Any:
         if isinstance(kind, type) and issubclass(kind, Enum):
             return kind(value)
     except ValueError as error:
-        raise UnexpectedAnswerError(f"{place} is {value!r} in the gateway's answer.") from error
+        raise UnexpectedAnswerError(f"{place} is {value!r} {IN_ANSWER}") from error
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
-    raise UnexpectedAnswerError(f"{place} has the type {type(value).__name__} in the gateway's answer.")
+    raise UnexpectedAnswerError(f"{place} has the type {type(value).__name__} {IN_ANSWER}")
 
 
 @cache

@@ -1,19 +1,22 @@
 """A handle on one job: its state, events, live audio and files."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
+from typing import Any, Unpack
 
 from musicgen_client.audio_chunk import AudioChunk
 from musicgen_client.decoding import decode
 from musicgen_client.downloads import read_file, save_file
 from musicgen_client.errors import JobFailedError, NotFoundError, Problem
 from musicgen_client.live import OnReconnect, Subscription
-from musicgen_client.models import Event, JobStatus, JobView, Message
+from musicgen_client.models import Event, JobAccepted, JobStatus, JobView, Message
 from musicgen_client.paths import file_path, job_path, status_path
-from musicgen_client.transport import Transport
+from musicgen_client.requests import ExtendFields, ReplaceFields, VaryFields
+from musicgen_client.transport import IDEMPOTENCY_KEY, Transport
 
 # Seconds without audio after which that of a finished job has ended: its last chunk may still be under way.
 AUDIO_IDLE = 5.0
@@ -30,9 +33,10 @@ class AsyncJob:
         id: the job's.
     """
 
-    def __init__(self, transport: Transport, job_id: str) -> None:
+    def __init__(self, transport: Transport, job_id: str, takes: Sequence[str] = ()) -> None:
         self.id = job_id
         self._transport = transport
+        self._takes = takes
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
@@ -150,19 +154,37 @@ class AsyncJob:
 
     async def takes(self) -> "list[AsyncJob]":
         """All jobs of a request with `variations`, in their order; this one alone without them."""
-        takes = (await self.status()).takes
-        return [AsyncJob(self._transport, take.job_id) for take in takes] or [self]
+        takes = self._takes or [take.job_id for take in (await self.status()).takes] or [self.id]
+        return [AsyncJob(self._transport, job_id, takes) for job_id in takes]
 
-    async def cancel(self, *, keep: bool = False) -> str:
+    async def vary(self, **fields: Unpack[VaryFields]) -> "AsyncJob":
+        """Compose a share of this finished take again, and return the new one. `strength` is the share, 0 to 1."""
+        return await self._child("vary", fields)
+
+    async def extend(self, **fields: Unpack[ExtendFields]) -> "AsyncJob":
+        """Continue this finished take by `bars` or `seconds`, or add them in front with at="start"."""
+        return await self._child("extend", fields)
+
+    async def replace(self, **fields: Unpack[ReplaceFields]) -> "AsyncJob":
+        """Compose the bars `from_bar` to `to_bar` of this finished take again."""
+        return await self._child("replace", fields)
+
+    async def _child(self, kind: str, fields: Mapping[str, Any]) -> "AsyncJob":
+        headers = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
+        path = f"{job_path(self.id)}/{kind}"
+        return accepted_job(self._transport, await self._transport.request("POST", path, body=fields, headers=headers))
+
+    async def cancel(self, *, keep: bool = False, takes: bool = False) -> str:
         """Cancel the job and return the gateway's confirmation.
 
         Args:
             keep: whether to store the audio that was made so far.
+            takes: whether to cancel all jobs of its request.
 
         Raises:
             ConflictError: if the job is finished.
         """
-        params = {"keep": "1"} if keep else None
+        params = {name: "1" for name, is_wanted in (("keep", keep), ("takes", takes)) if is_wanted}
         answer = await self._transport.request("DELETE", job_path(self.id), params=params)
         return decode(Message, answer).message
 
@@ -185,3 +207,9 @@ class AsyncJob:
     async def _bytes(self, name: str | None, sha256: str | None = None) -> bytes:
         async with aclosing(read_file(self._transport, file_path(self.id, name), sha256)) as chunks:
             return b"".join([chunk async for chunk in chunks])
+
+
+def accepted_job(transport: Transport, answer: object) -> AsyncJob:
+    """The job of the answer to a request for music."""
+    accepted = decode(JobAccepted, answer)
+    return AsyncJob(transport, accepted.job_id, [take.job_id for take in accepted.takes])

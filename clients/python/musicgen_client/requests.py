@@ -1,6 +1,6 @@
 """The fields of a request for music."""
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 
 class Components(TypedDict, total=False):
@@ -19,8 +19,16 @@ class Components(TypedDict, total=False):
     loop: bool
 
 
-class GenerateFields(TypedDict, total=False):
-    """The fields besides the prompt, as the API guide describes them. What is left out, the gateway chooses."""
+class JobFields(TypedDict, total=False):
+    """The fields of every request for music. What is left out, the gateway chooses."""
+
+    seed: int | None
+    title: str | None
+    outputs: list[Literal["midi", "stems"]]
+
+
+class GenerateFields(JobFields, total=False):
+    """The fields besides the prompt, as the API guide describes them."""
 
     components: Components
     negative_prompt: str
@@ -30,7 +38,6 @@ class GenerateFields(TypedDict, total=False):
     meter: str
     key: str
     loop: bool
-    seed: int | None
     model: str
     temperature: float
     top_k: int
@@ -40,14 +47,37 @@ class GenerateFields(TypedDict, total=False):
     sample_rate: Literal[44100, 48000, 96000] | None
     sample_format: Literal["int16", "int24", "float32"]
     loudness: float | None
-    title: str | None
-    outputs: list[Literal["midi", "stems"]]
     variations: int
     priority: Literal["interactive", "normal", "batch"]
     webhook: str
     webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
     edit: dict[str, Any]
     cache: bool
+
+
+class VaryFields(JobFields, total=False):
+    """The fields of `vary`. `instruments` are names or streams of the take's `instruments`; by default all."""
+
+    strength: float
+    instruments: list[str]
+
+
+class ExtendFields(JobFields, total=False):
+    """The fields of `extend`: `bars` or `seconds`, and any others."""
+
+    bars: int
+    seconds: float
+    at: Literal["start", "end"]
+    prompt: str
+
+
+class ReplaceFields(JobFields, total=False):
+    """The fields of `replace`. Bars count from 1, and `to_bar` is the last one replaced."""
+
+    from_bar: Required[int]
+    to_bar: Required[int]
+    instruments: list[str]
+    prompt: str
 
 
 def request_body(prompt: str | None, fields: dict[str, Any]) -> dict[str, Any]:

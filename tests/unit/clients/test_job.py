@@ -35,6 +35,10 @@ def audio(sha256: str = CHECKSUM) -> dict[str, Any]:
     return {"key": "k", "size": len(SOUND), "duration": 1.0, "sample_rate": 32_000, "channels": 1, "sha256": sha256}
 
 
+def accepted() -> dict[str, Any]:
+    return {"job_id": JOB, "status": "queued", "message": "started", "created_at": "2024-12-01T10:00:00Z"}
+
+
 def chunk(first: int, *samples: float, seq: int = 0, attempt: int = 1, last: bool = False) -> bytes:
     header = AudioChunk(
         job_id=JOB,
@@ -111,6 +115,41 @@ async def test_cancel_keeps_the_audio_on_request(gateway: FakeGateway, client: A
     assert gateway.requests[0].query == {"keep": "1"}
     with pytest.raises(ConflictError):
         await client.job(JOB).cancel()
+
+
+async def test_all_takes_are_known_from_the_answer_and_cancelled_at_once(
+    gateway: FakeGateway, client: AsyncClient
+) -> None:
+    answer = {**accepted(), "takes": [{"job_id": JOB, "seed": 1}, {"job_id": "gen_abc000000001", "seed": 2}]}
+    gateway.answer("POST", "/api/v1/generate", answer)
+    gateway.answer("DELETE", f"/api/v1/jobs/{JOB}", {"message": "Cancelled"})
+    takes = await (await client.generate("house", variations=2)).takes()
+    assert [each.id for each in takes] == [JOB, "gen_abc000000001"]
+    await takes[0].cancel(takes=True)
+    assert [dict(each.query) for each in gateway.requests] == [{}, {"takes": "1"}]
+
+
+async def test_a_child_is_made_once_of_its_parent(gateway: FakeGateway, client: AsyncClient) -> None:
+    parent = client.job("gen_abc00000000p")
+    for kind in ("vary", "extend", "replace"):
+        path = ("POST", f"/api/v1/jobs/{parent.id}/{kind}")
+        gateway.refuse(*path, 503)
+        gateway.answer(*path, {**accepted(), "parent": parent.id})
+    children = [
+        await parent.vary(strength=0.3, seed=7),
+        await parent.extend(bars=8, at="start"),
+        await parent.replace(from_bar=5, to_bar=8, instruments=["drums"]),
+    ]
+    assert {child.id for child in children} == {JOB}
+    assert gateway.bodies[::2] == gateway.bodies[1::2]
+    assert gateway.bodies[::2] == [
+        {"strength": 0.3, "seed": 7},
+        {"bars": 8, "at": "start"},
+        {"from_bar": 5, "to_bar": 8, "instruments": ["drums"]},
+    ]
+    keys = [request.headers["Idempotency-Key"] for request in gateway.requests]
+    assert keys[::2] == keys[1::2]
+    assert len(set(keys)) == 3
 
 
 async def test_live_audio_has_every_sample_once(gateway: FakeGateway, client: AsyncClient) -> None:

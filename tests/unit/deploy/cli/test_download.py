@@ -5,22 +5,22 @@ import errno
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from musicgen_client import Ignored, JobStatus, JobView, Measured, Understood
 
 from deploy.cli.arguments import UsageError
 from deploy.cli.destination import FileDestination
 from deploy.cli.download import download
-from deploy.cli.finished_job import FinishedJob, summary
+from deploy.cli.finished_job import summary
 from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.saving import Saving
 from shared.errors import MusicgenError
-from shared.messages import JobStatus
-from shared.music import Ignored, Measured, Understood
 from tests.faults.small_disk import small_disk
 
 JOB = "gen_abc123456789"
@@ -41,6 +41,8 @@ class Store:
             "job_id": JOB,
             "status": "completed",
             "message": "done",
+            "progress": 1.0,
+            "created_at": "2024-12-01T10:00:00.000Z",
             "file_name": f"{NAME}.wav",
             "format": "wav",
             "file_size": 5,
@@ -203,8 +205,9 @@ async def test_unsafe_names_never_leave_the_folder(store: Store, here: Path) -> 
         ({"outputs": []}, Saving(midi=True), "has no MIDI file"),
         ({"format": "flac", "file_name": None}, Saving("song.mp3"), r"is flac\. Choose such an ending"),
         ({"format": None}, Saving("song.mp3"), r"is wav\. Choose such an ending"),
+        ({"format": "/../../x", "file_name": None}, Saving("song.mp3"), r"is wav\. Choose such an ending"),
         ({"job_id": "gen_000000000000"}, Saving(), "answered with"),
-        ({"status": "lost"}, Saving(), "unknown format"),
+        ({"status": "lost"}, Saving(), "status is 'lost'"),
         ({}, Saving("song.aiff"), "saved as wav, flac, ogg, mp3"),
         ({}, Saving("/dev/null", midi=True), "beside the audio"),
     ],
@@ -262,11 +265,17 @@ async def test_expired_audio_comes_with_the_command_that_makes_it_again(store: S
     )
 
 
+UNDERSTOOD = (("124bpm", "124 BPM"), ("piano", "piano"), ("pianos", "piano"))
+IGNORED = (("vocals", "no singer"), ("siren", "a noise"), ("choirboy", "no singer"))
+
+
+def finished(**fields: Any) -> JobView:
+    moment = datetime(2024, 12, 1, tzinfo=UTC)
+    return JobView(job_id=JOB, status=JobStatus.COMPLETED, progress=1.0, message="", created_at=moment, **fields)
+
+
 def test_the_summary_shows_what_is_known() -> None:
-    job = FinishedJob(
-        job_id=JOB,
-        status=JobStatus.COMPLETED,
-        message="",
+    job = finished(
         file_size=2_972_972,
         actual_duration=15.483870967,
         format="wav",
@@ -278,9 +287,9 @@ def test_the_summary_shows_what_is_known() -> None:
         bars=8,
         loop=True,
         measured=Measured(lufs=-14.02, true_peak_dbtp=-1.0),
-        understood=(Understood("124bpm", "124 BPM"), Understood("piano", "piano"), Understood("pianos", "piano")),
+        understood=tuple(Understood(words=words, meaning=meaning) for words, meaning in UNDERSTOOD),
         ignored=("vocals", "siren"),
-        ignored_because=(Ignored("vocals", "no singer"), Ignored("siren", "a noise"), Ignored("choirboy", "no singer")),
+        ignored_because=tuple(Ignored(words=words, because=because) for words, because in IGNORED),
         warnings=("The model has no 7/8.",),
     )
     assert summary(job) == [
@@ -298,6 +307,6 @@ def test_the_summary_shows_what_is_known() -> None:
 
 def test_the_summary_marks_what_was_measured_and_leaves_out_what_is_unknown() -> None:
     measured = Measured(bpm=123.96, bpm_confidence=0.87, key="A minor")
-    job = FinishedJob(job_id=JOB, status=JobStatus.COMPLETED, message="", measured=measured)
+    job = finished(measured=measured)
     assert summary(job) == [("tempo", "124.0 BPM measured (87% sure)"), ("key", "A minor measured")]
-    assert summary(FinishedJob(job_id=JOB, status=JobStatus.COMPLETED, message="")) == []
+    assert summary(finished()) == []

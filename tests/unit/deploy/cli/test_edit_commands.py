@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deploy.cli.arguments import UsageError
-from deploy.cli.edit_commands import add_edit_commands, edit_body
+from deploy.cli.edit_commands import add_edit_commands, edit_body, sender
 from deploy.cli.gateway_client import GatewayTarget
 from deploy.cli.generate import generate
 from deploy.cli.saving import Saving
@@ -82,7 +82,12 @@ async def test_the_request_goes_to_the_take(tmp_path: Path) -> None:
     app = web.Application()
     app.router.add_post("/api/v1/jobs/{job_id}/{name}", refuse)
     async with TestServer(app) as server:
-        target, path = GatewayTarget(str(server.make_url(""))), f"/api/v1/jobs/{JOB}/replace"
-        with pytest.raises(MusicgenError, match="--bars: Too far"):
-            await generate(target, {"from_bar": 5, "to_bar": 8}, Saving(str(tmp_path / "out.wav")), path)
-    assert asked == [(path, {"from_bar": 5, "to_bar": 8})]
+        target, saving = GatewayTarget(str(server.make_url(""))), Saving(str(tmp_path / "out.wav"))
+        for words in (("replace", JOB, "--bars", "5-8"), ("extend", JOB, "--bars", "8"), ("vary", JOB)):
+            with pytest.raises(MusicgenError, match="--bars: Too far"):
+                await generate(target, edit_body(options(*words)), saving, sender(words[0], JOB))
+    assert asked == [
+        (f"/api/v1/jobs/{JOB}/replace", {"from_bar": 5, "to_bar": 8}),
+        (f"/api/v1/jobs/{JOB}/extend", {"bars": 8}),
+        (f"/api/v1/jobs/{JOB}/vary", {}),
+    ]

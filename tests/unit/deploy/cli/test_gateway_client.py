@@ -1,16 +1,15 @@
 """Finding the gateway, and readable errors."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
+from musicgen_client.address import DEFAULT_URL
 
-from deploy.cli.gateway_client import DEFAULT_URL, GatewayTarget, gateway_session, gateway_url, read_json
+from deploy.cli.gateway_client import GatewayTarget, gateway_client, gateway_url
 from deploy.cli.main import main
 from deploy.stack.data_folder import default_data_dir
 from shared.errors import MusicgenError
@@ -28,11 +27,14 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-@asynccontextmanager
-async def request_to(server: BaseTestServer) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Send a request to a fake gateway as a client command does."""
-    async with gateway_session(GatewayTarget(str(server.make_url("")))) as session, session.get("/") as response:
-        yield response
+async def answer_of(server: BaseTestServer) -> Any:
+    """What a client command gets from a fake gateway."""
+    return await answer_at(str(server.make_url("")))
+
+
+async def answer_at(url: str) -> Any:
+    async with gateway_client(GatewayTarget(url)) as client:
+        return await client.request("GET", "/")
 
 
 def test_the_default_gateway_is_on_the_default_port() -> None:
@@ -65,8 +67,7 @@ def test_url_overrides_the_variable_which_overrides_a_running_up(
 
 async def test_an_unreachable_gateway_is_reported_with_a_remedy() -> None:
     with pytest.raises(MusicgenError, match=r"No gateway answers at http://127\.0\.0\.1:1\.") as caught:
-        async with gateway_session(GatewayTarget("http://127.0.0.1:1")) as session, session.get("/"):
-            pass
+        await answer_at("http://127.0.0.1:1")
     assert "musicgen up" in str(caught.value)
 
 
@@ -78,6 +79,7 @@ async def test_an_unreachable_gateway_is_reported_with_a_remedy() -> None:
         (500, "[]", "The gateway answered 500"),
         (500, "", "The gateway answered 500"),
         (404, '{"title": "Not Found"}', "The gateway answered 404"),
+        (422, '{"detail": "Too loud.", "errors": ["loud"]}', r"^Too loud\.$"),
     ],
 )
 async def test_errors_show_the_message_of_the_gateway(status: int, body: str, words: str) -> None:
@@ -86,13 +88,9 @@ async def test_errors_show_the_message_of_the_gateway(status: int, body: str, wo
 
     app = web.Application()
     app.router.add_get("/", handler)
-    async with (
-        TestServer(app) as server,
-        gateway_session(GatewayTarget(str(server.make_url("")))) as session,
-        session.get("/") as response,
-    ):
+    async with TestServer(app) as server:
         with pytest.raises(MusicgenError, match=words):
-            await read_json(response)
+            await answer_of(server)
 
 
 async def test_the_api_key_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,8 +102,7 @@ async def test_the_api_key_of_the_environment_is_sent(monkeypatch: pytest.Monkey
     async with TestServer(app) as server:
         for key, header in (("", None), ("k" * 16, "Bearer " + "k" * 16)):
             monkeypatch.setenv("MUSICGEN_API_KEY", key)
-            async with request_to(server) as response:
-                assert await read_json(response) == header
+            assert await answer_of(server) == header
 
 
 async def test_a_missing_api_key_is_reported() -> None:
@@ -114,13 +111,9 @@ async def test_a_missing_api_key_is_reported() -> None:
 
     app = web.Application()
     app.router.add_get("/", refuse)
-    async with (
-        TestServer(app) as server,
-        gateway_session(GatewayTarget(str(server.make_url("")))) as session,
-        session.get("/") as response,
-    ):
+    async with TestServer(app) as server:
         with pytest.raises(MusicgenError, match="set MUSICGEN_API_KEY"):
-            await read_json(response)
+            await answer_of(server)
 
 
 def test_data_dir_overrides_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +150,9 @@ def test_a_data_folder_without_a_running_up_is_rejected(tmp_path: Path) -> None:
         "http://\n/",
     ],
 )
-def test_an_invalid_gateway_url_is_rejected_without_its_password(url: str) -> None:
+async def test_an_invalid_gateway_url_is_rejected_without_its_password(url: str) -> None:
     with pytest.raises(MusicgenError, match="is not a gateway URL") as caught:
-        gateway_url(GatewayTarget(url))
+        await answer_at(url)
     assert "secret" not in str(caught.value)
 
 
@@ -188,23 +181,21 @@ def test_a_user_without_a_home_folder_is_asked_for_a_data_folder(
 async def test_an_invalid_api_key_is_rejected_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("MUSICGEN_API_KEY", key)
     with pytest.raises(MusicgenError, match="MUSICGEN_API_KEY contains a character") as caught:
-        async with gateway_session(GatewayTarget("http://127.0.0.1:1")):
-            pass
+        await answer_at("http://127.0.0.1:1")
     assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("body", "needed"), [("<html>hello</html>", []), ("[]", ["job_id"]), ("null", ["job_id"]), ("{}", ["job_id"])]
-)
-async def test_a_response_in_another_format_is_one_sentence(body: str, needed: list[str]) -> None:
+@pytest.mark.parametrize("body", ["<html>hello</html>", "[]", "null", "{}", '{"jobs": [{}], "total": 1}'])
+async def test_an_answer_in_another_format_is_one_sentence_with_a_remedy(body: str) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(text=body)
 
     app = web.Application()
-    app.router.add_get("/", handler)
-    async with TestServer(app) as server, request_to(server) as response:
-        with pytest.raises(MusicgenError, match="in an unknown format"):
-            await read_json(response, *needed)
+    app.router.add_get("/api/v1/jobs", handler)
+    async with TestServer(app) as server:
+        with pytest.raises(MusicgenError, match=r"[Cc]heck that .* gateway"):
+            async with gateway_client(GatewayTarget(str(server.make_url("")))) as client:
+                await client.list_jobs()
 
 
 async def test_a_server_that_does_not_speak_http_is_one_sentence() -> None:
@@ -217,5 +208,4 @@ async def test_a_server_that_does_not_speak_http_is_one_sentence() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(MusicgenError, match="is not a gateway"):
-            async with gateway_session(GatewayTarget(f"http://127.0.0.1:{port}")) as session, session.get("/"):
-                pass
+            await answer_at(f"http://127.0.0.1:{port}")
