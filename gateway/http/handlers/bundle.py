@@ -136,9 +136,12 @@ def _recipe_json(record: JobRecord) -> bytes:
 
 
 def _etag(record: JobRecord) -> str:
-    """Changes with every byte of the archive: the files' checksums, the recipe, and the version that packs them."""
+    """Changes with every byte of the archive: the files' checksums, the recipe, and the version that packs them.
+
+    It has 32 digits, because clients take a tag of 64 for the file's own SHA-256.
+    """
     parts = (_recipe_json(record), folder_name(record), *(file.sha256 for file in _files(record)))
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
 def _modified(record: JobRecord) -> datetime:

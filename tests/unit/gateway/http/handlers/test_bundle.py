@@ -76,6 +76,7 @@ async def test_two_downloads_are_equal_and_have_the_same_tag(api: Api, services:
             tags.append(response.headers["ETag"])
     assert bodies[0] == bodies[1]
     assert tags[0] == tags[1]
+    assert len(tags[0].strip('"')) == 32  # a client would compare one of 64 digits with the SHA-256 of the archive
     async with api.get(URL, headers={"If-None-Match": tags[0]}) as response:
         assert response.status == 304
     async with api.get(URL, headers={"If-Match": '"other"'}) as response:
