@@ -88,5 +88,8 @@ def test_package_tells_type_checkers_that_it_is_typed(package: str) -> None:
 
 
 def test_images_get_nothing_of_the_development_tooling() -> None:
-    roots = {path.split("/")[0] for path in build_context(ROOT)}
-    assert roots == {".dockerignore", "pyproject.toml", "README.md", "LICENSE", "nats.conf", *PACKAGES}
+    context = build_context(ROOT)
+    roots = {path.split("/")[0] for path in context}
+    assert roots == {".dockerignore", "pyproject.toml", "README.md", "LICENSE", "nats.conf", "clients", *PACKAGES}
+    client = {path for path in context if path.startswith("clients/")}
+    assert {str(Path(path).parent) for path in client} == {"clients/python/musicgen_client"}
