@@ -64,6 +64,7 @@ _MODES = {
     "eol": True, "éol": True, "loc": True, "lok": True, "lóc": True,
     "lyd": False, "lid": False, "líd": False, "mix": False, "ion": False, "jón": False, "jôn": False,
 }  # fmt: skip
+_MODE_BEGINNING = re.compile("|".join(_MODES), re.IGNORECASE)
 _MODE_NAME = (
     r"(dorian|phrygian dominant|phrygian|aeolian|locrian|lydian dominant|lydian|mixolydian|ionian"
     r"|dorisch|phrygisch|äolisch|lokrisch|lydisch|mixolydisch|ionisch|dorien|phrygien|éolien|locrien|lydien|mixolydien"
@@ -136,6 +137,8 @@ def find_keys(text: str) -> list[WrittenKey]:
 
 def _modal_keys(text: str) -> Iterator[WrittenKey]:
     """The nearest keys to modes with a tonic: D minor for "D Dorian" and for "Dorian in D"."""
+    if not _MODE_BEGINNING.search(text):
+        return
     forms = [((1, 2, 3), match) for match in _MODAL.finditer(text) if _is_meant(match)]
     forms += [((2, 3, 1), match) for match in _MODE_FIRST.finditer(text) if match[2] != "a"]
     forms += [((1, 2, 3), match) for match in _MODAL_SOLFEGE.finditer(text)]

@@ -53,6 +53,10 @@ _TIMES = [
         r"(?<![\w.,/:'’-])(?!303|606|707|808|909)(\d{1,3})s\b",
     )
 ]
+# The forms with a number in words take long, and each contains one of these.
+_DIGIT = re.compile(r"\d")
+_BAR_NAME = re.compile(r"bar|measure|takt|comp[aá]s|mesure|小節|마디|小节", re.IGNORECASE)
+_TIME_NAME = re.compile(r"min|se[ckg]|[分秒분초]", re.IGNORECASE)
 # Numbers that are about the file, not the music. Eight bits are a style.
 # "4 am", "11:30 p.m.": but 7 Am is a key.
 _CLOCK = re.compile(r"(?<![\w.,:/])(?:1[0-2]|0?[1-9])(?:[:.][0-5]\d)? ?(?:[ap]\.m\.|[ap]m\b|[AP]M\b)")
@@ -67,21 +71,22 @@ _OTHER = re.compile(
 
 def find_lengths(text: str) -> Iterator[Claim]:
     """Numbers of bars, lengths in time, places of sections, decades, and numbers about the file."""
-    yield from (_bars(match) for match in _BARS.finditer(text))
-    for match in _AT_BAR.finditer(text):
+    has_digit, has_bar, has_time = (form.search(text) is not None for form in (_DIGIT, _BAR_NAME, _TIME_NAME))
+    yield from (_bars(match) for match in _BARS.finditer(text)) if has_bar else ()
+    for match in _AT_BAR.finditer(text) if has_bar else ():
         bar, after, into = match.groups()
         number = float(bar) if bar else _number(after or into) + 1
         yield Claim(match.start(), match.end(), "bar", f"at bar {number:.0f}", number)
-    for match in _AT_TIME.finditer(text):
+    for match in _AT_TIME.finditer(text) if has_digit else ():
         minutes, rest, seconds = match.groups()
         number = float(seconds) if seconds else 60 * float(minutes) + float(rest)
         yield Claim(match.start(), match.end(), "moment", f"after {number:g} seconds", number)
     yield from find_decades(text)
-    for match in _OTHER.finditer(text):
+    for match in _OTHER.finditer(text) if has_digit else ():
         yield Claim(match.start(), match.end(), "other", "number", why="production")
-    for match in _CLOCK.finditer(text):
+    for match in _CLOCK.finditer(text) if has_digit else ():
         yield Claim(match.start(), match.end(), "other", "time of day", why="scene")
-    for form in _TIMES:
+    for form in _TIMES if has_digit or has_time else ():
         for match in form.finditer(text):
             yield _seconds(match)
 

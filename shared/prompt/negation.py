@@ -9,6 +9,7 @@ from shared.prompt.tokens import Gap
 _BARE = {"no", "zero", "kein", "keine", "keinen"}
 # In Portuguese "no" is "on the": "rock no piano e na guitarra".
 _PORTUGUESE = {"na", "com", "em", "uma", "um", "não", "sem", "ao", "pra"}
+_OUT = ("out",)
 _LEAVING, _LEAVING_REACH = {"leave", "leaving", "take", "taking", "cut"}, 8
 # They refuse what stands before a colon.
 _ANSWERS = (("none",), ("no",), ("off",))
@@ -24,6 +25,8 @@ def mark_refusals(phrases: Sequence[Phrase]) -> None:
     for place, phrase in enumerate(phrases):
         if negator is not None and _ends(phrases, place, negator, taken, goes_on):
             negator = None
+        if negator is None and phrase.cue is None and phrase.words != _OUT:
+            continue
         match phrase.cue:
             case "no" if is_portuguese and phrase.words == ("no",):
                 negator, phrase.used = None, True
@@ -59,8 +62,10 @@ def _answers(phrases: Sequence[Phrase], place: int) -> bool:
 
 def _leaves_out(phrases: Sequence[Phrase], place: int) -> bool:
     """Whether it is the end of "leave the organ out"."""
+    if phrases[place].words != _OUT:
+        return False
     before = phrases[max(place - _LEAVING_REACH, 0) : place]
-    return phrases[place].words == ("out",) and any(_LEAVING.intersection(other.words) for other in before)
+    return any(_LEAVING.intersection(other.words) for other in before)
 
 
 def is_of_a_solo(phrases: Sequence[Phrase], place: int) -> bool:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 # The usual range of tempos in BPM, and an upper bound for any tempo.
 LOWEST, HIGHEST, TOO_FAST = 20, 400, 1000
 
+# Without one, only a number in words is a tempo. Most prompts of emoji or characters have none.
+_DIGIT = re.compile(r"\d")
 _DIGITS = r"(\d+(?:[.,]\d+)?)"
 _NUMBER = rf"(?<![\w.,/]){_DIGITS}"
 _PER_MINUTE = r"(?:per|an?|/|pro|in the|in einer|por|par|à la)[ ]?min[^\W\d_]*"
@@ -109,9 +111,11 @@ class Tempos(NamedTuple):
 
 def find_tempos(text: str) -> Tempos:
     """Find the first tempo in the usual range, else the first tempo at all."""
-    sure = [match for form in _TEMPOS for match in form.finditer(text)]
-    likely = [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(tempo_range(match))]
-    likely += [match for match in _AT_NUMBER.finditer(text) if _AT_RANGE[0] <= float(match[1]) <= _AT_RANGE[1]]
+    sure, likely = list[re.Match[str]](), list[re.Match[str]]()
+    if _DIGIT.search(text):
+        sure += [match for form in _TEMPOS for match in form.finditer(text)]
+        likely += [match for form in _LIKELY_TEMPOS for match in form.finditer(text) if _is_usual(tempo_range(match))]
+        likely += [match for match in _AT_NUMBER.finditer(text) if _AT_RANGE[0] <= float(match[1]) <= _AT_RANGE[1]]
     sure += [match for match in _SPELT_TEMPO.finditer(text) if any(match.groups())]
     first = _first(sure, likely)
     return Tempos(first, sure[0][1] if sure and first is None else None, sure + likely)

@@ -63,7 +63,8 @@ def tokenize(text: str) -> list[Token]:
         symbol = match["symbol"]
         word = _SIGNS.get(symbol, symbol) if symbol else match[0].casefold()
         gap = _gap(text[end:start]) if tokens else Gap.SENTENCE
-        tokens.append(Token(word, fold(word), start, start + len(symbol) if symbol else following, gap))
+        folded = word if symbol else fold(word)
+        tokens.append(Token(word, folded, start, start + len(symbol) if symbol else following, gap))
         end = following
     return tokens
 
