@@ -14,6 +14,13 @@ from worker.engine.sampler.stored_score import OldScore
 
 PROMPTS = (
     "drum loop only, 120 bpm",
+    "metal drums only, 160 bpm",
+    "kick drum only, 100 bpm",
+    "only claps, 100 bpm",
+    "hi-hats only",
+    "808 only",
+    "click track",
+    "solo bass",
     "lofi hip hop with electric piano and vinyl crackle, 82 bpm, in A minor",
     "solo piano, sad, 70 bpm, in D minor",
     "house, 124 bpm, in F minor",

@@ -64,7 +64,7 @@ from worker.engine.text.encoder import TextEncoder, load_text_encoder
 
 NAME = "batching"
 # Raise it when a recipe gives other samples than before: audio that an earlier engine stored no longer answers for it.
-REVISION = 3
+REVISION = 4
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
 
 # Seconds between checks for cancellation while no audio is ready.

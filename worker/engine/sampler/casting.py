@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.prompt.reading import Reading
-from worker.engine.sampler.instruments import PLAYERS, Stream
+from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.repertoire import NO_ONE, Idiom, Weights
 from worker.engine.sampler.seats import PARTS, SEATS, is_refused, players_of_name, seat
 
@@ -34,6 +34,11 @@ class Cast:
     players: Mapping[Stream, Players]
     named: frozenset[Stream] = frozenset()
     shared: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def is_beat(self) -> bool:
+        """Whether nothing but drums and percussion plays."""
+        return all(found == (None,) for stream, found in self.players.items() if stream not in HIT_STREAMS)
 
 
 def cast(reading: Reading, genre: Idiom, source: random.Random, *, stated: bool) -> Cast:

@@ -28,7 +28,7 @@ from worker.engine.sampler.conductor import (
 )
 from worker.engine.sampler.groove import forbidden_codes
 from worker.engine.sampler.harmony import chord_numbers
-from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
+from worker.engine.sampler.instruments import PLAYERS, Stream
 from worker.engine.sampler.plan import Plan, make_plan
 from worker.engine.sampler.rests import NO_DEADLINE, OFF_BEAT
 from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header
@@ -72,6 +72,8 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
         _keep(limits.allowed, PLAYER_PLACES[stream - 1], {_player_code(stream, player) for player in players})
     for stream, bar in plan.deadlines.items():
         limits.deadlines[stream - 1] = int(bar * plan.beats * STEPS_PER_BEAT) + OFF_BEAT[stream]
+    for stream, bars in plan.rests.items():
+        limits.rests[stream - 1] = bars
     _give_sections(limits, plan)
     limits = limits._replace(
         drums=forbidden_codes(plan.groove),
@@ -83,8 +85,7 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
 
 def _patience(plan: Plan) -> int:
     """See `CodeLimits`: a second's silence is heard if nothing but drums and percussion plays."""
-    holds = any(players != (None,) for stream, players in plan.cast.players.items() if stream not in HIT_STREAMS)
-    return NO_DEADLINE if holds else math.floor(plan.tempo * STEPS_PER_BEAT / 60)
+    return math.floor(plan.tempo * STEPS_PER_BEAT / 60) if plan.cast.is_beat else NO_DEADLINE
 
 
 def _give_header(allowed: Tensor, plan: Plan, level: int) -> None:

@@ -1,11 +1,14 @@
 """What the drums must and must not strike: four on the floor, half-time, double-time, "no kick".
 
+A beat that plays alone gets a few more hits, drawn by the seed: a model that has only a beat to write is sure of it.
+
 In other respects the model writes the beat. A fill is free but for what is refused, and in sections without the whole
 band the drums may pause.
 """
 
+import random
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import torch
@@ -30,6 +33,10 @@ _FEELS = {"half-time": (8,), "double-time": (2, 6, 10, 14), "dembow": (3, 6, 11,
 _FULL_TEMPO = 110
 # A broken beat has no kick on these.
 _UNBROKEN = (4, 12)
+# Where a beat that plays alone gets more hits, and how many. The other pieces are for prompts that refuse the first.
+_ROOM = {"kick": (2, 3, 6, 7, 10, 11, 13, 14, 15), "snare": (7, 9, 15), "open_hat": (2, 6, 10, 14)}
+_OTHER_ROOM = dict.fromkeys(("clap_or_rim", "ride"), _ROOM["kick"])
+_MORE_HITS = (2, 3)
 # The pieces that a prompt refuses by these names.
 _REFUSED = {
     "kick": ("kick",),
@@ -80,6 +87,18 @@ def make_groove(reading: Reading, steps: int, tempo: Fraction) -> Groove:
         # A place that both rules claim keeps the kick.
         struck = dict.fromkeys(places, backbeat) | struck
     return Groove(refused, only_at, struck)
+
+
+def vary(groove: Groove, steps: int, source: random.Random) -> Groove:
+    """The rules with two or three more hits in each bar of so many sixteenths."""
+
+    def free(room: Mapping[str, Collection[int]]) -> list[tuple[int, str]]:
+        pieces = sorted(room.keys() - groove.refused - groove.only_at.keys())
+        return [(at, piece) for piece in pieces for at in room[piece] if at < steps and at not in groove.struck]
+
+    able = free(_ROOM) or free(_OTHER_ROOM)
+    hits = source.sample(able, min(source.choice(_MORE_HITS), len(able)))
+    return replace(groove, struck={**groove.struck, **{place: (piece,) for place, piece in hits}})
 
 
 def _usual_feel(reading: Reading, tempo: Fraction) -> str | None:

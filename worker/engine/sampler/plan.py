@@ -18,8 +18,8 @@ from worker.engine.sampler.casting import Cast, cast
 from worker.engine.sampler.codes import QUALITIES
 from worker.engine.sampler.degrees import Degree, progression
 from worker.engine.sampler.form import count_bars, form_warnings, make_form
-from worker.engine.sampler.groove import Groove, groove_warnings, make_groove
-from worker.engine.sampler.instruments import HIT_STREAMS, Stream
+from worker.engine.sampler.groove import Groove, groove_warnings, make_groove, vary
+from worker.engine.sampler.instruments import CRACKLE, HIT_STREAMS, Stream
 from worker.engine.sampler.pace import choose_meter, choose_tempo, has_tempo, pace_warnings
 from worker.engine.sampler.repertoire import Idiom, Mood, find_genre, of_decade, repertoire
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
@@ -38,6 +38,9 @@ _MOODY = 0.6
 _COLORED = 0.6
 # How far a mood's probability of a minor key may be from a mode that it goes with.
 _OF_MODE = 0.75
+# Bars of sections with the whole band for which a part may rest: one of these, and another one.
+_LEADING = (Stream.BASS, Stream.LEAD, Stream.DRUMS)
+_LEADING_REST, _OTHERS_REST = 2, 4
 # Bars by which those who are named, and those who complete the band, play in a piece with time for an intro.
 _NAMED_BY, _OTHERS_BY = 4, 8
 _SWINGS = {"straight": 0, "swing": 2, "shuffle": 2}
@@ -67,6 +70,7 @@ class Plan:
         progression: the chord of each bar, from the first one on, again and again.
         cast: the players.
         deadlines: the bar, from 0, by whose first beat a stream has played.
+        rests: the bars of sections with the whole band for which a stream may rest.
         form: the sections of bars, from 0; the model chooses those of the others.
         groove: the rules of the beat.
         unwanted: sections that the piece does not have.
@@ -82,6 +86,7 @@ class Plan:
     progression: tuple[Degree, ...]
     cast: Cast
     deadlines: Mapping[Stream, int]
+    rests: Mapping[Stream, int]
     form: Mapping[int, Section]
     groove: Groove
     unwanted: frozenset[Section]
@@ -106,7 +111,8 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     bar = 60 * bar_quarters(meter) / tempo
     bars = count_bars(wish.seconds, bar)
     form = make_form(reading.sections, bars, bar, level=level, begins_at_once=wish.begins_at_once, source=source)
-    groove = make_groove(reading, int(bar_quarters(meter) * STEPS_PER_BEAT), tempo)
+    steps = int(bar_quarters(meter) * STEPS_PER_BEAT)
+    groove = make_groove(reading, steps, tempo)
     return Plan(
         tempo=tempo,
         meter=meter,
@@ -116,8 +122,9 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
         progression=_progression(genre, mood, key, level, source),
         cast=players,
         deadlines=_deadlines(players, wish, bar),
+        rests=_rests(players),
         form=form,
-        groove=groove,
+        groove=vary(groove, steps, source) if players.is_beat else groove,
         unwanted=_unwanted(wish),
         caption=_caption(wish, genre, tempo, meter, key, mood),
         warnings=(
@@ -206,6 +213,12 @@ def _progression(genre: Idiom, mood: str | None, key: Key, level: int, source: r
     known = [progression(each) for each in (owner.in_minor if key.minor else owner.major)]
     able = [bars for bars in known if level > 1 or all(chord.quality < QUALITIES for bar in bars for chord in bar)]
     return tuple(chord for (chord,) in source.choice(able))
+
+
+def _rests(players: Cast) -> dict[Stream, int]:
+    """For the streams that certainly have a player. Crackle does not rest: it is switched on once and goes on."""
+    certain = (stream for stream, found in players.players.items() if not {None, CRACKLE} & set(found))
+    return {stream: _LEADING_REST if stream in _LEADING else _OTHERS_REST for stream in certain}
 
 
 def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:

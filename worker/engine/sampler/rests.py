@@ -1,6 +1,8 @@
 """Limits silence: a piece starts with its first bar, and a break of a bar is filled by repeating bars.
 
-Streams that have a deadline have played by then.
+Streams that have a deadline have played by then. Those that have a longest rest play again after it: the training data
+has such rests for whole sections, and a model may go on with one, or with two notes in eight bars. Sections without the
+whole band, such as a break, are no rests.
 
 The repeated bars replace the model's codes in its context, so that it continues from them. If no stream plays on the
 first step, the last stream to sample its code for that step must play. In a piece of hits alone, which ring for a
@@ -13,13 +15,14 @@ import torch
 from torch import Tensor
 
 from worker.engine.sampler.codes import FIRST, STOP, sounding
+from worker.engine.sampler.conductor import SECTION_PLACE
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.proofreader import LONGEST
 
 # A break is filled by repeating up to this many of the bars before it.
 PHRASE = 4
 NEVER = -1_000_000
-# A deadline that never comes.
+# A deadline that never comes, and a rest that may be as long.
 NO_DEADLINE = 1_000_000
 # Steps after a bar's beginning by which a stream enters there. Some often begin off the beat, as in reggae.
 OFF_BEAT = {stream: 0 if stream in (Stream.PAD, Stream.ARPEGGIO, Stream.DRUMS) else 2 for stream in PLAYERS}
@@ -36,6 +39,7 @@ class RestState(NamedTuple):
         again: the first frame of the repetition.
         end: the frame after the repetition.
         back: the distance in frames to the repeated bars.
+        whole: the frame from which rests count: the end of the last bar without the whole band.
     """
 
     frame: Tensor
@@ -45,6 +49,7 @@ class RestState(NamedTuple):
     again: Tensor
     end: Tensor
     back: Tensor
+    whole: Tensor
 
 
 class DrawnStep(NamedTuple):
@@ -55,6 +60,7 @@ class DrawnStep(NamedTuple):
         plays: which streams have a player, bool of shape [n, 7].
         begins: whether a bar after the count-in begins, bool of shape [n].
         held: which codes are given and never change, bool of shape [n, 8].
+        bare: whether the conductor declares a section without the whole band, bool of shape [n].
     """
 
     slots: Tensor
@@ -66,13 +72,14 @@ class DrawnStep(NamedTuple):
     plays: Tensor
     begins: Tensor
     held: Tensor
+    bare: Tensor
 
 
 class RestLimiter:
     """Part of `ScoreGrammar`."""
 
     def __init__(self, slots: int, device: torch.device) -> None:
-        self._fresh = torch.tensor([0, 0, NEVER, 0, 0, 0, 0], device=device)
+        self._fresh = torch.tensor([0, 0, NEVER, 0, 0, 0, 0, 0], device=device)
         self._state = self._fresh.repeat(slots + 1, 1)
         # The frame at which each stream falls silent.
         self._over = torch.full((slots + 1, len(PLAYERS)), NEVER, dtype=torch.int64, device=device)
@@ -83,19 +90,24 @@ class RestLimiter:
         self._sounds = torch.from_numpy(sounding()).to(device)
         self._patience = torch.full((slots + 1,), NO_DEADLINE, device=device)
         self._deadlines = torch.full((slots + 1, len(PLAYERS)), NO_DEADLINE, dtype=torch.int64, device=device)
+        self._longest = torch.full_like(self._deadlines, NO_DEADLINE)
+        # Each stream's next frame: at a window's end the conductor waits for the others.
+        self._frame = torch.zeros_like(self._deadlines)
+        self._off_beat = torch.tensor([OFF_BEAT[stream] for stream in PLAYERS], device=device)
 
-    def begin(self, slot: int, deadlines: Tensor, patience: Tensor) -> None:
-        """Reset a slot for a new request; see `CodeLimits` for `deadlines` and `patience`."""
+    def begin(self, slot: int, deadlines: Tensor, patience: Tensor, longest: Tensor) -> None:
+        """Reset a slot for a new request; see `CodeLimits` for `deadlines`, `patience` and `longest` (`rests`)."""
         self._state[slot] = self._fresh
         self._over[slot] = NEVER
+        self._frame[slot] = 0
         self._patience[slot] = patience.to(self._patience.device)
         self._deadlines[slot] = deadlines.to(self._deadlines.device)
+        self._longest[slot] = longest.to(self._longest.device)
 
-    def restrict(self, slots: Tensor, logits: Tensor) -> None:
+    def restrict(self, slots: Tensor, logits: Tensor, steps: Tensor) -> None:
         """Streams that are due must begin, and the leader where it is too quiet; see `Grammar.restrict`."""
         state, over = self._read(slots), self._over[slots]
-        steps = (state.frame - state.start)[:, None] - self._lag[1:]
-        due = (state.start >= 0)[:, None] & (steps == self._deadlines[slots]) & (over <= state.start[:, None])
+        due = self._are_due(state, over, slots, steps) & (state.start >= 0)[:, None]
         logits[:, 1:].masked_fill_(due[:, :, None] & ~self._sounds, float("-inf"))
         heard, step = over.amax(1), state.frame - state.start - state.leader
         late = (heard <= state.start) & (step == 0)
@@ -103,6 +115,15 @@ class RestLimiter:
         late |= (heard > state.start) & (step + state.start - heard >= self._patience[slots]) & (step % 2 == 0)
         begins = (late & (state.start >= 0))[:, None] & (self._lag == state.leader[:, None])
         logits[:, :, :FIRST].masked_fill_(begins[:, :, None], float("-inf"))
+
+    def _are_due(self, state: RestState, over: Tensor, slots: Tensor, steps: Tensor) -> Tensor:
+        """Which streams must have played by now, or have rested for too long: bool of shape [n, 7]."""
+        step = self._frame[slots] - state.start[:, None]
+        late = (step == self._deadlines[slots]) & (over <= state.start[:, None])
+        rested = self._frame[slots] - torch.maximum(over, torch.maximum(state.start, state.whole)[:, None])
+        # In bars to the nearest: most rests begin within one.
+        most = self._longest[slots] * steps[:, None] - steps[:, None] // 2
+        return late | ((step % steps[:, None] == self._off_beat) & (rested >= most))
 
     def revise(self, step: DrawnStep) -> Tensor:
         """See `Grammar.revise`."""
@@ -120,7 +141,11 @@ class RestLimiter:
         frames = (step.position + state.offset)[:, None] - self._lag
         codes = self._repeat(state, step, frames)
         self._over[step.slots] = self._listen(state, over, step, codes[:, 1:], frames[:, 1:])
-        self._state[step.slots] = torch.stack(state._replace(frame=state.frame + told), 1)
+        self._frame[step.slots] += step.kept[:, 1:]
+        # The present bar ends then.
+        end = state.frame - SECTION_PLACE + step.steps
+        state = state._replace(whole=torch.where(step.bare, end, state.whole), frame=state.frame + told)
+        self._state[step.slots] = torch.stack(state, 1)
         return codes
 
     def _read(self, slots: Tensor) -> RestState:

@@ -47,6 +47,7 @@ class CodeLimits(NamedTuple):
         allowed: the conductor's codes in every bar: bool of shape [places of the longest bar, codes].
         sections: the code of each bar's section, 0 where the model chooses it: int64 of shape [LONGEST_FORM].
         deadlines: the step, from the first bar's beginning, by which each stream has played: int64 of shape [7].
+        rests: the bars of sections with the whole band for which each stream may rest: int64 of shape [7].
         drums: see `forbidden_codes`.
         patience: the steps of silence after which a piece of hits goes on: int64 of shape [].
         chords: see `chord_numbers`.
@@ -58,6 +59,7 @@ class CodeLimits(NamedTuple):
     allowed: Tensor
     sections: Tensor
     deadlines: Tensor
+    rests: Tensor
     drums: Tensor
     patience: Tensor
     chords: Tensor
@@ -70,7 +72,8 @@ def no_limits(level: int = 1) -> CodeLimits:
     sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
     deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
     beat, patience = forbidden_codes(Groove()), torch.tensor(NO_DEADLINE)
-    return CodeLimits(_every_code(level), sections, deadlines, beat, patience, free_chords(), *no_held_codes())
+    limits = _every_code(level), sections, deadlines, deadlines.clone(), beat, patience, free_chords()
+    return CodeLimits(*limits, *no_held_codes())
 
 
 def _every_code(level: int) -> Tensor:
@@ -127,7 +130,7 @@ class ScoreGrammar:
         self._place[slot], self._steps[slot] = 0, COUNT_INS[self._level]
         self._last_to_join[slot] = LAST_TO_JOIN - (not bool((_names() & given.allowed[LAST_TO_JOIN]).any()))
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
-        self._rests.begin(slot, given.deadlines, given.patience)
+        self._rests.begin(slot, given.deadlines, given.patience, given.rests)
         self._groove.begin(slot, given.drums)
         self._harmony.begin(slot, given.chords)
         self._long_notes.begin(slot)
@@ -149,7 +152,7 @@ class ScoreGrammar:
         self._groove.restrict(slots, logits, self._steps[slots])
         self._harmony.restrict(slots, logits, self._steps[slots])
         self._long_notes.restrict(slots, logits, self._steps[slots])
-        self._rests.restrict(slots, logits)
+        self._rests.restrict(slots, logits, self._steps[slots])
         self._held.restrict(slots, logits)
 
     def likelihood(self, slot: int) -> Tensor:
@@ -161,25 +164,27 @@ class ScoreGrammar:
         place, steps, bar = self._place[slots], self._steps[slots], self._bar[slots]
         plays = self._plays[slots]
         begins = (place == 0) & (bar >= 0)
+        code, told = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
+        declares_section = told & (place == SECTION_PLACE) & (bar >= 0)
+        kind = torch.where(declares_section, self._section_kinds[code], -1)
         held = self._held.revise(slots, kept)
-        codes = self._rests.revise(DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins, held))
+        codes = self._rests.revise(
+            DrawnStep(slots, drawn, kept, sequence, position, steps, plays, begins, held, kind == BARE)
+        )
         self._harmony.revise(slots, codes, kept)
         self._long_notes.revise(slots, codes, kept)
-        drums = kept[:, Stream.DRUMS]
-        code, kept = drawn[:, Stream.CONDUCTOR], kept[:, Stream.CONDUCTOR]
-        declares = kept & (bar < 0)
+        self._groove.revise(slots, kept[:, Stream.DRUMS], kind)
+        declares = told & (bar < 0)
         present = self._allowed[slots, place]
         declared = self._kinds[code][:, None] == self._kinds
         self._allowed[slots, place] = present & (declared | ~declares[:, None])
         self._plays[slots] = plays | ((declares & self._names[code])[:, None] & (self._player_places == place[:, None]))
-        declares_section = kept & (place == SECTION_PLACE) & (bar >= 0)
-        self._groove.revise(slots, drums, torch.where(declares_section, self._section_kinds[code], -1))
         breaks = torch.where(code == _BREAK, self._breaks[slots] + 1, 0)
         self._breaks[slots] = torch.where(declares_section, breaks, self._breaks[slots])
         steps = torch.where(declares & (place == METER_PLACE), self._bar_steps[code], steps)
-        following = torch.where(kept, (place + 1) % steps, place)
+        following = torch.where(told, (place + 1) % steps, place)
         self._steps[slots], self._place[slots] = steps, following
-        self._bar[slots] = bar + (kept & (following == 0))
+        self._bar[slots] = bar + (told & (following == 0))
         return codes
 
 

@@ -103,6 +103,30 @@ def test_refused_pieces_are_never_struck(prompt: str, pieces: list[str]) -> None
     assert list(strikes(score, *pieces, fills=True)) == []
 
 
+@pytest.mark.parametrize(
+    ("prompt", "pieces"),
+    [
+        ("metal drums only", {"kick", "snare", "open_hat"}),
+        ("only the kick drum", {"kick"}),
+        ("claps only", {"clap_or_rim"}),
+        ("drum loop in 3/4, no kick", {"snare", "open_hat"}),
+    ],
+)
+def test_a_beat_that_plays_alone_has_more_hits_by_the_seed(prompt: str, pieces: set[str]) -> None:
+    reading = read_prompt(f"{prompt}, 120 bpm")
+    rules = [make_plan(Wish(reading, seed=seed)).groove.struck for seed in range(40)]
+    assert {piece for struck in rules for able in struck.values() for piece in able} == pieces
+    assert len({frozenset(struck.items()) for struck in rules}) >= 15
+    assert all(1 <= len(struck) <= 3 for struck in rules)
+
+
+def test_more_hits_are_struck_in_every_bar_and_only_in_a_beat_that_plays_alone() -> None:
+    struck = make_plan(Wish(read_prompt("only the kick drum, 120 bpm"), seconds=2.0 * BARS)).groove.struck
+    score = score_of("only the kick drum, 120 bpm")
+    assert {(bar, place) for bar in whole_bars(score) for place in struck} <= set(strikes(score, "kick"))
+    assert make_plan(Wish(read_prompt("metal, 120 bpm"))).groove.struck == {}
+
+
 def test_without_drums_or_in_another_meter_a_feel_is_a_warning() -> None:
     def warnings(prompt: str) -> tuple[str, ...]:
         return make_plan(Wish(read_prompt(prompt))).warnings

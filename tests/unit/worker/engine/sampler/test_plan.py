@@ -186,6 +186,19 @@ def test_the_whole_band_begins_a_short_piece() -> None:
     assert set(plan.deadlines.values()) == {0}
 
 
+def test_parts_that_are_sure_to_play_may_rest_for_two_or_four_bars() -> None:
+    band = make_plan(read_recipe(recipe("house with violin, piano and vinyl crackle", 60.0)))
+    assert {stream: band.rests[stream] for stream in (Stream.BASS, Stream.CHORDS, Stream.LEAD, Stream.DRUMS)} == {
+        Stream.BASS: 2,
+        Stream.CHORDS: 4,
+        Stream.LEAD: 2,
+        Stream.DRUMS: 2,
+    }
+    # Crackle goes on by itself, and a soloist's second part may never play.
+    assert Stream.PERCUSSION not in band.rests
+    assert len(make_plan(read_recipe(recipe("solo piano", 60.0))).rests) == 1
+
+
 def test_an_outro_is_only_possible_on_request() -> None:
     def allows(prompt: str, section: Section) -> bool:
         limits = make_count_in(read_recipe(recipe(prompt, bars=4))).limits

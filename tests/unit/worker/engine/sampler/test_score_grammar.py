@@ -137,6 +137,22 @@ def test_a_note_is_held_for_less_than_two_bars(stream: Stream) -> None:
     assert (codes[stream, 16 + 71 :] < FIRST).all()
 
 
+@pytest.mark.parametrize("window", [None, 96])
+def test_a_part_rests_for_no_more_bars_than_it_may_but_in_a_break(window: int | None) -> None:
+    # The first one is the counted-in bar's.
+    sections = [Section.VERSE] * 5 + [Section.BREAK] * 4 + [Section.CHORUS] * 8
+    silent = _codes([bar_codes(HEADER, section, (0, 0, 0, 0, 3, 2, 0)) for section in sections])
+    silent[Stream.DRUMS, 16::4] = FIRST
+    silent[Stream.LEAD, 16] = FIRST + 3
+    # Every note ends within its bar.
+    silent[Stream.LEAD, 16 + 12 :: 16] = STOP
+    limits = no_limits()
+    limits.rests[Stream.LEAD - 1] = 2
+    (codes,) = draw([scripted(silent)], 15 * 16, [limits], window)
+    begun = np.flatnonzero(codes[Stream.LEAD] >= FIRST) - 16
+    assert begun.tolist() == [0, 3 * 16 + 2, 10 * 16 + 2, 13 * 16 + 2]
+
+
 def test_a_piece_of_hits_goes_on_after_a_second_of_silence() -> None:
     silent = scripted(_codes([bar_codes(HEADER, Section.VERSE, DRUMMER)] * 4))
     (codes,) = draw([silent], 64, [no_limits()._replace(patience=torch.tensor(6))])
