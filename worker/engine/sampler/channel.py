@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.engine.sampler.air import Air
 from worker.engine.sampler.ducking import Ducking
 from worker.engine.sampler.echo import Echo
 from worker.engine.sampler.instruments import Stream
-from worker.engine.sampler.patches import DUCKS, ECHOES, HALLS, SENDS, WIDTHS
+from worker.engine.sampler.patches import AIR, DUCKS, ECHOES, HALLS, SENDS, WIDTHS
 from worker.engine.sampler.score import Chord, Event, Hits, Note
 from worker.engine.sampler.width import Widener
 
@@ -27,6 +28,7 @@ class Channel:
     def __init__(self, stream: Stream, start: int = 0) -> None:
         """Begin a piece at the sample `start`."""
         self._stream = stream
+        self._air = Air()
         self._echo = Echo()
         self._widener = Widener(WIDTHS[stream])
         self.ducking = Ducking(DUCKS[stream], start)
@@ -38,11 +40,12 @@ class Channel:
         return self._echo.loudest
 
     def follow(self, event: Event, step: int) -> None:
-        """Choose echoes and reverb for the instrument of an event; `step` is a sixteenth in samples."""
+        """Choose highs, echoes and reverb for the instrument of an event; `step` is a sixteenth in samples."""
         match event:
             case Note() | Chord():
                 level = ECHOES.get((event.instrument, self._stream), 0.0)
                 self._echo.follow(level, ECHO_STEPS * step)
+                self._air.follow(AIR.get(event.instrument, 0.0))
                 self.sends = self._sends(hall=event.instrument in HALLS)
             case Hits():
                 self.sends = self._sends(hall=event.kit in HALLS)
@@ -61,4 +64,4 @@ class Channel:
         Args:
             sound: float32 of shape [2, samples], which follow those of the last call.
         """
-        return self._echo.push(self._widener.push(self.ducking.push(sound)))
+        return self._echo.push(self._widener.push(self._air.push(self.ducking.push(sound))))

@@ -83,6 +83,17 @@ HALLS = frozenset({
     "pads", "bells", "cinematic",
 })  # fmt: skip
 
+# How much the highs of acoustic instruments are raised, see `Air`: their recordings end early.
+AIR: dict[str, float] = {
+    **dict.fromkeys((
+        "strings", "violin", "cello", "brass", "trumpet", "flute", "clarinet", "choir", "harp", "timpani",
+    ), 3.0),
+    **dict.fromkeys((
+        "piano", "electric piano", "acoustic guitar", "banjo", "mandolin", "fiddle", "saxophone", "harmonica",
+        "double bass", "pads",
+    ), 1.5),
+}  # fmt: skip
+
 # Level of the first echo, which comes in the tempo of the piece.
 ECHOES: dict[tuple[str, Stream], float] = {
     ("synthesizer", Stream.LEAD): 0.3, ("synthesizer", Stream.ARPEGGIO): 0.35,

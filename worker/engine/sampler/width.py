@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.sampler.instruments import HIT_STREAMS, Stream
+from worker.engine.sampler.instruments import Stream
 
 Floats = NDArray[np.float32]
 
@@ -17,15 +17,15 @@ SMOOTHED = 96
 # The streams that are wide by themselves.
 WIDE = (Stream.CHORDS, Stream.PAD, Stream.ARPEGGIO)
 # Gains of the sides in decibels, by how many wide streams there are. The middle holds drums and bass: without them the
-# sides are too loud, and beside them a single wide stream is lost.
-BESIDE_HITS, BESIDE_BASS, ALONE = (1.0, 1.0, 0.0, -0.9), (0.0, -1.5, -3.0, -3.0), (0.0, -4.2, -4.2, -4.2)
+# sides are too loud, and beside them a single wide stream is lost. Percussion fills it no more than a bass does.
+BESIDE_DRUMS, BESIDE_BASS, ALONE = (1.0, 1.0, -0.3, -0.9), (0.0, -1.5, -2.5, -2.5), (0.0, -4.2, -4.2, -4.2)
 
 
 def side_gain(streams: Collection[Stream]) -> float:
     """The gain of the difference between the channels, as a factor, where these streams play."""
     wide = len({*WIDE} & {*streams})
-    hits = bool({*HIT_STREAMS} & {*streams})
-    decibels = (BESIDE_HITS if hits else BESIDE_BASS if Stream.BASS in streams else ALONE)[wide]
+    has_middle = bool({Stream.BASS, Stream.PERCUSSION} & {*streams})
+    decibels = (BESIDE_DRUMS if Stream.DRUMS in streams else BESIDE_BASS if has_middle else ALONE)[wide]
     return float(10 ** (decibels / 20))
 
 

@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from worker.engine.sampler.air import Air
 from worker.engine.sampler.bank import Rendering, glide
 from worker.engine.sampler.channel import Channel
 from worker.engine.sampler.ducking import RECOVERY, Ducking
@@ -18,6 +19,16 @@ def click(samples: int = RATE) -> np.ndarray:
     sound = np.zeros((2, samples), np.float32)
     sound[:, 0] = 1
     return sound
+
+
+@pytest.mark.parametrize(("hertz", "decibels"), [(500, 0.2), (2000, 2.0), (4000, 5.0), (8000, 9.3), (12_000, 11.4)])
+def test_air_raises_the_highs_at_once(hertz: int, decibels: float) -> None:
+    air = Air()
+    air.follow(3.0)
+    sine = np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE).astype(np.float32)
+    raised = np.concatenate([air.push(np.stack([sine, sine])[:, a:b]) for a, b in pairwise(BOUNDS)], axis=1)
+    assert 20 * np.log10(np.std(raised[0, 100:]) / np.std(sine[100:])) == pytest.approx(decibels, abs=0.1)
+    assert Air().push(click())[0, 0] == 1
 
 
 def test_echoes_come_in_time_left_and_right_in_turn() -> None:

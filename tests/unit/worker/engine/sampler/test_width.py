@@ -57,5 +57,10 @@ def test_what_leaves_the_middle_empty_has_quieter_sides() -> None:
     assert gains[0] < 0.7 < gains[-1]
 
 
+@pytest.mark.parametrize("wide", [[Stream.CHORDS], [Stream.CHORDS, Stream.PAD]])
+def test_percussion_fills_the_middle_less_than_drums(wide: list[Stream]) -> None:
+    assert side_gain([*wide, Stream.PERCUSSION]) < side_gain([*wide, Stream.DRUMS])
+
+
 def test_a_melody_alone_is_left_as_it_is() -> None:
     assert side_gain([Stream.LEAD]) == 1.0
