@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,18 +116,27 @@ def embedded_nats(folder: Path) -> tuple[Server, dict[str, str]]:
     return Server(nats_server(folder, port, credentials), folder), urls
 
 
-def embedded_nats_cluster(folder: Path, count: int = 3) -> tuple[list[Server], dict[str, list[str]]]:
-    """Return the servers of a cluster that are not started yet, and their URLs by role."""
+def embedded_nats_cluster(
+    folder: Path, listening: Sequence[int], reaching: Sequence[Sequence[int]]
+) -> tuple[list[Server], dict[str, list[str]]]:
+    """Return the servers of a cluster that are not started yet, and their URLs by role.
+
+    Args:
+        listening: the port for routes of each server.
+        reaching: for each server, the ports by which it reaches the others. It learns of no other way.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    credentials, ports, routes = load_credentials(folder), free_ports(count), free_ports(count)
-    others = ",".join(f"nats://{LOOPBACK}:{route}" for route in routes)
+    credentials, ports = load_credentials(folder), free_ports(len(listening))
     servers = []
-    for number, (port, route) in enumerate(zip(ports, routes, strict=True), 1):
+    for number, (port, route, others) in enumerate(zip(ports, listening, reaching, strict=True), 1):
         own = folder / f"server-{number}"
         own.mkdir(exist_ok=True)
         spec = nats_server(own, port, credentials)
         options = ["-n", own.name, "--cluster_name", "music", "--cluster", f"nats://{LOOPBACK}:{route}"]
-        servers.append(Server(replace(spec, argv=[*spec.argv, *options, "--routes", others]), own))
+        # Servers tell each other where they can be reached. On this port nothing listens.
+        options += ["--cluster_advertise", f"{LOOPBACK}:1"]
+        options += ["--routes", ",".join(f"nats://{LOOPBACK}:{other}" for other in others)]
+        servers.append(Server(replace(spec, argv=[*spec.argv, *options]), own))
     urls = {
         role: [f"nats://{role}:{password}@{LOOPBACK}:{port}" for port in ports]
         for role, password in credentials.nats_passwords.items()

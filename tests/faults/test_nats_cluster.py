@@ -1,9 +1,10 @@
-"""Three nats-servers in a cluster, every stream on all of them: one may die at any time."""
+"""Three nats-servers in a cluster, every stream on all of them: one may die, freeze or be cut off at any time."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import nats.errors
 import nats.js.errors
 import pytest
 from nats.aio.client import Client
+from nats.js.client import JetStreamContext
 
-from deploy.stack.ports import LOOPBACK
+from deploy.stack.ports import LOOPBACK, free_ports
 from shared import subjects
 from shared.nats_servers import parse_servers
 from tests.faults.checker import Report
+from tests.faults.client import Client as GatewayClient
 from tests.faults.deployment import Deployment, Environments
+from tests.faults.tcp_proxy import TcpProxy
 from tests.integration.system import eventually
 from tests.servers import Server, embedded_nats_cluster
 
@@ -45,12 +49,74 @@ async def _check(deployment: Deployment) -> Report:
     return report
 
 
+class Network:
+    """What connects the servers of a cluster: a proxy for each of them and each other one that it reaches."""
+
+    def __init__(self, count: int) -> None:
+        self.listening = free_ports(count)
+        self._proxies = {(one, other): TcpProxy(self.listening[other]) for one, other in permutations(range(count), 2)}
+
+    async def open(self) -> "Network":
+        for proxy in self._proxies.values():
+            await proxy.open()
+        return self
+
+    def reaching(self, number: int) -> list[int]:
+        """The ports by which a server reaches the others."""
+        return [proxy.port for (one, _), proxy in self._proxies.items() if one == number]
+
+    async def cut_off(self, number: int) -> None:
+        """Nothing passes between this server and the others. Its clients still reach it."""
+        for proxy in self._around(number):
+            await proxy.cut()
+
+    async def rejoin(self, number: int) -> None:
+        for proxy in self._around(number):
+            await proxy.open()
+
+    async def close(self) -> None:
+        for proxy in self._proxies.values():
+            await proxy.cut()
+
+    def _around(self, number: int) -> list[TcpProxy]:
+        return [proxy for pair, proxy in self._proxies.items() if number in pair]
+
+
 class Brokers:
     """The three servers, and the URL of each by role."""
 
-    def __init__(self, servers: list[Server], urls: dict[str, list[str]]) -> None:
+    def __init__(self, servers: list[Server], urls: dict[str, list[str]], network: Network) -> None:
         self.servers = servers
         self.urls = urls
+        self.network = network
+
+    async def break_down(self, number: int, fault: str) -> None:
+        """Kill or freeze a server, or cut it off from the others."""
+        match fault:
+            case "killed":
+                self.servers[number].kill()
+            case "frozen":
+                self.servers[number].freeze()
+            case _:
+                await self.network.cut_off(number)
+
+    async def mend(self, number: int, fault: str) -> None:
+        """Undo `break_down`."""
+        match fault:
+            case "killed":
+                await self.servers[number].start_again()
+            case "frozen":
+                self.servers[number].thaw()
+            case _:
+                await self.network.rejoin(number)
+
+    async def leader(self, stream: str) -> int:
+        """The number of the server that leads a stream."""
+        async with self._operator() as js:
+            cluster = (await js.stream_info(stream)).cluster
+        assert cluster is not None
+        assert cluster.leader is not None
+        return int(cluster.leader.removeprefix("server-")) - 1
 
     def named(self, role: str, *numbers: int) -> str:
         """`NATS_URL` with these servers in it; by default with all."""
@@ -58,33 +124,43 @@ class Brokers:
 
     async def until_replicated(self) -> None:
         """Return when every server has what the others have, so that the next one may die."""
+        async with self._operator() as js:
+
+            async def replicated() -> bool:
+                try:
+                    found = [await js.stream_info(stream) for stream in STREAMS]
+                except (nats.errors.Error, nats.js.errors.APIError):
+                    return False
+                followers = [each.cluster.replicas or [] for each in found if each.cluster]
+                return all(len(each) == 2 and all(one.current for one in each) for each in followers)
+
+            await eventually(replicated, "all replicas are current")
+
+    @asynccontextmanager
+    async def _operator(self) -> AsyncIterator[JetStreamContext]:
         client = Client()
         await client.connect(**parse_servers(self.named("operator")).connect_options(client))
-        js = client.jetstream()
-
-        async def replicated() -> bool:
-            try:
-                found = [await js.stream_info(stream) for stream in STREAMS]
-            except (nats.errors.Error, nats.js.errors.APIError):
-                return False
-            followers = [each.cluster.replicas or [] for each in found if each.cluster]
-            return all(len(each) == 2 and all(one.current for one in each) for each in followers)
-
-        await eventually(replicated, "all replicas are current")
-        await client.close()
+        try:
+            yield client.jetstream()
+        finally:
+            await client.close()
 
 
 @pytest.fixture
 async def brokers(tmp_path: Path) -> AsyncIterator[Brokers]:
     """Ready when they have chosen a leader, which a server of a cluster cannot be before it sees another one."""
-    servers, urls = embedded_nats_cluster(tmp_path / "nats")
+    network = await Network(3).open()
+    reaching = [network.reaching(number) for number in range(3)]
+    servers, urls = embedded_nats_cluster(tmp_path / "nats", network.listening, reaching)
     for server in servers:
         server.launch()
     try:
-        yield Brokers(servers, urls)
+        yield Brokers(servers, urls, network)
     finally:
         for server in servers:
+            server.thaw()
             server.stop()
+        await network.close()
 
 
 @pytest.fixture
@@ -125,26 +201,35 @@ async def test_gateway_and_worker_survive_the_only_server_in_their_nats_url(
 
 
 @pytest.mark.thorough
-async def test_each_cluster_server_may_be_killed_under_load(deployment: Deployment, brokers: Brokers) -> None:
-    """Whichever of them gateway and workers are connected to, leads the streams, or has the gateway's watch."""
-    (client, _), *_ = await asyncio.gather(
-        deployment.gateway(NATS_URL=brokers.named("gateway"), NATS_REPLICAS="3"),
-        deployment.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
-        deployment.worker(NATS_URL=brokers.named("worker"), NATS_REPLICAS="3"),
-    )
-    for number, server in enumerate(brokers.servers):
+@pytest.mark.parametrize("fault", ["killed", "frozen", "cut_off"])
+async def test_the_leader_of_each_stream_may_fail_while_jobs_are_accepted(
+    deployment: Deployment, brokers: Brokers, fault: str
+) -> None:
+    """Whichever server gateways and workers are connected to. The fault lasts until the other two accept a job."""
+    await asyncio.gather(*(deployment.worker(NATS_REPLICAS="3") for _ in range(2)))
+    (one, _), (other, _) = await asyncio.gather(*(deployment.gateway(NATS_REPLICAS="3") for _ in range(2)))
+    for stream in STREAMS:
         await brokers.until_replicated()
-        takes: list[dict[str, Any]] = [{"prompt": ("tone", "slow")[n % 2], "key": f"{number}-{n}"} for n in range(10)]
-        posting = [asyncio.create_task(client.post(**take)) for take in takes]
-        await asyncio.sleep(0.2)
-        server.kill()
+        leader = await brokers.leader(stream)
+        takes: list[dict[str, Any]] = [{"prompt": ("tone", "slow")[n % 2], "key": f"{stream}-{n}"} for n in range(10)]
+        posting = [asyncio.create_task((one, other)[n // 5].post(**take)) for n, take in enumerate(takes)]
+        await asyncio.wait(posting, return_when=asyncio.FIRST_COMPLETED)
+        await brokers.break_down(leader, fault)
+        last = await eventually(partial(_accepted_by_any, stream, one, other), "a job is accepted", 2 * FAILOVER)
         await asyncio.gather(*posting)
-        last = await eventually(partial(client.post, key=f"{number}-after"), "a job is accepted", FAILOVER)
-        jobs = [await client.submit(**take) for take in takes]
-        assert await client.terminal_states([*jobs, last], 20) == ["completed"] * 11
-        await server.start_again()
+        await brokers.mend(leader, fault)
+        jobs = [await one.submit(**take) for take in takes]
+        assert await other.terminal_states([*jobs, last]) == ["completed"] * 11
     report = await _check(deployment)
     assert report.accepted == report.completed == 33
+
+
+async def _accepted_by_any(key: str, *gateways: GatewayClient) -> str | None:
+    """A job, from the first gateway that accepts it."""
+    for gateway in gateways:
+        if job_id := await gateway.post(key=key):
+            return job_id
+    return None
 
 
 @pytest.mark.thorough
