@@ -279,11 +279,15 @@ class WorkerState(StrEnum):
     LOADING = "loading"
     READY = "ready"
     STOPPING = "stopping"
+    DRAINING = "draining"
     FAILED = "failed"
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change."""
+    """A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change.
+
+    `busy` counts jobs in slots, `running` also those that are being stored.
+    """
 
     worker_id: str
     model: ModelName
@@ -299,6 +303,13 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None = None
     started_at: Moment
     version: str
+    running: int = 0
+
+
+class DrainRequest(msgspec.Struct, frozen=True):
+    """An operator's request to a worker: take no more jobs, the same and then end, or take jobs again."""
+
+    action: Literal["drain", "end", "undrain"]
 
 
 def output_links(record: JobRecord) -> tuple[OutputLink, ...]:

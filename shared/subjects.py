@@ -94,6 +94,11 @@ def state_subject(role: str, service_id: str) -> str:
     return f"music.state.{role}.{service_id}"
 
 
+def drain_subject(worker_id: str) -> str:
+    """Where a worker takes an operator's `DrainRequest`; it answers with its `WorkerInfo`."""
+    return f"music.drain.{worker_id}"
+
+
 def worker_subject(worker_id: str) -> str:
     """Where a worker announces itself."""
     return f"music.workers.{worker_id}"

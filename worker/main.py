@@ -51,7 +51,7 @@ async def work(settings: Settings) -> None:
     async with open_bus() as bus:
         worker = Worker(settings, bus, storage)
         log.info("worker", worker_id=worker.worker_id, model=settings.model, version=VERSION)
-        stopped = asyncio.create_task(stop_signal())
+        stopped, drained = asyncio.create_task(stop_signal()), asyncio.create_task(worker.until_ended())
         # These tasks end only with an error on which the operator must act.
         running = [
             asyncio.create_task(bus.run(settings.nats_url, worker.worker_id)),
@@ -61,9 +61,9 @@ async def work(settings: Settings) -> None:
         ]
         pulling = asyncio.create_task(worker.pull())
         try:
-            done, _ = await asyncio.wait({stopped, pulling, *running}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({stopped, drained, pulling, *running}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 await task
         finally:
             await worker.stop(settings.shutdown_grace)
-            await end((stopped, pulling, *running))
+            await end((stopped, drained, pulling, *running))

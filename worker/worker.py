@@ -4,7 +4,9 @@ import asyncio
 import secrets
 import socket
 from contextlib import AbstractContextManager, suppress
+from typing import Literal
 
+import msgspec
 import nats.errors
 import nats.js.errors
 import structlog
@@ -15,7 +17,7 @@ from shared import subjects, tracing
 from shared.bus import AWAY, REQUEST_TIMEOUT, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
-from shared.messages import WorkerInfo, WorkerState, now
+from shared.messages import UNDECODABLE, DrainRequest, WorkerInfo, WorkerState, encode, now
 from shared.micro_service import serve_state
 from shared.records import Records
 from shared.settings import Settings
@@ -43,6 +45,8 @@ HAND_BACK_TIMEOUT = CANCEL_TIMEOUT + 5
 # Jobs that may be encoding or uploading after their slots were released.
 MAX_FINISHING = 4
 
+_decode_drain = msgspec.json.Decoder(DrainRequest).decode
+
 
 class Worker:
     """One process with one model; it runs `host.slots` jobs at a time."""
@@ -59,6 +63,8 @@ class Worker:
         self._slots = SlotCount(self._slot_count, self._on_slot_change)
         self._room = asyncio.Event()
         self._stopping = False
+        self._drain: Literal["drain", "end"] | None = None
+        self._ended = asyncio.Event()
         self._pull_ended = asyncio.Event()
         self._pull_ended.set()
         self._started = now()
@@ -88,11 +94,17 @@ class Worker:
     def describe(self) -> WorkerInfo:
         """The worker's announcement."""
         host = self.host
+        state, message = host.state, host.message
+        if self._stopping:
+            state = WorkerState.STOPPING
+        elif self._drain:
+            state = WorkerState.DRAINING
+            message = f"Draining: it takes no more jobs. `musicgen undrain {self.worker_id}` changes that"
         return WorkerInfo(
             worker_id=self.worker_id,
             model=self._settings.model,
-            state=WorkerState.STOPPING if self._stopping else host.state,
-            message=host.message,
+            state=state,
+            message=message,
             remedy=host.remedy,
             device=host.info.device if host.info else None,
             engine=host.info.engine if host.info else None,
@@ -101,6 +113,7 @@ class Worker:
             checkpoint=host.info.checkpoint if host.info else None,
             slots=self._slot_count(),
             busy=self._slots.taken,
+            running=len(self._handling),
             started_at=self._started,
             version=VERSION,
         )
@@ -118,13 +131,17 @@ class Worker:
             self._pull_ended.set()
 
     async def _start_task(self, message: Msg) -> None:
-        # During the fetch the last slot may have gone to a job that is generated again.
-        if self._stopping or not self._slots.has_free:
+        # During the fetch the last slot may have gone to a job that is generated again, or a drain begun.
+        if self._stopping or self._drain or not self._slots.has_free:
             await message.nak()
             return
         task = asyncio.create_task(self._with_slot(message, self._slots.take()))
         self._handling.add(task)
         task.add_done_callback(self._handled)
+
+    async def until_ended(self) -> None:
+        """Wait until an operator had the worker end, and its jobs are done."""
+        await self._ended.wait()
 
     async def stop(self, grace: float) -> None:
         """Fetch no more jobs, let running ones finish for `grace` seconds, and hand back the rest."""
@@ -154,12 +171,13 @@ class Worker:
         await self._lanes.prepare()
         if self._records is None:
             await self._bus.client.subscribe(subjects.ALL_CANCELS, cb=self._on_cancel)
+            await self._bus.client.subscribe(subjects.drain_subject(self.worker_id), cb=self._on_drain)
         self._records = Records(bucket)
         self.announcer.changed()
 
     async def _has_room(self) -> bool:
         """Whether a job could start now. If not, waits for a change, for half a second at most."""
-        ready = self._bus.is_ready and self.host.ready.is_set()
+        ready = self._bus.is_ready and self.host.ready.is_set() and self._drain is None
         if ready and self._slots.has_free and len(self._handling) < self._slot_count() + MAX_FINISHING:
             return True
         self._room.clear()
@@ -239,6 +257,8 @@ class Worker:
     def _handled(self, task: asyncio.Task[None]) -> None:
         self._handling.discard(task)
         self._room.set()
+        self._end_if_drained()
+        self.announcer.changed()
         if not task.cancelled() and task.exception() is not None:
             # A bug. The lease expires, and the broker redelivers the job.
             log.error("attempt failed unexpectedly", exc_info=task.exception())
@@ -257,6 +277,24 @@ class Worker:
         for attempt in list(self._attempts.values()):
             if attempt.lease.record.job_id == job_id:
                 await attempt.lease.check()
+
+    async def _on_drain(self, message: Msg) -> None:
+        try:
+            action = _decode_drain(message.data).action
+        except UNDECODABLE as error:
+            log.warning("not a request to drain", error=str(error))
+            return
+        log.info("drain", action=action, running=len(self._handling))
+        self._drain = None if action == "undrain" else action
+        self._room.set()
+        self._end_if_drained()
+        self.announcer.changed()
+        with suppress(nats.errors.Error):
+            await message.respond(encode(self.describe()))
+
+    def _end_if_drained(self) -> None:
+        if self._drain == "end" and not self._handling:
+            self._ended.set()
 
     def _on_slot_change(self) -> None:
         metrics.BUSY.set(self._slots.taken)

@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     _admin_actions(actions)
     _backup_actions(actions)
 
+    _drain_commands(commands)
+
     env = commands.add_parser("env", help="print export lines for the nats CLI, S3 browsers and scripts")
     add_data_dir(env)
     env.set_defaults(run=_env)
@@ -77,6 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     add_data_dir(doctor)
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _drain_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    drain = commands.add_parser("drain", help="have a worker finish its jobs and take no more")
+    drain.add_argument("--end", action="store_true", help="end the worker's process when its jobs are done")
+    undrain = commands.add_parser("undrain", help="let a drained worker take jobs again")
+    for command in (drain, undrain):
+        command.add_argument("worker", metavar="WORKER", help="a worker's id, or a host for all of its workers")
+        command.add_argument("--data-dir", type=folder, help="data folder of an `up` (default: NATS_URL)")
+        command.set_defaults(run=_drain)
 
 
 ADMIN_ACTIONS = {
@@ -152,6 +164,15 @@ def _backup(options: argparse.Namespace) -> None:
 
     run = back_up if options.action == "backup" else restore
     asyncio.run(run(options.folder, options.data_dir))
+
+
+def _drain(options: argparse.Namespace) -> None:
+    from deploy.cli.drain import drain, undrain
+
+    if options.command == "undrain":
+        asyncio.run(undrain(options.worker, options.data_dir))
+    else:
+        asyncio.run(drain(options.worker, options.data_dir, end=options.end))
 
 
 def _env(options: argparse.Namespace) -> None:

@@ -1,11 +1,15 @@
 """Workers that die, freeze or get SIGTERM, between steps and during them."""
 
 import asyncio
+import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from shared.subjects import JOBS_STREAM
+from tests.conftest import ROOT
 from tests.faults.deployment import Deployment
 from tests.integration.system import eventually
 
@@ -65,6 +69,22 @@ async def test_a_worker_death_while_handing_back_strands_no_job(deployment: Depl
     assert await client.delete(job_id) == 200
     await deployment.worker()
     assert (await deployment.check()).cancelled == 1
+
+
+async def test_a_worker_that_an_operator_ends_finishes_its_job_first(deployment: Deployment) -> None:
+    (client, _), worker = await asyncio.gather(deployment.gateway(), deployment.worker())
+    job_id = await client.submit("slow", 2.0)
+    await client.until(job_id, "processing")
+    environment = os.environ | deployment.environment("operator") | {"PYTHONPATH": str(ROOT)}
+    host = socket.gethostname().split(".")[0].lower()
+    command = (sys.executable, "-m", "deploy.cli.main", "drain", "--end", host)
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.decode().splitlines()[-1].endswith(" has ended.")
+    assert await worker.until_ended() == 0
+    assert (await client.until(job_id, "completed"))["attempts"] == 1
+    await deployment.check()
 
 
 async def test_a_worker_frozen_past_its_lease_changes_nothing(deployment: Deployment) -> None:

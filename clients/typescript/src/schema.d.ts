@@ -2090,6 +2090,8 @@ export interface components {
         /**
          * WorkerInfo
          * @description A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change.
+         *
+         *     `busy` counts jobs in slots, `running` also those that are being stored.
          */
         WorkerInfo: {
             worker_id: string;
@@ -2107,13 +2109,14 @@ export interface components {
             /** Format: date-time */
             started_at: string;
             version: string;
+            running: number;
         };
         /**
          * WorkerState
          * @description The state of a worker.
          * @enum {string}
          */
-        WorkerState: "failed" | "loading" | "ready" | "stopping";
+        WorkerState: "draining" | "failed" | "loading" | "ready" | "stopping";
     };
     responses: never;
     parameters: never;
