@@ -33,6 +33,7 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.deadlines import Deadlines
+from gateway.jobs.excerpts import Excerpts
 from gateway.jobs.job_queue import JobQueue
 from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
@@ -100,6 +101,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
     limits = Limits(settings.key_queued_jobs, settings.key_daily_seconds, settings.key_records)
     quotas = Quotas(index, record_store, Reservations(bus, settings.nats_replicas), limits)
     jobs = JobService(bus, index, record_store, queue)
+    uploads = Uploads(storage, settings.key_upload_bytes)
     return Services(
         settings=settings,
         keys=keys,
@@ -108,7 +110,8 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         bus=bus,
         storage=storage,
         stored_files=stored_files,
-        uploads=Uploads(storage, settings.key_upload_bytes),
+        uploads=uploads,
+        excerpts=Excerpts(storage, uploads, jobs, index, settings.key_upload_bytes),
         http=http,
         index=index,
         workers=workers,

@@ -14,6 +14,7 @@ from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.deadlines import Deadlines
+from gateway.jobs.excerpts import Excerpts
 from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
@@ -46,6 +47,7 @@ class Services:
     storage: Storage
     stored_files: StoredFiles
     uploads: Uploads
+    excerpts: Excerpts
     http: ClientSession
     index: JobIndex
     workers: WorkerRegistry

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.audio_conditions import AudioConditions
 from shared.edits import Edit
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
 from shared.lanes import NORMAL
@@ -82,6 +83,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         title: of the music, for the file's metadata and name.
         edit: how the take is made of another one, its parent; None if it is composed as a whole.
         negative_prompt: what the music should not be.
+        audio: what the music is conditioned on.
     """
 
     model: ModelName
@@ -105,6 +107,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     edit: Edit | None = None
     negative_prompt: str | None = None
+    audio: AudioConditions | None = None
 
 
 class RequestedTake(msgspec.Struct, frozen=True, kw_only=True):

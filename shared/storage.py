@@ -1,6 +1,7 @@
 """The audio bucket, over the S3 protocol. minio-py is synchronous, so every call runs in a thread."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -15,6 +16,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import MIN_PART_SIZE
 from msgspec.structs import replace
+from urllib3 import BaseHTTPResponse
 
 from shared.errors import BucketError, SettingsError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, Output, content_type, job_prefix, output_key
@@ -112,6 +114,20 @@ class Storage:
 
         return await self._call(look)
 
+    async def fetch(self, key: str, file: BinaryIO) -> bool:
+        """Write an object to `file`, which is then at its start; False if there is no such object."""
+
+        def write(answer: BaseHTTPResponse) -> bool:
+            shutil.copyfileobj(answer, file)
+            file.seek(0)
+            return True
+
+        return await self._get(key, write) or False
+
+    async def read(self, key: str, most: int) -> bytes | None:
+        """The first `most` bytes of a small object; None if there is no such object."""
+        return await self._get(key, lambda answer: answer.read(most))
+
     async def remove_uploaded(self, key: str) -> None:
         """Delete a client's file; it is fine if there is none."""
         await self._call(lambda: self._client.remove_object(self.bucket, key))
@@ -138,6 +154,24 @@ class Storage:
         """
         headers: dict[str, str | list[str] | tuple[str]] = {"response-content-disposition": disposition}
         return str(self._signer.presigned_get_object(self.bucket, key, expires=PRESIGNED_FOR, response_headers=headers))
+
+    async def _get(self, key: str, read: Callable[[BaseHTTPResponse], T]) -> T | None:
+        """What `read` returns for an object; None if there is no such object."""
+
+        def get() -> T | None:
+            try:
+                answer = self._client.get_object(self.bucket, key)
+            except S3Error as error:
+                if error.code == "NoSuchKey":
+                    return None
+                raise
+            try:
+                return read(answer)
+            finally:
+                answer.close()
+                answer.release_conn()
+
+        return await self._call(get)
 
     async def _put(self, key: str, file: Path, metadata: dict[str, str]) -> Upload:
         def put() -> str | None:

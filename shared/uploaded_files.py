@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.audio_conditions import AUDIO_ID_PATTERN, NO_KEY
 from shared.messages import Moment
 
 UploadKind = Literal["audio", "midi"]
 UploadFormat = Literal["wav", "flac", "ogg", "mp3", "mid"]
 
-AUDIO_ID_PATTERN = r"^aud_[a-z0-9]{12}$"
 _FORMAT = re.compile(AUDIO_ID_PATTERN)
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -22,8 +22,6 @@ MAX_UPLOAD_SECONDS = 600.0
 
 # The prefix of all uploaded files. The gateway may write there only.
 UPLOADS_PREFIX = "uploads/"
-# In place of a key's name where there are no keys; names of keys have no dot.
-_NO_KEY = "no.key"
 
 
 class UploadedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +60,7 @@ def is_audio_id(text: str) -> bool:
 
 def uploads_of(owner: str | None) -> str:
     """The prefix of the files that an API key of this name uploaded."""
-    return f"{UPLOADS_PREFIX}{owner or _NO_KEY}/"
+    return f"{UPLOADS_PREFIX}{owner or NO_KEY}/"
 
 
 def upload_key(owner: str | None, audio_id: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from contextlib import AsyncExitStack, aclosing
-from functools import partial
 
 from shared import tracing
 from shared.bus import Bus
@@ -13,11 +12,11 @@ from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import JobStatus, Recipe
-from shared.models import STARTER
 from shared.publisher import is_announced
 from shared.storage import Storage
 from shared.transitions import MAX_ATTEMPTS, finished
 from worker import metrics
+from worker.capabilities import check_possible
 from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioPublisher
 from worker.delivery.spool import Delivery, Spool
@@ -25,6 +24,7 @@ from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo
+from worker.excerpts import ExcerptAwayError, fetch_excerpt
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.retry import retry_until_deadline
 from worker.slots import Slot
@@ -101,6 +101,8 @@ class Attempt:
                 await self._fail(error.kind, str(error))
             except EngineDiedError as error:
                 await self._retry_after_crash(error)
+            except ExcerptAwayError as error:
+                await self._hand_back(f"Trying again: {error}", STORAGE_RETRY_DELAY, counted=False)
             except UnavailableError as error:
                 await self._retry_after_outage(error)
         except KeepRequestedError:
@@ -108,7 +110,7 @@ class Attempt:
 
     async def _generate_and_store(self) -> Result:
         record = self.lease.record
-        self._check_outputs()
+        check_possible(record.recipe, self._info)
         self._delivery = await self._uploader.find_spooled()
         if self._delivery is None:
             log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
@@ -174,12 +176,16 @@ class Attempt:
             return
         await self._exclusive.enter_async_context(self._host.hold(exclusive=True))
         await retry_until_deadline(self.lease.enter_engine, math.inf)
-        await self._tries.run(partial(self._host.generate, self.lease.record.job_id))
+        await self._tries.run(self._generate_now)
 
     async def _generate_once(self, recipe: Recipe, job: EngineJob) -> None:
         """One try. Then it holds neither slot nor lock, so that other jobs run while the take is fitted."""
         async with self._slot.taken(), self._host.hold(exclusive=False):
-            await self._host.generate(self.lease.record.job_id, recipe, job)
+            await self._generate_now(recipe, job)
+
+    async def _generate_now(self, recipe: Recipe, job: EngineJob) -> None:
+        job.excerpt = await fetch_excerpt(self._storage, self.lease.record)
+        await self._host.generate(self.lease.record.job_id, recipe, job)
 
     async def _report_progress(self) -> None:
         while True:
@@ -197,16 +203,6 @@ class Attempt:
         if self.lease.record.quarantined:
             return "Waiting until the engine is free, because this job runs alone"
         return "Waiting for a job that runs alone"
-
-    def _check_outputs(self) -> None:
-        recipe = self.lease.record.recipe
-        if not set(recipe.outputs) <= set(self._info.outputs) or (recipe.edit and not self._info.outputs):
-            raise GenerationFailedError(
-                "unsupported",
-                f"The model {recipe.model} gives no MIDI or stems on the engine {self._info.engine}, and works on no "
-                f"take: only models that write scores do, such as {STARTER}, on the engine batching. Leave outputs "
-                "out, or ask for one.",
-            )
 
     async def _produce_and_store(self) -> Result | None:
         """Produce and upload the files, each once; None if there is no audio."""

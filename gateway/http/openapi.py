@@ -19,8 +19,8 @@ from gateway.http.route import Route
 from gateway.http.routes import ROUTES
 from gateway.problems import CONTENT_TYPE, ProblemDetails
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN
+from shared.audio_conditions import AUDIO_ID_PATTERN
 from shared.job_id import JOB_ID_PATTERN
-from shared.uploaded_files import AUDIO_ID_PATTERN
 from shared.version import SERVICE, VERSION
 
 _HEADER_TEXTS = {

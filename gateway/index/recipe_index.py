@@ -38,6 +38,7 @@ def recipe_key(record: JobRecord, *, any_seed: bool = False) -> Key:
         cfg_coef=recipe.cfg_coef + 0.0,
         bpm=None if recipe.bpm is None else recipe.bpm + 0.0,
         loudness=None if recipe.loudness is None else recipe.loudness + 0.0,
+        audio=None if recipe.audio is None else recipe.audio.by_content(),
     )
     return blake2b(_encode((record.owner, normalized)), digest_size=16).digest()
 

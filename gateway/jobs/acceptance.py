@@ -67,6 +67,14 @@ class Acceptance:
                     await places.enter_async_context(self._quotas.reserved_place(draft))
             return await self._submit(drafts, decisions)
 
+    async def is_known(self, draft: JobRecord) -> bool:
+        """Whether an earlier request with the same idempotency key created the job.
+
+        Raises:
+            UnavailableError: if NATS is away.
+        """
+        return draft.fingerprint is not None and await self._record_store.fetch(draft.job_id) is not None
+
     async def _submit(self, drafts: Sequence[JobRecord], decisions: Sequence[Decision]) -> JobRecord:
         records = self._record_store.require()
         await self._check_room(drafts, decisions)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from msgspec import UNSET
 
+from gateway.jobs.audio_requests import make_conditions
 from gateway.jobs.grid import make_grid
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import ComponentError, build_prompt
@@ -37,7 +38,10 @@ def make_recipe(
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
     prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
     _check_format(request)
+    audio = make_conditions(request, model)
     grid = make_grid(request, prompt, negative_prompt, model, max_duration)
+    if audio is not None and audio.continue_from is not None:
+        grid = grid._replace(bars=None, bpm=None, loop=False)  # the prompt's words may ask for bars
     return Recipe(
         model=model,
         prompt=prompt,
@@ -54,6 +58,7 @@ def make_recipe(
         loudness=request.loudness or None,
         title=clean_title(request.title) if request.title else None,
         edit=_edit(request, model),
+        audio=audio,
         **grid._asdict(),
     )
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.prompts import KeyName, Meter, PromptComponents
+from shared.audio_conditions import AudioConditions
 from shared.edits import Edit
 from shared.files import OUTPUT_KINDS, AudioFormat, OutputKind, SampleFormat
 from shared.lanes import Priority
@@ -134,6 +135,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ]
         | UnsetType
     ) = UNSET
+    audio: Annotated[AudioConditions, Meta(description="Audio that the music continues")] | UnsetType = UNSET
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     priority: (
         Annotated[

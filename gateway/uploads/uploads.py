@@ -62,7 +62,7 @@ class Uploads:
             Problem: 413, 415 or 422 with the reason; 429 if the key's limit is reached; 503 if too many are arriving.
             UnavailableError: while S3 is away.
         """
-        async with self._place():
+        async with self.place():
             await self._check_quota(owner, 1)
             with tempfile.TemporaryFile() as file:
                 received = await Receiver(file).receive(chunks)
@@ -105,12 +105,17 @@ class Uploads:
         await self._storage.remove_uploaded(upload_key(owner, audio_id))
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
+    async def place(self) -> AsyncIterator[None]:
+        """Wait until another file may be received or decoded, and hold its place.
+
+        Raises:
+            Problem: 503 if that takes too long.
+        """
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise unavailable("Too many files are being uploaded now.", retry_after=10) from error
+            raise unavailable("Too many files are being received now.", retry_after=10) from error
         try:
             yield
         finally:

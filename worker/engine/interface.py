@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audio_conditions import ConditionKind, Excerpt
 from shared.files import OutputKind
 from shared.messages import Recipe
 from shared.music import Instrument, Music
@@ -87,9 +88,10 @@ class EngineBrokenError(Exception):
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The loaded model. `sample_rate` is in hertz. If `outputs` is not empty, the engine is a `ScoreEngine`.
 
-    `checkpoint` identifies the weights and how the engine computes with them: where it is equal, recipes give the same
-    audio. None if unknown. With `has_stages`, `generate` takes an `on_output` as well, and passes stages to it.
-    `cache_bytes` is the memory for the keys and values of all slots.
+    `conditions` are the kinds of audio that a recipe may be conditioned on; if it is not empty, the engine is a
+    `ConditionedEngine`. `checkpoint` identifies the weights and how the engine computes with them: where it is equal,
+    recipes give the same audio. None if unknown. With `has_stages`, `generate` takes an `on_output` as well, and passes
+    stages to it. `cache_bytes` is the memory for the keys and values of all slots.
     """
 
     engine: str
@@ -97,6 +99,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int
     channels: int
     outputs: tuple[OutputKind, ...] = ()
+    conditions: tuple[ConditionKind, ...] = ()
     checkpoint: str | None = None
     has_stages: bool = False
     cache_bytes: int = 0
@@ -183,6 +186,22 @@ class ScoreEngine(Engine, Protocol):
 
         The outputs match the yielded audio, also if `on_step` raised KeptGenerationError. Keep calling `on_step`
         while making them.
+        """
+        ...
+
+
+class ConditionedEngine(Engine, Protocol):
+    """An engine whose model can be conditioned on audio."""
+
+    def generate(
+        self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ..., *, excerpt: Excerpt | None = None
+    ) -> Iterator[Samples]:
+        """Like `Engine.generate`. `excerpt` is what the recipe's `audio` names, if it has any.
+
+        The audio begins with an excerpt that it continues, as the model's codec renders it.
+
+        Raises:
+            ValueError: if the excerpt leaves nothing to generate.
         """
         ...
 

@@ -20,10 +20,12 @@ from typing import cast
 
 import numpy as np
 
+from shared.audio_conditions import decode_excerpt
 from shared.errors import ModelUnavailableError
 from shared.music import Music
 from worker.engine.interface import (
     CancelledGenerationError,
+    ConditionedEngine,
     Engine,
     EngineBrokenError,
     EngineFactory,
@@ -169,11 +171,16 @@ class EngineProcess:
 
     def _chunks(self, engine: Engine, command: Generate) -> Iterator[Samples]:
         on_step = self._progress_callback(command.job_id)
+
+        def on_output(output: EngineOutput) -> None:
+            self._send_output(command, output)
+
+        if command.excerpt is not None:
+            excerpt = decode_excerpt(command.excerpt)
+            return cast(ConditionedEngine, engine).generate(command.recipe, on_step, on_output, excerpt=excerpt)
         if not (engine.info.outputs or engine.info.has_stages):
             return engine.generate(command.recipe, on_step)
-        return cast(ScoreEngine, engine).generate(
-            command.recipe, on_step, lambda output: self._send_output(command, output)
-        )
+        return cast(ScoreEngine, engine).generate(command.recipe, on_step, on_output)
 
     def _send_output(self, command: Generate, output: EngineOutput) -> None:
         job_id = command.job_id

@@ -24,11 +24,17 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """To the engine: generate this recipe. `folder` gets the stems; None if there are none."""
+    """To the engine: generate this recipe.
+
+    Attributes:
+        folder: gets the stems; None if there are none.
+        excerpt: the encoded `Excerpt` that the recipe is conditioned on, if it has one.
+    """
 
     job_id: str
     recipe: Recipe
     folder: str | None = None
+    excerpt: bytes | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):

@@ -6,12 +6,13 @@ store grows only while a worker runs.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import nats.js.errors
 
+from shared.audio_conditions import EXCERPTS_PREFIX, excerpt_key
 from shared.bus import AWAY, Bus
 from shared.errors import ConflictError, DamagedRecordError, UnavailableError
 from shared.files import ALL_JOBS_PREFIX, job_prefix
@@ -53,6 +54,7 @@ class RecordSummary(NamedTuple):
     is_lost: bool
     owner: str | None
     source: str | None
+    excerpt: str | None
 
 
 class StoredJob(NamedTuple):
@@ -119,7 +121,7 @@ class Retention:
         await self._remove_excess_records(records, known, moment)
         metrics.STORED.set(sum(each.last_use.size for each in known.values() if each.keeps_audio))
         await self._remove_unreferenced_files(records, known, moment)
-        await self._remove_old_uploads(moment)
+        await self._remove_old_uploads({each.excerpt for each in known.values()}, moment)
 
     async def _summarize_records(self) -> dict[str, RecordSummary]:
         known: dict[str, RecordSummary] = {}
@@ -201,12 +203,20 @@ class Retention:
                 log.info("files removed", job_id=job.job_id)
                 metrics.FILES_REMOVED.inc()
 
-    async def _remove_old_uploads(self, moment: datetime) -> None:
-        """Remove what clients uploaded when it is as old as unused audio may be. Jobs made of it do not need it."""
+    async def _remove_old_uploads(self, needed: Collection[str | None], moment: datetime) -> None:
+        """Remove what clients uploaded when it is as old as unused audio may be. Jobs made of it do not need it.
+
+        Excerpts of it are removed when no job needs them and they are old enough for the record of one to be seen.
+
+        Args:
+            needed: keys of excerpts.
+            moment: the current time by the broker's clock.
+        """
         after = ""
         while page := await self._storage.page(after, UPLOADS_PREFIX):
             for item in page:
-                if moment - item.stored_at > self._max_age:
+                lifetime = UNREFERENCED_GRACE if item.key.startswith(EXCERPTS_PREFIX) else self._max_age
+                if moment - item.stored_at > lifetime and item.key not in needed:
                     await self._storage.remove_uploaded(item.key)
                     log.info("uploaded file removed", key=item.key)
                     metrics.FILES_REMOVED.inc()
@@ -222,7 +232,16 @@ def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSu
         is_lost=bool(record.lost),
         owner=record.owner,
         source=record.source,
+        excerpt=_excerpt_key(record),
     )
+
+
+def _excerpt_key(record: JobRecord) -> str | None:
+    """The key of the excerpt that the job has yet to read."""
+    audio = record.recipe.audio
+    if audio is None or record.status.is_terminal:
+        return None
+    return excerpt_key(record.owner, audio.source.sha256 or "")
 
 
 def _size(record: JobRecord) -> int:

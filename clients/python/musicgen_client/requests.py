@@ -51,6 +51,7 @@ class GenerateFields(JobFields, total=False):
     priority: Literal["interactive", "normal", "batch"]
     webhook: str
     webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
+    audio: dict[str, Any]
     edit: dict[str, Any]
     cache: bool
 

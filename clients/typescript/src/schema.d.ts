@@ -650,11 +650,35 @@ export interface components {
             last: boolean;
         };
         /**
+         * AudioConditions
+         * @description What audio a job is conditioned on: exactly one of the fields.
+         */
+        AudioConditions: {
+            /** @description The music goes on from the end of this excerpt, with which the file begins. */
+            continue_from?: components["schemas"]["AudioSource"] | null;
+        };
+        /**
          * AudioFormat
          * @description The format of audio files.
          * @enum {string}
          */
         AudioFormat: "wav" | "flac" | "ogg" | "mp3";
+        /**
+         * AudioSource
+         * @description A part of an uploaded file or of a finished job's audio: exactly one of `audio_id` and `job_id`.
+         */
+        AudioSource: {
+            /** @description Of a file from POST /api/v1/audio. */
+            audio_id?: string | null;
+            /** @description Of a finished job. */
+            job_id?: string | null;
+            /** @description In seconds. */
+            start?: number | null;
+            /** @description In seconds; by default the end of the audio. */
+            end?: number | null;
+            /** @description Of the excerpt, in a recipe. In a request it must fit what the source holds. */
+            sha256?: string | null;
+        };
         /**
          * Binary
          * Format: binary
@@ -1007,6 +1031,8 @@ export interface components {
             webhook?: string | null;
             /** @description The events for the webhook; completed, failed and cancelled if absent */
             webhook_events?: components["schemas"]["JobStatus"][] | null;
+            /** @description Audio that the music continues */
+            audio?: components["schemas"]["AudioConditions"] | null;
             /** @description Of the recipe of a child, to make it again */
             edit?: components["schemas"]["Edit"] | null;
             /** @description Workers take more urgent jobs first; by default that of the API key, else normal */
@@ -1144,7 +1170,8 @@ export interface components {
          *             "loudness": null,
          *             "title": null,
          *             "edit": null,
-         *             "negative_prompt": null
+         *             "negative_prompt": null,
+         *             "audio": null
          *           },
          *           "audio": {
          *             "key": "jobs/gen_abc123456789/audio.wav",
@@ -1285,7 +1312,8 @@ export interface components {
          *         "loudness": null,
          *         "title": null,
          *         "edit": null,
-         *         "negative_prompt": null
+         *         "negative_prompt": null,
+         *         "audio": null
          *       },
          *       "audio": {
          *         "key": "jobs/gen_abc123456789/audio.wav",
@@ -1766,6 +1794,8 @@ export interface components {
             edit: components["schemas"]["Edit"] | null;
             /** @description What the music should not be. */
             negative_prompt: string | null;
+            /** @description What the music is conditioned on. */
+            audio: components["schemas"]["AudioConditions"] | null;
         };
         /**
          * Relative
@@ -2126,7 +2156,9 @@ export interface components {
 }
 export type Audio = components['schemas']['Audio'];
 export type AudioChunk = components['schemas']['AudioChunk'];
+export type AudioConditions = components['schemas']['AudioConditions'];
 export type AudioFormat = components['schemas']['AudioFormat'];
+export type AudioSource = components['schemas']['AudioSource'];
 export type Binary = components['schemas']['Binary'];
 export type BuiltPrompt = components['schemas']['BuiltPrompt'];
 export type ChildAccepted = components['schemas']['ChildAccepted'];

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from aiohttp import web
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from gateway.http.authentication import viewer_of
 from gateway.http.middleware import TRACEPARENT
@@ -64,6 +65,9 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         cancel_at=cancel_time(request),
         webhook=services.webhooks.target(viewer, body.webhook, body.webhook_events),
     )
+    if recipe.audio is not None and not await services.acceptance.is_known(drafts[0]):
+        recipe = await services.excerpts.read(recipe, viewer)
+        drafts = [replace(draft, recipe=replace(draft.recipe, audio=recipe.audio)) for draft in drafts]
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
 

@@ -114,6 +114,11 @@ class MemoryStorage(Storage):
         self.files[key] = file.read_bytes()
         return Upload(key, "etag")
 
+    async def read(self, key: str, most: int) -> bytes | None:
+        if self.is_away:
+            raise UnavailableError("S3 is away.")
+        return self.files.get(key)
+
     async def remove_job(self, job_id: str) -> None:
         self.files.clear()
 

@@ -4,8 +4,10 @@ import asyncio
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from nats.aio.msg import Msg
 
+from shared.audio_conditions import CONDITIONS, AudioConditions, AudioSource, checksum
 from shared.bus import flush
 from shared.messages import JobRecord, JobStatus
 from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, free_slot, play
@@ -88,6 +90,19 @@ async def test_a_job_goes_back_to_the_queue_while_the_store_is_away(
     record = await ended(broker, host, storage)
     assert (record.status, record.attempts) == (JobStatus.QUEUED, 1)
     assert record.message == "The audio could not be stored, trying again: S3 is away."
+
+
+async def test_a_job_whose_excerpt_cannot_be_read_yet_goes_back_uncounted(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage
+) -> None:
+    source = AudioSource(audio_id="aud_abc123456789", sha256=checksum(b"excerpt"))
+    broker.recipe = replace(broker.recipe, audio=AudioConditions(continue_from=source))
+    assert host.info is not None
+    host.info = replace(host.info, conditions=CONDITIONS)
+    storage.is_away = True
+    record = await ended(broker, host, storage)
+    assert (record.status, record.attempts) == (JobStatus.QUEUED, 0)
+    assert record.message.startswith("Trying again: The audio that the job is conditioned on cannot be read")
 
 
 async def test_a_stop_of_the_worker_hands_the_job_back_uncounted(

@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
+from shared.audio_conditions import CONDITIONS, Excerpt
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
@@ -39,6 +41,8 @@ from worker.engine.batching.tuning import (
     set_threads,
 )
 from worker.engine.codec_interface import Codec
+from worker.engine.encodec.codec import EncodecCodec
+from worker.engine.encodec.waveform import as_waveform
 from worker.engine.interface import (
     EngineSettings,
     KeptGenerationError,
@@ -111,7 +115,8 @@ class BatchingEngine:
         dtype = pick_codec_dtype(precision)
         native = pick_native_codec(settings.tuning, dtype, threads)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo, dtype=dtype, native=native)
-        window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
+        self._encoder = self._codec.encoder if isinstance(self._codec, EncodecCodec) else None
+        self._window = window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model: Transformer
@@ -138,19 +143,29 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
+            conditions=CONDITIONS if self._encoder else (),
             checkpoint=_name_sound(checkpoint.reference, precision),
             has_stages=True,
             cache_bytes=(self.slots + 1) * model.bytes_per_slot(positions),
         )
 
-    def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = lambda output: None) -> Iterator[Samples]:
-        """See `Engine.generate`, and `ScoreEngine.generate` if the codec is a sampler."""
+    def generate(
+        self,
+        recipe: Recipe,
+        on_step: OnStep,
+        on_output: OnOutput = lambda output: None,
+        *,
+        excerpt: Excerpt | None = None,
+    ) -> Iterator[Samples]:
+        """See `ScoreEngine.generate` if the codec is a sampler, else `ConditionedEngine.generate`."""
         if isinstance(self._codec, SamplerCodec):
             generate = self._generate_score if recipe.edit is None else self._generate_child
             yield from generate(self._codec, recipe, on_step, on_output)
         else:
             samples = round(recipe.duration * self._codec.sample_rate)
             request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
+            if excerpt is not None:
+                request = replace(request, given=self._continued(excerpt, request.frames))
             yield from self._audio(self._loop.submit(request), on_step, on_output, most=samples)
 
     def _generate_score(
@@ -220,6 +235,17 @@ class BatchingEngine:
     def rows(self) -> int:
         """See `HasRows`."""
         return self._loop.rows
+
+    def _continued(self, excerpt: Excerpt, frames: int) -> Tensor:
+        """The codes of an excerpt, with which a piece of so many frames begins."""
+        assert self._encoder is not None, "the worker asks only for the conditions of `info`"
+        set_threads(1)
+        codes = self._encoder.encode(as_waveform(excerpt, self._codec.sample_rate, self._codec.channels))
+        most = min(frames, self._window) - 1
+        if codes.shape[1] > most:
+            seconds = most / self._codec.frame_rate
+            raise ValueError(f"The excerpt leaves nothing to generate: this take may begin with {seconds:g} s of it.")
+        return codes
 
     def close(self) -> None:
         """Stop the loop."""

@@ -119,7 +119,7 @@ class EngineHost:
         job.began = time.perf_counter()
         self._jobs[job_id] = job
         try:
-            await self._send(Generate(job_id, recipe, str(job.folder) if job.folder else None))
+            await self._send(Generate(job_id, recipe, str(job.folder) if job.folder else None, job.excerpt))
             outcome = await asyncio.shield(job.outcome)
         except asyncio.CancelledError:
             keeps = job.keep_outputs and bool(recipe.outputs)

@@ -38,6 +38,7 @@ class EngineJob:
         chunks: the audio so far, in order; float32 of shape [frames, channels].
         midi: the score as a MIDI file, if requested and ready.
         folder: gets the stems, if they are requested.
+        excerpt: the encoded `Excerpt` that the recipe is conditioned on.
         stems: those that are ready, if requested.
         music: what the engine knows of the music, once the audio is complete.
         warnings: sentences about what the model could not do as requested.
@@ -54,6 +55,7 @@ class EngineJob:
         self.chunks: list[Samples] = []
         self.midi: bytes | None = None
         self.folder: Path | None = None
+        self.excerpt: bytes | None = None
         self.stems: list[StemFile] = []
         self.music: Music | None = None
         self.warnings: list[str] = []

@@ -77,7 +77,14 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "title": "Bells",
         "negative_prompt": "drums",
     }
-    assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None}
+    assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None, "audio": None}
+
+
+def test_audio_to_continue_reaches_the_recipe_without_the_bars_that_words_ask_for() -> None:
+    audio = {"continue_from": {"audio_id": "aud_abc123456789", "start": 1.5}}
+    made = recipe(request(model="small", prompt="8 bars of house, 120 bpm", audio=audio))
+    assert msgspec.to_builtins(made.audio) == audio
+    assert (made.bars, made.bpm, made.loop, made.duration) == (None, None, False, 16.0)
 
 
 def test_a_negative_prompt_needs_guidance_where_the_model_reads_no_words() -> None:

@@ -1,0 +1,28 @@
+"""Checks that a worker's model can do what a recipe asks for, before anything is generated."""
+
+from shared.messages import Recipe
+from shared.models import STARTER
+from worker.engine.host.engine_job import GenerationFailedError
+from worker.engine.interface import ModelInfo
+
+
+def check_possible(recipe: Recipe, info: ModelInfo) -> None:
+    """Fail the job if the model has no such outputs, works on no take, or is not conditioned on audio.
+
+    Raises:
+        GenerationFailedError: says what does.
+    """
+    if not set(recipe.outputs) <= set(info.outputs) or (recipe.edit and not info.outputs):
+        raise GenerationFailedError(
+            "unsupported",
+            f"The model {recipe.model} gives no MIDI or stems on the engine {info.engine}, and works on no "
+            f"take: only models that write scores do, such as {STARTER}, on the engine batching. Leave outputs "
+            "out, or ask for one.",
+        )
+    if recipe.audio is not None and recipe.audio.kind not in info.conditions:
+        raise GenerationFailedError(
+            "unsupported",
+            f"The model {recipe.model} cannot be conditioned on audio by {recipe.audio.kind} on the engine "
+            f"{info.engine}: only models whose codec is EnCodec can, such as small, on the engine batching. Leave "
+            "audio out, or ask for one.",
+        )
