@@ -11,7 +11,10 @@ DOCUMENTS = tuple(
         (
             *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
             *(ROOT / "docs").glob("*.md"),
-            *(ROOT / folder / "README.md" for folder in ("training", "bench", "clients/python", "clients/vectors")),
+            *(
+                ROOT / folder / "README.md"
+                for folder in ("training", "bench", "clients/python", "clients/swift", "clients/vectors")
+            ),
         )
     )
 )

@@ -1,0 +1,82 @@
+/// How to compose a share of the bars of a take again.
+public struct VaryRequest: Encodable, Sendable, Equatable {
+    /// The share of bars and instruments, from 0 to 1. 0 renders the same score again, with other `outputs` for instance.
+    public var strength: Double
+    /// Names or streams of the parent's `instruments`; nil means all.
+    public var instruments: [String]?
+    public var seed: UInt32?
+    public var outputs: [Output]?
+    public var title: String?
+
+    public init(
+        strength: Double = 0.5, instruments: [String]? = nil, seed: UInt32? = nil, outputs: [Output]? = nil,
+        title: String? = nil
+    ) {
+        self.strength = strength
+        self.instruments = instruments
+        self.seed = seed
+        self.outputs = outputs
+        self.title = title
+    }
+}
+
+/// How to make a take longer: by `bars`, or by `seconds`.
+public struct ExtendRequest: Encodable, Sendable, Equatable {
+    public enum Place: String, Encodable, Sendable {
+        case start, end
+    }
+
+    public var bars: Int?
+    public var seconds: Double?
+    public var at: Place
+    /// Describes the new bars.
+    public var prompt: String?
+    public var seed: UInt32?
+    public var outputs: [Output]?
+    public var title: String?
+
+    public init(
+        bars: Int? = nil, seconds: Double? = nil, at: Place = .end, prompt: String? = nil, seed: UInt32? = nil,
+        outputs: [Output]? = nil, title: String? = nil
+    ) {
+        self.bars = bars
+        self.seconds = seconds
+        self.at = at
+        self.prompt = prompt
+        self.seed = seed
+        self.outputs = outputs
+        self.title = title
+    }
+}
+
+/// Which bars of a take to compose again: counted from 1, both included.
+public struct ReplaceRequest: Encodable, Sendable, Equatable {
+    public var fromBar: Int
+    public var toBar: Int
+    /// Names or streams of the parent's `instruments`; nil means all.
+    public var instruments: [String]?
+    /// Describes the new bars.
+    public var prompt: String?
+    public var seed: UInt32?
+    public var outputs: [Output]?
+    public var title: String?
+
+    public init(
+        fromBar: Int, toBar: Int, instruments: [String]? = nil, prompt: String? = nil, seed: UInt32? = nil,
+        outputs: [Output]? = nil, title: String? = nil
+    ) {
+        self.fromBar = fromBar
+        self.toBar = toBar
+        self.instruments = instruments
+        self.prompt = prompt
+        self.seed = seed
+        self.outputs = outputs
+        self.title = title
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case instruments, prompt, seed, outputs, title
+        case fromBar = "from_bar"
+        case toBar = "to_bar"
+    }
+}

@@ -1,0 +1,156 @@
+/// A request for music: `prompt`, or `components` in its place. The gateway chooses what is nil.
+public struct GenerationRequest: Encodable, Sendable, Equatable {
+    /// The music in words.
+    public var prompt: String?
+    /// The music in parts.
+    public var components: PromptComponents?
+    /// What the music should not be.
+    public var negativePrompt: String?
+    /// In seconds.
+    public var duration: Double?
+    /// Whole bars, in place of `duration`: the file has exactly their length.
+    public var bars: Int?
+    /// Quarter notes per minute, whatever the meter.
+    public var bpm: Double?
+    /// Such as 4/4 or 7/8.
+    public var meter: String?
+    /// Such as A minor, or Am.
+    public var key: String?
+    /// Whether the end continues at the start, without a fade.
+    public var loop: Bool?
+    /// Repeats the same music; nil for a random one, which the status shows.
+    public var seed: UInt32?
+    public var model: String?
+    public var temperature: Double?
+    public var topK: Int?
+    public var topP: Double?
+    /// How literally the prompt is taken.
+    public var cfgCoef: Double?
+    /// Of the audio and the stems.
+    public var format: AudioFormat?
+    /// Of the files, in hertz: 44100, 48000 or 96000; nil is the model's own.
+    public var sampleRate: Int?
+    public var sampleFormat: SampleFormat?
+    /// Integrated loudness in LUFS.
+    public var loudness: Double?
+    /// Of the music: in the file's metadata and name.
+    public var title: String?
+    /// What is made besides the audio.
+    public var outputs: [Output]?
+    /// How many takes are made, 1 to 8. `takes(of:)` lists them.
+    public var variations: Int?
+    public var priority: Priority?
+    /// A URL that gets the job's events; `verifyWebhook` checks them.
+    public var webhook: String?
+    /// The events for the webhook.
+    public var webhookEvents: [JobStatus]?
+    /// Whether stored audio may answer the request.
+    public var cache: Bool?
+
+    public init(
+        prompt: String? = nil, components: PromptComponents? = nil, negativePrompt: String? = nil,
+        duration: Double? = nil, bars: Int? = nil, bpm: Double? = nil, meter: String? = nil, key: String? = nil,
+        loop: Bool? = nil, seed: UInt32? = nil, model: String? = nil, temperature: Double? = nil, topK: Int? = nil,
+        topP: Double? = nil, cfgCoef: Double? = nil, format: AudioFormat? = nil, sampleRate: Int? = nil,
+        sampleFormat: SampleFormat? = nil, loudness: Double? = nil, title: String? = nil, outputs: [Output]? = nil,
+        variations: Int? = nil, priority: Priority? = nil, webhook: String? = nil,
+        webhookEvents: [JobStatus]? = nil, cache: Bool? = nil
+    ) {
+        self.prompt = prompt
+        self.components = components
+        self.negativePrompt = negativePrompt
+        self.duration = duration
+        self.bars = bars
+        self.bpm = bpm
+        self.meter = meter
+        self.key = key
+        self.loop = loop
+        self.seed = seed
+        self.model = model
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.cfgCoef = cfgCoef
+        self.format = format
+        self.sampleRate = sampleRate
+        self.sampleFormat = sampleFormat
+        self.loudness = loudness
+        self.title = title
+        self.outputs = outputs
+        self.variations = variations
+        self.priority = priority
+        self.webhook = webhook
+        self.webhookEvents = webhookEvents
+        self.cache = cache
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case prompt, components, duration, bars, bpm, meter, key, loop, seed, model, temperature, format, loudness
+        case title, outputs, variations, priority, webhook, cache
+        case negativePrompt = "negative_prompt"
+        case topK = "top_k"
+        case topP = "top_p"
+        case cfgCoef = "cfg_coef"
+        case sampleRate = "sample_rate"
+        case sampleFormat = "sample_format"
+        case webhookEvents = "webhook_events"
+    }
+}
+
+/// A prompt in parts; the gateway makes the sentence.
+public struct PromptComponents: Encodable, Sendable, Equatable {
+    public var genre: String?
+    public var tempo: String?
+    public var mood: String?
+    public var instruments: [String]?
+    public var artistStyle: String?
+    /// The end of the sentence.
+    public var customText: String?
+    public var bars: Int?
+    public var bpm: Double?
+    public var meter: String?
+    public var key: String?
+    public var loop: Bool?
+
+    public init(
+        genre: String? = nil, tempo: String? = nil, mood: String? = nil, instruments: [String]? = nil,
+        artistStyle: String? = nil, customText: String? = nil, bars: Int? = nil, bpm: Double? = nil,
+        meter: String? = nil, key: String? = nil, loop: Bool? = nil
+    ) {
+        self.genre = genre
+        self.tempo = tempo
+        self.mood = mood
+        self.instruments = instruments
+        self.artistStyle = artistStyle
+        self.customText = customText
+        self.bars = bars
+        self.bpm = bpm
+        self.meter = meter
+        self.key = key
+        self.loop = loop
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case genre, tempo, mood, instruments, bars, bpm, meter, key, loop
+        case artistStyle = "artist_style"
+        case customText = "custom_text"
+    }
+}
+
+public enum AudioFormat: String, Codable, Sendable {
+    case wav, flac, ogg, mp3
+}
+
+public enum SampleFormat: String, Codable, Sendable {
+    case int16, int24, float32
+}
+
+/// What a model that writes scores makes besides the audio.
+public enum Output: String, Codable, Sendable {
+    case midi, stems
+}
+
+/// Workers take more urgent jobs first.
+public enum Priority: String, Codable, Sendable {
+    case interactive, normal, batch
+}

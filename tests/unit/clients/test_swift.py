@@ -1,0 +1,63 @@
+"""The Swift client, read by a parser: for machines without a Swift compiler.
+
+tests/integration/test_swift_client.py compiles and runs it where there is one.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import tree_sitter_swift
+from musicgen_client.requests import Components, GenerateFields
+from tree_sitter import Language, Node, Parser
+
+from tests.conftest import ROOT
+from tests.documents import DOCUMENTS, blocks
+
+PACKAGE = ROOT / "clients" / "swift"
+FILES = sorted(file for file in PACKAGE.rglob("*.swift") if ".build" not in file.parts)
+EXAMPLES = [(document, block.text) for document in DOCUMENTS for block in blocks(document) if block.language == "swift"]
+MAX_LINES = 350
+PARSER = Parser(Language(tree_sitter_swift.language()))
+
+
+def parsed(text: str) -> Node:
+    return PARSER.parse(text.encode()).root_node
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, Path) else ""
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_every_file_is_swift_and_short(file: Path) -> None:
+    text = file.read_text()
+    assert not parsed(text).has_error
+    assert text.count("\n") <= MAX_LINES
+
+
+@pytest.mark.parametrize(("document", "text"), EXAMPLES, ids=name)
+def test_every_example_is_swift(document: Path, text: str) -> None:
+    assert not parsed(text).has_error, document
+
+
+def test_the_parser_finds_errors() -> None:
+    assert len(FILES) > 10
+    assert len(EXAMPLES) > 2
+    assert parsed("let x = = 1").has_error
+
+
+def json_names(struct: str) -> set[str]:
+    """The names in JSON of a struct's fields."""
+    text = (PACKAGE / "Sources" / "MusicGenClient" / "GenerationRequest.swift").read_text()
+    body = re.split(r"^public struct ", text, flags=re.MULTILINE)
+    (found,) = (each for each in body if each.startswith(struct))
+    keys = found.split("enum CodingKeys", 1)[1].split("}", 1)[0]
+    renamed = re.findall(r'= "(\w+)"', keys)
+    plain = [key for line in re.findall(r"case ([^=\n]+)$", keys, re.MULTILINE) for key in line.split(", ")]
+    return {*renamed, *plain}
+
+
+def test_requests_have_the_fields_of_the_python_client() -> None:
+    assert json_names("GenerationRequest") == {"prompt", *GenerateFields.__annotations__} - {"edit"}
+    assert json_names("PromptComponents") == set(Components.__annotations__)
