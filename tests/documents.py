@@ -13,7 +13,11 @@ DOCUMENTS = tuple(
             *(ROOT / "docs").glob("*.md"),
             *(
                 ROOT / folder / "README.md"
-                for folder in ("training", "bench", "clients/python", "clients/swift", "clients/vectors")
+                for folder in (
+                    "training",
+                    "bench",
+                    *(f"clients/{name}" for name in ("python", "swift", "typescript", "vectors")),
+                )
             ),
         )
     )

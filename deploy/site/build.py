@@ -19,7 +19,10 @@ PAGES = {
     "README.md": "index.md",
     **{name: name for name in ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")},
     **{name: name for name in ("bench/README.md", "training/README.md")},
-    **{name: name for name in ("clients/python/README.md", "clients/swift/README.md", "clients/vectors/README.md")},
+    **{
+        f"clients/{name}/README.md": f"clients/{name}/README.md"
+        for name in ("python", "swift", "typescript", "vectors")
+    },
 }
 PICTURES = (".png", ".svg", ".webp")
 

@@ -1,8 +1,11 @@
-import { ApiError, errorOf } from "./errors.ts";
+import { readFile } from "./download.ts";
+import { ApiError, errorOf, JobFailedError } from "./errors.ts";
+import { type FollowOptions, follow } from "./following.ts";
 import type {
   BuiltPrompt,
   ChildAccepted,
   Complexity,
+  Event,
   ExtendRequest,
   GenerateRequest,
   HealthReport,
@@ -62,6 +65,23 @@ export class Client implements Connection {
     return this.send("GET", `/api/v1/status/${encodeURIComponent(jobId)}`);
   }
 
+  /**
+   * The job's present state as an event, or the first event after `afterSeq`, and then every event to its last one. The
+   * connection is opened again as often as it breaks, without missing a change of the status.
+   */
+  async *events(jobId: string, options: FollowOptions = {}): AsyncGenerator<Event, void> {
+    await this.status(jobId); // says what is wrong with the job or the key, which a WebSocket cannot
+    yield* follow(this, jobId, options);
+  }
+
+  /** Waits for the job's end and returns its final state. Throws a `JobFailedError` if it failed or was cancelled. */
+  async wait(jobId: string, options: FollowOptions = {}): Promise<JobView> {
+    for await (const _ of this.events(jobId, options));
+    const job = await this.status(jobId);
+    if (job.status !== "completed") throw new JobFailedError(job);
+    return job;
+  }
+
   /** A page of jobs, newest first. */
   jobs(query: { limit?: number; status?: JobStatus; cursor?: string } = {}): Promise<JobList> {
     const given = Object.entries(query).filter(([, value]) => value !== undefined);
@@ -95,6 +115,17 @@ export class Client implements Connection {
     const response = await this.fetch("/health");
     if (response.ok || response.status === 503) return (await response.json()) as HealthReport;
     throw await errorOf(response);
+  }
+
+  /** The whole audio file of a finished job. Neither an error's body nor a broken download is ever returned as audio. */
+  async audio(jobId: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return readFile(await this.file(`/api/v1/download/${encodeURIComponent(jobId)}`, signal), "audio/");
+  }
+
+  /** Another file of a finished job, by its name: a stem, `audio.mid`, or all files as `bundle.zip`. */
+  async output(jobId: string, name: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const path = `/api/v1/download/${encodeURIComponent(jobId)}/${encodeURIComponent(name)}`;
+    return readFile(await this.file(path, signal));
   }
 
   /** A file of a job, through the gateway, so that no other origin is needed. `path` is as in the status. */

@@ -1,4 +1,4 @@
-import type { ProblemDetails } from "./schema.d.ts";
+import type { JobView, ProblemDetails } from "./schema.d.ts";
 
 /** The gateway refused a request or cannot be reached. `message` tells a person what to do next. */
 export class ApiError extends Error {
@@ -18,6 +18,17 @@ export class ApiError extends Error {
     this.errors = problem?.errors ?? [];
     this.problem = problem;
     this.retryAfter = retryAfter;
+  }
+}
+
+/** A job ended without a result. `job` is its last state: failed or cancelled. */
+export class JobFailedError extends Error {
+  override readonly name = "JobFailedError";
+  readonly job: JobView;
+
+  constructor(job: JobView) {
+    super(`${job.job_id} ${job.status}: ${job.error_message ?? job.message}`);
+    this.job = job;
   }
 }
 

@@ -1,11 +1,14 @@
 import { type AudioFrame, decodeAudioFrame } from "./audio-frame.ts";
 import type { Connection } from "./client.ts";
-import type { Event, ServerMessage } from "./schema.d.ts";
+import { ApiError } from "./errors.ts";
+import type { Event, JobStatus, ServerMessage } from "./schema.d.ts";
 
 /** Receives the events of a job and, with `onAudio`, its live audio from the beginning. */
 export interface JobListener {
   onEvent(event: Event): void;
   onAudio?(frame: AudioFrame): void;
+  /** The gateway refuses or ends a part of the subscription, such as live audio that is read too slowly. */
+  onError?(error: ApiError): void;
 }
 
 export type ConnectionState = "idle" | "connecting" | "open" | "waiting";
@@ -17,7 +20,8 @@ interface Subscription {
 
 const SHORTEST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
-const TERMINAL = new Set(["completed", "failed", "cancelled"]);
+/** The states that never change. */
+export const TERMINAL = new Set<JobStatus>(["completed", "failed", "cancelled"]);
 
 /**
  * One WebSocket for all jobs. It opens with the first subscription, reconnects with growing pauses, and continues each
@@ -27,16 +31,19 @@ export class EventSocket {
   /** Called at each change of the connection. */
   onState: (state: ConnectionState) => void = () => {};
 
+  private readonly connection: Connection;
   private readonly subscriptions = new Map<string, Subscription>();
   private socket: WebSocket | null = null;
   private wait = SHORTEST_WAIT;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly connection: Connection) {}
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
 
-  /** Follows a job; replaces an earlier subscription to it. */
-  subscribe(jobId: string, listener: JobListener): void {
-    this.subscriptions.set(jobId, { listener, lastSeq: this.subscriptions.get(jobId)?.lastSeq ?? null });
+  /** Follows a job, from its present state or after the event `afterSeq`; replaces an earlier subscription to it. */
+  subscribe(jobId: string, listener: JobListener, afterSeq?: number): void {
+    this.subscriptions.set(jobId, { listener, lastSeq: afterSeq ?? this.subscriptions.get(jobId)?.lastSeq ?? null });
     if (this.socket?.readyState === WebSocket.OPEN) this.request(jobId);
     else if (!this.socket && !this.timer) this.connect();
   }
@@ -109,9 +116,14 @@ export class EventSocket {
       return;
     }
     const message = JSON.parse(data) as ServerMessage;
-    if (!("seq" in message)) return;
-    const subscription = this.subscriptions.get(message.job_id);
+    const subscription = "job_id" in message && message.job_id ? this.subscriptions.get(message.job_id) : undefined;
     if (!subscription) return;
+    if (!("seq" in message)) {
+      if (message.type === "error") subscription.listener.onError?.(new ApiError(message.detail));
+      return;
+    }
+    // The gateway repeats the latest event after a reconnection.
+    if (message.seq <= (subscription.lastSeq ?? 0) && !TERMINAL.has(message.status)) return;
     subscription.lastSeq = message.seq;
     subscription.listener.onEvent(message);
     // The last chunks of live audio may follow the last event, so only a listener without audio ends here.

@@ -1,7 +1,8 @@
 export { type AudioFrame, decodeAudioFrame } from "./audio-frame.ts";
 export { Client, type ClientOptions, type Connection } from "./client.ts";
-export { ApiError } from "./errors.ts";
+export { ApiError, JobFailedError } from "./errors.ts";
 export { type ConnectionState, EventSocket, type JobListener } from "./event-socket.ts";
+export type { FollowOptions } from "./following.ts";
 export type {
   AudioChunk,
   BuiltPrompt,
@@ -26,3 +27,5 @@ export type {
   Vocabulary,
   WaveformPeaks,
 } from "./schema.d.ts";
+export { parseTime } from "./times.ts";
+export { verifyWebhook, WebhookError, type WebhookOptions } from "./webhooks.ts";

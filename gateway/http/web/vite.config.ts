@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vite";
 import { finishBuild } from "./tools/finish-build.mjs";
 
@@ -5,6 +6,10 @@ import { finishBuild } from "./tools/finish-build.mjs";
 export default defineConfig({
   root: import.meta.dirname,
   base: "/",
+  // The client's sources: its package has what is compiled of them.
+  resolve: {
+    alias: { "@tellurstori/musicgen": resolve(import.meta.dirname, "../../../clients/typescript/src/index.ts") },
+  },
   build: {
     outDir: "../static",
     emptyOutDir: false, // the folder is a Python package, too

@@ -60,7 +60,15 @@ describe("peaks", () => {
 });
 
 test("a frame of live audio is split into its channels", () => {
-  const header = { job_id: "gen_1", frames: 2, channels: 2, first_sample: 0, sample_rate: 8000, seq: 0 };
+  const header = {
+    job_id: "gen_1",
+    frames: 2,
+    channels: 2,
+    first_sample: 0,
+    sample_rate: 8000,
+    seq: 0,
+    format: "f32le",
+  };
   const text = new TextEncoder().encode(JSON.stringify(header));
   const frame = new ArrayBuffer(4 + text.length + 16);
   const view = new DataView(frame);

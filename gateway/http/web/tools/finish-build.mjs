@@ -8,7 +8,7 @@ const WEB = join(import.meta.dirname, "..");
 const ROOT = join(WEB, "../../..");
 /** What the built page depends on. A test computes the same digest without Node, to find a stale build. */
 const SOURCES = ["gateway/http/web", "clients/typescript"];
-const NOT_SOURCES = /^(node_modules|tests|README\.md|.+\.d\.ts)$/;
+const NOT_SOURCES = /^(node_modules|dist|tests|README\.md|.+\.d\.ts)$/;
 
 export function finishBuild() {
   let target = "";
@@ -45,9 +45,9 @@ function licences() {
     .join(`\n${"-".repeat(80)}\n\n`);
 }
 
-/** The packages and those that they depend on, sorted; the client is part of this project. */
+/** The packages and those that they depend on, sorted. */
 function packagesOf(names, found = new Set()) {
-  for (const name of names.filter((each) => !each.startsWith("@tellurstori/") && !found.has(each))) {
+  for (const name of names.filter((each) => !found.has(each))) {
     found.add(name);
     const file = join(WEB, "node_modules", name, "package.json");
     packagesOf(Object.keys(JSON.parse(readFileSync(file, "utf8")).dependencies ?? {}), found);
