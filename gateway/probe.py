@@ -22,9 +22,10 @@ from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import BucketError, UnavailableError
 from shared.logs import get_logger
-from shared.messages import JobStatus, WorkerState
+from shared.messages import JobStatus
 from shared.storage import Storage
 from shared.topology import MAX_RECORDS
+from shared.worker_info import WorkerState
 
 log = get_logger(__name__)
 

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from shared import subjects
 from shared.bus import Bus
-from shared.messages import WorkerInfo, encode
+from shared.messages import encode
+from shared.worker_info import WorkerInfo
 
 INTERVAL = 2.0
 

@@ -17,13 +17,14 @@ from shared import subjects, tracing
 from shared.bus import AWAY, REQUEST_TIMEOUT, Bus
 from shared.errors import UnavailableError
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, DrainRequest, WorkerInfo, WorkerState, encode, now
+from shared.messages import UNDECODABLE, encode, now
 from shared.micro_service import serve_state
 from shared.records import Records
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.topology import ensure_streams
 from shared.version import VERSION
+from shared.worker_info import DrainRequest, WorkerInfo, WorkerState
 from worker import metrics
 from worker.announcer import Announcer
 from worker.attempt import Attempt

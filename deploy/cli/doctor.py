@@ -23,11 +23,12 @@ from deploy.terminal import Terminal, literal
 from gateway.access.api_keys import load_keys
 from shared import subjects
 from shared.errors import MusicgenError, SettingsError
-from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
+from shared.messages import UNDECODABLE
 from shared.models import HUB_REPOSITORIES, is_folder
 from shared.nats_servers import NatsServers, parse_servers
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
+from shared.worker_info import WorkerInfo, WorkerState
 from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
 

@@ -13,7 +13,8 @@ from deploy.cli.admin_connection import admin_environment, connected_bus
 from shared import subjects
 from shared.bus import AWAY, Bus
 from shared.errors import MusicgenError, UnavailableError
-from shared.messages import DrainRequest, WorkerInfo, WorkerState, encode
+from shared.messages import encode
+from shared.worker_info import DrainRequest, WorkerInfo, WorkerState
 
 # Seconds without a further answer after which all workers have answered.
 SILENCE = 0.5

@@ -15,8 +15,9 @@ from gateway.http.openapi_examples import JOB_ID
 from gateway.http.openapi_schemas import REFERENCE, Json, make_schemas, reference
 from shared import subjects
 from shared.job_id import JOB_ID_PATTERN
-from shared.messages import Event, EventType, Job, JobRecord, WorkerInfo
+from shared.messages import Event, EventType, Job, JobRecord
 from shared.version import SERVICE, VERSION
+from shared.worker_info import WorkerInfo
 
 _PARAMETERS: dict[str, Json] = {
     "job_id": {"description": f"The id of a job: `{JOB_ID_PATTERN}`.", "examples": [JOB_ID]},

@@ -7,7 +7,8 @@ import msgspec
 from nats.aio.msg import Msg
 
 from shared.logs import get_logger
-from shared.messages import UNDECODABLE, WorkerInfo, WorkerState
+from shared.messages import UNDECODABLE
+from shared.worker_info import WorkerInfo, WorkerState
 
 log = get_logger(__name__)
 

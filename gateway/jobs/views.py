@@ -12,7 +12,8 @@ from gateway.jobs.file_names import file_name
 from gateway.schemas import JobView, Links
 from shared.files import PEAKS, audio_url, stored_name
 from shared.lanes import priority_of
-from shared.messages import JobRecord, JobStatus, WorkerState, now, output_links
+from shared.messages import JobRecord, JobStatus, now, output_links
+from shared.worker_info import WorkerState
 
 # Workers report progress several times a second. A running job without a change for this long, by this machine's
 # clock, counts as abandoned if its worker does not announce itself either.

@@ -6,7 +6,8 @@ import numpy as np
 import pynvml
 import pytest
 
-from shared.messages import Recipe, WorkerState
+from shared.messages import Recipe
+from shared.worker_info import WorkerState
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineJob
 from worker.engine.interface import EngineSettings

@@ -15,8 +15,9 @@ import torch
 from msgspec.structs import replace
 
 from shared.errors import DiskError
-from shared.messages import Recipe, WorkerState
+from shared.messages import Recipe
 from shared.models import STARTER, default_guidance
+from shared.worker_info import WorkerState
 from tests.faults.small_disk import small_disk
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineJob

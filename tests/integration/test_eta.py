@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from shared import subjects
 from shared.job_id import new_job_id
-from shared.messages import JobRecord, JobStatus, Timings, WorkerInfo, WorkerState
+from shared.messages import JobRecord, JobStatus, Timings
 from shared.models import STARTER
+from shared.worker_info import WorkerInfo, WorkerState
 from tests.integration.jobs import RECIPE, plant_record
 from tests.integration.system import Api, System, eventually
 from tests.records import some_audio

@@ -14,8 +14,8 @@ from gateway.http.responses import json_response
 from gateway.probe import Component, Health
 from gateway.problems import unavailable
 from gateway.services import SERVICES, Services
-from shared.messages import WorkerInfo, WorkerState
 from shared.version import VERSION
+from shared.worker_info import WorkerInfo, WorkerState
 
 
 class ServedModels(msgspec.Struct, frozen=True, kw_only=True):

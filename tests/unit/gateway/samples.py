@@ -10,8 +10,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from shared.files import Audio, Output, output_key
-from shared.messages import JobRecord, JobStatus, Recipe, Timings, WorkerInfo, WorkerState
+from shared.messages import JobRecord, JobStatus, Recipe, Timings
 from shared.records import Entry
+from shared.worker_info import WorkerInfo, WorkerState
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

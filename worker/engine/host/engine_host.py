@@ -11,7 +11,8 @@ from shared import tracing
 from shared.errors import DiskError
 from shared.lifecycle import end
 from shared.logs import get_logger
-from shared.messages import Recipe, WorkerState
+from shared.messages import Recipe
+from shared.worker_info import WorkerState
 from worker import metrics
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.host.exclusive_lock import ExclusiveLock

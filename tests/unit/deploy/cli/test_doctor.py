@@ -16,8 +16,9 @@ from deploy.cli import doctor as doctor_module
 from deploy.cli.doctor import Finding, doctor, run_checks
 from shared import subjects
 from shared.lifecycle import end
-from shared.messages import WorkerInfo, WorkerState, now
+from shared.messages import now
 from shared.settings import Settings
+from shared.worker_info import WorkerInfo, WorkerState
 from tests.servers import embedded_nats
 from tests.unit.deploy.cli.fake_up import without_home
 from worker.engine.kernels.native_library import NativeStepError

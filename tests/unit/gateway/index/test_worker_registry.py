@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.index.worker_registry import ANNOUNCEMENT_TIMEOUT, WorkerRegistry
-from shared.messages import WorkerInfo, WorkerState
 from shared.subjects import worker_subject
+from shared.worker_info import WorkerInfo, WorkerState
 from tests.unit.gateway.samples import message, worker
 
 

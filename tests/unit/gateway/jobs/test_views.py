@@ -13,10 +13,11 @@ from gateway.index.job_index import JobIndex
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.views import Views
 from gateway.schemas import JobView
-from shared.messages import JobRecord, JobStatus, WorkerInfo, WorkerState, encode, now
+from shared.messages import JobRecord, JobStatus, encode, now
 from shared.music import Ignored, Instrument, Measured, Music, SectionStart, Understood
 from shared.records import Entry
 from shared.transitions import file_lost
+from shared.worker_info import WorkerInfo, WorkerState
 from tests.unit.gateway.samples import NOON, completed, entry, extras, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]

@@ -3,7 +3,7 @@
 from gateway.http.handlers.health import _overall, _workers_component
 from gateway.probe import Component
 from gateway.services import Services
-from shared.messages import WorkerState
+from shared.worker_info import WorkerState
 from tests.unit.gateway.conftest import Api
 from tests.unit.gateway.samples import message, worker
 
