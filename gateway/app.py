@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
@@ -26,9 +27,11 @@ from gateway.http.requests import MAX_BODY
 from gateway.http.responses import set_cache_control
 from gateway.http.routes import ROUTES, add_routes, list_endpoints
 from gateway.http.websocket import close_websockets
+from gateway.index.database import open_database
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
 from gateway.index.record_store import RecordStore
+from gateway.index.record_table import SCHEMA, RecordTable
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.dead_letters import DeadLetters
@@ -93,7 +96,9 @@ def _download_session() -> ClientSession:
 def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Services:
     """Create the services and connect them with each other."""
     keys = load_keys(settings)
-    storage, index, workers = Storage(settings), JobIndex(Estimator()), WorkerRegistry()
+    folder = Path(settings.gateway_index_dir) if settings.gateway_index_dir else None
+    index = JobIndex(Estimator(), RecordTable(open_database(folder, SCHEMA)))
+    storage, workers = Storage(settings), WorkerRegistry()
     record_store, queue = RecordStore(bus, index), JobQueue(bus, index)
     usage, stored_files = UsageTracker(record_store), StoredFiles(storage, http)
     result_cache = ResultCache(bus, index, record_store, queue, workers, usage, stored_files)

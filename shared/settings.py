@@ -119,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         500
     )
     gateway_websockets_per_client: Annotated[int, Meta(ge=1, le=100_000, description="a number from 1 to 100000")] = 100
+    gateway_index_dir: Annotated[str, Meta(description="a folder for the copy of the records, or nothing")] = ""
     gateway_gary4juce: Annotated[bool, Meta(description="1 or 0")] = False
     cors_origins: Origins = ""
     # NAME:KEY pairs, or a file of them, parsed in gateway/access/api_keys.py.

@@ -59,8 +59,20 @@ class _Answer(msgspec.Struct, frozen=True):
     error: _Failure | None = None
 
 
+class _SubjectState(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] = {}
+
+
+class _SubjectPage(msgspec.Struct, frozen=True):
+    """Up to 100,000 subjects; `total` counts those of all pages."""
+
+    state: _SubjectState
+    total: int = 0
+
+
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_snapshot = msgspec.json.Decoder(StreamSnapshot).decode
+_decode_page = msgspec.json.Decoder(_SubjectPage).decode
 
 
 async def read_stream(client: Client, stream: str, *, deleted: bool = False) -> StreamSnapshot:
@@ -69,11 +81,30 @@ async def read_stream(client: Client, stream: str, *, deleted: bool = False) -> 
     Raises:
         UnavailableError: if the broker does not answer, or the stream does not exist.
     """
-    request = msgspec.json.encode({"deleted_details": deleted})
+    return _decode_snapshot(await _ask(client, stream, {"deleted_details": deleted}))
+
+
+async def read_subjects(client: Client, stream: str) -> set[str]:
+    """The subjects that have messages in the stream.
+
+    Raises:
+        UnavailableError: if the broker does not answer, or the stream does not exist.
+    """
+    found: set[str] = set()
+    offset, total = 0, 1
+    while offset < total:
+        page = _decode_page(await _ask(client, stream, {"subjects_filter": ">", "offset": offset}))
+        found |= page.state.subjects.keys()
+        offset, total = offset + len(page.state.subjects), page.total if page.state.subjects else 0
+    return found
+
+
+async def _ask(client: Client, stream: str, request: dict[str, object]) -> bytes:
     try:
-        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", request, timeout=REQUEST_TIMEOUT)
+        subject, data = f"$JS.API.STREAM.INFO.{stream}", msgspec.json.encode(request)
+        answer = await client.request(subject, data, timeout=REQUEST_TIMEOUT)
     except AWAY as error:
         raise UnavailableError(f"The stream {stream} cannot be read: {error!r}") from error
     if failure := _decode_answer(answer.data).error:
         raise UnavailableError(f"The stream {stream} cannot be read: {failure.description}")
-    return _decode_snapshot(answer.data)
+    return answer.data

@@ -31,8 +31,8 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 # Longer than audio is kept by default, so that the recipe outlives the audio.
 RECORD_TTL = 14 * DAY
-# At this number of records no further job is accepted: each gateway holds all records in memory, about 1.4 KB each.
-MAX_RECORDS = 100_000
+# At this number of records no further job is accepted: each gateway has a copy on disk, of up to 4 KB a record.
+MAX_RECORDS = 250_000
 
 # Seconds of a worker's turn at retention, and so between two passes.
 RETENTION_TURN_TTL = 300.0

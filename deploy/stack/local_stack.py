@@ -139,11 +139,14 @@ class LocalStack:
         settings = load_settings(self._environ)
         port = self._gateway_port
         url = http_url(REACHABLE_HOST.get(settings.gateway_host, settings.gateway_host), port)
+        environment = {"NATS_URL": nats_url, "GATEWAY_PORT": str(port), **s3}
+        if not settings.gateway_index_dir:
+            environment["GATEWAY_INDEX_DIR"] = str(self._options.data_dir.absolute() / "index")
         return ChildSpec(
             name="gateway",
             role="gateway",
             argv=_musicgen("gateway"),
-            env=self._environ | {"NATS_URL": nats_url, "GATEWAY_PORT": str(port), **s3},
+            env=self._environ | environment,
             urls=[url],
             is_ready=_http_check(f"{url}/health/ready"),
             grace=settings.shutdown_grace + 10,

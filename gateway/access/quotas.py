@@ -1,6 +1,6 @@
 """Limits per API key: queued jobs, seconds of audio per day, and records.
 
-Usage is counted from the records, which every gateway has in memory, so a restart loses nothing. Jobs that another
+Usage is counted from the records, of which every gateway has a copy, so a restart loses nothing. Jobs that another
 gateway has just accepted are counted by their reservations.
 """
 
@@ -107,8 +107,7 @@ class Quotas:
 
     def _check_day(self, owner: str, seconds: float, unseen: Iterable[float]) -> None:
         moment, limit = now(), self._limits.daily_seconds
-        recent = self._index.created_since(moment - QUOTA_DAY, owner)
-        spent = [(summary.created_at, summary.charged) for summary in recent]
+        spent = self._index.charges(owner, since=moment - QUOTA_DAY)
         spent += [(moment, each) for each in unseen]
         excess = sum(charged for _, charged in spent) + seconds - limit
         if excess > 0:

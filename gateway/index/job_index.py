@@ -1,16 +1,15 @@
-"""All job records in memory, kept current by the bucket's feed, so that status polls cost no broker request.
+"""A copy of all job records, kept current by the bucket's feed, so that status polls cost no broker request.
 
 The bucket is the source of truth: changes are written there. This gateway's own writes are applied at once, so that
 clients read their own writes.
 
 `Records` reads and writes the bucket. `RecordStore` writes through it, then updates `JobIndex`. The index keeps the
-records in a `RecordTable` and adds sorted lists and counts. `Views` reads the index only.
+records in a `RecordTable`, and unfinished jobs by queue and recipe as well. `Views` reads the index only.
 """
 
 import asyncio
 import time
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
@@ -18,11 +17,12 @@ from datetime import datetime, timedelta
 from nats.aio.client import Client
 
 from gateway.index.estimator import Estimator, QueuePlace
-from gateway.index.family import Family
-from gateway.index.listing import Listing, Position
-from gateway.index.recipe_index import RecipeIndex
-from gateway.index.record_table import JobSummary, RecordTable
+from gateway.index.position import Position
+from gateway.index.recipe_index import REMEMBERED, RecipeIndex
+from gateway.index.recipe_key import Key
+from gateway.index.record_table import FeedPosition, RecordTable
 from gateway.index.waiting_jobs import ModelPriority, WaitingJobs
+from shared import subjects
 from shared.errors import UnavailableError
 from shared.job_id import is_job_id
 from shared.lifecycle import end
@@ -30,13 +30,13 @@ from shared.logs import get_logger
 from shared.messages import JobRecord, JobStatus, now
 from shared.record_feed import STREAM, Batch, Change, decode_change, read_feed
 from shared.records import MARKER_TTL, Entry
-from shared.stream_info import StreamSnapshot, read_stream
+from shared.stream_info import StreamSnapshot, read_stream, read_subjects
 
 log = get_logger(__name__)
 
 # Seconds that `wait_for` waits for a change that the broker already has.
 WAIT_TIMEOUT = 2.0
-# After an outage of the feed longer than this, all records are read again.
+# After an outage of the feed longer than this, deletion markers may have expired: the bucket's keys are read again.
 REREAD_AFTER = timedelta(seconds=MARKER_TTL / 2)
 # Seconds between two attempts to restart the feed.
 RETRY_DELAY = 1.0
@@ -49,15 +49,12 @@ class JobIndex:
         damaged: the revisions of damaged records by job id. The index keeps the last sound record of these jobs.
     """
 
-    def __init__(self, estimator: Estimator) -> None:
+    def __init__(self, estimator: Estimator, table: RecordTable | None = None) -> None:
         self.estimator = estimator
         self.by_recipe = RecipeIndex()
-        self.family = Family()
         self.damaged: dict[str, int] = {}
-        self._table = RecordTable()
-        self._all = Listing()
-        self._owned: defaultdict[str, Listing] = defaultdict(Listing)
-        self._waiting = WaitingJobs(lambda job_id: self._table.summaries[job_id].record.recipe.duration)
+        self._table = table or RecordTable()
+        self._waiting = WaitingJobs(self._duration_of)
         self._feed_task: asyncio.Task[None] | None = None
         self._created: datetime | None = None  # when the bucket was created
         self._last_revision = 0  # the latest that the feed delivered
@@ -65,9 +62,20 @@ class JobIndex:
         self._advanced = asyncio.Event()
         self._changed_at: dict[str, datetime] = {}
         self._broker_time, self._broker_time_at = now(), time.monotonic()  # own clock until the feed starts
+        if position := self._table.position():
+            self._continue_from(position)
+
+    def _continue_from(self, position: FeedPosition) -> None:
+        """Take over what an earlier process kept in the table."""
+        self._created, self._last_revision, self._feed_lost_since = position
+        # Enough for what is only in memory: estimates, and jobs whose terminal event may be missing.
+        for entry, changed_at in self._table.resume(REMEMBERED):
+            self._add_to_memory(entry)
+            if changed_at is not None and not entry.record.status.is_terminal:
+                self._changed_at[entry.record.job_id] = changed_at
 
     def entry(self, job_id: str) -> Entry | None:
-        """The record and its revision from memory; `RecordStore.fetch` reads the bucket."""
+        """The record and its revision in the index; `RecordStore.fetch` reads the bucket."""
         return self._table.entry(job_id)
 
     def keeper(self, record: JobRecord) -> JobRecord | None:
@@ -85,49 +93,49 @@ class JobIndex:
         return keeper is not None and key in keeper.lost
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._table.summaries
+        return self._table.revision(job_id) is not None
 
     def record(self, job_id: str) -> JobRecord | None:
-        """The record from memory."""
+        """The record in the index."""
         entry = self._table.entry(job_id)
         return entry.record if entry else None
 
     def checkpoint(self, job_id: str) -> str | None:
         """The checkpoint that a job was generated with, if the worker named one."""
-        summary = self._table.summaries.get(job_id)
-        return summary.checkpoint if summary else None
+        return self._table.checkpoint(job_id)
 
     def count(self, status: JobStatus | None, owner: str | None = None) -> int:
-        listing = self._order_of(owner)
-        return len(listing.order) if status is None else listing.counts[status]
+        return self._table.count(status, owner)
 
     def newest(
         self, limit: int, status: JobStatus | None, before: Position | None, owner: str | None = None
     ) -> list[JobRecord]:
         """Up to `limit` records older than `before`, newest first."""
-        found: list[JobRecord] = []
-        order = self._order_of(owner).order
-        end = len(order) if before is None else bisect_left(order, before)
-        while end > 0 and len(found) < limit:
-            end -= 1
-            summary = self._table.summaries[order[end].job_id]
-            if status is None or summary.status is status:
-                found.append(summary.record)
-        return found
+        return self._table.newest(limit, status, before, owner)
 
-    def created_since(self, moment: datetime, owner: str) -> list[JobSummary]:
-        """The owner's jobs created at or after `moment`, oldest first."""
-        order, summaries = self._order_of(owner).order, self._table.summaries
-        return [summaries[each.job_id] for each in order[bisect_left(order, Position(moment, "")) :]]
+    def charges(self, owner: str, since: datetime) -> list[tuple[datetime, float]]:
+        """The owner's jobs created at or after `since` that count for the day: creation time and seconds of audio."""
+        return self._table.charges(owner, since)
 
     def owners(self) -> list[str]:
         """The names of API keys that have records."""
-        return [owner for owner, listing in self._owned.items() if listing.order]
+        return self._table.owners()
 
-    def oldest(self, owner: str | None = None) -> Iterator[JobSummary]:
-        """Every job, oldest first. Consume the iterator before the next await: the index may change then."""
-        summaries = self._table.summaries
-        return (summaries[position.job_id] for position in self._order_of(owner).order)
+    def spare(self, owner: str | None, unchanged_since: datetime, created_before: datetime) -> Iterator[Entry]:
+        """See `RecordTable.spare`."""
+        return self._table.spare(owner, unchanged_since, created_before)
+
+    def shareable(self, key: Key) -> Iterator[str]:
+        """The jobs with stored audio of a recipe, newest first. Consume the iterator before the next await."""
+        return self._table.shareable(key)
+
+    def shareable_any_seed(self, key: Key) -> Iterator[str]:
+        """The jobs with stored audio of a recipe with any seed; `key` is made with `any_seed`."""
+        return self._table.shareable_any_seed(key)
+
+    def children(self, job_id: str) -> list[JobRecord]:
+        """The jobs that were made of this one, oldest first."""
+        return self._table.children(job_id)
 
     def queue_place(self, record: JobRecord) -> QueuePlace:
         """The job's place among the queued jobs of its model."""
@@ -161,21 +169,21 @@ class JobIndex:
     def apply(self, entry: Entry) -> None:
         """Add or replace a record, unless the index has the same or a newer revision."""
         record = entry.record
-        known = self._table.summaries.get(record.job_id)
-        if known is not None and known.revision >= entry.revision:
+        known = self._table.revision(record.job_id)
+        if known is not None and known >= entry.revision:
             return
         if known is not None:
             self.discard(record.job_id)  # its creation time may differ
         if self.damaged.get(record.job_id, entry.revision) < entry.revision:
             del self.damaged[record.job_id]
         self._table.put(entry)
-        for listing in self._listings_with(record):
-            listing.add(record)
-        self.by_recipe.add(record, entry.revision)
-        self.family.add(record)
-        if _is_in_queue(record):
-            self._waiting.add(record)
-        self.estimator.observe(record)
+        self._add_to_memory(entry)
+
+    def _add_to_memory(self, entry: Entry) -> None:
+        self.by_recipe.add(entry.record, entry.revision)
+        if _is_in_queue(entry.record):
+            self._waiting.add(entry.record)
+        self.estimator.observe(entry.record)
 
     def discard(self, job_id: str) -> None:
         """Remove a job whose record was deleted."""
@@ -185,10 +193,7 @@ class JobIndex:
         self._table.remove(job_id)
         self._changed_at.pop(job_id, None)
         self.estimator.forget(record)
-        for listing in self._listings_with(record):
-            listing.remove(record)
         self.by_recipe.remove(record)
-        self.family.remove(record)
         if _is_in_queue(record):
             self._waiting.remove(record)
 
@@ -200,17 +205,22 @@ class JobIndex:
                 self.discard(job_id)
 
     async def start_feed(self, client: Client) -> None:
-        """Read all records, or the changes since the last call, then follow every change until `close`.
+        """Read all records, or the changes since the last call, then follow every change until `stop_feed`.
 
         Raises:
             UnavailableError: if NATS is away.
         """
-        await self.close()
+        await self.stop_feed()
         feed = await self._catch_up(client)
         self._feed_task = asyncio.create_task(self._run_feed(client, feed))
 
     async def close(self) -> None:
-        """Stop the feed."""
+        """Stop the feed and close the table."""
+        await self.stop_feed()
+        self._table.close()
+
+    async def stop_feed(self) -> None:
+        """Stop following the bucket."""
         if self._feed_task is not None:
             await end((self._feed_task,))
             self._feed_task = None
@@ -219,8 +229,10 @@ class JobIndex:
     async def _catch_up(self, client: Client) -> AsyncGenerator[Batch]:
         """Read what the bucket has and the index lacks; returns the feed of later changes."""
         bucket = await read_stream(client, STREAM)
-        if not self._is_continued(bucket):
+        if not self._is_same(bucket):
             self._clear()
+        elif self._feed_lost_since is not None and bucket.ts - self._feed_lost_since > REREAD_AFTER:
+            await self._forget_removed(client)
         self._created, self._broker_time, self._broker_time_at = bucket.created, bucket.ts, time.monotonic()
         feed = read_feed(client, self._last_revision)
         try:
@@ -235,12 +247,17 @@ class JobIndex:
         self._feed_lost_since = None
         return feed
 
-    def _is_continued(self, bucket: StreamSnapshot) -> bool:
-        """Whether the changes since the last revision are enough to catch up."""
-        # In a new or restored bucket, revisions mean other records.
-        is_same = bucket.created == self._created and bucket.state.last_seq >= self._last_revision
-        # After a long outage, deletion markers may have expired.
-        return is_same and (self._feed_lost_since is None or bucket.ts - self._feed_lost_since <= REREAD_AFTER)
+    def _is_same(self, bucket: StreamSnapshot) -> bool:
+        """Whether this is the bucket that was read; in a new or restored one, revisions mean other records."""
+        return bucket.created == self._created and bucket.state.last_seq >= self._last_revision
+
+    async def _forget_removed(self, client: Client) -> None:
+        """Remove the jobs that the bucket lacks."""
+        at = len(subjects.record_subject(""))
+        present = {subject[at:] for subject in await read_subjects(client, STREAM)}
+        self.damaged = {job_id: revision for job_id, revision in self.damaged.items() if job_id in present}
+        for job_id in self._table.job_ids() - present:
+            self.discard(job_id)
 
     async def _run_feed(self, client: Client, feed: AsyncGenerator[Batch]) -> None:
         while True:
@@ -267,8 +284,9 @@ class JobIndex:
                 log.exception("record feed not restarted yet")
 
     def _clear(self) -> None:
-        for job_id in reversed(list(self._table.summaries)):  # newest first: removing from the end of a list is cheap
-            self.discard(job_id)
+        for entry in self._table.unfinished():
+            self.discard(entry.record.job_id)
+        self._table.clear()
         self.damaged.clear()
         self._last_revision = 0
 
@@ -290,7 +308,14 @@ class JobIndex:
             # The monotonic clock stands still while the machine is suspended.
             if change.changed_at > self.broker_time():
                 self._broker_time, self._broker_time_at = change.changed_at, time.monotonic()
+        self._save()
         self._advanced.set()
+
+    def _save(self) -> None:
+        """Keep the changes; a later process reads damaged records again, to know them."""
+        if self._created is not None:
+            revision = min((self._last_revision, *(at - 1 for at in self.damaged.values())))
+            self._table.save(FeedPosition(self._created, revision, self.broker_time()))
 
     def _apply_change(self, change: Change) -> None:
         if change.value is None:
@@ -308,12 +333,11 @@ class JobIndex:
             self.by_recipe.correct_ended(record.job_id, changed_at)
         else:
             self._changed_at[record.job_id] = changed_at
+            self._table.note_changed(record.job_id, changed_at)
 
-    def _order_of(self, owner: str | None) -> Listing:
-        return self._all if owner is None else self._owned[owner]
-
-    def _listings_with(self, record: JobRecord) -> list[Listing]:
-        return [self._all] if record.owner is None else [self._all, self._owned[record.owner]]
+    def _duration_of(self, job_id: str) -> float:
+        entry = self._table.entry(job_id)
+        return entry.record.recipe.duration if entry else 0.0
 
 
 def _is_in_queue(record: JobRecord) -> bool:

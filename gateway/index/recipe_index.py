@@ -1,80 +1,21 @@
-"""Jobs by recipe: completed, active and followers."""
+"""Unfinished jobs by recipe: leaders and followers; and jobs that just ended."""
 
 import asyncio
 from datetime import datetime
-from hashlib import blake2b
 from typing import TypeVar
 
-import msgspec
-from msgspec.structs import replace
-
+from gateway.index.recipe_key import Key, recipe_key
 from shared.bounded import BoundedDict
 from shared.messages import JobRecord, JobStatus
 
 T = TypeVar("T")
 
-Key = bytes
-
-_encode = msgspec.json.Encoder().encode
-
 # Jobs that ended without a worker and are remembered, because their terminal event may be missing.
 REMEMBERED = 10_000
 
 
-def recipe_key(record: JobRecord, *, any_seed: bool = False) -> Key:
-    """Jobs with equal keys may share audio. With `any_seed`, recipes that differ only in their seed have equal keys.
-
-    Keys include the owner, so audio is never shared between API keys. Every condition for sharing belongs here. The key
-    is a digest, because there may be 100,000 of them and only equality matters.
-    """
-    recipe = record.recipe
-    normalized = replace(
-        recipe,
-        seed=0 if any_seed else recipe.seed,
-        # Equal numbers must encode equally: 10 as 10.0, and -0.0 as 0.0.
-        duration=recipe.duration + 0.0,
-        temperature=recipe.temperature + 0.0,
-        top_p=recipe.top_p + 0.0,
-        cfg_coef=recipe.cfg_coef + 0.0,
-        bpm=None if recipe.bpm is None else recipe.bpm + 0.0,
-        loudness=None if recipe.loudness is None else recipe.loudness + 0.0,
-        audio=None if recipe.audio is None else recipe.audio.by_content(),
-    )
-    return blake2b(_encode((record.owner, normalized)), digest_size=16).digest()
-
-
-class _Groups:
-    """Jobs by key, in the order of `add`. Most keys have one job, which is stored without a dict to save memory."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[Key, str | dict[str, None]] = {}
-
-    def add(self, key: Key, job_id: str) -> None:
-        known = self._jobs.get(key)
-        if known is None:
-            self._jobs[key] = job_id
-        elif isinstance(known, str):
-            self._jobs[key] = {known: None, job_id: None}
-        else:
-            known[job_id] = None
-
-    def remove(self, key: Key, job_id: str) -> None:
-        """Remove a job, present or not."""
-        known = self._jobs.get(key)
-        if known == job_id:
-            del self._jobs[key]
-        elif isinstance(known, dict):
-            known.pop(job_id, None)
-            if not known:
-                del self._jobs[key]
-
-    def newest_first(self, key: Key) -> list[str]:
-        known = self._jobs.get(key, {})
-        return [known] if isinstance(known, str) else list(reversed(known))
-
-
 class RecipeIndex:
-    """The jobs of an index by recipe, in the order in which their records changed.
+    """The unfinished jobs of an index by recipe, in the order in which their records changed.
 
     Attributes:
         changed: followed recipes whose jobs changed since the last `wait_changed`.
@@ -84,42 +25,31 @@ class RecipeIndex:
         self.changed: set[Key] = set()
         self._has_changed = asyncio.Event()
         self._ended = BoundedDict[str, datetime](REMEMBERED)
-        self._completed = _Groups()
-        self._completed_any_seed = _Groups()
         self._active: dict[Key, dict[str, None]] = {}
         self._followers: dict[Key, dict[str, int]] = {}
 
     def add(self, record: JobRecord, revision: int) -> None:
         """Add a record. If the job is known, `remove` its previous record first."""
-        key, job_id = recipe_key(record), record.job_id
-        if record.can_be_shared:
-            self._completed.add(key, job_id)
-            self._completed_any_seed.add(recipe_key(record, any_seed=True), job_id)
-        elif record.is_follower and record.status is JobStatus.QUEUED:
+        job_id = record.job_id
+        if record.status.is_terminal:
+            if not (record.can_be_shared or record.claims) and record.completed_at is not None:
+                self.note_ended(job_id, record.completed_at)
+            self._mark_record(record)
+            return
+        key = recipe_key(record)
+        if record.is_follower and record.status is JobStatus.QUEUED:
             self._followers.setdefault(key, {})[job_id] = revision
-        elif not record.status.is_terminal:
+        else:
             self._active.setdefault(key, {})[job_id] = None
-        elif not record.claims and record.completed_at is not None:
-            self.note_ended(job_id, record.completed_at)
         self.mark_changed(key)
 
     def remove(self, record: JobRecord) -> None:
         """Remove a record that is equal to the one that was added."""
-        key = recipe_key(record)
-        self._completed.remove(key, record.job_id)
-        _drop(self._active, key, record.job_id)
-        _drop(self._followers, key, record.job_id)
-        if record.status is JobStatus.COMPLETED:
-            self._completed_any_seed.remove(recipe_key(record, any_seed=True), record.job_id)
-        self.mark_changed(key)
-
-    def completed(self, key: Key) -> list[str]:
-        """Jobs with stored audio of this recipe, newest first."""
-        return self._completed.newest_first(key)
-
-    def completed_any_seed(self, key: Key) -> list[str]:
-        """Jobs with stored audio of this recipe with any seed, newest first; `key` is made with `any_seed`."""
-        return self._completed_any_seed.newest_first(key)
+        if not record.status.is_terminal:
+            key = recipe_key(record)
+            _drop(self._active, key, record.job_id)
+            _drop(self._followers, key, record.job_id)
+        self._mark_record(record)
 
     def active(self, key: Key) -> str | None:
         """A queued or running job of this recipe that is no follower: the leader."""
@@ -139,6 +69,10 @@ class RecipeIndex:
         if key in self._followers:
             self.changed.add(key)
             self._has_changed.set()
+
+    def _mark_record(self, record: JobRecord) -> None:
+        if self._followers:  # keys are costly
+            self.mark_changed(recipe_key(record))
 
     def note_ended(self, job_id: str, moment: datetime) -> None:
         """Note a job that a gateway ended, in case that gateway crashed before publishing the terminal event."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import accumulate
 
 from gateway.index.estimator import QueuePlace
-from gateway.index.listing import Position, position_of, remove_position
+from gateway.index.position import Position, position_of, remove_position
 from shared.lanes import PATIENCE, priority_of, urgency
 from shared.messages import JobRecord
 

@@ -34,9 +34,7 @@ def _oldest(record: JobRecord, index: JobIndex, viewer: str | None) -> JobRecord
 
 
 def _children(job_id: str, index: JobIndex, viewer: str | None) -> list[JobRecord]:
-    records = (index.record(child) for child in index.family.children(job_id))
-    visible = [record for record in records if record is not None and record.is_visible_to(viewer)]
-    return sorted(visible, key=lambda record: (record.created_at, record.job_id))
+    return [record for record in index.children(job_id) if record.is_visible_to(viewer)]
 
 
 def _relative(record: JobRecord) -> Relative:

@@ -8,7 +8,7 @@ agree on the first follower by the records' revisions.
 The first job of its recipe also begins as a follower, without a leader, and is queued at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,7 +16,7 @@ import msgspec
 
 from gateway import metrics
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import Key, recipe_key
+from gateway.index.recipe_key import Key, recipe_key
 from gateway.index.record_store import RecordStore
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.job_queue import JobQueue
@@ -97,13 +97,13 @@ class ResultCache:
         if reuse == "none":
             return Run(may_share=False)
         if reuse == "any":
-            jobs = self._by_recipe.completed_any_seed(recipe_key(record, any_seed=True))
+            jobs = self._index.shareable_any_seed(recipe_key(record, any_seed=True))
             if source := self._usable(jobs, record.recipe.model):
                 return UseStored(source)
         return self._decide(recipe_key(record), record.recipe.model)
 
     def _decide(self, key: Key, model: str) -> Decision:
-        if source := self._usable(self._by_recipe.completed(key), model):
+        if source := self._usable(self._index.shareable(key), model):
             return UseStored(source)
         if leader := self._by_recipe.active(key):
             return Follow(leader)
@@ -220,7 +220,7 @@ class ResultCache:
     def _followers(self, key: Key) -> list[Entry]:
         return [entry for job_id in self._by_recipe.followers(key) if (entry := self._index.entry(job_id))]
 
-    def _usable(self, jobs: list[str], model: str) -> JobRecord | None:
+    def _usable(self, jobs: Iterable[str], model: str) -> JobRecord | None:
         """The first job generated with a checkpoint that ready workers have loaded; without workers, the first job."""
         loaded = self._workers.checkpoints(model)
         usable = (each for each in jobs if not loaded or self._index.checkpoint(each) in loaded)

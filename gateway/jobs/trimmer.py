@@ -80,13 +80,9 @@ class RecordTrimmer:
     def _spare(self, owner: str | None) -> Iterator[Entry]:
         """Removable records, oldest first. Records that count against their key's daily quota stay."""
         moment = self._index.broker_time()
-        for summary in self._index.oldest(owner):
-            counts = owner is not None and summary.charged > 0 and moment - summary.created_at < QUOTA_DAY
-            if summary.keeps_audio or not summary.status.is_terminal or moment - summary.updated_at <= GRACE or counts:
-                continue
-            record = summary.record
-            if not record.lost or moment - summary.updated_at > LOST_KEPT:
-                yield Entry(record, summary.revision)
+        for entry in self._index.spare(owner, moment - GRACE, created_before=moment - QUOTA_DAY):
+            if not entry.record.lost or moment - entry.record.updated_at > LOST_KEPT:
+                yield entry
 
     async def _remove(self, entry: Entry) -> bool:
         try:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.index.estimator import QueuePlace
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import recipe_key
+from gateway.index.recipe_key import recipe_key
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.jobs.file_names import file_name
 from gateway.schemas import JobView, Links

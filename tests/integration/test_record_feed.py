@@ -3,6 +3,7 @@
 import time
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -11,11 +12,11 @@ from gateway.index.job_index import JobIndex
 from shared.job_id import new_job_id
 from shared.messages import JobStatus, now
 from shared.record_feed import STREAM, Batch, read_feed, read_records
-from shared.records import Entry, encode_record
+from shared.records import NO_RECORD, Entry, encode_record
 from shared.subjects import JOBS_BUCKET
 from shared.topology import ensure_streams
 from tests.integration.jobs import plant_finished
-from tests.integration.system import Api, System, eventually
+from tests.integration.system import Api, System, eventually, running_gateway
 from tests.records import fill, finished
 from tests.servers import Server
 
@@ -116,10 +117,74 @@ async def test_removed_records_are_forgotten_after_their_markers_expired(
     api, client = await system.gateway(), await system.nats()
     removed, kept = await fill(client, 2)
     await eventually(lambda: _knows(api, kept), "the gateway knows both jobs")
-    await api.services.index.close()
+    await api.services.index.stop_feed()
     await client.jetstream().purge_stream(STREAM, subject=f"$KV.{JOBS_BUCKET}.{removed}")
     await api.services.index.start_feed(api.services.bus.client)
     assert (await _forgot(api, removed), await _knows(api, kept)) == (True, True)
+
+
+async def test_a_restarted_gateway_reads_only_what_changed(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await system.nats()
+    jobs = await fill(client, 50)
+    waiting = await _stop_after(system, tmp_path, jobs[-1])
+    await client.publish(f"$KV.{JOBS_BUCKET}.{jobs[0]}", b"", headers={"KV-Operation": "DEL"})
+    new = await plant_finished(system)
+    read: list[str] = []
+    take = JobIndex._apply_batch
+
+    def note(index: JobIndex, batch: Batch) -> None:
+        read.extend(change.key for change in batch.changes)
+        take(index, batch)
+
+    monkeypatch.setattr(JobIndex, "_apply_batch", note)
+    api = await system.gateway(GATEWAY_INDEX_DIR=str(tmp_path))
+    index = api.services.index
+    assert [key for key in read if key != NO_RECORD] == [jobs[0], new]
+    assert (await _forgot(api, jobs[0]), index.count(None)) == (True, 51)
+    assert [entry.record.job_id for entry in index.unfinished()] == [waiting]
+    assert index.changed_at(waiting) is not None
+    assert index.queued() == {("starter", "normal"): 1}
+
+
+async def test_a_restarted_gateway_knows_what_was_damaged(system: System, tmp_path: Path) -> None:
+    client = await system.nats()
+    jobs = await fill(client, 3)
+    await client.publish(f"$KV.{JOBS_BUCKET}.{jobs[1]}", b"damaged")
+    await _stop_after(system, tmp_path, jobs[-1])
+    api = await system.gateway(GATEWAY_INDEX_DIR=str(tmp_path))
+    assert list(api.services.index.damaged) == [jobs[1]]
+
+
+async def test_a_restarted_gateway_forgets_what_was_removed_long_ago(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The markers of deletions have expired meanwhile."""
+    client = await system.nats()
+    removed, damaged, kept = await fill(client, 3)
+    await client.publish(f"$KV.{JOBS_BUCKET}.{damaged}", b"damaged")
+    waiting = await _stop_after(system, tmp_path, kept)
+    for job_id in (removed, damaged, waiting):
+        await client.jetstream().purge_stream(STREAM, subject=f"$KV.{JOBS_BUCKET}.{job_id}")
+    monkeypatch.setattr("gateway.index.job_index.REREAD_AFTER", timedelta(0))
+    api = await system.gateway(GATEWAY_INDEX_DIR=str(tmp_path))
+    index = api.services.index
+    assert (index.count(None), await _knows(api, kept)) == (1, True)
+    assert (index.damaged, index.unfinished(), index.queued().total()) == ({}, [], 0)
+
+
+async def _stop_after(system: System, folder: Path, last: str) -> str:
+    """Run a gateway that keeps its index until it knows a job; then let it accept one and stop. Returns that job."""
+    settings = system.settings("gateway", GATEWAY_INDEX_DIR=str(folder))
+    async with running_gateway(settings) as api:
+        await api.until_ready()
+        await eventually(lambda: _knows(api, last), "the gateway knows the records")
+        job_id = await api.generate(prompt="a tone")
+        revision = api.services.index.entry(job_id)
+        assert revision is not None
+        await api.services.index.wait_for(revision.revision)
+    return job_id
 
 
 async def test_a_recreated_bucket_replaces_the_index(system: System) -> None:

@@ -136,7 +136,7 @@ async def test_a_lagging_gateway_shares_no_expiring_audio(system: System) -> Non
     api, retention = await system.gateway(), await system.retention()
     job_id = await plant_finished(system)
     await api.status(job_id)
-    await api.services.index.close()
+    await api.services.index.stop_feed()
     await retention.clean(later(8 * DAY))
     assert (await api.status(job_id))["audio_expired"] is False
     assert await download_status(api, job_id) == 410

@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.http.authentication import viewer_of
 from gateway.http.requests import read_query
 from gateway.http.responses import conditional_response, json_response
-from gateway.index.listing import Position
+from gateway.index.position import Position
 from gateway.problems import FieldError, invalid
 from gateway.schemas import CancelQuery, JobList, JobsQuery, Message
 from gateway.services import SERVICES

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gateway.index.estimator import Estimator, QueuePlace
 from gateway.index.job_index import JobIndex
-from gateway.index.listing import Position
+from gateway.index.position import Position
 from shared.messages import JobRecord, JobStatus, now
 from shared.records import Entry
-from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
+from tests.unit.gateway.samples import completed, entry, job_id, record
 
 MODELS = ("starter", "small")
 OWNERS = (None, "daw", "web")
@@ -129,29 +129,6 @@ def test_records_before_the_buckets_first_revision_are_removed() -> None:
     index.forget_before(3)
     assert {each.job_id for each in index.newest(10, None, None)} == {job_id(0), job_id(2)}
     assert [each.record.job_id for each in index.unfinished()] == [job_id(2)]
-
-
-@pytest.mark.usefixtures("packed_for_good")
-def test_queries_over_all_records_unpack_none() -> None:
-    index = JobIndex(Estimator())
-    for number in range(4):
-        index.apply(entry(completed(number, age=number, owner="daw", updated_at=now(), checkpoint="abc"), number + 1))
-    waiting = entry(record(9, owner="daw", updated_at=now()))
-    index.apply(waiting)
-    assert index.newest(9, JobStatus.FAILED, None) == []
-    assert index.unfinished() == [waiting]
-    assert [summary.charged for summary in index.created_since(NOON - timedelta(seconds=2), "daw")] == [10.0] * 4
-    assert index.checkpoint(job_id(1)) == "abc"
-    index.forget_before(1)
-    assert index.count(None) == 5
-
-
-@pytest.fixture
-def packed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(data: bytes) -> JobRecord:
-        raise AssertionError(data)
-
-    monkeypatch.setattr("gateway.index.record_table.unpack", never)
 
 
 def test_a_record_with_a_changed_creation_time_moves_in_the_order() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.index.estimator import Estimator
 from gateway.index.job_index import JobIndex
-from gateway.index.recipe_index import recipe_key
+from gateway.index.recipe_key import recipe_key
 from shared.messages import JobRecord, JobStatus, Recipe
 from tests.unit.gateway.samples import NOON, completed, entry, job_id, record
 
@@ -66,8 +66,8 @@ def test_any_history_gives_the_same_answers_as_a_list(steps: list[tuple[int, tup
         takes = [of for of in in_order if of.status is JobStatus.COMPLETED and not (of.source or of.expired_at)]
         waits = [of.job_id for of in equal if of.status is JobStatus.QUEUED and of.is_follower]
         making = [of.job_id for of in equal if not of.status.is_terminal and of.job_id not in waits]
-        assert index.by_recipe.completed(key) == [of.job_id for of in reversed(takes) if recipe_key(of) == key]
-        assert index.by_recipe.completed_any_seed(piece) == [
+        assert list(index.shareable(key)) == [of.job_id for of in reversed(takes) if recipe_key(of) == key]
+        assert list(index.shareable_any_seed(piece)) == [
             of.job_id for of in reversed(takes) if recipe_key(of, any_seed=True) == piece
         ]
         assert index.by_recipe.followers(key) == waits
