@@ -8,6 +8,11 @@ def positive_int(text: str) -> int:
     return int(_positive(text, int(text)))
 
 
+def positive_ints(text: str) -> list[int]:
+    """Parse integers above 0 with commas between them."""
+    return [positive_int(each) for each in text.split(",")]
+
+
 def positive_float(text: str) -> float:
     """Parse a number above 0."""
     return _positive(text, float(text))

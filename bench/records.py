@@ -18,7 +18,7 @@ from typing import NamedTuple
 import nats
 from nats.aio.client import Client
 
-from bench.arguments import positive_int
+from bench.arguments import positive_int, positive_ints
 from bench.load import Call, LoadGenerator
 from bench.parts import Servers, running_servers
 from bench.report import machine, milliseconds, percentile, show
@@ -179,13 +179,9 @@ def finished(job_id: str, seed: int, age: timedelta) -> JobRecord:
     )
 
 
-def _numbers(text: str) -> list[int]:
-    return [positive_int(each) for each in text.split(",")]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.records", description=__doc__)
-    parser.add_argument("--records", type=_numbers, default=[1000, 200_000], help="default: 1000,200000")
+    parser.add_argument("--records", type=positive_ints, default=[1000, 200_000], help="default: 1000,200000")
     parser.add_argument("--clients", type=positive_int, default=20, help="concurrent clients (default: 20)")
     parser.add_argument("--requests", type=positive_int, default=500, help="of each kind (default: 500)")
     return parser

@@ -28,9 +28,9 @@ def machine() -> str:
 
 def show(
     title: str,
-    rows: Sequence[tuple[str, str, str]],
+    rows: Sequence[tuple[str, ...]],
     figures: Mapping[str, object],
-    columns: tuple[str, str, str] = ("what", "measured", "target"),
+    columns: tuple[str, ...] = ("what", "measured", "target"),
 ) -> None:
     """Print a table of the rows, then the figures as one line of JSON."""
     table = Table(*columns, title=title, title_justify="left")

@@ -11,8 +11,8 @@ from gateway.live.outbox import END, Outbox
 from gateway.problems import too_many, unavailable
 from gateway.services import SERVICES, Services
 
-# Of one gateway: each costs memory.
-MAX_CONNECTIONS = 1000
+# Of a gateway's connections: the others are for short requests.
+MOST = 0.5
 # Retry-After in seconds.
 RETRY_AFTER = 10
 
@@ -27,8 +27,9 @@ def live_connection(request: web.Request) -> Iterator[None]:
     services = request.app[SERVICES]
     client, limit = viewer_of(request) or request.remote or "", services.settings.gateway_websockets_per_client
     connections: Counter[str] = services.live_connections
-    if connections.total() >= MAX_CONNECTIONS:
-        detail = f"This gateway has reached its limit of {MAX_CONNECTIONS} WebSocket connections and event streams."
+    most = int(services.settings.gateway_connections * MOST)
+    if connections.total() >= most:
+        detail = f"This gateway has reached its limit of {most} WebSocket connections and event streams."
         raise unavailable(detail, RETRY_AFTER)
     if connections[client] >= limit:
         detail = (

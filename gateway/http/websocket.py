@@ -44,6 +44,9 @@ MAX_CLIENT_FRAME = 64 * 1024
 MAX_SUBSCRIPTIONS = 1000
 # Seconds for a client to take a frame before live audio is dropped, and again before the connection is aborted.
 SEND_TIMEOUT = 5.0
+# Bytes of a frame that fills no buffer when all earlier ones are sent. It cannot wait for the client, so it needs no
+# timers, which cost a tenth of the time of an event.
+AT_ONCE = 16 * 1024
 # Seconds between pings, which detect dead connections and keep proxies from closing idle ones.
 PING_INTERVAL = 20.0
 _CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
@@ -179,6 +182,9 @@ class WebSocketSession:
 
     async def _send_frame(self, frame: bytes | AudioFrame) -> None:
         """Send one frame. If that takes too long, first drop live audio, and only then time out."""
+        if isinstance(frame, bytes) and len(frame) < AT_ONCE and self._all_is_sent():
+            await self._socket.send_str(frame.decode())
+            return
         has_audio = bool(self._audio.running())
         audio_timer = asyncio.get_running_loop().call_later(SEND_TIMEOUT, self._shed_audio)
         try:
@@ -190,6 +196,10 @@ class WebSocketSession:
                     await self._socket.send_str(frame.decode())
         finally:
             audio_timer.cancel()
+
+    def _all_is_sent(self) -> bool:
+        transport = self._request.transport
+        return transport is not None and transport.get_write_buffer_size() == 0
 
     def _shed_audio(self) -> None:
         for job_id in self._audio.stop():

@@ -5,6 +5,7 @@ field, and what cannot be becomes the nearest that can.
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ from shared.prompt.reading import Reading
 # seconds: other programs may round numbers.
 AGREEING = 0.001
 
+# Reading a prompt takes a third of what accepting a job does, and several takes are asked for with the same one.
+_read = lru_cache(maxsize=256)(read_prompt)
+
 
 class Grid(NamedTuple):
     """The fields of a recipe that say how long the music is and how it counts; see `Recipe`."""
@@ -55,7 +59,7 @@ def make_grid(
     Raises:
         Problem: 422 with the field's name.
     """
-    reading = read_prompt(prompt, negative_prompt)
+    reading = _read(prompt, negative_prompt)
     grid = Grid(
         duration=_duration(request, reading, max_duration),
         bars=_given(request, "bars"),

@@ -114,6 +114,18 @@ async def test_one_address_cannot_exhaust_the_connections(serve: Serve, connect:
     assert await is_well(port)
 
 
+async def test_half_of_the_connections_stay_for_short_requests(serve: Serve) -> None:
+    port = await serve(GATEWAY_CONNECTIONS="4")
+    url = f"http://{LOOPBACK}:{port}/ws"
+    async with aiohttp.ClientSession() as http, AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(http.ws_connect(url))
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(url)
+        assert refused.value.status == 503
+        assert await is_well(port)
+
+
 async def test_websockets_are_limited_per_client(serve: Serve, services: Services) -> None:
     port = await serve(GATEWAY_WEBSOCKETS_PER_CLIENT="2")
     url = f"http://{LOOPBACK}:{port}/ws"
