@@ -42,6 +42,7 @@ from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
 from gateway.jobs.result_cache import ResultCache
+from gateway.jobs.scores import Scores
 from gateway.jobs.stored_files import StoredFiles
 from gateway.jobs.trimmer import RecordTrimmer
 from gateway.jobs.usage import UsageTracker
@@ -117,6 +118,7 @@ def build_services(settings: Settings, bus: Bus, http: ClientSession) -> Service
         stored_files=stored_files,
         uploads=uploads,
         excerpts=Excerpts(storage, uploads, jobs, index, settings.key_upload_bytes),
+        scores=Scores(uploads, storage, jobs),
         http=http,
         index=index,
         workers=workers,

@@ -19,6 +19,7 @@ from gateway.jobs.job_service import JobService
 from gateway.jobs.reconciler import Reconciler
 from gateway.jobs.record_repair import RecordRepair
 from gateway.jobs.result_cache import ResultCache
+from gateway.jobs.scores import Scores
 from gateway.jobs.stored_files import StoredFiles
 from gateway.jobs.trimmer import RecordTrimmer
 from gateway.jobs.usage import UsageTracker
@@ -48,6 +49,7 @@ class Services:
     stored_files: StoredFiles
     uploads: Uploads
     excerpts: Excerpts
+    scores: Scores
     http: ClientSession
     index: JobIndex
     workers: WorkerRegistry

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from shared.job_id import JOB_ID_PATTERN
 
-EditKind = Literal["vary", "extend", "replace"]
+EditKind = Literal["vary", "extend", "replace", "play"]
 Place = Literal["start", "end"]
 StreamName = Literal["bass", "chords", "pad", "arpeggio", "lead", "drums", "percussion"]
 

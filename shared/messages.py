@@ -16,6 +16,7 @@ from shared.edits import Edit
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
 from shared.lanes import NORMAL
 from shared.music import Measured, Music
+from shared.played_score import PlayedScore
 from shared.webhook import Webhook
 
 # Errors that decoding untrusted bytes can raise: msgspec's, invalid UTF-8, and too deep nesting.
@@ -84,6 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         edit: how the take is made of another one, its parent; None if it is composed as a whole.
         negative_prompt: what the music should not be.
         audio: what the music is conditioned on.
+        score: what is played, note for note; nothing is composed then.
     """
 
     model: ModelName
@@ -108,6 +110,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     edit: Edit | None = None
     negative_prompt: str | None = None
     audio: AudioConditions | None = None
+    score: PlayedScore | None = None
+
+    @property
+    def parent(self) -> str | None:
+        """The job that the take is made of."""
+        source = self.edit or self.score
+        return source.parent if source else None
 
 
 class RequestedTake(msgspec.Struct, frozen=True, kw_only=True):

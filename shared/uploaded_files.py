@@ -58,9 +58,14 @@ def is_audio_id(text: str) -> bool:
     return _FORMAT.fullmatch(text) is not None
 
 
+def owner_folder(owner: str | None) -> str:
+    """The folder of an API key of this name, below a prefix."""
+    return owner or NO_KEY
+
+
 def uploads_of(owner: str | None) -> str:
     """The prefix of the files that an API key of this name uploaded."""
-    return f"{UPLOADS_PREFIX}{owner or NO_KEY}/"
+    return f"{UPLOADS_PREFIX}{owner_folder(owner)}/"
 
 
 def upload_key(owner: str | None, audio_id: str) -> str:

@@ -19,6 +19,7 @@ from worker import metrics
 from worker.capabilities import check_possible
 from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioPublisher
+from worker.delivery.score_fetch import fetch_score
 from worker.delivery.spool import Delivery, Spool
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
@@ -128,6 +129,7 @@ class Attempt:
     async def _generate_streaming(self) -> Result | None:
         if "stems" in self.lease.record.recipe.outputs:
             self._tries.job.folder = await self._uploader.open_workspace()
+        self._tries.job.score = await fetch_score(self._storage, self.lease.record)
         async with self._publisher.opened():
             await self._generate()
             self._slot.release()

@@ -12,12 +12,12 @@ def check_possible(recipe: Recipe, info: ModelInfo) -> None:
     Raises:
         GenerationFailedError: says what does.
     """
-    if not set(recipe.outputs) <= set(info.outputs) or (recipe.edit and not info.outputs):
+    if not set(recipe.outputs) <= set(info.outputs) or ((recipe.edit or recipe.score) and not info.outputs):
         raise GenerationFailedError(
             "unsupported",
             f"The model {recipe.model} gives no MIDI or stems on the engine {info.engine}, and works on no "
-            f"take: only models that write scores do, such as {STARTER}, on the engine batching. Leave outputs "
-            "out, or ask for one.",
+            f"take or score: only models that write scores do, such as {STARTER}, on the engine batching. "
+            "Leave outputs out, or ask for one.",
         )
     if recipe.audio is not None and recipe.audio.kind not in info.conditions:
         raise GenerationFailedError(

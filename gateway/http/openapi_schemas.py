@@ -62,7 +62,11 @@ _SERVER_MESSAGES: dict[str, type] = dict.fromkeys(get_args(EventType), Event) | 
 
 # What msgspec cannot express. That a request has either `prompt` or `components` is in its description alone: `oneOf`
 # beside properties makes generators write every field twice or fail, and linters misread `if`.
-_RULES: dict[str, Json] = {"GenerateRequest": {"minProperties": 1}, "PromptComponents": {"minProperties": 1}}
+_RULES: dict[str, Json] = {
+    "GenerateRequest": {"minProperties": 1},
+    "ScoreRequest": {"minProperties": 1},
+    "PromptComponents": {"minProperties": 1},
+}
 _OTHERS: dict[str, Json] = {
     "Binary": {"description": "The bytes of a file.", "type": "string", "format": "binary"},
     "OpenApiDocument": {"description": "An OpenAPI document.", "type": "object", "additionalProperties": True},

@@ -69,13 +69,13 @@ ROUTES: tuple[Route, ...] = (
         endpoint="generate",
         summary="Generate music from a prompt",
         description=(
-            "The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. "
+            "The answer is immediate, and from then on the job is safe. Give `prompt`, `components` or `score`. "
             "`variations` makes several jobs, accepted together or not at all. With Prefer: wait, the answer comes "
             "when they have ended, or when the time is up, and is a whole `JobView`."
         ),
         body=GenerateRequest,
         responses={200: JobAccepted},
-        problems=(400, 408, 413, 415, 422, 503),
+        problems=(400, 404, 408, 409, 413, 415, 422, 503),
         headers=SUBMISSION_HEADERS,
     ),
     Route(

@@ -120,7 +120,7 @@ class RecordTable:
         """Add a record, or replace the one of the same job."""
         record, revision = entry
         self.remove(record.job_id)
-        is_shared, edit = record.can_be_shared, record.recipe.edit
+        is_shared = record.can_be_shared
         values = (
             record.job_id,
             revision,
@@ -134,7 +134,7 @@ class RecordTable:
             record.checkpoint,
             recipe_key(record) if is_shared else None,
             recipe_key(record, any_seed=True) if is_shared else None,
-            edit.parent if edit else None,
+            record.recipe.parent,
             encode_record(record),
         )
         self._database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)

@@ -2,7 +2,8 @@
 
 from gateway.index.job_index import JobIndex
 from gateway.jobs.edit_requests import Lineage, Relative
-from shared.messages import JobRecord
+from shared.edits import EditKind
+from shared.messages import JobRecord, Recipe
 
 # Jobs in an answer, the oldest first.
 MOST_RELATIVES = 1000
@@ -24,8 +25,8 @@ def lineage_of(record: JobRecord, index: JobIndex, viewer: str | None) -> Lineag
 
 def _oldest(record: JobRecord, index: JobIndex, viewer: str | None) -> JobRecord:
     seen = {record.job_id}
-    while record.recipe.edit is not None:
-        parent = index.record(record.recipe.edit.parent)
+    while record.recipe.parent is not None:
+        parent = index.record(record.recipe.parent)
         if parent is None or not parent.is_visible_to(viewer) or parent.job_id in seen:
             break
         seen.add(parent.job_id)
@@ -37,12 +38,18 @@ def _children(job_id: str, index: JobIndex, viewer: str | None) -> list[JobRecor
     return [record for record in index.children(job_id) if record.is_visible_to(viewer)]
 
 
+def _kind(recipe: Recipe) -> EditKind | None:
+    if recipe.edit is None:
+        return None if recipe.parent is None else "play"
+    return recipe.edit.kind
+
+
 def _relative(record: JobRecord) -> Relative:
     edit = record.recipe.edit
     return Relative(
         job_id=record.job_id,
-        parent=edit.parent if edit else None,
-        kind=edit.kind if edit else None,
+        parent=record.recipe.parent,
+        kind=_kind(record.recipe),
         status=record.status,
         created_at=record.created_at,
         seed=record.recipe.seed if record.seed is None else record.seed,

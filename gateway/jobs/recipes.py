@@ -8,7 +8,9 @@ from http import HTTPStatus
 from msgspec import UNSET
 
 from gateway.jobs.audio_requests import make_conditions
-from gateway.jobs.grid import make_grid
+from gateway.jobs.grid import Grid, make_grid
+from gateway.jobs.played_grid import played_grid
+from gateway.jobs.scores import FoundScore
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import ComponentError, build_prompt
 from gateway.schemas import MAX_PROMPT, GenerateRequest
@@ -18,9 +20,17 @@ from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
 from shared.text import is_visible, without_bidi_controls
 
+# The prompt of a score that is played, if the request has none: it names the music.
+SCORE_PROMPT = "MIDI score"
+
 
 def make_recipe(
-    request: GenerateRequest, *, default_model: str, models: Collection[str], max_duration: float
+    request: GenerateRequest,
+    *,
+    default_model: str,
+    models: Collection[str],
+    max_duration: float,
+    score: FoundScore | None = None,
 ) -> Recipe:
     """The complete recipe: defaults are filled in, and a seed is drawn if none was given.
 
@@ -29,6 +39,7 @@ def make_recipe(
         default_model: the model of a request that names none.
         models: the valid model names.
         max_duration: the longest allowed duration in seconds.
+        score: that the request plays.
 
     Raises:
         Problem: 422 with the field's name; 400 for outputs that the model cannot produce.
@@ -36,12 +47,14 @@ def make_recipe(
     model = default_model if request.model is None else request.model
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
-    prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
     _check_format(request)
-    audio = make_conditions(request, model)
-    grid = make_grid(request, prompt, negative_prompt, model, max_duration)
-    if audio is not None and audio.continue_from is not None:
-        grid = grid._replace(bars=None, bpm=None, loop=False)  # the prompt's words may ask for bars
+    if score is not None:
+        _check_plays(model)
+        prompt, negative_prompt = _score_prompt(request, score), None
+        grid = played_grid(request, score.notes, max_duration)
+    else:
+        prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
+        grid = _composed_grid(request, prompt, negative_prompt, model, max_duration)
     return Recipe(
         model=model,
         prompt=prompt,
@@ -50,7 +63,7 @@ def make_recipe(
         top_k=request.top_k,
         top_p=request.top_p,
         cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
-        seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
+        seed=_seed(request, score),
         sample_format=request.sample_format,
         outputs=make_outputs(request.outputs or (), model),
         format=request.format or "wav",
@@ -58,9 +71,37 @@ def make_recipe(
         loudness=request.loudness or None,
         title=clean_title(request.title) if request.title else None,
         edit=_edit(request, model),
-        audio=audio,
+        audio=make_conditions(request, model),
+        score=score.played if score else None,
         **grid._asdict(),
     )
+
+
+def _composed_grid(
+    request: GenerateRequest, prompt: str, negative_prompt: str | None, model: str, max_duration: float
+) -> Grid:
+    grid = make_grid(request, prompt, negative_prompt, model, max_duration)
+    if request.audio is not UNSET and request.audio.continue_from is not None:
+        return grid._replace(bars=None, bpm=None, loop=False)  # the prompt's words may ask for bars
+    return grid
+
+
+def _seed(request: GenerateRequest, score: FoundScore | None) -> int:
+    """A score that is played sounds the same with every seed."""
+    if request.seed is not None:
+        return request.seed
+    return secrets.randbelow(2**32) if score is None else 0
+
+
+def _check_plays(model: str) -> None:
+    if not may_write_scores(model):
+        raise invalid(FieldError("score", f"The model {model} plays no scores. Use the model {STARTER}."))
+
+
+def _score_prompt(request: GenerateRequest, score: FoundScore) -> str:
+    if request.prompt is not None:
+        return clean_prompt(request.prompt, "Name the music, or omit it.")
+    return score.record.recipe.prompt if score.record else SCORE_PROMPT
 
 
 def make_outputs(wanted: Collection[OutputKind], model: str) -> tuple[OutputKind, ...]:

@@ -85,7 +85,7 @@ class Views:
             ignored_because=music.ignored_because,
             links=links,
             peaks_url=None if expired or keeper is None else _peaks_url(record, keeper.lost),
-            parent=recipe.edit.parent if recipe.edit else None,
+            parent=recipe.parent,
             composed=music.composed,
         )
 

@@ -20,6 +20,7 @@ from gateway.schemas.bodies import (
     ParseRequest,
     Prompt,
     SampleRate,
+    ScoreRequest,
     Title,
 )
 from gateway.schemas.queries import (
@@ -50,6 +51,7 @@ __all__ = [
     "Prompt",
     "RandomQuery",
     "SampleRate",
+    "ScoreRequest",
     "ServiceInfo",
     "SocketQuery",
     "Title",

@@ -6,12 +6,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.prompts import KeyName, Meter, PromptComponents
-from shared.audio_conditions import AudioConditions
+from shared.audio_conditions import AUDIO_ID_PATTERN, AudioConditions
 from shared.edits import Edit
 from shared.files import OUTPUT_KINDS, AudioFormat, OutputKind, SampleFormat
+from shared.job_id import JOB_ID_PATTERN
 from shared.lanes import Priority
 from shared.messages import JobStatus, Seed
 from shared.music import Bars, Bpm
+from shared.note_score import MOST_PARTS
+from shared.played_score import Checksum, Program
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -63,8 +66,45 @@ NegativePrompt = Annotated[
 ]
 
 
+class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"action": "as"}):
+    """A score: exactly one of `audio_id`, `job_id` and `sha256`, and any of the other fields.
+
+    Attributes:
+        audio_id: of an uploaded MIDI file.
+        job_id: of a job that has a score.
+        sha256: of the recipe of a job that played a score, to make it again.
+        action: what to do with it. `play` plays it note for note; the prompt then only names the music.
+        programs: General MIDI programs from 0 for single instruments, by name or stream of the job's `instruments`. The
+            parts of a file are "part 1", "part 2" and so on.
+        instruments: the only ones to play, named like those.
+        parent: of the recipe, with `sha256`.
+    """
+
+    audio_id: Annotated[str, Meta(pattern=AUDIO_ID_PATTERN)] | UnsetType = UNSET
+    job_id: Annotated[str, Meta(pattern=JOB_ID_PATTERN)] | UnsetType = UNSET
+    sha256: Checksum | UnsetType = UNSET
+    action: Literal["play"] = "play"
+    programs: (
+        Annotated[
+            dict[Annotated[str, Meta(min_length=1, max_length=40)], Program],
+            Meta(max_length=MOST_PARTS, examples=[{"lead": 81}]),
+        ]
+        | UnsetType
+    ) = UNSET
+    instruments: (
+        Annotated[
+            tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...], Meta(min_length=1, max_length=MOST_PARTS)
+        ]
+        | UnsetType
+    ) = UNSET
+    parent: Annotated[str, Meta(pattern=JOB_ID_PATTERN)] | UnsetType = UNSET
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST /api/v1/generate: exactly one of `prompt` and `components`, and any of the other fields."""
+    """The body of POST /api/v1/generate: exactly one of `prompt`, `components` and `score`, and any other fields.
+
+    A `score` may have a `prompt` beside it.
+    """
 
     prompt: Prompt | None = None
     components: PromptComponents | None = None
@@ -136,6 +176,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         | UnsetType
     ) = UNSET
     audio: Annotated[AudioConditions, Meta(description="Audio that the music continues")] | UnsetType = UNSET
+    score: Annotated[ScoreRequest, Meta(description="A MIDI file or another job's score, to play")] | UnsetType = UNSET
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     priority: (
         Annotated[

@@ -1,7 +1,9 @@
 """The process that decodes an uploaded file: `python -I -m gateway.uploads.decoder FORMAT`, with the file as its input.
 
-It prints one `Verdict` as JSON. Before it reads a byte it gives up what it does not need: its CPU time and memory are
-limited, and it can neither write to files nor start processes. The gateway checks the verdict like a client's input.
+It prints one `Verdict` as JSON. With `score` in place of the format it prints the `NoteScore` of a MIDI file, or exits
+with the code `REFUSED` after a verdict. Before it reads a byte it gives up what it does not need: its CPU time and
+memory are limited, and it can neither write to files nor start processes. The gateway checks what it prints like a
+client's input.
 """
 
 import sys
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.uploads.verdict import Verdict
+from shared.note_score import NoteScore
 from shared.uploaded_files import MAX_UPLOAD_SECONDS
 
 # Decoding ten minutes takes a few seconds.
@@ -21,6 +24,8 @@ OPEN_FILES = 16
 BLOCK = 65_536
 LOWEST_RATE, HIGHEST_RATE, MOST_CHANNELS = 8_000, 192_000, 8
 MAX_MIDI_BYTES = 4 * 1024 * 1024
+# The exit code after a verdict in place of a score.
+REFUSED = 3
 # What libsndfile calls the formats.
 FORMATS = {"wav": ("WAV", "WAVEX", "RF64"), "flac": ("FLAC",), "ogg": ("OGG",), "mp3": ("MP3", "MPEG")}
 
@@ -86,19 +91,15 @@ def _decode_all(file: Any, name: str) -> Verdict:
 
 def midi_decoder() -> Callable[[], Verdict]:
     """Import mido; the result decodes standard input."""
-    import mido
+    read = midi_parser()
 
     def decode() -> Verdict:
-        source = open(0, "rb", closefd=False)  # noqa: SIM115
-        if source.seek(0, 2) > MAX_MIDI_BYTES:
-            raise RefusedError(f"It is larger than {MAX_MIDI_BYTES // 2**20} MiB, which no MIDI file needs.")
-        source.seek(0)
+        file = read()
         try:
-            file = mido.MidiFile(file=source, clip=True)
             seconds = float(file.length)
         # mido raises errors of many kinds for damaged files.
         except Exception as error:
-            raise RefusedError(f"It is no valid MIDI file: {error or type(error).__name__}.") from error
+            raise _invalid_midi(error) from error
         if not any(message.type == "note_on" for track in file.tracks for message in track):
             raise RefusedError("It has no notes.")
         if seconds > MAX_UPLOAD_SECONDS:
@@ -108,18 +109,63 @@ def midi_decoder() -> Callable[[], Verdict]:
     return decode
 
 
-def main(name: str) -> None:
-    """Decode standard input as this format and print the verdict."""
-    decode = midi_decoder() if name == "mid" else audio_decoder(name)
+def score_decoder() -> Callable[[], NoteScore]:
+    """Import mido; the result reads the score in standard input."""
+    from gateway.uploads.midi_reader import UnreadableMidiError, read_midi
+
+    read = midi_parser()
+
+    def decode() -> NoteScore:
+        file = read()
+        try:
+            return read_midi(file)
+        except UnreadableMidiError as error:
+            raise RefusedError(str(error)) from error
+
+    return decode
+
+
+def midi_parser() -> Callable[[], Any]:
+    """Import mido; the result parses standard input."""
+    import mido
+
+    def parse() -> Any:
+        source = open(0, "rb", closefd=False)  # noqa: SIM115
+        if source.seek(0, 2) > MAX_MIDI_BYTES:
+            raise RefusedError(f"It is larger than {MAX_MIDI_BYTES // 2**20} MiB, which no MIDI file needs.")
+        source.seek(0)
+        try:
+            return mido.MidiFile(file=source, clip=True)
+        except Exception as error:
+            raise _invalid_midi(error) from error
+
+    return parse
+
+
+def _invalid_midi(error: Exception) -> RefusedError:
+    return RefusedError(f"It is no valid MIDI file: {error or type(error).__name__}.")
+
+
+def main(name: str) -> int:
+    """Decode standard input as this format and print the verdict, or the score; returns the exit code."""
+    decode: Callable[[], Verdict | NoteScore]
+    match name:
+        case "score":
+            decode = score_decoder()
+        case "mid":
+            decode = midi_decoder()
+        case _:
+            decode = audio_decoder(name)
     restrict()
     try:
-        verdict = decode()
+        found = decode()
     except RefusedError as error:
-        verdict = Verdict(refusal=str(error)[:300])
+        found = Verdict(refusal=str(error)[:300])
     except MemoryError:
-        verdict = Verdict(refusal="It needs too much memory to be decoded.")
-    sys.stdout.buffer.write(msgspec.json.encode(verdict))
+        found = Verdict(refusal="It needs too much memory to be decoded.")
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+    return REFUSED if name == "score" and isinstance(found, Verdict) else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

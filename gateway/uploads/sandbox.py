@@ -11,6 +11,7 @@ from shared.audio_conditions import MOST_EXCERPT_BYTES, decode_excerpt
 from shared.files import AudioFormat
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
+from shared.note_score import MOST_BYTES, NoteScore, decode_score
 from shared.uploaded_files import UploadFormat
 
 log = get_logger(__name__)
@@ -22,7 +23,7 @@ MOST_OUTPUT = 4096
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 
 
-class Program(NamedTuple):
+class DecoderProgram(NamedTuple):
     """Arguments of the interpreter, the most bytes that the program prints, and the outcome if it refuses a file."""
 
     arguments: tuple[str, ...]
@@ -30,8 +31,9 @@ class Program(NamedTuple):
     refusal: str
 
 
-EXAMINE = Program(("-m", "gateway.uploads.decoder"), MOST_OUTPUT, "The file was not stored.")
-CUT = Program(("-m", "gateway.uploads.excerpt_decoder"), MOST_EXCERPT_BYTES, "The file cannot be used.")
+EXAMINE = DecoderProgram(("-m", "gateway.uploads.decoder"), MOST_OUTPUT, "The file was not stored.")
+READ_SCORE = DecoderProgram(("-m", "gateway.uploads.decoder"), MOST_BYTES, "The file cannot be played.")
+CUT = DecoderProgram(("-m", "gateway.uploads.excerpt_decoder"), MOST_EXCERPT_BYTES, "The file cannot be used.")
 
 
 async def examine(file: BinaryIO, name: UploadFormat) -> Verdict:
@@ -77,14 +79,25 @@ async def cut_excerpt(file: BinaryIO, name: AudioFormat, start: float, end: floa
     return output
 
 
-def _verdict(program: Program, code: int, output: bytes) -> Verdict:
+def _verdict(program: DecoderProgram, code: int, output: bytes) -> Verdict:
     try:
         return decode_verdict(output)
     except UNDECODABLE as error:
         raise _broken(program, code, error) from error
 
 
-async def _run(program: Program, file: BinaryIO, *arguments: str) -> tuple[int, bytes]:
+async def read_score(file: BinaryIO) -> NoteScore:
+    """Read the notes of a MIDI file in a process of its own; see `examine`."""
+    code, output = await _run(READ_SCORE, file, "score")
+    if code != 0:
+        raise _refused(READ_SCORE, _verdict(READ_SCORE, code, output).refusal or "It cannot be decoded.")
+    try:
+        return decode_score(output)
+    except (ValueError, *UNDECODABLE) as error:
+        raise _broken(READ_SCORE, code, error) from error
+
+
+async def _run(program: DecoderProgram, file: BinaryIO, *arguments: str) -> tuple[int, bytes]:
     """Run a program with the file as its input; returns its exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", *program.arguments, *arguments),
@@ -111,10 +124,10 @@ async def _run(program: Program, file: BinaryIO, *arguments: str) -> tuple[int, 
             await process.wait()
 
 
-def _broken(program: Program, code: int | None, error: Exception) -> Problem:
+def _broken(program: DecoderProgram, code: int | None, error: Exception) -> Problem:
     log.warning("a file broke the decoder", program=program.arguments[-1], exit_code=code, error=repr(error))
     return _refused(program, "Decoding it takes too much time or memory.")
 
 
-def _refused(program: Program, reason: str) -> Problem:
+def _refused(program: DecoderProgram, reason: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{program.refusal} {reason}")

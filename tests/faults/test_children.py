@@ -15,6 +15,7 @@ from tests.faults.client import Client
 from tests.faults.deployment import Deployment
 from tests.integration.system import eventually
 from tests.integration.test_outputs import with_model
+from tests.midi_files import midi_file, note, program
 from tests.sampler_checkpoint import write_sampler_checkpoint
 from tests.uploads import FILES
 
@@ -69,6 +70,42 @@ async def test_the_next_worker_completes_the_child_of_a_killed_one(
         return True
 
     await eventually(is_gone, "the engine of the killed worker ends")
+
+
+async def play_score(client: Client) -> str:
+    """An accepted job that plays a long MIDI file with many parts."""
+    tracks = []
+    for channel in range(9):
+        notes = [each for tick in range(0, 110_000, 240) for each in note(tick, tick + 200, 60, channel=channel)]
+        tracks.append([program(channel, channel), *notes])
+    types = {"Content-Type": "audio/midi"}
+    async with client.http.post(f"{client.url}/api/v1/audio", data=midi_file(*tracks), headers=types) as response:
+        audio_id = (await response.json())["audio_id"]
+    body = {"score": {"audio_id": audio_id}, "outputs": ["stems"]}
+    async with client.http.post(f"{client.url}/api/v1/generate", json=body) as response:
+        answer = await response.json()
+        assert response.status == 200, answer
+    async with client.http.delete(f"{client.url}/api/v1/audio/{audio_id}") as response:
+        assert response.status == 200
+    client._history.note_accepted(answer["job_id"], None)
+    return str(answer["job_id"])
+
+
+async def test_the_next_worker_plays_the_score_of_a_killed_one(deployment: Deployment, model: dict[str, str]) -> None:
+    """Although the file was deleted meanwhile: the notes are stored for the job."""
+    (client, _), worker = await asyncio.gather(deployment.gateway(**model), deployment.worker(**model))
+    job_id = await play_score(client)
+
+    async def is_playing() -> bool:
+        found = await client.status(job_id)
+        return found is not None and found["progress"] > 0
+
+    await eventually(is_playing, "the score is being played")
+    worker.kill()
+    await deployment.worker(**model)
+    found = await client.until(job_id, "completed")
+    assert (found["attempts"], len([each for each in found["outputs"] if each["kind"] == "stem"])) == (2, 9)
+    assert (await deployment.check()).completed == 1
 
 
 @pytest.mark.parametrize("point", [pytest.param("worker.after_claim", marks=pytest.mark.thorough), "worker.after_put"])

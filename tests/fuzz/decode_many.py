@@ -31,7 +31,7 @@ def decode(name: str, path: str) -> bytes:
 def main() -> None:
     """Answer line by line until standard input ends."""
     decoder.audio_decoder("wav")
-    decoder.midi_decoder()
+    decoder.score_decoder()
     for line in sys.stdin:
         name, path = line.split()
         sys.stdout.buffer.write(decode(name, path) + b"\n")

@@ -21,7 +21,7 @@ SHARE = 10
 # What no schema can tell: which models there are, which bytes are music, that a text has words in it, that this is a
 # WebSocket, which ETag and how many bytes a file has (412 and 416), and which takes have a score, with how many bars.
 DOWNLOADS = {route.path for route in ROUTES if 412 in route.problems}
-EDITS = {f"/api/v1/jobs/{{job_id}}/{kind}" for kind in get_args(EditKind)}
+EDITS = {f"/api/v1/jobs/{{job_id}}/{kind}" for kind in get_args(EditKind) if kind != "play"}
 BODIES = {"/api/v1/generate", "/api/v1/prompt/build", "/api/v1/prompt/parse", "/api/v1/audio"}
 UNTOLD = {"/ws"} | BODIES | DOWNLOADS | EDITS
 # Headers that may have any text, so that no wrong one can be made.

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import mido
+import numpy as np
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +15,16 @@ from hypothesis import strategies as st
 
 from gateway.uploads.formats import format_of
 from gateway.uploads.verdict import decode_verdict
+from shared.messages import Recipe
+from shared.note_score import decode_score
+from shared.played_score import PlayedScore
 from tests.fuzz.conftest import Served
 from tests.fuzz.test_targets import Edits, edits
+from tests.midi_files import control, meta, midi_file, note, program
 from tests.uploads import FILES, audio, midi
+from worker.engine.sampler.note_midi import note_midi
+from worker.engine.sampler.played_take import PlayedTake
+from worker.production.midi_notes import read_note_tracks
 
 SEEDS = [*FILES.values(), audio("wav", channels=2, subtype="FLOAT"), audio("ogg", rate=48_000), midi(40)]
 RAW, FORM = "application/octet-stream", "multipart/form-data; boundary=limit"
@@ -75,6 +84,43 @@ def test_the_decoder_survives_damaged_files(tmp_path: Path, inputs: int) -> None
             name = format_of(data)
             if name is not None:
                 decode_verdict(running.verdict(name, data))
+
+        try_one()
+
+
+SONGS = [
+    FILES["mid"],
+    midi_file(
+        [
+            meta("set_tempo", tempo=483_871),
+            meta("time_signature", numerator=7, denominator=8),
+            meta("marker", text="A"),
+        ],
+        [program(73), control(0, 7, 90), control(0, 64, 127), *note(0, 90, 60), control(200, 64, 0), *note(5, 9, 64)],
+        [*note(0, 10, 36, channel=9), *note(0, 10, 56, channel=9), mido.Message("pitchwheel", pitch=3, time=7)],
+    ),
+]
+
+
+@pytest.mark.timeout(1800)
+def test_damaged_midi_files_are_read_and_played_or_refused(tmp_path: Path, inputs: int) -> None:
+    with decoders(tmp_path) as running:
+
+        @settings(max_examples=inputs, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(edits(SONGS))
+        def try_one(edit: Edits) -> None:
+            found = running.verdict("score", edit.of(SONGS))
+            if b'"division"' not in found:
+                assert decode_verdict(found).refusal is not None
+                return
+            score = decode_score(found)
+            recipe = Recipe(model="starter", prompt="fuzz", duration=0.5, score=PlayedScore(sha256="0" * 64))
+            take = PlayedTake(recipe, score, 16_000)
+            if take.parts:
+                audio = np.concatenate(list(take.play(lambda done, total: None, lambda output: None)))
+                assert audio.shape == (16_000, 2)
+                assert np.isfinite(audio).all()
+                read_note_tracks(note_midi(score, take.parts, 0.5))
 
         try_one()
 

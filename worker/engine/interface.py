@@ -11,6 +11,7 @@ from shared.audio_conditions import ConditionKind, Excerpt
 from shared.files import OutputKind
 from shared.messages import Recipe
 from shared.music import Instrument, Music
+from shared.note_score import NoteScore
 
 # Audio as an engine makes it: float32 of shape [frames, channels], full scale at ±1, which unmastered audio may exceed.
 Samples = NDArray[np.float32]
@@ -178,11 +179,15 @@ class HasRows(Protocol):
 class ScoreEngine(Engine, Protocol):
     """An engine whose model writes a score, from which it makes outputs: MIDI and stems."""
 
-    def generate(self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ...) -> Iterator[Samples]:
+    def generate(
+        self, recipe: Recipe, on_step: OnStep, on_output: OnOutput = ..., score: NoteScore | None = None
+    ) -> Iterator[Samples]:
         """Like `Engine.generate`. Pass warnings to `on_output` before the audio, the music and the outputs after it.
 
         The audio is not mastered. After the audio of a `loop` the engine also yields what still sounds at its end, and
         the stems have the same length; production adds that to the start.
+
+        `score` is given if the recipe refers to one, which is then played as it is.
 
         The outputs match the yielded audio, also if `on_step` raised KeptGenerationError. Keep calling `on_step`
         while making them.

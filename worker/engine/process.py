@@ -23,6 +23,7 @@ import numpy as np
 from shared.audio_conditions import decode_excerpt
 from shared.errors import ModelUnavailableError
 from shared.music import Music
+from shared.note_score import decode_score
 from worker.engine.interface import (
     CancelledGenerationError,
     ConditionedEngine,
@@ -180,7 +181,8 @@ class EngineProcess:
             return cast(ConditionedEngine, engine).generate(command.recipe, on_step, on_output, excerpt=excerpt)
         if not (engine.info.outputs or engine.info.has_stages):
             return engine.generate(command.recipe, on_step)
-        return cast(ScoreEngine, engine).generate(command.recipe, on_step, on_output)
+        made = {} if command.score is None else {"score": decode_score(command.score)}
+        return cast(ScoreEngine, engine).generate(command.recipe, on_step, on_output, **made)
 
     def _send_output(self, command: Generate, output: EngineOutput) -> None:
         job_id = command.job_id

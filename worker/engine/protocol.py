@@ -29,12 +29,14 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         folder: gets the stems; None if there are none.
         excerpt: the encoded `Excerpt` that the recipe is conditioned on, if it has one.
+        score: the one that the recipe refers to, as it is stored.
     """
 
     job_id: str
     recipe: Recipe
     folder: str | None = None
     excerpt: bytes | None = None
+    score: bytes | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):

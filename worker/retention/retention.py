@@ -19,6 +19,7 @@ from shared.files import ALL_JOBS_PREFIX, job_prefix
 from shared.job_id import is_job_id
 from shared.logs import get_logger
 from shared.messages import JobRecord
+from shared.note_score import score_key
 from shared.record_feed import read_records
 from shared.records import Records
 from shared.settings import Settings
@@ -55,6 +56,7 @@ class RecordSummary(NamedTuple):
     owner: str | None
     source: str | None
     excerpt: str | None
+    score: str | None
 
 
 class StoredJob(NamedTuple):
@@ -121,7 +123,8 @@ class Retention:
         await self._remove_excess_records(records, known, moment)
         metrics.STORED.set(sum(each.last_use.size for each in known.values() if each.keeps_audio))
         await self._remove_unreferenced_files(records, known, moment)
-        await self._remove_old_uploads({each.excerpt for each in known.values()}, moment)
+        needed = {key for each in known.values() for key in (each.excerpt, each.score)}
+        await self._remove_old_uploads(needed, moment)
 
     async def _summarize_records(self) -> dict[str, RecordSummary]:
         known: dict[str, RecordSummary] = {}
@@ -206,10 +209,11 @@ class Retention:
     async def _remove_old_uploads(self, needed: Collection[str | None], moment: datetime) -> None:
         """Remove what clients uploaded when it is as old as unused audio may be. Jobs made of it do not need it.
 
-        Excerpts of it are removed when no job needs them and they are old enough for the record of one to be seen.
+        Excerpts of it are removed when no job needs them and they are old enough for the record of one to be seen. Its
+        notes are kept while a job has audio of them, or has yet to play them.
 
         Args:
-            needed: keys of excerpts.
+            needed: keys of excerpts and notes.
             moment: the current time by the broker's clock.
         """
         after = ""
@@ -233,6 +237,7 @@ def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSu
         owner=record.owner,
         source=record.source,
         excerpt=_excerpt_key(record),
+        score=_score_key(record),
     )
 
 
@@ -242,6 +247,12 @@ def _excerpt_key(record: JobRecord) -> str | None:
     if audio is None or record.status.is_terminal:
         return None
     return excerpt_key(record.owner, audio.source.sha256 or "")
+
+
+def _score_key(record: JobRecord) -> str | None:
+    """The key of the score that the job plays, while it is needed."""
+    is_needed = record.keeps_audio or not record.status.is_terminal
+    return score_key(record.owner, record.recipe.score.sha256) if record.recipe.score and is_needed else None
 
 
 def _size(record: JobRecord) -> int:

@@ -53,6 +53,7 @@ class GenerateFields(JobFields, total=False):
     webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
     audio: dict[str, Any]
     edit: dict[str, Any]
+    score: dict[str, Any]
     cache: bool
 
 

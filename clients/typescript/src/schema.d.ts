@@ -12,7 +12,7 @@ export interface paths {
         put?: never;
         /**
          * Generate music from a prompt
-         * @description The answer is immediate, and from then on the job is safe. Give either `prompt` or `components`. `variations` makes several jobs, accepted together or not at all. With Prefer: wait, the answer comes when they have ended, or when the time is up, and is a whole `JobView`.
+         * @description The answer is immediate, and from then on the job is safe. Give `prompt`, `components` or `score`. `variations` makes several jobs, accepted together or not at all. With Prefer: wait, the answer comes when they have ended, or when the time is up, and is a whole `JobView`.
          */
         post: operations["generate_generate"];
         delete?: never;
@@ -829,7 +829,7 @@ export interface components {
          * @description How a take is made of another one.
          * @enum {string}
          */
-        EditKind: "vary" | "extend" | "replace";
+        EditKind: "vary" | "extend" | "replace" | "play";
         /**
          * ErrorMessage
          * @description An error in a client message. The connection stays open.
@@ -933,7 +933,9 @@ export interface components {
         };
         /**
          * GenerateRequest
-         * @description The body of POST /api/v1/generate: exactly one of `prompt` and `components`, and any of the other fields.
+         * @description The body of POST /api/v1/generate: exactly one of `prompt`, `components` and `score`, and any other fields.
+         *
+         *     A `score` may have a `prompt` beside it.
          * @example {
          *       "prompt": "piano"
          *     }
@@ -1033,6 +1035,8 @@ export interface components {
             webhook_events?: components["schemas"]["JobStatus"][] | null;
             /** @description Audio that the music continues */
             audio?: components["schemas"]["AudioConditions"] | null;
+            /** @description A MIDI file or another job's score, to play */
+            score?: components["schemas"]["ScoreRequest"] | null;
             /** @description Of the recipe of a child, to make it again */
             edit?: components["schemas"]["Edit"] | null;
             /** @description Workers take more urgent jobs first; by default that of the API key, else normal */
@@ -1171,7 +1175,8 @@ export interface components {
          *             "title": null,
          *             "edit": null,
          *             "negative_prompt": null,
-         *             "audio": null
+         *             "audio": null,
+         *             "score": null
          *           },
          *           "audio": {
          *             "key": "jobs/gen_abc123456789/audio.wav",
@@ -1313,7 +1318,8 @@ export interface components {
          *         "title": null,
          *         "edit": null,
          *         "negative_prompt": null,
-         *         "audio": null
+         *         "audio": null,
+         *         "score": null
          *       },
          *       "audio": {
          *         "key": "jobs/gen_abc123456789/audio.wav",
@@ -1661,6 +1667,22 @@ export interface components {
          */
         Place: "start" | "end";
         /**
+         * PlayedScore
+         * @description Which score a job plays, and how. A score is known by its content: see shared/note_score.py.
+         */
+        PlayedScore: {
+            /** @description Of the stored score, in hex. */
+            sha256: string;
+            /** @description The job that played it before, if it was taken from one. */
+            parent?: string | null;
+            /** @description General MIDI programs from 0 that replace those of parts. */
+            programs?: {
+                [key: string]: number;
+            };
+            /** @description The only parts to play; none means all. */
+            instruments?: string[];
+        };
+        /**
          * Pong
          * @description The reply to a ping.
          * @example {
@@ -1796,6 +1818,8 @@ export interface components {
             negative_prompt: string | null;
             /** @description What the music is conditioned on. */
             audio: components["schemas"]["AudioConditions"] | null;
+            /** @description What is played, note for note; nothing is composed then. */
+            score: components["schemas"]["PlayedScore"] | null;
         };
         /**
          * Relative
@@ -1879,6 +1903,36 @@ export interface components {
          * @enum {integer}
          */
         SampleRate: 44100 | 48000 | 96000;
+        /**
+         * ScoreRequest
+         * @description A score: exactly one of `audio_id`, `job_id` and `sha256`, and any of the other fields.
+         */
+        ScoreRequest: {
+            /** @description Of an uploaded MIDI file. */
+            audio_id?: string | null;
+            /** @description Of a job that has a score. */
+            job_id?: string | null;
+            /** @description Of the recipe of a job that played a score, to make it again. */
+            sha256?: string | null;
+            /**
+             * @description What to do with it. `play` plays it note for note; the prompt then only names the music.; play if absent
+             * @constant
+             */
+            as?: "play";
+            /**
+             * @description General MIDI programs from 0 for single instruments, by name or stream of the job's `instruments`. The parts of a file are "part 1", "part 2" and so on.
+             * @example {
+             *       "lead": 81
+             *     }
+             */
+            programs?: {
+                [key: string]: number;
+            } | null;
+            /** @description The only ones to play, named like those. */
+            instruments?: string[] | null;
+            /** @description Of the recipe, with `sha256`. */
+            parent?: string | null;
+        };
         /**
          * SectionStart
          * @description Where a section of the music starts: `bar` counts from 1, `start` is in seconds.
@@ -2199,6 +2253,7 @@ export type ParseRequest = components['schemas']['ParseRequest'];
 export type ParsedPrompt = components['schemas']['ParsedPrompt'];
 export type Ping = components['schemas']['Ping'];
 export type Place = components['schemas']['Place'];
+export type PlayedScore = components['schemas']['PlayedScore'];
 export type Pong = components['schemas']['Pong'];
 export type Priority = components['schemas']['Priority'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
@@ -2211,6 +2266,7 @@ export type RequestedTake = components['schemas']['RequestedTake'];
 export type ResendRequest = components['schemas']['ResendRequest'];
 export type SampleFormat = components['schemas']['SampleFormat'];
 export type SampleRate = components['schemas']['SampleRate'];
+export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type SectionStart = components['schemas']['SectionStart'];
 export type ServedModels = components['schemas']['ServedModels'];
 export type ServerMessage = components['schemas']['ServerMessage'];
@@ -2281,8 +2337,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Request Timeout */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -19,7 +19,7 @@ from gateway.jobs.result_cache import Reuse
 from gateway.problems import FieldError, invalid, too_many
 from gateway.schemas import IDEMPOTENCY_KEY_PATTERN, GenerateRequest, JobAccepted
 from gateway.services import SERVICES, Services
-from shared.messages import JobRecord
+from shared.messages import JobRecord, Recipe
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
@@ -45,18 +45,20 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         UnavailableError: if NATS is away or the queue is full.
     """
     services = request.app[SERVICES]
+    viewer, takes = viewer_of(request), body.variations or 1
+    score = await services.scores.find(body.score, viewer) if body.score else None
     recipe = make_recipe(
         body,
         default_model=services.settings.model,
         models=services.models(),
         max_duration=services.settings.max_duration,
+        score=score,
     )
-    viewer, takes = viewer_of(request), body.variations or 1
     _count_other_takes(services, viewer, takes)
     lane = services.lanes.of(viewer, body.priority or None)
     drafts = draft_jobs(
         recipe,
-        body,
+        _by_content(body, recipe),
         idempotency_key(request),
         request[TRACEPARENT],
         viewer,
@@ -79,13 +81,20 @@ def _count_other_takes(services: Services, viewer: str | None, takes: int) -> No
         raise too_many("This API key is over its request rate limit. Slow down, or ask for fewer takes.", wait)
 
 
+def _by_content(body: GenerateRequest, recipe: Recipe) -> GenerateRequest:
+    """The request with its MIDI file by checksum: a client that uploads the file again repeats its request."""
+    if not body.score or not body.score.audio_id or recipe.score is None:
+        return body
+    return replace(body, score=replace(body.score, audio_id=UNSET, sha256=recipe.score.sha256))
+
+
 def _reuse_policy(body: GenerateRequest, takes: int) -> Reuse:
-    """Which results may be reused. By default, a request without a seed generates new music.
+    """Which results may be reused. By default, a request without a seed generates new music, unless it plays a score.
 
     Several takes are never answered with audio of any seed: all would be the same.
     """
     if body.cache is UNSET:
-        return "none" if body.seed is None else "same"
+        return "none" if body.seed is None and not body.score else "same"
     if not body.cache:
         return "none"
     return "any" if body.seed is None and takes == 1 else "same"

@@ -16,6 +16,7 @@ from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
 from shared.music import DEFAULT_METER, grid_samples
+from shared.note_score import NoteScore
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.composing import compose
 from worker.engine.batching.conditions import Conditions
@@ -62,6 +63,7 @@ from worker.engine.sampler.child_take import ChildTake
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.count_in import make_count_in
 from worker.engine.sampler.outputs import make_outputs
+from worker.engine.sampler.played_take import PlayedTake
 from worker.engine.sampler.score_grammar import CodeLimits, ScoreGrammar
 from worker.engine.sampler.wish import read_recipe
 from worker.engine.text.encoder import TextEncoder, load_text_encoder
@@ -156,9 +158,13 @@ class BatchingEngine:
         on_output: OnOutput = lambda output: None,
         *,
         excerpt: Excerpt | None = None,
+        score: NoteScore | None = None,
     ) -> Iterator[Samples]:
         """See `ScoreEngine.generate` if the codec is a sampler, else `ConditionedEngine.generate`."""
-        if isinstance(self._codec, SamplerCodec):
+        if isinstance(self._codec, SamplerCodec) and score is not None:
+            # Needs no model, so no place in the batch.
+            yield from PlayedTake(recipe, score, _length(recipe, self._codec.sample_rate)).play(on_step, on_output)
+        elif isinstance(self._codec, SamplerCodec):
             generate = self._generate_score if recipe.edit is None else self._generate_child
             yield from generate(self._codec, recipe, on_step, on_output)
         else:

@@ -120,7 +120,8 @@ class EngineHost:
         job.began = time.perf_counter()
         self._jobs[job_id] = job
         try:
-            await self._send(Generate(job_id, recipe, str(job.folder) if job.folder else None, job.excerpt))
+            folder = str(job.folder) if job.folder else None
+            await self._send(Generate(job_id, recipe, folder, job.excerpt, job.score))
             outcome = await asyncio.shield(job.outcome)
         except asyncio.CancelledError:
             keeps = job.keep_outputs and bool(recipe.outputs)

@@ -39,6 +39,7 @@ class EngineJob:
         midi: the score as a MIDI file, if requested and ready.
         folder: gets the stems, if they are requested.
         excerpt: the encoded `Excerpt` that the recipe is conditioned on.
+        score: the notes that the recipe refers to, as they are stored.
         stems: those that are ready, if requested.
         music: what the engine knows of the music, once the audio is complete.
         warnings: sentences about what the model could not do as requested.
@@ -56,6 +57,7 @@ class EngineJob:
         self.midi: bytes | None = None
         self.folder: Path | None = None
         self.excerpt: bytes | None = None
+        self.score: bytes | None = None
         self.stems: list[StemFile] = []
         self.music: Music | None = None
         self.warnings: list[str] = []

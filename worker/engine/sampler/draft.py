@@ -105,6 +105,8 @@ def make_draft(edit: Edit, old: OldScore, samples: int, seed: int) -> Draft:
             return _extend_end(old, samples)
         case "vary":
             return _vary(edit, old, seed)
+        case "play":
+            return Draft(old.codes, None, old.bar_steps, old.stored.first_step)
 
 
 def _replace(edit: Edit, old: OldScore) -> Draft:

@@ -12,12 +12,14 @@ DRUM_CHANNEL = 9
 Message = tuple[int, bytes]
 
 
-def file_bytes(tracks: Sequence[Iterable[Message]], end: int = 0) -> bytes:
+def file_bytes(tracks: Sequence[Iterable[Message]], end: int = 0, *, division: int = DIVISION) -> bytes:
     """A file of several tracks, which end at a tick, or at their last message if that is later.
+
+    Ticks are counted at `division` per quarter note.
 
     Messages are sorted by tick; those at the same tick keep their order.
     """
-    header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), DIVISION)
+    header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), division)
     return header + b"".join(_track(messages, end) for messages in tracks)
 
 
@@ -54,6 +56,11 @@ def marker(text: str) -> bytes:
 def program(channel: int, number: int, bank: int = 0) -> list[bytes]:
     """Select an instrument: its bank, then its General MIDI program, from 0."""
     return [bytes((0xB0 | channel, 0, bank)), bytes((0xC0 | channel, number))]
+
+
+def control(channel: int, number: int, value: int) -> bytes:
+    """Set a controller, such as 7 for the volume."""
+    return bytes((0xB0 | channel, number, value))
 
 
 def note_on(channel: int, pitch: int, velocity: int) -> bytes:

@@ -63,10 +63,14 @@ class Voice:
     def is_released(self) -> bool:
         return self._end is not None
 
+    def is_released_at(self, at: int) -> bool:
+        return self._end is not None and self._end <= at
+
     def stop(self, at: int, release: float | None = None) -> None:
-        """Release the voice at a sample. A voice that is already released keeps its release."""
-        if self._end is None:
-            self._end = max(at, self.begin)
+        """Release the voice at a sample. A voice that is released by then keeps its release."""
+        end = max(at, self.begin)
+        if self._end is None or end < self._end:
+            self._end = end
             self.release = self.release if release is None else release
 
     def add_to(self, out: Floats, start: int) -> None:

@@ -160,7 +160,7 @@ def tags_for(
         title=f"{title} ({name})" if name else title,
         frames=frames,
         sample_rate=sample_rate,
-        parent=recipe.edit.parent if recipe.edit else None,
+        parent=recipe.parent,
         checkpoint=printable(checkpoint or "") or None,
         bpm=music.bpm,
         key=parse_key(music.key) if music.key else None,

@@ -67,7 +67,7 @@ def test_every_option_is_a_field_of_the_request() -> None:
         variations=3,
     )
     of_programs = {"components", "webhook", "webhook_events"}
-    assert asked.keys() == set(GenerateRequest.__struct_fields__) - of_programs - {"duration", "edit", "audio"}
+    assert asked.keys() == set(GenerateRequest.__struct_fields__) - of_programs - {"duration", "edit", "audio", "score"}
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_every_given_parameter_reaches_the_recipe() -> None:
         "title": "Bells",
         "negative_prompt": "drums",
     }
-    assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None, "audio": None}
+    assert msgspec.to_builtins(recipe(request(**given))) == given | {"edit": None, "audio": None, "score": None}
 
 
 def test_audio_to_continue_reaches_the_recipe_without_the_bars_that_words_ask_for() -> None:

@@ -1,7 +1,7 @@
-import type { EditKind, JobView } from "@tellurstori/musicgen";
+import type { JobView } from "@tellurstori/musicgen";
 import { useRef } from "preact/hooks";
 import { makeAnother, reuse } from "../state/actions.ts";
-import { isEditable, makeParts, showEdit } from "../state/edits.ts";
+import { type FormKind, isEditable, makeParts, showEdit } from "../state/edits.ts";
 import { hidden, names, rename, toggleMark } from "../state/marks.ts";
 import { isRunning } from "../state/takes.ts";
 import { exportHeard } from "./export.ts";
@@ -80,7 +80,7 @@ function EditItems({ job }: { job: JobView }) {
   );
 }
 
-const EDITS: [EditKind, string][] = [
+const EDITS: [FormKind, string][] = [
   ["vary", "More like this…"],
   ["extend", "Extend…"],
   ["replace", "Replace bars…"],

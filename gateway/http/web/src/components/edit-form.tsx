@@ -1,9 +1,17 @@
 import { type Signal, useComputed, useSignal, useSignalEffect } from "@preact/signals";
-import type { EditKind, JobView } from "@tellurstori/musicgen";
+import type { JobView } from "@tellurstori/musicgen";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { client } from "../api/gateway.ts";
-import { editProblems, instrumentsOf, isSendingEdit, makeChild, openEdit, showEdit } from "../state/edits.ts";
+import {
+  editProblems,
+  type FormKind,
+  instrumentsOf,
+  isSendingEdit,
+  makeChild,
+  openEdit,
+  showEdit,
+} from "../state/edits.ts";
 import { numberOf } from "../state/form.ts";
 import { barsOf, countBars, player } from "../state/listening.ts";
 import { barsInWords } from "./format.ts";
@@ -22,7 +30,7 @@ export function EditForm({ job, name }: FormProps) {
   return <Fields key={edit.kind} job={job} name={name} />;
 }
 
-const FORMS: Record<EditKind, (props: FormProps) => preact.JSX.Element> = {
+const FORMS: Record<FormKind, (props: FormProps) => preact.JSX.Element> = {
   vary: Vary,
   extend: Extend,
   replace: Replace,

@@ -41,6 +41,7 @@ export function factsOf(job: JobView): string[] {
 /** How a child was made of its parent, such as "bars 5–8 replaced (drums)"; empty for a take that is no child. */
 export function originOf(job: JobView): string {
   const edit = job.recipe.edit;
+  if (job.recipe.score?.parent || edit?.kind === "play") return "the same notes";
   if (!edit) return "";
   const parts = edit.streams?.length ? ` (${playersOf(job, edit.streams)})` : "";
   switch (edit.kind) {

@@ -4,14 +4,17 @@ import { client } from "../api/gateway.ts";
 import { start } from "./actions.ts";
 import { noteError, problemsOf, tell } from "./connection.ts";
 
+/** What has a form: a score is played again by programs only. */
+export type FormKind = Exclude<EditKind, "play">;
+
 /** The form that is open below a take, to make another take of it. One at a time. */
-export const openEdit = signal<{ jobId: string; kind: EditKind } | null>(null);
+export const openEdit = signal<{ jobId: string; kind: FormKind } | null>(null);
 /** What the gateway found wrong, by field; "" holds what belongs to no field. */
 export const editProblems = signal<Readonly<Record<string, string>>>({});
 export const isSendingEdit = signal(false);
 
 /** Opens a form; null closes it. */
-export function showEdit(edit: { jobId: string; kind: EditKind } | null): void {
+export function showEdit(edit: { jobId: string; kind: FormKind } | null): void {
   editProblems.value = {};
   openEdit.value = edit;
 }
