@@ -71,9 +71,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_model_size: Annotated[
         str, Meta(min_length=1, description="a model name such as starter or small, or a checkpoint folder")
     ] = "starter"
-    musicgen_device: Annotated[Literal["auto", "cuda", "mps", "cpu"], Meta(description="auto, cuda, mps or cpu")] = (
-        "auto"
-    )
+    musicgen_device: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|cuda(:[0-9]{1,2})?|mps|cpu)\Z",
+            description="auto, cuda, a GPU such as cuda:1, mps or cpu",
+        ),
+    ] = "auto"
     musicgen_engine: Annotated[
         str,
         Meta(

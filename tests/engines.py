@@ -185,6 +185,14 @@ def load(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
     return ScriptedEngine(settings.max_slots)
 
 
+def load_seeing(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
+    """Its name says which device it is for, and which GPU it sees."""
+    engine = ScriptedEngine(settings.max_slots)
+    name = f"{settings.device} sees {os.environ.get('CUDA_VISIBLE_DEVICES')}"
+    engine.info = replace(engine.info, engine=name, device="cuda")
+    return engine
+
+
 class ScoringEngine(ScriptedEngine):
     """The same with outputs: a MIDI file without tracks, and one stem, which is the whole audio. Tells its stages."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import os
 import sys
 
 from shared.bus import open_bus
@@ -21,13 +22,16 @@ log = get_logger(__name__)
 PR_SET_DUMPABLE = 4
 
 
-def main() -> None:
+def main(device: str | None = None) -> None:
     """Run a worker with the environment's settings.
+
+    Args:
+        device: in place of MUSICGEN_DEVICE.
 
     Raises:
         MusicgenError: if the operator must act; the message says how.
     """
-    settings = load_settings()
+    settings = load_settings(os.environ | ({"MUSICGEN_DEVICE": device} if device else {}))
     configure_logs(settings.log_level, settings.log_format, "worker")
     arm()
     hide_environment()

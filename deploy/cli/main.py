@@ -47,8 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="run the whole system on this machine")
     add_data_dir(up)
     up.add_argument("--port", type=port, help="port of the gateway (default: GATEWAY_PORT, else 8000)")
-    up.add_argument("--workers", type=worker_count, default=1, metavar="N", help="number of workers (default: 1)")
-    up.add_argument(
+    number = up.add_mutually_exclusive_group()
+    number.add_argument("--workers", type=worker_count, default=1, metavar="N", help="number of workers (default: 1)")
+    number.add_argument("--gpus", metavar="all|0,1", help="a worker on each GPU, or on those of nvidia-smi's numbers")
+    number.add_argument(
         "--no-worker",
         dest="workers",
         action="store_const",
@@ -59,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
 
     commands.add_parser("gateway", help="run one gateway, for containers").set_defaults(run=_gateway)
-    commands.add_parser("worker", help="run one worker, for containers").set_defaults(run=_worker)
+    worker = commands.add_parser("worker", help="run one worker, for containers")
+    worker.add_argument("--device", help="auto, cuda, cuda:1, mps or cpu (default: MUSICGEN_DEVICE)")
+    worker.set_defaults(run=_worker)
 
     add_client_commands(commands)
     add_edit_commands(commands)
@@ -135,10 +139,13 @@ def _data_folder(options: argparse.Namespace) -> Path:
 
 def _up(options: argparse.Namespace) -> None:
     from deploy.cli.up import up
+    from deploy.stack.gpus import choose_gpus
     from deploy.stack.local_stack import StackOptions
     from deploy.terminal import Terminal
 
-    asyncio.run(up(StackOptions(_data_folder(options), options.port, options.workers, options.model), Terminal()))
+    gpus = choose_gpus(options.gpus) if options.gpus else ()
+    workers = len(gpus) or options.workers
+    asyncio.run(up(StackOptions(_data_folder(options), options.port, workers, options.model, gpus), Terminal()))
 
 
 def _gateway(options: argparse.Namespace) -> None:
@@ -150,7 +157,7 @@ def _gateway(options: argparse.Namespace) -> None:
 def _worker(options: argparse.Namespace) -> None:
     from worker.main import main as run
 
-    run()
+    run(options.device)
 
 
 def _admin(options: argparse.Namespace) -> None:

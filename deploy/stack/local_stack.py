@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,16 @@ EXAMPLE_REQUEST = (
 
 @dataclass(frozen=True)
 class StackOptions:
-    """The options of `up`. `port` None means the default port, or a free one if that is taken."""
+    """The options of `up`. `port` None means the default port, or a free one if that is taken.
+
+    If `gpus` has numbers, there are as many workers, and each one runs on its own GPU.
+    """
 
     data_dir: Path
     port: int | None
     workers: int
     model: str | None
+    gpus: Sequence[int] = ()
 
 
 class LocalStack:
@@ -118,6 +122,8 @@ class LocalStack:
     def _worker(self, number: int, nats_url: str, s3: Mapping[str, str]) -> ChildSpec:
         (port,) = free_ports(1)
         environment = {"NATS_URL": nats_url, "WORKER_METRICS_HOST": LOOPBACK, "WORKER_METRICS_PORT": str(port), **s3}
+        if self._options.gpus:
+            environment["MUSICGEN_DEVICE"] = f"cuda:{self._options.gpus[number - 1]}"
         if not self._environ.get("MUSICGEN_SPOOL_DIR"):
             environment["MUSICGEN_SPOOL_DIR"] = str(self._options.data_dir.absolute() / "spool")
         grace = load_settings(self._environ).shutdown_grace

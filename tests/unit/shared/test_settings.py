@@ -13,7 +13,9 @@ VARIABLES = [name.upper() for name in Settings.__struct_fields__]
 WRONG = [
     ("MUSICGEN_MODEL_SIZE", "tiny", "starter, small, medium, large, melody"),
     ("MUSICGEN_MODEL_SIZE", " small", "starter"),
-    ("MUSICGEN_DEVICE", "tpu", "auto, cuda, mps or cpu"),
+    ("MUSICGEN_DEVICE", "tpu", "auto, cuda, a GPU such as cuda:1, mps or cpu"),
+    ("MUSICGEN_DEVICE", "cuda:", "cuda:1"),
+    ("MUSICGEN_DEVICE", "cpu:1", "cuda:1"),
     ("MUSICGEN_ENGINE", "import os", "batching"),
     ("MUSICGEN_PRECISION", "int2", "bfloat16"),
     ("MUSICGEN_STEP", "maybe", "auto, native or torch"),
@@ -121,6 +123,7 @@ def test_an_empty_variable_counts_as_unset(name: str) -> None:
     ("name", "value", "meant"),
     [
         ("MUSICGEN_DEVICE", "CUDA", "cuda"),
+        ("MUSICGEN_DEVICE", "Cuda:3", "cuda:3"),
         ("LOG_LEVEL", "Warning", "warning"),
         ("LOG_FORMAT", "JSON", "json"),
         ("MAX_DURATION", "30", 30.0),

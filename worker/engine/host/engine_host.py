@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, suppress
 
+from msgspec.structs import replace
+
 from shared import tracing
 from shared.errors import DiskError
 from shared.lifecycle import end
@@ -168,10 +170,11 @@ class EngineHost:
     async def _run_once(self) -> None:
         self._set(WorkerState.LOADING, "Starting the engine")
         self._killed = False
-        reader, self._writer, self._process = await start_process()
+        reader, self._writer, self._process = await start_process(self._settings.device)
         watch = asyncio.create_task(self._watch())
         try:
-            await self._send(Start(self._settings))
+            # The process sees only the GPU that a device such as cuda:1 names.
+            await self._send(Start(replace(self._settings, device=self._settings.device.partition(":")[0])))
             while True:
                 self._receive(await read_from_engine(reader))
         except (asyncio.IncompleteReadError, ConnectionError, EngineDiedError):
@@ -202,9 +205,10 @@ class EngineHost:
             case Loading(text):
                 self._set(WorkerState.LOADING, text)
             case Ready(info, slots):
-                self.info, self.slots = info, slots
+                named = self._settings.device
+                self.info, self.slots = replace(info, device=named) if ":" in named else info, slots
                 metrics.ENGINE_CACHE.set(info.cache_bytes)
-                self._set(WorkerState.READY, f"Ready on {info.device}")
+                self._set(WorkerState.READY, f"Ready on {self.info.device}")
                 self.ready.set()
             case LoadFailed(reason, remedy, retryable):
                 again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""

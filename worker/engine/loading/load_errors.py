@@ -56,8 +56,8 @@ def check_device(device: str) -> None:
     """Raises ModelUnavailableError if `device` is cuda and there is no GPU."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelUnavailableError(
-            "MUSICGEN_DEVICE is cuda, but PyTorch sees no GPU here.",
-            "Check the driver with nvidia-smi, or set MUSICGEN_DEVICE=auto.",
+            "MUSICGEN_DEVICE names a GPU, but PyTorch sees no GPU here.",
+            "Check the driver and the GPU's number with nvidia-smi, or set MUSICGEN_DEVICE=auto.",
         )
 
 

@@ -60,6 +60,17 @@ def test_only_the_gateway_gets_the_api_keys(tmp_path: Path, monkeypatch: pytest.
     assert key not in str(made._worker(1, "nats://x", {}).env)
 
 
+def test_with_gpus_each_worker_has_its_own(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    options = StackOptions(tmp_path, None, workers=2, model=None, gpus=(3, 0))
+    made = LocalStack(options, Supervisor(tmp_path, console), console)
+    specs = [made._worker(number, "nats://x", {}) for number in (1, 2)]
+    assert [spec.env["MUSICGEN_DEVICE"] for spec in specs] == ["cuda:3", "cuda:0"]
+    again = specs[0].with_other_ports
+    assert again is not None
+    assert again().env["MUSICGEN_DEVICE"] == "cuda:3"
+
+
 @pytest.mark.parametrize(
     ("host", "shown"),
     [

@@ -27,6 +27,7 @@ SECRETS = {
     "OPENAI_API_KEY": "hidden",
     "smtp_password": "hidden",
     "GOOGLE_APPLICATION_CREDENTIALS": "/hidden.json",
+    "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic hidden",
     "DATABASE_URL": "postgres://app:hidden@db/app",
     "PIP_INDEX_URL": "https://hidden@packages.example/simple",
 }
@@ -108,3 +109,22 @@ print(before, is_readable())
 def test_another_process_of_the_same_user_cannot_read_the_workers_environment() -> None:
     done = subprocess.run([sys.executable, "-c", READING], capture_output=True, text=True, timeout=60, env=os.environ)
     assert done.stdout == "True False\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "environ", "visible"),
+    [
+        ("cuda:1", {}, "1"),
+        ("cuda:1", {"CUDA_VISIBLE_DEVICES": "2, 5"}, "5"),
+        ("cuda:0", {"CUDA_VISIBLE_DEVICES": "GPU-8f2b"}, "GPU-8f2b"),
+        ("cuda:2", {"CUDA_VISIBLE_DEVICES": "2,5"}, ""),
+        ("cuda", {}, None),
+        ("auto", {"CUDA_VISIBLE_DEVICES": "2,5"}, "2,5"),
+    ],
+)
+def test_an_engine_sees_only_the_gpu_of_its_device(device: str, environ: dict[str, str], visible: str | None) -> None:
+    assert engine_environment(environ, device).get("CUDA_VISIBLE_DEVICES") == visible
+
+
+def test_gpus_are_counted_as_nvidia_smi_does() -> None:
+    assert engine_environment({}, "cuda:1")["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
