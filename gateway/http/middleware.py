@@ -65,7 +65,6 @@ async def _traced(request: web.Request, handler: Handler) -> web.StreamResponse:
         "http.route": route,
         "url.path": request.path,
         "url.scheme": request.scheme,
-        "server.address": request.host,
     }
     with tracing.remote_span(f"{method} {route}", SpanKind.SERVER, given, attributes) as span:
         _enter_trace(request, _own_traceparent(span, given))
