@@ -109,6 +109,23 @@ final class GatewayTests: XCTestCase {
         XCTAssertEqual(list.jobs.map(\.status), [.cancelled])
     }
 
+    func testACancelledTaskEndsWhileTheJobWaits() async throws {
+        let client = MusicGenClient()
+        // No worker serves this model.
+        let job = try await client.generateMusic(GenerationRequest(prompt: "house", duration: 1, model: "small"))
+        let first = expectation(description: "the first event")
+        let task = Task {
+            for try await _ in client.events(job) { first.fulfill() }
+        }
+        await fulfillment(of: [first], timeout: 20)
+        task.cancel()
+        do {
+            try await task.value
+            XCTFail("the task ended without an error")
+        } catch is CancellationError {}
+        try await client.cancel(job)
+    }
+
     func testUploads() async throws {
         let client = MusicGenClient()
         let job = try await client.generateMusic(GenerationRequest(prompt: "house", duration: 1))
