@@ -6,13 +6,16 @@ tests/integration/test_swift_client.py compiles and runs it where there is one.
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import tree_sitter_swift
 from musicgen_client.requests import Components, GenerateFields
 from tree_sitter import Language, Node, Parser
 
+from shared.audio_conditions import AudioConditions, AudioSource
 from tests.conftest import ROOT
 from tests.documents import DOCUMENTS, blocks
+from tests.unit.clients.vectors import vectors
 
 PACKAGE = ROOT / "clients" / "swift"
 FILES = sorted(file for file in PACKAGE.rglob("*.swift") if ".build" not in file.parts)
@@ -58,6 +61,13 @@ def json_names(struct: str) -> set[str]:
     return {*renamed, *plain}
 
 
-def test_requests_have_the_fields_of_the_python_client() -> None:
-    assert json_names("GenerationRequest") == {"prompt", *GenerateFields.__annotations__} - {"edit"}
-    assert json_names("PromptComponents") == set(Components.__annotations__)
+def test_requests_have_fields_of_the_python_client() -> None:
+    """A field that the package lacks can be sent with `generateMusic(recipe:)`, so none must be there."""
+    assert json_names("GenerationRequest") <= {"prompt", *GenerateFields.__annotations__}
+    assert json_names("PromptComponents") <= set(Components.__annotations__)
+    assert json_names("AudioConditions") <= {field.encode_name for field in msgspec.structs.fields(AudioConditions)}
+    assert json_names("AudioSource") <= {field.encode_name for field in msgspec.structs.fields(AudioSource)}
+
+
+def test_requests_have_every_field_of_the_vectors() -> None:
+    assert {name for vector in vectors("requests") for name in vector["body"]} <= json_names("GenerationRequest")

@@ -44,6 +44,8 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
     public var webhook: String?
     /// The events for the webhook.
     public var webhookEvents: [JobStatus]?
+    /// Audio that the music continues.
+    public var audio: AudioConditions?
     /// Whether stored audio may answer the request.
     public var cache: Bool?
 
@@ -54,7 +56,7 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
         topP: Double? = nil, cfgCoef: Double? = nil, format: AudioFormat? = nil, sampleRate: Int? = nil,
         sampleFormat: SampleFormat? = nil, loudness: Double? = nil, title: String? = nil, outputs: [Output]? = nil,
         variations: Int? = nil, priority: Priority? = nil, webhook: String? = nil,
-        webhookEvents: [JobStatus]? = nil, cache: Bool? = nil
+        webhookEvents: [JobStatus]? = nil, audio: AudioConditions? = nil, cache: Bool? = nil
     ) {
         self.prompt = prompt
         self.components = components
@@ -81,12 +83,13 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
         self.priority = priority
         self.webhook = webhook
         self.webhookEvents = webhookEvents
+        self.audio = audio
         self.cache = cache
     }
 
     enum CodingKeys: String, CodingKey {
         case prompt, components, duration, bars, bpm, meter, key, loop, seed, model, temperature, format, loudness
-        case title, outputs, variations, priority, webhook, cache
+        case title, outputs, variations, priority, webhook, audio, cache
         case negativePrompt = "negative_prompt"
         case topK = "top_k"
         case topP = "top_p"
@@ -134,6 +137,44 @@ public struct PromptComponents: Encodable, Sendable, Equatable {
         case genre, tempo, mood, instruments, bars, bpm, meter, key, loop
         case artistStyle = "artist_style"
         case customText = "custom_text"
+    }
+}
+
+/// Audio that a request begins from. Models that make audio directly, such as small, hear it.
+public struct AudioConditions: Encodable, Sendable, Equatable {
+    /// The music goes on from the end of this excerpt, with which the file begins.
+    public var continueFrom: AudioSource?
+
+    public init(continueFrom: AudioSource? = nil) {
+        self.continueFrom = continueFrom
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case continueFrom = "continue_from"
+    }
+}
+
+/// An excerpt of an uploaded file, or of the audio of a finished job.
+public struct AudioSource: Encodable, Sendable, Equatable {
+    /// That of `uploadAudio`.
+    public var audioID: String?
+    public var jobID: String?
+    /// In seconds; by default 12 before the end.
+    public var start: Double?
+    /// In seconds; by default the end of the audio.
+    public var end: Double?
+
+    public init(audioID: String? = nil, jobID: String? = nil, start: Double? = nil, end: Double? = nil) {
+        self.audioID = audioID
+        self.jobID = jobID
+        self.start = start
+        self.end = end
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case start, end
+        case audioID = "audio_id"
+        case jobID = "job_id"
     }
 }
 

@@ -22,6 +22,14 @@ final class VectorTests: XCTestCase {
         }
     }
 
+    func testARequestNamesTheAudioThatItContinues() throws {
+        let source = AudioSource(audioID: "aud_abc000000000", end: 8.5)
+        let request = GenerationRequest(prompt: "tone", audio: AudioConditions(continueFrom: source))
+        let made = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(request))
+        let excerpt: [String: JSONValue] = ["audio_id": .string("aud_abc000000000"), "end": .number(8.5)]
+        XCTAssertEqual(made["audio"], .object(["continue_from": .object(excerpt)]))
+    }
+
     func testAnswersAreDecodedWithoutALoss() throws {
         for vector in try vectors("answers") {
             let body = try XCTUnwrap(vector["body"])
