@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from shared.job_id import JOB_ID_PATTERN
 
-ConditionKind = Literal["continue_from"]
-CONDITIONS: tuple[ConditionKind, ...] = ("continue_from",)
+ConditionKind = Literal["continue_from", "melody"]
+CONDITIONS: tuple[ConditionKind, ...] = ("continue_from", "melody")
 
 AUDIO_ID_PATTERN = r"^aud_[a-z0-9]{12}$"
 
@@ -59,9 +59,11 @@ class AudioConditions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     Attributes:
         continue_from: the music goes on from the end of this excerpt, with which the file begins.
+        melody: the music follows the melody of this excerpt.
     """
 
     continue_from: AudioSource | None = None
+    melody: AudioSource | None = None
 
     def __post_init__(self) -> None:
         if len(self._given()) != 1:

@@ -31,6 +31,11 @@ def may_write_scores(name: str) -> bool:
     return name not in HUB_REPOSITORIES
 
 
+def may_follow_melodies(name: str) -> bool:
+    """Whether a model of this name may be conditioned on a melody; a checkpoint folder may."""
+    return "melody" in name or name not in MODEL_NAMES
+
+
 # The meters of models that have only some. Meta's models follow any that the prompt names, and a checkpoint folder may.
 _METERS: dict[str, tuple[str, ...]] = {STARTER: ("4/4", "3/4", "5/4", "6/8", "7/8", "12/8")}
 

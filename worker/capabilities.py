@@ -1,9 +1,15 @@
 """Checks that a worker's model can do what a recipe asks for, before anything is generated."""
 
+from shared.audio_conditions import ConditionKind
 from shared.messages import Recipe
 from shared.models import STARTER
 from worker.engine.host.engine_job import GenerationFailedError
 from worker.engine.interface import ModelInfo
+
+_CAPABLE: dict[ConditionKind, str] = {
+    "continue_from": "only models whose codec is EnCodec can, such as small",
+    "melody": "only models that were trained with melodies can, such as melody",
+}
 
 
 def check_possible(recipe: Recipe, info: ModelInfo) -> None:
@@ -23,6 +29,5 @@ def check_possible(recipe: Recipe, info: ModelInfo) -> None:
         raise GenerationFailedError(
             "unsupported",
             f"The model {recipe.model} cannot be conditioned on audio by {recipe.audio.kind} on the engine "
-            f"{info.engine}: only models whose codec is EnCodec can, such as small, on the engine batching. Leave "
-            "audio out, or ask for one.",
+            f"{info.engine}: {_CAPABLE[recipe.audio.kind]}, on the engine batching. Leave audio out, or ask for one.",
         )

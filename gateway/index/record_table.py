@@ -12,15 +12,18 @@ from typing import NamedTuple
 from gateway.index.database import open_database
 from gateway.index.position import Position
 from gateway.index.recipe_key import Key, recipe_key
-from shared.messages import JobRecord, JobStatus
+from shared.messages import JobRecord, JobStatus, Recipe
 from shared.records import Entry, decode_record, encode_record
+from shared.version import VERSION
 
 # Charges count against an API key's daily quota for this long.
 QUOTA_DAY = timedelta(days=1)
 
 # Times are milliseconds, as on the wire. `spare`: the record has ended and keeps no audio. `recipe` and `piece`, which
 # is the recipe with any seed: of jobs whose files can answer equal ones.
-SCHEMA = """
+# The database keeps what this code computes, so another version, or a recipe with other fields, makes it again.
+SCHEMA = f"""
+-- {VERSION} {" ".join(Recipe.__struct_fields__)}
 CREATE TABLE jobs (
     job_id TEXT NOT NULL, revision INTEGER NOT NULL, status TEXT NOT NULL, owner TEXT,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, changed_at INTEGER,

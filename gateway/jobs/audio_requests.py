@@ -5,7 +5,7 @@ from msgspec import UNSET
 from gateway.problems import FieldError, invalid
 from gateway.schemas import GenerateRequest
 from shared.audio_conditions import AudioConditions
-from shared.models import STARTER
+from shared.models import STARTER, may_follow_melodies
 
 
 def make_conditions(request: GenerateRequest, model: str) -> AudioConditions | None:
@@ -24,15 +24,17 @@ def make_conditions(request: GenerateRequest, model: str) -> AudioConditions | N
         )
         raise invalid(FieldError("audio", message))
     field = f"audio.{audio.kind}"
+    if audio.melody is not None and not may_follow_melodies(model):
+        raise invalid(FieldError(field, f"The model {model} follows no melody. Use one that does, such as melody."))
     if (audio.source.audio_id is None) == (audio.source.job_id is None):
         raise invalid(FieldError(field, "Give either audio_id or job_id."))
-    _check_grid(request, audio)
+    _check_grid(request)
     return audio
 
 
-def _check_grid(request: GenerateRequest, audio: AudioConditions) -> None:
-    """Refuse a grid for a continuation: fitting the take to it would cut and stretch what it continues."""
+def _check_grid(request: GenerateRequest) -> None:
+    """Refuse a grid: the audio has a tempo, and fitting the take to another would cut and stretch it."""
     asked = [name for name in ("bars", "bpm", "loop") if getattr(request, name)]
-    if audio.continue_from is not None and asked:
-        message = "A take that continues audio keeps its tempo, and is not cut to bars. Leave it out; give duration."
+    if asked:
+        message = "A take that is conditioned on audio has its tempo, and no bars. Leave it out, and give duration."
         raise invalid(FieldError(asked[0], message))

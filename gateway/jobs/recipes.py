@@ -81,7 +81,7 @@ def _composed_grid(
     request: GenerateRequest, prompt: str, negative_prompt: str | None, model: str, max_duration: float
 ) -> Grid:
     grid = make_grid(request, prompt, negative_prompt, model, max_duration)
-    if request.audio is not UNSET and request.audio.continue_from is not None:
+    if request.audio is not UNSET:
         return grid._replace(bars=None, bpm=None, loop=False)  # the prompt's words may ask for bars
     return grid
 

@@ -175,7 +175,10 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ]
         | UnsetType
     ) = UNSET
-    audio: Annotated[AudioConditions, Meta(description="Audio that the music continues")] | UnsetType = UNSET
+    audio: (
+        Annotated[AudioConditions, Meta(description="Audio that the music continues, or whose melody it follows")]
+        | UnsetType
+    ) = UNSET
     score: Annotated[ScoreRequest, Meta(description="A MIDI file or another job's score, to play")] | UnsetType = UNSET
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     priority: (

@@ -1,4 +1,4 @@
-"""Music that continues a file or another take, through the whole pipeline with a small MusicGen."""
+"""Music that continues a file or another take, or follows its melody, through the whole pipeline."""
 
 import io
 import warnings
@@ -18,6 +18,7 @@ from tests.integration.system import Api, System
 from tests.integration.test_outputs import with_model
 from tests.unit.gateway.samples import DAW, bearer
 from tests.unit.worker.engine.batching.conditioned import write_model
+from tests.unit.worker.engine.batching.test_melody import MELODY, without_demucs
 from tests.uploads import FILES, audio
 
 Floats = NDArray[np.float32]
@@ -53,7 +54,8 @@ async def refused(
     api: Api, source: dict[str, Any], headers: dict[str, str] | None = None, **fields: Any
 ) -> dict[str, str]:
     """The field and the reason of a refusal."""
-    body = {"prompt": "house", "duration": 2.0, "audio": {"continue_from": source}, **fields}
+    audio = source if source.keys() & {"continue_from", "melody"} else {"continue_from": source}
+    body = {"prompt": "house", "duration": 2.0, "audio": audio, **fields}
     async with api.http.post("/api/v1/generate", json=body, headers=headers or {}) as response:
         answer = await response.json()
         assert response.status == 422, answer
@@ -161,7 +163,7 @@ async def test_what_cannot_be_continued_is_refused_with_the_reason(system: Syste
     audio_id, long = await upload(api, tone(1.0)), await upload(api, tone(40.0))
     midi, odd = await upload(api, FILES["mid"]), await upload(api, audio("wav", 1.0, 16_001))
     queued = await api.generate("happy piano", duration=1.0)
-    field = "audio.continue_from"
+    field, melody = "audio.continue_from", {"melody": {"audio_id": audio_id}}
     for source, fields, place, reason in (
         ({"audio_id": "aud_000000000000"}, {}, f"{field}.audio_id", "it has expired, or it was deleted. Upload it."),
         ({"audio_id": midi}, {}, f"{field}.audio_id", "It is a MIDI file"),
@@ -175,12 +177,30 @@ async def test_what_cannot_be_continued_is_refused_with_the_reason(system: Syste
         ({"audio_id": long, "start": 0}, {"duration": 60}, f"{field}.start", "0.1 to 29 are possible"),
         ({"audio_id": audio_id, "sha256": "0" * 64}, {}, f"{field}.sha256", "Give that, or leave it out"),
         ({"audio_id": audio_id}, {"duration": 1.0}, "duration", "The excerpt lasts 1 seconds"),
-        ({"audio_id": audio_id}, {"bpm": 120}, "bpm", "keeps its tempo"),
+        ({"audio_id": audio_id}, {"bpm": 120}, "bpm", "has its tempo"),
         ({"audio_id": audio_id}, {"model": "starter"}, "audio", "writes scores and hears no audio"),
+        (melody, {"model": "small"}, "audio.melody", "follows no melody"),
+        (melody | {"continue_from": melody["melody"]}, {}, "audio", "Give one of continue_from, melody"),
     ):  # fmt: skip
         found = await refused(api, source, **fields)
         assert list(found) == [place], found
         assert reason in found[place]
+
+
+async def test_a_melody_models_take_follows_the_melody_and_says_that_it_heard_the_whole_mix(
+    system: System, tmp_path: Path
+) -> None:
+    with warnings.catch_warnings(), without_demucs():
+        warnings.simplefilter("ignore")
+        write_model(tmp_path / "tuneful", 1, MELODY | {"dataset.segment_duration": 30})
+    settings = with_model(tmp_path / "tuneful")
+    api, _ = await system.gateway(**settings), await system.worker(**settings)
+    source = {"audio_id": await upload(api, tone(2.0))}
+    asked: dict[str, Any] = {"duration": 1.0, "seed": 7}
+    jobs = [await api.generate("happy piano", **asked, audio={"melody": source}), await api.generate("tone", **asked)]
+    found = [await api.until(job_id, "completed", "failed") for job_id in jobs]
+    assert [(each["status"], each["actual_duration"]) for each in found] == [("completed", 1.0)] * 2
+    assert [any("from the whole mix" in text for text in each["warnings"]) for each in found] == [True, False]
 
 
 async def test_without_a_start_the_last_twelve_seconds_count(system: System, model: dict[str, str]) -> None:

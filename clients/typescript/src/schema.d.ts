@@ -656,6 +656,8 @@ export interface components {
         AudioConditions: {
             /** @description The music goes on from the end of this excerpt, with which the file begins. */
             continue_from?: components["schemas"]["AudioSource"] | null;
+            /** @description The music follows the melody of this excerpt. */
+            melody?: components["schemas"]["AudioSource"] | null;
         };
         /**
          * AudioFormat
@@ -1033,7 +1035,7 @@ export interface components {
             webhook?: string | null;
             /** @description The events for the webhook; completed, failed and cancelled if absent */
             webhook_events?: components["schemas"]["JobStatus"][] | null;
-            /** @description Audio that the music continues */
+            /** @description Audio that the music continues, or whose melody it follows */
             audio?: components["schemas"]["AudioConditions"] | null;
             /** @description A MIDI file or another job's score, to play */
             score?: components["schemas"]["ScoreRequest"] | null;

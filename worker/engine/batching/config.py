@@ -84,11 +84,15 @@ class MelodyConfig:
         chroma: pitch classes.
         length: frames; shorter melodies are repeated.
         argmax: whether only the strongest pitch class of a frame is kept.
+        sample_rate: of the audio, in hertz.
+        window: samples of a spectrum; a quarter of it from one frame to the next.
     """
 
     chroma: int
     length: int
     argmax: bool
+    sample_rate: int
+    window: int
 
 
 def parse_config(text: str) -> LanguageModelConfig:
@@ -140,8 +144,14 @@ def _melody(tree: DictConfig) -> MelodyConfig | None:
     if MELODY not in conditioners:
         return None
     chroma = conditioners[MELODY].chroma_stem
-    samples = int(chroma.sample_rate * tree.dataset.segment_duration)
-    return MelodyConfig(chroma.n_chroma, 1 + samples // (2**chroma.radix2_exp // 4), bool(chroma.get("argmax", False)))
+    samples, window = int(chroma.sample_rate * tree.dataset.segment_duration), 2**chroma.radix2_exp
+    return MelodyConfig(
+        chroma=chroma.n_chroma,
+        length=1 + max(samples, window) // (window // 4),
+        argmax=bool(chroma.get("argmax", False)),
+        sample_rate=chroma.sample_rate,
+        window=window,
+    )
 
 
 def _fuses(tree: DictConfig, melody: MelodyConfig | None) -> Literal["cross", "prepend"]:

@@ -98,13 +98,14 @@ class Decoder:
         slots.frames[slot] = window.frames
         slots.steps_before[slot] = steps_before
 
-    def prefill(self, slot: int, request: Request, positions: range) -> None:
-        """Fill the KV cache for known positions: first the prefix, then the given codes."""
+    def prefill(self, slot: int, request: Request, positions: range, window: int = 0) -> None:
+        """Fill the KV cache for known positions of a window: first its prefix, then the given codes."""
         before = request.prefix_length
         known = self._slots.sequence[slot, :, max(positions.start - before, 0) : max(positions.stop - before, 0)]
         inputs = self.model.embed(known.T).expand(2 if request.is_guided else 1, -1, -1)
-        if request.prefix is not None and positions.start < before:
-            inputs = torch.cat([request.prefix[:, positions.start : positions.stop].to(inputs.dtype), inputs], 1)
+        prefix = request.prefix_of(window)
+        if prefix is not None and positions.start < before:
+            inputs = torch.cat([prefix[:, positions.start : positions.stop].to(inputs.dtype), inputs], 1)
         self.model.prefill(self._cache, slot, inputs, positions.start, request.text_tokens, request.negative_tokens)
 
     def step(

@@ -9,9 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from shared.audio_conditions import CONDITIONS, Excerpt
+from shared.audio_conditions import Excerpt
 from shared.errors import ModelUnavailableError
 from shared.files import OUTPUT_KINDS
 from shared.messages import Recipe
@@ -19,6 +18,7 @@ from shared.music import DEFAULT_METER, grid_samples
 from shared.note_score import NoteScore
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
 from worker.engine.batching.composing import compose
+from worker.engine.batching.condition_reader import ConditionReader
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
 from worker.engine.batching.kv_cache import count_slots, free_memory, longest_prefix
@@ -26,6 +26,7 @@ from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
 from worker.engine.batching.linear import DTYPES, Precision
 from worker.engine.batching.loop import Loop, RequestHandle
+from worker.engine.batching.melody import WHOLE_MIX
 from worker.engine.batching.native_model import InInt8, NativeLanguageModel
 from worker.engine.batching.request import Request
 from worker.engine.batching.stages import stage
@@ -42,8 +43,6 @@ from worker.engine.batching.tuning import (
     set_threads,
 )
 from worker.engine.codec_interface import Codec
-from worker.engine.encodec.codec import EncodecCodec
-from worker.engine.encodec.waveform import as_waveform
 from worker.engine.interface import (
     EngineSettings,
     KeptGenerationError,
@@ -117,8 +116,7 @@ class BatchingEngine:
         dtype = pick_codec_dtype(precision)
         native = pick_native_codec(settings.tuning, dtype, threads)
         self._codec: Codec = load_codec(checkpoint.reference, device, stereo=config.stereo, dtype=dtype, native=native)
-        self._encoder = self._codec.encoder if isinstance(self._codec, EncodecCodec) else None
-        self._window = window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
+        window = min(int(config.segment * self._codec.frame_rate), self._frames(settings.max_duration))
         positions = longest_prefix(config) + DelayPattern(config.delays).steps(window)
         attention = pick_attention(settings.tuning, device, config, DTYPES[precision], on_loading)
         model: Transformer
@@ -129,6 +127,7 @@ class BatchingEngine:
         else:
             model = LanguageModel(config, checkpoint.weights, precision, device, attention, positions)
             name = f"{NAME} {precision}"
+        self._reader = ConditionReader(self._codec, config, checkpoint.weights, window)
         self._conditions = Conditions(model, _load_text_encoder(checkpoint), checkpoint.weights)
         self.slots = _count_slots(model, settings, positions)
         grammar, self._longest = None, 0
@@ -145,7 +144,7 @@ class BatchingEngine:
             sample_rate=self._codec.sample_rate,
             channels=self._codec.channels,
             outputs=OUTPUT_KINDS if grammar else (),
-            conditions=CONDITIONS if self._encoder else (),
+            conditions=self._reader.kinds,
             checkpoint=_name_sound(checkpoint.reference, precision),
             has_stages=True,
             cache_bytes=(self.slots + 1) * model.bytes_per_slot(positions),
@@ -169,9 +168,9 @@ class BatchingEngine:
             yield from generate(self._codec, recipe, on_step, on_output)
         else:
             samples = round(recipe.duration * self._codec.sample_rate)
-            request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples)
-            if excerpt is not None:
-                request = replace(request, given=self._continued(excerpt, request.frames))
+            request = self._request(recipe, recipe.prompt, self._frames(recipe.duration), samples, excerpt=excerpt)
+            if recipe.audio is not None and recipe.audio.kind == "melody":
+                on_output(Warn(WHOLE_MIX))
             yield from self._audio(self._loop.submit(request), on_step, on_output, most=samples)
 
     def _generate_score(
@@ -242,17 +241,6 @@ class BatchingEngine:
         """See `HasRows`."""
         return self._loop.rows
 
-    def _continued(self, excerpt: Excerpt, frames: int) -> Tensor:
-        """The codes of an excerpt, with which a piece of so many frames begins."""
-        assert self._encoder is not None, "the worker asks only for the conditions of `info`"
-        set_threads(1)
-        codes = self._encoder.encode(as_waveform(excerpt, self._codec.sample_rate, self._codec.channels))
-        most = min(frames, self._window) - 1
-        if codes.shape[1] > most:
-            seconds = most / self._codec.frame_rate
-            raise ValueError(f"The excerpt leaves nothing to generate: this take may begin with {seconds:g} s of it.")
-        return codes
-
     def close(self) -> None:
         """Stop the loop."""
         self._loop.close()
@@ -263,13 +251,20 @@ class BatchingEngine:
 
     @torch.inference_mode()
     def _request(
-        self, recipe: Recipe, words: str, frames: int, samples: int | None, limits: CodeLimits | None = None
+        self,
+        recipe: Recipe,
+        words: str,
+        frames: int,
+        samples: int | None,
+        limits: CodeLimits | None = None,
+        excerpt: Excerpt | None = None,
     ) -> Request:
-        """Encode the prompt in the caller's thread, while the batch continues."""
+        """Encode the prompt and the excerpt in the caller's thread, while the batch continues."""
         set_threads(1)
+        given, melodies = self._reader.read(recipe, excerpt, frames)
         # The starter's plan follows the negative prompt; its model never saw one.
         negative_prompt = None if isinstance(self._codec, SamplerCodec) else recipe.negative_prompt
-        encoded = self._conditions.encode(words, recipe.cfg_coef != 1.0, negative_prompt)
+        encoded = self._conditions.encode(words, recipe.cfg_coef != 1.0, negative_prompt, melodies)
         return Request(
             **encoded._asdict(),
             frames=frames,
@@ -280,6 +275,7 @@ class BatchingEngine:
             cfg_scale=recipe.cfg_coef,
             seed=recipe.seed,
             limits=limits,
+            given=given,
         )
 
 

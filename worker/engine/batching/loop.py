@@ -155,7 +155,7 @@ class Loop:
 
     def _run(self, plan: StepPlan[Request]) -> None:
         if plan.prefill is not None:
-            self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.positions)
+            self._decoder.prefill(plan.prefill.slot, plan.prefill.request, plan.positions, plan.prefill.window)
         for rows in ((2, 2), (2, 1), (1, 1)):
             batch = [entry for entry in plan.decode if rows_of(entry) == rows]
             if batch:

@@ -13,6 +13,7 @@ class Request:
         text: the prompt, projected for cross-attention: [layers, 2, heads, tokens, head_dim]; or None.
         negative: the negative prompt in the same form, which the unconditional row reads; or None.
         prefix: conditions before the codes: [parts, positions, dim]; or None.
+        later_prefixes: those of the windows after the first one, with the same shape; none if they do not differ.
         frames: length of the piece, including given frames.
         temperature: 0 always takes the most likely code.
         top_k: 0 is off.
@@ -36,6 +37,7 @@ class Request:
     given: Tensor | None = None
     limits: tuple[Tensor, ...] | None = None
     negative: Tensor | None = None
+    later_prefixes: tuple[Tensor, ...] = ()
 
     @property
     def text_tokens(self) -> int:
@@ -51,6 +53,10 @@ class Request:
     def prefix_length(self) -> int:
         """Positions before the codes."""
         return 0 if self.prefix is None else self.prefix.shape[1]
+
+    def prefix_of(self, window: int) -> Tensor | None:
+        """The conditions before the codes of a window, counted from 0."""
+        return self.later_prefixes[window - 1] if window and self.later_prefixes else self.prefix
 
     @property
     def is_guided(self) -> bool:

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from bench import tiny
-from shared.audio_conditions import Excerpt
+from shared.audio_conditions import AudioConditions, AudioSource, ConditionKind, Excerpt
 from shared.messages import Recipe
 from tests.unit.worker.engine.encodec.test_audio_encoder import liven
 from worker.engine import audiocraft_checkpoint
@@ -85,7 +85,7 @@ class Ours:
 
     engine: BatchingEngine
 
-    def codes(self, excerpt: Excerpt | None, **fields: Any) -> Tensor:
+    def codes(self, excerpt: Excerpt | None, kind: ConditionKind = "continue_from", **fields: Any) -> Tensor:
         """The codes of a recipe: int64 of shape [codebooks, frames]."""
         open_stream, mine = self.engine._codec.stream, threading.get_ident()
         streams: list[Recorder] = []
@@ -98,12 +98,14 @@ class Ours:
             return streams[0]
 
         with patch.object(self.engine._codec, "stream", record):
-            self.play(excerpt, **fields)
+            self.play(excerpt, kind, **fields)
         return torch.cat(streams[0].codes, 1)
 
-    def play(self, excerpt: Excerpt | None, **fields: Any) -> None:
+    def play(self, excerpt: Excerpt | None, kind: ConditionKind = "continue_from", **fields: Any) -> None:
         """Make the audio of a recipe."""
-        recipe = replace(RECIPE, **fields)
+        source = {kind: AudioSource(audio_id="aud_abc123456789")}
+        audio = None if excerpt is None else AudioConditions(**source)
+        recipe = replace(RECIPE, audio=audio, **fields)
         made = sum(map(len, self.engine.generate(recipe, lambda done, total: None, excerpt=excerpt)))
         assert made == round(recipe.duration * tiny.SAMPLE_RATE)
 

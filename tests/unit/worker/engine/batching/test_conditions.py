@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from bench.tiny import write_tiny
 from shared.messages import Recipe
 from tests.unit.worker.engine.batching.models import Tiny, config
-from worker.engine.batching.conditions import no_melody
 from worker.engine.batching.config import LanguageModelConfig
 from worker.engine.batching.engine import load
+from worker.engine.batching.melody import no_melody
 from worker.engine.interface import EngineSettings, Samples
 
 RATE = 32_000

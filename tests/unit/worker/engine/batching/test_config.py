@@ -21,7 +21,8 @@ def test_configuration_is_parsed() -> None:
 
 def test_melody_model_has_a_prefix() -> None:
     config = parse_config(Tiny(melody=True).yaml())
-    assert (config.fuses, config.melody) == ("prepend", MelodyConfig(chroma=12, length=235, argmax=True))
+    melody = MelodyConfig(chroma=12, length=235, argmax=True, sample_rate=32_000, window=2**14)
+    assert (config.fuses, config.melody) == ("prepend", melody)
 
 
 @pytest.mark.parametrize(

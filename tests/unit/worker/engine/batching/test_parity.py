@@ -10,8 +10,9 @@ from torch import Tensor
 
 from tests.unit.worker.engine.batching.batch import request, result, running_batch
 from tests.unit.worker.engine.batching.models import Tiny, audiocraft_codes, audiocraft_windows, config, random_text
-from worker.engine.batching.conditions import Conditions, no_melody
+from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.loop import RequestHandle
+from worker.engine.batching.melody import no_melody
 from worker.engine.batching.request import Request
 
 MONO = Tiny()
