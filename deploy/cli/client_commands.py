@@ -91,6 +91,10 @@ def _music_options(music: "argparse._ArgumentGroup") -> None:
         action=argparse.BooleanOptionalAction,
         help="the end continues at the start, after whole bars",
     )
+    audio = music.add_mutually_exclusive_group()
+    audio.add_argument("--continue-from", metavar="FILE|JOB", help="begin with this audio, and go on from its end")
+    audio.add_argument("--melody", metavar="FILE|JOB", help="follow the melody of this audio (melody models)")
+    music.add_argument("--excerpt", metavar="START-END", help="the part of that audio, in seconds: 8-20, 8.5- or -20")
     music.add_argument(
         "--from-file",
         type=Path,
@@ -118,13 +122,14 @@ def _jobs_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    from deploy.cli.audio_source import chosen_audio, sending
     from deploy.cli.gateway_client import target_of
     from deploy.cli.generate import generate
     from deploy.cli.request import request_body
     from deploy.cli.saving import saving_options
 
-    saving = saving_options(options)
-    return asyncio.run(generate(target_of(options), request_body(options), saving))
+    saving, send = saving_options(options), sending(chosen_audio(options))
+    return asyncio.run(generate(target_of(options), request_body(options), saving, send))
 
 
 def _download(options: argparse.Namespace) -> int:

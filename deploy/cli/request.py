@@ -83,7 +83,7 @@ def _recipe_of(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
         recipe["bars"] = None
     if changes.get("format") in ("ogg", "mp3"):
         del recipe["sample_format"]
-    kept = {*FIELDS} if changes.keys() & WHOLE else {*FIELDS, "edit", "score"}
+    kept = {*FIELDS, "audio"} if changes.keys() & WHOLE else {*FIELDS, "audio", "edit", "score"}
     return {name: value for name, value in recipe.items() if name in kept and value is not None}
 
 

@@ -99,6 +99,9 @@ class Client:
     ) -> Job:
         return Job(self._loop, self._loop.run(self._client.generate(prompt, idempotency_key=idempotency_key, **fields)))
 
+    def upload(self, file: str | PathLike[str]) -> str:
+        return self._loop.run(self._client.upload(file))
+
     def job(self, job_id: str) -> Job:
         return Job(self._loop, self._client.job(job_id))
 

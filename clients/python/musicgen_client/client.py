@@ -1,7 +1,10 @@
 """The asynchronous client of a gateway."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self, Unpack
 
 from musicgen_client.address import authorization, gateway_origin
@@ -68,6 +71,20 @@ class AsyncClient:
             headers={IDEMPOTENCY_KEY: idempotency_key or str(uuid.uuid4())},
         )
         return accepted_job(self._transport, answer)
+
+    async def upload(self, file: str | PathLike[str]) -> str:
+        """Store an audio or MIDI file at the gateway.
+
+        Returns:
+            its audio_id, for the field `audio` of `generate`.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ProblemError: if the gateway refuses it; the message has the reason.
+        """
+        with await asyncio.to_thread(Path(file).open, "rb") as content:
+            answer = await self._transport.upload("/api/v1/audio", content)
+        return str(answer["audio_id"])
 
     def job(self, job_id: str) -> AsyncJob:
         """A handle on an existing job. The gateway is not asked yet."""

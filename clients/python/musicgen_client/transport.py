@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 
@@ -20,6 +20,8 @@ from musicgen_client.errors import (
 )
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+# The gateway decodes an uploaded file before it answers.
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=180)
 # A download ends after this many seconds without data.
 DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 # Seconds between pings, which detect a dead connection.
@@ -76,6 +78,20 @@ class Transport:
                         return await read_answer(response)
             except ClientError as error:
                 await backoff.wait(error)
+
+    async def upload(self, path: str, file: BinaryIO) -> Any:
+        """Send a file as the body, once, and return the JSON of the answer.
+
+        Raises:
+            ProblemError: with the gateway's reason, if it refuses.
+            ClientError: if no gateway answers.
+        """
+        kind = {"Content-Type": "application/octet-stream"}
+        with self._explained_errors():
+            async with self._open().post(
+                path, data=file, headers=kind, timeout=UPLOAD_TIMEOUT, allow_redirects=False
+            ) as response:
+                return await read_answer(response)
 
     @asynccontextmanager
     async def file(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
