@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.schemas import JobAccepted, Outputs, Prompt, Title
+from gateway.schemas import JobAccepted, Outputs, Prompt, Title, WebhookEvents, WebhookUrl
 from shared.edits import EditKind, Place
 from shared.messages import JobStatus, Moment, Seed
 from shared.music import MOST_BARS, Bars
@@ -36,6 +36,8 @@ class VaryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seed: OwnSeed = None
     outputs: Outputs | UnsetType = UNSET
     title: Title | UnsetType = UNSET
+    webhook: WebhookUrl | UnsetType = UNSET
+    webhook_events: WebhookEvents | UnsetType = UNSET
 
 
 class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +56,8 @@ class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     seed: OwnSeed = None
     outputs: Outputs | UnsetType = UNSET
     title: Title | UnsetType = UNSET
+    webhook: WebhookUrl | UnsetType = UNSET
+    webhook_events: WebhookEvents | UnsetType = UNSET
 
 
 class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +75,8 @@ class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seed: OwnSeed = None
     outputs: Outputs | UnsetType = UNSET
     title: Title | UnsetType = UNSET
+    webhook: WebhookUrl | UnsetType = UNSET
+    webhook_events: WebhookEvents | UnsetType = UNSET
 
 
 EditRequest = VaryRequest | ExtendRequest | ReplaceRequest

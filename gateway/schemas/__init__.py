@@ -22,6 +22,8 @@ from gateway.schemas.bodies import (
     SampleRate,
     ScoreRequest,
     Title,
+    WebhookEvents,
+    WebhookUrl,
 )
 from gateway.schemas.queries import (
     CancelQuery,
@@ -56,4 +58,6 @@ __all__ = [
     "SocketQuery",
     "Title",
     "WaveformPeaks",
+    "WebhookEvents",
+    "WebhookUrl",
 ]

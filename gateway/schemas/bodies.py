@@ -65,6 +65,25 @@ NegativePrompt = Annotated[
     ),
 ]
 
+WebhookUrl = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        description="A URL that gets the job's events, signed after Standard Webhooks; https, unless the gateway "
+        "allows the network",
+        examples=["https://studio.example.com/hooks/music"],
+    ),
+]
+WebhookEvents = Annotated[
+    tuple[JobStatus, ...],
+    Meta(
+        min_length=1,
+        max_length=len(JobStatus),
+        description="The events for the webhook; completed, failed and cancelled if absent",
+        extra_json_schema={"uniqueItems": True},
+    ),
+]
+
 
 class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"action": "as"}):
     """A score: exactly one of `audio_id`, `job_id` and `sha256`, and any of the other fields.
@@ -151,30 +170,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ]
         | UnsetType
     ) = UNSET
-    webhook: (
-        Annotated[
-            str,
-            Meta(
-                max_length=2048,
-                description="A URL that gets the job's events, signed after Standard Webhooks; https, unless the "
-                "gateway allows the network",
-                examples=["https://studio.example.com/hooks/music"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    webhook_events: (
-        Annotated[
-            tuple[JobStatus, ...],
-            Meta(
-                min_length=1,
-                max_length=len(JobStatus),
-                description="The events for the webhook; completed, failed and cancelled if absent",
-                extra_json_schema={"uniqueItems": True},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    webhook: WebhookUrl | UnsetType = UNSET
+    webhook_events: WebhookEvents | UnsetType = UNSET
     audio: (
         Annotated[AudioConditions, Meta(description="Audio that the music continues, or whose melody it follows")]
         | UnsetType

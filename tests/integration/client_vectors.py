@@ -13,6 +13,7 @@ import aiohttp
 
 from shared.audio_chunk import AudioChunk, pack_chunk
 from tests.integration.system import Api, System
+from tests.integration.webhook_receiver import SETTINGS
 
 Vectors = list[dict[str, Any]]
 
@@ -63,6 +64,14 @@ REQUESTS: Vectors = [
             "variations": 2,
             "priority": "batch",
             "cache": False,
+        },
+    },
+    {
+        "name": "a webhook",
+        "body": {
+            "prompt": "tone",
+            "webhook": "https://studio.example.com/hooks/music",
+            "webhook_events": ["processing", "completed"],
         },
     },
 ]
@@ -127,7 +136,7 @@ def _fixed(value: Any, sequence: dict[int, int]) -> Any:
 
 async def record(system: System, model: Path) -> dict[str, Vectors]:
     """All vectors by their file's name. `model` is a checkpoint of a model that writes scores."""
-    api, same = await system.gateway(), Normaliser()
+    api, same = await system.gateway(WEBHOOK_SECRETS=SETTINGS["WEBHOOK_SECRETS"]), Normaliser()
     answers = await _queued_answers(api)
     await system.worker(**SCORING)
     frames, more = await _followed_jobs(api)

@@ -8,8 +8,9 @@ import pytest
 
 from shared.edits import STREAMS, unpack_codes
 from tests.integration.jobs import stored_audio
-from tests.integration.system import Api, System
+from tests.integration.system import Api, System, eventually
 from tests.integration.test_outputs import with_model
+from tests.integration.webhook_receiver import SETTINGS, receiving
 from tests.sampler_checkpoint import write_sampler_checkpoint
 from tests.unit.gateway.samples import DAW, WEB, bearer
 
@@ -160,3 +161,22 @@ async def test_what_cannot_be_worked_on_is_refused(system: System) -> None:
     assert await api.delete(slow) == 200
     status, problem = await post(api, finished, "replace", {"from_bar": 0, "to_bar": 1})
     assert (status, problem["errors"][0]["field"]) == (422, "from_bar")
+
+
+async def test_the_events_of_a_child_reach_its_webhook(system: System, checkpoint: Path) -> None:
+    model = with_model(checkpoint)
+    api, _ = await system.gateway(**model, **SETTINGS), await system.worker(**model)
+    parent = await take(api, 2)
+    bodies = {"vary": {"strength": 0}, "extend": {"bars": 1}, "replace": {"from_bar": 1, "to_bar": 1}}
+    async with receiving() as receiver:
+        wanted = {"webhook": receiver.url, "webhook_events": ["processing", "completed"]}
+        children = {(await child(api, parent, route, body | wanted))["job_id"] for route, body in bodies.items()}
+
+        async def arrived() -> bool:
+            return {job_id: kinds for job_id, kinds in receiver.kinds.items() if kinds} == {
+                job_id: ["processing", "completed"] for job_id in children
+            }
+
+        await eventually(arrived, "the events of three children arrive")
+    status, problem = await post(api, parent, "vary", {"webhook_events": ["completed"]})
+    assert (status, problem["errors"][0]["field"]) == (422, "webhook_events")

@@ -25,6 +25,8 @@ class JobFields(TypedDict, total=False):
     seed: int | None
     title: str | None
     outputs: list[Literal["midi", "stems"]]
+    webhook: str
+    webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
 
 
 class GenerateFields(JobFields, total=False):
@@ -49,8 +51,6 @@ class GenerateFields(JobFields, total=False):
     loudness: float | None
     variations: int
     priority: Literal["interactive", "normal", "batch"]
-    webhook: str
-    webhook_events: list[Literal["queued", "processing", "completed", "failed", "cancelled"]]
     audio: dict[str, Any]
     edit: dict[str, Any]
     score: dict[str, Any]

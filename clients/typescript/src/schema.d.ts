@@ -924,6 +924,13 @@ export interface components {
             outputs?: components["schemas"]["OutputKind"][] | null;
             /** @description Of the music: in the file's metadata and name */
             title?: string | null;
+            /**
+             * @description A URL that gets the job's events, signed after Standard Webhooks; https, unless the gateway allows the network
+             * @example https://studio.example.com/hooks/music
+             */
+            webhook?: string | null;
+            /** @description The events for the webhook; completed, failed and cancelled if absent */
+            webhook_events?: components["schemas"]["JobStatus"][] | null;
         };
         /**
          * FieldError
@@ -1874,6 +1881,13 @@ export interface components {
             outputs?: components["schemas"]["OutputKind"][] | null;
             /** @description Of the music: in the file's metadata and name */
             title?: string | null;
+            /**
+             * @description A URL that gets the job's events, signed after Standard Webhooks; https, unless the gateway allows the network
+             * @example https://studio.example.com/hooks/music
+             */
+            webhook?: string | null;
+            /** @description The events for the webhook; completed, failed and cancelled if absent */
+            webhook_events?: components["schemas"]["JobStatus"][] | null;
         };
         /**
          * RequestedTake
@@ -2132,6 +2146,13 @@ export interface components {
             outputs?: components["schemas"]["OutputKind"][] | null;
             /** @description Of the music: in the file's metadata and name */
             title?: string | null;
+            /**
+             * @description A URL that gets the job's events, signed after Standard Webhooks; https, unless the gateway allows the network
+             * @example https://studio.example.com/hooks/music
+             */
+            webhook?: string | null;
+            /** @description The events for the webhook; completed, failed and cancelled if absent */
+            webhook_events?: components["schemas"]["JobStatus"][] | null;
         };
         /**
          * Vocabulary

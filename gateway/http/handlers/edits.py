@@ -48,7 +48,8 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
     call = _Call(parent.job_id, type(body).__name__, body)
     lane = services.lanes.of(viewer, None)
     key, deadline = idempotency_key(request), cancel_time(request)
-    drafts = draft_jobs(recipe, call, key, request[TRACEPARENT], viewer, lane, cancel_at=deadline)
+    webhook = services.webhooks.target(viewer, body.webhook, body.webhook_events)
+    drafts = draft_jobs(recipe, call, key, request[TRACEPARENT], viewer, lane, cancel_at=deadline, webhook=webhook)
     # Shielded and cached as in `generate`.
     record = await asyncio.shield(services.acceptance.accept(drafts, "none" if body.seed is None else "same"))
     accepted = ChildAccepted(
