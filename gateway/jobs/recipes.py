@@ -48,13 +48,15 @@ def make_recipe(
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
     _check_format(request)
-    if score is not None:
-        _check_plays(model)
-        prompt, negative_prompt = _score_prompt(request, score), None
-        grid = played_grid(request, score.notes, max_duration)
-    else:
+    if score is None:
         prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
         grid = _composed_grid(request, prompt, negative_prompt, model, max_duration)
+    else:
+        prompt, negative_prompt, grid = (
+            _score_prompt(request, score, model),
+            None,
+            played_grid(request, score.notes, max_duration),
+        )
     return Recipe(
         model=model,
         prompt=prompt,
@@ -93,12 +95,9 @@ def _seed(request: GenerateRequest, score: FoundScore | None) -> int:
     return secrets.randbelow(2**32) if score is None else 0
 
 
-def _check_plays(model: str) -> None:
+def _score_prompt(request: GenerateRequest, score: FoundScore, model: str) -> str:
     if not may_write_scores(model):
         raise invalid(FieldError("score", f"The model {model} plays no scores. Use the model {STARTER}."))
-
-
-def _score_prompt(request: GenerateRequest, score: FoundScore) -> str:
     if request.prompt is not None:
         return clean_prompt(request.prompt, "Name the music, or omit it.")
     return score.record.recipe.prompt if score.record else SCORE_PROMPT
