@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from deploy.site.reference import reference
+
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("zensical.toml")
 # Pages outside of docs/, by their path in the repository.
@@ -24,6 +26,8 @@ PAGES = {
         for name in ("python", "swift", "typescript", "vectors")
     },
 }
+# Made from the API, and not in the repository.
+REFERENCE = "docs/reference.md"
 PICTURES = (".png", ".svg", ".webp")
 
 _LINK = re.compile(r"(?P<text>!?\[[^\]]*\])\((?P<path>(?!https?:|mailto:|#)[^)#\s]+)(?P<fragment>#[^)\s]*)?\)")
@@ -64,6 +68,7 @@ def _assemble(folder: Path) -> None:
                 shutil.copy(ROOT / picture, folder / picture)
         (folder / page).parent.mkdir(parents=True, exist_ok=True)
         (folder / page).write_text(_for_the_site(text, path, pages))
+    (folder / REFERENCE).write_text(reference())
 
 
 def _documents() -> list[str]:

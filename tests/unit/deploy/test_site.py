@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.site import build as site
+from gateway.http.asyncapi import make_asyncapi
+from gateway.http.openapi import make_document
 from tests.documents import DOCUMENTS
 
 
@@ -34,6 +36,18 @@ def test_the_site_loads_nothing_from_elsewhere(built: Path) -> None:
             r"<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)=\"?(https?:[^\s\">]+)", page.read_text()
         )
         assert not loaded, page
+
+
+def test_the_reference_has_every_operation_schema_and_channel(built: Path) -> None:
+    page, document, messages = (built / "docs" / "reference.html").read_text(), make_document(), make_asyncapi()
+    headings = set(re.findall(r'<h3 id="([^"]+)"', page))
+    assert {name.lower() for name in document["components"]["schemas"]} <= headings
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}</code>" in page, (method, path)
+    assert all(f"<code>{channel['address']}</code>" in page for channel in messages["channels"].values())
+    example = document["components"]["schemas"]["GenerateRequest"]["examples"][0]
+    assert str(next(iter(example.values()))) in page
 
 
 def test_pictures_are_there(built: Path) -> None:
