@@ -44,7 +44,7 @@ def make_recipe(
     Raises:
         Problem: 422 with the field's name; 400 for outputs that the model cannot produce.
     """
-    model = default_model if request.model is None else request.model
+    model = request.model or default_model
     if model not in models:
         raise invalid(FieldError("model", f"One of {', '.join(sorted(models))}; it is {model!r}."))
     _check_format(request)
@@ -52,11 +52,8 @@ def make_recipe(
         prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
         grid = _composed_grid(request, prompt, negative_prompt, model, max_duration)
     else:
-        prompt, negative_prompt, grid = (
-            _score_prompt(request, score, model),
-            None,
-            played_grid(request, score.notes, max_duration),
-        )
+        prompt, negative_prompt = _score_prompt(request, score, model), None
+        grid = played_grid(request, score.notes, max_duration)
     return Recipe(
         model=model,
         prompt=prompt,
