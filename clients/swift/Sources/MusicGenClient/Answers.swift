@@ -42,7 +42,7 @@ struct JobAccepted: Decodable, Sendable {
     let status: JobStatus
     let message: String
     let createdAt: Date
-    let takes: [RequestedTake]
+    let takes: [JobView.Take]
 
     init(from decoder: Decoder) throws {
         let fields = try Fields(decoder)
@@ -60,7 +60,7 @@ struct Message: Decodable, Sendable {
 }
 
 /// A job in a lineage; `parent` makes a tree of the list.
-public struct Relative: Decodable, Sendable {
+public struct LineageEntry: Decodable, Sendable {
     public let jobID: String
     /// The job that it was made of; nil for a take that was composed as a whole.
     public let parent: String?
@@ -86,7 +86,7 @@ public struct Relative: Decodable, Sendable {
 
 /// All takes that come from the same one. A parent precedes its children.
 struct Lineage: Decodable, Sendable {
-    let jobs: [Relative]
+    let jobs: [LineageEntry]
 }
 
 /// A file that was uploaded.

@@ -1,16 +1,17 @@
 /// How to compose a share of the bars of a take again.
 public struct VaryRequest: Encodable, Sendable, Equatable {
-    /// The share of bars and instruments, from 0 to 1. 0 renders the same score again, with other `outputs` for instance.
+    /// The share of bars and instruments, from 0 to 1. 0 renders the same score again, for instance with other
+    /// `outputs`.
     public var strength: Double
     /// Names or streams of the parent's `instruments`; nil means all.
     public var instruments: [String]?
     public var seed: UInt32?
-    public var outputs: [Output]?
+    public var outputs: [GenerationRequest.Output]?
     public var title: String?
 
     public init(
-        strength: Double = 0.5, instruments: [String]? = nil, seed: UInt32? = nil, outputs: [Output]? = nil,
-        title: String? = nil
+        strength: Double = 0.5, instruments: [String]? = nil, seed: UInt32? = nil,
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
     ) {
         self.strength = strength
         self.instruments = instruments
@@ -32,12 +33,12 @@ public struct ExtendRequest: Encodable, Sendable, Equatable {
     /// Describes the new bars.
     public var prompt: String?
     public var seed: UInt32?
-    public var outputs: [Output]?
+    public var outputs: [GenerationRequest.Output]?
     public var title: String?
 
     public init(
         bars: Int? = nil, seconds: Double? = nil, at: Place = .end, prompt: String? = nil, seed: UInt32? = nil,
-        outputs: [Output]? = nil, title: String? = nil
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
     ) {
         self.bars = bars
         self.seconds = seconds
@@ -58,12 +59,12 @@ public struct ReplaceRequest: Encodable, Sendable, Equatable {
     /// Describes the new bars.
     public var prompt: String?
     public var seed: UInt32?
-    public var outputs: [Output]?
+    public var outputs: [GenerationRequest.Output]?
     public var title: String?
 
     public init(
         fromBar: Int, toBar: Int, instruments: [String]? = nil, prompt: String? = nil, seed: UInt32? = nil,
-        outputs: [Output]? = nil, title: String? = nil
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
     ) {
         self.fromBar = fromBar
         self.toBar = toBar

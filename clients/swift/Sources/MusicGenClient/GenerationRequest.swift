@@ -178,20 +178,22 @@ public struct AudioSource: Encodable, Sendable, Equatable {
     }
 }
 
-public enum AudioFormat: String, Codable, Sendable {
-    case wav, flac, ogg, mp3
-}
+extension GenerationRequest {
+    public enum AudioFormat: String, Codable, Sendable {
+        case wav, flac, ogg, mp3
+    }
 
-public enum SampleFormat: String, Codable, Sendable {
-    case int16, int24, float32
-}
+    public enum SampleFormat: String, Codable, Sendable {
+        case int16, int24, float32
+    }
 
-/// What a model that writes scores makes besides the audio.
-public enum Output: String, Codable, Sendable {
-    case midi, stems
-}
+    /// What a model that writes scores makes besides the audio.
+    public enum Output: String, Codable, Sendable {
+        case midi, stems
+    }
 
-/// Workers take more urgent jobs first.
-public enum Priority: String, Codable, Sendable {
-    case interactive, normal, batch
+    /// Workers take more urgent jobs first.
+    public enum Priority: String, Codable, Sendable {
+        case interactive, normal, batch
+    }
 }

@@ -30,7 +30,7 @@ public struct JobView: Sendable {
     public let model: String?
     public let seed: UInt32?
     public let attempts: Int
-    public let priority: Priority?
+    public let priority: GenerationRequest.Priority?
     public let queuePosition: Int?
     /// Estimated seconds until the job has ended.
     public let etaSeconds: Double?
@@ -57,7 +57,7 @@ public struct JobView: Sendable {
     public let fileName: String?
     public let title: String?
     /// All jobs of a request that asked for several, this one included.
-    public let takes: [RequestedTake]
+    public let takes: [Take]
     /// The job that this one was made of.
     public let parent: String?
     /// When the job is cancelled unless it has ended.
@@ -73,17 +73,6 @@ public struct JobView: Sendable {
     public let composed: JSONValue?
     /// The path of the waveform's peaks.
     public let peaksURL: String?
-}
-
-/// One of several jobs of one request; they differ in their seeds.
-public struct RequestedTake: Decodable, Sendable, Equatable {
-    public let jobID: String
-    public let seed: UInt32
-
-    private enum CodingKeys: String, CodingKey {
-        case jobID = "job_id"
-        case seed
-    }
 }
 
 /// A file besides the audio.
@@ -126,55 +115,68 @@ public struct StoredAudio: Decodable, Sendable, Equatable {
     }
 }
 
-/// What was measured of the audio. Confidence goes from 0 to 1.
-public struct Measured: Sendable, Equatable {
-    public let bpm: Double?
-    public let bpmConfidence: Double?
-    public let key: String?
-    public let keyConfidence: Double?
-    public let lufs: Double?
-    /// In dBTP.
-    public let truePeak: Double?
-    /// In seconds.
-    public let downbeats: [Double]
-    /// By how much mastering changed the level.
-    public let gainDB: Double?
-}
+extension JobView {
+    /// One of several jobs of one request; they differ in their seeds.
+    public struct Take: Decodable, Sendable, Equatable {
+        public let jobID: String
+        public let seed: UInt32
 
-/// An instrument that plays.
-public struct Instrument: Decodable, Sendable, Equatable {
-    public let name: String
-    public let stream: String
-    /// The General MIDI program, from 0.
-    public let program: Int?
-    /// The MIDI channel, from 1.
-    public let channel: Int?
-}
-
-/// Where a section starts.
-public struct SectionStart: Decodable, Sendable, Equatable {
-    public let name: String
-    /// Counted from 1.
-    public let bar: Int
-    /// In seconds.
-    public let start: Double
-}
-
-/// Words of the prompt, and what they mean.
-public struct Understood: Decodable, Sendable, Equatable {
-    public let words: String
-    public let meaning: String
-
-    private enum CodingKeys: String, CodingKey {
-        case words
-        case meaning = "as"
+        private enum CodingKeys: String, CodingKey {
+            case jobID = "job_id"
+            case seed
+        }
     }
-}
 
-/// Words of the prompt that the music does not follow, and why.
-public struct Ignored: Decodable, Sendable, Equatable {
-    public let words: String
-    public let because: String
+    /// What was measured of the audio. Confidence goes from 0 to 1.
+    public struct Measured: Sendable, Equatable {
+        public let bpm: Double?
+        public let bpmConfidence: Double?
+        public let key: String?
+        public let keyConfidence: Double?
+        public let lufs: Double?
+        /// In dBTP.
+        public let truePeak: Double?
+        /// In seconds.
+        public let downbeats: [Double]
+        /// By how much mastering changed the level.
+        public let gainDB: Double?
+    }
+
+    /// An instrument that plays.
+    public struct Instrument: Decodable, Sendable, Equatable {
+        public let name: String
+        public let stream: String
+        /// The General MIDI program, from 0.
+        public let program: Int?
+        /// The MIDI channel, from 1.
+        public let channel: Int?
+    }
+
+    /// Where a section starts.
+    public struct SectionStart: Decodable, Sendable, Equatable {
+        public let name: String
+        /// Counted from 1.
+        public let bar: Int
+        /// In seconds.
+        public let start: Double
+    }
+
+    /// Words of the prompt, and what they mean.
+    public struct Understood: Decodable, Sendable, Equatable {
+        public let words: String
+        public let meaning: String
+
+        private enum CodingKeys: String, CodingKey {
+            case words
+            case meaning = "as"
+        }
+    }
+
+    /// Words of the prompt that the music does not follow, and why.
+    public struct Ignored: Decodable, Sendable, Equatable {
+        public let words: String
+        public let because: String
+    }
 }
 
 extension JobView: Decodable {
@@ -228,7 +230,7 @@ extension JobView: Decodable {
     }
 }
 
-extension Measured: Decodable {
+extension JobView.Measured: Decodable {
     public init(from decoder: Decoder) throws {
         let fields = try Fields(decoder)
         bpm = try fields.optional("bpm")

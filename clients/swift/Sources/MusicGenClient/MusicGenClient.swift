@@ -113,7 +113,7 @@ public final class MusicGenClient: Sendable {
     }
 
     /// The whole family of a take, the oldest first.
-    public func lineage(_ jobID: String) async throws -> [Relative] {
+    public func lineage(_ jobID: String) async throws -> [LineageEntry] {
         try await transport.send(Request(path: "/api/v1/jobs/\(escaped(jobID))/lineage"), for: Lineage.self).jobs
     }
 

@@ -159,7 +159,7 @@ private func explained(_ error: any Error, _ name: String) -> any Error {
     case .secureConnectionFailed?, .serverCertificateUntrusted?, .serverCertificateHasBadDate?,
         .serverCertificateHasUnknownRoot?, .serverCertificateNotYetValid?, .clientCertificateRequired?:
         return MusicGenError.certificate(
-            "The TLS connection to \(name) fails: \(error.localizedDescription). Fix the certificate, or correct the URL.")
+            "TLS to \(name) fails: \(error.localizedDescription). Fix the certificate, or correct the URL.")
     default:
         return MusicGenError.unreachable("No gateway answers at \(name). Start it, or correct the URL.")
     }

@@ -7,8 +7,8 @@ import Foundation
 ///   - headers: of the request, in any case.
 ///   - secrets: `whsec_…`; two while the old one is being replaced.
 ///   - tolerance: seconds by which the webhook's time may differ from `now`. An older one may be a replay.
-/// - Throws: `MusicGenError.webhook` if the webhook is unsigned, altered, too old, or signed with another secret, or if a
-///   secret is malformed.
+/// - Throws: `MusicGenError.webhook` if the webhook is unsigned, altered, too old, or signed with another secret, or if
+///   a secret is malformed.
 public func verifyWebhook(
     _ body: Data, headers: [String: String], secrets: [String], tolerance: TimeInterval = 300, now: Date = Date()
 ) throws -> JSONValue {

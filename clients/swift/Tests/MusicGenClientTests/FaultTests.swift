@@ -31,7 +31,8 @@ final class FaultTests: XCTestCase {
     }
 
     func testARefusedRequestIsNotRepeated() async throws {
-        let server = try ScriptedServer([http(422, #"{"detail": "duration: too long"}"#), http(200, FaultTests.accepted)])
+        let refusal = http(422, #"{"detail": "duration: too long"}"#)
+        let server = try ScriptedServer([refusal, http(200, FaultTests.accepted)])
         do {
             _ = try await MusicGenClient(baseURL: server.url).generateMusic(GenerationRequest(prompt: "piano"))
             XCTFail("the request was accepted")

@@ -198,8 +198,12 @@ final class VectorTests: XCTestCase {
         XCTAssertEqual(.number(view.progress), body["progress"])
         XCTAssertEqual(.string(view.message), body["message"])
         XCTAssertEqual(view.createdAt, parseTime(try text(body["created_at"])))
-        let times: [(String, Date?)] = [("started_at", view.startedAt), ("completed_at", view.completedAt), ("cancel_at", view.cancelAt)]
-        for (name, time) in times { XCTAssertEqual(time, given(body[name]).flatMap { parseTime((try? text($0)) ?? "") }) }
+        let times: [(String, Date?)] = [
+            ("started_at", view.startedAt), ("completed_at", view.completedAt), ("cancel_at", view.cancelAt),
+        ]
+        for (name, time) in times {
+            XCTAssertEqual(time, given(body[name]).flatMap { parseTime((try? text($0)) ?? "") }, name)
+        }
         let texts: [(String, String?)] = [
             ("error_message", view.errorMessage), ("audio_url", view.audioURL), ("model", view.model),
             ("priority", view.priority?.rawValue), ("key", view.key), ("meter", view.meter), ("format", view.format),
@@ -215,7 +219,9 @@ final class VectorTests: XCTestCase {
         for (name, value) in numbers { XCTAssertEqual(value.map(JSONValue.number), given(body[name]), name) }
         XCTAssertEqual(.string(view.prompt), given(body["prompt"]) ?? .string(""))
         XCTAssertEqual(.number(Double(view.attempts)), given(body["attempts"]) ?? .number(0))
-        let flags: [(String, Bool)] = [("audio_expired", view.audioExpired), ("cached", view.cached), ("loop", view.loop)]
+        let flags: [(String, Bool)] = [
+            ("audio_expired", view.audioExpired), ("cached", view.cached), ("loop", view.loop),
+        ]
         for (name, value) in flags { XCTAssertEqual(.bool(value), given(body[name]) ?? .bool(false), name) }
         XCTAssertEqual(view.recipe, given(body["recipe"]))
         XCTAssertEqual(view.composed, given(body["composed"]))
