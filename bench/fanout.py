@@ -67,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(servers: Servers, clients: int, jobs: int, events: float, seconds: float) -> Fanout:
-    """Connect all clients, publish for `seconds`, and collect what arrived."""
+    """Connect all clients, publish for `seconds`, and collect what arrived.
+
+    Raises:
+        RuntimeError: if nothing did.
+    """
     limits = dict.fromkeys(("CONNECTIONS", "CONNECTIONS_PER_ADDRESS", "WEBSOCKETS_PER_CLIENT"), str(2 * clients + 100))
     with servers.gateway(**{f"GATEWAY_{name}": value for name, value in limits.items()}) as gateway:
         names = [f"gen_{number:012d}" for number in range(jobs)]
@@ -88,6 +92,8 @@ def measure(servers: Servers, clients: int, jobs: int, events: float, seconds: f
         finally:
             process.terminate()
             process.join()
+    if not latencies:
+        raise RuntimeError("No event of the measured seconds arrived in time: the machine is too busy.")
     due = sum(start <= each < start + seconds for each in published) * clients / jobs
     return Fanout(latencies, due, memory)
 
