@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.job_id import JOB_ID_PATTERN
+from shared.played_score import Program
 
 EditKind = Literal["vary", "extend", "replace", "play"]
 Place = Literal["start", "end"]
@@ -56,6 +57,8 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         prompt: describes the replaced bars.
         strength: of `vary`: the share of bars and streams that are composed.
         at: where `extend` adds bars.
+        programs: of `play`: General MIDI programs from 0 that replace those of streams. Its `streams` are the only ones
+            to play; none means all.
     """
 
     kind: EditKind
@@ -67,6 +70,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: Annotated[str, Meta(max_length=500)] | None = None
     strength: Annotated[float, Meta(ge=0, le=1)] | None = None
     at: Place | None = None
+    programs: dict[StreamName, Program] = {}
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):

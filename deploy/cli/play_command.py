@@ -36,7 +36,7 @@ def add_play_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         type=program,
         default=[],
         metavar="NAME=N",
-        help='another General MIDI program, from 0, for one instrument, such as organ=73; those of a file are "part 1"…',
+        help='another General MIDI program, from 0, for an instrument, such as organ=73; a file has "part 1" and so on',
     )
     parser.add_argument("--instruments", metavar="NAMES", help="only these, such as drums,piano (default: all)")
     parser.add_argument("--loop", action="store_true", help="the end continues at the start")

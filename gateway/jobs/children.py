@@ -1,6 +1,7 @@
 """Makes the recipe of a child: a take that is made of another one, its parent."""
 
 import secrets
+from collections.abc import Iterable
 from fractions import Fraction
 from http import HTTPStatus
 from math import ceil
@@ -34,8 +35,8 @@ def make_child(parent: JobRecord, request: EditRequest, max_duration: float) -> 
     Raises:
         Problem: 409 if the parent is not finished; 422 if it has no score, or with the field's name.
     """
-    score = _score(parent)
-    base = _base(parent)
+    score = stored_score(parent)
+    base = base_recipe(parent)
     edit = Edit(
         kind=_KINDS[type(request)],
         parent=parent.job_id,
@@ -62,7 +63,12 @@ def make_child(parent: JobRecord, request: EditRequest, max_duration: float) -> 
 _KINDS: dict[type, EditKind] = {VaryRequest: "vary", ExtendRequest: "extend", ReplaceRequest: "replace"}
 
 
-def _score(parent: JobRecord) -> StoredScore:
+def stored_score(parent: JobRecord) -> StoredScore:
+    """The score of a finished take.
+
+    Raises:
+        Problem: 409 if it is not finished; 422 if it has none.
+    """
     job_id, model = parent.job_id, parent.recipe.model
     if not may_write_scores(model):
         message = f"Job {job_id} was made by {model}, which writes no scores, so no part of it can be composed alone."
@@ -81,7 +87,7 @@ def _not_possible(message: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, message)
 
 
-def _base(parent: JobRecord) -> Recipe:
+def base_recipe(parent: JobRecord) -> Recipe:
     """The parent's recipe; of a job that was stopped early, for what was kept."""
     if parent.status is JobStatus.COMPLETED or parent.audio is None:
         return parent.recipe
@@ -96,15 +102,22 @@ def _own_prompt(request: EditRequest) -> str | None:
 def _streams(parent: JobRecord, request: EditRequest) -> tuple[StreamName, ...]:
     """The streams of the named instruments; none means all."""
     names = UNSET if isinstance(request, ExtendRequest) else request.instruments
-    if names is UNSET:
-        return ()
+    return () if names is UNSET else named_streams(parent, names, "instruments")
+
+
+def named_streams(parent: JobRecord, names: Iterable[str], field: str) -> tuple[StreamName, ...]:
+    """The streams that names of the take's instruments mean, or names of streams.
+
+    Raises:
+        Problem: 422 with the name of the field, if nothing has such a name.
+    """
     played = parent.known_music.instruments
     found: dict[StreamName, None] = {}
     for name in names:
         streams = [each.stream for each in played if name in (each.name, each.stream)]
         if not streams:
             known = ", ".join(dict.fromkeys(each.name for each in played))
-            raise invalid(FieldError("instruments", f"The take has no {name!r}. It has {known}."))
+            raise invalid(FieldError(field, f"The take has no {name!r}. It has {known}."))
         found |= dict.fromkeys(streams)  # type: ignore[arg-type]
     return tuple(found)
 
@@ -116,7 +129,7 @@ def _bar(parent: JobRecord, score: StoredScore) -> Fraction:
 
 def _count_bars(parent: JobRecord, score: StoredScore) -> int:
     """The bars of the parent, the last one perhaps cut short."""
-    bars = Fraction(_base(parent).duration) / _bar(parent, score)
+    bars = Fraction(base_recipe(parent).duration) / _bar(parent, score)
     return max(ceil(bars - TOLERANCE), 1)
 
 

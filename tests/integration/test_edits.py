@@ -94,6 +94,30 @@ async def test_a_take_is_worked_on(system: System, checkpoint: Path) -> None:
     ]
 
 
+async def test_a_take_is_played_again_with_other_programs(system: System, checkpoint: Path) -> None:
+    api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
+    parent = await take(api)
+    stream = (await api.status(parent))["instruments"][0]["stream"]
+
+    async def played(**score: Any) -> tuple[int, dict[str, Any]]:
+        async with api.http.post("/api/v1/generate", json={"score": {"job_id": parent} | score}) as response:
+            return response.status, await response.json(content_type=None)
+
+    status, accepted = await played(programs={stream: 25})
+    assert status == 200, accepted
+    found = await api.until(accepted["job_id"], "completed")
+    assert (found["parent"], found["recipe"]["edit"]["kind"], found["bars"]) == (parent, "play", 4)
+    assert (await codes(system, found["job_id"]))[1:] == (await codes(system, parent))[1:]
+    status, accepted = await played(instruments=[stream])
+    solo = await api.until(accepted["job_id"], "completed")
+    assert {each["stream"] for each in solo["instruments"]} == {stream}
+    status, problem = await post(api, solo["job_id"], "vary", {})
+    assert (status, "no stored score" in problem["detail"]) == (422, True)
+    for wrong in ({"programs": {"harp": 3}}, {"instruments": ["harp"]}, {"audio_id": "aud_abc123456789"}):
+        status, problem = await played(**wrong)
+        assert (status, problem["errors"][0]["field"]) == (422, "score")
+
+
 async def test_a_child_outlives_its_parent_and_can_be_made_again(system: System, checkpoint: Path) -> None:
     """Its recipe has all that it needs."""
     api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))

@@ -28,6 +28,7 @@ from worker.engine.interface import EngineSettings
 from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.codec import SamplerCodec, SamplerStream
 from worker.engine.sampler.codes import Codes, decode, encode
+from worker.engine.sampler.instruments import Stream
 
 # With fewer pieces, starting processes takes longer than rendering.
 WORTH_PROCESSES = 24
@@ -50,8 +51,9 @@ class PlayedScores:
         *,
         loop: bool = False,
         first_step: int = 0,
+        only: frozenset[Stream] = frozenset(),
     ) -> SamplerStream:
-        self._own.stream = self._begin(total_samples, tempo, loop=loop, first_step=first_step)
+        self._own.stream = self._begin(total_samples, tempo, loop=loop, first_step=first_step, only=only)
         stream: SamplerStream = self._own.stream
         return stream
 

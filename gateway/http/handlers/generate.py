@@ -14,6 +14,7 @@ from gateway.http.preferences import requested_deadline
 from gateway.http.requests import read_body
 from gateway.http.waiting import accepted_response
 from gateway.jobs.drafts import draft_jobs
+from gateway.jobs.played_takes import play_take
 from gateway.jobs.recipes import make_recipe
 from gateway.jobs.result_cache import Reuse
 from gateway.problems import FieldError, invalid, too_many
@@ -46,14 +47,7 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
     """
     services = request.app[SERVICES]
     viewer, takes = viewer_of(request), body.variations or 1
-    score = await services.scores.find(body.score, viewer) if body.score else None
-    recipe = make_recipe(
-        body,
-        default_model=services.settings.model,
-        models=services.models(),
-        max_duration=services.settings.max_duration,
-        score=score,
-    )
+    recipe = await _recipe(services, body, viewer)
     _count_other_takes(services, viewer, takes)
     lane = services.lanes.of(viewer, body.priority or None)
     drafts = draft_jobs(
@@ -72,6 +66,21 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         drafts = [replace(draft, recipe=replace(draft.recipe, audio=recipe.audio)) for draft in drafts]
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
+
+
+async def _recipe(services: Services, body: GenerateRequest, viewer: str | None) -> Recipe:
+    score = body.score or None
+    if score is not None and score.job_id is not UNSET:
+        parent = await services.jobs.find(score.job_id, viewer)
+        if parent.recipe.score is None:
+            return play_take(parent, body, score)
+    return make_recipe(
+        body,
+        default_model=services.settings.model,
+        models=services.models(),
+        max_duration=services.settings.max_duration,
+        score=None if score is None else await services.scores.find(score, viewer),
+    )
 
 
 def _count_other_takes(services: Services, viewer: str | None, takes: int) -> None:

@@ -19,6 +19,7 @@ from worker.engine.sampler.groove import forbidden_codes, make_groove
 from worker.engine.sampler.instruments import HIT_STREAMS, Stream
 from worker.engine.sampler.repertoire import find_genre
 from worker.engine.sampler.rests import NO_DEADLINE
+from worker.engine.sampler.revoicing import revoice, revoicing_warnings
 from worker.engine.sampler.score import STEPS_PER_BEAT, Section
 from worker.engine.sampler.score_grammar import CodeLimits, no_limits
 from worker.engine.sampler.seats import SEATS, is_refused, players_of_name
@@ -43,6 +44,7 @@ class ChildPlan:
         limits: the codes that may be sampled.
         reading: of the words that the composed part follows.
         warnings: a sentence for each statement that it does not follow.
+        only: the streams that play; empty means all.
     """
 
     old: OldScore
@@ -54,6 +56,7 @@ class ChildPlan:
     limits: CodeLimits
     reading: Reading
     warnings: tuple[str, ...]
+    only: frozenset[Stream] = frozenset()
 
 
 def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPlan:
@@ -63,9 +66,11 @@ def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPla
         ValueError: if the parent's score does not allow the edit.
     """
     old = OldScore.read(edit.score)
+    if edit.programs:
+        old = OldScore(revoice(old.codes, edit.programs), old.stored)
     draft = make_draft(edit, old, samples, recipe.seed)
     reading = read_recipe(recipe).reading
-    caption, warnings = edit.score.caption, tuple[str, ...]()
+    caption, warnings = edit.score.caption, tuple(revoicing_warnings(edit.programs))
     if edit.prompt is not None:
         reading = _own_reading(edit.prompt, reading)
         caption, warnings = _caption(reading, old), tuple(_warnings(reading, old))
@@ -82,6 +87,7 @@ def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPla
         limits=_limits(draft, old, reading, level),
         reading=reading,
         warnings=warnings,
+        only=frozenset(Stream[name.upper()] for name in edit.streams) if edit.kind == "play" else frozenset(),
     )
 
 

@@ -65,13 +65,14 @@ class ChildTake:
             tail=played - length,
             first_step=piece.first_step,
             splice=splice if length == self._child.samples else None,
+            only=self._child.only,
             on_step=check,
         ):
             on_output(output)
 
     def _render(self) -> tuple[NDArray[np.float32], Splice | None]:
         """The audio, float32 of shape [2, samples], and where the parent's samples take over."""
-        audio, part = self._piece.render(self._codec), self._child.draft.part
+        audio, part = self._piece.render(self._codec, self._child.only), self._child.draft.part
         if part is None or not self._child.draft.counted:
             return audio, None
         old = self._parent.render(self._codec)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.music import HIGHEST_BPM
-from worker.engine.sampler.band import QUIET, RING_OUT, Band
+from worker.engine.sampler.band import PLAYED, QUIET, RING_OUT, Band
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE, step_length
 from worker.engine.sampler.codes import CODEBOOK_SIZE, Codes
@@ -66,6 +66,7 @@ class SamplerCodec:
         *,
         loop: bool = False,
         first_step: int = 0,
+        only: frozenset[Stream] = frozenset(),
     ) -> "SamplerStream":
         """Begin a piece.
 
@@ -74,15 +75,23 @@ class SamplerCodec:
             tempo: see `Clock`.
             loop: whether what still sounds at the end follows, until it is below -90 dBFS.
             first_step: see `Clock`.
+            only: the streams that are heard, each as in the whole mix; empty means all.
         """
-        return SamplerStream(self._bank, total_samples, tempo, loop=loop, first_step=first_step)
+        return SamplerStream(self._bank, total_samples, tempo, loop=loop, first_step=first_step, only=only)
 
 
 class SamplerStream:
     """See `CodecStream`. Counts samples, because frames have no fixed length. Corrects the model's slips."""
 
     def __init__(
-        self, bank: Bank, total_samples: int | None, tempo: Fraction | None = None, *, loop: bool, first_step: int = 0
+        self,
+        bank: Bank,
+        total_samples: int | None,
+        tempo: Fraction | None = None,
+        *,
+        loop: bool,
+        first_step: int = 0,
+        only: frozenset[Stream] = frozenset(),
     ) -> None:
         self._proofreader = Proofreader()
         self._pushed = [np.zeros((len(Stream), 0), np.int64)]
@@ -91,6 +100,7 @@ class SamplerStream:
         self._left = total_samples
         self._loop = loop
         self._ended = False
+        self._silent = [stream - 1 for stream in PLAYED if only and stream not in only]
 
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
         """Render the next codes; see `CodecStream.push`.
@@ -127,6 +137,7 @@ class SamplerStream:
         return self._cut(self._mix(self._band.play(column)))
 
     def _mix(self, streams: Floats) -> Floats:
+        streams[self._silent] = 0
         return mix(streams, self._band.sends, self._rooms, self._band.sides)
 
     def _cut(self, sound: Floats) -> Floats:

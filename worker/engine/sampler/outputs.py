@@ -24,6 +24,7 @@ from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.midi import midi
 from worker.engine.sampler.mixing import Rooms
 from worker.engine.sampler.parts import parts_of
+from worker.engine.sampler.revoicing import alone
 from worker.engine.sampler.splice import Piece, Splice
 from worker.engine.sampler.stored_score import store_score
 from worker.engine.sampler.width import with_sides
@@ -88,6 +89,7 @@ def make_outputs(
     tail: int = 0,
     first_step: int = 0,
     splice: Splice | None = None,
+    only: frozenset[Stream] = frozenset(),
     on_step: Callable[[], None],
 ) -> Iterator[Music | Midi | Stem]:
     """Yield the music, and each output as soon as it is ready, without silent stems.
@@ -103,15 +105,17 @@ def make_outputs(
         tail: samples of a loop that follow its end.
         first_step: see `Clock`.
         splice: continues the stems of a child with its parent's.
+        only: the streams that are heard; empty means all. Such a take stores no score: its parent has the whole one.
         on_step: called at every step; exceptions it raises abort the work.
     """
     codes = cut(codes, samples, tempo, first_step)
-    music = describe(codes, samples, tempo, reading)
+    shown = alone(codes, only) if only else codes
+    music = describe(shown, samples, tempo, reading)
     exact = Fraction(music.bpm or 0) if tempo is None else tempo
     stored = store_score(codes, exact, samples, caption=caption, first_step=first_step)
-    yield replace(music, score=stored, composed=composed)
+    yield replace(music, score=None if only else stored, composed=composed)
     if "midi" in wanted:
-        yield Midi(midi(codes, tempo, samples))
+        yield Midi(midi(shown, tempo, samples))
     if "stems" in wanted:
         parts = parts_of(decode(codes))
         found = stems(codes, samples, tempo, tail=tail, first_step=first_step, on_step=on_step)
@@ -119,7 +123,7 @@ def make_outputs(
             splice.apply_all(found, lambda old: _stems_of(old, on_step))
         for stream in list(found):
             sound = found.pop(stream)
-            if sound.any():
+            if sound.any() and (not only or stream in only):
                 part = parts[stream]
                 yield Stem(part.name.replace(" ", "_"), sound.T, part.instruments[0])
 

@@ -42,9 +42,9 @@ class Piece:
     first_step: int
     loop: bool
 
-    def render(self, codec: SamplerCodec) -> Floats:
-        """The audio: float32 of shape [2, samples + tail]."""
-        stream = codec.stream(self.samples, self.tempo, loop=self.loop, first_step=self.first_step)
+    def render(self, codec: SamplerCodec, only: frozenset[Stream] = frozenset()) -> Floats:
+        """The audio: float32 of shape [2, samples + tail]; `only` as in `SamplerCodec.stream`."""
+        stream = codec.stream(self.samples, self.tempo, loop=self.loop, first_step=self.first_step, only=only)
         return stream.push(torch.from_numpy(self.codes), last=True).numpy()
 
     def position(self, column: int) -> int:

@@ -15,7 +15,7 @@ from tests.sampler_checkpoint import write_sampler_checkpoint
 from tests.unit.worker.engine.batching.test_outputs import Made
 from tests.unit.worker.engine.sampler.test_midi import read
 from worker.engine.batching.engine import BatchingEngine, load
-from worker.engine.interface import CancelledGenerationError, EngineSettings, KeptGenerationError, Samples
+from worker.engine.interface import CancelledGenerationError, EngineSettings, KeptGenerationError, Samples, Stem, Warn
 from worker.engine.sampler.codes import Codes
 from worker.engine.sampler.instruments import Stream
 from worker.engine.sampler.stored_score import OldScore
@@ -218,3 +218,38 @@ def test_a_cancelled_child_frees_its_slots(engine: BatchingEngine, parent: Take)
     with pytest.raises(CancelledGenerationError):
         list(engine.generate(recipe, cancel))
     assert len(Take(engine, recipe).audio) == position(8)
+
+
+def stems_of(take: Take) -> dict[str, Samples]:
+    """By stream."""
+    found = [each for each in take.outputs if isinstance(each, Stem)]
+    return {each.instrument.stream: each.samples for each in found if each.instrument}
+
+
+def test_a_stream_with_another_program_changes_alone(engine: BatchingEngine, parent: Take) -> None:
+    recipe = edited(parent, replace(RECIPE, outputs=OUTPUT_KINDS), kind="play", programs={"lead": 56})
+    child, before = Take(engine, recipe), stems_of(parent)
+    after = stems_of(child)
+    assert after.keys() == before.keys()
+    assert {stream for stream in after if not equal(after[stream], before[stream])} == {"lead"}
+    assert (child.codes[1:] == parent.codes[1:]).all()
+    assert {each.name for each in child.music.instruments if each.stream == "lead"} == {"trumpet"}
+    # Its score has the new player, so children of it have it, too.
+    again = Take(engine, edited(child, kind="play"))
+    assert equal(again.audio, child.audio)
+
+
+def test_a_program_without_a_player_is_played_by_the_nearest(engine: BatchingEngine, parent: Take) -> None:
+    child = Take(engine, edited(parent, kind="play", programs={"lead": 19}))
+    assert {each.name for each in child.music.instruments if each.stream == "lead"} == {"harmonica"}
+    warnings = [each.text for each in child.outputs if isinstance(each, Warn)]
+    assert warnings == ["Church Organ is played by the nearest sound of the lead: harmonica."]
+
+
+def test_a_solo_is_the_stem(engine: BatchingEngine, parent: Take) -> None:
+    recipe = edited(parent, replace(RECIPE, outputs=OUTPUT_KINDS), kind="play", streams=("bass",))
+    solo = Take(engine, recipe)
+    assert np.abs(solo.audio - stems_of(parent)["bass"]).max() < 1e-6
+    assert {each.stream for each in solo.music.instruments} == {"bass"}
+    assert list(stems_of(solo)) == ["bass"]
+    assert solo.music.score is None
