@@ -14,6 +14,9 @@ final class VectorTests: XCTestCase {
                 key: "A minor", loop: true, seed: .max, model: "starter", temperature: 1.5, topK: 0, topP: 0.5,
                 cfgCoef: 2, format: .flac, sampleRate: 48000, sampleFormat: .int24, loudness: -14, title: "Küche",
                 outputs: [.midi, .stems], variations: 2, priority: .batch, cache: false),
+            "a webhook": GenerationRequest(
+                prompt: "tone", webhook: "https://studio.example.com/hooks/music",
+                webhookEvents: [.processing, .completed]),
         ]
         for vector in try vectors("requests") {
             let request = try XCTUnwrap(requests[label(vector)], "no request for \(label(vector))")
