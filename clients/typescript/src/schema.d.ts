@@ -825,6 +825,10 @@ export interface components {
             strength?: number | null;
             /** @description Where `extend` adds bars. */
             at?: components["schemas"]["Place"] | null;
+            /** @description Of `play`: General MIDI programs from 0 that replace those of streams. Its `streams` are the only ones to play; none means all. */
+            programs?: {
+                [key: string]: number;
+            };
         };
         /**
          * EditKind
