@@ -49,7 +49,7 @@ class Scores:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def find(self, request: ScoreRequest, owner: str | None) -> FoundScore:
-        """Find a score, and store it anew, so that it is there for a worker.
+        """Find a score, and store it again, so that it is there for a worker.
 
         Args:
             request: the validated field.

@@ -102,5 +102,5 @@ class PlayedTake:
 
 
 def _is_default(key: KeyMark) -> bool:
-    """Whether it is C major, which programs write that know no key."""
+    """Whether it is C major: programs that know no key write that."""
     return key.tonic == 0 and not key.minor
