@@ -38,8 +38,6 @@ def play_take(parent: JobRecord, request: GenerateRequest, score: ScoreRequest) 
     Raises:
         Problem: 409 if the take is not finished; 422 if it has no score, or with the field's name.
     """
-    if score.audio_id is not UNSET or score.sha256 is not UNSET:
-        raise invalid(FieldError("score", "Give exactly one of audio_id and job_id."))
     for name in request.__struct_fields__:
         if name not in _ALLOWED and getattr(request, name) != getattr(_PLAIN, name):
             raise invalid(FieldError(name, "The score of a take is played as it is, and nothing is composed. Omit it."))

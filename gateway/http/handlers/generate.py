@@ -70,7 +70,7 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
 
 async def _recipe(services: Services, body: GenerateRequest, viewer: str | None) -> Recipe:
     score = body.score or None
-    if score is not None and score.job_id is not UNSET:
+    if score is not None and score.job_id is not UNSET and score.audio_id is score.sha256 is UNSET:
         parent = await services.jobs.find(score.job_id, viewer)
         if parent.recipe.score is None:
             return play_take(parent, body, score)
