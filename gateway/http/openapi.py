@@ -200,6 +200,9 @@ def _kinds(body: Any) -> tuple[Any, ...]:
 def _content(kind: Any) -> tuple[str, Json]:
     if _is_struct(kind):
         return "application/json", {"schema": _ref(kind)}
+    if kind == "text/event-stream":
+        # OpenAPI 3.2 has `itemSchema` for the events of a stream. Each event's `data` is this object.
+        return kind, {"schema": {"type": "string"}, "x-itemSchema": reference("Event")}
     if kind.startswith("text/"):
         return kind, {"schema": {"type": "string"}}
     return kind, {"schema": reference("OpenApiDocument" if kind == "application/json" else "Binary")}

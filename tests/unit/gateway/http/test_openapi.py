@@ -196,6 +196,12 @@ def test_the_body_of_a_file_is_binary(path: str) -> None:
     assert (SCHEMAS["Binary"]["type"], SCHEMAS["Binary"]["format"]) == ("string", "binary")
 
 
+def test_the_events_of_a_stream_have_a_schema() -> None:
+    content = DOCUMENT["paths"]["/api/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+    assert content["text/event-stream"]["x-itemSchema"] == {"$ref": "#/components/schemas/Event"}
+    assert "Event" in DOCUMENT["components"]["schemas"]
+
+
 def test_fields_that_clients_decode_are_required() -> None:
     schema = DOCUMENT["components"]["schemas"]["JobView"]
     assert {"job_id", "status", "progress", "message", "created_at"} <= set(schema["required"])
