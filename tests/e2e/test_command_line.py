@@ -56,9 +56,10 @@ def test_the_examples_of_command_line_md_run(here: Path) -> None:
     script = "\n".join(programs).replace("uv run musicgen", " ".join(PROGRAM))
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr
-    (job,) = json.loads((here / "jobs.json").read_text())[:1]
-    assert job["seed"] == 7
-    assert (here / "house.wav").read_bytes()[:4] == b"RIFF"
+    played, piano = json.loads((here / "jobs.json").read_text())[:2]
+    assert (played["prompt"], piano["prompt"], piano["seed"]) == ("MIDI score", "happy piano", 7)
+    for name in ("house.wav", "played.wav"):
+        assert (here / name).read_bytes()[:4] == b"RIFF"
     for line in (
         "  seed       7",
         "  tempo      124 BPM, 4/4",
