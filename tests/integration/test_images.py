@@ -90,7 +90,7 @@ def test_only_the_worker_image_has_the_native_step(gateway_image: Image, worker_
     assert [image.run("python", "-c", script) for image in (gateway_image, worker_image)] == ["False\n", "True\n"]
 
 
-@pytest.mark.parametrize("name", ["torch", "audiocraft", "transformers", "av", "soxr"])
+@pytest.mark.parametrize("name", ["torch", "audiocraft", "transformers", "av", "soxr", "librosa"])
 def test_the_gateway_image_has_no_worker_packages(gateway_image: Image, name: str) -> None:
     script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
     assert gateway_image.run("python", "-c", script) == "None\n"

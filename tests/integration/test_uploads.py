@@ -306,7 +306,8 @@ async def test_a_decoder_that_is_taken_over_costs_only_its_upload(
 ) -> None:
     (tmp_path / "taken_over.py").write_text(program)
     monkeypatch.setattr(sandbox, "WALL_SECONDS", 1.0)
-    monkeypatch.setattr(sandbox, "PROGRAM", (str(tmp_path / "taken_over.py"),))
+    taken_over = sandbox.EXAMINE._replace(arguments=(str(tmp_path / "taken_over.py"),))
+    monkeypatch.setattr(sandbox, "EXAMINE", taken_over)
     status, answer = await post(api, FILES["wav"])
     assert (status, "The file was not stored" in answer["detail"]) == (422, True)
 
