@@ -143,7 +143,7 @@ async def test_a_child_whose_worker_dies_is_made_by_another_one(system: System, 
     await api.until(accepted["job_id"], "processing")
     await worker.vanish()
     await system.worker(**with_model(checkpoint))
-    status = await api.until(accepted["job_id"], "completed", timeout=60)
+    status = await api.until(accepted["job_id"], "completed", timeout=150)
     assert status["attempts"] == 2
     undisturbed = await child(api, parent, "replace", body | {"title": "Undisturbed"})
     assert await codes(system, accepted["job_id"]) == await codes(system, undisturbed["job_id"])
