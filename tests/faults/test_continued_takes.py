@@ -29,6 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return with_model(folder)
 
 
+@pytest.mark.thorough
 async def test_the_next_worker_continues_the_audio_of_a_killed_one_without_its_source(
     deployment: Deployment, model: dict[str, str]
 ) -> None:
