@@ -19,13 +19,12 @@ from worker import metrics
 from worker.capabilities import check_possible
 from worker.claim import close_finished, redeliver_later
 from worker.delivery.audio_publisher import AudioPublisher
-from worker.delivery.score_fetch import fetch_score
 from worker.delivery.spool import Delivery, Spool
 from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo
-from worker.excerpts import ExcerptAwayError, fetch_excerpt
+from worker.inputs import InputAwayError, fetch_excerpt, fetch_score
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.retry import retry_until_deadline
 from worker.slots import Slot
@@ -102,7 +101,7 @@ class Attempt:
                 await self._fail(error.kind, str(error))
             except EngineDiedError as error:
                 await self._retry_after_crash(error)
-            except ExcerptAwayError as error:
+            except InputAwayError as error:
                 await self._hand_back(f"Trying again: {error}", STORAGE_RETRY_DELAY, counted=False)
             except UnavailableError as error:
                 await self._retry_after_outage(error)
@@ -129,7 +128,6 @@ class Attempt:
     async def _generate_streaming(self) -> Result | None:
         if "stems" in self.lease.record.recipe.outputs:
             self._tries.job.folder = await self._uploader.open_workspace()
-        self._tries.job.score = await fetch_score(self._storage, self.lease.record)
         async with self._publisher.opened():
             await self._generate()
             self._slot.release()
@@ -187,6 +185,7 @@ class Attempt:
 
     async def _generate_now(self, recipe: Recipe, job: EngineJob) -> None:
         job.excerpt = await fetch_excerpt(self._storage, self.lease.record)
+        job.score = await fetch_score(self._storage, self.lease.record)
         await self._host.generate(self.lease.record.job_id, recipe, job)
 
     async def _report_progress(self) -> None:

@@ -70,7 +70,7 @@ def _meter(notes: NoteScore) -> str | None:
 
 
 def _key(notes: NoteScore) -> str | None:
-    """The only key signature, unless it is C major, which programs write that know no key."""
+    """The only key signature, unless it is C major: programs that know no key write that."""
     if len(notes.keys) != 1:
         return None
     key = Key(notes.keys[0].tonic, notes.keys[0].minor)

@@ -22,8 +22,9 @@ _ALLOWED = {
     "loudness",
     "priority",
     "cache",
+    "webhook",
+    "webhook_events",
 }
-_ALLOWED |= {"webhook", "webhook_events"}
 _PLAIN = GenerateRequest()
 
 

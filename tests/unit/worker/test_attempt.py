@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from nats.aio.msg import Msg
 from shared.audio_conditions import CONDITIONS, AudioConditions, AudioSource, checksum
 from shared.bus import flush
 from shared.messages import JobRecord, JobStatus
+from shared.played_score import PlayedScore
 from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, free_slot, play
 from worker.attempt import Attempt
 from worker.delivery.spool import Spool
@@ -92,17 +94,22 @@ async def test_a_job_goes_back_to_the_queue_while_the_store_is_away(
     assert record.message == "The audio could not be stored, trying again: S3 is away."
 
 
-async def test_a_job_whose_excerpt_cannot_be_read_yet_goes_back_uncounted(
-    broker: Broker, host: ScriptedHost, storage: MemoryStorage
+EXCERPT = AudioConditions(
+    continue_from=AudioSource(audio_id="aud_abc123456789", sha256=checksum(b"excerpt")),
+)
+
+
+@pytest.mark.parametrize("made_of", [{"audio": EXCERPT}, {"score": PlayedScore(sha256=checksum(b"notes"))}])
+async def test_a_job_whose_audio_or_score_cannot_be_read_yet_goes_back_uncounted(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage, made_of: dict[str, Any]
 ) -> None:
-    source = AudioSource(audio_id="aud_abc123456789", sha256=checksum(b"excerpt"))
-    broker.recipe = replace(broker.recipe, audio=AudioConditions(continue_from=source))
+    broker.recipe = replace(broker.recipe, **made_of)
     assert host.info is not None
-    host.info = replace(host.info, conditions=CONDITIONS)
+    host.info = replace(host.info, conditions=CONDITIONS, outputs=("midi",))
     storage.is_away = True
     record = await ended(broker, host, storage)
     assert (record.status, record.attempts) == (JobStatus.QUEUED, 0)
-    assert record.message.startswith("Trying again: The audio that the job is conditioned on cannot be read")
+    assert record.message.startswith("Trying again: The audio or score that the job is made of cannot be read")
 
 
 async def test_a_stop_of_the_worker_hands_the_job_back_uncounted(
