@@ -13,12 +13,16 @@ _FORMAT = re.compile(JOB_ID_PATTERN)
 
 def new_job_id() -> str:
     """A random id: 62 bits."""
-    return "gen_" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    return _job_id(secrets.randbelow(len(_ALPHABET) ** _LENGTH))
 
 
 def job_id_for(idempotency_key: str) -> str:
     """The job id derived from an idempotency key: the same key always gives the same id."""
-    number = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest())
+    return _job_id(int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()))
+
+
+def _job_id(number: int) -> str:
+    """The id of a number's last twelve digits in base 36."""
     characters = []
     for _ in range(_LENGTH):
         number, digit = divmod(number, len(_ALPHABET))

@@ -42,7 +42,11 @@ def configure_logs(level: str, style: Literal["text", "json"], role: str) -> Non
     for noisy in ("aiohttp.access", "aiohttp.websocket", "urllib3", "nats"):
         logging.getLogger(noisy).setLevel("ERROR")
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,  # first: what is not logged costs nothing
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
