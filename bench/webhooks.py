@@ -2,15 +2,18 @@
 
     uv run python -m bench.webhooks --deliveries 100000
 
-Prints what arrived, how often, and how fast. Exits with 1 if a delivery was lost or came out of order.
+Logs a line at each kill, and prints what arrived, how often, and how fast. Exits with 1 if a delivery was lost or came
+out of order.
 """
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shared.logs import configure_logs
 from tests.faults.webhook_soak import soak
 from tests.servers import embedded_nats, embedded_s3
 
@@ -21,6 +24,8 @@ def main() -> int:
     parser.add_argument("--deliveries", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    configure_logs("info", "text", "bench")
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its broker is killed on purpose
     with TemporaryDirectory() as folder:
         broker, store = embedded_nats(Path(folder, "nats")), embedded_s3(Path(folder, "s3"))
         broker[0].start()

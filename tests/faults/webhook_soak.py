@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.bus import AWAY
 from shared.job_id import new_job_id
+from shared.logs import get_logger
 from shared.messages import EventType, JobRecord, JobStatus, Recipe, encode, event_of, now
 from shared.records import Records
 from shared.topology import ensure_streams
@@ -39,6 +40,8 @@ CONSTANTS = {
 PUBLISHERS = 32
 # Seconds between two faults.
 PAUSE = 3.0
+
+log = get_logger(__name__)
 
 
 class Report(NamedTuple):
@@ -69,6 +72,8 @@ class _Soak:
             victim = self._random.choice([*self._gateways, self._broker])
             victim.kill()
             self.kills += 1
+            published, requests = sum(map(len, self.sent.values())), self._receiver.attempts
+            log.info("killed", kills=self.kills, published=published, requests=requests, missing=self.missing())
             await victim.start_again()
 
     async def publish(self, client: Client, jobs: int) -> None:
