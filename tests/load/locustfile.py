@@ -20,6 +20,11 @@ STATUS_FIELDS = {"job_id", "status", "progress", "message", "created_at"}
 ENDED = {"completed", "failed", "cancelled"}
 EVENTS_TIMEOUT = 10.0
 
+# A bar of four quarter notes of a piano at 120 BPM: a header, then one track with its events.
+_NOTES = b"".join(bytes((0, 0x90, pitch, 96, 96, 0x80, pitch, 0)) for pitch in (60, 64, 67, 72))
+_TRACK = _NOTES + bytes((0, 0xFF, 0x2F, 0))
+MIDI = b"MThd\0\0\0\6\0\0\0\1\0\x60" + b"MTrk" + len(_TRACK).to_bytes(4) + _TRACK
+
 # What careless programs send: method, path, text of the body, and how many times over. Each must be refused.
 BAD_REQUESTS: list[tuple[str, str, str, int]] = json.loads(Path(__file__).with_name("bad_requests.json").read_text())
 
@@ -143,6 +148,59 @@ class Visitor(ApiUser):
         return False
 
     tasks: ClassVar[dict[Callable[..., None], int]] = {page: 1, words: 2, surprise: 2, follow: 3}
+
+
+class Producer(ApiUser):
+    """Works on takes: follows one as server-sent events, varies it, and plays a MIDI file."""
+
+    weight = 2
+    wait_time = between(1, 3)
+
+    def vary(self) -> None:
+        """Make a child of a new take, and collect all that a DAW imports."""
+        parent = self.generate(2.0)
+        if self._last_event(parent) != "completed":
+            return
+        child = str(self._edit(parent, "vary", {"strength": 0.3})["job_id"])
+        lineage = self.call("GET", f"/api/v1/jobs/{child}/lineage", name="/api/v1/jobs/{job_id}/lineage")
+        related = {job["job_id"] for job in lineage["jobs"]}
+        self.expect("a child and its parent are related", {parent, child} <= related, lineage)
+        bundle = self.call("GET", f"/api/v1/download/{parent}/bundle.zip", name="/api/v1/download/{job_id}/bundle.zip")
+        self.expect("a bundle is a ZIP archive", bundle.startswith(b"PK"), bundle)
+
+    def play(self) -> None:
+        """Upload a MIDI file, have it played, and delete it: its job keeps the notes."""
+        uploaded = self.call("POST", "/api/v1/audio", data=MIDI)
+        self.expect("an upload's content decides its kind", uploaded["kind"] == "midi", uploaded)
+        path, name = f"/api/v1/audio/{uploaded['audio_id']}", "/api/v1/audio/{audio_id}"
+        self.expect("an upload is described", self.call("GET", path, name=name) == uploaded, uploaded)
+        body = {"score": {"audio_id": uploaded["audio_id"]}, "priority": "batch"}
+        job_id = str(self.call("POST", "/api/v1/generate", json=body)["job_id"])
+        self.call("DELETE", path, name=name)
+        self.expect("a score is played", self._last_event(job_id) in ("completed", None), job_id)
+
+    def ask(self) -> None:
+        parsed = self.call("POST", "/api/v1/prompt/parse", json={"prompt": "slow jazz with piano, 80 bpm"})
+        self.expect("a prompt is understood", "jazz" in json.dumps(parsed), parsed)
+        self.call("GET", "/asyncapi.json")
+
+    def _edit(self, job_id: str, kind: str, body: dict[str, Any]) -> Any:
+        return self.call("POST", f"/api/v1/jobs/{job_id}/{kind}", json=body, name=f"/api/v1/jobs/{{job_id}}/{kind}")
+
+    def _last_event(self, job_id: str) -> str | None:
+        """The type of the event that ended the job, or None if it takes too long or the connection is lost."""
+        name, deadline = "/api/v1/jobs/{job_id}/events", time.monotonic() + EVENTS_TIMEOUT
+        path = f"/api/v1/jobs/{job_id}/events"
+        with self.client.get(path, name=name, stream=True, timeout=EVENTS_TIMEOUT) as response:
+            for line in response.iter_lines():
+                kind = line.decode().removeprefix("event: ")
+                if kind in ENDED:
+                    return kind
+                if time.monotonic() > deadline:
+                    return None
+        return None
+
+    tasks: ClassVar[dict[Callable[..., None], int]] = {vary: 2, play: 2, ask: 1}
 
 
 class Careless(ApiUser):
