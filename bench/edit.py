@@ -1,5 +1,7 @@
 """Measures what a child keeps of its parent: codes, notes and samples, over random edits of takes of the starter.
 
+It also measures what children of takes without a score keep, and what eight takes at once cost beside one.
+
 uv run python -m bench.edit --edits 200
 """
 
@@ -10,6 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from statistics import median
@@ -19,6 +22,7 @@ import mido
 import numpy as np
 from msgspec.structs import replace
 
+from bench.audio_edits import audio_report, measure_audio_edits, tiny_engine
 from shared.edits import Edit, StreamName
 from shared.messages import Recipe
 from shared.music import Music, bar_quarters, bar_seconds
@@ -39,6 +43,7 @@ PROMPTS = (
 )
 BARS = 12
 RATE = 32_000
+TAKES = 8
 PARENT = "gen_000000000000"
 
 
@@ -78,17 +83,23 @@ def main() -> int:
     """Run the benchmark; returns 0 only if every edit kept everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edits", type=int, default=200)
+    parser.add_argument("--audio-edits", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3, help="of eight takes at once, beside one")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    settings = EngineSettings(engine="batching", model="starter", device="auto", max_slots=4, max_duration=120.0)
+    settings = EngineSettings(engine="batching", model="starter", device="auto", max_slots=TAKES, max_duration=120.0)
     engine = load(settings, lambda message: None)
     found = _measure(engine, options.edits, random.Random(options.seed))
+    report = _report(found) | (_takes_at_once(engine, options.rounds) if options.rounds else {})
     engine.close()
-    report = _report(found)
+    with tiny_engine() as tiny:
+        heard = measure_audio_edits(tiny, options.audio_edits, random.Random(options.seed))
+    report |= audio_report(heard)
     for name, value in report.items():
         print(f"{name:<28}{value}")
     print(json.dumps(report))
-    return 0 if found.edits == found.codes_kept == found.notes_kept == found.samples_kept else 1
+    notes = found.edits == found.codes_kept == found.notes_kept == found.samples_kept
+    return 0 if notes and heard.edits == heard.before_kept == heard.after_kept else 1
 
 
 def _measure(engine: BatchingEngine, edits: int, source: random.Random) -> Findings:
@@ -222,6 +233,21 @@ def _keeps_samples(parent: Made, child: Made, shift: int, part: range) -> bool:
     length = min(len(child.audio) - after, end - after + joint)
     kept = child.audio[after : after + length] == parent.audio[after - joint : after - joint + length]
     return bool(kept.all()) and (same or shift > 0)
+
+
+def _takes_at_once(engine: BatchingEngine, rounds: int) -> dict[str, float]:
+    """The time of a request's eight takes in one batch, beside that of one take, in turns."""
+    recipe = replace(_recipe(0, random.Random(1)), outputs=())
+    one, eight = list[float](), list[float]()
+    for number in range(rounds + 1):
+        recipes = [replace(recipe, seed=TAKES * number + each) for each in range(TAKES)]
+        for times, asked in ((one, recipes[:1]), (eight, recipes)):
+            began = time.perf_counter()
+            with ThreadPoolExecutor(TAKES) as threads:
+                list(threads.map(lambda each: [*engine.generate(each, lambda done, total: None)], asked))
+            times.append(time.perf_counter() - began)
+    ratio = median(eight[1:]) / median(one[1:])  # the first round warms up
+    return {"eight takes, times one": round(ratio, 2), "each of eight, times one": round(ratio / TAKES, 2)}
 
 
 def _report(found: Findings) -> dict[str, float]:

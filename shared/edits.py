@@ -1,4 +1,4 @@
-"""Edits of a take: what a child keeps of its parent's score, and what is composed again."""
+"""Edits of a take: what a child keeps of its parent's score or audio, and what is composed again."""
 
 import zlib
 from array import array
@@ -45,17 +45,36 @@ class StoredScore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return Fraction(self.tempo)
 
 
+class ParentAudio(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of a finished take whose model writes no score, of which its children are made.
+
+    It is stored for each child by its checksum when the child is accepted.
+
+    Attributes:
+        sha256: of the file, in hex.
+        size: of the file, in bytes.
+    """
+
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=1, le=2**40)]
+
+
 class Edit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a take is made of its parent. The recipe of a child has one, so that it can be made again without the parent.
+    """How a take is made of its parent: of its score, or of its audio if the model writes no score.
+
+    With a score, the child can be made again without the parent; with audio, as long as the parent's is stored.
 
     Attributes:
         kind: which edit.
         parent: the parent's job id.
         score: the parent's.
+        audio: the parent's.
         from_bar, to_bar: the bars to replace, counted from 1, both included.
         streams: the streams to compose; none means all.
         prompt: describes the replaced bars.
-        strength: of `vary`: the share of bars and streams that are composed.
+        from_seconds, to_seconds: with `audio`, where the new audio begins and ends; without an end it lasts to the end
+            of the child.
+        strength: of `vary`: the share of bars and streams that are composed; with `audio`, of the take.
         at: where `extend` adds bars.
         programs: of `play`: General MIDI programs from 0 that replace those of streams. Its `streams` are the only ones
             to play; none means all.
@@ -63,7 +82,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: EditKind
     parent: Annotated[str, Meta(pattern=JOB_ID_PATTERN)]
-    score: StoredScore
+    score: StoredScore | None = None
     from_bar: Annotated[int, Meta(ge=1)] | None = None
     to_bar: Annotated[int, Meta(ge=1)] | None = None
     streams: tuple[StreamName, ...] = ()
@@ -71,6 +90,21 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     strength: Annotated[float, Meta(ge=0, le=1)] | None = None
     at: Place | None = None
     programs: dict[StreamName, Program] = {}
+    audio: ParentAudio | None = None
+    from_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    to_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.score is None) == (self.audio is None):
+            raise ValueError("Give either score or audio")
+        if self.audio is not None and self.from_seconds is None:
+            raise ValueError("audio needs from_seconds")
+
+    @property
+    def known_score(self) -> StoredScore:
+        """The score of a take that has one."""
+        assert self.score is not None, "the engine works on scores only"
+        return self.score
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +117,8 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
         from_seconds, to_seconds: the part of the file that was composed.
         tail_seconds: for how long after that the last composed notes, and those that they replaced, die away. Before
             mastering, all samples outside of the part and the tail are the parent's.
+        crossfade_seconds: of a child of audio: for how long before `from_seconds`, and before `to_seconds` where old
+            audio follows, old and new audio overlap. All samples outside of that and of the part are the parent's.
     """
 
     candidates: int
@@ -91,6 +127,7 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     from_seconds: float | None = None
     to_seconds: float | None = None
     tail_seconds: float | None = None
+    crossfade_seconds: float | None = None
 
 
 def pack_codes(codes: "array[int]") -> bytes:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.audio_conditions import AudioConditions
-from shared.edits import Edit
+from shared.edits import Edit, ParentAudio
 from shared.files import Audio, AudioFormat, Output, OutputKind, OutputLink, SampleFormat, audio_url
 from shared.lanes import NORMAL
 from shared.music import Measured, Music
@@ -117,6 +117,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """The job that the take is made of."""
         source = self.edit or self.score
         return source.parent if source else None
+
+    @property
+    def parent_audio(self) -> ParentAudio | None:
+        """The audio that the take is made of, if it is a child of a take without a score."""
+        return self.edit.audio if self.edit else None
 
 
 class RequestedTake(msgspec.Struct, frozen=True, kw_only=True):

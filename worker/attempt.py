@@ -26,7 +26,7 @@ from worker.delivery.uploader import Result, Uploader
 from worker.engine.host.engine_host import EngineHost
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo
-from worker.inputs import InputAwayError, fetch_excerpt, fetch_score
+from worker.inputs import InputAwayError, fetch_excerpt, fetch_parent, fetch_score
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
 from worker.phase import phase_of
 from worker.retry import retry_until_deadline
@@ -188,7 +188,11 @@ class Attempt:
             await self._generate_now(recipe, job)
 
     async def _generate_now(self, recipe: Recipe, job: EngineJob) -> None:
-        job.excerpt = await fetch_excerpt(self._storage, self.lease.record)
+        parent = await fetch_parent(self._storage, self.lease.record)
+        if parent is not None:
+            job.excerpt = await self._tries.read_parent(parent)
+        else:
+            job.excerpt = await fetch_excerpt(self._storage, self.lease.record)
         job.score = await fetch_score(self._storage, self.lease.record)
         await self._host.generate(self.lease.record.job_id, recipe, job)
 

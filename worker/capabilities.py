@@ -18,12 +18,19 @@ def check_possible(recipe: Recipe, info: ModelInfo) -> None:
     Raises:
         GenerationFailedError: says what does.
     """
-    if not set(recipe.outputs) <= set(info.outputs) or ((recipe.edit or recipe.score) and not info.outputs):
+    works_on_score = recipe.score is not None or (recipe.edit is not None and recipe.parent_audio is None)
+    if not set(recipe.outputs) <= set(info.outputs) or (works_on_score and not info.outputs):
         raise GenerationFailedError(
             "unsupported",
             f"The model {recipe.model} gives no MIDI or stems on the engine {info.engine}, and works on no "
             f"take or score: only models that write scores do, such as {STARTER}, on the engine batching. "
             "Leave outputs out, or ask for one.",
+        )
+    if recipe.parent_audio is not None and "continue_from" not in info.conditions:
+        raise GenerationFailedError(
+            "unsupported",
+            f"The model {recipe.model} cannot go on from the audio of a take on the engine {info.engine}: "
+            f"{_CAPABLE['continue_from']}, on the engine batching.",
         )
     if recipe.audio is not None and recipe.audio.kind not in info.conditions:
         raise GenerationFailedError(

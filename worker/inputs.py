@@ -1,4 +1,4 @@
-"""Fetches what a job is made of besides its recipe: an excerpt of audio, or the notes of a score."""
+"""Fetches what a job is made of besides its recipe: an excerpt of audio, a parent's file, or the notes of a score."""
 
 import hashlib
 
@@ -28,6 +28,23 @@ async def fetch_excerpt(storage: Storage, record: JobRecord) -> bytes | None:
     if not _is_intact(data, sha256):
         reason = "The audio that the job is conditioned on is no longer stored. Send the request again."
         raise GenerationFailedError("excerpt_lost", reason)
+    return data
+
+
+async def fetch_parent(storage: Storage, record: JobRecord) -> bytes | None:
+    """The audio file of the take that the job is made of; None if it is made of none.
+
+    Raises:
+        GenerationFailedError: if it is gone, or is not that of the recipe.
+        InputAwayError: while S3 is away.
+    """
+    parent = record.recipe.parent_audio
+    if parent is None:
+        return None
+    data = await _read(storage, excerpt_key(record.owner, parent.sha256), parent.size)
+    if not _is_intact(data, parent.sha256):
+        reason = "The audio of the take that the job is made of is no longer stored for it. Send the request again."
+        raise GenerationFailedError("parent_lost", reason)
     return data
 
 

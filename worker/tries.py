@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from shared.audio_conditions import encode_excerpt
 from shared.logs import get_logger
 from shared.messages import Recipe
 from worker.delivery.take_of import take_of
 from worker.engine.host.engine_job import EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo, Samples
+from worker.production.audio_child import OldAudio, context_of, engine_child, join, read_old_audio
 from worker.production.engine_recipe import MOST_TRIES, engine_recipe
 from worker.production.grid_fit import NotOnGridError, fit
 from worker.production.take import Take
@@ -24,7 +26,7 @@ class Tries:
     Args:
         recipe: of the job.
         info: of the engine.
-        on_chunk: gets the audio of a try as it arrives, unless the file will have it changed.
+        on_chunk: gets the audio of a try as it arrives, unless the file will have it changed or in another place.
 
     Attributes:
         job: the current try in the engine.
@@ -38,8 +40,10 @@ class Tries:
         self._reason = ""
         self._fitted: Take | None = None
         self._rejected: list[NotOnGridError] = []
-        self._is_fitted = not self._has_score and recipe.bpm is not None
-        self.job = EngineJob() if self._is_fitted else EngineJob(on_chunk)
+        self._is_child = recipe.parent_audio is not None
+        self._old: OldAudio | None = None
+        self._is_fitted = not self._has_score and recipe.bpm is not None and not self._is_child
+        self.job = EngineJob() if self._is_fitted or self._is_child else EngineJob(on_chunk)
         self._first = self.job
 
     @property
@@ -79,6 +83,17 @@ class Tries:
             self._number += 1
             self.job = EngineJob()
 
+    async def read_parent(self, file: bytes) -> bytes:
+        """Decode the file of the take that this one is made of; returns the excerpt for the engine.
+
+        Raises:
+            GenerationFailedError: if it cannot be used.
+        """
+        try:
+            return await asyncio.to_thread(self._read_parent, file)
+        except ValueError as error:
+            raise GenerationFailedError("unusable_parent", str(error)) from error
+
     async def take(self, *, is_whole: bool) -> Take | None:
         """The take on the grid; else the best one that was made, with a warning; None if there is no audio.
 
@@ -96,12 +111,18 @@ class Tries:
     def release_audio(self) -> None:
         """Free the memory of all takes, because the files are on disk."""
         self.job.release_audio()
-        self._fitted = None
+        self._fitted = self._old = None
         self._rejected.clear()
 
     @property
     def _asked(self) -> Recipe:
+        if self._is_child:
+            return engine_child(self._recipe)
         return self._recipe if self._has_score else engine_recipe(self._recipe, self._number)
+
+    def _read_parent(self, file: bytes) -> bytes:
+        self._old = read_old_audio(file, self._info.channels)
+        return encode_excerpt(context_of(self._old, self._recipe))
 
     async def _fits(self) -> bool:
         try:
@@ -115,4 +136,6 @@ class Tries:
     def _fit_now(self, is_whole: bool) -> Take:
         seed = None if self._number == 0 else self._asked.seed
         take = take_of(self.job, self._info, is_whole=is_whole)._replace(seed=seed)
+        if self._old is not None:
+            take = join(take, self._recipe, self._old)
         return fit(take, self._recipe)

@@ -14,22 +14,26 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   musicgen replace gen_abc123456789 --bars 5-8 --instruments drums -o second.wav
+  musicgen replace gen_abc123456789 --seconds 8-12.5
   musicgen extend gen_abc123456789 --bars 8
   musicgen vary gen_abc123456789 --strength 0.3
   musicgen vary gen_abc123456789 --strength 0 --stems"""
 
+_SECONDS = re.compile(r"(\d{1,5}(?:\.\d+)?)-(\d{1,5}(?:\.\d+)?)", re.ASCII)
 _BARS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 
 def add_edit_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add replace, extend and vary."""
-    replace = _command(commands, "replace", "replace bars of a take, of all or of some instruments")
-    replace.add_argument(
-        "--bars", type=bars, required=True, metavar="M-N", help="the bars to replace, such as 5-8 or 5"
+    replace = _command(commands, "replace", "replace a part of a take, of all or of some instruments")
+    part = replace.add_mutually_exclusive_group(required=True)
+    part.add_argument("--bars", type=bars, metavar="M-N", help="the bars to replace, such as 5-8 or 5")
+    part.add_argument(
+        "--seconds", type=part_in_seconds, metavar="A-B", help="the same of a take without a score, such as 8-12.5"
     )
     _instruments(replace)
     _prompt(replace)
-    extend = _command(commands, "extend", "continue a take, or add bars in front")
+    extend = _command(commands, "extend", "continue a take, or add bars in front of it")
     length = extend.add_mutually_exclusive_group(required=True)
     length.add_argument("--bars", type=int, metavar="N", help="how many bars to add")
     length.add_argument("--seconds", type=seconds, metavar="SECONDS", help="how many seconds to add")
@@ -48,13 +52,21 @@ def bars(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1])
 
 
+def part_in_seconds(text: str) -> tuple[float, float]:
+    """Where the part begins and ends."""
+    match = _SECONDS.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; write its begin and end in seconds, such as 8-12.5")
+    return float(match[1]), float(match[2])
+
+
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
         help=summary,
-        description=f"{summary.capitalize()}; every other note stays. Ctrl-C cancels the job.",
+        description=f"{summary.capitalize()}; all else stays as it is. Ctrl-C cancels the job.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,13 +93,11 @@ def edit_body(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: for empty names of instruments.
     """
-    names = ("seconds", "at", "strength", "prompt", "seed", "title")
+    names = ("bars", "seconds", "at", "strength", "prompt", "seed", "title")
     body = {name: value for name in names if (value := getattr(options, name, None)) is not None}
-    asked = getattr(options, "bars", None)
-    if isinstance(asked, tuple):
-        body |= {"from_bar": asked[0], "to_bar": asked[1]}
-    elif asked is not None:
-        body["bars"] = asked
+    for name, ends in (("bars", ("from_bar", "to_bar")), ("seconds", ("from_seconds", "to_seconds"))):
+        if isinstance(body.get(name), tuple):
+            body |= zip(ends, body.pop(name), strict=True)
     if (listed := getattr(options, "instruments", None)) is not None:
         body["instruments"] = [name.strip() for name in listed.split(",")]
         if not all(body["instruments"]):

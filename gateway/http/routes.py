@@ -50,8 +50,8 @@ def _edit_route(name: str, handler: Handler, body: type[msgspec.Struct], summary
         endpoint=name,
         summary=summary,
         description=(
-            "Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write "
-            "no scores."
+            "All else stays: every note of a take with a score, every sample of another. 409 until the take has "
+            "completed; 422 for what its model cannot do."
         ),
         body=body,
         responses={200: ChildAccepted},
@@ -176,8 +176,8 @@ ROUTES: tuple[Route, ...] = (
         problems=(422,),
     ),
     _edit_route("vary", edits.vary, VaryRequest, "Make a variation of a take: compose a share of it again"),
-    _edit_route("extend", edits.extend, ExtendRequest, "Extend a take by bars or seconds, in front or at the end"),
-    _edit_route("replace", edits.replace, ReplaceRequest, "Replace bars of a take, of all or of some instruments"),
+    _edit_route("extend", edits.extend, ExtendRequest, "Extend a take by bars or seconds, at the end or in front"),
+    _edit_route("replace", edits.replace, ReplaceRequest, "Replace a part of a take, of all or of some instruments"),
     Route(
         method="GET",
         path="/api/v1/jobs/{job_id}/lineage",

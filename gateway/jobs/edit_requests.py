@@ -11,6 +11,7 @@ from shared.messages import JobStatus, Moment, Seed
 from shared.music import MOST_BARS, Bars
 
 Bar = Annotated[int, Meta(ge=1, le=MOST_BARS, description="Counted from 1")]
+Second = Annotated[float, Meta(ge=0, le=86_400, description="In the take")]
 Instruments = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...],
     Meta(
@@ -28,7 +29,7 @@ class VaryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         strength: the share of bars and instruments that are composed again. 0 renders the same score again, with other
-            `outputs` for instance.
+            `outputs` for instance. Of a take without a score, the share of its length that is new, at its end.
     """
 
     strength: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -46,7 +47,7 @@ class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         bars: how many to add. If the parent ends within a bar, it is completed first.
         seconds: how much to add; the nearest number of whole bars where the parent has whole bars, or in front of it.
-        at: where to add them.
+        at: where to add them; a take without a score only gets longer at its end.
     """
 
     bars: Bars | UnsetType = UNSET
@@ -61,15 +62,19 @@ class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST /api/v1/jobs/{job_id}/replace.
+    """The body of POST /api/v1/jobs/{job_id}/replace: bars or, of a take without a score, seconds; any other fields.
 
     Attributes:
         from_bar: the first bar to replace.
         to_bar: the last bar to replace.
+        from_seconds: where the new audio begins; the nearest beat where the beats are known.
+        to_seconds: where it ends; the nearest beat where the beats are known.
     """
 
-    from_bar: Bar
-    to_bar: Bar
+    from_bar: Bar | UnsetType = UNSET
+    to_bar: Bar | UnsetType = UNSET
+    from_seconds: Second | UnsetType = UNSET
+    to_seconds: Second | UnsetType = UNSET
     instruments: Instruments | UnsetType = UNSET
     prompt: OwnPrompt | UnsetType = UNSET
     seed: OwnSeed = None
@@ -97,6 +102,8 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
         status: null if the job is no longer on record.
         from_bar: the first bar that was replaced.
         to_bar: the last bar that was replaced.
+        from_seconds: of a child of audio: where the new part begins.
+        to_seconds: where it ends, if old audio follows.
     """
 
     job_id: str
@@ -107,6 +114,8 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     from_bar: int | None = None
     to_bar: int | None = None
+    from_seconds: float | None = None
+    to_seconds: float | None = None
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):

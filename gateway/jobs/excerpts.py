@@ -1,5 +1,7 @@
-"""Reads and stores what a job is conditioned on, before the job is accepted: it then needs its source no more."""
+"""Stores the audio that a job is made of, before the job is accepted: it then needs its source no more."""
 
+import asyncio
+import hashlib
 import io
 import tempfile
 from http import HTTPStatus
@@ -25,6 +27,7 @@ from shared.audio_conditions import (
     excerpt_key,
     excerpts_of,
 )
+from shared.edits import ParentAudio
 from shared.files import AudioFormat
 from shared.messages import JobRecord, Recipe
 from shared.storage import PAGE, Storage
@@ -59,7 +62,7 @@ class Place(NamedTuple):
 
 
 class Excerpts:
-    """Cuts excerpts out of uploaded files and of jobs' audio.
+    """Cuts excerpts out of uploaded files and of jobs' audio, and copies the audio of parents.
 
     Args:
         storage: the bucket.
@@ -76,20 +79,43 @@ class Excerpts:
         self._jobs = jobs
         self._index = index
 
-    async def read(self, recipe: Recipe, viewer: str | None) -> Recipe:
-        """Store the excerpt that the recipe is conditioned on; returns the recipe with its place and checksum.
+    async def store(self, recipe: Recipe, viewer: str | None) -> Recipe:
+        """Store the excerpt that a recipe is conditioned on, or the file of the parent whose audio it is made of.
 
         Args:
-            recipe: with `audio`.
+            recipe: any.
             viewer: the name of the request's API key.
+
+        Returns:
+            The recipe with the excerpt's place and checksum.
 
         Raises:
             Problem: 422 with the field's name, if there is no such audio or the excerpt does not suit the recipe.
                 429 if too much is stored for the key.
             UnavailableError: while S3 is away.
         """
-        assert recipe.audio is not None
-        kind, source = recipe.audio.kind, recipe.audio.source
+        if recipe.edit is not None and recipe.edit.audio is not None:
+            await self._store_parent(recipe.edit.parent, recipe.edit.audio, viewer)
+        return recipe if recipe.audio is None else await self._store_excerpt(recipe, recipe.audio, viewer)
+
+    async def _store_parent(self, job_id: str, wanted: ParentAudio, viewer: str | None) -> None:
+        """Copy the file by its checksum, byte for byte: a worker wrote it."""
+        record = await self._jobs.find(job_id, viewer)
+        found = self._audio_of(record)
+        gone = _unusable(f"The audio of job {job_id} is no longer stored. Generate it again from its recipe.")
+        with tempfile.TemporaryFile() as file:
+            if not await self._storage.fetch(found.key, file):
+                raise gone
+            digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+            if digest.hexdigest() != wanted.sha256 or file.tell() != wanted.size:
+                raise gone
+            await self._check_quota(viewer)
+            file.seek(0)
+            key = excerpt_key(viewer, wanted.sha256)
+            await self._storage.put_uploaded(key, file, wanted.size, CONTENT_TYPE, {})
+
+    async def _store_excerpt(self, recipe: Recipe, audio: AudioConditions, viewer: str | None) -> Recipe:
+        kind, source = audio.kind, audio.source
         field = f"audio.{kind}"
         found = await self._find(source, viewer, field)
         place = _place(source, found.duration, kind, field)

@@ -55,4 +55,6 @@ def _relative(record: JobRecord) -> Relative:
         seed=record.recipe.seed if record.seed is None else record.seed,
         from_bar=edit.from_bar if edit else None,
         to_bar=edit.to_bar if edit else None,
+        from_seconds=edit.from_seconds if edit else None,
+        to_seconds=edit.to_seconds if edit else None,
     )

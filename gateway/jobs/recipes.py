@@ -131,6 +131,11 @@ def _edit(request: GenerateRequest, model: str) -> Edit | None:
     edit = request.edit or None
     if edit is None:
         return None
+    if edit.score is None:
+        if model == STARTER or request.audio is not UNSET:
+            message = f"It goes on from a take's audio, so it has no audio beside it, and the model is not {STARTER}."
+            raise invalid(FieldError("edit", message))
+        return edit
     if not may_write_scores(model):
         raise invalid(FieldError("edit", f"The model {model} writes no scores. Use the model {STARTER}, or omit it."))
     try:

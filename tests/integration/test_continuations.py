@@ -29,7 +29,11 @@ RATE = 32_000
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return audio_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def audio_model(folder: Path) -> dict[str, str]:
+    """The settings of a tiny model that makes audio and goes on from it."""
     with warnings.catch_warnings():
         # audiocraft uses a deprecated weight norm of PyTorch.
         warnings.simplefilter("ignore", FutureWarning)

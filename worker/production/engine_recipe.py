@@ -31,7 +31,7 @@ def engine_recipe(recipe: Recipe, try_number: int) -> Recipe:
     """
     return replace(
         recipe,
-        prompt=_prompt(recipe),
+        prompt=engine_prompt(recipe),
         duration=engine_seconds(recipe),
         seed=try_seed(recipe.seed, try_number),
     )
@@ -57,7 +57,7 @@ def most_engine_seconds(max_duration: float) -> float:
     return max_duration * (1 + STRETCH_LIMIT) + MOST_SPARE
 
 
-def _prompt(recipe: Recipe) -> str:
+def engine_prompt(recipe: Recipe) -> str:
     """The prompt with metadata in the form in which MusicGen saw it in training: "words. bpm: 124. key: A minor".
 
     The form is that of `augment_music_info_description` in audiocraft 1.3, audiocraft/data/music_dataset.py.

@@ -8,6 +8,8 @@ from worker.engine.interface import Samples
 # Seconds.
 FADE = 0.4
 DECLICK = 0.005
+# Of audio that was cut out of sounding music.
+CUT = 0.003
 
 
 def fades_out(recipe: Recipe, *, has_score: bool) -> bool:
@@ -31,3 +33,11 @@ def fade_gains(total: int, sample_rate: int, first: int, count: int, seconds: fl
     to_end = total - first - np.arange(count)
     shares = np.clip(to_end / max(min(round(seconds * sample_rate), total), 1), 0, 1)
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * shares), np.float32)
+
+
+def declick_end(samples: Samples, sample_rate: int) -> Samples:
+    """Audio that was cut off, float32 of shape [frames, channels], with a ramp at its end; a new array."""
+    ramp = np.linspace(0, 1, round(CUT * sample_rate), dtype=np.float32)[::-1, np.newaxis]
+    faded = samples.copy()
+    faded[len(faded) - len(ramp) :] *= ramp
+    return faded

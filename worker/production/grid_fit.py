@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from shared.errors import MusicgenError
 from shared.messages import Recipe
-from shared.music import DEFAULT_METER, Measured, Music, bar_seconds, grid_samples, parse_key
+from shared.music import DEFAULT_METER, Measured, bar_seconds, grid_samples, parse_key
 from worker.engine.interface import Samples
 from worker.production.beats import Beats, find_beats, locate_attack
 from worker.production.downbeats import Downbeat, find_downbeat
 from worker.production.engine_recipe import STRETCH_LIMIT
+from worker.production.fade import declick_end
 from worker.production.keys import FRAME_RATE, FoundKey, find_key, pitch_classes
 from worker.production.onsets import find_onsets
 from worker.production.seam import close_loop, seam_frames
@@ -21,12 +22,12 @@ from worker.production.take import Take
 
 # From these confidences on a measurement counts.
 SURE_TEMPO, SURE_KEY, SURE_DOWNBEAT = 0.8, 0.6, 0.5
+# The share by which the tempo of a child of audio may differ from its parent's: confidences are of half a percent.
+KEPT_TEMPO = 0.005
 # Shorter audio is not measured, in seconds.
 SHORTEST = 1.0
 # Seconds around two places of a take that are compared to find the best seam of a loop.
 COMPARED = 1.0
-# Seconds of the fade at both ends of a take that was cut out of sounding music.
-DECLICK = 0.003
 
 
 class NotOnGridError(MusicgenError):
@@ -54,7 +55,7 @@ class _Analysis(NamedTuple):
 def fit(take: Take, recipe: Recipe) -> Take:
     """Measure a take; if its recipe has a tempo, cut it at a downbeat and stretch it to that tempo.
 
-    Takes with a score are on the grid by construction and are returned as they are.
+    Takes with a score are on the grid by construction and are returned as they are. Children of audio are measured.
 
     Args:
         take: if its recipe has a tempo, `engine_seconds` long.
@@ -68,6 +69,8 @@ def fit(take: Take, recipe: Recipe) -> Take:
     if len(take.audio) < SHORTEST * take.sample_rate:
         return _cut_without_grid(take, recipe)
     found = _analyse(take, recipe)
+    if take.kept:
+        return _as_joined(take, recipe, found)
     if recipe.bpm is None or not take.is_whole:
         return _described(_cut_without_grid(take, recipe), recipe, found)
     if (reason := _misfit(found.beats, recipe.bpm)) is not None:
@@ -75,6 +78,17 @@ def fit(take: Take, recipe: Recipe) -> Take:
         rough = _described(_cut_without_grid(take, recipe), recipe, found)
         raise NotOnGridError(reason, rough._replace(warnings=(*rough.warnings, warning)))
     return _on_grid(take, recipe, found)
+
+
+def _as_joined(take: Take, recipe: Recipe, found: _Analysis) -> Take:
+    """A child of audio: its old part is on the grid if the recipe has a tempo, and the new one if it keeps that."""
+    if recipe.bpm is None or not take.is_whole:
+        return _described(take, recipe, found)
+    reason = _misfit(found.beats, recipe.bpm, KEPT_TEMPO)
+    described = _described(take, recipe, found, is_on_grid=reason is None)
+    if reason is None:
+        return described
+    return described._replace(warnings=(*described.warnings, f"The new part may leave the grid: {reason}."))
 
 
 def _analyse(take: Take, recipe: Recipe) -> _Analysis:
@@ -86,11 +100,11 @@ def _analyse(take: Take, recipe: Recipe) -> _Analysis:
     return _Analysis(beats, downbeat._replace(time=downbeat.time + late), find_key(classes), classes)
 
 
-def _misfit(beats: Beats, bpm: float) -> str | None:
-    """Why the beats cannot be brought to a tempo; None if they can."""
+def _misfit(beats: Beats, bpm: float, limit: float = STRETCH_LIMIT) -> str | None:
+    """Why the beats cannot be brought to a tempo that differs by at most `limit`; None if they can."""
     if beats.confidence < SURE_TEMPO:
         return f"no steady tempo of {bpm:g} BPM was found"
-    if abs(bpm / beats.bpm - 1) > STRETCH_LIMIT:
+    if abs(bpm / beats.bpm - 1) > limit:
         return f"the tempo was {beats.bpm:.1f} BPM, not {bpm:g}"
     return None
 
@@ -155,11 +169,7 @@ def _frames(take: Take, recipe: Recipe) -> int:
 
 
 def _declicked(audio: Samples, sample_rate: int) -> Samples:
-    ramp = np.linspace(0, 1, round(DECLICK * sample_rate), dtype=np.float32)[:, np.newaxis]
-    faded = audio.copy()
-    faded[: len(ramp)] *= ramp
-    faded[len(faded) - len(ramp) :] *= ramp[::-1]
-    return faded
+    return declick_end(declick_end(audio[::-1], sample_rate)[::-1], sample_rate)
 
 
 def _described(take: Take, recipe: Recipe, found: _Analysis, *, is_on_grid: bool = False) -> Take:
@@ -174,7 +184,8 @@ def _described(take: Take, recipe: Recipe, found: _Analysis, *, is_on_grid: bool
         downbeats=_downbeats(take, recipe, found, is_on_grid=is_on_grid) if has_bars else (),
     )
     heard_as_asked = recipe.key is not None and key.confidence >= SURE_KEY and key.key == parse_key(recipe.key)
-    music = Music(
+    music = replace(
+        take.music,
         bpm=recipe.bpm if is_on_grid else None,
         key=recipe.key if heard_as_asked else None,
         meter=recipe.meter if is_on_grid else None,

@@ -22,7 +22,7 @@ from worker.production.mastering import DEFAULT_LUFS, HIGHEST_PEAK, Level, Maste
 from worker.production.midi_notes import InvalidMidiError, read_note_tracks
 from worker.production.peaks import waveform_files
 from worker.production.produced_files import ProducedFiles, sha256_of
-from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize
+from worker.production.quantize import as_floats, file_samples, fits, for_writing, quantize, restore
 from worker.production.shape import file_rate, shape
 from worker.production.take import StemAudio, Take
 
@@ -37,6 +37,13 @@ MOST_TRIES = 8
 MOST_HALVINGS = 8
 # How far resampling raises peaks, at most and by experience: a wrong guess costs time only.
 RESAMPLING_ROOM = 0.1
+
+
+def _target(take: Take, recipe: Recipe) -> float | None:
+    """The loudness to reach; a child of audio has its parent's level, which was found already."""
+    if take.kept:
+        return None
+    return DEFAULT_LUFS if recipe.loudness is None and take.has_score else recipe.loudness
 
 
 class _Mix(NamedTuple):
@@ -88,7 +95,7 @@ class _Production:
         self._folder = folder
         self._rate = file_rate(take, recipe)
         self._audio_name = f"audio.{recipe.format}"
-        self._target = DEFAULT_LUFS if recipe.loudness is None and take.has_score else recipe.loudness
+        self._target = _target(take, recipe)
         self._is_lossless = recipe.format in LOSSLESS
         self._sample_format = file_samples(recipe.format, recipe.sample_format)
         # Only such a file may exceed full scale.
@@ -130,11 +137,14 @@ class _Production:
         raw = shape(self._take.audio, self._take, self._recipe)
         mastering = Mastering(raw, self._rate)
         ceiling = HIGHEST_PEAK - (MARGIN if self._is_lossless else LOSSY_MARGIN)
-        for _ in range(MOST_TRIES):
-            level = mastering.find_level(self._target, ceiling)
+        for number in range(MOST_TRIES):
+            is_kept = number == 0 and bool(self._take.kept)
+            level = Level() if is_kept else mastering.find_level(self._target, ceiling)
             sound = raw.copy()
             level.apply(sound)
             samples = quantize(sound, self._sample_format, (self._recipe.seed,))
+            if is_kept:
+                restore(samples, raw, self._sample_format, self._take.kept)
             heard = self._heard(samples)
             peak = true_peak(heard, self._rate)
             if decibels(peak) <= HIGHEST_PEAK:

@@ -1,5 +1,7 @@
 """Rounds audio to the samples of a file, so that the integers of the stems sum exactly to those of the mix."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +45,22 @@ def quantize(samples: Samples, sample_format: SampleFormat, seed: tuple[int, ...
             part -= noise.random(part.shape, np.float32)
         steps[start : start + BLOCK] = np.rint(part)
     return steps
+
+
+def restore(steps: NDArray[np.generic], samples: Samples, sample_format: SampleFormat, kept: Iterable[range]) -> None:
+    """Undo the dither of frames that came from such a file, so that they have its samples again; in place.
+
+    Args:
+        steps: as `quantize` returns them.
+        samples: what it was given.
+        sample_format: of the file.
+        kept: the frames.
+    """
+    if sample_format == "float32":
+        return
+    for frames in kept:
+        part = slice(frames.start, frames.stop)
+        steps[part] = np.rint(samples[part].astype(np.float64) * FULL_SCALE[sample_format])
 
 
 def fits(samples: NDArray[np.generic], sample_format: SampleFormat) -> bool:

@@ -1,10 +1,10 @@
-"""Makes a loop of audio that was cut out of longer audio: its end leads to its start without a step."""
+"""Crossfades, and loops of audio that was cut out of longer audio: their end leads to their start without a step."""
 
 import numpy as np
 
 from worker.engine.interface import Samples
 
-# Seconds of the crossfade, all before the loop's first downbeat, so that its attack stays as it is.
+# Seconds of a crossfade, all before the beat, such as a loop's first downbeat, so that its attack stays as it is.
 SEAM = 0.03
 
 
@@ -16,9 +16,6 @@ def seam_frames(sample_rate: int) -> int:
 def close_loop(samples: Samples, sample_rate: int) -> Samples:
     """Crossfade the end of a loop to what was before its start, so that it continues at the start.
 
-    The gains keep the power of the sum equal for audio of any correlation (Fink, Holters and Zölzer, "Signal-matched
-    power-complementary cross-fading", DAFx 2016).
-
     Args:
         samples: float32 of shape [frames, channels]: `seam_frames`, then the loop.
         sample_rate: in hertz.
@@ -28,11 +25,21 @@ def close_loop(samples: Samples, sample_rate: int) -> Samples:
     """
     frames = seam_frames(sample_rate)
     lead_in, loop = samples[:frames], samples[frames:].copy()
+    loop[-frames:] = crossfade(loop[-frames:], lead_in)
+    return loop
+
+
+def crossfade(first: Samples, second: Samples) -> Samples:
+    """Fade from one audio to another of the same length.
+
+    The gains keep the power of the sum equal for audio of any correlation (Fink, Holters and Zölzer, "Signal-matched
+    power-complementary cross-fading", DAFx 2016).
+    """
+    frames = len(first)
     turn = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1) * np.float32(np.pi / 2))[:, np.newaxis]
     out, into = np.cos(turn), np.sin(turn)
-    even = np.sqrt(1 + 2 * max(_correlation(loop[-frames:], lead_in), 0.0) * out * into)
-    loop[-frames:] = (out * loop[-frames:] + into * lead_in) / even
-    return loop
+    even = np.sqrt(1 + 2 * max(_correlation(first, second), 0.0) * out * into)
+    return np.asarray((out * first + into * second) / even, np.float32)
 
 
 def _correlation(first: Samples, second: Samples) -> float:

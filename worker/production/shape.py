@@ -26,7 +26,7 @@ def shape(samples: Samples, take: Take, recipe: Recipe) -> Samples:
         float32 of shape [frames, channels], in the file's sample rate; a new array.
     """
     rate, is_loop = file_rate(take, recipe), recipe.loop and take.is_whole
-    frames = _file_frames(take, recipe)
+    frames = file_frames(take, recipe)
     found = resample(samples, take.sample_rate, rate, circular=is_loop and not take.has_score)
     if is_loop:
         return wrap_tail(found, frames)
@@ -42,7 +42,7 @@ def file_rate(take: Take, recipe: Recipe) -> int:
     return recipe.sample_rate or take.sample_rate
 
 
-def _file_frames(take: Take, recipe: Recipe) -> int:
+def file_frames(take: Take, recipe: Recipe) -> int:
     """Frames in the files: what the recipe asks for, or what was made before the client stopped the job."""
     rate = file_rate(take, recipe)
     if recipe.bars is not None and recipe.bpm is not None:

@@ -29,6 +29,7 @@ class Take(NamedTuple):
         warnings: sentences for the client.
         seed: that made it, if it is not the recipe's.
         checkpoint: identifies the model's weights, if the engine knows.
+        kept: frames of the parent's file, in its sample rate, which a lossless file gets without any change.
     """
 
     audio: Samples
@@ -42,3 +43,4 @@ class Take(NamedTuple):
     warnings: tuple[str, ...] = ()
     seed: int | None = None
     checkpoint: str | None = None
+    kept: tuple[range, ...] = ()

@@ -242,11 +242,12 @@ def _summary(record: JobRecord, revision: int, changed_at: datetime) -> RecordSu
 
 
 def _excerpt_key(record: JobRecord) -> str | None:
-    """The key of the excerpt that the job has yet to read."""
-    audio = record.recipe.audio
-    if audio is None or record.status.is_terminal:
+    """The key of the excerpt, or of the parent's file, that the job has yet to read."""
+    recipe = record.recipe
+    if record.status.is_terminal or (recipe.audio is None and recipe.parent_audio is None):
         return None
-    return excerpt_key(record.owner, audio.source.sha256 or "")
+    sha256 = recipe.parent_audio.sha256 if recipe.parent_audio else recipe.audio and recipe.audio.source.sha256
+    return excerpt_key(record.owner, sha256 or "")
 
 
 def _score_key(record: JobRecord) -> str | None:

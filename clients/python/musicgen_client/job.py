@@ -166,7 +166,7 @@ class AsyncJob:
         return await self._child("extend", fields)
 
     async def replace(self, **fields: Unpack[ReplaceFields]) -> "AsyncJob":
-        """Compose the bars `from_bar` to `to_bar` of this finished take again."""
+        """Compose the bars `from_bar` to `to_bar` of this finished take again; without a score, seconds as well."""
         return await self._child("replace", fields)
 
     async def _child(self, kind: str, fields: Mapping[str, Any]) -> "AsyncJob":

@@ -1,6 +1,6 @@
 """The fields of a request for music."""
 
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class Components(TypedDict, total=False):
@@ -74,10 +74,12 @@ class ExtendFields(JobFields, total=False):
 
 
 class ReplaceFields(JobFields, total=False):
-    """The fields of `replace`. Bars count from 1, and `to_bar` is the last one replaced."""
+    """The fields of `replace`: bars or seconds. Bars count from 1, and `to_bar` is the last one replaced."""
 
-    from_bar: Required[int]
-    to_bar: Required[int]
+    from_bar: int
+    to_bar: int
+    from_seconds: float
+    to_seconds: float
     instruments: list[str]
     prompt: str
 

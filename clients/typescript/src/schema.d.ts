@@ -172,7 +172,7 @@ export interface paths {
         put?: never;
         /**
          * Make a variation of a take: compose a share of it again
-         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         * @description All else stays: every note of a take with a score, every sample of another. 409 until the take has completed; 422 for what its model cannot do.
          */
         post: operations["jobs_vary"];
         delete?: never;
@@ -191,8 +191,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Extend a take by bars or seconds, in front or at the end
-         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         * Extend a take by bars or seconds, at the end or in front
+         * @description All else stays: every note of a take with a score, every sample of another. 409 until the take has completed; 422 for what its model cannot do.
          */
         post: operations["jobs_extend"];
         delete?: never;
@@ -211,8 +211,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Replace bars of a take, of all or of some instruments
-         * @description Everything else keeps every note. 409 until the take has completed; 422 for takes of models that write no scores.
+         * Replace a part of a take, of all or of some instruments
+         * @description All else stays: every note of a take with a score, every sample of another. 409 until the take has completed; 422 for what its model cannot do.
          */
         post: operations["jobs_replace"];
         delete?: never;
@@ -779,6 +779,8 @@ export interface components {
             to_seconds: number | null;
             /** @description For how long after that the last composed notes, and those that they replaced, die away. Before mastering, all samples outside of the part and the tail are the parent's. */
             tail_seconds: number | null;
+            /** @description Of a child of audio: for how long before `from_seconds`, and before `to_seconds` where old audio follows, old and new audio overlap. All samples outside of that and of the part are the parent's. */
+            crossfade_seconds: number | null;
         };
         /**
          * DeliveryList
@@ -826,7 +828,9 @@ export interface components {
         };
         /**
          * Edit
-         * @description How a take is made of its parent. The recipe of a child has one, so that it can be made again without the parent.
+         * @description How a take is made of its parent: of its score, or of its audio if the model writes no score.
+         *
+         *     With a score, the child can be made again without the parent; with audio, as long as the parent's is stored.
          */
         Edit: {
             /** @description Which edit. */
@@ -834,14 +838,14 @@ export interface components {
             /** @description The parent's job id. */
             parent: string;
             /** @description The parent's. */
-            score: components["schemas"]["StoredScore"];
+            score?: components["schemas"]["StoredScore"] | null;
             from_bar?: number | null;
             to_bar?: number | null;
             /** @description The streams to compose; none means all. */
             streams?: components["schemas"]["StreamName"][];
             /** @description Describes the replaced bars. */
             prompt?: string | null;
-            /** @description Of `vary`: the share of bars and streams that are composed. */
+            /** @description Of `vary`: the share of bars and streams that are composed; with `audio`, of the take. */
             strength?: number | null;
             /** @description Where `extend` adds bars. */
             at?: components["schemas"]["Place"] | null;
@@ -849,6 +853,10 @@ export interface components {
             programs?: {
                 [key: string]: number;
             };
+            /** @description The parent's. */
+            audio?: components["schemas"]["ParentAudio"] | null;
+            from_seconds?: number | null;
+            to_seconds?: number | null;
         };
         /**
          * EditKind
@@ -938,7 +946,7 @@ export interface components {
             bars?: number | null;
             /** @description How much to add; the nearest number of whole bars where the parent has whole bars, or in front of it. */
             seconds?: number | null;
-            /** @description Where to add them.; end if absent */
+            /** @description Where to add them; a take without a score only gets longer at its end.; end if absent */
             at?: components["schemas"]["Place"] | null;
             /** @description Describes the composed bars; by default they follow the parent's */
             prompt?: string | null;
@@ -1518,7 +1526,9 @@ export interface components {
          *           "created_at": "2024-12-01T10:00:00.125Z",
          *           "seed": 7,
          *           "from_bar": null,
-         *           "to_bar": null
+         *           "to_bar": null,
+         *           "from_seconds": null,
+         *           "to_seconds": null
          *         },
          *         {
          *           "job_id": "gen_def123456789",
@@ -1528,7 +1538,9 @@ export interface components {
          *           "created_at": "2024-12-01T10:00:04.500Z",
          *           "seed": 3,
          *           "from_bar": 5,
-         *           "to_bar": 8
+         *           "to_bar": 8,
+         *           "from_seconds": null,
+         *           "to_seconds": null
          *         }
          *       ]
          *     }
@@ -1654,6 +1666,18 @@ export interface components {
             instrument: string | null;
             program: number | null;
             gain_db: number | null;
+        };
+        /**
+         * ParentAudio
+         * @description The file of a finished take whose model writes no score, of which its children are made.
+         *
+         *     It is stored for each child by its checksum when the child is accepted.
+         */
+        ParentAudio: {
+            /** @description Of the file, in hex. */
+            sha256: string;
+            /** @description Of the file, in bytes. */
+            size: number;
         };
         /**
          * ParseRequest
@@ -1904,10 +1928,14 @@ export interface components {
             from_bar: number | null;
             /** @description The last bar that was replaced. */
             to_bar: number | null;
+            /** @description Of a child of audio: where the new part begins. */
+            from_seconds: number | null;
+            /** @description Where it ends, if old audio follows. */
+            to_seconds: number | null;
         };
         /**
          * ReplaceRequest
-         * @description The body of POST /api/v1/jobs/{job_id}/replace.
+         * @description The body of POST /api/v1/jobs/{job_id}/replace: bars or, of a take without a score, seconds; any other fields.
          * @example {
          *       "from_bar": 5,
          *       "to_bar": 8
@@ -1923,9 +1951,13 @@ export interface components {
          */
         ReplaceRequest: {
             /** @description Counted from 1 */
-            from_bar: number;
+            from_bar?: number | null;
             /** @description Counted from 1 */
-            to_bar: number;
+            to_bar?: number | null;
+            /** @description In the take */
+            from_seconds?: number | null;
+            /** @description In the take */
+            to_seconds?: number | null;
             /** @description Compose only these: names or streams of the parent's `instruments`. By default all */
             instruments?: string[] | null;
             /** @description Describes the composed bars; by default they follow the parent's */
@@ -2193,7 +2225,7 @@ export interface components {
          *     }
          */
         VaryRequest: {
-            /** @description The share of bars and instruments that are composed again. 0 renders the same score again, with other `outputs` for instance.; 0.5 if absent */
+            /** @description The share of bars and instruments that are composed again. 0 renders the same score again, with other `outputs` for instance. Of a take without a score, the share of its length that is new, at its end.; 0.5 if absent */
             strength?: number | null;
             /** @description Compose only these: names or streams of the parent's `instruments`. By default all */
             instruments?: string[] | null;
@@ -2352,6 +2384,7 @@ export type OpenApiDocument = components['schemas']['OpenApiDocument'];
 export type OutputFileKind = components['schemas']['OutputFileKind'];
 export type OutputKind = components['schemas']['OutputKind'];
 export type OutputLink = components['schemas']['OutputLink'];
+export type ParentAudio = components['schemas']['ParentAudio'];
 export type ParseRequest = components['schemas']['ParseRequest'];
 export type ParsedPrompt = components['schemas']['ParsedPrompt'];
 export type Ping = components['schemas']['Ping'];

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.http.authentication import viewer_of
-from gateway.http.handlers.generate import cancel_time, idempotency_key
+from gateway.http.handlers.generate import cancel_time, idempotency_key, with_stored_audio
 from gateway.http.middleware import TRACEPARENT
 from gateway.http.requests import read_body
 from gateway.http.responses import json_response
@@ -27,7 +27,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 async def vary(request: web.Request) -> web.Response:
-    """Compose some bars and instruments again."""
+    """Compose a share of a take again."""
     return await _submit(request, await read_body(request, VaryRequest))
 
 
@@ -37,7 +37,7 @@ async def extend(request: web.Request) -> web.Response:
 
 
 async def replace(request: web.Request) -> web.Response:
-    """Compose some bars again, of all or of some instruments."""
+    """Compose some bars or seconds again, of all or of some instruments."""
     return await _submit(request, await read_body(request, ReplaceRequest))
 
 
@@ -50,6 +50,7 @@ async def _submit(request: web.Request, body: EditRequest) -> web.Response:
     key, deadline = idempotency_key(request), cancel_time(request)
     webhook = services.webhooks.target(viewer, body.webhook, body.webhook_events)
     drafts = draft_jobs(recipe, call, key, request[TRACEPARENT], viewer, lane, cancel_at=deadline, webhook=webhook)
+    drafts = await with_stored_audio(services, drafts, viewer)
     # Shielded and cached as in `generate`.
     record = await asyncio.shield(services.acceptance.accept(drafts, "none" if body.seed is None else "same"))
     accepted = ChildAccepted(

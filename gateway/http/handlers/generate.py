@@ -61,11 +61,19 @@ async def submit(request: web.Request, body: GenerateRequest) -> JobRecord:
         cancel_at=cancel_time(request),
         webhook=services.webhooks.target(viewer, body.webhook, body.webhook_events),
     )
-    if recipe.audio is not None and not await services.acceptance.is_known(drafts[0]):
-        recipe = await services.excerpts.read(recipe, viewer)
-        drafts = [replace(draft, recipe=replace(draft.recipe, audio=recipe.audio)) for draft in drafts]
+    drafts = await with_stored_audio(services, drafts, viewer)
     # Shielded: if the client disconnects, aiohttp cancels the handler, but a job must not be half accepted.
     return await asyncio.shield(services.acceptance.accept(drafts, _reuse_policy(body, takes)))
+
+
+async def with_stored_audio(services: Services, drafts: list[JobRecord], viewer: str | None) -> list[JobRecord]:
+    """The drafts of one request, once the audio that they are made of is stored for them. See `Excerpts.store`."""
+    recipe = drafts[0].recipe
+    is_made_of_audio = recipe.audio is not None or recipe.parent_audio is not None
+    if not is_made_of_audio or await services.acceptance.is_known(drafts[0]):
+        return drafts
+    stored = await services.excerpts.store(recipe, viewer)
+    return [replace(draft, recipe=replace(draft.recipe, audio=stored.audio)) for draft in drafts]
 
 
 async def _recipe(services: Services, body: GenerateRequest, viewer: str | None) -> Recipe:

@@ -1,11 +1,16 @@
 """How often an attempt generates, with which seeds, and which take it delivers."""
 
+import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from msgspec.structs import replace
 
+from shared.audio_conditions import decode_excerpt
+from shared.edits import Edit, ParentAudio
 from shared.messages import Recipe
 from shared.music import grid_samples
 from training.grid_material import Material, drums
@@ -13,6 +18,8 @@ from worker.engine.host.engine_job import EngineJob, GenerationFailedError
 from worker.engine.interface import ModelInfo, Samples
 from worker.engine.protocol import Chunk, Generated, Progress
 from worker.production.engine_recipe import MOST_TRIES, try_seed
+from worker.production.produce import produce
+from worker.production.take import Take
 from worker.tries import Tries
 
 RATE = 32_000
@@ -148,3 +155,33 @@ async def test_models_that_write_scores_get_the_recipe_as_it_is() -> None:
     take = await tries.take(is_whole=True)
     assert take is not None
     assert take.has_score
+
+
+async def test_a_child_of_audio_is_generated_once_and_put_into_its_parent(tmp_path: Path) -> None:
+    parent = replace(GRID, duration=4.0, bars=2, bpm=120.0, meter="4/4")
+    file = parent_file(parent, tmp_path)
+    edit = Edit(kind="vary", parent="gen_000000000000", audio=ParentAudio(sha256="0" * 64, size=1), from_seconds=2.0)
+    heard = list[Samples]()
+    tries = tries_of(replace(parent, edit=edit), heard.append)
+    excerpt = decode_excerpt(await tries.read_parent(file))
+    engine = Engine(OFF_GRID)
+    await tries.run(engine.generate)
+    assert (excerpt.duration, heard) == (2.0, [])
+    assert [(asked.duration, asked.edit) for asked in engine.asked] == [(4.04, None)]
+    take = await tries.take(is_whole=True)
+    assert take is not None
+    assert len(take.audio) == 4 * RATE
+    assert "may leave the grid" in take.warnings[0]
+    old, _ = soundfile.read(io.BytesIO(file), dtype="float32", always_2d=True)
+    np.testing.assert_array_equal(take.audio[: round(1.97 * RATE)], old[: round(1.97 * RATE)])
+
+
+async def test_a_parent_that_the_model_cannot_go_on_from_fails_the_child() -> None:
+    edit = Edit(kind="vary", parent="gen_000000000000", audio=ParentAudio(sha256="0" * 64, size=1), from_seconds=2.0)
+    with pytest.raises(GenerationFailedError, match="cannot be decoded"):
+        await tries_of(replace(FREE, edit=edit)).read_parent(b"RIFF")
+
+
+def parent_file(recipe: Recipe, folder: Path) -> bytes:
+    made = produce("gen_000000000000", Take(OFF_GRID[: 4 * RATE], RATE), recipe, folder)
+    return (folder / made.audio.name).read_bytes()

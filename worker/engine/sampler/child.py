@@ -65,12 +65,12 @@ def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPla
     Raises:
         ValueError: if the parent's score does not allow the edit.
     """
-    old = OldScore.read(edit.score)
+    old = OldScore.read(edit.known_score)
     if edit.programs:
         old = OldScore(revoice(old.codes, edit.programs), old.stored)
     draft = make_draft(edit, old, samples, recipe.seed)
     reading = read_recipe(recipe).reading
-    caption, warnings = edit.score.caption, tuple(revoicing_warnings(edit.programs))
+    caption, warnings = edit.known_score.caption, tuple(revoicing_warnings(edit.programs))
     if edit.prompt is not None:
         reading = _own_reading(edit.prompt, reading)
         caption, warnings = _caption(reading, old), tuple(_warnings(reading, old))

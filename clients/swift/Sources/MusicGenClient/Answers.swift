@@ -74,6 +74,10 @@ public struct LineageEntry: Decodable, Sendable {
     public let fromBar: Int?
     /// The last bar that was replaced.
     public let toBar: Int?
+    /// Of a take without a score: where the new part begins, in seconds.
+    public let fromSeconds: Double?
+    /// Where it ends, if old audio follows.
+    public let toSeconds: Double?
 
     private enum CodingKeys: String, CodingKey {
         case parent, kind, status, seed
@@ -81,6 +85,8 @@ public struct LineageEntry: Decodable, Sendable {
         case createdAt = "created_at"
         case fromBar = "from_bar"
         case toBar = "to_bar"
+        case fromSeconds = "from_seconds"
+        case toSeconds = "to_seconds"
     }
 }
 

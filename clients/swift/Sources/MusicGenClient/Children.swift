@@ -50,10 +50,13 @@ public struct ExtendRequest: Encodable, Sendable, Equatable {
     }
 }
 
-/// Which bars of a take to compose again: counted from 1, both included.
+/// Which part of a take to compose again: bars, counted from 1, both included, or seconds.
 public struct ReplaceRequest: Encodable, Sendable, Equatable {
-    public var fromBar: Int
-    public var toBar: Int
+    public var fromBar: Int?
+    public var toBar: Int?
+    /// Seconds in place of bars, for takes without a score.
+    public var fromSeconds: Double?
+    public var toSeconds: Double?
     /// Names or streams of the parent's `instruments`; nil means all.
     public var instruments: [String]?
     /// Describes the new bars.
@@ -63,11 +66,14 @@ public struct ReplaceRequest: Encodable, Sendable, Equatable {
     public var title: String?
 
     public init(
-        fromBar: Int, toBar: Int, instruments: [String]? = nil, prompt: String? = nil, seed: UInt32? = nil,
+        fromBar: Int? = nil, toBar: Int? = nil, fromSeconds: Double? = nil, toSeconds: Double? = nil,
+        instruments: [String]? = nil, prompt: String? = nil, seed: UInt32? = nil,
         outputs: [GenerationRequest.Output]? = nil, title: String? = nil
     ) {
         self.fromBar = fromBar
         self.toBar = toBar
+        self.fromSeconds = fromSeconds
+        self.toSeconds = toSeconds
         self.instruments = instruments
         self.prompt = prompt
         self.seed = seed
@@ -79,5 +85,7 @@ public struct ReplaceRequest: Encodable, Sendable, Equatable {
         case instruments, prompt, seed, outputs, title
         case fromBar = "from_bar"
         case toBar = "to_bar"
+        case fromSeconds = "from_seconds"
+        case toSeconds = "to_seconds"
     }
 }

@@ -30,6 +30,7 @@ def options(*words: str) -> argparse.Namespace:
     ("words", "expected"),
     [
         (("replace", JOB, "--bars", "5-8"), ReplaceRequest(from_bar=5, to_bar=8)),
+        (("replace", JOB, "--seconds", "8-12.5"), ReplaceRequest(from_seconds=8, to_seconds=12.5)),
         (
             ("replace", JOB, "--bars", "3", "--instruments", "drums, piano", "--prompt", "sparse", "--seed", "7"),
             ReplaceRequest(from_bar=3, to_bar=3, instruments=("drums", "piano"), prompt="sparse", seed=7),
@@ -53,6 +54,8 @@ def test_options_are_the_fields_of_the_request(words: tuple[str, ...], expected:
         ("replace", JOB),
         ("replace", JOB, "--bars", "5-"),
         ("replace", JOB, "--bars", "a"),
+        ("replace", JOB, "--seconds", "8"),
+        ("replace", JOB, "--bars", "5", "--seconds", "8-12"),
         ("extend", JOB),
         ("extend", JOB, "--bars", "2", "--seconds", "3"),
         ("vary",),

@@ -63,6 +63,11 @@ def test_a_child_is_as_its_parent_but_for_the_edit_and_the_seed() -> None:
     assert (made.edit.from_bar, made.edit.to_bar, made.edit.streams) == (5, 8, ())
 
 
+def test_seconds_of_a_take_with_a_score_are_refused() -> None:
+    problem = refusal(ReplaceRequest(from_seconds=2, to_seconds=4))
+    assert problem.detail == "from_seconds: A take with a score has bars. Give from_bar and to_bar."
+
+
 def test_a_random_seed_is_drawn() -> None:
     seeds = {child(VaryRequest()).seed for _ in range(3)}
     assert len(seeds) == 3
@@ -182,7 +187,6 @@ def test_a_job_without_music_cannot_be_worked_on(status: JobStatus, advice: str)
 @pytest.mark.parametrize(
     ("parent", "advice"),
     [
-        (take(replace(ON_GRID, model="small")), "writes no scores"),
         (take(music=Music()), "no stored score"),
         (take(music=None), "no stored score"),
     ],

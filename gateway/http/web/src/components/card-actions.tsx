@@ -1,7 +1,7 @@
 import type { JobView } from "@tellurstori/musicgen";
 import { useRef } from "preact/hooks";
 import { makeAnother, reuse } from "../state/actions.ts";
-import { type FormKind, isEditable, makeParts, showEdit } from "../state/edits.ts";
+import { EDITS, hasScore, makeParts, showEdit } from "../state/edits.ts";
 import { hidden, names, rename, toggleMark } from "../state/marks.ts";
 import { isRunning } from "../state/takes.ts";
 import { exportHeard } from "./export.ts";
@@ -28,7 +28,7 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
         <button type="button" class="item" onClick={() => makeAnother(job)}>
           Another take
         </button>
-        {isEditable(job) ? <EditItems job={job} /> : <WhyNoEdits job={job} />}
+        <EditItems job={job} />
         <button type="button" class="item" onClick={() => reuse(job)}>
           Reuse settings
         </button>
@@ -54,23 +54,22 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
   );
 }
 
-/** Why the bars of a finished take cannot be changed. */
-function WhyNoEdits({ job }: { job: JobView }) {
-  if (job.status !== "completed") return null;
-  return <p class="note dim">{job.model} writes no score: bars cannot be changed.</p>;
-}
-
-/** What makes another take of this one. The forms open below its waveform. */
+/** What makes another take of this one, or why nothing does. The forms open below its waveform. */
 function EditItems({ job }: { job: JobView }) {
   const hasStems = job.outputs.some(({ kind }) => kind === "stem");
+  const edits = EDITS.filter(({ suits }) => suits(job));
+  if (edits.length === 0) {
+    if (job.status !== "completed") return null;
+    return <p class="note dim">{job.model} writes no score: bars cannot be changed.</p>;
+  }
   return (
     <>
-      {EDITS.map(([kind, label]) => (
+      {edits.map(({ kind, label }) => (
         <button key={kind} type="button" class="item" onClick={() => showEdit({ jobId: job.job_id, kind })}>
           {label}
         </button>
       ))}
-      {!hasStems && (
+      {hasScore(job) && !hasStems && (
         <button type="button" class="item" onClick={() => makeParts(job)}>
           Make stems and MIDI
         </button>
@@ -79,12 +78,6 @@ function EditItems({ job }: { job: JobView }) {
     </>
   );
 }
-
-const EDITS: [FormKind, string][] = [
-  ["vary", "More like this…"],
-  ["extend", "Extend…"],
-  ["replace", "Replace bars…"],
-];
 
 function Menu({ name, children }: { name: string; children: preact.ComponentChildren }) {
   const menu = useRef<HTMLDetailsElement>(null);

@@ -6,6 +6,7 @@ import { client } from "../api/gateway.ts";
 import {
   editProblems,
   type FormKind,
+  hasScore,
   instrumentsOf,
   isSendingEdit,
   makeChild,
@@ -65,26 +66,29 @@ function Vary({ job, name }: FormProps) {
 }
 
 function Extend({ job, name }: FormProps) {
-  const bars = useSignal("4");
+  const length = useSignal("4");
   const at = useSignal<"start" | "end">("end");
   const prompt = useSignal("");
-  const body = () => ({ bars: numberOf(bars.peek()), at: at.peek(), ...described(prompt.peek()) });
+  const unit = countBars(job) === null ? "seconds" : "bars";
+  const body = () => ({ [unit]: numberOf(length.peek()), at: at.peek(), ...described(prompt.peek()) });
   return (
     <Frame
       title={`Extend ${name}`}
-      action={`Add ${bars.value} ${bars.value === "1" ? "bar" : "bars"}`}
+      action={`Add ${length.value} ${length.value === "1" ? unit.slice(0, -1) : unit}`}
       onSend={() => makeChild(body(), (key) => client.extend(job.job_id, body(), key))}
     >
-      <BarField field="bars" label="Bars to add" value={bars} />
-      <fieldset class="segments">
-        <legend class="visually-hidden">Where to add them</legend>
-        {(["start", "end"] as const).map((place) => (
-          <label key={place}>
-            <input type="radio" name="at" checked={at.value === place} onChange={() => (at.value = place)} />
-            <span>at the {place}</span>
-          </label>
-        ))}
-      </fieldset>
+      <BarField field={unit} label={unit === "bars" ? "Bars to add" : "Seconds to add"} value={length} />
+      {hasScore(job) && (
+        <fieldset class="segments">
+          <legend class="visually-hidden">Where to add them</legend>
+          {(["start", "end"] as const).map((place) => (
+            <label key={place}>
+              <input type="radio" name="at" checked={at.value === place} onChange={() => (at.value = place)} />
+              <span>at the {place}</span>
+            </label>
+          ))}
+        </fieldset>
+      )}
       <OwnPrompt value={prompt} />
     </Frame>
   );

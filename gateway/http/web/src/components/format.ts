@@ -46,7 +46,7 @@ export function originOf(job: JobView): string {
   const parts = edit.streams?.length ? ` (${playersOf(job, edit.streams)})` : "";
   switch (edit.kind) {
     case "replace":
-      return `${barsInWords(edit.from_bar ?? 1, edit.to_bar ?? 1)} replaced${parts}`;
+      return `${edit.from_bar ? barsInWords(edit.from_bar, edit.to_bar ?? edit.from_bar) : "a part"} replaced${parts}`;
     case "extend":
       return edit.at === "start" ? "longer at the start" : "longer at the end";
     default:

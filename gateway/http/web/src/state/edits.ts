@@ -3,6 +3,7 @@ import type { EditKind, JobAccepted, JobView, VaryRequest } from "@tellurstori/m
 import { client } from "../api/gateway.ts";
 import { start } from "./actions.ts";
 import { noteError, problemsOf, tell } from "./connection.ts";
+import { countBars } from "./listening.ts";
 
 /** What has a form: a score is played again by programs only. */
 export type FormKind = Exclude<EditKind, "play">;
@@ -19,10 +20,29 @@ export function showEdit(edit: { jobId: string; kind: FormKind } | null): void {
   openEdit.value = edit;
 }
 
-/** Whether a take can be worked on: its model has written a score. The gateway knows exactly, and says so. */
-export function isEditable(job: JobView): boolean {
-  return job.instruments !== null;
+/** A way to make another take of one. */
+export interface EditItem {
+  kind: FormKind;
+  label: string;
+  /** Whether a take can be changed so. The gateway knows exactly, and says so. */
+  suits(job: JobView): boolean;
 }
+
+/** What a model has composed as a score, it can compose again. */
+export const hasScore = (job: JobView) => job.instruments !== null;
+
+/** From audio that a model has made, it can go on. */
+const isAudio = (job: JobView) => job.model !== "starter" && job.status === "completed" && !job.audio_expired;
+
+const isSource = (job: JobView) => hasScore(job) || isAudio(job);
+const hasBars = (job: JobView) => hasScore(job) || (isAudio(job) && countBars(job) !== null);
+
+/** All ways that have a form. */
+export const EDITS: readonly EditItem[] = [
+  { kind: "vary", label: "More like this…", suits: isSource },
+  { kind: "extend", label: "Extend…", suits: isSource },
+  { kind: "replace", label: "Replace bars…", suits: hasBars },
+];
 
 /** The names of a take's instruments, each once. */
 export function instrumentsOf(job: JobView): string[] {

@@ -4,11 +4,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
+from shared.edits import Edit, ParentAudio
 from tests.unit.worker.engine.batching.conditioned import RECIPE, as_excerpt, audiocrafts, loaded, write_model
+from worker.production.audio_child import CODEC_FRAMES, OldAudio, context_of, engine_child
 
 STEREO: dict[str, Any] = {
     "transformer_lm.n_q": 8,
@@ -51,6 +55,30 @@ def test_codes_equal_audiocrafts(folder: Path, seconds: float, channels: int, ra
     _, expected = audiocrafts(folder, duration).generate_continuation(audio, rate, [RECIPE.prompt], return_tokens=True)
     assert codes.equal(expected[0])
     assert len(set(codes.flatten().tolist())) > 8, "codes that repeat test nothing"
+
+
+# A part that is replaced, and takes that get longer by less and by more than a window.
+@pytest.mark.parametrize(
+    ("rate", "begin", "end", "longer"),
+    [(32_000, 1.31, 1.9, 0.0), (44_100, 1.5, None, 0.4), (48_000, 0.777, None, 0.0), (32_000, 1.5, None, 2.0)],
+)
+def test_codes_of_a_child_of_a_take_equal_audiocrafts(
+    folder: Path, rate: int, begin: float, end: float | None, longer: float
+) -> None:
+    """As the worker cuts the excerpt out of the parent, and asks the engine to go on from it."""
+    with loaded(folder) as ours:
+        old = OldAudio(sound(2.0, ours.engine.info.channels, rate).T.numpy(), rate)
+        file = ParentAudio(sha256="0" * 64, size=1)
+        edit = Edit(kind="extend", parent="gen_000000000000", audio=file, from_seconds=begin, to_seconds=end)
+        child = replace(RECIPE, duration=2.0 + longer, edit=edit)
+        asked, excerpt = engine_child(child), context_of(old, child)
+        codes = ours.codes(excerpt, prompt=asked.prompt, duration=asked.duration)
+    heard = torch.tensor(np.frombuffer(excerpt.samples, "<f4").reshape(-1, excerpt.channels).T)
+    # Audiocraft leaves out a part of a frame.
+    theirs = audiocrafts(folder, codes.shape[1] / CODEC_FRAMES + 0.001)
+    _, expected = theirs.generate_continuation(heard, rate, [asked.prompt], return_tokens=True)
+    assert codes.equal(expected[0])
+    assert codes.shape[1] > CODEC_FRAMES * excerpt.duration
 
 
 def test_company_changes_no_code(folder: Path) -> None:

@@ -25,7 +25,7 @@ LONG = round(20 * BAR * STEP)
 
 def draft(score: StoredScore | None = None, samples: int = LONG, seed: int = 1, **fields: object) -> Draft:
     made = edit(score, **fields)
-    return make_draft(made, OldScore.read(made.score), samples, seed)
+    return make_draft(made, OldScore.read(made.known_score), samples, seed)
 
 
 def composed(made: Draft) -> NDArray[np.bool_]:
