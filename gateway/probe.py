@@ -25,7 +25,7 @@ from shared.logs import get_logger
 from shared.messages import JobStatus
 from shared.storage import Storage
 from shared.topology import MAX_RECORDS
-from shared.worker_info import WorkerState
+from shared.worker_info import ModelState
 
 log = get_logger(__name__)
 
@@ -174,10 +174,11 @@ class Probe:
         for gauge in (metrics.WORKERS, metrics.SLOTS, metrics.BUSY):
             gauge.clear()
         for worker in self._workers.live():
-            metrics.WORKERS.labels(worker.model, worker.state.value).inc()
-            if worker.state is WorkerState.READY:
-                metrics.SLOTS.labels(worker.model).inc(worker.slots)
-                metrics.BUSY.labels(worker.model).inc(worker.busy)
+            for model in worker.served:
+                metrics.WORKERS.labels(model.name, worker.state_with(model)).inc()
+                if worker.takes_jobs and model.state is ModelState.LOADED:
+                    metrics.SLOTS.labels(model.name).inc(model.slots)
+                    metrics.BUSY.labels(model.name).inc(model.busy)
 
 
 def set_index_gauges(index: JobIndex) -> None:

@@ -74,8 +74,8 @@ class Services:
     outbox_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(outbox.TOTAL_LIMIT))
 
     def models(self) -> set[str]:
-        """The models that a request may name: the published ones, the default, and those of live workers."""
-        return {*MODEL_NAMES, self.settings.model, *(worker.model for worker in self.workers.live())}
+        """The models that a request may name: the published ones, those of the settings, and those of live workers."""
+        return {*MODEL_NAMES, *self.settings.models, *self.workers.models()}
 
 
 SERVICES = web.AppKey("services", Services)

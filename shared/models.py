@@ -1,6 +1,7 @@
 """The known models, by the names that settings, requests and subjects use."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import SettingsError
@@ -45,6 +46,24 @@ def playable_meters(name: str) -> tuple[str, ...] | None:
     return _METERS.get(name)
 
 
+GIGABYTE = 1024**3
+# Approximate main or GPU memory per published model, in GB, with room for a batch.
+_MEMORY: dict[str, int] = {"small": 4, "melody": 8, "medium": 8, "large": 16}
+# The memory of an engine process beside its model: PyTorch and what it imports.
+_ENGINE_BYTES = GIGABYTE // 2
+
+
+def expected_memory(reference: str) -> int:
+    """An estimate of the bytes of main or GPU memory that an engine with this model needs.
+
+    Of a checkpoint folder: twice its files, for the weights and a batch, beside the process itself.
+    """
+    if is_folder(reference):
+        files = [each for each in Path(reference).expanduser().glob("*") if each.is_file()]
+        return _ENGINE_BYTES + 2 * sum(each.stat().st_size for each in files)
+    return max((need for name, need in _MEMORY.items() if name in reference), default=1) * GIGABYTE
+
+
 def is_folder(reference: str) -> bool:
     """Whether a model setting is the path of a checkpoint folder, not a model name."""
     return "/" in reference or reference.startswith((".", "~"))
@@ -57,29 +76,41 @@ def model_name(reference: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", Path(reference).expanduser().resolve().name.lower()).strip("-") or "checkpoint"
 
 
-def _name_of(folder: str) -> str:
+def model_settings(models: Sequence[str]) -> dict[str, str]:
+    """The settings that name these models, for a worker and its gateway; none if there are none.
+
+    Raises:
+        SettingsError: if a comma in a name would divide it.
+    """
+    if not models:
+        return {}
+    first, *further = models
+    if any("," in each for each in further):
+        raise SettingsError("A folder after the first --model must have no comma in its path. Rename it.")
+    return {"MUSICGEN_MODEL_SIZE": first, "WORKER_MODELS": ",".join(further)}
+
+
+def _name_of(folder: str, variable: str) -> str:
     try:
         return model_name(folder)
     except (OSError, RuntimeError, ValueError) as error:  # e.g. the home folder of an unknown user
-        raise SettingsError(
-            f"MUSICGEN_MODEL_SIZE must be a name or a folder; {folder!r} is no path: {error}"
-        ) from error
+        raise SettingsError(f"{variable} must be a name or a folder; {folder!r} is no path: {error}") from error
 
 
-def check_model_reference(reference: str) -> None:
-    """Refuse a model setting that is neither a known name nor a path.
+def check_model_reference(reference: str, variable: str = "MUSICGEN_MODEL_SIZE") -> None:
+    """Refuse a model in a setting that is neither a known name nor a path.
 
     Raises:
         SettingsError: lists the known names.
     """
-    if is_folder(reference) and _name_of(reference) in MODEL_NAMES:
+    if is_folder(reference) and _name_of(reference, variable) in MODEL_NAMES:
         raise SettingsError(
-            f"MUSICGEN_MODEL_SIZE must be a folder of another name: one called {model_name(reference)} would take the "
+            f"{variable} must be a folder of another name: one called {model_name(reference)} would take the "
             "jobs of the model of that name. Rename it."
         )
     if not is_folder(reference) and reference not in MODEL_NAMES:
         raise SettingsError(
-            f"MUSICGEN_MODEL_SIZE must be one of {', '.join(MODEL_NAMES)}, "
+            f"{variable} must be one of {', '.join(MODEL_NAMES)}, "
             f"or the path of a checkpoint folder, such as ./{reference}; it is {reference!r}."
         )
 

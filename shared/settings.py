@@ -71,6 +71,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     musicgen_model_size: Annotated[
         str, Meta(min_length=1, description="a model name such as starter or small, or a checkpoint folder")
     ] = "starter"
+    # Beside MUSICGEN_MODEL_SIZE, split in `models`.
+    worker_models: Annotated[str, Meta(description="model names or checkpoint folders, with commas between them")] = ""
+    worker_memory_budget: Annotated[
+        int, Meta(ge=0, le=2**60, description="a number of bytes, such as 16000000000, or 0 for most of the memory")
+    ] = 0
     musicgen_device: Annotated[
         str,
         Meta(
@@ -156,6 +161,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         return model_name(self.musicgen_model_size)
 
     @property
+    def further_models(self) -> list[str]:
+        """What WORKER_MODELS names."""
+        return [each.strip() for each in self.worker_models.split(",") if each.strip()]
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The models of a worker, `model` first: each one's queue, and the name or folder that the settings give."""
+        return {model_name(each): each for each in (self.musicgen_model_size, *self.further_models)}
+
+    @property
     def allowed_origins(self) -> frozenset[str]:
         """Allowed CORS origins, as browsers send them."""
         return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin)
@@ -182,9 +197,22 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(_explain(str(error), values)) from error
     for name in ADDRESSES:
         _check_host(name, values.get(name, ""))
-    check_model_reference(settings.musicgen_model_size)
+    _check_models(settings)
     nats_servers.parse_servers(settings.nats_url)
     return settings
+
+
+def _check_models(settings: Settings) -> None:
+    check_model_reference(settings.musicgen_model_size)
+    named = {settings.model: settings.musicgen_model_size}
+    for reference in settings.further_models:
+        check_model_reference(reference, "WORKER_MODELS")
+        name = model_name(reference)
+        if named.setdefault(name, reference) != reference:
+            raise SettingsError(
+                f"WORKER_MODELS must be models of different names: {named[name]} and {reference} are both called "
+                f"{name}. Rename a folder."
+            )
 
 
 def _check_host(name: str, host: str) -> None:

@@ -216,6 +216,23 @@ class ScoringEngine(ScriptedEngine):
             on_output(Stem("bass", np.concatenate(made)))
 
 
+def load_folder(settings: EngineSettings, on_loading: OnLoading) -> ScriptedEngine:
+    """Loads as files in the model's folder say: `wait` until that file is gone, `broken` not at all, `away` not now.
+
+    With `deadly`, its process dies.
+    """
+    folder = Path(settings.model)
+    on_loading("Reading the weights")
+    while (folder / "wait").exists():
+        time.sleep(STEP)
+    if (folder / "deadly").exists():
+        os._exit(9)
+    for name, retryable in (("broken", False), ("away", True)):
+        if (folder / name).exists():
+            raise ModelUnavailableError("The weights are damaged.", "Copy the folder again.", retryable=retryable)
+    return ScriptedEngine(settings.max_slots)
+
+
 def load_scoring(settings: EngineSettings, on_loading: OnLoading) -> ScoringEngine:
     return ScoringEngine(settings.max_slots)
 

@@ -3,11 +3,13 @@
 import asyncio
 import math
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, aclosing
+from typing import Any
 
 from shared import tracing
 from shared.bus import Bus
-from shared.errors import UnavailableError
+from shared.errors import ModelUnavailableError, UnavailableError
 from shared.failpoint import failpoint
 from shared.lifecycle import end
 from shared.logs import get_logger
@@ -26,6 +28,7 @@ from worker.engine.host.engine_job import EngineDiedError, EngineJob, Generation
 from worker.engine.interface import ModelInfo
 from worker.inputs import InputAwayError, fetch_excerpt, fetch_score
 from worker.lease import KeepRequestedError, Lease, LeaseLostError, acknowledge
+from worker.phase import phase_of
 from worker.retry import retry_until_deadline
 from worker.slots import Slot
 from worker.tries import Tries
@@ -48,26 +51,26 @@ class Attempt:
     Args:
         bus: the connection to NATS.
         lease: of the job, which a worker has claimed.
-        host: its engine is ready.
+        host: its engine is loaded when a job asks for it.
         storage: gets the files.
         spool: keeps the files on disk while `storage` is away.
-        slot: of the engine; free again while nothing is generated.
+        slot: of the engine; free again while nothing is generated, and left when the take is complete.
 
     Attributes:
         stopping: set when the worker stops, before the task of `run` is cancelled.
     """
 
     def __init__(self, bus: Bus, lease: Lease, host: EngineHost, storage: Storage, spool: Spool, slot: Slot) -> None:
-        assert host.info is not None, "a job is only claimed when the engine is ready"
         self._bus = bus
         self.lease = lease
         self._host = host
         self._storage = storage
         self._uploader = Uploader(lease, storage, spool)
         self._slot = slot
-        self._info: ModelInfo = host.info
-        self._publisher = AudioPublisher(bus, lease, host.info)
-        self._tries = Tries(lease.record.recipe, host.info, self._publisher.add)
+        # Known once the model is loaded.
+        self._info: ModelInfo | None = None
+        self._publisher: AudioPublisher
+        self._tries: Tries
         self._exclusive = AsyncExitStack()
         self._delivery: Delivery | None = None
         self._generated_whole = False
@@ -99,6 +102,8 @@ class Attempt:
                 await self._complete(await self._generate_and_store())
             except GenerationFailedError as error:
                 await self._fail(error.kind, str(error))
+            except ModelUnavailableError as error:
+                await self._end_without_model(error)
             except EngineDiedError as error:
                 await self._retry_after_crash(error)
             except InputAwayError as error:
@@ -109,15 +114,12 @@ class Attempt:
             await self._keep()
 
     async def _generate_and_store(self) -> Result:
-        record = self.lease.record
-        check_possible(record.recipe, self._info)
         self._delivery = await self._uploader.find_spooled()
         if self._delivery is None:
-            log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
             result = await self._generate_streaming()
         else:
-            log.info("storing the audio of an earlier attempt", job_id=record.job_id)
-            self._slot.release()
+            log.info("storing the audio of an earlier attempt", job_id=self.lease.record.job_id)
+            self._slot.leave()
             result = await self._produce_and_store()
         failpoint("worker.after_put")
         self._check_keep()
@@ -126,45 +128,47 @@ class Attempt:
         return result
 
     async def _generate_streaming(self) -> Result | None:
-        if "stems" in self.lease.record.recipe.outputs:
+        record, info = self.lease.record, await self._load()
+        check_possible(record.recipe, info)
+        log.info("generating", job_id=record.job_id, attempt=record.attempts, duration=record.recipe.duration)
+        self._publisher = AudioPublisher(self._bus, self.lease, info)
+        self._tries = Tries(record.recipe, info, self._publisher.add)
+        self._info = info
+        if "stems" in record.recipe.outputs:
             self._tries.job.folder = await self._uploader.open_workspace()
         async with self._publisher.opened():
-            await self._generate()
-            self._slot.release()
+            await self._watched(self._generate_in_turn())
+            self._slot.leave()
             self._publisher.finish()
             self._generated_whole = not self.lease.keep.is_set()
             result = await self._produce_and_store()
             await self._publisher.drained()
         return result
 
-    async def _generate(self) -> None:
-        """Run the engine until the audio is complete or the client keeps what was made so far; `_tries` has it.
+    async def _load(self) -> ModelInfo:
+        """Wait until the model is loaded; otherwise as `EngineHost.until_loaded` and `_watched`."""
+        if not self._host.ready.is_set():
+            with tracing.span("load"):
+                await self._watched(self._host.until_loaded())
+            self._check_keep()
+        assert self._host.info is not None
+        return self._host.info
 
-        Raises:
-            LeaseLostError: if another process took the job over.
-            EngineDiedError, GenerationFailedError: as `EngineHost.generate`.
-            CancelledError: if the worker stops.
-        """
-        record, lease = self.lease.record, self.lease
-        work = asyncio.create_task(self._generate_in_turn())
-        taken_over, keep = asyncio.create_task(lease.taken_over.wait()), asyncio.create_task(lease.keep.wait())
-        report = asyncio.create_task(self._report_progress())
+    async def _watched(self, waiting_for: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine as `Lease.watch`, and report the progress meanwhile."""
+        lease, work, report = self.lease, asyncio.create_task(waiting_for), asyncio.create_task(self._report_progress())
         try:
-            await asyncio.wait({work, taken_over, keep, report}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (work, report):
-                if task.done():
-                    await task
-            if taken_over.done():
-                raise LeaseLostError(record.job_id)
+            await lease.watch(work, report)
         finally:
-            # A worker that stops has time for the audio only, not for the outputs.
-            self._tries.job.keep_outputs = lease.keep.is_set() and not (lease.taken_over.is_set() or self.stopping)
+            if self._info is not None:
+                # A worker that stops has time for the audio only, not for the outputs.
+                self._tries.job.keep_outputs = lease.keep.is_set() and not (lease.taken_over.is_set() or self.stopping)
             # Cancelled once: the task then waits until the engine has freed the slot.
             work.cancel()
             try:
                 await asyncio.gather(work, return_exceptions=True)
             finally:
-                await end((taken_over, keep, report))
+                await end((report,))
 
     async def _generate_in_turn(self) -> None:
         """Generate with the engine's lock, which a quarantined job takes exclusively.
@@ -191,19 +195,10 @@ class Attempt:
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
+            tries = self._tries if self._info else None
             # 100% is for the finished job: encoding and uploading are still to come.
-            await self.lease.report(round(self._tries.progress * 0.98, 4), self._phase())
-
-    def _phase(self) -> str:
-        if self.lease.keep.is_set():
-            return self.lease.record.message  # written by the gateway
-        if self._slot.is_awaited:
-            return "Waiting until the engine is free, to generate again"
-        if self._tries.began is not None:
-            return self._tries.phase
-        if self.lease.record.quarantined:
-            return "Waiting until the engine is free, because this job runs alone"
-        return "Waiting for a job that runs alone"
+            progress = round(tries.progress * 0.98, 4) if tries else 0.0
+            await self.lease.report(progress, phase_of(self.lease, self._host, self._slot, tries))
 
     async def _produce_and_store(self) -> Result | None:
         """Produce and upload the files, each once; None if there is no audio."""
@@ -217,6 +212,8 @@ class Attempt:
 
     async def _produce(self) -> Delivery | None:
         """Produce the files, and refuse silence, unless the client stopped the job early."""
+        if self._info is None:
+            return None  # stopped while the model was loading
         ended = time.perf_counter()
         take = await self._tries.take(is_whole=self._generated_whole)
         if take is None:
@@ -246,9 +243,14 @@ class Attempt:
             result: what was stored.
             error_message: why the job failed.
         """
-        stored = {} if result is None else result._asdict()
+        info, stored = self._info or self._host.info, {} if result is None else result._asdict()
         record = finished(
-            self.lease.record, status, message, error_message=error_message, checkpoint=self._info.checkpoint, **stored
+            self.lease.record,
+            status,
+            message,
+            error_message=error_message,
+            checkpoint=info and info.checkpoint,
+            **stored,
         )
         await retry_until_deadline(lambda: self.lease.finish(record), self._timeout)
         failpoint("worker.after_record")
@@ -266,6 +268,12 @@ class Attempt:
         log.error("generation failed", job_id=self.lease.record.job_id, kind=kind, reason=reason)
         tracing.failed(kind, reason)
         await self._finish(JobStatus.FAILED, kind, "Generation failed", None, error_message=reason)
+
+    async def _end_without_model(self, error: ModelUnavailableError) -> None:
+        if error.retryable:
+            await self._hand_back(f"Trying again: {error}", STORAGE_RETRY_DELAY, counted=False)
+        else:
+            await self._fail("model", f"The model was not loaded: {error} {error.remedy}")
 
     async def _retry_after_crash(self, error: EngineDiedError) -> None:
         """Count the attempt if the job was alone in the engine; otherwise quarantine the job."""
@@ -289,7 +297,7 @@ class Attempt:
 
     async def _keep(self) -> None:
         """Finish a job that the client stopped, with the audio made so far."""
-        self._slot.release()
+        self._slot.leave()
         try:
             result = await self._produce_and_store()
             message = self._kept_message(result)

@@ -76,6 +76,24 @@ class Lease:
         finally:
             await end(tasks)
 
+    async def watch(self, *work: asyncio.Task[None]) -> None:
+        """Wait until one of the tasks ends, or the client keeps what was made so far.
+
+        Raises:
+            LeaseLostError: if another process took the job over.
+            Exception: that ended a task.
+        """
+        taken_over, keep = asyncio.create_task(self.taken_over.wait()), asyncio.create_task(self.keep.wait())
+        try:
+            await asyncio.wait({*work, taken_over, keep}, return_when=asyncio.FIRST_COMPLETED)
+            for task in work:
+                if task.done():
+                    await task
+            if taken_over.done():
+                raise LeaseLostError(self.record.job_id)
+        finally:
+            await end((taken_over, keep))
+
     async def check(self) -> None:
         """Read the record; set `taken_over` or `keep` if another process changed it. No effect while NATS is away."""
         with suppress(UnavailableError):

@@ -22,16 +22,13 @@ log = get_logger(__name__)
 PR_SET_DUMPABLE = 4
 
 
-def main(device: str | None = None) -> None:
-    """Run a worker with the environment's settings.
-
-    Args:
-        device: in place of MUSICGEN_DEVICE.
+def main(**changes: str) -> None:
+    """Run a worker with the environment's settings, and these `changes` of it.
 
     Raises:
         MusicgenError: if the operator must act; the message says how.
     """
-    settings = load_settings(os.environ | ({"MUSICGEN_DEVICE": device} if device else {}))
+    settings = load_settings(os.environ | changes)
     configure_logs(settings.log_level, settings.log_format, "worker")
     arm()
     hide_environment()
@@ -54,12 +51,12 @@ async def work(settings: Settings) -> None:
     storage = Storage(settings)
     async with open_bus() as bus:
         worker = Worker(settings, bus, storage)
-        log.info("worker", worker_id=worker.worker_id, model=settings.model, version=VERSION)
+        log.info("worker", worker_id=worker.worker_id, models=list(settings.models), version=VERSION)
         stopped, drained = asyncio.create_task(stop_signal()), asyncio.create_task(worker.until_ended())
         # These tasks end only with an error on which the operator must act.
         running = [
             asyncio.create_task(bus.run(settings.nats_url, worker.worker_id)),
-            asyncio.create_task(worker.host.run()),
+            asyncio.create_task(worker.residency.run()),
             asyncio.create_task(worker.announcer.run()),
             asyncio.create_task(Retention(settings, bus, storage).run()),
         ]

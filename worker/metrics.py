@@ -31,14 +31,18 @@ STORED = Gauge("musicgen_audio_stored_bytes", "Files that records keep, after th
 EXPIRED = Counter("musicgen_audio_expired", "Jobs whose audio was given up", ["reason"])
 RECORDS_REMOVED = Counter("musicgen_records_forgotten", "Records removed because there were too many")
 FILES_REMOVED = Counter("musicgen_jobs_swept", "Jobs whose files were removed from the store")
-SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once")
+SLOTS = Gauge("musicgen_slots", "Jobs that this worker can run at once, with the models that are loaded")
 BUSY = Gauge("musicgen_slots_busy", "Jobs that it runs now")
-ENGINE_UP = Gauge("musicgen_engine_up", "1 while the engine has its model loaded")
+ENGINE_UP = Gauge("musicgen_engine_up", "1 while a model is loaded")
 STEPS = Counter("musicgen_engine_steps", "Steps of all jobs in the engine")
-ENGINE_ROWS = Gauge("musicgen_engine_rows", "Rows of the engine's batch: two for a job with guidance, else one")
-ENGINE_CACHE = Gauge("musicgen_engine_cache_bytes", "Memory for keys and values of all slots")
-ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that the engine process ended, for any reason")
-ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that it was ended because it hung")
+ENGINE_ROWS = Gauge("musicgen_engine_rows", "Rows of an engine's batch; with guidance, a job has two", ["model"])
+ENGINE_CACHE = Gauge("musicgen_engine_cache_bytes", "Memory for keys and values of all slots", ["model"])
+ENGINE_DEATHS = Counter("musicgen_engine_deaths", "Times that an engine process died, for any reason")
+ENGINE_HANGS = Counter("musicgen_engine_hangs", "Times that one was ended because it hung")
+LOADED = Gauge("musicgen_model_loaded", "1 while the model is loaded", ["model"])
+LOADS = Counter("musicgen_model_loads", "Times that the model was loaded, by outcome", ["model", "outcome"])
+LOAD_SECONDS = Histogram("musicgen_model_load_seconds", "Time to load the model", ["model"], buckets=_SECONDS)
+EVICTIONS = Counter("musicgen_model_evictions", "Times that the model made room for another one", ["model"])
 
 
 def observe_first_claim(record: JobRecord, seconds: float) -> None:
@@ -72,7 +76,7 @@ class MachineCollector(Collector):
         yield GaugeMetricFamily("machine_cpu_percent", "Use of all cores since the last scrape", self._cpu_percent())
         yield GaugeMetricFamily("machine_memory_used_bytes", "Memory in use", memory.total - memory.available)
         yield GaugeMetricFamily("machine_memory_total_bytes", "Memory there is", memory.total)
-        yield GaugeMetricFamily("musicgen_engine_memory_bytes", "Main memory of the engine process", _engine_memory())
+        yield GaugeMetricFamily("musicgen_engine_memory_bytes", "Main memory of all engine processes", _engine_memory())
         yield from _gpus()
 
     def _cpu_percent(self) -> float:
@@ -91,7 +95,7 @@ def _idle_seconds() -> float:
 
 
 def _engine_memory() -> int:
-    """The engine is the only child of the worker's process; 0 while there is none."""
+    """The worker's process has no children but its engines; 0 while there is none."""
     sizes = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):

@@ -14,6 +14,7 @@ class SlotCount:
 
     Attributes:
         taken: how many are in use.
+        users: jobs that have one, or may need one again.
     """
 
     def __init__(self, total: Callable[[], int], on_change: Callable[[], None]) -> None:
@@ -22,6 +23,7 @@ class SlotCount:
         self._waiting = 0
         self._freed = asyncio.Event()
         self.taken = 0
+        self.users = 0
 
     @property
     def has_free(self) -> bool:
@@ -30,6 +32,7 @@ class SlotCount:
 
     def take(self) -> "Slot":
         """A slot for a new job, taken at once."""
+        self.users += 1
         self.change(1)
         return Slot(self, is_taken=True)
 
@@ -51,6 +54,11 @@ class SlotCount:
             self._freed.set()
         self._on_change()
 
+    def left(self) -> None:
+        """Count a job that needs none any more."""
+        self.users -= 1
+        self._on_change()
+
 
 class Slot:
     """The slot of one job.
@@ -66,6 +74,7 @@ class Slot:
     def __init__(self, slots: SlotCount, *, is_taken: bool) -> None:
         self._slots = slots
         self._is_taken = is_taken
+        self._is_used = is_taken
         self.is_awaited = False
 
     def release(self) -> None:
@@ -73,6 +82,13 @@ class Slot:
         if self._is_taken:
             self._is_taken = False
             self._slots.change(-1)
+
+    def leave(self) -> None:
+        """Release it for good: the job does not need the engine again."""
+        self.release()
+        if self._is_used:
+            self._is_used = False
+            self._slots.left()
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from opentelemetry.trace import Span, SpanKind
 from shared import subjects, tracing
 from shared.bus import AWAY, REQUEST_TIMEOUT, Bus
 from shared.errors import UnavailableError
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE, encode, now
 from shared.micro_service import serve_state
@@ -30,12 +31,11 @@ from worker.announcer import Announcer
 from worker.attempt import Attempt
 from worker.claim import AlreadyFinished, Claimed, Claims, NotClaimed, close_finished
 from worker.delivery.spool import Spool
-from worker.engine.host.engine_host import CANCEL_TIMEOUT, EngineHost
-from worker.engine.interface import EngineSettings, Tuning
-from worker.lanes import JobLanes
+from worker.engine.host.engine_host import CANCEL_TIMEOUT
 from worker.lease import Lease
-from worker.production.engine_recipe import most_engine_seconds
-from worker.slots import Slot, SlotCount
+from worker.residency import Residency, overall_state
+from worker.served_model import ServedModel
+from worker.slots import Slot
 
 log = get_logger(__name__)
 
@@ -50,7 +50,7 @@ _decode_drain = msgspec.json.Decoder(DrainRequest).decode
 
 
 class Worker:
-    """One process with one model; it runs `host.slots` jobs at a time."""
+    """One process with one model or several; it runs as many jobs at a time as those that are loaded have slots."""
 
     def __init__(self, settings: Settings, bus: Bus, storage: Storage) -> None:
         self._settings = settings
@@ -58,10 +58,13 @@ class Worker:
         self._storage = storage
         self._spool = Spool(settings.musicgen_spool_dir)
         self._records: Records | None = None
-        self._lanes = JobLanes(bus, settings.model)
+        self._models = [
+            ServedModel(name, reference, settings, bus, self._on_model_change)
+            for name, reference in settings.models.items()
+        ]
+        self.residency = Residency(self._models, settings.worker_memory_budget)
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._handling: set[asyncio.Task[None]] = set()
-        self._slots = SlotCount(self._slot_count, self._on_slot_change)
         self._room = asyncio.Event()
         self._stopping = False
         self._drain: Literal["drain", "end"] | None = None
@@ -72,71 +75,81 @@ class Worker:
         self.worker_id = f"{socket.gethostname().split('.')[0].lower()}-{secrets.token_hex(4)}"
         self._claims = Claims(bus, self.worker_id, self._adopt)
         self.announcer = Announcer(bus, self.describe)
-        self.host = EngineHost(
-            EngineSettings(
-                engine=settings.musicgen_engine,
-                model=settings.musicgen_model_size,
-                device=settings.musicgen_device,
-                max_slots=settings.max_concurrent_jobs,
-                tuning=Tuning(
-                    precision=settings.musicgen_precision,
-                    attention=settings.musicgen_attention,
-                    step=settings.musicgen_step,
-                    graphs=settings.musicgen_graphs,
-                ),
-                max_duration=most_engine_seconds(settings.max_duration),
-            ),
-            self._on_engine_change,
-            hang_timeout=settings.musicgen_engine_patience,
-        )
         bus.on_connect(self._prepare)
-        serve_state(bus, "worker", self.describe, {"worker_id": self.worker_id, "model": settings.model})
+        metadata = {"worker_id": self.worker_id, "model": settings.model, "models": ",".join(settings.models)}
+        serve_state(bus, "worker", self.describe, metadata)
 
     def describe(self) -> WorkerInfo:
         """The worker's announcement."""
-        host = self.host
-        state, message = host.state, host.message
+        models = tuple(each.describe() for each in self._models)
+        state, about = overall_state(models)
+        message = about.message
         if self._stopping:
             state = WorkerState.STOPPING
         elif self._drain:
             state = WorkerState.DRAINING
             message = f"Draining: it takes no more jobs. `musicgen undrain {self.worker_id}` changes that"
+        infos = [each.host.info for each in self._models if each.host.info]
         return WorkerInfo(
             worker_id=self.worker_id,
             model=self._settings.model,
             state=state,
             message=message,
-            remedy=host.remedy,
-            device=host.info.device if host.info else None,
-            engine=host.info.engine if host.info else None,
-            sample_rate=host.info.sample_rate if host.info else None,
-            channels=host.info.channels if host.info else None,
-            checkpoint=host.info.checkpoint if host.info else None,
+            remedy=about.remedy,
+            device=infos[0].device if infos else None,
+            engine=models[0].engine,
+            sample_rate=models[0].sample_rate,
+            channels=models[0].channels,
+            checkpoint=models[0].checkpoint,
             slots=self._slot_count(),
-            busy=self._slots.taken,
+            busy=self._busy(),
             running=len(self._handling),
             started_at=self._started,
             version=VERSION,
+            models=models,
         )
 
     async def pull(self) -> None:
-        """Fetch a job whenever a slot is free, until `stop`."""
+        """Fetch a job whenever a slot is free, or its model can be loaded, until `stop`."""
         self._pull_ended.clear()
         await self._spool.tidy()
+        pulling = [asyncio.create_task(self._pull(each)) for each in self._models]
+        pulling.append(asyncio.create_task(self._pull_absent()))
         try:
-            while not self._stopping:
-                message = await self._fetch() if await self._has_room() else None
-                if message is not None:
-                    await self._start_task(message)
+            await asyncio.gather(*pulling)
         finally:
+            await end(pulling)
             self._pull_ended.set()
 
-    async def _start_task(self, message: Msg) -> None:
-        # During the fetch the last slot may have gone to a job that is generated again, or a drain begun.
-        if self._stopping or self._drain or not self._slots.has_free:
+    async def _pull(self, model: ServedModel) -> None:
+        """Fetch jobs of a model while it is loaded."""
+        while not self._stopping:
+            message = await self._fetch(model) if await self._has_room(model) else None
+            if message is not None:
+                await self._start_task(message, model, may_start=model.takes_jobs and model.slots.has_free)
+
+    async def _pull_absent(self) -> None:
+        """Fetch a job of a model that is not loaded, whenever there is room for it; its attempt waits for the model."""
+        while not self._stopping and len(self._models) > 1:
+            for model in self.residency.loadable() if self._bus.is_ready and self._is_open else ():
+                if message := await self._take(model):
+                    await self._start_task(message, model, may_start=not model.is_resident)
+                    break
+            # Workers that have the model loaded look at once when a job is queued, so they come first.
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether it takes jobs at all."""
+        return not self._stopping and self._drain is None
+
+    async def _start_task(self, message: Msg, model: ServedModel, *, may_start: bool) -> None:
+        # During the fetch the last slot may have gone to a job that is generated again, or the model may have begun to
+        # make room, or a drain begun.
+        if not (may_start and self._is_open):
             await message.nak()
             return
-        task = asyncio.create_task(self._with_slot(message, self._slots.take()))
+        task = asyncio.create_task(self._with_slot(message, model, model.slots.take()))
         self._handling.add(task)
         task.add_done_callback(self._handled)
 
@@ -147,7 +160,8 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Fetch no more jobs, let running ones finish for `grace` seconds, and hand back the rest."""
         self._stopping = True
-        self._lanes.wake()
+        for model in self._models:
+            model.lanes.wake()
         self.announcer.changed()
         if self._handling:
             log.info("stopping", running=len(self._handling), grace=grace)
@@ -164,22 +178,26 @@ class Worker:
         await self.announcer.goodbye()
 
     def _slot_count(self) -> int:
-        return min(self.host.slots, self._settings.max_concurrent_jobs)
+        return sum(each.slot_count() for each in self._models)
+
+    def _busy(self) -> int:
+        return sum(each.busy for each in self._models)
 
     async def _prepare(self) -> None:
         """Create or check the streams after each connection, and subscribe after the first one."""
         bucket = await ensure_streams(self._bus.js, self._settings.nats_replicas)
-        await self._lanes.prepare()
+        for model in self._models:
+            await model.lanes.prepare()
         if self._records is None:
             await self._bus.client.subscribe(subjects.ALL_CANCELS, cb=self._on_cancel)
             await self._bus.client.subscribe(subjects.drain_subject(self.worker_id), cb=self._on_drain)
         self._records = Records(bucket)
         self.announcer.changed()
 
-    async def _has_room(self) -> bool:
+    async def _has_room(self, model: ServedModel) -> bool:
         """Whether a job could start now. If not, waits for a change, for half a second at most."""
-        ready = self._bus.is_ready and self.host.ready.is_set() and self._drain is None
-        if ready and self._slots.has_free and len(self._handling) < self._slot_count() + MAX_FINISHING:
+        ready = self._bus.is_ready and self._is_open and model.takes_jobs
+        if ready and model.slots.has_free and len(self._handling) < self._slot_count() + MAX_FINISHING:
             return True
         self._room.clear()
         with suppress(TimeoutError):
@@ -187,30 +205,32 @@ class Worker:
                 await self._room.wait()
         return False
 
-    async def _fetch(self) -> Msg | None:
-        try:
-            message = await self._lanes.take()
-        except (nats.js.errors.APIError, *AWAY) as error:
-            log.warning("fetch failed", error=repr(error))
-            self._bus.refresh()  # a consumer or its stream may have been deleted
-            await asyncio.sleep(0.5)
-            return None
+    async def _fetch(self, model: ServedModel) -> Msg | None:
+        message = await self._take(model)
         if message is None and not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_INTERVAL):
-                    await self._lanes.wait_for_news()
+                    await model.lanes.wait_for_news()
         return message
 
-    async def _with_slot(self, message: Msg, slot: Slot) -> None:
+    async def _take(self, model: ServedModel) -> Msg | None:
+        try:
+            return await model.take()
+        except (nats.js.errors.APIError, *AWAY) as error:
+            log.warning("fetch failed", error=repr(error))
+            self._bus.refresh()  # a consumer or its stream may have been deleted
+            return None
+
+    async def _with_slot(self, message: Msg, model: ServedModel, slot: Slot) -> None:
         try:
             with self._processing(message):
-                await self._claim_and_run(message, slot)
+                await self._claim_and_run(message, model, slot)
         except (UnavailableError, *AWAY) as error:
             log.warning("job put off", error=repr(error))
             with suppress(nats.errors.Error):
                 await message.nak(delay=5)
         finally:
-            slot.release()
+            slot.leave()
 
     def _processing(self, message: Msg) -> AbstractContextManager[Span]:
         """The span of everything that the worker does about one delivery of a job; it continues the request's trace."""
@@ -228,7 +248,7 @@ class Worker:
         }
         return tracing.remote_span("process music.jobs", SpanKind.CONSUMER, traceparent, attributes)
 
-    async def _claim_and_run(self, message: Msg, slot: Slot) -> None:
+    async def _claim_and_run(self, message: Msg, model: ServedModel, slot: Slot) -> None:
         assert self._records is not None
         with tracing.span("claim") as span:
             result = await self._claims.claim(self._records, message)
@@ -240,13 +260,13 @@ class Worker:
                 await self._spool.remove(entry.record.job_id)
                 await close_finished(self._bus.js, message, entry, self._storage)
             case Claimed(lease):
-                await self._run_attempt(lease, slot)
+                await self._run_attempt(lease, model, slot)
 
-    async def _run_attempt(self, lease: Lease, slot: Slot) -> None:
+    async def _run_attempt(self, lease: Lease, model: ServedModel, slot: Slot) -> None:
         record = lease.record
         structlog.contextvars.bind_contextvars(job_id=record.job_id)
         tracing.describe_job(record.job_id, record.recipe.model)
-        attempt = Attempt(self._bus, lease, self.host, self._storage, self._spool, slot)
+        attempt = Attempt(self._bus, lease, model.host, self._storage, self._spool, slot)
         task = asyncio.current_task()
         assert task is not None
         self._attempts[task] = attempt
@@ -297,13 +317,13 @@ class Worker:
         if self._drain == "end" and not self._handling:
             self._ended.set()
 
-    def _on_slot_change(self) -> None:
-        metrics.BUSY.set(self._slots.taken)
-        self._room.set()
-        self.announcer.changed()
-
-    def _on_engine_change(self) -> None:
+    def _on_model_change(self) -> None:
+        loaded = [each for each in self._models if each.host.ready.is_set()]
         metrics.SLOTS.set(self._slot_count())
-        metrics.ENGINE_UP.set(self.host.state is WorkerState.READY)
+        metrics.BUSY.set(self._busy())
+        metrics.ENGINE_UP.set(bool(loaded))
+        for each in self._models:
+            metrics.LOADED.labels(each.name).set(each in loaded)
         self._room.set()
+        self.residency.changed()
         self.announcer.changed()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,18 +24,15 @@ from gateway.access.api_keys import load_keys
 from shared import subjects
 from shared.errors import MusicgenError, SettingsError
 from shared.messages import UNDECODABLE
-from shared.models import HUB_REPOSITORIES, is_folder
+from shared.models import GIGABYTE, HUB_REPOSITORIES, expected_memory, is_folder
 from shared.nats_servers import NatsServers, parse_servers
 from shared.settings import Settings, load_settings
 from shared.storage import Storage
-from shared.worker_info import WorkerInfo, WorkerState
+from shared.worker_info import ModelState, WorkerInfo, WorkerState
 from worker.engine.kernels.native_library import REMEDY as NATIVE_REMEDY
 from worker.engine.kernels.native_library import NativeStepError, instruction_sets
 
-GIGABYTE = 1024**3
-
-# Approximate main or GPU memory per model, in GB, with room for a batch.
-MEMORY_NEEDS = {"small": 4, "melody": 8, "medium": 8, "large": 16}
+# Approximate disk space per model, in GB.
 DISK_NEEDS = {"small": 3, "melody": 8, "medium": 8, "large": 14}
 # Seconds to listen for workers: a little longer than their announcement interval.
 LISTEN_SECONDS = 2.5
@@ -139,8 +136,8 @@ def _native_step(settings: Settings) -> Finding:
 
 def _memory(settings: Settings) -> Finding:
     available = psutil.virtual_memory().available / GIGABYTE
-    need = _need(MEMORY_NEEDS, settings)
-    detail = f"{available:.1f} GB free, {need} GB needed for {settings.model}"
+    need, name = max((expected_memory(each) / GIGABYTE, name) for name, each in settings.models.items())
+    detail = f"{available:.1f} GB free, {need:.2g} GB needed for {name}"
     return Finding(
         "memory",
         available >= need,
@@ -152,13 +149,9 @@ def _memory(settings: Settings) -> Finding:
 def _disk(data_dir: Path, settings: Settings) -> Finding:
     folder = next(each for each in (data_dir, *data_dir.parents) if each.exists())
     free = shutil.disk_usage(folder).free / GIGABYTE
-    need = 5 + _need(DISK_NEEDS, settings)
+    need = 5 + max((need for name, need in DISK_NEEDS.items() if name in settings.model), default=1)
     remedy = "" if free >= need else f"Free some space in {folder}, or choose another --data-dir."
     return Finding("disk", free >= need, f"{free:.0f} GB free, {need} GB needed", remedy)
-
-
-def _need(table: dict[str, int], settings: Settings) -> int:
-    return max((need for name, need in table.items() if name in settings.model), default=1)
 
 
 def _model(settings: Settings) -> Finding:
@@ -292,12 +285,18 @@ async def workers_on_nats(url: str) -> list[WorkerInfo] | None:
     return None if refused.is_set() else list(workers.values())
 
 
+def _served(workers: list[WorkerInfo]) -> Iterator[str]:
+    for worker in workers:
+        for model in worker.served:
+            state = f"on {worker.device}" if model.state is ModelState.LOADED else model.state.value
+            yield f"{model.name} {state}"
+
+
 def _worker_finding(workers: list[WorkerInfo]) -> Finding:
     """Return whether a model is served, and the remedy if not."""
     ready = [worker for worker in workers if worker.state is WorkerState.READY]
     if ready:
-        served = ", ".join(sorted({f"{worker.model} on {worker.device}" for worker in ready}))
-        return Finding("workers", True, f"{len(ready)} ready: {served}")
+        return Finding("workers", True, f"{len(ready)} ready: {', '.join(sorted(set(_served(ready))))}")
     failed = next((worker for worker in workers if worker.state is WorkerState.FAILED), None)
     if failed:
         remedy = failed.remedy or "Check the worker's log."

@@ -11,6 +11,7 @@ from deploy.cli.client_commands import add_client_commands
 from deploy.cli.edit_commands import add_edit_commands
 from deploy.cli.play_command import add_play_command
 from shared.errors import MusicgenError
+from shared.models import model_settings
 from shared.version import VERSION
 
 
@@ -58,11 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         const=0,
         help="start no worker; jobs stay queued",
     )
-    up.add_argument("--model", help="model name or checkpoint folder (default: MUSICGEN_MODEL_SIZE, else starter)")
+    _add_models(up)
     up.set_defaults(run=_up)
 
     commands.add_parser("gateway", help="run one gateway, for containers").set_defaults(run=_gateway)
     worker = commands.add_parser("worker", help="run one worker, for containers")
+    _add_models(worker)
     worker.add_argument("--device", help="auto, cuda, cuda:1, mps or cpu (default: MUSICGEN_DEVICE)")
     worker.set_defaults(run=_worker)
 
@@ -95,6 +97,17 @@ def _drain_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         command.add_argument("worker", metavar="WORKER", help="a worker's id, or a host for all of its workers")
         command.add_argument("--data-dir", type=folder, help="data folder of an `up` (default: NATS_URL)")
         command.set_defaults(run=_drain)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        dest="models",
+        action="append",
+        default=[],
+        help="model name or checkpoint folder; further ones are loaded on demand "
+        "(default: MUSICGEN_MODEL_SIZE and WORKER_MODELS, else starter)",
+    )
 
 
 ADMIN_ACTIONS = {
@@ -147,7 +160,7 @@ def _up(options: argparse.Namespace) -> None:
 
     gpus = choose_gpus(options.gpus) if options.gpus else ()
     workers = len(gpus) or options.workers
-    asyncio.run(up(StackOptions(_data_folder(options), options.port, workers, options.model, gpus), Terminal()))
+    asyncio.run(up(StackOptions(_data_folder(options), options.port, workers, tuple(options.models), gpus), Terminal()))
 
 
 def _gateway(options: argparse.Namespace) -> None:
@@ -159,7 +172,8 @@ def _gateway(options: argparse.Namespace) -> None:
 def _worker(options: argparse.Namespace) -> None:
     from worker.main import main as run
 
-    run(options.device)
+    device = {"MUSICGEN_DEVICE": options.device} if options.device else {}
+    run(**device, **model_settings(options.models))
 
 
 def _admin(options: argparse.Namespace) -> None:

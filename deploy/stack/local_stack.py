@@ -23,7 +23,7 @@ from deploy.terminal import literal
 from gateway.access.api_keys import load_keys, read_pairs
 from gateway.access.bind_policy import check_binding
 from shared.errors import MusicgenError
-from shared.models import is_folder
+from shared.models import is_folder, model_settings
 from shared.nats_servers import parse_servers
 from shared.settings import http_url, load_settings
 from shared.topology import allow_batches
@@ -45,13 +45,14 @@ EXAMPLE_REQUEST = (
 class StackOptions:
     """The options of `up`. `port` None means the default port, or a free one if that is taken.
 
-    If `gpus` has numbers, there are as many workers, and each one runs on its own GPU.
+    `models` are names or folders; without any, the settings name them. If `gpus` has numbers, there are as many
+    workers, and each one runs on its own GPU.
     """
 
     data_dir: Path
     port: int | None
     workers: int
-    model: str | None
+    models: Sequence[str] = ()
     gpus: Sequence[int] = ()
 
 
@@ -64,8 +65,7 @@ class LocalStack:
         self._console = console
         self._credentials: Credentials = load_credentials(options.data_dir)
         self._environ = dict(os.environ)
-        if options.model:
-            self._environ["MUSICGEN_MODEL_SIZE"] = _absolute_checkpoint(options.model)
+        self._environ |= model_settings([_absolute_checkpoint(each) for each in options.models])
         # Invalid settings stop the start before any process runs.
         settings = load_settings(self._environ)
         check_binding(settings, load_keys(settings))
@@ -259,4 +259,7 @@ async def _read_workers(session: aiohttp.ClientSession, url: str) -> list[dict[s
 
 def _describe_ready(workers: list[dict[str, Any]]) -> str:
     ready = next(worker for worker in workers if worker["state"] == "ready")
-    return f"{ready['model']} on {ready['device']}, {ready['slots']} at a time in each worker"
+    loaded = next(model for model in ready["models"] if model["state"] == "loaded")
+    others = ", ".join(model["name"] for model in ready["models"] if model is not loaded)
+    text = f"{loaded['name']} on {ready['device']}, {loaded['slots']} at a time in each worker"
+    return f"{text}; on demand {others}" if others else text

@@ -73,6 +73,7 @@ _TAGS = {
     "prompt": "Build, read and invent prompts.",
     "audio": "Files that clients upload.",
     "websocket": "Events of jobs as they happen, and live audio.",
+    "models": "The models that workers serve.",
     "health": "The state of the service.",
     "index": "The web page, and what the service offers.",
     "openapi": "This document.",

@@ -1,6 +1,6 @@
 """Routes about the service itself: the page, health, metrics and the description of the API."""
 
-from gateway.http.handlers import health, pages, static_files
+from gateway.http.handlers import health, models, pages, static_files
 from gateway.http.route import Route
 from gateway.schemas import ServiceInfo
 
@@ -36,6 +36,19 @@ SERVICE_ROUTES: tuple[Route, ...] = (
         description="This document as a page that needs nothing but the gateway.",
         responses={200: "text/html", 304: None},
         is_public=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/models",
+        handler=models.list_models,
+        operation_id="models_list",
+        endpoint="models",
+        summary="List the models that workers serve",
+        description=(
+            "A job of a `loadable` model has a worker load it. Requests may name other published models as well; their "
+            "jobs wait until a worker serves them."
+        ),
+        responses={200: models.ModelList},
     ),
     Route(
         method="GET",

@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from shared.logs import get_logger
 from shared.messages import UNDECODABLE
-from shared.worker_info import WorkerInfo, WorkerState
+from shared.worker_info import ModelState, WorkerInfo, WorkerModel
 
 log = get_logger(__name__)
 
@@ -39,8 +39,9 @@ class WorkerRegistry:
             log.warning("not a worker's announcement", subject=message.subject, error=str(error))
             return
         self._seen[worker_id] = (info, self._clock())
-        if info.state is not WorkerState.FAILED:
-            self._served[info.model] = self._clock()
+        for model in info.served:
+            if model.state is not ModelState.FAILED:
+                self._served[model.name] = self._clock()
 
     async def on_connect(self) -> None:
         """Restart the absence times: no announcement could arrive while NATS was away."""
@@ -56,13 +57,19 @@ class WorkerRegistry:
         self._seen = {key: seen for key, seen in self._seen.items() if seen[1] >= oldest}
         return [info for _, (info, _) in sorted(self._seen.items())]
 
-    def of_model(self, model: str) -> list[WorkerInfo]:
-        return [info for info in self.live() if info.model == model]
+    def of_model(self, model: str) -> list[tuple[WorkerInfo, WorkerModel]]:
+        """The workers that serve `model`, with what each announces about it."""
+        return [(info, each) for info in self.live() for each in info.served if each.name == model]
+
+    def models(self) -> set[str]:
+        """The models that live workers serve, loaded or not."""
+        return {each.name for info in self.live() for each in info.served}
 
     def checkpoints(self, model: str) -> set[str | None]:
         """The checkpoints that ready workers have loaded as `model`; None stands for an unnamed one."""
         return {info.checkpoint for info in self.ready(model)}
 
-    def ready(self, model: str) -> list[WorkerInfo]:
-        """The workers that accept jobs of `model` now."""
-        return [info for info in self.of_model(model) if info.state is WorkerState.READY]
+    def ready(self, model: str) -> list[WorkerModel]:
+        """What the workers announce about `model` that have it loaded and take jobs."""
+        served = self.of_model(model)
+        return [each for info, each in served if info.takes_jobs and each.state is ModelState.LOADED]

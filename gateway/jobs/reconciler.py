@@ -170,7 +170,8 @@ def _unserved(record: JobRecord) -> JobRecord:
     return failed(
         record,
         f"The job has waited for {UNSERVED.days} days, and no worker serves its model. Start one with "
-        f"MUSICGEN_MODEL_SIZE={record.recipe.model}, or choose a model that /health lists, and send the job again.",
+        f"MUSICGEN_MODEL_SIZE={record.recipe.model}, or choose a model that /api/v1/models lists, and send the job "
+        "again.",
     )
 
 

@@ -13,7 +13,7 @@ from gateway.schemas import JobView, Links
 from shared.files import PEAKS, audio_url, stored_name
 from shared.lanes import priority_of
 from shared.messages import JobRecord, JobStatus, now, output_links
-from shared.worker_info import WorkerState
+from shared.worker_info import ModelState
 
 # Workers report progress several times a second. A running job without a change for this long, by this machine's
 # clock, counts as abandoned if its worker does not announce itself either.
@@ -102,11 +102,12 @@ class Views:
 
     def _queued_message(self, record: JobRecord, ahead: int) -> str:
         model = record.recipe.model
-        workers = self._workers.of_model(model)
-        if not workers:
+        served = self._workers.of_model(model)
+        if not served:
             return f"Waiting: no worker serves the model {model} now. Start one with MUSICGEN_MODEL_SIZE={model}."
-        if not any(worker.state is WorkerState.READY for worker in workers):
-            return f"Waiting for the model {model}: {workers[0].message}"
+        if not self._workers.ready(model):
+            worker, about = min(served, key=lambda each: (not each[0].takes_jobs, each[1].state is ModelState.FAILED))
+            return f"Waiting for the model {model}: {about.message if worker.takes_jobs else worker.message}"
         return f"Queued behind {ahead} other jobs" if ahead else record.message
 
     def _eta(self, record: JobRecord, place: QueuePlace | None) -> float | None:
@@ -118,7 +119,7 @@ class Views:
         ready = self._workers.ready(model)
         if record.status is JobStatus.PROCESSING:
             seconds = estimator.remaining(record, len(ready))
-        elif place and (slots := sum(worker.slots for worker in ready)):
+        elif place and (slots := sum(each.slots for each in ready)):
             seconds = estimator.queued(record, place, slots, len(ready))
         else:
             return None

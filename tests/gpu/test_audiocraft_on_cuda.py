@@ -33,7 +33,7 @@ async def test_same_recipe_gives_the_same_audio_on_the_gpu() -> None:
 
     settings = EngineSettings(engine="audiocraft", model="starter", device="auto", max_slots=1, max_duration=120.0)
     host = EngineHost(settings, on_change)
-    running = asyncio.create_task(host.run())
+    host.start()
     try:
         async with asyncio.timeout(100):
             await settled.wait()
@@ -48,5 +48,4 @@ async def test_same_recipe_gives_the_same_audio_on_the_gpu() -> None:
         assert np.isfinite(first).all()
         assert np.array_equal(first, again)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await host.stop()

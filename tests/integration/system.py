@@ -216,7 +216,7 @@ async def _worker(settings: Settings) -> AsyncIterator[RunningWorker]:
         worker = Worker(settings, bus, Storage(settings))
         running = RunningWorker(worker, settings)
         running.run(
-            bus.run(settings.nats_url, worker.worker_id), worker.host.run(), worker.announcer.run(), worker.pull()
+            bus.run(settings.nats_url, worker.worker_id), worker.residency.run(), worker.announcer.run(), worker.pull()
         )
         try:
             yield running

@@ -38,7 +38,7 @@ class Running:
         self.name = engine
         self.host = EngineHost(settings, self._on_change)
         self._settled = asyncio.Event()
-        self._task = asyncio.create_task(self.host.run())
+        self.host.start()
 
     def _on_change(self) -> None:
         if self.host.state in {WorkerState.READY, WorkerState.FAILED}:
@@ -55,8 +55,7 @@ class Running:
         return np.concatenate(generation.chunks)
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self.host.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["batching", "audiocraft"])

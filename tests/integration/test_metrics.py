@@ -43,9 +43,16 @@ async def test_histograms_lead_to_the_trace_and_the_job(system: System) -> None:
     api, _ = await system.gateway(), await system.worker()
     job_id = await api.generate(headers=TRACE)
     await api.until(job_id, "completed")
-    text = await scraped(api, OPENMETRICS)
-    for phase in ("queued", "generating", "encoding", "uploading"):
-        assert {"trace_id": TRACE_ID, "job_id": job_id} in exemplars(text, f"musicgen_job_{phase}_seconds"), phase
+
+    labels = {"trace_id": TRACE_ID, "job_id": job_id}
+
+    async def counted() -> str | None:
+        text = await scraped(api, OPENMETRICS)
+        return text if labels in exemplars(text, "musicgen_job_uploading_seconds") else None
+
+    text = await eventually(counted, "the worker counts the completed job, a moment after its record")
+    for phase in ("queued", "generating", "encoding"):
+        assert labels in exemplars(text, f"musicgen_job_{phase}_seconds"), phase
     assert {"trace_id": TRACE_ID} in exemplars(text, "musicgen_http_request_seconds")
 
 
@@ -74,11 +81,11 @@ async def test_the_queue_is_counted_by_priority(system: System) -> None:
 
 async def test_rows_of_the_batch_and_memory_of_its_cache_are_reported(system: System) -> None:
     api, _ = await system.gateway(), await system.worker(MUSICGEN_ENGINE="batching", MAX_CONCURRENT_JOBS="1")
-    assert value("musicgen_engine_cache_bytes") > 2**20
+    assert value("musicgen_engine_cache_bytes", model="starter") > 2**20
     await api.generate(duration=60.0)
 
     async def has_rows(rows: float) -> bool:
-        return value("musicgen_engine_rows") == rows
+        return value("musicgen_engine_rows", model="starter") == rows
 
     await eventually(lambda: has_rows(2), "guidance takes two rows")
     await eventually(lambda: has_rows(0), "the batch is empty", 120)

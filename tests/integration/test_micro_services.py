@@ -45,7 +45,7 @@ async def test_each_gateway_and_worker_answers_once(system: System) -> None:
     assert await names(client) == ["musicgen-gateway", "musicgen-gateway", "musicgen-worker"]
     (pinged,) = await ask(client, "$SRV.PING.musicgen-worker")
     assert pinged["type"] == "io.nats.micro.v1.ping_response"
-    assert pinged["metadata"]["model"] == "starter"
+    assert (pinged["metadata"]["model"], pinged["metadata"]["models"]) == ("starter", "starter")
     (again,) = await ask(client, f"$SRV.PING.musicgen-worker.{pinged['id']}")
     assert again == pinged
 

@@ -21,6 +21,7 @@ REQUESTS = [
     ("BuiltPrompt", "/api/v1/prompt/build", {"genre": "house", "bpm": 124}),
     ("ParsedPrompt", "/api/v1/prompt/parse", {"prompt": "8 bars of house in A minor"}),
     ("Vocabulary", "/api/v1/prompt/vocabulary", None),
+    ("ModelList", "/api/v1/models", None),
     ("HealthReport", "/health", None),
     ("Liveness", "/health/ready", None),
     ("ServiceInfo", "/", None),

@@ -93,6 +93,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     `ConditionedEngine`. `checkpoint` identifies the weights and how the engine computes with them: where it is equal,
     recipes give the same audio. None if unknown. With `has_stages`, `generate` takes an `on_output` as well, and passes
     stages to it. `cache_bytes` is the memory for the keys and values of all slots.
+    `gpu_bytes` is the memory of the whole engine on its GPU, and `gpu_total` that of the GPU; the engine process
+    measures both. They are 0 without one.
     """
 
     engine: str
@@ -104,6 +106,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None = None
     has_stages: bool = False
     cache_bytes: int = 0
+    gpu_bytes: int = 0
+    gpu_total: int = 0
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from msgspec.structs import replace
 
 from shared.audio_conditions import decode_excerpt
 from shared.errors import ModelUnavailableError
@@ -35,6 +36,7 @@ from worker.engine.interface import (
     HasRows,
     KeptGenerationError,
     Midi,
+    ModelInfo,
     NonFiniteError,
     OnStep,
     Samples,
@@ -75,6 +77,9 @@ ROWS_INTERVAL = 0.5
 
 EXIT_BROKEN = 70
 
+# Bytes on a GPU that a process needs for CUDA itself: its context and libraries. PyTorch does not count them.
+CUDA_CONTEXT = 600 * 2**20
+
 
 class StemNotWrittenError(Exception):
     """The disk refused a stem."""
@@ -105,7 +110,7 @@ class EngineProcess:
             return
         pool.append((engine, ThreadPoolExecutor(engine.slots, thread_name_prefix="slot")))
         ready.set()
-        self._send(Ready(engine.info, engine.slots))
+        self._send(Ready(_measured(engine.info), engine.slots))
         if isinstance(engine, HasRows):
             self._report_rows(engine)
         threading.Event().wait()
@@ -246,6 +251,15 @@ class EngineProcess:
 
 def _bytes(samples: Samples) -> bytes:
     return np.ascontiguousarray(samples, dtype="<f4").tobytes()
+
+
+def _measured(info: ModelInfo) -> ModelInfo:
+    """`info` with the memory of the engine on its GPU: what PyTorch has reserved, and CUDA's own."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return info
+    reserved, (_, total) = torch.cuda.memory_reserved(), torch.cuda.mem_get_info()
+    return replace(info, gpu_bytes=reserved + CUDA_CONTEXT, gpu_total=total)
 
 
 def _factory(settings: EngineSettings) -> EngineFactory:

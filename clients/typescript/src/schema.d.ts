@@ -425,6 +425,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models that workers serve
+         * @description A job of a `loadable` model has a worker load it. Requests may name other published models as well; their jobs wait until a worker serves them.
+         */
+        get: operations["models_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1573,6 +1593,37 @@ export interface components {
             message: string;
         };
         /**
+         * ModelList
+         * @description The body of GET /api/v1/models. `default` is the model of requests that name none.
+         */
+        ModelList: {
+            default: string;
+            models: components["schemas"]["ModelReport"][];
+        };
+        /**
+         * ModelReport
+         * @description A model that a worker serves.
+         */
+        ModelReport: {
+            name: string;
+            /** @description `loaded` if a worker can start its jobs now, `loading`, `loadable` if a job has a worker load it, or `failed` if no worker could load it. */
+            state: components["schemas"]["ModelState"];
+            /** @description What the worker of that state says. */
+            message: string;
+            /** @description How many have it loaded. */
+            workers: number;
+            /** @description How many jobs of it they can run at once. */
+            slots: number;
+            /** @description How many they run now. */
+            busy: number;
+        };
+        /**
+         * ModelState
+         * @description The state of a model at a worker. A loadable one is loaded when a job asks for it.
+         * @enum {string}
+         */
+        ModelState: "failed" | "loadable" | "loaded" | "loading";
+        /**
          * OpenApiDocument
          * @description An OpenAPI document.
          */
@@ -1971,8 +2022,10 @@ export interface components {
             default: string;
             /** @description The longest music, in seconds. */
             max_duration: number;
-            /** @description The models that a worker is ready to serve. */
+            /** @description The models that a worker has loaded. */
             serving: string[];
+            /** @description The models that a worker loads when a job asks for them. */
+            loadable: string[];
         };
         /**
          * ServerMessage
@@ -2202,7 +2255,7 @@ export interface components {
          * WorkerInfo
          * @description A worker's announcement on `music.workers.<worker_id>`, every two seconds and at each change.
          *
-         *     `busy` counts jobs in slots, `running` also those that are being stored.
+         *     `models` are all that it serves. `model` is the one that it loads at its start; `engine`, `sample_rate`, `channels` and `checkpoint` describe it. `slots` are those of all loaded models; `busy` counts jobs in them, `running` also those that are being stored.
          */
         WorkerInfo: {
             worker_id: string;
@@ -2221,6 +2274,26 @@ export interface components {
             started_at: string;
             version: string;
             running: number;
+            models: components["schemas"]["WorkerModel"][];
+        };
+        /**
+         * WorkerModel
+         * @description A model in a worker's announcement.
+         *
+         *     `slots`, `busy` and `memory_bytes` are 0 while it is not loaded; the fields of the engine are null before it was.
+         */
+        WorkerModel: {
+            name: string;
+            state: components["schemas"]["ModelState"];
+            message: string;
+            remedy: string | null;
+            slots: number;
+            busy: number;
+            memory_bytes: number;
+            engine: string | null;
+            sample_rate: number | null;
+            channels: number | null;
+            checkpoint: string | null;
         };
         /**
          * WorkerState
@@ -2272,6 +2345,9 @@ export type Links = components['schemas']['Links'];
 export type Liveness = components['schemas']['Liveness'];
 export type Measured = components['schemas']['Measured'];
 export type Message = components['schemas']['Message'];
+export type ModelList = components['schemas']['ModelList'];
+export type ModelReport = components['schemas']['ModelReport'];
+export type ModelState = components['schemas']['ModelState'];
 export type OpenApiDocument = components['schemas']['OpenApiDocument'];
 export type OutputFileKind = components['schemas']['OutputFileKind'];
 export type OutputKind = components['schemas']['OutputKind'];
@@ -2314,6 +2390,7 @@ export type Vocabulary = components['schemas']['Vocabulary'];
 export type WaveformPeaks = components['schemas']['WaveformPeaks'];
 export type WebhookBody = components['schemas']['WebhookBody'];
 export type WorkerInfo = components['schemas']['WorkerInfo'];
+export type WorkerModel = components['schemas']['WorkerModel'];
 export type WorkerState = components['schemas']['WorkerState'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -4245,6 +4322,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    models_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
             };
         };
     };

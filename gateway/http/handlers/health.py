@@ -15,7 +15,7 @@ from gateway.probe import Component, Health
 from gateway.problems import unavailable
 from gateway.services import SERVICES, Services
 from shared.version import VERSION
-from shared.worker_info import WorkerInfo, WorkerState
+from shared.worker_info import ModelState, WorkerInfo, WorkerState
 
 
 class ServedModels(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,12 +24,14 @@ class ServedModels(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         default: the model of requests that name none.
         max_duration: the longest music, in seconds.
-        serving: the models that a worker is ready to serve.
+        serving: the models that a worker has loaded.
+        loadable: the models that a worker loads when a job asks for them.
     """
 
     default: str
     max_duration: float
     serving: list[str]
+    loadable: list[str]
 
 
 class SystemInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +110,8 @@ def health_report(services: Services) -> HealthReport:
         model_info=ServedModels(
             default=services.settings.model,
             max_duration=services.settings.max_duration,
-            serving=sorted({worker.model for worker in workers if worker.state is WorkerState.READY}),
+            serving=_models(workers, ModelState.LOADED),
+            loadable=_models(workers, ModelState.LOADABLE),
         ),
         system_info=_system_info(),
         components=components,
@@ -118,6 +121,11 @@ def health_report(services: Services) -> HealthReport:
             oldest_seconds=round(max(services.index.oldest_waits().values(), default=0.0), 1),
         ),
     )
+
+
+def _models(workers: list[WorkerInfo], state: ModelState) -> list[str]:
+    models = (model for worker in workers if worker.takes_jobs for model in worker.served)
+    return sorted({model.name for model in models if model.state is state})
 
 
 def _workers_component(workers: list[WorkerInfo]) -> Component:

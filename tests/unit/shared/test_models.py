@@ -13,9 +13,11 @@ from shared.models import (
     MODEL_NAMES,
     STARTER,
     check_model_reference,
+    expected_memory,
     is_folder,
     may_write_scores,
     model_name,
+    model_settings,
 )
 
 TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -44,6 +46,24 @@ def test_only_models_outside_the_hub_may_write_scores() -> None:
 def test_the_starter_is_not_on_the_hub() -> None:
     assert STARTER not in HUB_REPOSITORIES
     assert HUB_REPOSITORIES["stereo-small"] == "facebook/musicgen-stereo-small"
+
+
+def test_a_larger_model_is_expected_to_need_more_memory(tmp_path: Path) -> None:
+    names = (STARTER, "small", "medium", "large", "stereo-melody-large")
+    needs = [expected_memory(name) for name in names]
+    assert needs == sorted(needs)
+    empty = expected_memory(str(tmp_path))
+    (tmp_path / "state_dict.bin").write_bytes(bytes(1000))
+    assert expected_memory(str(tmp_path)) == empty + 2000
+
+
+def test_the_first_of_several_models_is_the_default() -> None:
+    assert model_settings([]) == {}
+    assert model_settings(["small"]) == {"MUSICGEN_MODEL_SIZE": "small", "WORKER_MODELS": ""}
+    settings = {"MUSICGEN_MODEL_SIZE": "./one, two", "WORKER_MODELS": "small,./three"}
+    assert model_settings(["./one, two", "small", "./three"]) == settings
+    with pytest.raises(SettingsError, match="no comma"):
+        model_settings(["small", "./one, two"])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ VARIABLES = [name.upper() for name in Settings.__struct_fields__]
 WRONG = [
     ("MUSICGEN_MODEL_SIZE", "tiny", "starter, small, medium, large, melody"),
     ("MUSICGEN_MODEL_SIZE", " small", "starter"),
+    ("WORKER_MODELS", "tiny", "starter, small, medium, large, melody"),
+    ("WORKER_MEMORY_BUDGET", "-1", "0 for most of the memory"),
+    ("WORKER_MEMORY_BUDGET", "16GB", "16000000000"),
     ("MUSICGEN_DEVICE", "tpu", "auto, cuda, a GPU such as cuda:1, mps or cpu"),
     ("MUSICGEN_DEVICE", "cuda:", "cuda:1"),
     ("MUSICGEN_DEVICE", "cpu:1", "cuda:1"),
@@ -138,6 +141,8 @@ def test_an_empty_variable_counts_as_unset(name: str) -> None:
         ("MUSICGEN_ENGINE", "tests.engines:load", "tests.engines:load"),
         ("MUSICGEN_MODEL_SIZE", "stereo-melody-large", "stereo-melody-large"),
         ("MUSICGEN_MODEL_SIZE", "./my model", "./my model"),
+        ("WORKER_MODELS", "small, ./tune", "small, ./tune"),
+        ("WORKER_MEMORY_BUDGET", "16000000000", 16_000_000_000),
         ("GATEWAY_HOST", "0.0.0.0", "0.0.0.0"),
         ("GATEWAY_HOST", "[::1]", "::1"),
         ("WORKER_METRICS_HOST", "[::]", "::"),
@@ -155,6 +160,32 @@ def test_a_valid_value_is_accepted(name: str, value: str, meant: object) -> None
 
 def test_foreign_variables_are_ignored() -> None:
     assert load_settings({"PATH": "/bin", "gateway_port": "1", "MODEL": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("further", "models"),
+    [
+        ("", {"starter": "starter"}),
+        ("small, /models/Tune,", {"starter": "starter", "small": "small", "tune": "/models/Tune"}),
+        ("small,starter,small", {"starter": "starter", "small": "small"}),
+    ],
+)
+def test_a_worker_serves_its_first_model_and_further_ones(further: str, models: dict[str, str]) -> None:
+    assert list(load_settings({"WORKER_MODELS": further}).models.items()) == list(models.items())
+
+
+@pytest.mark.parametrize(
+    ("further", "words"),
+    [
+        ("small,tiny", "it is 'tiny'"),
+        ("/models/one/tune,/models/two/tune", "both called tune"),
+        ("./starter", "another name"),
+    ],
+)
+def test_a_further_model_that_cannot_be_served_is_named(further: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WORKER_MODELS must be ") as caught:
+        load_settings({"WORKER_MODELS": further})
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(("reference", "model"), [("small", "small"), ("/models/My Tune v2", "my-tune-v2")])

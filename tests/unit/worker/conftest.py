@@ -131,6 +131,7 @@ class ScriptedHost(EngineHost):
             EngineSettings(engine="scripted", model="starter", device="cpu", max_slots=1, max_duration=60), lambda: None
         )
         self.info = ModelInfo(engine="scripted", device="cpu", sample_rate=RATE, channels=1)
+        self.ready.set()
         self.script: Callable[[EngineJob], Any] = play
 
     async def generate(self, job_id: str, recipe: Recipe, job: EngineJob) -> None:

@@ -30,6 +30,17 @@ async def test_as_many_jobs_as_slots_are_taken() -> None:
     assert (slots.has_free, slots.taken) == (True, 1)
 
 
+async def test_a_job_uses_the_engine_until_it_leaves_its_slot() -> None:
+    slots = counted(1)
+    job = slots.take()
+    job.release()
+    assert (slots.taken, slots.users) == (0, 1)
+    job.leave()
+    job.leave()
+    assert (slots.taken, slots.users) == (0, 0)
+    assert slots.has_free
+
+
 async def test_the_first_generation_uses_the_slot_that_the_job_came_with() -> None:
     slots = counted(1)
     async with slots.take().taken():

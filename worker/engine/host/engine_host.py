@@ -1,4 +1,4 @@
-"""Runs the engine process for a worker: starts it, restarts it after a crash, and passes jobs to it."""
+"""Runs the engine process of one model: starts it, restarts it after a crash, and passes jobs to it."""
 
 import asyncio
 import os
@@ -10,15 +10,16 @@ from contextlib import AbstractAsyncContextManager, suppress
 from msgspec.structs import replace
 
 from shared import tracing
-from shared.errors import DiskError
+from shared.errors import DiskError, ModelUnavailableError, MusicgenError
 from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import Recipe
+from shared.models import model_name
 from shared.worker_info import WorkerState
 from worker import metrics
 from worker.engine.host.engine_job import EngineDiedError, EngineJob, GenerationFailedError
 from worker.engine.host.exclusive_lock import ExclusiveLock
-from worker.engine.host.launch import start_process
+from worker.engine.host.launch import process_memory, start_process
 from worker.engine.host.watchdog import until_hung
 from worker.engine.interface import EngineSettings, ModelInfo
 from worker.engine.protocol import (
@@ -50,13 +51,19 @@ EXIT_TIMEOUT = 2.0
 
 
 class EngineHost:
-    """Keeps one engine process running.
+    """Keeps one engine process running, from `start` to `stop`.
 
     Args:
         settings: of the engine.
         on_change: called whenever `state` or `message` changed.
         hang_timeout: seconds within which every running job must make progress; otherwise the process hangs and is
             restarted.
+
+    Attributes:
+        ready: set while the model is loaded.
+        info: of the model that was loaded last.
+        load_error: why the model could not be loaded the last time.
+        awaiting: jobs that wait until the model is loaded.
     """
 
     def __init__(self, settings: EngineSettings, on_change: Callable[[], None], hang_timeout: float = 300.0) -> None:
@@ -70,6 +77,12 @@ class EngineHost:
         self._lock = ExclusiveLock()
         # Whether the worker killed the process: then its jobs have failed already.
         self._killed = False
+        self._model = model_name(settings.model)
+        self._running: asyncio.Task[None] | None = None
+        # Set when the model is loaded, or could not be.
+        self._settled = asyncio.Event()
+        self.load_error: MusicgenError | None = None
+        self.awaiting = 0
         self.ready = asyncio.Event()
         self.state = WorkerState.LOADING
         self.message = "Starting the engine"
@@ -77,8 +90,69 @@ class EngineHost:
         self.info: ModelInfo | None = None
         self.slots = 0
 
-    async def run(self) -> None:
-        """Start the engine, and restart it whenever it ends, until cancelled."""
+    @property
+    def is_started(self) -> bool:
+        return self._running is not None
+
+    def start(self) -> None:
+        """Start the engine, and restart it whenever it ends."""
+        assert self._running is None
+        self._running = asyncio.create_task(self._run())
+        self._running.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """End the engine: when this returns, its process and its memory are gone."""
+        if self._running is not None:
+            await end((self._running,))
+            if self._process is not None:
+                await self._process.wait()
+            self._running = None
+            self._on_change()
+
+    def raise_error(self) -> None:
+        """Raise the error that keeps the engine from running at all, such as an OSError if no process can start."""
+        if self._running is not None and self._running.done() and not self._running.cancelled():
+            self._running.result()
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        if not running.cancelled():
+            self._settled.set()
+        self._on_change()
+
+    async def until_settled(self) -> None:
+        """Wait until the engine has loaded its model.
+
+        Raises:
+            ModelUnavailableError: if it cannot.
+            EngineDiedError: if its process died meanwhile.
+            Exception: as `raise_error`.
+        """
+        await self._settled.wait()
+        self.raise_error()
+        if self.load_error is not None:
+            raise self.load_error
+
+    async def until_loaded(self) -> None:
+        """Wait until the model was loaded, and count the waiting job in `awaiting`. A later crash is for `generate`.
+
+        Raises:
+            ModelUnavailableError, EngineDiedError: as `until_settled`.
+        """
+        self.awaiting += 1
+        self._on_change()
+        try:
+            await self.until_settled()
+        finally:
+            self.awaiting -= 1
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the engine on its GPU, or of its process in main memory; 0 while there is none."""
+        if self._process is None or self._process.returncode is not None:
+            return 0
+        return (self.info.gpu_bytes if self.info else 0) or process_memory(self._process.pid)
+
+    async def _run(self) -> None:
         try:
             while True:
                 await self._run_once()
@@ -90,6 +164,7 @@ class EngineHost:
                     self._set(WorkerState.LOADING, f"The engine died and starts again in {delay:g} s")
                 await asyncio.sleep(delay)
         finally:
+            self._settled.clear()
             self._kill()
 
     def hold(self, *, exclusive: bool) -> AbstractAsyncContextManager[None]:
@@ -168,6 +243,8 @@ class EngineHost:
         self._kill()
 
     async def _run_once(self) -> None:
+        self._settled.clear()
+        self.load_error = None
         self._set(WorkerState.LOADING, "Starting the engine")
         self._killed = False
         reader, self._writer, self._process = await start_process(self._settings.device)
@@ -181,14 +258,20 @@ class EngineHost:
             pass
         finally:
             self.ready.clear()
-            metrics.ENGINE_ROWS.set(0)
-            metrics.ENGINE_CACHE.set(0)
+            metrics.ENGINE_ROWS.labels(self._model).set(0)
+            metrics.ENGINE_CACHE.labels(self._model).set(0)
             self._writer.close()
             await end((watch,))
             suspected = [] if self._killed else self._unfinished()
             code = await self._exit_code(self._process)
             log.warning("engine ended", exit_code=code, state=self.state.value, jobs=len(suspected))
             self._fail_unfinished(f"The engine died (exit code {code}).", suspected)
+            if not self._settled.is_set():
+                self._settle(EngineDiedError(f"The engine died (exit code {code}) while it loaded the model.", 1))
+
+    def _settle(self, error: MusicgenError | None = None) -> None:
+        self.load_error = error
+        self._settled.set()
 
     def _unfinished(self) -> list[EngineJob]:
         return [each for each in self._jobs.values() if not each.outcome.done()]
@@ -207,14 +290,16 @@ class EngineHost:
             case Ready(info, slots):
                 named = self._settings.device
                 self.info, self.slots = replace(info, device=named) if ":" in named else info, slots
-                metrics.ENGINE_CACHE.set(info.cache_bytes)
-                self._set(WorkerState.READY, f"Ready on {self.info.device}")
+                metrics.ENGINE_CACHE.labels(self._model).set(info.cache_bytes)
                 self.ready.set()
+                self._settle()
+                self._set(WorkerState.READY, f"Ready on {self.info.device}")
             case LoadFailed(reason, remedy, retryable):
                 again = f" It is tried again every {RETRY_LOADING:g} seconds." if retryable else ""
+                self._settle(ModelUnavailableError(reason, remedy, retryable=retryable))
                 self._set(WorkerState.FAILED, reason, remedy + again)
             case RowsInUse(rows):
-                metrics.ENGINE_ROWS.set(rows)
+                metrics.ENGINE_ROWS.labels(self._model).set(rows)
             case _:
                 job = self._jobs.get(message.job_id)
                 if job:

@@ -6,7 +6,9 @@ import re
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+
+import psutil
 
 # OpenMP threads spin for about 50 µs, then sleep. With the much longer default, each of a step's hundreds of waits can
 # cost a scheduler time slice when another process, such as the gateway, needs a core. Without spinning, a step takes
@@ -48,6 +50,13 @@ def _is_secret(name: str, value: str) -> bool:
     if _NEEDED.fullmatch(name):
         return False
     return bool(_SECRET_NAME.match(name) or _URL_WITH_PASSWORD.search(value))
+
+
+def process_memory(pid: int) -> int:
+    """The main memory of a process in bytes; 0 once it is gone."""
+    with suppress(psutil.NoSuchProcess):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
 
 
 async def start_process(

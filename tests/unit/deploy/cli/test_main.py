@@ -16,6 +16,13 @@ def parsing_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
+def test_a_worker_gets_its_models_and_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+    monkeypatch.setattr("worker.main.main", given.update)
+    assert main(["worker", "--model", "small", "--model", "./tune", "--device", "cuda:1"]) == 0
+    assert given == {"MUSICGEN_MODEL_SIZE": "small", "WORKER_MODELS": "./tune", "MUSICGEN_DEVICE": "cuda:1"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -12,11 +12,12 @@ from deploy.stack.local_stack import LocalStack, StackOptions
 from deploy.stack.ports import LOOPBACK, free_ports
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError, SettingsError
+from shared.settings import load_settings
 
 
 def stack(folder: Path, port: int | None) -> LocalStack:
     console = Console(file=io.StringIO())
-    return LocalStack(StackOptions(folder, port, workers=0, model=None), Supervisor(folder, console), console)
+    return LocalStack(StackOptions(folder, port, workers=0), Supervisor(folder, console), console)
 
 
 @pytest.fixture
@@ -62,13 +63,26 @@ def test_only_the_gateway_gets_the_api_keys(tmp_path: Path, monkeypatch: pytest.
 
 def test_with_gpus_each_worker_has_its_own(tmp_path: Path) -> None:
     console = Console(file=io.StringIO())
-    options = StackOptions(tmp_path, None, workers=2, model=None, gpus=(3, 0))
+    options = StackOptions(tmp_path, None, workers=2, gpus=(3, 0))
     made = LocalStack(options, Supervisor(tmp_path, console), console)
     specs = [made._worker(number, "nats://x", {}) for number in (1, 2)]
     assert [spec.env["MUSICGEN_DEVICE"] for spec in specs] == ["cuda:3", "cuda:0"]
     again = specs[0].with_other_ports
     assert again is not None
     assert again().env["MUSICGEN_DEVICE"] == "cuda:3"
+
+
+def test_models_reach_workers_and_gateway_with_absolute_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKER_MODELS", "large")
+    console = Console(file=io.StringIO())
+    options = StackOptions(tmp_path, None, workers=1, models=("starter", "./tune", "small"))
+    made = LocalStack(options, Supervisor(tmp_path, console), console)
+    for spec in (made._worker(1, "nats://x", {}), made._gateway("nats://x", {})):
+        found = load_settings(spec.env).models
+        assert found == {"starter": "starter", "tune": str(tmp_path / "tune"), "small": "small"}
 
 
 @pytest.mark.parametrize(

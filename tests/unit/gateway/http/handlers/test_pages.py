@@ -58,6 +58,7 @@ async def test_the_description_lists_the_endpoints(api: Api) -> None:
         ("deliveries", "GET /api/v1/webhooks/deliveries"),
         ("send_again", "POST /api/v1/webhooks/deliveries"),
         ("docs", "GET /docs"),
+        ("models", "GET /api/v1/models"),
         ("health", "GET /health"),
         ("metrics", "GET /metrics"),
         ("openapi", "GET /openapi.json"),
