@@ -614,6 +614,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Abilities
+         * @description What requests for a model may have. Of a checkpoint folder, only its worker knows.
+         */
+        Abilities: {
+            /** @description Whether it may make MIDI and stems. */
+            outputs: boolean;
+            /** @description The fields of `audio` that it may take. */
+            audio: components["schemas"]["ConditionKind"][];
+            /** @description The values of `as` in a `score` that it may take. */
+            score: "play"[];
+        };
+        /**
          * Audio
          * @description A stored audio file. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex.
          *
@@ -780,6 +792,12 @@ export interface components {
             /** @description For how long after that the last composed notes, and those that they replaced, die away. Before mastering, all samples outside of the part and the tail are the parent's. */
             tail_seconds: number | null;
         };
+        /**
+         * ConditionKind
+         * @description How music is conditioned on audio.
+         * @enum {string}
+         */
+        ConditionKind: "continue_from" | "melody";
         /**
          * DeliveryList
          * @description Deliveries: the job that changed last first, and of each job the newest event first.
@@ -1616,6 +1634,8 @@ export interface components {
             slots: number;
             /** @description How many they run now. */
             busy: number;
+            /** @description What its requests may have. */
+            abilities: components["schemas"]["Abilities"];
         };
         /**
          * ModelState
@@ -2308,6 +2328,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Abilities = components['schemas']['Abilities'];
 export type Audio = components['schemas']['Audio'];
 export type AudioChunk = components['schemas']['AudioChunk'];
 export type AudioConditions = components['schemas']['AudioConditions'];
@@ -2320,6 +2341,7 @@ export type ClientMessage = components['schemas']['ClientMessage'];
 export type Complexity = components['schemas']['Complexity'];
 export type Component = components['schemas']['Component'];
 export type Composed = components['schemas']['Composed'];
+export type ConditionKind = components['schemas']['ConditionKind'];
 export type DeliveryList = components['schemas']['DeliveryList'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type DeliveryView = components['schemas']['DeliveryView'];

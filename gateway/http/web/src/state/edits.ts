@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
-import type { EditKind, JobAccepted, JobView, VaryRequest } from "@tellurstori/musicgen";
+import type { EditKind, JobAccepted, JobView, OutputKind } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
-import { start } from "./actions.ts";
+import { requestFrom, start } from "./actions.ts";
 import { noteError, problemsOf, tell } from "./connection.ts";
 
 /** What has a form: a score is played again by programs only. */
@@ -19,10 +19,23 @@ export function showEdit(edit: { jobId: string; kind: FormKind } | null): void {
   openEdit.value = edit;
 }
 
-/** Whether a take can be worked on: its model has written a score. The gateway knows exactly, and says so. */
-export function isEditable(job: JobView): boolean {
-  return job.instruments !== null;
+/** A way to make another take of one. */
+export interface EditItem {
+  kind: FormKind;
+  label: string;
+  /** Whether a take can be changed so. The gateway knows exactly, and says so. */
+  suits(job: JobView): boolean;
 }
+
+/** What a model has composed as a score, it can compose again. */
+const hasScore = (job: JobView) => job.instruments !== null && !job.recipe.score;
+
+/** All ways that have a form. */
+export const EDITS: readonly EditItem[] = [
+  { kind: "vary", label: "More like this…", suits: hasScore },
+  { kind: "extend", label: "Extend…", suits: hasScore },
+  { kind: "replace", label: "Replace bars…", suits: hasScore },
+];
 
 /** The names of a take's instruments, each once. */
 export function instrumentsOf(job: JobView): string[] {
@@ -46,9 +59,13 @@ export async function makeChild(body: object, send: (key: string) => Promise<Job
 
 /** Renders the score of a take again, with its parts as files: nothing is composed. */
 export async function makeParts(job: JobView): Promise<void> {
-  const body: VaryRequest = { strength: 0, seed: job.seed, outputs: ["midi", "stems"] };
+  const outputs: OutputKind[] = ["midi", "stems"];
+  const send = (key: string) =>
+    job.recipe.score
+      ? client.generate({ ...requestFrom(job), outputs }, key)
+      : client.vary(job.job_id, { strength: 0, seed: job.seed, outputs }, key);
   try {
-    await start(JSON.stringify([job.job_id, body]), (key) => client.vary(job.job_id, body, key));
+    await start(JSON.stringify([job.job_id, "parts"]), send);
   } catch (error) {
     tell(noteError(error));
   }
