@@ -67,9 +67,16 @@ def expected_memory(reference: str) -> int:
     Of a checkpoint folder: twice its files, for the weights and a batch, beside the process itself.
     """
     if is_folder(reference):
-        files = [each for each in Path(reference).expanduser().glob("*") if each.is_file()]
-        return _ENGINE_BYTES + 2 * sum(each.stat().st_size for each in files)
+        return _ENGINE_BYTES + 2 * _size(Path(reference).expanduser())
     return max((need for name, need in _MEMORY.items() if name in reference), default=1) * GIGABYTE
+
+
+def _size(folder: Path) -> int:
+    """The bytes of a folder's files; 0 if it cannot be read, which the engine reports."""
+    try:
+        return sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
+    except OSError:
+        return 0
 
 
 def is_folder(reference: str) -> bool:

@@ -135,7 +135,7 @@ class Worker:
                 if message := await self._take(model):
                     await self._start_task(message, model, may_start=not model.is_resident)
                     break
-            # Workers that have the model loaded look at once when a job is queued, so they come first.
+            # Workers that have the model loaded look as soon as a job is queued, so most jobs are theirs.
             await asyncio.sleep(LOOK_INTERVAL)
 
     @property

@@ -259,7 +259,6 @@ async def _read_workers(session: aiohttp.ClientSession, url: str) -> list[dict[s
 
 def _describe_ready(workers: list[dict[str, Any]]) -> str:
     ready = next(worker for worker in workers if worker["state"] == "ready")
-    loaded = next(model for model in ready["models"] if model["state"] == "loaded")
-    others = ", ".join(model["name"] for model in ready["models"] if model is not loaded)
-    text = f"{loaded['name']} on {ready['device']}, {loaded['slots']} at a time in each worker"
-    return f"{text}; on demand {others}" if others else text
+    loaded = f"on {ready['device']}, {ready['slots']} at a time in each worker"
+    states = {"loaded": loaded, "loadable": "on demand"}
+    return "; ".join(f"{model['name']} {states.get(model['state'], model['state'])}" for model in ready["models"])

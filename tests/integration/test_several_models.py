@@ -147,7 +147,7 @@ async def test_models_that_both_have_jobs_take_turns(
     system: System, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first model never runs out of jobs, and yet the second one's are made; without a load for each job."""
-    monkeypatch.setattr("worker.served_model.TURN", 1.0)
+    monkeypatch.setattr("worker.served_model.TURN", 2.0)
     monkeypatch.setattr("worker.served_model.TURN_IN_LOADS", 0.0)
     names = ("first", "second")
     api, _ = await start(system, models(folder, WORKER_MEMORY_BUDGET=FOR_ONE))

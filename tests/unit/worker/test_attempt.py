@@ -12,10 +12,12 @@ from shared.audio_conditions import CONDITIONS, AudioConditions, AudioSource, ch
 from shared.bus import flush
 from shared.messages import JobRecord, JobStatus
 from shared.played_score import PlayedScore
+from shared.storage import Upload
 from tests.unit.worker.conftest import JOB_ID, Broker, MemoryStorage, ScriptedHost, free_slot, play
 from worker.attempt import Attempt
 from worker.delivery.spool import Spool
 from worker.engine.host.engine_job import EngineDiedError, EngineJob
+from worker.slots import SlotCount
 
 
 @pytest.fixture
@@ -60,6 +62,21 @@ async def test_an_attempt_writes_the_record_then_the_event_then_acknowledges(
     assert record.status is JobStatus.COMPLETED
     assert record.audio is not None
     assert set(storage.files) == {file.key for file in record.files}
+
+
+async def test_a_job_that_is_being_stored_leaves_the_engine_to_other_models(
+    broker: Broker, host: ScriptedHost, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, users, put = SlotCount(lambda: 1, lambda: None), list[int](), storage._put
+
+    async def note(*arguments: Any) -> Upload:
+        users.append(slots.users)
+        return await put(*arguments)
+
+    monkeypatch.setattr(storage, "_put", note)
+    await Attempt(broker.bus, await broker.lease(), host, storage, Spool(""), slots.take()).run()
+    assert (await broker.entry()).record.status is JobStatus.COMPLETED
+    assert set(users) == {0}
 
 
 async def test_silent_audio_fails_the_job(broker: Broker, host: ScriptedHost, storage: MemoryStorage) -> None:

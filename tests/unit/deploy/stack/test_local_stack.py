@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from deploy.stack import ports
-from deploy.stack.local_stack import LocalStack, StackOptions
+from deploy.stack.local_stack import LocalStack, StackOptions, _describe_ready
 from deploy.stack.ports import LOOPBACK, free_ports
 from deploy.stack.supervisor import Supervisor
 from shared.errors import MusicgenError, SettingsError
@@ -83,6 +83,17 @@ def test_models_reach_workers_and_gateway_with_absolute_folders(
     for spec in (made._worker(1, "nats://x", {}), made._gateway("nats://x", {})):
         found = load_settings(spec.env).models
         assert found == {"starter": "starter", "tune": str(tmp_path / "tune"), "small": "small"}
+
+
+def test_the_models_of_a_ready_worker_are_told_with_their_states() -> None:
+    models = [
+        {"name": "tune", "state": "failed"},
+        {"name": "starter", "state": "loaded"},
+        {"name": "small", "state": "loadable"},
+    ]
+    worker = {"state": "ready", "device": "cpu", "slots": 8, "models": models}
+    told = "tune failed; starter on cpu, 8 at a time in each worker; small on demand"
+    assert _describe_ready([{"state": "failed"}, worker]) == told
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from shared.messages import JobRecord, JobStatus, encode, now
 from shared.music import Ignored, Instrument, Measured, Music, SectionStart, Understood
 from shared.records import Entry
 from shared.transitions import file_lost
-from shared.worker_info import WorkerInfo, WorkerState
+from shared.worker_info import ModelState, WorkerInfo, WorkerModel, WorkerState
 from tests.unit.gateway.samples import NOON, completed, entry, extras, job_id, message, outputs, record, worker
 
 FINISHED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
@@ -75,6 +75,16 @@ async def test_without_a_worker_of_the_model_the_message_says_how_to_start_one()
 async def test_without_a_ready_worker_the_message_is_the_workers_own(state: WorkerState) -> None:
     seen = await view(record(1), workers=(worker("w1", state=state, message="Downloading 40 %"),))
     assert "Downloading 40 %" in seen.message
+
+
+async def test_a_job_of_a_model_that_is_not_loaded_says_so_until_a_worker_has_it_loaded() -> None:
+    loadable = WorkerModel(name="starter", state=ModelState.LOADABLE, message="It is loaded for a job")
+    failed = WorkerModel(name="starter", state=ModelState.FAILED, message="Damaged")
+    loaded = WorkerModel(name="starter", state=ModelState.LOADED, message="Ready", slots=2)
+    workers = worker("w1", models=(failed,)), worker("w2", model="small", models=(loadable,))
+    assert (await view(record(1), workers=workers)).message == "Waiting for the model starter: It is loaded for a job"
+    seen = await view(record(1), workers=(*workers, worker("w3", model="small", models=(loaded,))))
+    assert seen.message == "Generation job queued"
 
 
 async def test_one_ready_worker_is_enough() -> None:
