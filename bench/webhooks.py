@@ -17,6 +17,9 @@ from shared.logs import configure_logs
 from tests.faults.webhook_soak import soak
 from tests.servers import embedded_nats, embedded_s3
 
+# Seconds: longer than the pause before the last attempt, so that a delivery that fails nine times is waited for.
+PATIENCE = 400
+
 
 def main() -> int:
     """Run one soak on servers of its own."""
@@ -37,7 +40,7 @@ def main() -> int:
                 store[1]["gateway"],
                 deliveries=options.deliveries,
                 seed=options.seed,
-                patience=120,
+                patience=PATIENCE,
             )
             report = asyncio.run(work)
         finally:

@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from shared import subjects
 from shared.bus import AWAY
 from shared.job_id import new_job_id
+from shared.lifecycle import end
 from shared.logs import get_logger
 from shared.messages import EventType, JobRecord, JobStatus, Recipe, encode, event_of, now
 from shared.records import Records
@@ -134,16 +135,18 @@ async def soak(
         stack.push_async_callback(client.close)
         running = _Soak(broker[0], gateways, receiver, seed)
         faults = asyncio.create_task(running.inject_faults())
+        work = asyncio.create_task(_deliver(running, client, receiver, deliveries, patience))
         try:
-            await running.publish(client, deliveries // len(EVENTS))
-            await _until_quiet(running, receiver, patience)
+            # The faults end only by an error, such as a server that does not start again.
+            await asyncio.wait((faults, work), return_when=asyncio.FIRST_COMPLETED)
+            await (faults if faults.done() else work)
         finally:
-            faults.cancel()
-            await asyncio.wait([faults])
+            await end((faults, work))
         return running.report(time.monotonic() - began)
 
 
-async def _until_quiet(running: _Soak, receiver: Receiver, patience: float) -> None:
+async def _deliver(running: _Soak, client: Client, receiver: Receiver, deliveries: int, patience: float) -> None:
+    await running.publish(client, deliveries // len(EVENTS))
     seen, since = -1, time.monotonic()
     while running.missing() and time.monotonic() - since < patience:
         if receiver.attempts != seen:
