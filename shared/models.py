@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from shared.audio_conditions import CONDITIONS, ConditionKind
 from shared.errors import SettingsError
 
 STARTER = "starter"
@@ -35,6 +36,13 @@ def may_write_scores(name: str) -> bool:
 def may_follow_melodies(name: str) -> bool:
     """Whether a model of this name may be conditioned on a melody; a checkpoint folder may."""
     return "melody" in name or name not in MODEL_NAMES
+
+
+def audio_conditions(name: str) -> tuple[ConditionKind, ...]:
+    """What a model of this name may do with audio. The starter writes scores, and hears none."""
+    if name == STARTER:
+        return ()
+    return tuple(kind for kind in CONDITIONS if kind != "melody" or may_follow_melodies(name))
 
 
 # The meters of models that have only some. Meta's models follow any that the prompt names, and a checkpoint folder may.

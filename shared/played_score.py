@@ -1,6 +1,6 @@
 """The score that a job plays, in its recipe: a reference to the notes, which are stored elsewhere."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,8 @@ from shared.job_id import JOB_ID_PATTERN
 # In the order of the score, counted from 1.
 PartId = Annotated[str, Meta(pattern=r"^part [1-9][0-9]?$")]
 Program = Annotated[int, Meta(ge=0, le=127)]
+# What can be done with a score.
+ScoreAction = Literal["play"]
 Checksum = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 

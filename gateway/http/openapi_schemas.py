@@ -23,6 +23,7 @@ from gateway.prompts import Complexity
 from gateway.schemas import SampleRate
 from gateway.webhooks.sender import WebhookBody
 from shared.audio_chunk import AudioChunk
+from shared.audio_conditions import ConditionKind
 from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
 from shared.lanes import Priority
@@ -48,6 +49,7 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "Complexity": (Complexity, "How many fields a random prompt has."),
     "DeliveryStatus": (DeliveryStatus, "Whether a webhook has arrived."),
     "Health": (Health, "The health of a component."),
+    "ConditionKind": (ConditionKind, "How music is conditioned on audio."),
     "UploadKind": (UploadKind, "What an uploaded file holds."),
     "UploadFormat": (UploadFormat, "The format of an uploaded file, by its content."),
 }

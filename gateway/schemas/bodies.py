@@ -14,7 +14,7 @@ from shared.lanes import Priority
 from shared.messages import JobStatus, Seed
 from shared.music import Bars, Bpm
 from shared.note_score import MOST_PARTS
-from shared.played_score import Checksum, Program
+from shared.played_score import Checksum, Program, ScoreAction
 
 MAX_PROMPT = 500
 MIN_DURATION = 0.5
@@ -102,7 +102,7 @@ class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     audio_id: Annotated[str, Meta(pattern=AUDIO_ID_PATTERN)] | UnsetType = UNSET
     job_id: Annotated[str, Meta(pattern=JOB_ID_PATTERN)] | UnsetType = UNSET
     sha256: Checksum | UnsetType = UNSET
-    action: Literal["play"] = "play"
+    action: ScoreAction = "play"
     programs: (
         Annotated[
             dict[Annotated[str, Meta(min_length=1, max_length=40)], Program],

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from bench.stack import running_stack
 from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE
 from tests.browser.studio import Studio
+from tests.uploads import midi
 
 PROMPT = "4-bar house loop with piano at 124 bpm in A minor"
 TAKES = 3
@@ -134,6 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             phone.play(phone.cards.first)
             phone.until_position(BAR)
             save_picture(phone.page, options.pictures / "studio-phone.webp")
+            desktop = _open(browser, url, DESKTOP | {"device_scale_factor": 1.5})
+            _upload_a_song(desktop)
+            save_picture(desktop.page, options.pictures / "studio-midi.webp")
+
+
+def _upload_a_song(studio: Studio) -> None:
+    with studio.page.expect_file_chooser() as chooser:
+        studio.page.get_by_role("button", name="Audio or MIDI file…").click()
+    chooser.value.set_files({"name": "second verse.mid", "mimeType": "audio/midi", "buffer": midi(64)})
+    expect(studio.page.get_by_role("button", name="Render")).to_be_visible()
 
 
 def _open(browser: Browser, url: str, options: dict[str, Any]) -> Studio:

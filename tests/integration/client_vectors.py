@@ -14,6 +14,7 @@ import aiohttp
 from shared.audio_chunk import AudioChunk, pack_chunk
 from tests.integration.system import Api, System
 from tests.integration.webhook_receiver import SETTINGS
+from tests.uploads import audio, midi
 
 Vectors = list[dict[str, Any]]
 
@@ -72,6 +73,79 @@ REQUESTS: Vectors = [
             "prompt": "tone",
             "webhook": "https://studio.example.com/hooks/music",
             "webhook_events": ["processing", "completed"],
+        },
+    },
+    {
+        "name": "audio to continue",
+        "body": {
+            "prompt": "rock",
+            "duration": 20.0,
+            "model": "small",
+            "audio": {"continue_from": {"audio_id": "aud_abc000000001", "start": 0.5, "end": 1.5}},
+        },
+    },
+    {
+        "name": "a melody",
+        "body": {
+            "prompt": "flute",
+            "duration": 4.0,
+            "model": "melody",
+            "audio": {"melody": {"audio_id": "aud_abc000000001"}},
+        },
+    },
+    {
+        "name": "a score",
+        "body": {
+            "title": "Second verse",
+            "outputs": ["midi", "stems"],
+            "score": {
+                "audio_id": "aud_abc000000000",
+                "as": "play",
+                "programs": {"part 1": 73},
+                "instruments": ["part 1"],
+            },
+        },
+    },
+]
+# Of a take with a bass.
+CHILDREN: Vectors = [
+    {
+        "route": "vary",
+        "body": {
+            "strength": 0.25,
+            "instruments": ["bass"],
+            "seed": 7,
+            "outputs": ["stems"],
+            "title": "Küche",
+            "webhook": "https://studio.example.com/hooks/music",
+            "webhook_events": ["completed"],
+        },
+    },
+    {
+        "route": "extend",
+        "body": {
+            "bars": 1,
+            "at": "start",
+            "prompt": "busy",
+            "seed": 7,
+            "outputs": ["midi"],
+            "title": "Küche",
+            "webhook": "https://studio.example.com/hooks/music",
+            "webhook_events": ["queued"],
+        },
+    },
+    {
+        "route": "replace",
+        "body": {
+            "from_bar": 1,
+            "to_bar": 2,
+            "instruments": ["bass"],
+            "prompt": "calm",
+            "seed": 7,
+            "outputs": ["midi"],
+            "title": "Küche",
+            "webhook": "https://studio.example.com/hooks/music",
+            "webhook_events": ["failed", "cancelled"],
         },
     },
 ]
@@ -141,13 +215,13 @@ async def record(system: System, model: Path) -> dict[str, Vectors]:
     await system.worker(**SCORING)
     frames, more = await _followed_jobs(api)
     answers += more
-    for request in REQUESTS:
-        await _json(api, "POST", "/api/v1/generate", json=request["body"])
+    await _accept_requests(api)
     problems = same(await _problems(system, api))
     answers.append(await _music(system, model))
     answers = same(answers)
     return {
         "requests": REQUESTS,
+        "children": CHILDREN,
         "answers": answers + _variants(answers),
         "problems": problems,
         "frames": _frame_variants(same(frames)),
@@ -155,6 +229,17 @@ async def record(system: System, model: Path) -> dict[str, Vectors]:
         "timestamps": TIMESTAMPS,
         "webhooks": WEBHOOKS,
     }
+
+
+async def _accept_requests(api: Api) -> None:
+    """The gateway accepts every request; the ids in them stand for those of real files."""
+    files = {"aud_abc000000000": midi(), "aud_abc000000001": audio("wav", 2.0)}
+    bodies = json.dumps([request["body"] for request in REQUESTS])
+    for shown, content in files.items():
+        uploaded = await _json(api, "POST", "/api/v1/audio", data=content, headers={"Content-Type": "audio/wav"})
+        bodies = bodies.replace(shown, uploaded["audio_id"])
+    for body in json.loads(bodies):
+        await _json(api, "POST", "/api/v1/generate", json=body)
 
 
 def _answer(name: str, schema: str, body: Any) -> dict[str, Any]:
@@ -231,10 +316,14 @@ async def _until_audio(api: Api, job_id: str) -> None:
 async def _music(system: System, model: Path) -> dict[str, Any]:
     """A job of a model that reads prompts and writes scores."""
     settings = {"MUSICGEN_ENGINE": "batching", "MUSICGEN_DEVICE": "cpu", "MUSICGEN_MODEL_SIZE": str(model)}
+    settings |= {"WEBHOOK_SECRETS": SETTINGS["WEBHOOK_SECRETS"]}
     api, _ = await system.gateway(**settings), await system.worker(**settings)
     async with api.http.post("/api/v1/generate", json=MUSIC) as response:
         job_id = (await response.json())["job_id"]
-    return _answer(SCORED, "JobView", await api.until(job_id, "completed"))
+    view = await api.until(job_id, "completed")
+    for child in CHILDREN:
+        await _json(api, "POST", f"/api/v1/jobs/{job_id}/{child['route']}", json=child["body"])
+    return _answer(SCORED, "JobView", view)
 
 
 async def _problems(system: System, api: Api) -> Vectors:

@@ -1,5 +1,5 @@
 import { readFile } from "./download.ts";
-import { ApiError, errorOf, JobFailedError } from "./errors.ts";
+import { errorOf, JobFailedError, unreachable } from "./errors.ts";
 import { type FollowOptions, follow } from "./following.ts";
 import type {
   BuiltPrompt,
@@ -14,12 +14,15 @@ import type {
   JobStatus,
   JobView,
   Message,
+  ModelList,
   ParsedPrompt,
   PromptComponents,
   ReplaceRequest,
+  UploadedFile,
   VaryRequest,
   Vocabulary,
 } from "./schema.d.ts";
+import { sendFile, type UploadOptions } from "./upload.ts";
 
 /** How to reach a gateway. */
 export interface Connection {
@@ -94,6 +97,28 @@ export class Client implements Connection {
     return this.send("DELETE", `/api/v1/jobs/${encodeURIComponent(jobId)}${query && `?${query}`}`);
   }
 
+  /** Stores a WAV, FLAC, Ogg, MP3 or MIDI file for requests to name. It is sent once: a second call is a second file. */
+  async upload(file: Blob, { onProgress, signal }: UploadOptions = {}): Promise<UploadedFile> {
+    const path = "/api/v1/audio";
+    const isTold = onProgress && typeof XMLHttpRequest !== "undefined";
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = isTold
+      ? await sendFile(this, path, file, { onProgress, ...(signal && { signal }) })
+      : await this.fetch(path, { method: "POST", headers, body: file, ...(signal && { signal }) });
+    if (!response.ok) throw await errorOf(response);
+    return (await response.json()) as UploadedFile;
+  }
+
+  /** What is known of an uploaded file. */
+  uploaded(audioId: string): Promise<UploadedFile> {
+    return this.send("GET", `/api/v1/audio/${encodeURIComponent(audioId)}`);
+  }
+
+  /** Deletes an uploaded file. Jobs that were made of it keep their music. */
+  deleteUpload(audioId: string): Promise<Message> {
+    return this.send("DELETE", `/api/v1/audio/${encodeURIComponent(audioId)}`);
+  }
+
   parsePrompt(prompt: string): Promise<ParsedPrompt> {
     return this.send("POST", "/api/v1/prompt/parse", { prompt });
   }
@@ -108,6 +133,11 @@ export class Client implements Connection {
 
   vocabulary(): Promise<Vocabulary> {
     return this.send("GET", "/api/v1/prompt/vocabulary");
+  }
+
+  /** The models that workers serve, and what each can do. */
+  models(): Promise<ModelList> {
+    return this.send("GET", "/api/v1/models");
   }
 
   /** The health of every part. A service that cannot work is an answer, not an error. */
@@ -143,7 +173,7 @@ export class Client implements Connection {
       return await fetch(this.baseUrl + path, { ...options, headers });
     } catch (error) {
       if (options.signal?.aborted) throw error;
-      throw new ApiError("The service cannot be reached. Check that it is running, then try again.");
+      throw unreachable();
     }
   }
 

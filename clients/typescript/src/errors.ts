@@ -32,6 +32,11 @@ export class JobFailedError extends Error {
   }
 }
 
+/** The error of a request that has no answer. */
+export function unreachable(): ApiError {
+  return new ApiError("The service cannot be reached. Check that it is running, then try again.");
+}
+
 /** The error that an unsuccessful answer stands for. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const problem = (await response.json().catch(() => null)) as ProblemDetails | null;

@@ -5,6 +5,8 @@ export { type ConnectionState, EventSocket, type JobListener } from "./event-soc
 export type { FollowOptions } from "./following.ts";
 export type {
   AudioChunk,
+  AudioConditions,
+  AudioSource,
   BuiltPrompt,
   ChildAccepted,
   ClientMessage,
@@ -17,15 +19,21 @@ export type {
   JobList,
   JobStatus,
   JobView,
+  ModelList,
+  ModelReport,
+  OutputKind,
   ParsedPrompt,
   ProblemDetails,
   PromptComponents,
   Recipe,
   ReplaceRequest,
+  ScoreRequest,
   ServerMessage,
+  UploadedFile,
   VaryRequest,
   Vocabulary,
   WaveformPeaks,
 } from "./schema.d.ts";
 export { parseTime } from "./times.ts";
+export type { UploadOptions } from "./upload.ts";
 export { verifyWebhook, WebhookError, type WebhookOptions } from "./webhooks.ts";

@@ -614,6 +614,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Abilities
+         * @description What requests for a model may have. Of a checkpoint folder, only its worker knows.
+         */
+        Abilities: {
+            /** @description Whether it may make MIDI and stems. */
+            outputs: boolean;
+            /** @description The fields of `audio` that it may take. */
+            audio: components["schemas"]["ConditionKind"][];
+            /** @description The values of `as` in a `score` that it may take. */
+            score: "play"[];
+        };
+        /**
          * Audio
          * @description A stored audio file. `duration` is in seconds, `size` in bytes, `sha256` of the whole file in hex.
          *
@@ -782,6 +794,12 @@ export interface components {
             /** @description Of a child of audio: for how long before `from_seconds`, and before `to_seconds` where old audio follows, old and new audio overlap. All samples outside of that and of the part are the parent's. */
             crossfade_seconds: number | null;
         };
+        /**
+         * ConditionKind
+         * @description How music is conditioned on audio.
+         * @enum {string}
+         */
+        ConditionKind: "continue_from" | "melody";
         /**
          * DeliveryList
          * @description Deliveries: the job that changed last first, and of each job the newest event first.
@@ -1628,6 +1646,8 @@ export interface components {
             slots: number;
             /** @description How many they run now. */
             busy: number;
+            /** @description What its requests may have. */
+            abilities: components["schemas"]["Abilities"];
         };
         /**
          * ModelState
@@ -2340,6 +2360,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Abilities = components['schemas']['Abilities'];
 export type Audio = components['schemas']['Audio'];
 export type AudioChunk = components['schemas']['AudioChunk'];
 export type AudioConditions = components['schemas']['AudioConditions'];
@@ -2352,6 +2373,7 @@ export type ClientMessage = components['schemas']['ClientMessage'];
 export type Complexity = components['schemas']['Complexity'];
 export type Component = components['schemas']['Component'];
 export type Composed = components['schemas']['Composed'];
+export type ConditionKind = components['schemas']['ConditionKind'];
 export type DeliveryList = components['schemas']['DeliveryList'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type DeliveryView = components['schemas']['DeliveryView'];

@@ -1,6 +1,6 @@
-"""The models that jobs can name, and what workers say about them."""
+"""The models that jobs can name, what workers say about them, and what they can do."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 from aiohttp import web
@@ -9,10 +9,27 @@ from msgspec import Meta
 from gateway.http.responses import json_response
 from gateway.index.worker_registry import WorkerRegistry
 from gateway.services import SERVICES
+from shared.audio_conditions import ConditionKind
+from shared.models import audio_conditions, may_write_scores
+from shared.played_score import ScoreAction
 from shared.worker_info import ModelState, WorkerInfo, WorkerModel
 
 # The state of a model is that of the worker which comes first here.
 _ORDER = tuple(ModelState)
+
+
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What requests for a model may have. Of a checkpoint folder, only its worker knows.
+
+    Attributes:
+        outputs: whether it may make MIDI and stems.
+        audio: the fields of `audio` that it may take.
+        score: the values of `as` in a `score` that it may take.
+    """
+
+    outputs: bool
+    audio: list[ConditionKind]
+    score: list[ScoreAction]
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +42,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         workers: how many have it loaded.
         slots: how many jobs of it they can run at once.
         busy: how many they run now.
+        abilities: what its requests may have.
     """
 
     name: str
@@ -33,6 +51,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=0)]
     slots: Annotated[int, Meta(ge=0)]
     busy: Annotated[int, Meta(ge=0)]
+    abilities: Abilities
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +79,17 @@ def _report(name: str, workers: WorkerRegistry) -> ModelReport:
         workers=len(loaded),
         slots=sum(each.slots for each in loaded),
         busy=sum(each.busy for each in loaded),
+        abilities=abilities_of(name),
+    )
+
+
+def abilities_of(name: str) -> Abilities:
+    """What requests for a model of this name may have."""
+    writes_scores = may_write_scores(name)
+    return Abilities(
+        outputs=writes_scores,
+        audio=list(audio_conditions(name)),
+        score=list(get_args(ScoreAction)) if writes_scores else [],
     )
 
 

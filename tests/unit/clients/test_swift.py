@@ -12,6 +12,7 @@ import tree_sitter_swift
 from musicgen_client.requests import Components, GenerateFields
 from tree_sitter import Language, Node, Parser
 
+from gateway.schemas import ScoreRequest
 from shared.audio_conditions import AudioConditions, AudioSource
 from tests.conftest import ROOT
 from tests.documents import DOCUMENTS, blocks
@@ -50,9 +51,9 @@ def test_the_parser_finds_errors() -> None:
     assert parsed("let x = = 1").has_error
 
 
-def json_names(struct: str) -> set[str]:
+def json_names(struct: str, file: str = "GenerationRequest") -> set[str]:
     """The names in JSON of a struct's fields."""
-    text = (PACKAGE / "Sources" / "MusicGenClient" / "GenerationRequest.swift").read_text()
+    text = (PACKAGE / "Sources" / "MusicGenClient" / f"{file}.swift").read_text()
     body = re.split(r"^public struct ", text, flags=re.MULTILINE)
     (found,) = (each for each in body if each.startswith(struct))
     keys = found.split("enum CodingKeys", 1)[1].split("}", 1)[0]
@@ -66,8 +67,11 @@ def test_requests_have_fields_of_the_python_client() -> None:
     assert json_names("GenerationRequest") <= {"prompt", *GenerateFields.__annotations__}
     assert json_names("PromptComponents") <= set(Components.__annotations__)
     assert json_names("AudioConditions") <= {field.encode_name for field in msgspec.structs.fields(AudioConditions)}
+    assert json_names("ScoreSource") <= {field.encode_name for field in msgspec.structs.fields(ScoreRequest)}
     assert json_names("AudioSource") <= {field.encode_name for field in msgspec.structs.fields(AudioSource)}
 
 
 def test_requests_have_every_field_of_the_vectors() -> None:
     assert {name for vector in vectors("requests") for name in vector["body"]} <= json_names("GenerationRequest")
+    for vector in vectors("children"):
+        assert set(vector["body"]) <= json_names(f"{vector['route'].title()}Request", "Children")

@@ -47,6 +47,7 @@ def type_check(folder: Path, bodies: list[tuple[str, Any]]) -> str:
 @pytest.mark.skipif(not COMPILER.is_file(), reason="needs the page's packages: run `just web`")
 def test_the_vectors_have_the_generated_types(tmp_path: Path) -> None:
     bodies = [("GenerateRequest", each["body"]) for each in vectors("requests")]
+    bodies += [(f"{each['route'].title()}Request", each["body"]) for each in vectors("children")]
     bodies += [
         (each["schema"], each["body"]) for each in vectors("answers") if not each["name"].startswith(OTHER_VERSIONS)
     ]

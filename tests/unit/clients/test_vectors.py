@@ -22,7 +22,7 @@ from musicgen_client import (
 from musicgen_client.decoding import decode, parse_time
 from musicgen_client.live import read_event
 from musicgen_client.models import Message
-from musicgen_client.requests import GenerateFields
+from musicgen_client.requests import ExtendFields, GenerateFields, ReplaceFields, VaryFields
 
 from tests.unit.clients.vectors import name_of, vectors
 
@@ -135,8 +135,13 @@ def test_times_are_read_or_refused(vector: dict[str, Any]) -> None:
 
 def test_every_field_of_the_requests_is_one_of_generate() -> None:
     used = {name for vector in vectors("requests") for name in vector["body"]}
-    # The gateway that records the vectors has no uploads: test_scores.py and test_continuations.py have such requests.
-    assert used - {"prompt"} == set(GenerateFields.__annotations__) - {"edit", "audio", "score"}
+    assert used - {"prompt"} == set(GenerateFields.__annotations__) - {"edit"}
+
+
+@pytest.mark.parametrize("vector", vectors("children"), ids=lambda vector: vector["route"])
+def test_every_field_of_a_child_is_one_of_its_call(vector: dict[str, Any]) -> None:
+    fields = {"vary": VaryFields, "extend": ExtendFields, "replace": ReplaceFields}[vector["route"]]
+    assert set(vector["body"]) == set(fields.__annotations__) - {"seconds"}
 
 
 @pytest.mark.parametrize("vector", vectors("webhooks"), ids=name_of)

@@ -64,7 +64,7 @@ public struct LineageEntry: Decodable, Sendable {
     public let jobID: String
     /// The job that it was made of; nil for a take that was composed as a whole.
     public let parent: String?
-    /// vary, extend or replace.
+    /// vary, extend, replace or play; later gateways may know more.
     public let kind: String?
     /// nil if the job is no longer on record.
     public let status: JobStatus?

@@ -8,16 +8,28 @@ public struct VaryRequest: Encodable, Sendable, Equatable {
     public var seed: UInt32?
     public var outputs: [GenerationRequest.Output]?
     public var title: String?
+    /// A URL that gets the child's events; `verifyWebhook` checks them.
+    public var webhook: String?
+    /// The events for the webhook.
+    public var webhookEvents: [JobStatus]?
 
     public init(
         strength: Double = 0.5, instruments: [String]? = nil, seed: UInt32? = nil,
-        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil, webhook: String? = nil,
+        webhookEvents: [JobStatus]? = nil
     ) {
         self.strength = strength
         self.instruments = instruments
         self.seed = seed
         self.outputs = outputs
         self.title = title
+        self.webhook = webhook
+        self.webhookEvents = webhookEvents
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case strength, instruments, seed, outputs, title, webhook
+        case webhookEvents = "webhook_events"
     }
 }
 
@@ -35,10 +47,15 @@ public struct ExtendRequest: Encodable, Sendable, Equatable {
     public var seed: UInt32?
     public var outputs: [GenerationRequest.Output]?
     public var title: String?
+    /// A URL that gets the child's events; `verifyWebhook` checks them.
+    public var webhook: String?
+    /// The events for the webhook.
+    public var webhookEvents: [JobStatus]?
 
     public init(
         bars: Int? = nil, seconds: Double? = nil, at: Place = .end, prompt: String? = nil, seed: UInt32? = nil,
-        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil, webhook: String? = nil,
+        webhookEvents: [JobStatus]? = nil
     ) {
         self.bars = bars
         self.seconds = seconds
@@ -47,6 +64,13 @@ public struct ExtendRequest: Encodable, Sendable, Equatable {
         self.seed = seed
         self.outputs = outputs
         self.title = title
+        self.webhook = webhook
+        self.webhookEvents = webhookEvents
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case bars, seconds, at, prompt, seed, outputs, title, webhook
+        case webhookEvents = "webhook_events"
     }
 }
 
@@ -64,11 +88,16 @@ public struct ReplaceRequest: Encodable, Sendable, Equatable {
     public var seed: UInt32?
     public var outputs: [GenerationRequest.Output]?
     public var title: String?
+    /// A URL that gets the child's events; `verifyWebhook` checks them.
+    public var webhook: String?
+    /// The events for the webhook.
+    public var webhookEvents: [JobStatus]?
 
     public init(
         fromBar: Int? = nil, toBar: Int? = nil, fromSeconds: Double? = nil, toSeconds: Double? = nil,
         instruments: [String]? = nil, prompt: String? = nil, seed: UInt32? = nil,
-        outputs: [GenerationRequest.Output]? = nil, title: String? = nil
+        outputs: [GenerationRequest.Output]? = nil, title: String? = nil, webhook: String? = nil,
+        webhookEvents: [JobStatus]? = nil
     ) {
         self.fromBar = fromBar
         self.toBar = toBar
@@ -79,10 +108,13 @@ public struct ReplaceRequest: Encodable, Sendable, Equatable {
         self.seed = seed
         self.outputs = outputs
         self.title = title
+        self.webhook = webhook
+        self.webhookEvents = webhookEvents
     }
 
     enum CodingKeys: String, CodingKey {
-        case instruments, prompt, seed, outputs, title
+        case instruments, prompt, seed, outputs, title, webhook
+        case webhookEvents = "webhook_events"
         case fromBar = "from_bar"
         case toBar = "to_bar"
         case fromSeconds = "from_seconds"

@@ -44,8 +44,10 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
     public var webhook: String?
     /// The events for the webhook.
     public var webhookEvents: [JobStatus]?
-    /// Audio that the music continues.
+    /// Audio that the music continues, or whose melody it follows.
     public var audio: AudioConditions?
+    /// A MIDI file, or the score of a job. Where it is played, nothing is composed.
+    public var score: ScoreSource?
     /// Whether stored audio may answer the request.
     public var cache: Bool?
 
@@ -56,7 +58,8 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
         topP: Double? = nil, cfgCoef: Double? = nil, format: AudioFormat? = nil, sampleRate: Int? = nil,
         sampleFormat: SampleFormat? = nil, loudness: Double? = nil, title: String? = nil, outputs: [Output]? = nil,
         variations: Int? = nil, priority: Priority? = nil, webhook: String? = nil,
-        webhookEvents: [JobStatus]? = nil, audio: AudioConditions? = nil, cache: Bool? = nil
+        webhookEvents: [JobStatus]? = nil, audio: AudioConditions? = nil, score: ScoreSource? = nil,
+        cache: Bool? = nil
     ) {
         self.prompt = prompt
         self.components = components
@@ -84,12 +87,13 @@ public struct GenerationRequest: Encodable, Sendable, Equatable {
         self.webhook = webhook
         self.webhookEvents = webhookEvents
         self.audio = audio
+        self.score = score
         self.cache = cache
     }
 
     enum CodingKeys: String, CodingKey {
         case prompt, components, duration, bars, bpm, meter, key, loop, seed, model, temperature, format, loudness
-        case title, outputs, variations, priority, webhook, audio, cache
+        case title, outputs, variations, priority, webhook, audio, score, cache
         case negativePrompt = "negative_prompt"
         case topK = "top_k"
         case topP = "top_p"
@@ -140,16 +144,20 @@ public struct PromptComponents: Encodable, Sendable, Equatable {
     }
 }
 
-/// Audio that a request begins from. Models that make audio directly, such as small, hear it.
+/// Audio that a request begins from: exactly one of both. Models that make audio directly, such as small, hear it.
 public struct AudioConditions: Encodable, Sendable, Equatable {
     /// The music goes on from the end of this excerpt, with which the file begins.
     public var continueFrom: AudioSource?
+    /// The music follows the melody of this excerpt. Melody models do.
+    public var melody: AudioSource?
 
-    public init(continueFrom: AudioSource? = nil) {
+    public init(continueFrom: AudioSource? = nil, melody: AudioSource? = nil) {
         self.continueFrom = continueFrom
+        self.melody = melody
     }
 
     enum CodingKeys: String, CodingKey {
+        case melody
         case continueFrom = "continue_from"
     }
 }
@@ -159,9 +167,9 @@ public struct AudioSource: Encodable, Sendable, Equatable {
     /// That of `uploadAudio`.
     public var audioID: String?
     public var jobID: String?
-    /// In seconds; by default 12 before the end.
+    /// In seconds; by default 12 before the end, and for a melody the beginning.
     public var start: Double?
-    /// In seconds; by default the end of the audio.
+    /// In seconds; by default the end of the audio, and for a melody at most 30 later.
     public var end: Double?
 
     public init(audioID: String? = nil, jobID: String? = nil, start: Double? = nil, end: Double? = nil) {
@@ -175,6 +183,37 @@ public struct AudioSource: Encodable, Sendable, Equatable {
         case start, end
         case audioID = "audio_id"
         case jobID = "job_id"
+    }
+}
+
+/// A score: a MIDI file that was uploaded, or that of a job. Models that write scores play it, such as starter.
+public struct ScoreSource: Encodable, Sendable, Equatable {
+    /// That of `uploadAudio`.
+    public var audioID: String?
+    public var jobID: String?
+    /// What is done with it, as the gateway's `/api/v1/models` lists it; nil plays it note for note.
+    public var action: String?
+    /// General MIDI programs from 0 for single instruments, by the names or streams of the job's `instruments`.
+    public var programs: [String: Int]?
+    /// The only ones to play; nil means all.
+    public var instruments: [String]?
+
+    public init(
+        audioID: String? = nil, jobID: String? = nil, action: String? = nil, programs: [String: Int]? = nil,
+        instruments: [String]? = nil
+    ) {
+        self.audioID = audioID
+        self.jobID = jobID
+        self.action = action
+        self.programs = programs
+        self.instruments = instruments
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case programs, instruments
+        case audioID = "audio_id"
+        case jobID = "job_id"
+        case action = "as"
     }
 }
 

@@ -17,20 +17,42 @@ final class VectorTests: XCTestCase {
             "a webhook": GenerationRequest(
                 prompt: "tone", webhook: "https://studio.example.com/hooks/music",
                 webhookEvents: [.processing, .completed]),
+            "audio to continue": GenerationRequest(
+                prompt: "rock", duration: 20, model: "small",
+                audio: AudioConditions(continueFrom: AudioSource(audioID: "aud_abc000000001", start: 0.5, end: 1.5))),
+            "a melody": GenerationRequest(
+                prompt: "flute", duration: 4, model: "melody",
+                audio: AudioConditions(melody: AudioSource(audioID: "aud_abc000000001"))),
+            "a score": GenerationRequest(
+                title: "Second verse", outputs: [.midi, .stems],
+                score: ScoreSource(
+                    audioID: "aud_abc000000000", action: "play", programs: ["part 1": 73], instruments: ["part 1"])),
         ]
         for vector in try vectors("requests") {
             let request = try XCTUnwrap(requests[label(vector)], "no request for \(label(vector))")
-            let made = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(request))
-            XCTAssertEqual(made, vector["body"], label(vector))
+            XCTAssertEqual(try json(request), vector["body"], label(vector))
         }
     }
 
-    func testARequestNamesTheAudioThatItContinues() throws {
-        let source = AudioSource(audioID: "aud_abc000000000", end: 8.5)
-        let request = GenerationRequest(prompt: "tone", audio: AudioConditions(continueFrom: source))
-        let made = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(request))
-        let excerpt: [String: JSONValue] = ["audio_id": .string("aud_abc000000000"), "end": .number(8.5)]
-        XCTAssertEqual(made["audio"], .object(["continue_from": .object(excerpt)]))
+    func testChildrenAreBuiltFromTypes() throws {
+        let hook = "https://studio.example.com/hooks/music"
+        let bodies: [String: JSONValue] = [
+            "vary": try json(
+                VaryRequest(
+                    strength: 0.25, instruments: ["bass"], seed: 7, outputs: [.stems], title: "Küche", webhook: hook,
+                    webhookEvents: [.completed])),
+            "extend": try json(
+                ExtendRequest(
+                    bars: 1, at: .start, prompt: "busy", seed: 7, outputs: [.midi], title: "Küche", webhook: hook,
+                    webhookEvents: [.queued])),
+            "replace": try json(
+                ReplaceRequest(
+                    fromBar: 1, toBar: 2, instruments: ["bass"], prompt: "calm", seed: 7, outputs: [.midi],
+                    title: "Küche", webhook: hook, webhookEvents: [.failed, .cancelled])),
+        ]
+        for vector in try vectors("children") {
+            XCTAssertEqual(bodies[try text(vector["route"])], vector["body"])
+        }
     }
 
     func testAnswersAreDecodedWithoutALoss() throws {
@@ -262,6 +284,10 @@ func vectors(_ name: String) throws -> [JSONValue] {
         [JSONValue].self, from: Data(contentsOf: folder.appendingPathComponent("\(name).json")))
     XCTAssertFalse(found.isEmpty)
     return found
+}
+
+private func json(_ request: some Encodable) throws -> JSONValue {
+    try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(request))
 }
 
 private func label(_ vector: JSONValue) -> String {

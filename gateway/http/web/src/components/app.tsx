@@ -3,6 +3,7 @@ import { announcement, isAway, keyProblem, notice } from "../state/connection.ts
 import { outage } from "../state/health.ts";
 import { waiting } from "../state/retry.ts";
 import { Compose } from "./compose.tsx";
+import { DropTarget } from "./drop.tsx";
 import { Icon } from "./icons.tsx";
 import { PlayerBar } from "./player-bar.tsx";
 import { isHelpOpen, Shortcuts } from "./shortcuts.tsx";
@@ -23,6 +24,7 @@ export function App() {
       )}
       <PlayerBar />
       <Shortcuts />
+      <DropTarget />
       <p class="visually-hidden" role="status">
         {announcement}
       </p>

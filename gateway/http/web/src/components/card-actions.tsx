@@ -1,8 +1,12 @@
 import type { JobView } from "@tellurstori/musicgen";
 import { useRef } from "preact/hooks";
-import { makeAnother, reuse } from "../state/actions.ts";
-import { EDITS, hasScore, makeParts, showEdit } from "../state/edits.ts";
+import { beginWith, makeAnother, reuse } from "../state/actions.ts";
+import { EDITS, makeParts, showEdit } from "../state/edits.ts";
+import { form } from "../state/form.ts";
+import { player } from "../state/listening.ts";
 import { hidden, names, rename, toggleMark } from "../state/marks.ts";
+import { modelFor } from "../state/models.ts";
+import { MODES, type Mode, type Source, sourceOfTake } from "../state/sources.ts";
 import { isRunning } from "../state/takes.ts";
 import { exportHeard } from "./export.ts";
 import { FileLink, filesOf } from "./file-link.tsx";
@@ -29,6 +33,7 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
           Another take
         </button>
         <EditItems job={job} />
+        <SourceItems job={job} name={name} />
         <button type="button" class="item" onClick={() => reuse(job)}>
           Reuse settings
         </button>
@@ -56,12 +61,11 @@ export function CardActions({ job, name }: { job: JobView; name: string }) {
 
 /** What makes another take of this one, or why nothing does. The forms open below its waveform. */
 function EditItems({ job }: { job: JobView }) {
-  const hasStems = job.outputs.some(({ kind }) => kind === "stem");
   const edits = EDITS.filter(({ suits }) => suits(job));
-  if (edits.length === 0) {
-    if (job.status !== "completed") return null;
-    return <p class="note dim">{job.model} writes no score: bars cannot be changed.</p>;
-  }
+  const hasStems = job.outputs.some(({ kind }) => kind === "stem");
+  const why = job.recipe.score
+    ? "These notes were not composed: change them in a DAW."
+    : `${job.model} writes no score: bars cannot be changed.`;
   return (
     <>
       {edits.map(({ kind, label }) => (
@@ -69,14 +73,53 @@ function EditItems({ job }: { job: JobView }) {
           {label}
         </button>
       ))}
-      {hasScore(job) && !hasStems && (
+      {edits.length === 0 && job.status === "completed" && <p class="note dim">{why}</p>}
+      {job.instruments && !hasStems && (
         <button type="button" class="item" onClick={() => makeParts(job)}>
           Make stems and MIDI
         </button>
       )}
+    </>
+  );
+}
+
+/** What begins new music with this take, as far as a model can. The form then has the take. */
+function SourceItems({ job, name }: { job: JobView; name: string }) {
+  const title = `${name}: ${job.title ?? job.prompt}`.slice(0, 80);
+  const items = MODES.flatMap((mode) => {
+    const label = ITEMS[mode.name];
+    const model = modelFor(form.value.model, mode);
+    return label && model !== null && hasSource(job, mode.of) ? [{ mode, label, model }] : [];
+  });
+  return (
+    <>
+      {items.map(({ mode, label, model }) => (
+        <button
+          key={mode.name}
+          type="button"
+          class="item"
+          onClick={() => beginWith(sourceOfTake(job, mode.of, title), mode.name, model, placeIn(job, mode))}
+        >
+          {label}
+        </button>
+      ))}
       <hr />
     </>
   );
+}
+
+/** The modes that have an item in the menu of a take. */
+const ITEMS: Readonly<Record<string, string>> = { play: "Use its score…", continue_from: "Continue from here…" };
+
+function hasSource(job: JobView, kind: Source["kind"]): boolean {
+  if (kind === "score") return job.status === "completed" && job.instruments !== null;
+  return !isRunning(job) && job.audio_url !== null && !job.audio_expired;
+}
+
+/** Where the take is heard now, or its end; a score is used as a whole. */
+function placeIn(job: JobView, { of }: Mode): number | null {
+  const isHeard = of === "audio" && player.currentId.peek() === job.job_id && player.position.peek() > 0.1;
+  return isHeard ? player.position.peek() : null;
 }
 
 function Menu({ name, children }: { name: string; children: preact.ComponentChildren }) {

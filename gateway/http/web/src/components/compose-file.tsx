@@ -1,8 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { client } from "../api/gateway.ts";
-import { isAway } from "../state/connection.ts";
-import { change, EMPTY, type Form, form, problems } from "../state/form.ts";
+import { allows, change, EMPTY, type Form, form, problems } from "../state/form.ts";
+import { models } from "../state/models.ts";
 import { Problem } from "./problem.tsx";
 
 type TextField = {
@@ -32,9 +30,11 @@ export function ComposeFile() {
           MIDI and stems
         </label>
         <Problem field="outputs" />
-        <Text field="without" problem="negative_prompt" label="Leave out" placeholder="drums, vocals" wide />
+        {allows("negative_prompt") && (
+          <Text field="without" problem="negative_prompt" label="Leave out" placeholder="drums, vocals" wide />
+        )}
         <Text field="title" problem="title" label="Title" placeholder="from the description" wide />
-        <Model />
+        {allows("model") && <Model />}
         <Select
           field="format"
           problem="format"
@@ -53,10 +53,7 @@ export function ComposeFile() {
           />
         )}
         <Text field="loudness" problem="loudness" label="Loudness, LUFS" placeholder="as made" numeric />
-        <Text field="temperature" problem="temperature" label="Temperature" placeholder="1" numeric />
-        <Text field="guidance" problem="cfg_coef" label="Closeness to the text" placeholder="the model's" numeric />
-        <Text field="topK" problem="top_k" label="Top k" placeholder="250" numeric />
-        <Text field="topP" problem="top_p" label="Top p" placeholder="off" numeric />
+        {allows("temperature") && <Sampling />}
         <Select field="priority" problem="priority" label="Priority" usual="the usual one" options={PRIORITIES} />
         <Select field="stored" problem="cache" label="Stored results" usual="same seed" options={STORED} />
         <Text field="webhook" problem="webhook" label="Webhook" placeholder="https://…" wide />
@@ -68,6 +65,17 @@ export function ComposeFile() {
         </button>
       </div>
     </details>
+  );
+}
+
+function Sampling() {
+  return (
+    <>
+      <Text field="temperature" problem="temperature" label="Temperature" placeholder="1" numeric />
+      <Text field="guidance" problem="cfg_coef" label="Closeness to the text" placeholder="the model's" numeric />
+      <Text field="topK" problem="top_k" label="Top k" placeholder="250" numeric />
+      <Text field="topP" problem="top_p" label="Top p" placeholder="off" numeric />
+    </>
   );
 }
 
@@ -163,21 +171,12 @@ function Select({
 
 /** The model as free text, because a worker for it may start later; running ones are offered. */
 function Model() {
-  const models = useSignal<string[]>([]);
-  useEffect(() => {
-    client.health().then(
-      ({ workers }) => {
-        models.value = [...new Set(workers.map(({ model }) => model))];
-      },
-      () => {}, // the connection's own notice tells it
-    );
-  }, [isAway.value]);
   return (
     <>
       <Text field="model" problem="model" label="Model" placeholder="the gateway's" list="models" />
       <datalist id="models">
-        {models.value.map((model) => (
-          <option key={model} value={model} />
+        {models.value?.models.map(({ name }) => (
+          <option key={name} value={name} />
         ))}
       </datalist>
     </>

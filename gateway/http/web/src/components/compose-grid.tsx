@@ -1,6 +1,16 @@
 import { useRef } from "preact/hooks";
 import { MAX_DURATION } from "../api/gateway.ts";
-import { change, form, type LengthUnit, problems, type Repeats, reading, rollSeed, tempo } from "../state/form.ts";
+import {
+  allows,
+  change,
+  form,
+  type LengthUnit,
+  problems,
+  type Repeats,
+  reading,
+  rollSeed,
+  tempo,
+} from "../state/form.ts";
 import { Icon } from "./icons.tsx";
 import { Problem } from "./problem.tsx";
 import { TapTempo } from "./tap-tempo.ts";
@@ -11,16 +21,16 @@ const KEYS = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"].f
 ]);
 const METERS = ["4/4", "3/4", "5/4", "6/8", "7/8", "12/8"];
 
-/** Length, tempo, key, meter, loop and seed. What is left empty follows the description. */
+/** Length, tempo, key, meter, loop and seed, as far as they matter. What is left empty follows the description. */
 export function ComposeGrid() {
   return (
     <div class="grid">
-      <Length />
-      <Tempo />
-      <Choice field="key" label="Key" values={KEYS} read={reading.value?.components.key} />
-      <Choice field="meter" label="Meter" values={METERS} read={reading.value?.components.meter} />
-      <Loop />
-      <Seed />
+      {allows("duration") && <Length />}
+      {allows("bpm") && <Tempo />}
+      {allows("key") && <Choice field="key" label="Key" values={KEYS} read={reading.value?.components.key} />}
+      {allows("meter") && <Choice field="meter" label="Meter" values={METERS} read={reading.value?.components.meter} />}
+      {allows("loop") && <Loop />}
+      {allows("seed") && <Seed />}
     </div>
   );
 }
@@ -32,12 +42,13 @@ const UNITS: [LengthUnit, string][] = [
 ];
 
 function Length() {
-  const { lengthUnit } = form.value;
+  const units = UNITS.filter(([unit]) => unit !== "bars" || allows("bars"));
+  const [lengthUnit] = units.find(([unit]) => unit === form.value.lengthUnit) ?? UNITS[0]!;
   return (
     <fieldset class="length">
       <legend>Length</legend>
       <div class="segments">
-        {UNITS.map(([unit, label]) => (
+        {units.map(([unit, label]) => (
           <label key={unit}>
             <input
               type="radio"
@@ -61,7 +72,7 @@ function Length() {
 
 /** The length that the description states, or what the gateway takes without one. */
 function describedLength(): string {
-  const { bars } = reading.value?.components ?? {};
+  const { bars } = (allows("bars") && reading.value?.components) || {};
   const seconds = reading.value?.duration;
   if (bars) return `${bars} ${bars === 1 ? "bar" : "bars"}`;
   return `${seconds ?? Math.min(30, MAX_DURATION)} seconds`;
@@ -160,7 +171,7 @@ function Tempo() {
 
 /** Whether the end continues at the start: as the description says, or stated here against it. */
 function Loop() {
-  const read = reading.value?.components.loop ? "yes" : "no";
+  const read = allows("prompt") && reading.value?.components.loop ? "yes" : "no";
   return (
     <div class="field">
       <label for="loop">Loop</label>
@@ -170,7 +181,7 @@ function Loop() {
         aria-invalid={"loop" in problems.value}
         onChange={({ currentTarget }) => change({ repeats: currentTarget.value as Repeats })}
       >
-        <option value="">{`text: ${read}`}</option>
+        <option value="">{allows("prompt") ? `text: ${read}` : "no"}</option>
         <option value="yes">yes</option>
         <option value="no">no</option>
       </select>

@@ -4,11 +4,12 @@ import { client } from "../api/gateway.ts";
 import { generate, isSending } from "../state/actions.ts";
 import { announce, noteError, tell } from "../state/connection.ts";
 import { hasLoaded } from "../state/feed.ts";
-import { change, form, problems } from "../state/form.ts";
+import { allows, change, form, mode, problems } from "../state/form.ts";
 import { stopWaiting, waiting } from "../state/retry.ts";
 import { takes } from "../state/takes.ts";
 import { ComposeFile } from "./compose-file.tsx";
 import { ComposeGrid } from "./compose-grid.tsx";
+import { ComposeSource } from "./compose-source.tsx";
 import { Icon } from "./icons.tsx";
 import { Presets } from "./presets.tsx";
 import { Problem } from "./problem.tsx";
@@ -30,19 +31,15 @@ export function Compose() {
         void generate();
       }}
     >
-      <Prompt />
-      <div class="readings-place">
-        <Readings />
-      </div>
-      {hasLoaded.value && takes.value.size === 0 && <Examples />}
-      <Presets />
+      {allows("prompt") && <Description />}
+      <ComposeSource />
       <ComposeGrid />
       <ComposeFile />
       <div class="go">
         <Problem field="" />
         <Problem field="variations" />
         <div class="row">
-          <Variations />
+          {allows("variations") && <Variations />}
           {waiting.value && (
             <button type="button" onClick={stopWaiting}>
               Do not wait
@@ -54,11 +51,31 @@ export function Compose() {
             aria-disabled={isSending.value}
             aria-keyshortcuts="Control+Enter Meta+Enter"
           >
-            {waiting.value ? "Waiting…" : isSending.value ? "Sending…" : "Generate"}
+            {waiting.value
+              ? "Waiting…"
+              : isSending.value
+                ? "Sending…"
+                : mode.value?.name === "play"
+                  ? "Render"
+                  : "Generate"}
           </button>
         </div>
       </div>
     </form>
+  );
+}
+
+/** What is to be composed, in words. */
+function Description() {
+  return (
+    <>
+      <Prompt />
+      <div class="readings-place">
+        <Readings />
+      </div>
+      {hasLoaded.value && takes.value.size === 0 && <Examples />}
+      <Presets />
+    </>
   );
 }
 

@@ -42,6 +42,8 @@ export function factsOf(job: JobView): string[] {
 export function originOf(job: JobView): string {
   const edit = job.recipe.edit;
   if (job.recipe.score?.parent || edit?.kind === "play") return "the same notes";
+  if (job.recipe.audio?.continue_from) return "continues other audio";
+  if (job.recipe.audio?.melody) return "follows the melody of other audio";
   if (!edit) return "";
   const parts = edit.streams?.length ? ` (${playersOf(job, edit.streams)})` : "";
   switch (edit.kind) {

@@ -18,6 +18,7 @@ const SHAPES = {
   spark: "M12 4l1.8 5.2L19 11l-5.2 1.8L12 18l-1.8-5.2L5 11l5.2-1.8z",
   fold: "M9.5 6l6 6-6 6",
   plus: "M12 5v14M5 12h14",
+  bin: "M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 10.5v5.5M13.5 10.5v5.5",
 } as const;
 
 export type IconName = keyof typeof SHAPES;

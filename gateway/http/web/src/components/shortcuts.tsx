@@ -93,7 +93,10 @@ export function Shortcuts() {
           </div>
         ))}
       </dl>
-      <p class="dim">Drag across a waveform to loop some bars. Drag the download arrow into your DAW.</p>
+      <p class="dim">
+        Drag across a waveform to loop some bars. Drag the download arrow into your DAW. Drop audio or MIDI files
+        anywhere.
+      </p>
     </dialog>
   );
 }

@@ -3,8 +3,9 @@ import type { GenerateRequest, JobAccepted, JobView } from "@tellurstori/musicge
 import { client } from "../api/gateway.ts";
 import { announce, noteError, problemsOf, tell } from "./connection.ts";
 import { look, readJobs } from "./feed.ts";
-import { change, form, formOf, problems, requestOf, rollSeed } from "./form.ts";
+import { allows, change, form, formOf, mode, NOTHING, problems, requestOf, rollSeed } from "./form.ts";
 import { whenAccepted } from "./retry.ts";
+import type { Source } from "./sources.ts";
 import { takes, updateJob } from "./takes.ts";
 
 export const isSending = signal(false);
@@ -17,13 +18,30 @@ let unconfirmed: { call: string; key: string } | null = null;
 /** Sends the form. */
 export async function generate(): Promise<void> {
   if (isSending.peek()) return;
-  const { seed, isSeedLocked } = form.peek();
-  if (!form.peek().prompt.trim()) {
+  const { seed, isSeedLocked, source, prompt } = form.peek();
+  if (source && !mode.peek()) {
+    problems.value = { source: `Choose another model, or begin without ${source.name}.` };
+    return;
+  }
+  if (allows("prompt") && !prompt.trim()) {
     problems.value = { prompt: "Describe the music first." };
     return;
   }
   if (!isSeedLocked && seed) change({ seed: "" });
-  await request(requestOf(form.peek()));
+  await request(requestOf(form.peek(), mode.peek()));
+}
+
+/** Lets the form begin with a take. `at` is where its audio is left, in seconds. */
+export function beginWith(source: Source, mode: string, model: string, at: number | null = null): void {
+  const to = at === null ? "" : String(Math.round(at * 100) / 100);
+  change({ ...NOTHING, source, mode, model, to });
+  announce(`The form begins with ${source.name}.`);
+  focusForm();
+}
+
+/** Leads a person to the form, once it shows what it now holds. */
+function focusForm(): void {
+  setTimeout(() => document.getElementById(form.peek().source ? "source" : "prompt")?.focus());
 }
 
 /** Makes another take of a job's request, with a new seed. */
@@ -40,7 +58,7 @@ export function makeAgain(job: JobView): Promise<void> {
 export function reuse(job: JobView): void {
   change(formOf(job.recipe));
   announce("The form has the settings of this take.");
-  document.getElementById("prompt")?.focus();
+  focusForm();
 }
 
 /** Cancels a job, or stops it and keeps what was made. The page shows it at once; the gateway confirms it. */
@@ -66,7 +84,8 @@ export async function cancelAll(jobs: JobView[]): Promise<void> {
   await readJobs(...jobs.map(({ job_id }) => job_id));
 }
 
-function requestFrom(job: JobView): GenerateRequest {
+/** The request that makes a take again. */
+export function requestFrom(job: JobView): GenerateRequest {
   const { recipe } = job;
   const isLossy = recipe.format === "ogg" || recipe.format === "mp3";
   return { ...recipe, sample_format: isLossy ? null : recipe.sample_format } as GenerateRequest;

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
-import type { EditKind, JobAccepted, JobView, VaryRequest } from "@tellurstori/musicgen";
+import type { EditKind, JobAccepted, JobView, OutputKind } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
-import { start } from "./actions.ts";
+import { requestFrom, start } from "./actions.ts";
 import { noteError, problemsOf, tell } from "./connection.ts";
 import { countBars } from "./listening.ts";
 
@@ -29,7 +29,7 @@ export interface EditItem {
 }
 
 /** What a model has composed as a score, it can compose again. */
-export const hasScore = (job: JobView) => job.instruments !== null;
+export const hasScore = (job: JobView) => job.instruments !== null && !job.recipe.score;
 
 /** From audio that a model has made, it can go on. */
 const isAudio = (job: JobView) => job.model !== "starter" && job.status === "completed" && !job.audio_expired;
@@ -66,9 +66,13 @@ export async function makeChild(body: object, send: (key: string) => Promise<Job
 
 /** Renders the score of a take again, with its parts as files: nothing is composed. */
 export async function makeParts(job: JobView): Promise<void> {
-  const body: VaryRequest = { strength: 0, seed: job.seed, outputs: ["midi", "stems"] };
+  const outputs: OutputKind[] = ["midi", "stems"];
+  const send = (key: string) =>
+    job.recipe.score
+      ? client.generate({ ...requestFrom(job), outputs }, key)
+      : client.vary(job.job_id, { strength: 0, seed: job.seed, outputs }, key);
   try {
-    await start(JSON.stringify([job.job_id, body]), (key) => client.vary(job.job_id, body, key));
+    await start(JSON.stringify([job.job_id, "parts"]), send);
   } catch (error) {
     tell(noteError(error));
   }

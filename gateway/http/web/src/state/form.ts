@@ -1,6 +1,8 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { GenerateRequest, JobStatus, ParsedPrompt, Recipe } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
+import { announces, modelOf } from "./models.ts";
+import { MODES, type Mode, type Source, sourceFieldsOf, titleOf } from "./sources.ts";
 import { storedSignal } from "./storage.ts";
 
 export type LengthUnit = "text" | "bars" | "seconds";
@@ -41,7 +43,21 @@ export interface Form {
   webhook: string;
   /** Of which events the webhook is told: "starts" of the start too, "all" of each, "" of a take's end. */
   told: string;
+  /** What the music begins with; null is nothing. */
+  source: Source | null;
+  /** The name of the mode: what is done with the source. */
+  mode: string;
+  /** The excerpt of a source that is audio, in seconds. */
+  from: string;
+  to: string;
+  /** The only instruments of a score to play; none means all. */
+  players: readonly string[];
+  /** General MIDI programs that replace those of instruments. */
+  programs: Readonly<Record<string, number>>;
 }
+
+/** The fields of a form that begins with nothing. */
+export const NOTHING = { source: null, mode: "", from: "", to: "", players: [], programs: {} } satisfies Partial<Form>;
 
 export const EMPTY: Form = {
   prompt: "",
@@ -71,6 +87,7 @@ export const EMPTY: Form = {
   stored: "",
   webhook: "",
   told: "",
+  ...NOTHING,
 };
 
 export const form = storedSignal<Form>("form", EMPTY);
@@ -81,6 +98,20 @@ export const reading = signal<ParsedPrompt | null>(null);
 /** The tempo that applies: the field's, else the prompt's. */
 export const tempo = computed(() => numberOf(form.value.bpm) ?? reading.value?.components.bpm ?? null);
 
+/** What the form's model can do with the form's source. */
+export const modes = computed<readonly Mode[]>(() => {
+  const { source, model } = form.value;
+  return MODES.filter((mode) => mode.of === source?.kind && announces(modelOf(model), mode));
+});
+/** What is done with the source; null without a source, or if the model can do nothing with it. */
+export const mode = computed(() => modes.value.find(({ name }) => name === form.value.mode) ?? modes.value[0] ?? null);
+
+/** Whether the request has this field: a source may leave it no sense. */
+export function allows(field: keyof GenerateRequest): boolean {
+  const { source } = form.value;
+  return !source || !mode.value || mode.value.allows(field, source);
+}
+
 /** Changes some fields of the form. */
 export function change(fields: Partial<Form>): void {
   form.value = { ...form.peek(), ...fields };
@@ -88,7 +119,8 @@ export function change(fields: Partial<Form>): void {
 }
 
 /** The request: only what a person has set, so that the prompt's own words count for the rest. */
-export function requestOf(form: Form): GenerateRequest {
+export function requestOf(form: Form, mode: Mode | null): GenerateRequest {
+  const { source } = form;
   const fields = {
     prompt: form.prompt.trim(),
     bars: form.lengthUnit === "bars" ? numberOf(form.bars) : null,
@@ -101,7 +133,7 @@ export function requestOf(form: Form): GenerateRequest {
     variations: form.variations.trim() === "1" ? null : numberOf(form.variations),
     outputs: form.parts ? ["midi", "stems"] : null,
     negative_prompt: form.without.trim(),
-    title: form.title.trim(),
+    title: form.title.trim() || (source && mode?.name === "play" && source.ref.audio_id ? titleOf(source.name) : ""),
     model: form.model.trim(),
     format: form.format,
     sample_rate: numberOf(form.sampleRate),
@@ -116,8 +148,20 @@ export function requestOf(form: Form): GenerateRequest {
     webhook: form.webhook.trim(),
     webhook_events: form.webhook.trim() ? toldEvents(form.told) : null,
   };
-  const given = Object.entries(fields).filter(([, value]) => value !== null && value !== "");
-  return Object.fromEntries(given) as GenerateRequest;
+  const isAllowed = (name: string) => !source || !mode || mode.allows(name as keyof GenerateRequest, source);
+  const given = Object.entries(fields).filter(([name, value]) => value !== null && value !== "" && isAllowed(name));
+  return { ...Object.fromEntries(given), ...(source && mode && beginning(form, source, mode)) } as GenerateRequest;
+}
+
+/** The field that names the source, and says what is done with it. */
+function beginning({ from, to, players, programs }: Form, { ref }: Source, { of, name }: Mode) {
+  if (of === "audio") {
+    const excerpt = Object.entries({ start: numberOf(from), end: numberOf(to) }).filter(([, at]) => at !== null);
+    return { audio: { [name]: { ...ref, ...Object.fromEntries(excerpt) } } };
+  }
+  const some = players.length > 0 && { instruments: players };
+  const others = Object.keys(programs).length > 0 && { programs };
+  return { score: { ...ref, as: name, ...some, ...others } };
 }
 
 /** The events that a choice stands for; null leaves the gateway's default. */
@@ -154,6 +198,7 @@ export function formOf(recipe: Recipe): Form {
     topK: unless(recipe.top_k, 250),
     topP: unless(recipe.top_p, 0),
     guidance: String(recipe.cfg_coef),
+    ...sourceFieldsOf(recipe),
   };
 }
 

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import type { HealthReport } from "@tellurstori/musicgen";
 import { client } from "../api/gateway.ts";
 import { isAway, keyProblem, noteError } from "./connection.ts";
+import { readModels } from "./models.ts";
 
 /** Milliseconds between two looks at the parts behind the gateway. */
 const PERIOD = 4000;
@@ -21,7 +22,9 @@ export async function watchHealth(): Promise<void> {
 export async function readHealth(): Promise<void> {
   if (keyProblem.peek() !== null) return;
   try {
-    note(await client.health());
+    const report = await client.health();
+    note(report);
+    await readModels(report);
   } catch (error) {
     noteError(error);
   }

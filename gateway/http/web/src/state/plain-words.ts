@@ -5,6 +5,10 @@ const RULES: [RegExp, string][] = [
   [/^Expected `array[^`]*` of length >= 1$/, "Choose at least one."],
   [/^Expected `[^`]*` >= ([\d.-]+?)(?:\.0)?$/, "Must be at least $1."],
   [/^Expected `[^`]*` <= ([\d.-]+?)(?:\.0)?$/, "Must be at most $1."],
+  [
+    /^(\d+) uploaded files of .* bytes are stored, and .*$/,
+    "$1 uploaded files are stored, which is the most that fits. Delete some here: choose one under “Begin with”.",
+  ],
   [/^Expected `(int|float)[^`]*`, got `[^`]*`$/, "Must be a number."],
 ];
 
