@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.uploads.formats import format_of
 from gateway.uploads.verdict import decode_verdict
+from shared.audio_conditions import Excerpt, decode_excerpt
 from shared.messages import Recipe
 from shared.note_score import decode_score
 from shared.played_score import PlayedScore
@@ -52,7 +53,7 @@ class Decoders:
         self._file.write_bytes(data)
         self._process.stdin.write(f"{name} {self._file}\n".encode())
         self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
+        return self._process.stdout.read(int(self._process.stdout.readline()))
 
     def close(self) -> None:
         self._process.communicate()
@@ -84,6 +85,39 @@ def test_the_decoder_survives_damaged_files(tmp_path: Path, inputs: int) -> None
             name = format_of(data)
             if name is not None:
                 decode_verdict(running.verdict(name, data))
+
+        try_one()
+
+
+AUDIO = [data for data in SEEDS if format_of(data) != "mid"]
+# Parts of half a second of audio: the whole, within it, across its end, and behind it; in seconds.
+PARTS = ((0.0, 0.5), (0.1, 0.2), (0.4, 30.0), (0.6, 1.0))
+
+
+@pytest.mark.timeout(1800)
+def test_excerpts_of_damaged_files_are_sound_or_refused(tmp_path: Path, inputs: int) -> None:
+    with decoders(tmp_path) as running:
+
+        def cut(data: bytes, part: tuple[float, float]) -> Excerpt | None:
+            start, end = part
+            answer = running.verdict(f"{format_of(data)}:{start}:{end}", data)
+            if not answer.startswith(b"{"):
+                return decode_excerpt(answer)
+            assert decode_verdict(answer).refusal is not None
+            return None
+
+        assert all(cut(data, PARTS[0]) for data in AUDIO)
+        assert not any(cut(data, PARTS[-1]) for data in AUDIO)
+
+        @settings(max_examples=inputs, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(edits(AUDIO), st.sampled_from(PARTS))
+        def try_one(edit: Edits, part: tuple[float, float]) -> None:
+            data = edit.of(AUDIO)
+            excerpt = cut(data, part) if format_of(data) not in (None, "mid") else None
+            if excerpt is not None:
+                samples = np.frombuffer(excerpt.samples, "<f4")
+                assert np.isfinite(samples).all()
+                assert 0 < samples.size <= excerpt.channels * (1 + (part[1] - part[0]) * excerpt.sample_rate)
 
         try_one()
 
