@@ -77,6 +77,11 @@ def stored_score(parent: JobRecord) -> StoredScore:
         wait = "" if parent.status.is_terminal else " Wait until it has completed."
         message = f"Job {job_id} has no music to work on: it is {parent.status.value}.{wait}"
         raise Problem(HTTPStatus.CONFLICT, message)
+    if parent.recipe.score is not None:
+        message = f"Job {job_id} was made of a score of notes, of which no bars are composed alone."
+        raise _not_possible(
+            f'{message} POST {{"score": {{"job_id": "{job_id}", "as": "continue"}}}} to /api/v1/generate.'
+        )
     if parent.music is None or parent.music.score is None:
         message = f"Job {job_id} has no stored score: an earlier version made it, or another engine."
         raise _not_possible(f"{message} POST its recipe to /api/v1/generate, and work on the new job.")
