@@ -1,5 +1,7 @@
 """Plays a hundred and more MIDI files of free packages, and compares onsets with those that pretty_midi reads.
 
+Each file is orchestrated as well, for several prompts, and the notes are compared with the file's.
+
 uv run python -m bench.play --seconds 20
 
 The files come from packages of PyPI and Debian, are kept in a cache, and are never part of this repository. Debian's
@@ -16,7 +18,7 @@ import sys
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -30,14 +32,17 @@ import pretty_midi
 from bench.report import machine
 from gateway.uploads.decoder import REFUSED
 from shared.messages import Recipe
-from shared.note_score import NoteScore, TempoMap, decode_score
+from shared.note_score import NotePart, NoteScore, TempoMap, decode_score
 from shared.played_score import PlayedScore
 from worker.engine.sampler.note_midi import note_midi
+from worker.engine.sampler.orchestration import orchestrate
 from worker.engine.sampler.played_take import PlayedTake
+from worker.engine.sampler.wish import read_recipe
 
 RATE = 32_000
 # The shortest grid step of the starter's own scores: a sixteenth at 240 BPM.
 HALF_STEP = 60 / 240 / 4 / 2
+PROMPTS = ("string quartet", "8-bit", "jazz trio", "orchestral")
 # Package, its licence, and where it is; the files in it are those of the package's own authors.
 PACKAGES = (
     ("openttd-openmsx", "GPL-2.0", "debian"),
@@ -48,7 +53,11 @@ PACKAGES = (
 
 @dataclass
 class Findings:
-    """What was found. `errors` are in seconds: of the samples at which notes begin, and of the MIDI files written."""
+    """What was found. `errors` are in seconds: of the samples at which notes begin, and of the MIDI files written.
+
+    Of `orchestrated` notes, `changed` ones have another onset, length, velocity or pitch class; `moved` ones are in
+    another octave.
+    """
 
     files: int = 0
     notes: int = 0
@@ -58,6 +67,9 @@ class Findings:
     silent: int = 0
     errors: list[float] = field(default_factory=list)
     written_errors: list[float] = field(default_factory=list)
+    orchestrated: int = 0
+    changed: int = 0
+    moved: int = 0
     times: list[float] = field(default_factory=list)
 
 
@@ -76,7 +88,7 @@ def main() -> int:
         print(f"{count:>6}  {name}")
     report = _report(found)
     print(json.dumps(report))
-    is_exact = max(found.errors) <= HALF_STEP and max(found.written_errors) <= HALF_STEP
+    is_exact = max(found.errors) <= HALF_STEP and max(found.written_errors) <= HALF_STEP and not found.changed
     return 0 if not found.failed and not found.refused and is_exact else 1
 
 
@@ -142,6 +154,8 @@ def _play(title: str, data: bytes, most: float, found: Findings) -> None:
     times = TempoMap(score.tempos, score.division)
     seconds = times.seconds(score.last_tick) + 1.5
     _render(score, min(seconds, most), found)
+    for prompt in PROMPTS:
+        _orchestrate(score, prompt, found)
     recipe = Recipe(model="starter", prompt=title, duration=seconds, score=PlayedScore(sha256="0" * 64))
     take = PlayedTake(recipe, score, round(seconds * RATE))
     for text in take.warnings:
@@ -155,6 +169,30 @@ def _play(title: str, data: bytes, most: float, found: Findings) -> None:
     found.errors += _distances(read, [sample / RATE for sample in notes])
     if not take.warnings:
         found.written_errors += _distances(read, _onsets(note_midi(score, take.parts, seconds)))
+
+
+def _orchestrate(score: NoteScore, prompt: str, found: Findings) -> None:
+    """Compare the notes of all parts that an ensemble has players for; it may have no drums."""
+    played = PlayedScore(sha256="0" * 64, action="orchestrate")
+    recipe = Recipe(model="starter", prompt=prompt, duration=1.0, score=played)
+    try:
+        parts = orchestrate(score, played, read_recipe(recipe)).score.parts
+    except ValueError:  # nothing but drums, for an ensemble without any
+        return
+    has_drums = any(part.is_drums for part in parts)
+    asked = [part for part in score.parts if has_drums or not part.is_drums]
+    found.changed += _differences(asked, parts, 12)
+    found.moved += _differences(asked, parts, 128) // 2
+    found.orchestrated += sum(len(part.notes) for part in parts)
+
+
+def _differences(asked: Sequence[NotePart], parts: Sequence[NotePart], classes: int) -> int:
+    """How many notes only one of both has, with keys modulo `classes`."""
+    before, after = (
+        Counter((note.start, note.end, note.velocity, note.key % classes) for part in each for note in part.notes)
+        for each in (asked, parts)
+    )
+    return ((before - after) + (after - before)).total()
 
 
 def _render(score: NoteScore, seconds: float, found: Findings) -> None:
@@ -208,6 +246,9 @@ def _report(found: Findings) -> dict[str, object]:
         "failed": found.failed,
         "notes": found.notes,
         "notes without a sound": found.silent,
+        "orchestrated notes": found.orchestrated,
+        "changed by it": found.changed,
+        "moved by octaves": found.moved,
         "largest error of a sample, ms": round(1000 * max(found.errors), 4),
         "largest error of the MIDI file, ms": round(1000 * max(found.written_errors), 4),
         "half a step, ms": 1000 * HALF_STEP,

@@ -85,7 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         edit: how the take is made of another one, its parent; None if it is composed as a whole.
         negative_prompt: what the music should not be.
         audio: what the music is conditioned on.
-        score: what is played, note for note; nothing is composed then.
+        score: the notes that the music is made of, and what becomes of them.
     """
 
     model: ModelName

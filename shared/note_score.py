@@ -7,11 +7,13 @@ import bisect
 import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Annotated, Literal
+from math import ceil
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from shared.music import Key
 from shared.uploaded_files import UPLOADS_PREFIX, owner_folder
 
 # Notes and controls together.
@@ -23,11 +25,15 @@ LONGEST_TEXT = 60
 MOST_BYTES = 8 * 1024 * 1024
 # Microseconds per quarter note until a file sets a tempo: 120 BPM.
 DEFAULT_TEMPO = 500_000
+# Of a bar: notes that end this little after a bar line do not fill another bar.
+OVERHANG = Fraction(1, 32)
 
 Tick = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Data = Annotated[int, Meta(ge=0, le=127)]
 Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
-VOLUME, PAN, EXPRESSION = 7, 10, 11
+VOLUME: Final = 7
+PAN: Final = 10
+EXPRESSION: Final = 11
 
 
 class TimedNote(msgspec.Struct, frozen=True, array_like=True):
@@ -218,3 +224,22 @@ def bar_of(score: NoteScore, tick: int) -> int:
             return bars + int((tick - meter.tick) // length) + 1
         bars -= int((meter.tick - end) // length)
     return bars
+
+
+def full_bars(ticks: int, length: Fraction) -> int:
+    """How many bars of `length` ticks so many ticks fill, at least one."""
+    return max(ceil(ticks / length - OVERHANG), 1)
+
+
+def joint(score: NoteScore) -> int:
+    """The tick of the first bar line after the last note: where music begins that continues the score."""
+    last = score.last_tick
+    meter = [each for each in score.meters if each.tick < last or not each.tick][-1]
+    length = bar_ticks(meter, score.division)
+    return meter.tick + round(full_bars(last - meter.tick, length) * length)
+
+
+def signed_key(score: NoteScore) -> Key | None:
+    """The only key signature, unless it is C major: programs that know no key write that."""
+    key = Key(score.keys[0].tonic, score.keys[0].minor) if len(score.keys) == 1 else None
+    return None if key == Key(0, minor=False) else key

@@ -1,4 +1,4 @@
-"""The score that a job plays, in its recipe: a reference to the notes, which are stored elsewhere."""
+"""The score that a job works on, in its recipe: a reference to the notes, which are stored elsewhere."""
 
 from typing import Annotated, Literal
 
@@ -13,19 +13,27 @@ Program = Annotated[int, Meta(ge=0, le=127)]
 # What can be done with a score.
 ScoreAction = Literal["play"]
 Checksum = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+# Play the notes as they are; give them to other instruments; compose what accompanies them; compose what follows them.
+ScoreAction = Literal["play", "orchestrate", "accompany", "continue"]
+# The prompt of a job whose request has none: it names the music, and says nothing about it.
+SCORE_PROMPT = "MIDI score"
+# The actions for which the model composes.
+COMPOSING: tuple[ScoreAction, ...] = ("accompany", "continue")
 
 
-class PlayedScore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which score a job plays, and how. A score is known by its content: see shared/note_score.py.
+class PlayedScore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"action": "as"}):
+    """Which score a job works on, and how. A score is known by its content: see shared/note_score.py.
 
     Attributes:
         sha256: of the stored score, in hex.
-        parent: the job that played it before, if it was taken from one.
+        action: what becomes of the score.
+        parent: the job that it was taken from, if it was.
         programs: General MIDI programs from 0 that replace those of parts.
-        instruments: the only parts to play; none means all.
+        instruments: the only parts to use; none means all.
     """
 
     sha256: Checksum
+    action: ScoreAction = "play"
     parent: Annotated[str, Meta(pattern=JOB_ID_PATTERN)] | None = None
     programs: dict[PartId, Program] = {}
     instruments: tuple[PartId, ...] = ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.cli.arguments import UsageError, add_data_dir, folder, port, worker_count
 from deploy.cli.client_commands import add_client_commands
 from deploy.cli.edit_commands import add_edit_commands
-from deploy.cli.play_command import add_play_command
+from deploy.cli.score_commands import add_score_commands
 from shared.errors import MusicgenError
 from shared.models import model_settings
 from shared.version import VERSION
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_client_commands(commands)
     add_edit_commands(commands)
-    add_play_command(commands)
+    add_score_commands(commands)
 
     admin = commands.add_parser("admin", help="operator commands: inspect and repair jobs, back up and restore")
     actions = admin.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import inspect as types
 
 from gateway.http.openapi_examples import examples_of
+from gateway.jobs.edit_requests import Relation
 from gateway.live.messages import ErrorMessage, Ping, Pong, Subscribe, Unsubscribe
 from gateway.probe import Health
 from gateway.prompts import Complexity
@@ -28,6 +29,7 @@ from shared.edits import EditKind, Place, StreamName
 from shared.files import AudioFormat, OutputFileKind, OutputKind, SampleFormat
 from shared.lanes import Priority
 from shared.messages import Event, EventType
+from shared.played_score import ScoreAction
 from shared.uploaded_files import UploadFormat, UploadKind
 from shared.webhook import DeliveryStatus
 
@@ -42,6 +44,8 @@ _ENUMS: dict[str, tuple[Any, str]] = {
     "OutputKind": (OutputKind, "What a request can ask for in addition to the audio."),
     "OutputFileKind": (OutputFileKind, "What a file of a job is, besides the audio."),
     "EditKind": (EditKind, "How a take is made of another one."),
+    "ScoreAction": (ScoreAction, "What becomes of a score."),
+    "Relation": (Relation, "How a job is made of another one."),
     "Place": (Place, "Where bars are added."),
     "StreamName": (StreamName, "A stream of a score."),
     "Priority": (Priority, "How urgent a job is."),

@@ -98,6 +98,11 @@ def stored_score(parent: JobRecord) -> StoredScore:
         message = f"Job {job_id} was made by {model}, which writes no scores, so no part of it can be composed alone."
         raise _not_possible(f"{message} Choose a take of a model that does, such as {STARTER}.")
     _check_finished(parent)
+    if parent.recipe.score is not None:
+        message = f"Job {job_id} was made of a score of notes, of which no bars are composed alone."
+        raise _not_possible(
+            f'{message} POST {{"score": {{"job_id": "{job_id}", "as": "continue"}}}} to /api/v1/generate.'
+        )
     if parent.music is None or parent.music.score is None:
         message = f"Job {job_id} has no stored score: an earlier version made it, or another engine."
         raise _not_possible(f"{message} POST its recipe to /api/v1/generate, and work on the new job.")

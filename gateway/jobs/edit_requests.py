@@ -1,15 +1,17 @@
 """The bodies and answers of the routes that make a take of another one. They are a contract: only add fields."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.schemas import JobAccepted, Outputs, Prompt, Title, WebhookEvents, WebhookUrl
-from shared.edits import EditKind, Place
+from shared.edits import Place
 from shared.messages import JobStatus, Moment, Seed
 from shared.music import MOST_BARS, Bars
 
+# How a job is made of another one: of its codes, or of its score of notes.
+Relation = Literal["vary", "extend", "replace", "play", "orchestrate", "accompany", "continue"]
 Bar = Annotated[int, Meta(ge=1, le=MOST_BARS, description="Counted from 1")]
 Second = Annotated[float, Meta(ge=0, le=86_400, description="In the take")]
 Instruments = Annotated[
@@ -108,7 +110,7 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
 
     job_id: str
     parent: str | None = None
-    kind: EditKind | None = None
+    kind: Relation | None = None
     status: JobStatus | None = None
     created_at: Moment | None = None
     seed: int | None = None

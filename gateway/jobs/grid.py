@@ -62,11 +62,11 @@ def make_grid(
     reading = _read(prompt, negative_prompt)
     grid = Grid(
         duration=_duration(request, reading, max_duration),
-        bars=_given(request, "bars"),
-        bpm=_given(request, "bpm"),
+        bars=given(request, "bars"),
+        bpm=given(request, "bpm"),
         meter=_meter(request, model),
-        key=_given(request, "key"),
-        loop=bool(_given(request, "loop")),
+        key=given(request, "key"),
+        loop=bool(given(request, "loop")),
     )
     if grid.bars is None and request.duration is None:
         wished = _wished(grid, request, reading, model, max_duration)
@@ -91,7 +91,7 @@ def _duration(request: GenerateRequest, reading: Reading, max_duration: float) -
 
 def _wished(grid: Grid, request: GenerateRequest, reading: Reading, model: str, max_duration: float) -> Grid | None:
     """The grid with the bars, or the loop, that only the prompt's words ask for; None if they ask for neither."""
-    loop = grid.loop or (_given(request, "loop") is None and reading.loop)
+    loop = grid.loop or (given(request, "loop") is None and reading.loop)
     if reading.bars is None and loop == grid.loop:
         return None
     bpm = grid.bpm or float(playable_tempo(Fraction(_tempo(reading))))
@@ -128,12 +128,12 @@ def _check_length(grid: Grid, request: GenerateRequest, max_duration: float) -> 
     lasting = f"{bars} of {grid.meter} at {format_number(grid.bpm)} BPM last {grid.duration:.10g} seconds"
     if problem := _length_problem(grid.bars, bar_seconds(grid.bpm, grid.meter), max_duration):
         raise invalid(FieldError(_place(request, "bars"), f"{lasting}; {problem}"))
-    is_asked = _given(request, "bars") is not None
+    is_asked = given(request, "bars") is not None
     if is_asked and request.duration is not None and abs(grid.duration - request.duration) > AGREEING:
         raise invalid(FieldError("duration", f"Give either bars or duration: {lasting}."))
 
 
-def _given(request: GenerateRequest, name: str) -> Any:
+def given(request: GenerateRequest, name: str) -> Any:
     """A field of the request or of its components, keys in the long form; None if neither has it."""
     own = _normalized(name, getattr(request, name), name)
     components = request.components or PromptComponents()
@@ -163,7 +163,7 @@ def _place(request: GenerateRequest, name: str) -> str:
 
 
 def _meter(request: GenerateRequest, model: str) -> str | None:
-    meter: str | None = _given(request, "meter")
+    meter: str | None = given(request, "meter")
     if meter is None:
         return None
     try:

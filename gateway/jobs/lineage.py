@@ -1,8 +1,7 @@
 """The family of a take: its ancestors, and all that comes from the oldest one that is on record."""
 
 from gateway.index.job_index import JobIndex
-from gateway.jobs.edit_requests import Lineage, Relative
-from shared.edits import EditKind
+from gateway.jobs.edit_requests import Lineage, Relation, Relative
 from shared.messages import JobRecord, Recipe
 
 # Jobs in an answer, the oldest first.
@@ -38,9 +37,9 @@ def _children(job_id: str, index: JobIndex, viewer: str | None) -> list[JobRecor
     return [record for record in index.children(job_id) if record.is_visible_to(viewer)]
 
 
-def _kind(recipe: Recipe) -> EditKind | None:
+def _kind(recipe: Recipe) -> Relation | None:
     if recipe.edit is None:
-        return None if recipe.parent is None else "play"
+        return recipe.score.action if recipe.score and recipe.score.parent else None
     return recipe.edit.kind
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from gateway.jobs.audio_requests import make_conditions
 from gateway.jobs.grid import Grid, make_grid
-from gateway.jobs.played_grid import played_grid
+from gateway.jobs.played_grid import score_grid
 from gateway.jobs.scores import FoundScore
 from gateway.problems import FieldError, Problem, invalid
 from gateway.prompts import ComponentError, build_prompt
@@ -18,10 +18,9 @@ from shared.edits import Edit, unpack_codes
 from shared.files import OUTPUT_KINDS, OutputKind
 from shared.messages import Recipe
 from shared.models import STARTER, default_guidance, may_write_scores
+from shared.played_score import SCORE_PROMPT
+from shared.prompt.reader import read_prompt
 from shared.text import is_visible, without_bidi_controls
-
-# The prompt of a score that is played, if the request has none: it names the music.
-SCORE_PROMPT = "MIDI score"
 
 
 def make_recipe(
@@ -52,8 +51,8 @@ def make_recipe(
         prompt, negative_prompt = _prompt(request), _negative_prompt(request, model)
         grid = _composed_grid(request, prompt, negative_prompt, model, max_duration)
     else:
-        prompt, negative_prompt = _score_prompt(request, score, model), None
-        grid = played_grid(request, score.notes, max_duration)
+        prompt, negative_prompt = _score_prompt(request, score, model), _negative_prompt(request, model)
+        grid = score_grid(request, score, max_duration)
     return Recipe(
         model=model,
         prompt=prompt,
@@ -64,7 +63,7 @@ def make_recipe(
         cfg_coef=default_guidance(model) if request.cfg_coef is None else request.cfg_coef,
         seed=_seed(request, score),
         sample_format=request.sample_format,
-        outputs=make_outputs(request.outputs or (), model),
+        outputs=_outputs(request, score, model),
         format=request.format or "wav",
         sample_rate=request.sample_rate or None,
         loudness=request.loudness or None,
@@ -89,15 +88,28 @@ def _seed(request: GenerateRequest, score: FoundScore | None) -> int:
     """A score that is played sounds the same with every seed."""
     if request.seed is not None:
         return request.seed
-    return secrets.randbelow(2**32) if score is None else 0
+    return 0 if score is not None and score.played.action == "play" else secrets.randbelow(2**32)
 
 
 def _score_prompt(request: GenerateRequest, score: FoundScore, model: str) -> str:
     if not may_write_scores(model):
         raise invalid(FieldError("score", f"The model {model} plays no scores. Use the model {STARTER}."))
-    if request.prompt is not None:
-        return clean_prompt(request.prompt, "Name the music, or omit it.")
-    return score.record.recipe.prompt if score.record else SCORE_PROMPT
+    prompt = _prompt(request) if request.prompt is not None or request.components is not None else None
+    if score.played.action == "orchestrate" and not score.played.programs:
+        reading = read_prompt(prompt or "")
+        if not (reading.instruments or reading.genre or reading.decade):
+            raise invalid(FieldError("prompt", "Name instruments or a genre, such as string quartet or 8-bit."))
+    if prompt is not None:
+        return prompt
+    return score.record.recipe.prompt if score.record and score.played.action == "play" else SCORE_PROMPT
+
+
+def _outputs(request: GenerateRequest, score: FoundScore | None, model: str) -> tuple[OutputKind, ...]:
+    """The requested outputs; the MIDI file as well where only that has the notes, so that they can be used again."""
+    outputs = make_outputs(request.outputs or (), model)
+    if score is None or score.played.action == "play" or "midi" in outputs:
+        return outputs
+    return make_outputs(("midi", *outputs), model)
 
 
 def make_outputs(wanted: Collection[OutputKind], model: str) -> tuple[OutputKind, ...]:

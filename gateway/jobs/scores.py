@@ -15,6 +15,7 @@ from gateway.uploads.sandbox import read_score
 from gateway.uploads.uploads import Uploads
 from shared.files import content_type
 from shared.messages import JobRecord
+from shared.models import may_write_scores
 from shared.music import Instrument
 from shared.note_score import MOST_BYTES, NoteScore, decode_score, encode_score, score_key
 from shared.played_score import PartId, PlayedScore, part_id
@@ -68,11 +69,16 @@ class Scores:
             raise invalid(FieldError("score.parent", "It belongs to sha256, as in the recipe of a job. Omit it."))
         if request.audio_id is not UNSET:
             notes = await self._read_upload(request.audio_id, owner)
+        elif request.job_id is not UNSET:
+            record = await self._jobs.find(request.job_id, owner)
+            parent, played = record.job_id, record.recipe.score
+            if played is None or played.action != "play":
+                notes = await self._read_midi(record)
+            else:
+                notes = await self._stored(played.sha256, owner)
         else:
-            if request.job_id is not UNSET:
-                record = await self._jobs.find(request.job_id, owner)
-                parent = record.job_id
-            notes = await self._stored(_checksum(request, record), owner)
+            assert request.sha256 is not UNSET
+            notes = await self._stored(request.sha256, owner)
         data, sha256 = encode_score(notes)
         key = score_key(owner, sha256)
         await self._storage.put_uploaded(key, io.BytesIO(data), len(data), content_type(key), {})
@@ -86,6 +92,23 @@ class Scores:
         data = await self._storage.read(upload_key(owner, audio_id), MAX_UPLOAD_BYTES)
         if data is None:
             raise _gone("The file has just been deleted. Upload it again.")
+        return await self._read(data)
+
+    async def _read_midi(self, record: JobRecord) -> NoteScore:
+        """The notes of a job's MIDI file: what the model composed is nowhere else in notes."""
+        job_id, found = record.job_id, [output for output in record.outputs if output.kind == "midi"]
+        if not record.status.is_terminal:
+            raise Problem(HTTPStatus.CONFLICT, f"Job {job_id} has no score yet. Wait until it has completed.")
+        if not found:
+            remedy = f'POST {{"strength": 0, "outputs": ["midi"]}} to /api/v1/jobs/{job_id}/vary, and use the new job.'
+            remedy = remedy if may_write_scores(record.recipe.model) else "Use a job of a model that writes scores."
+            raise invalid(FieldError("score.job_id", f"Job {job_id} has no MIDI file. {remedy}"))
+        data = None if record.expired_at else await self._storage.read(found[0].key, MAX_UPLOAD_BYTES)
+        if data is None:
+            raise _gone(f"The MIDI file of job {job_id} is no longer stored. Send its recipe again.")
+        return await self._read(data)
+
+    async def _read(self, data: bytes) -> NoteScore:
         async with self._places:
             with tempfile.TemporaryFile() as file:
                 file.write(data)
@@ -99,40 +122,34 @@ class Scores:
         return decode_score(data)
 
 
-def _checksum(request: ScoreRequest, record: JobRecord | None) -> str:
-    """The checksum of the score of a recipe, or of a job that played one."""
-    if record is None:
-        assert request.sha256 is not UNSET
-        return request.sha256
-    assert record.recipe.score is not None, "a take of the model is played by its codes"
-    return record.recipe.score.sha256
-
-
 def _played(
     request: ScoreRequest, record: JobRecord | None, notes: NoteScore, sha256: str, parent: str | None
 ) -> PlayedScore:
     before = record.recipe.score if record else None
-    played = record.known_music.instruments if record else ()
-    known = {part_id(index): None for index in range(len(notes.parts))}
+    if before is None or before.action != "play":
+        before = None  # the parts are those of the MIDI file
+    played = record.known_music.instruments if record and before else ()
     asked = {} if request.programs is UNSET else request.programs
     names = () if request.instruments is UNSET else request.instruments
-    programs = {part: program for name, program in asked.items() for part in _parts(name, played, known)}
-    wanted = [part for name in names for part in _parts(name, played, known)]
+    programs = {part: program for name, program in asked.items() for part in _parts(name, played, notes)}
+    wanted = [part for name in names for part in _parts(name, played, notes)]
     return PlayedScore(
         sha256=sha256,
+        action=request.action,
         parent=parent,
         programs=(before.programs if before else {}) | programs,
         instruments=tuple(dict.fromkeys(wanted)) or (before.instruments if before else ()),
     )
 
 
-def _parts(name: str, played: tuple[Instrument, ...], known: dict[PartId, None]) -> list[PartId]:
-    """The parts that a name or a stream of the job's instruments means."""
+def _parts(name: str, played: tuple[Instrument, ...], notes: NoteScore) -> list[PartId]:
+    """The parts that a name or a stream of the job's instruments means, or the name of a track."""
     found = [each.stream for each in played if name in (each.name, each.stream)]
-    if not found and name in known:
-        return [name]
     if not found:
-        names = ", ".join(each.name for each in played) or f"part 1 to part {len(known)}"
+        parts = {part_id(index): part.name for index, part in enumerate(notes.parts)}
+        found = [part for part, track in parts.items() if name in (part, track)]
+    if not found:
+        names = ", ".join(each.name for each in played) or f"part 1 to part {len(notes.parts)}"
         raise invalid(FieldError("score", f"The score has no {name!r}. It has {names}."))
     return found
 

@@ -91,11 +91,13 @@ class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         audio_id: of an uploaded MIDI file.
         job_id: of a job that has a score.
-        sha256: of the recipe of a job that played a score, to make it again.
-        action: what to do with it. `play` plays it note for note; the prompt then only names the music.
+        sha256: of the recipe of a job that worked on a score, to make it again.
+        action: what to do with it. `play` plays it note for note; the prompt then only names the music. `orchestrate`
+            gives the same notes to the instruments, or to the genre, that the prompt names. `accompany` keeps the
+            notes, and composes the other instruments. `continue` composes what follows the notes.
         programs: General MIDI programs from 0 for single instruments, by name or stream of the job's `instruments`. The
-            parts of a file are "part 1", "part 2" and so on.
-        instruments: the only ones to play, named like those.
+            parts of a file are "part 1", "part 2" and so on, or have the names of their tracks.
+        instruments: the only ones to use, named like those.
         parent: of the recipe, with `sha256`.
     """
 
@@ -176,7 +178,9 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Annotated[AudioConditions, Meta(description="Audio that the music continues, or whose melody it follows")]
         | UnsetType
     ) = UNSET
-    score: Annotated[ScoreRequest, Meta(description="A MIDI file or another job's score, to play")] | UnsetType = UNSET
+    score: Annotated[ScoreRequest, Meta(description="A MIDI file or another job's score, to work on")] | UnsetType = (
+        UNSET
+    )
     edit: Annotated[Edit, Meta(description="Of the recipe of a child, to make it again")] | UnsetType = UNSET
     priority: (
         Annotated[

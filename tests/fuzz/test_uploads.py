@@ -3,8 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import get_args
 
 import mido
 import numpy as np
@@ -15,13 +16,18 @@ from hypothesis import strategies as st
 
 from gateway.uploads.formats import format_of
 from gateway.uploads.verdict import decode_verdict
+from shared.audio_conditions import Excerpt, decode_excerpt
 from shared.messages import Recipe
-from shared.note_score import decode_score
-from shared.played_score import PlayedScore
+from shared.note_score import NoteScore, decode_score
+from shared.played_score import PlayedScore, ScoreAction
 from tests.fuzz.conftest import Served
 from tests.fuzz.test_targets import Edits, edits
 from tests.midi_files import control, meta, midi_file, note, program
 from tests.uploads import FILES, audio, midi
+from worker.engine.sampler.added_parts import Candidate
+from worker.engine.sampler.addition import Addition
+from worker.engine.sampler.arrangement import Arrangement
+from worker.engine.sampler.arranging import arrange
 from worker.engine.sampler.note_midi import note_midi
 from worker.engine.sampler.played_take import PlayedTake
 from worker.production.midi_notes import read_note_tracks
@@ -52,7 +58,7 @@ class Decoders:
         self._file.write_bytes(data)
         self._process.stdin.write(f"{name} {self._file}\n".encode())
         self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
+        return self._process.stdout.read(int(self._process.stdout.readline()))
 
     def close(self) -> None:
         self._process.communicate()
@@ -88,6 +94,39 @@ def test_the_decoder_survives_damaged_files(tmp_path: Path, inputs: int) -> None
         try_one()
 
 
+AUDIO = [data for data in SEEDS if format_of(data) != "mid"]
+# Parts of half a second of audio: the whole, within it, across its end, and behind it; in seconds.
+PARTS = ((0.0, 0.5), (0.1, 0.2), (0.4, 30.0), (0.6, 1.0))
+
+
+@pytest.mark.timeout(1800)
+def test_excerpts_of_damaged_files_are_sound_or_refused(tmp_path: Path, inputs: int) -> None:
+    with decoders(tmp_path) as running:
+
+        def cut(data: bytes, part: tuple[float, float]) -> Excerpt | None:
+            start, end = part
+            answer = running.verdict(f"{format_of(data)}:{start}:{end}", data)
+            if not answer.startswith(b"{"):
+                return decode_excerpt(answer)
+            assert decode_verdict(answer).refusal is not None
+            return None
+
+        assert all(cut(data, PARTS[0]) for data in AUDIO)
+        assert not any(cut(data, PARTS[-1]) for data in AUDIO)
+
+        @settings(max_examples=inputs, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(edits(AUDIO), st.sampled_from(PARTS))
+        def try_one(edit: Edits, part: tuple[float, float]) -> None:
+            data = edit.of(AUDIO)
+            excerpt = cut(data, part) if format_of(data) not in (None, "mid") else None
+            if excerpt is not None:
+                samples = np.frombuffer(excerpt.samples, "<f4")
+                assert np.isfinite(samples).all()
+                assert 0 < samples.size <= excerpt.channels * (1 + (part[1] - part[0]) * excerpt.sample_rate)
+
+        try_one()
+
+
 SONGS = [
     FILES["mid"],
     midi_file(
@@ -102,25 +141,38 @@ SONGS = [
 ]
 
 
+def silence(addition: Addition) -> list[Candidate]:
+    """A model that composes no notes."""
+    return [(np.zeros(addition.held.shape, np.int64), 0.0) for _ in addition.seeds]
+
+
 @pytest.mark.timeout(1800)
 def test_damaged_midi_files_are_read_and_played_or_refused(tmp_path: Path, inputs: int) -> None:
     with decoders(tmp_path) as running:
 
         @settings(max_examples=inputs, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(edits(SONGS))
-        def try_one(edit: Edits) -> None:
+        @given(edits(SONGS), st.sampled_from(get_args(ScoreAction)))
+        def try_one(edit: Edits, action: ScoreAction) -> None:
             found = running.verdict("score", edit.of(SONGS))
             if b'"division"' not in found:
                 assert decode_verdict(found).refusal is not None
                 return
             score = decode_score(found)
-            recipe = Recipe(model="starter", prompt="fuzz", duration=0.5, score=PlayedScore(sha256="0" * 64))
-            take = PlayedTake(recipe, score, 16_000)
+            recipe = Recipe(
+                model="starter",
+                prompt="string quartet",
+                duration=0.5,
+                score=PlayedScore(sha256="0" * 64, action=action),
+            )
+            arranged: NoteScore | Arrangement = score
+            with suppress(ValueError):  # no part is left to play, or to compose
+                arranged = arrange(recipe, score, 16_000, 2, silence)
+            take = PlayedTake(recipe, arranged, 16_000)
             if take.parts:
                 audio = np.concatenate(list(take.play(lambda done, total: None, lambda output: None)))
                 assert audio.shape == (16_000, 2)
                 assert np.isfinite(audio).all()
-                read_note_tracks(note_midi(score, take.parts, 0.5))
+                read_note_tracks(note_midi(take.score, take.parts, 0.5))
 
         try_one()
 

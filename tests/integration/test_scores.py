@@ -153,6 +153,65 @@ async def test_a_loop_has_the_bars_of_the_file(system: System, checkpoint: Path)
     assert found["actual_duration"] == pytest.approx(float(2 * bar_seconds(BPM)), abs=1e-3)
 
 
+def notes_of(file: bytes) -> list[tuple[int, int, int, int]]:
+    """Begin, end, key and velocity of all notes of a MIDI file."""
+    parts = read_midi(mido.MidiFile(file=io.BytesIO(file))).parts
+    return sorted((note.start, note.end, note.key, note.velocity) for part in parts for note in part.notes)
+
+
+async def test_a_score_is_given_to_other_instruments(system: System, checkpoint: Path) -> None:
+    api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
+    score = {"audio_id": await upload(api), "as": "orchestrate"}
+    found = await play(api, score=score, components={"genre": "rock", "instruments": ["flute"]}, seed=3)
+    assert next(each["name"] for each in found["instruments"]) == "flute"
+    assert {"rock", "flute"} <= {each["as"] for each in found["understood"]}
+    written = notes_of(await output(api, found, "audio.mid"))
+    assert [(begin, end, key % 12) for begin, end, key, _ in written] == [
+        (begin, end, key % 12) for begin, end, key, _ in notes_of(SONG)
+    ]
+    again = await play(api, **{name: value for name, value in found["recipe"].items() if value is not None})
+    assert again["cached"]
+
+
+async def test_what_was_composed_to_a_score_is_a_score_for_the_next_step(system: System, checkpoint: Path) -> None:
+    api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
+    score = {"audio_id": await upload(api), "as": "accompany"}
+    band = await play(api, score=score, prompt="with harp and double bass", seed=3, key="Am")
+    assert {"harp", "double bass"} & {each["name"] for each in band["instruments"]}
+    assert (band["key"], band["bars"], band["composed"]["candidates"]) == ("A minor", 3, 4)
+    longer = await play(api, score={"job_id": band["job_id"], "as": "continue"}, seed=3, bars=4)
+    assert (longer["bars"], longer["parent"]) == (4, band["job_id"])
+    given, made = notes_of(await output(api, band, "audio.mid")), notes_of(await output(api, longer, "audio.mid"))
+    assert set(given) <= set(made)
+    quartet = await play(api, score={"job_id": longer["job_id"], "as": "orchestrate"}, prompt="string quartet")
+    assert quartet["parent"] == longer["job_id"]
+    async with api.http.get(f"/api/v1/jobs/{quartet['job_id']}/lineage") as response:
+        kinds = [each["kind"] for each in (await response.json())["jobs"]]
+    assert kinds == [None, "continue", "orchestrate"]
+    played = await play(api, score={"job_id": band["job_id"]}, outputs=["midi"])
+    assert notes_of(await output(api, played, "audio.mid")) == given
+
+
+async def test_a_take_of_the_model_with_a_midi_file_is_a_score(system: System, checkpoint: Path) -> None:
+    api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
+    take = await play(api, prompt="happy piano", bars=2, bpm=120, seed=1, outputs=["midi"])
+    found = await play(api, score={"job_id": take["job_id"], "as": "orchestrate"}, prompt="string quartet")
+    assert (found["parent"], found["meter"]) == (take["job_id"], "4/4")
+    mute = await play(api, prompt="happy piano", bars=2, bpm=120, seed=1, cache=False)
+    status, problem = await generate(api, score={"job_id": mute["job_id"], "as": "accompany"})
+    assert (status, problem["errors"][0]["field"]) == (422, "score.job_id")
+    assert "/vary" in problem["errors"][0]["message"]
+
+
+async def test_variations_of_an_accompaniment_differ_by_their_seeds(system: System, checkpoint: Path) -> None:
+    api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
+    score = {"audio_id": await upload(api), "as": "accompany"}
+    _, accepted = await generate(api, score=score, prompt="house", seed=5, variations=2)
+    first, second = [await api.until(each["job_id"], "completed") for each in accepted["takes"]]
+    assert [first["seed"], second["seed"]] == [5, 6]
+    assert await output(api, first, "audio.mid") != await output(api, second, "audio.mid")
+
+
 async def test_scores_belong_to_their_key(system: System) -> None:
     api = await system.gateway(**KEYS)
     audio_id = await upload(api, headers=bearer(DAW))
@@ -177,6 +236,14 @@ async def test_scores_belong_to_their_key(system: System) -> None:
         ({"score": {"audio_id": "AUD"}, "negative_prompt": "drums"}, "negative_prompt"),
         ({"score": {"audio_id": "AUD"}, "model": "small"}, "score"),
         ({"score": {"audio_id": "WAV"}}, "score.audio_id"),
+        ({"score": {"audio_id": "AUD", "as": "orchestrate"}}, "prompt"),
+        ({"score": {"audio_id": "AUD", "as": "orchestrate"}, "prompt": "something nice"}, "prompt"),
+        ({"score": {"audio_id": "AUD", "as": "continue"}, "bars": 1}, "bars"),
+        ({"score": {"audio_id": "AUD", "as": "accompany"}, "bpm": 90}, "bpm"),
+        (
+            {"score": {"audio_id": "AUD", "as": "accompany"}, "prompt": "rock", "components": {"genre": "rock"}},
+            "components",
+        ),
     ],
 )
 async def test_what_cannot_be_played_is_refused(system: System, body: dict[str, Any], field: str) -> None:

@@ -193,7 +193,7 @@ class Producer(ApiUser):
         path = f"/api/v1/jobs/{job_id}/events"
         with self.client.get(path, name=name, stream=True, timeout=EVENTS_TIMEOUT) as response:
             for line in response.iter_lines():
-                kind = line.decode().removeprefix("event: ")
+                kind: str = line.decode().removeprefix("event: ")
                 if kind in ENDED:
                     return kind
                 if time.monotonic() > deadline:

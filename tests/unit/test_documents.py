@@ -100,6 +100,7 @@ def test_commands_table_names_every_command() -> None:
     shown = musicgen("--help").stdout
     (commands,) = re.findall(r"^  COMMAND\n(.*)", shown, re.DOTALL | re.MULTILINE) or [shown]
     names = re.findall(r"^    (\w+)", commands, re.MULTILINE)
-    clients = {"generate", "replace", "extend", "vary", "play", "download", "jobs", "cancel"}
+    clients = {"generate", "replace", "extend", "vary", "download", "jobs", "cancel"}
+    clients |= {"play", "orchestrate", "accompany", "continue"}
     assert set(names) == {"up", "gateway", "worker", "env", "doctor", "admin", "drain", "undrain"} | clients
     assert all(f"`musicgen {command}" in section(README, "From the command line") for command in names)

@@ -191,7 +191,7 @@ class ScoreEngine(Engine, Protocol):
         The audio is not mastered. After the audio of a `loop` the engine also yields what still sounds at its end, and
         the stems have the same length; production adds that to the start.
 
-        `score` is given if the recipe refers to one, which is then played as it is.
+        `score` is given if the recipe refers to one, and says what becomes of it.
 
         The outputs match the yielded audio, also if `on_step` raised KeptGenerationError. Keep calling `on_step`
         while making them.

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from shared.music import Key
 from worker.engine.interface import Samples
+from worker.engine.key_profiles import MAJOR, MINOR
 from worker.production.spectra import Floats, magnitudes, mono, window_length
 
 # Frames per second of the pitch classes, and seconds of their windows: long enough to tell low semitones apart.
@@ -22,11 +23,6 @@ TUNED_NOTE = 64
 LEAD_WEIGHT, FIT_WEIGHT, BIAS = 8.7, 5.4, -4.7
 # Below this deviation of the pitch classes, as a share of their mean, is noise.
 NOISE = 0.25
-
-# How well each degree of the scale fits a major and a minor key, from the tonic up: C. L. Krumhansl, Cognitive
-# Foundations of Musical Pitch (1990), table 2.1.
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 class FoundKey(NamedTuple):

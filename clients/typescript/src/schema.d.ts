@@ -1094,7 +1094,7 @@ export interface components {
             webhook_events?: components["schemas"]["JobStatus"][] | null;
             /** @description Audio that the music continues, or whose melody it follows */
             audio?: components["schemas"]["AudioConditions"] | null;
-            /** @description A MIDI file or another job's score, to play */
+            /** @description A MIDI file or another job's score, to work on */
             score?: components["schemas"]["ScoreRequest"] | null;
             /** @description Of the recipe of a child, to make it again */
             edit?: components["schemas"]["Edit"] | null;
@@ -1776,18 +1776,20 @@ export interface components {
         Place: "start" | "end";
         /**
          * PlayedScore
-         * @description Which score a job plays, and how. A score is known by its content: see shared/note_score.py.
+         * @description Which score a job works on, and how. A score is known by its content: see shared/note_score.py.
          */
         PlayedScore: {
             /** @description Of the stored score, in hex. */
             sha256: string;
-            /** @description The job that played it before, if it was taken from one. */
+            /** @description What becomes of the score. */
+            as?: components["schemas"]["ScoreAction"];
+            /** @description The job that it was taken from, if it was. */
             parent?: string | null;
             /** @description General MIDI programs from 0 that replace those of parts. */
             programs?: {
                 [key: string]: number;
             };
-            /** @description The only parts to play; none means all. */
+            /** @description The only parts to use; none means all. */
             instruments?: string[];
         };
         /**
@@ -1926,9 +1928,15 @@ export interface components {
             negative_prompt: string | null;
             /** @description What the music is conditioned on. */
             audio: components["schemas"]["AudioConditions"] | null;
-            /** @description What is played, note for note; nothing is composed then. */
+            /** @description The notes that the music is made of, and what becomes of them. */
             score: components["schemas"]["PlayedScore"] | null;
         };
+        /**
+         * Relation
+         * @description How a job is made of another one.
+         * @enum {string}
+         */
+        Relation: "vary" | "extend" | "replace" | "play" | "orchestrate" | "accompany" | "continue";
         /**
          * Relative
          * @description A job in a lineage.
@@ -1938,7 +1946,7 @@ export interface components {
             /** @description The job that it was made of; null for a take that was composed as a whole. */
             parent: string | null;
             /** @description How it was made of its parent. */
-            kind: components["schemas"]["EditKind"] | null;
+            kind: components["schemas"]["Relation"] | null;
             /** @description Null if the job is no longer on record. */
             status: components["schemas"]["JobStatus"] | null;
             /** Format: date-time */
@@ -2027,6 +2035,12 @@ export interface components {
          */
         SampleRate: 44100 | 48000 | 96000;
         /**
+         * ScoreAction
+         * @description What becomes of a score.
+         * @enum {string}
+         */
+        ScoreAction: "play" | "orchestrate" | "accompany" | "continue";
+        /**
          * ScoreRequest
          * @description A score: exactly one of `audio_id`, `job_id` and `sha256`, and any of the other fields.
          */
@@ -2035,15 +2049,12 @@ export interface components {
             audio_id?: string | null;
             /** @description Of a job that has a score. */
             job_id?: string | null;
-            /** @description Of the recipe of a job that played a score, to make it again. */
+            /** @description Of the recipe of a job that worked on a score, to make it again. */
             sha256?: string | null;
+            /** @description What to do with it. `play` plays it note for note; the prompt then only names the music. `orchestrate` gives the same notes to the instruments, or to the genre, that the prompt names. `accompany` keeps the notes, and composes the other instruments. `continue` composes what follows the notes.; play if absent */
+            as?: components["schemas"]["ScoreAction"] | null;
             /**
-             * @description What to do with it. `play` plays it note for note; the prompt then only names the music.; play if absent
-             * @constant
-             */
-            as?: "play";
-            /**
-             * @description General MIDI programs from 0 for single instruments, by name or stream of the job's `instruments`. The parts of a file are "part 1", "part 2" and so on.
+             * @description General MIDI programs from 0 for single instruments, by name or stream of the job's `instruments`. The parts of a file are "part 1", "part 2" and so on, or have the names of their tracks.
              * @example {
              *       "lead": 81
              *     }
@@ -2051,7 +2062,7 @@ export interface components {
             programs?: {
                 [key: string]: number;
             } | null;
-            /** @description The only ones to play, named like those. */
+            /** @description The only ones to use, named like those. */
             instruments?: string[] | null;
             /** @description Of the recipe, with `sha256`. */
             parent?: string | null;
@@ -2418,12 +2429,14 @@ export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type PromptComponents = components['schemas']['PromptComponents'];
 export type QueueReport = components['schemas']['QueueReport'];
 export type Recipe = components['schemas']['Recipe'];
+export type Relation = components['schemas']['Relation'];
 export type Relative = components['schemas']['Relative'];
 export type ReplaceRequest = components['schemas']['ReplaceRequest'];
 export type RequestedTake = components['schemas']['RequestedTake'];
 export type ResendRequest = components['schemas']['ResendRequest'];
 export type SampleFormat = components['schemas']['SampleFormat'];
 export type SampleRate = components['schemas']['SampleRate'];
+export type ScoreAction = components['schemas']['ScoreAction'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type SectionStart = components['schemas']['SectionStart'];
 export type ServedModels = components['schemas']['ServedModels'];

@@ -78,7 +78,12 @@ async def with_stored_audio(services: Services, drafts: list[JobRecord], viewer:
 
 async def _recipe(services: Services, body: GenerateRequest, viewer: str | None) -> Recipe:
     score = body.score or None
-    if score is not None and score.job_id is not UNSET and score.audio_id is score.sha256 is UNSET:
+    if (
+        score is not None
+        and score.action == "play"
+        and score.job_id is not UNSET
+        and score.audio_id is score.sha256 is UNSET
+    ):
         parent = await services.jobs.find(score.job_id, viewer)
         if parent.recipe.score is None:
             return play_take(parent, body, score)
@@ -111,7 +116,8 @@ def _reuse_policy(body: GenerateRequest, takes: int) -> Reuse:
     Several takes are never answered with audio of any seed: all would be the same.
     """
     if body.cache is UNSET:
-        return "none" if body.seed is None and not body.score else "same"
+        is_drawn = body.seed is None and not (body.score and body.score.action == "play")
+        return "none" if is_drawn else "same"
     if not body.cache:
         return "none"
     return "any" if body.seed is None and takes == 1 else "same"

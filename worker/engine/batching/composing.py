@@ -1,6 +1,6 @@
 """Composes several candidates of one piece in the running batch, without making audio of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine.batching.loop import Loop, RequestHandle
+from worker.engine.batching.following import chunks
+from worker.engine.batching.loop import Loop
 from worker.engine.batching.request import Request
 from worker.engine.interface import OnStep
-
-# Waits until a request has ended, and calls a function meanwhile; yields its audio.
-Follow = Callable[[RequestHandle, OnStep], Iterator[object]]
 
 
 class Candidate(NamedTuple):
@@ -43,7 +41,7 @@ class CodeCollector:
         return torch.cat(self._pushed, 1).numpy()
 
 
-def compose(loop: Loop, requests: Sequence[Request], follow: Follow, on_step: OnStep) -> list[Candidate]:
+def compose(loop: Loop, requests: Sequence[Request], on_step: OnStep) -> list[Candidate]:
     """Compose all requests at once, as far as there are slots.
 
     Raises:
@@ -57,7 +55,7 @@ def compose(loop: Loop, requests: Sequence[Request], follow: Follow, on_step: On
 
     try:
         for handle in handles:
-            for _ in follow(handle, check):
+            for _ in chunks(handle, check):
                 pass
     finally:
         for handle in handles:

@@ -2,9 +2,8 @@
 
 import ctypes
 import math
-import queue
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,10 +16,11 @@ from shared.messages import Recipe
 from shared.music import DEFAULT_METER, grid_samples
 from shared.note_score import NoteScore
 from worker.engine.batching.checkpoint import Checkpoint, read_checkpoint
-from worker.engine.batching.composing import compose
+from worker.engine.batching.composing import Candidate, compose
 from worker.engine.batching.condition_reader import ConditionReader
 from worker.engine.batching.conditions import Conditions
 from worker.engine.batching.decoder import Decoder
+from worker.engine.batching.following import cancellation_check, chunks
 from worker.engine.batching.kv_cache import count_slots, free_memory, longest_prefix
 from worker.engine.batching.language_model import LanguageModel
 from worker.engine.batching.layout import DelayPattern
@@ -57,7 +57,9 @@ from worker.engine.interface import (
 from worker.engine.loading.checkpoints import find_checkpoint, identify
 from worker.engine.loading.codecs import load_codec
 from worker.engine.loading.load_errors import check_device, explained, pick_device
-from worker.engine.sampler.child import plan_child
+from worker.engine.sampler.addition import Addition
+from worker.engine.sampler.arranging import arrange
+from worker.engine.sampler.child import ChildPlan, plan_child
 from worker.engine.sampler.child_take import ChildTake
 from worker.engine.sampler.codec import SamplerCodec
 from worker.engine.sampler.count_in import make_count_in
@@ -71,9 +73,6 @@ NAME = "batching"
 # Raise it when a recipe gives other samples than before: audio that an earlier engine stored no longer answers for it.
 REVISION = 4
 TEXT_CONDITIONER = "condition_provider.conditioners.description"
-
-# Seconds between checks for cancellation while no audio is ready.
-POLL_INTERVAL = 0.1
 
 
 def load(settings: EngineSettings, on_loading: OnLoading) -> "BatchingEngine":
@@ -161,8 +160,7 @@ class BatchingEngine:
     ) -> Iterator[Samples]:
         """See `ScoreEngine.generate` if the codec is a sampler, else `ConditionedEngine.generate`."""
         if isinstance(self._codec, SamplerCodec) and score is not None:
-            # Needs no model, so no place in the batch.
-            yield from PlayedTake(recipe, score, _length(recipe, self._codec.sample_rate)).play(on_step, on_output)
+            yield from self._play_score(self._codec, recipe, score, on_step, on_output)
         elif isinstance(self._codec, SamplerCodec):
             generate = self._generate_score if recipe.edit is None else self._generate_child
             yield from generate(self._codec, recipe, on_step, on_output)
@@ -186,7 +184,7 @@ class BatchingEngine:
         handle = self._loop.submit(request, stream)
         made = yield from self._audio(handle, on_step, on_output)
         if made:
-            length, check = min(made, wanted), _cancellation_check(handle, on_step)
+            length, check = min(made, wanted), cancellation_check(handle, on_step)
             for output in make_outputs(
                 stream.score(),
                 recipe.outputs,
@@ -205,19 +203,38 @@ class BatchingEngine:
         """Compose the candidates, then render the best one. A job that is stopped while it composes has no audio."""
         assert recipe.edit is not None
         child = plan_child(recipe, recipe.edit, _length(recipe, codec.sample_rate), codec.level)
-        if child.draft.frames > self._longest:
-            raise ValueError("The take is longer than MAX_DURATION at this worker. Raise it there.")
         for text in child.warnings:
             on_output(Warn(text))
-        request = self._request(recipe, child.caption, child.draft.frames, None, child.limits)
-        requests = [replace(request, seed=seed) for seed in child.seeds]
-        began = time.time_ns()
         with suppress(KeptGenerationError):
-            candidates = compose(self._loop, requests, _chunks, on_step)
+            candidates = self._compose(recipe, child, child.draft.frames, on_step, on_output)
             composed = time.time_ns()
-            on_output(stage("decode", began, composed))
             yield from ChildTake(codec, child, candidates).play(recipe, on_step, on_output)
             on_output(stage("codec", composed, time.time_ns()))
+
+    def _play_score(
+        self, codec: SamplerCodec, recipe: Recipe, score: NoteScore, on_step: OnStep, on_output: OnOutput
+    ) -> Iterator[Samples]:
+        """Needs no place in the batch, unless the model composes to the score."""
+        wanted = _length(recipe, codec.sample_rate)
+
+        def composed(addition: Addition) -> list[Candidate]:
+            return self._compose(recipe, addition, addition.frames, on_step, on_output)
+
+        with suppress(KeptGenerationError):
+            arranged = arrange(recipe, score, wanted, codec.level, composed)
+            yield from PlayedTake(recipe, arranged, wanted).play(on_step, on_output)
+
+    def _compose(
+        self, recipe: Recipe, plan: ChildPlan | Addition, frames: int, on_step: OnStep, on_output: OnOutput
+    ) -> list[Candidate]:
+        """What the model composes by a plan."""
+        if frames > self._longest:
+            raise ValueError("The take is longer than MAX_DURATION at this worker. Raise it there.")
+        request = self._request(recipe, plan.caption, frames, None, plan.limits)
+        began = time.time_ns()
+        candidates = compose(self._loop, [replace(request, seed=seed) for seed in plan.seeds], on_step)
+        on_output(stage("decode", began, time.time_ns()))
+        return candidates
 
     def _audio(
         self, handle: RequestHandle, on_step: OnStep, on_output: OnOutput, most: int | None = None
@@ -226,7 +243,7 @@ class BatchingEngine:
         made = 0
         try:
             with suppress(KeptGenerationError):
-                for chunk in _chunks(handle, on_step):
+                for chunk in chunks(handle, on_step):
                     piece = chunk if most is None else chunk[: most - made]
                     made += len(piece)
                     yield piece
@@ -284,31 +301,6 @@ def _length(recipe: Recipe, sample_rate: int) -> int:
     if recipe.bars is None or recipe.bpm is None:
         return round(recipe.duration * sample_rate)
     return grid_samples(recipe.bars, recipe.bpm, recipe.meter or DEFAULT_METER, sample_rate)
-
-
-def _chunks(handle: RequestHandle, on_step: OnStep) -> Iterator[Samples]:
-    """Yield the audio as [frames, channels], calling `on_step` in between."""
-    while True:
-        on_step(handle.done, handle.total)
-        try:
-            item = handle.output.get(timeout=POLL_INTERVAL)
-        except queue.Empty:
-            continue
-        if item is None:
-            return
-        if isinstance(item, Exception):
-            raise item
-        yield item.numpy().T
-
-
-def _cancellation_check(handle: RequestHandle, on_step: OnStep) -> Callable[[], None]:
-    """A callback for `make_outputs` that raises if the job was cancelled; keeping it does not stop the outputs."""
-
-    def check() -> None:
-        with suppress(KeptGenerationError):
-            on_step(handle.done, handle.total)
-
-    return check
 
 
 def _name_sound(reference: str, precision: Precision) -> str:

@@ -6,6 +6,7 @@
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from shared.prompt.reading import Reading
 from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
@@ -41,7 +42,14 @@ class Cast:
         return all(found == (None,) for stream, found in self.players.items() if stream not in HIT_STREAMS)
 
 
-def cast(reading: Reading, genre: Idiom, source: random.Random, *, stated: bool) -> Cast:
+def cast(
+    reading: Reading,
+    genre: Idiom,
+    source: random.Random,
+    *,
+    stated: bool,
+    given: Mapping[Stream, str | None] = MappingProxyType({}),
+) -> Cast:
     """Choose the players.
 
     Args:
@@ -49,13 +57,16 @@ def cast(reading: Reading, genre: Idiom, source: random.Random, *, stated: bool)
         genre: completes the band.
         source: draws what the prompt leaves open.
         stated: whether the prompt names the genre.
+        given: the players of streams that have theirs already; None is no player.
     """
     names = [name for name in reading.instruments if name in SEATS and name not in reading.refused]
-    closed = {Stream.BASS} if "bass" in reading.refused else set()
+    closed = set(given) | ({Stream.BASS} if "bass" in reading.refused else set())
     closed |= {Stream.DRUMS, Stream.PERCUSSION} if "drums" in reading.refused else set()
     seated = seat(names, frozenset(closed))
+    seated = {stream: found for stream, found in seated.items() if stream not in given}
     players = {stream: _named(found, stream, genre, source) for stream, found in seated.items()}
-    parts = frozenset(PARTS[part] for part in reading.parts if part not in reading.refused)
+    players |= {stream: (player,) for stream, player in given.items()}
+    parts = frozenset(PARTS[part] for part in reading.parts if part not in reading.refused) - set(given)
     if reading.only and names:
         players |= {stream: _doubles(names, stream, reading) for stream in PLAYERS if stream not in players}
     elif reading.only and parts:
@@ -107,7 +118,7 @@ def _complete(
         wanted = stated or not known or stream in _CORE
         chosen[stream] = (player if wanted and player != NO_ONE else None,)
     if not any(({**players, **chosen}[stream]) != (None,) for stream in HARMONIC):
-        able = {stream: weights for stream in HARMONIC if (weights := _someone(usual[stream]))}
+        able = {stream: weights for stream in HARMONIC if (weights := _someone(usual.get(stream, {})))}
         if able:
             stream = source.choice(sorted(able))
             chosen[stream] = (_draw(able[stream], source),)

@@ -81,7 +81,7 @@ def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPla
         old=old,
         samples=samples,
         loop=recipe.loop,
-        seeds=tuple(_candidate_seed(recipe.seed, number) for number in range(draft.candidates)),
+        seeds=tuple(candidate_seed(recipe.seed, number) for number in range(draft.candidates)),
         draft=draft,
         caption=caption,
         limits=_limits(draft, old, reading, level),
@@ -91,7 +91,7 @@ def plan_child(recipe: Recipe, edit: Edit, samples: int, level: int) -> ChildPla
     )
 
 
-def _candidate_seed(seed: int, number: int) -> int:
+def candidate_seed(seed: int, number: int) -> int:
     """The recipe's seed, and seeds unlike the neighbouring ones that clients use."""
     return seed if number == 0 else zlib.crc32(f"{seed} candidate {number}".encode())
 

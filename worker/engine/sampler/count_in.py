@@ -27,8 +27,8 @@ from worker.engine.sampler.conductor import (
     read_header,
 )
 from worker.engine.sampler.groove import forbidden_codes
-from worker.engine.sampler.harmony import chord_numbers
-from worker.engine.sampler.instruments import PLAYERS, Stream
+from worker.engine.sampler.harmony import chord_numbers, free_chords
+from worker.engine.sampler.instruments import HIT_STREAMS, PLAYERS, Stream
 from worker.engine.sampler.plan import Plan, make_plan
 from worker.engine.sampler.rests import NO_DEADLINE, OFF_BEAT
 from worker.engine.sampler.score import FASTEST, MOODS, SLOWEST, STEPS_PER_BEAT, Header
@@ -78,9 +78,14 @@ def make_count_in(wish: Wish, level: int = 1) -> CountIn:
     limits = limits._replace(
         drums=forbidden_codes(plan.groove),
         patience=torch.tensor(_patience(plan)),
-        chords=chord_numbers(plan.progression, minor=plan.key.minor),
+        chords=free_chords() if _has_harmony(wish) else chord_numbers(plan.progression, minor=plan.key.minor),
     )
     return CountIn(limits, plan.tempo, plan.beats, plan.caption, plan.warnings)
+
+
+def _has_harmony(wish: Wish) -> bool:
+    """Whether pitched notes are given."""
+    return any(player and stream not in HIT_STREAMS for stream, player in wish.given.items())
 
 
 def _patience(plan: Plan) -> int:

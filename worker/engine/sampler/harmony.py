@@ -18,8 +18,8 @@ from worker.engine.sampler.score import Chord, Note, Quality
 
 # The streams that a progression restricts.
 BOUND = (Stream.BASS, Stream.CHORDS, Stream.PAD)
-# Bars after which every progression begins again: a multiple of all their lengths.
-CYCLE = 24
+# Bars after which every progression begins again: a multiple of all their lengths, and longer than given music.
+CYCLE = 264
 # Number of a chord that the model chooses.
 FREE = 0
 # Sixteenths before a bar in which its chord may come early.
@@ -36,7 +36,7 @@ def chord_numbers(progression: Sequence[Degree], *, minor: bool) -> Tensor:
         minor: whether the key is minor. A pad over power chords has the key's thirds.
     """
     bars = [(chord, chord, _with_third(chord, minor)) for chord in progression]
-    numbers = torch.tensor([[_number(chord.semitones, chord.quality) for chord in bar] for bar in bars])
+    numbers = torch.tensor([[chord_number(chord.semitones, chord.quality) for chord in bar] for bar in bars])
     return numbers.repeat(CYCLE // len(bars), 1)
 
 
@@ -51,7 +51,8 @@ def _with_third(chord: Degree, minor: bool) -> Degree:
     return Degree(chord.semitones, Quality.MINOR if chord.semitones in _MINOR_ROOTS[minor] else Quality.MAJOR)
 
 
-def _number(root: int, quality: Quality) -> int:
+def chord_number(root: int, quality: Quality) -> int:
+    """The number of a chord, whose root is in semitones above the tonic."""
     return 1 + root * len(Quality) + quality
 
 
@@ -67,9 +68,9 @@ def _fitting() -> Tensor:
         for code in range(FIRST, CODEBOOK_SIZE):
             match event_of(stream, code, PLAYERS[stream][0], 0):
                 case Note(pitch=pitch):
-                    table[[_number(pitch % 12, quality) for quality in Quality], row, code] = True
+                    table[[chord_number(pitch % 12, quality) for quality in Quality], row, code] = True
                 case Chord(root=root, quality=quality):
-                    table[_number(root, quality), row, code] = True
+                    table[chord_number(root, quality), row, code] = True
     return table
 
 
@@ -80,23 +81,27 @@ class HarmonyLimiter:
         self._fitting = _fitting().to(device)
         self._chords = free_chords().to(device).repeat(slots + 1, 1, 1)
         self._frame = torch.zeros(slots + 1, len(BOUND), dtype=torch.int64, device=device)
+        self._shares = torch.ones(slots + 1, dtype=torch.int64, device=device)
         # The last code of each stream that began a sound, or `STOP`.
         self._sounding = torch.full_like(self._frame, STOP)
         self._rows = torch.arange(len(BOUND), device=device)
         # A bass walks: only the first note of a bar is bound.
         self._walks = self._rows == BOUND.index(Stream.BASS)
 
-    def begin(self, slot: int, chords: Tensor) -> None:
-        """Reset a slot for a new request; see `chord_numbers`."""
+    def begin(self, slot: int, chords: Tensor, shares: Tensor) -> None:
+        """Reset a slot for a new request; see `CodeLimits` for `chords` and `shares`."""
         self._chords[slot] = chords.to(self._chords.device)
+        self._shares[slot] = shares.to(self._shares.device)
         self._frame[slot], self._sounding[slot] = 0, STOP
 
     def restrict(self, slots: Tensor, logits: Tensor, steps: Tensor) -> None:
         """Exclude other chords, and let none sound on into a bar of another chord; see `Grammar.restrict`."""
-        bar, place = self._frame[slots] // steps[:, None] - 1, self._frame[slots] % steps[:, None]
+        shares = self._shares[slots][:, None]
+        length = steps[:, None] // shares
+        bar, place = self._frame[slots] // length - shares, self._frame[slots] % length
         begins = place == 0
         chord = self._of_bar(slots, bar) * (begins | ~self._walks)
-        early = place >= steps[:, None] - EARLY
+        early = place >= length - EARLY
         following = torch.where(early, self._of_bar(slots, bar + 1) * ~self._walks, chord)
         forbidden = ~(self._fitting[chord, self._rows] | self._fitting[following, self._rows])
         stale = begins & ~self._fitting[chord, self._rows, self._sounding[slots]]

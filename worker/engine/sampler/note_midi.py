@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from shared.note_score import NoteScore, TempoMap, beats_per_minute
+from worker.engine.sampler.general_midi import BANKS, PROGRAMS
 from worker.engine.sampler.midi_file import (
     DRUM_CHANNEL,
     Message,
@@ -68,7 +69,8 @@ def _channels(parts: Sequence[PlayedPart]) -> list[int]:
 def _track(part: PlayedPart, channel: int, end: int) -> list[Message]:
     written = part.written
     messages: list[Message] = [(0, track_name(written.name or part.instrument.name))]
-    messages += [(0, message) for message in program(channel, written.program)]
+    bank = BANKS.get(part.sound, 0) if PROGRAMS.get(part.sound) == written.program else 0
+    messages += [(0, message) for message in program(channel, written.program, bank)]
     messages += [(each.tick, control(channel, each.number, each.value)) for each in written.controls if each.tick < end]
     sounding: list[tuple[int, bool, int, bytes]] = []
     for order, note in enumerate(written.notes):

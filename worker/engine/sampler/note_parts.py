@@ -1,7 +1,8 @@
 """Gives the parts of a score of notes to the sounds of the bank, and says what cannot be played as it is written."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.music import Instrument
 from shared.note_score import EXPRESSION, PAN, VOLUME, NotePart, NoteScore, TempoMap, TimedNote
-from shared.played_score import PlayedScore, part_id
+from shared.played_score import PartId, PlayedScore, part_id
 from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.general_midi import DRUM_PROGRAMS
 from worker.engine.sampler.gm_sounds import general_midi, kit_of
@@ -84,8 +85,13 @@ class PlayedPart(NamedTuple):
     volumes: Sequence[tuple[int, float]]
 
 
-def play_parts(score: NoteScore, played: PlayedScore, end: float) -> tuple[list[PlayedPart], list[str]]:
-    """The parts that sound before the second `end`, and sentences about what is not played as it is written."""
+def play_parts(
+    score: NoteScore, played: PlayedScore, end: float, sounds: Mapping[PartId, str] = MappingProxyType({})
+) -> tuple[list[PlayedPart], list[str]]:
+    """The parts that sound before the second `end`, and sentences about what is not played as it is written.
+
+    `sounds` are the instruments of parts that are not played by the one for their program.
+    """
     known = {part_id(index): part for index, part in enumerate(score.parts)}
     wanted = {name: part for name, part in known.items() if not played.instruments or name in played.instruments}
     losses = PlayingLosses(score.losses)
@@ -93,7 +99,8 @@ def play_parts(score: NoteScore, played: PlayedScore, end: float) -> tuple[list[
     for name, part in wanted.items():
         if (program := played.programs.get(name)) is not None:
             part = replace(part, program=program)
-        sound = kit_of(part.program) if part.is_drums else general_midi().programs[part.program].played_by
+        usual = kit_of(part.program) if part.is_drums else general_midi().programs[part.program].played_by
+        sound = sounds.get(name, usual)
         if sound is None:
             losses.silent[general_midi().programs[part.program].name] += len(part.notes)
             continue
@@ -135,7 +142,7 @@ def _notes(
         level = LEVELS[stream] + patch.decibels + decibels_of(note.velocity)
         pan = pans.at(note.start, patch.pan)
         yield Strike(begin, end, patch.sound, key, int(note.velocity >= HARD), "", level, pan, patch.release)
-    if program.instead:
+    if program.instead and program.played_by == sound:
         losses.instead.setdefault(sound, {})[program.name] = None
 
 

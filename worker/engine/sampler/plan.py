@@ -103,11 +103,11 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     """Plan a piece for a model that writes scores of a level."""
     source = random.Random(wish.seed)  # noqa: S311
     reading = wish.reading
-    genre, is_stated = _genre(reading, source)
+    genre, is_stated = choose_genre(reading, source)
     key, mood = _key_and_mood(reading, genre, source)
     tempo = choose_tempo(reading, genre, repertoire().moods[mood] if mood else None, source)
     meter = choose_meter(reading, level)
-    players = cast(reading, genre, source, stated=is_stated)
+    players = cast(reading, genre, source, stated=is_stated, given=wish.given)
     bar = 60 * bar_quarters(meter) / tempo
     bars = count_bars(wish.seconds, bar)
     form = make_form(reading.sections, bars, bar, level=level, begins_at_once=wish.begins_at_once, source=source)
@@ -116,13 +116,13 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     return Plan(
         tempo=tempo,
         meter=meter,
-        swing=_SWINGS.get(reading.feel or "", source.choices(range(len(genre.swing)), genre.swing)[0]),
+        swing=_swing(wish, genre, source),
         key=key,
         mood=mood,
         progression=_progression(genre, mood, key, level, source),
         cast=players,
         deadlines=_deadlines(players, wish, bar),
-        rests=_rests(players),
+        rests=_rests(players, wish),
         form=form,
         groove=vary(groove, steps, source) if players.is_beat else groove,
         unwanted=_unwanted(wish),
@@ -138,7 +138,7 @@ def make_plan(wish: Wish, level: int = 1) -> Plan:
     )
 
 
-def _genre(reading: Reading, source: random.Random) -> tuple[Idiom, bool]:
+def choose_genre(reading: Reading, source: random.Random) -> tuple[Idiom, bool]:
     """The genre, and whether the prompt states it, by its name or its decade."""
     decade = load_decades()[reading.decade] if reading.decade else None
     known = find_genre(reading.genre or (decade.genre if decade and not reading.instruments else ""))
@@ -215,9 +215,18 @@ def _progression(genre: Idiom, mood: str | None, key: Key, level: int, source: r
     return tuple(chord for (chord,) in source.choice(able))
 
 
-def _rests(players: Cast) -> dict[Stream, int]:
+def _swing(wish: Wish, genre: Idiom, source: random.Random) -> int:
+    drawn = source.choices(range(len(genre.swing)), genre.swing)[0]
+    return _SWINGS.get(wish.reading.feel or "", drawn) if wish.swing is None else wish.swing
+
+
+def _rests(players: Cast, wish: Wish) -> dict[Stream, int]:
     """For the streams that certainly have a player. Crackle does not rest: it is switched on once and goes on."""
-    certain = (stream for stream, found in players.players.items() if not {None, CRACKLE} & set(found))
+    certain = (
+        stream
+        for stream, found in players.players.items()
+        if not {None, CRACKLE} & set(found) and stream not in wish.given
+    )
     return {stream: _LEADING_REST if stream in _LEADING else _OTHERS_REST for stream in certain}
 
 
@@ -227,7 +236,7 @@ def _deadlines(players: Cast, wish: Wish, bar: Fraction) -> dict[Stream, int]:
     A long one has time to build up.
     """
     half = int(wish.seconds / bar) // 2
-    certain = [stream for stream, found in players.players.items() if None not in found]
+    certain = [s for s, found in players.players.items() if None not in found and s not in wish.given]
     if wish.begins_at_once:
         return dict.fromkeys(certain, 0)
     named, others = min(_NAMED_BY, half), min(_OTHERS_BY, half)
@@ -267,7 +276,7 @@ def _caption(wish: Wish, genre: Idiom, tempo: Fraction, meter: str, key: Key, mo
         tempo=tempo,
         key=key,
         meter=meter,
-        instruments=[name for name in reading.instruments if name in SEATS],
+        instruments=[*filter(None, wish.given.values()), *(name for name in reading.instruments if name in SEATS)],
         alone=reading.only,
         refused=reading.refused,
     )

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from shared.messages import Recipe
-from shared.music import Key, Music, SectionStart
-from shared.note_score import KeyMark, NoteScore, TempoMap, bar_of, beats_per_minute
+from shared.music import Music, SectionStart
+from shared.note_score import NoteScore, TempoMap, bar_of, beats_per_minute, signed_key
 from worker.engine.interface import KeptGenerationError, Midi, OnOutput, OnStep, Samples, Stem, Warn
+from worker.engine.sampler.arrangement import Arrangement
 from worker.engine.sampler.bank import Bank, default_bank
 from worker.engine.sampler.clock import SAMPLE_RATE
 from worker.engine.sampler.note_midi import note_midi
@@ -19,18 +22,25 @@ class PlayedTake:
 
     Args:
         recipe: with the score's reference and its length.
-        score: that it refers to.
+        score: that it refers to, or what was made of it, which is played as a whole.
         samples: length of the audio, without the tail of a loop.
         bank: the bank of samples; None is the one in this package.
     """
 
-    def __init__(self, recipe: Recipe, score: NoteScore, samples: int, bank: Bank | None = None) -> None:
+    def __init__(self, recipe: Recipe, score: NoteScore | Arrangement, samples: int, bank: Bank | None = None) -> None:
         assert recipe.score is not None
+        played = recipe.score
+        if isinstance(score, Arrangement):
+            played, arranged = replace(played, programs={}, instruments=()), score
+        else:
+            arranged = Arrangement(score)
         self._recipe = recipe
-        self._score = score
+        self._arranged = arranged
+        self.score = arranged.score
         self._samples = samples
         self._bank = default_bank() if bank is None else bank
-        self.parts, self.warnings = play_parts(score, recipe.score, samples / SAMPLE_RATE)
+        self.parts, warnings = play_parts(self.score, played, samples / SAMPLE_RATE, arranged.sounds)
+        self.warnings = [*arranged.warnings, *warnings]
 
     def play(self, on_step: OnStep, on_output: OnOutput) -> Iterator[Samples]:
         """Yield the audio block by block, then make the outputs; see `ScoreEngine.generate`.
@@ -63,7 +73,7 @@ class PlayedTake:
             yield from ensemble.tail()
 
     def _cut(self) -> Iterator[str]:
-        last = TempoMap(self._score.tempos, self._score.division).seconds(self._score.last_tick)
+        last = TempoMap(self.score.tempos, self.score.division).seconds(self.score.last_tick)
         if not self._recipe.loop and last > self._samples / SAMPLE_RATE:
             lengths = f"{self._samples / SAMPLE_RATE:g} of its {last:.1f} seconds"
             yield f"The score is longer than music may be: the first {lengths} are played."
@@ -73,7 +83,7 @@ class PlayedTake:
         seconds = min(made, self._samples) / SAMPLE_RATE
         on_output(self._music(seconds))
         if "midi" in self._recipe.outputs:
-            on_output(Midi(note_midi(self._score, self.parts, seconds)))
+            on_output(Midi(note_midi(self.score, self.parts, seconds)))
         if "stems" in self._recipe.outputs:
             for part in self.parts:
                 sound = render([part], made, self._bank, check)
@@ -82,25 +92,25 @@ class PlayedTake:
                     on_output(Stem(name, sound.T, part.instrument))
 
     def _music(self, seconds: float) -> Music:
-        score, is_whole = self._score, seconds == self._samples / SAMPLE_RATE
-        tempo, meter, keys = score.tempos, score.meters, score.keys
+        score, is_whole = self.score, seconds == self._samples / SAMPLE_RATE
+        tempo, meter, reading = score.tempos, score.meters, self._arranged.reading
+        key = self._arranged.key or signed_key(score)
         return Music(
             bpm=float(beats_per_minute(tempo[0])) if len(tempo) == 1 else None,
-            key=Key(keys[0].tonic, keys[0].minor).name if len(keys) == 1 and not _is_default(keys[0]) else None,
+            key=None if key is None else key.name,
             meter=f"{meter[0].beats}/{meter[0].unit}" if len(meter) == 1 else None,
             bars=self._recipe.bars if is_whole else None,
             sections=tuple(self._sections(seconds)),
             instruments=tuple(part.instrument for part in self.parts),
+            understood=reading.understood if reading else None,
+            ignored=reading.ignored if reading else None,
+            ignored_because=reading.ignored_because if reading else None,
+            composed=self._arranged.composed,
         )
 
     def _sections(self, seconds: float) -> Iterator[SectionStart]:
-        times = TempoMap(self._score.tempos, self._score.division)
-        for marker in self._score.markers:
+        times = TempoMap(self.score.tempos, self.score.division)
+        for marker in self.score.markers:
             start = times.seconds(marker.tick)
             if start < seconds:
-                yield SectionStart(name=marker.text, bar=bar_of(self._score, marker.tick), start=start)
-
-
-def _is_default(key: KeyMark) -> bool:
-    """Whether it is C major: programs that know no key write that."""
-    return key.tonic == 0 and not key.minor
+                yield SectionStart(name=marker.text, bar=bar_of(self.score, marker.tick), start=start)

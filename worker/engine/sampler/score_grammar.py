@@ -51,6 +51,7 @@ class CodeLimits(NamedTuple):
         drums: see `forbidden_codes`.
         patience: the steps of silence after which a piece of hits goes on: int64 of shape [].
         chords: see `chord_numbers`.
+        chord_shares: into how many parts each bar is divided, whose chords are those of `chords`: int64 of shape [].
         held: the codes of each frame that are given, count-in included; -1 where the model composes, and after the
             last frame: int64 of shape [8, frames].
         counted: the first frame of those whose likelihood counts, and the frame after the last: int64 of shape [2].
@@ -63,6 +64,7 @@ class CodeLimits(NamedTuple):
     drums: Tensor
     patience: Tensor
     chords: Tensor
+    chord_shares: Tensor
     held: Tensor
     counted: Tensor
 
@@ -72,7 +74,7 @@ def no_limits(level: int = 1) -> CodeLimits:
     sections = torch.zeros(LONGEST_FORM, dtype=torch.int64)
     deadlines = torch.full((len(PLAYER_PLACES),), NO_DEADLINE)
     beat, patience = forbidden_codes(Groove()), torch.tensor(NO_DEADLINE)
-    limits = _every_code(level), sections, deadlines, deadlines.clone(), beat, patience, free_chords()
+    limits = _every_code(level), sections, deadlines, deadlines.clone(), beat, patience, free_chords(), torch.tensor(1)
     return CodeLimits(*limits, *no_held_codes())
 
 
@@ -132,7 +134,7 @@ class ScoreGrammar:
         self._bar[slot], self._plays[slot], self._breaks[slot] = -1, False, 0
         self._rests.begin(slot, given.deadlines, given.patience, given.rests)
         self._groove.begin(slot, given.drums)
-        self._harmony.begin(slot, given.chords)
+        self._harmony.begin(slot, given.chords, given.chord_shares)
         self._long_notes.begin(slot)
         self._held.begin(slot, given.held, given.counted)
 

@@ -1,5 +1,6 @@
 """What a recipe wishes for: its fields, and the words of its prompt."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -7,6 +8,7 @@ from shared.messages import Recipe
 from shared.music import DEFAULT_METER, bar_seconds, parse_key
 from shared.prompt.reader import read_prompt
 from shared.prompt.reading import Reading
+from worker.engine.sampler.instruments import Stream
 
 # The named instruments of a piece this short enter at once.
 SHORT_SECONDS, SHORT_BARS = 24, 8
@@ -23,6 +25,8 @@ class Wish:
         is_on_grid: whether the piece is whole bars.
         is_short: whether the piece has no time for an intro.
         warnings: a sentence for each contradiction between the fields and the words.
+        given: the players of streams whose notes are given, and None for streams that stay silent.
+        swing: see `Header`; None leaves it open.
     """
 
     reading: Reading = field(default_factory=Reading)
@@ -31,6 +35,8 @@ class Wish:
     is_on_grid: bool = False
     is_short: bool = False
     warnings: tuple[str, ...] = ()
+    given: Mapping[Stream, str | None] = field(default_factory=dict)
+    swing: int | None = None
 
     @property
     def is_understood(self) -> bool:

@@ -38,10 +38,18 @@ export function factsOf(job: JobView): string[] {
   ].filter(Boolean);
 }
 
+const OF_SCORE = {
+  play: "the same notes",
+  orchestrate: "other instruments",
+  accompany: "accompanied",
+  continue: "continued",
+};
+
 /** How a child was made of its parent, such as "bars 5–8 replaced (drums)"; empty for a take that is no child. */
 export function originOf(job: JobView): string {
-  const edit = job.recipe.edit;
-  if (job.recipe.score?.parent || edit?.kind === "play") return "the same notes";
+  const { edit, score } = job.recipe;
+  if (score?.parent) return OF_SCORE[score.as ?? "play"];
+  if (edit?.kind === "play") return OF_SCORE.play;
   if (job.recipe.audio?.continue_from) return "continues other audio";
   if (job.recipe.audio?.melody) return "follows the melody of other audio";
   if (!edit) return "";
