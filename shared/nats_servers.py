@@ -12,7 +12,8 @@ from shared.errors import SettingsError
 FORM = "nats:// or tls:// URLs such as nats://127.0.0.1:4222, with commas between the servers of a cluster"
 DEFAULT_PORT = 4222
 
-# Users in nats.conf that may subscribe only to their own inbox prefix, so that they cannot read others' replies.
+# Roles in nats.conf that may subscribe only to their own inbox prefix, so that they cannot read others' replies.
+# A user is named like its role; `gateway-2` is a second user of the role `gateway`.
 ROLES = ("gateway", "worker")
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+(%[A-Za-z0-9._-]+)?")
@@ -125,7 +126,8 @@ def _one_kind(servers: dict[str, SplitResult]) -> tuple[str, ...]:
 def _one_prefix(logins: dict[str, Login]) -> str:
     if len({login.password is None for login in logins.values()}) > 1:
         raise SettingsError("NATS_URL has a token for one server and a password for another. Use one kind for all.")
-    prefixes = {f"_INBOX_{login.user}" if login.user in ROLES else "_INBOX" for login in logins.values()}
+    roles = {login.user.partition("-")[0] for login in logins.values()}
+    prefixes = {f"_INBOX_{role}" if role in ROLES else "_INBOX" for role in roles}
     if len(prefixes) > 1:
         raise SettingsError("NATS_URL logs in with different roles. Use the same user for all servers.")
     return prefixes.pop() if prefixes else "_INBOX"

@@ -1,5 +1,6 @@
 """Builds an image without a container engine, by executing its Dockerfile in a folder."""
 
+import functools
 import json
 import os
 import re
@@ -25,6 +26,32 @@ PATH = os.pathsep.join((str(Path(sys.base_prefix) / "bin"), os.environ["PATH"]))
 
 # Skipped steps, which need root and Debian. All others run.
 SKIPPED_COMMANDS = ("useradd ", "apt-get ")
+
+# A container's file system and rights, as compose.yaml sets them: read-only, with a /tmp in memory and a volume at the
+# home directory; an unprivileged user without capabilities. A folder that this user could not enter on the way to
+# Python is covered by an empty one. Arguments: the folders of Python, of the image and to cover, user, home, command.
+_CONFINE = """
+set -eu
+python=$1 image=$2 covered=$3 user=$4 home=$5; shift 5
+mount -t tmpfs tmpfs /mnt; mkdir /mnt/python /mnt/image
+mount --bind "$python" /mnt/python; mount --bind "$image" /mnt/image
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+[ -z "$covered" ] || mount -t tmpfs -o mode=755 tmpfs "$covered"
+mkdir -p "$python" "$image"
+mount --bind /mnt/python "$python"; mount --bind /mnt/image "$image"; mount -o remount,ro,bind "$image"
+mount -t tmpfs -o mode=755 tmpfs "$(dirname "$home")"; mkdir "$home"; chown "$user:$user" "$home"
+mount -o remount,ro,bind /
+cd "$home"
+exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+"""
+
+
+@functools.cache
+def can_confine() -> bool:
+    """Whether this process may mount file systems of its own, which needs Linux and root."""
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return False
+    return subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode == 0
 
 
 def build_context(root: Path) -> list[str]:
@@ -56,20 +83,34 @@ class Image:
 
     prefix: Path
     environment: dict[str, str]
+    user: str
+    home: str
     entrypoint: list[str]
     healthcheck: list[str]
 
     def start(self, *command: str, **environment: str) -> "subprocess.Popen[str]":
-        """Start a command in the environment of the image, with its paths mapped to local ones."""
+        """Start a command in the environment of the image, with its paths mapped to local ones.
+
+        If possible, it is confined as by compose.yaml.
+        """
         program, *arguments = command
+        argv, home = [str(self.prefix / "bin" / program), *arguments], str(self.prefix)
+        if can_confine():
+            argv, home = [*self._confinement(), *argv], self.home
         return subprocess.Popen(
-            [str(self.prefix / "bin" / program), *arguments],
-            env=self.environment | {"HOME": str(self.prefix)} | environment,
+            argv,
+            env=self.environment | {"HOME": home} | environment,
             cwd=self.prefix,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def _confinement(self) -> list[str]:
+        python = Path(sys.base_prefix)
+        covered = next((str(each) for each in reversed(python.parents) if not each.stat().st_mode & 0o001), "")
+        script = ["unshare", "--mount", "sh", "-c", _CONFINE, "sh"]
+        return [*script, str(python), str(self.prefix), covered, self.user.partition(":")[0], self.home]
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command and return its output; fail if the command fails."""
@@ -117,6 +158,8 @@ class Build:
         return Image(
             prefix=prefix.path("/opt/musicgen"),
             environment=self._stage.environment | {"PATH": f"{prefix.path('/opt/musicgen/bin')}:/usr/bin:/bin"},
+            user=self._last["USER"],
+            home=self._stage.workdir,
             entrypoint=json.loads(self._last["ENTRYPOINT"]),
             healthcheck=json.loads(self._last["HEALTHCHECK"].partition("CMD")[2]),
         )

@@ -80,6 +80,27 @@ def test_a_copied_data_folder_continues_where_the_original_stopped(tmp_path: Pat
         second.close()
 
 
+def test_a_data_folder_continues_with_new_credentials(tmp_path: Path) -> None:
+    stack = Up(tmp_path / "data", MUSICGEN_ENGINE="tests.engines:load")
+    credentials = stack.data_dir / "credentials.json"
+    try:
+        stack.start()
+        finished = _post(stack, "tone", 0.5)
+        _until_completed(stack, finished)
+        waiting = _post(stack, "slow", 10.0)
+        assert stack.stop() == 0
+        before = credentials.read_text()
+        credentials.unlink()
+        stack.start()
+        assert credentials.read_text() != before
+        with urllib.request.urlopen(f"{stack.url}/api/v1/download/{finished}") as response:
+            assert response.read(4) == b"RIFF"
+        _until_completed(stack, waiting)
+        assert stack.stop() == 0
+    finally:
+        stack.close()
+
+
 def _post(stack: Up, prompt: str, duration: float) -> str:
     body = json.dumps({"prompt": prompt, "duration": duration}).encode()
     headers = {"Content-Type": "application/json"}

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from deploy.stack.child import ChildSpec
 from deploy.stack.ports import LOOPBACK, free_ports
@@ -74,3 +77,16 @@ def _answers(port: int, path: str, sign: str) -> Callable[[], Awaitable[bool]]:
         return sign in text
 
     return answers
+
+
+async def metric(part: Server, name: str, **labels: str) -> float | None:
+    """The value of a process's metric with these labels, summed over others; None if there is no such series."""
+    port = part.environment.get("WORKER_METRICS_PORT") or part.environment["GATEWAY_PORT"]
+    async with aiohttp.ClientSession() as http, http.get(f"http://{LOOPBACK}:{port}/metrics") as response:
+        text = await response.text()
+    found = [
+        float(value)
+        for series, value in re.findall(rf"^{name}({{.*}})? (\S+)$", text, re.MULTILINE)
+        if all(f'{label}="{wanted}"' in series for label, wanted in labels.items())
+    ]
+    return sum(found) if found else None

@@ -10,6 +10,7 @@ import pytest
 
 from shared import subjects
 from tests.faults.deployment import Deployment, Environments
+from tests.faults.services import metric
 from tests.faults.small_disk import small_disk
 from tests.faults.tcp_proxy import TcpProxy
 from tests.integration.system import eventually
@@ -161,7 +162,7 @@ async def test_a_full_broker_disk_refuses_jobs_and_loses_none(s3_environment: En
         stack.callback(broker.kill)
         await broker.start_again()
         deployment = Deployment(tmp_path, urls, s3_environment, stack)
-        client, _ = await deployment.gateway()
+        client, gateway = await deployment.gateway()
         jobs = [await client.submit() for _ in range(3)]
         disk.fill()
 
@@ -177,6 +178,8 @@ async def test_a_full_broker_disk_refuses_jobs_and_loses_none(s3_environment: En
         assert "If its disk was full, make room and restart it" in await eventually(
             obstacle, "the gateway is not ready"
         )
+        assert (await metric(gateway, "musicgen_failed_writes_total") or 0) > 0
+        assert await metric(gateway, "musicgen_component_up", component="kv") == 0
         disk.free()
         # As docs/operations.md says: its streams stay closed until it starts again.
         broker.kill()

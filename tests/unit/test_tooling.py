@@ -16,6 +16,7 @@ PACKAGES = ("gateway", "worker", "shared", "deploy")
 FORGE = ROOT / ".github"
 SCHEMAS = {
     FORGE / "workflows" / "ci.yml": "vendor.github-workflows",
+    FORGE / "workflows" / "images.yml": "vendor.github-workflows",
     FORGE / "workflows" / "swift.yml": "vendor.github-workflows",
     FORGE / "workflows" / "wheels.yml": "vendor.github-workflows",
     FORGE / "dependabot.yml": "vendor.dependabot",

@@ -106,7 +106,7 @@ def test_env_example_lists_exactly_the_variables_of_the_compose_files() -> None:
 
 def test_compose_sets_every_variable_of_nats_conf() -> None:
     settings = [line.partition("#")[0] for line in (ROOT / "nats.conf").read_text().splitlines()]
-    used = set(re.findall(r'(?<!")\$(\w+)', "\n".join(settings)))
+    used = set(re.findall(r'(?<!")\$([A-Z_]+)', "\n".join(settings)))
     assert used == set(load(ROOT / "compose.yaml")["services"]["nats"]["environment"])
 
 

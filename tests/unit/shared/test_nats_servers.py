@@ -75,7 +75,14 @@ def test_tls_starts_before_the_server_greeting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "prefix"), [("gateway", "_INBOX_gateway"), ("worker", "_INBOX_worker"), ("x", "_INBOX")]
+    ("user", "prefix"),
+    [
+        ("gateway", "_INBOX_gateway"),
+        ("worker", "_INBOX_worker"),
+        ("worker-2", "_INBOX_worker"),
+        ("workers", "_INBOX"),
+        ("x", "_INBOX"),
+    ],
 )
 def test_each_role_has_its_inbox_prefix(user: str, prefix: str) -> None:
     text = f"nats://{user}:first@one,nats://{user}:second@two"
