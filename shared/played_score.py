@@ -10,8 +10,6 @@ from shared.job_id import JOB_ID_PATTERN
 # In the order of the score, counted from 1.
 PartId = Annotated[str, Meta(pattern=r"^part [1-9][0-9]?$")]
 Program = Annotated[int, Meta(ge=0, le=127)]
-# What can be done with a score.
-ScoreAction = Literal["play"]
 Checksum = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 # Play the notes as they are; give them to other instruments; compose what accompanies them; compose what follows them.
 ScoreAction = Literal["play", "orchestrate", "accompany", "continue"]

@@ -623,7 +623,7 @@ export interface components {
             /** @description The fields of `audio` that it may take. */
             audio: components["schemas"]["ConditionKind"][];
             /** @description The values of `as` in a `score` that it may take. */
-            score: "play"[];
+            score: components["schemas"]["ScoreAction"][];
         };
         /**
          * Audio

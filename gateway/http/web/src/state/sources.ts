@@ -32,6 +32,11 @@ const OF_THE_FILE: ReadonlySet<Field> = new Set([
   ...(["outputs", "title", "format", "sample_rate", "sample_format", "loudness"] as const),
   ...(["priority", "cache", "webhook", "webhook_events"] as const),
 ]);
+/** The fields that say what is composed, or who plays. Tempo and meter are those of the score. */
+const OF_COMPOSING: ReadonlySet<Field> = new Set([
+  ...OF_THE_FILE,
+  ...(["prompt", "components", "negative_prompt", "seed", "variations", "model", "loop", "key"] as const),
+]);
 /** Fitting the music to a grid would cut and stretch the source. */
 const ON_A_GRID: ReadonlySet<Field> = new Set(["bars", "bpm", "loop"]);
 
@@ -43,6 +48,27 @@ export const MODES: readonly Mode[] = [
     label: "play it note for note",
     hint: "Nothing is composed: its notes sound with the instruments of the model.",
     allows: (field, { ref }) => OF_THE_FILE.has(field) || (!ref.job_id && (field === "model" || field === "loop")),
+  },
+  {
+    name: "orchestrate",
+    of: "score",
+    label: "give it to other instruments",
+    hint: "The prompt names them: string quartet, 8-bit, with a trumpet. Rhythm and notes stay.",
+    allows: (field) => OF_COMPOSING.has(field) && field !== "key",
+  },
+  {
+    name: "accompany",
+    of: "score",
+    label: "accompany it",
+    hint: "Its notes stay, and the prompt names the instruments or the genre that join them.",
+    allows: (field) => OF_COMPOSING.has(field),
+  },
+  {
+    name: "continue",
+    of: "score",
+    label: "continue it",
+    hint: "New bars follow its last one. The length counts its own bars, too.",
+    allows: (field) => OF_COMPOSING.has(field) || field === "bars" || field === "duration",
   },
   {
     name: "continue_from",
