@@ -189,10 +189,8 @@ class Attempt:
 
     async def _generate_now(self, recipe: Recipe, job: EngineJob) -> None:
         parent = await fetch_parent(self._storage, self.lease.record)
-        if parent is not None:
-            job.excerpt = await self._tries.read_parent(parent)
-        else:
-            job.excerpt = await fetch_excerpt(self._storage, self.lease.record)
+        excerpt = self._tries.read_parent(parent) if parent else fetch_excerpt(self._storage, self.lease.record)
+        job.excerpt = await excerpt
         job.score = await fetch_score(self._storage, self.lease.record)
         await self._host.generate(self.lease.record.job_id, recipe, job)
 

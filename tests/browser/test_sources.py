@@ -100,6 +100,26 @@ def test_the_score_of_a_take_is_played_with_other_sounds(studio: Studio) -> None
     expect(child.locator(".origin")).to_contain_text("the same notes")
 
 
+def test_a_midi_file_is_given_to_other_instruments(studio: Studio) -> None:
+    choose(studio, payload("idea.mid", midi()))
+    studio.page.get_by_role("combobox", name="How").select_option("orchestrate")
+    studio.prompt.fill("string quartet")
+    body, _ = send(studio, "Generate")
+    assert body["score"].pop("audio_id")
+    assert body == {"score": {"as": "orchestrate"}, "prompt": "string quartet"}
+
+
+def test_a_midi_file_is_continued_to_a_stated_length(studio: Studio) -> None:
+    choose(studio, payload("idea.mid", midi()))
+    studio.page.get_by_role("combobox", name="How").select_option("continue")
+    studio.page.get_by_text("Bars", exact=True).click()
+    studio.page.get_by_label("Bars", exact=True).last.fill("6")
+    body, card = send(studio, "Generate")
+    assert body["score"].pop("audio_id")
+    assert body == {"score": {"as": "continue"}, "bars": 6}
+    expect(card).to_contain_text("0:12")  # six bars at 120 BPM
+
+
 def test_audio_that_no_model_can_use_is_told_before_it_is_sent(studio: Studio) -> None:
     choose(studio, payload("riff.wav", audio("wav", 2)))
     expect(source(studio)).to_contain_text("The model starter can do nothing with audio. No worker serves one")

@@ -64,7 +64,7 @@ function EditItems({ job }: { job: JobView }) {
   const edits = EDITS.filter(({ suits }) => suits(job));
   const hasStems = job.outputs.some(({ kind }) => kind === "stem");
   const why = job.recipe.score
-    ? "These notes were not composed: change them in a DAW."
+    ? "Bars of a score are not replaced: use its score, or change it in a DAW."
     : `${job.model} writes no score: bars cannot be changed.`;
   return (
     <>

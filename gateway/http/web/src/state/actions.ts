@@ -23,7 +23,7 @@ export async function generate(): Promise<void> {
     problems.value = { source: `Choose another model, or begin without ${source.name}.` };
     return;
   }
-  if (allows("prompt") && !prompt.trim()) {
+  if (allows("prompt") && !prompt.trim() && !mode.peek()?.isDescribed) {
     problems.value = { prompt: "Describe the music first." };
     return;
   }

@@ -23,6 +23,8 @@ export interface Mode {
   label: string;
   /** A sentence that says what becomes of it. */
   hint: string;
+  /** Whether the source says enough, so that the music needs no description. */
+  isDescribed?: boolean;
   /** Whether a request may have this field as well. */
   allows(field: Field, source: Source): boolean;
 }
@@ -68,6 +70,7 @@ export const MODES: readonly Mode[] = [
     of: "score",
     label: "continue it",
     hint: "New bars follow its last one. The length counts its own bars, too.",
+    isDescribed: true,
     allows: (field) => OF_COMPOSING.has(field) || field === "bars" || field === "duration",
   },
   {
