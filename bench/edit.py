@@ -43,7 +43,8 @@ PROMPTS = (
 )
 BARS = 12
 RATE = 32_000
-TAKES = 8
+# Of the takes that are made at once: how many, and how many bars.
+TAKES, SHORT = 8, 4
 PARENT = "gen_000000000000"
 
 
@@ -237,7 +238,8 @@ def _keeps_samples(parent: Made, child: Made, shift: int, part: range) -> bool:
 
 def _takes_at_once(engine: BatchingEngine, rounds: int) -> dict[str, float]:
     """The time of a request's eight takes in one batch, beside that of one take, in turns."""
-    recipe = replace(_recipe(0, random.Random(1)), outputs=())
+    recipe = _recipe(0, random.Random(1))
+    recipe = replace(recipe, outputs=(), bars=SHORT, duration=recipe.duration * SHORT / BARS)
     one, eight = list[float](), list[float]()
     for number in range(rounds + 1):
         recipes = [replace(recipe, seed=TAKES * number + each) for each in range(TAKES)]
