@@ -61,7 +61,8 @@ async def test_the_models_of_a_draining_worker_take_no_jobs(api: Api, services: 
 
 def test_each_model_announces_what_it_can_do() -> None:
     starter, small, melody = (abilities_of(name) for name in ("starter", "small", "stereo-melody"))
-    assert (starter.outputs, starter.audio, starter.score) == (True, [], ["play", "orchestrate", "accompany", "continue"])
+    assert (starter.outputs, starter.audio) == (True, [])
+    assert starter.score == ["play", "orchestrate", "accompany", "continue"]
     assert (small.outputs, small.audio, small.score) == (False, ["continue_from"], [])
     assert melody.audio == ["continue_from", "melody"]
 
