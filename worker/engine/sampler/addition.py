@@ -50,6 +50,8 @@ from worker.engine.sampler.wish import Wish, format_tempo, read_recipe
 
 # Bars for which a stream may rest in what follows a score.
 _REST = 2
+# Sixteenths of ten minutes at the fastest tempo. More come of a score that is many times faster in places than heard.
+_MOST_STEPS = 10_000
 # A file's ticks per quarter note are at most this many.
 _MOST_DIVISION = 2**15 - 1
 
@@ -130,6 +132,8 @@ def plan_addition(recipe: Recipe, played: PlayedScore, score: NoteScore, samples
     if not (follows or recipe.loop):
         end = min(end, joint(score))  # then the last notes die away
     steps = max(ceil((end - frame.grid.origin) / frame.grid.step), 1)
+    if steps > _MOST_STEPS:
+        raise ValueError("The score is too fast in places for the model, which hears one tempo. Use a part of it.")
     heard = hear(score, frame.grid, steps, frame.key.tonic, level, whole=follows)
     wish = _with_given(wish, frame, heard, follows=follows)
     count_in = make_count_in(wish, level)

@@ -9,7 +9,7 @@ import pytest
 from shared.messages import Recipe
 from shared.music import Key
 from shared.note_score import NoteScore, TempoMap
-from shared.played_score import SCORE_PROMPT, PlayedScore, ScoreAction
+from shared.played_score import COMPOSING, SCORE_PROMPT, PlayedScore, ScoreAction
 from tests.unit.worker.engine.sampler.note_scores import (
     BAR,
     DIVISION,
@@ -188,6 +188,14 @@ def test_what_the_model_does_not_hear_as_it_is_written_is_told() -> None:
     many = score(*(melody(up=up) for up in (0, -3, -5, -7, -9, -11)), chords(), chords(), bass(), drums())
     told = planned(many, "continue", seconds=24.0).warnings
     assert any("seven parts at most" in text and "They rest" in text for text in told)
+
+
+def test_a_score_that_is_too_fast_in_places_is_refused_before_it_fills_the_memory() -> None:
+    """Two seconds have millions of sixteenths of the tempo that the model hears."""
+    falling = score(part((0, 4, 60), (4, 4_400_000, 62)), tempos=((0, 1), (2_000_000 * DIVISION, 2**24 - 1)))
+    for action in COMPOSING:
+        with pytest.raises(ValueError, match="too fast in places"):
+            planned(falling, action, seconds=120.0)
 
 
 def test_a_score_in_all_streams_leaves_nothing_to_compose() -> None:
