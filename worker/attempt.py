@@ -336,7 +336,7 @@ class Attempt:
         log.info("lease lost", job_id=self.lease.record.job_id, now=entry.record.status.value if entry else "gone")
         if entry is not None and entry.record.status.is_terminal:
             await self._uploader.remove_spooled()
-            if await is_announced(self._bus.js, entry):
+            if self.lease.has_written(entry.record) or await is_announced(self._bus.js, entry):
                 await close_finished(self._bus.js, self.lease.message, entry, self._storage)
             else:
                 await redeliver_later(self.lease.message)

@@ -59,6 +59,7 @@ class Lease:
         self._entry = entry
         self._writing = asyncio.Lock()
         self._reporting = asyncio.Lock()
+        self._ends: list[JobRecord] = []
         self.message = message
         self.taken_over = asyncio.Event()
         self.keep = asyncio.Event()
@@ -130,7 +131,12 @@ class Lease:
             LeaseLostError, KeepRequestedError, UnavailableError: as `write`.
         """
         async with self._reporting:
+            self._ends.append(record)
             await self.write(record)
+
+    def has_written(self, end: JobRecord) -> bool:
+        """Whether this attempt wrote `end`, perhaps without an answer: then no other process publishes its event."""
+        return end in self._ends
 
     async def _refresh(self) -> None:
         """Read the record; adopt it if it belongs to this attempt, otherwise the lease is lost."""

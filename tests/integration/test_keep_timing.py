@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from shared import subjects
+from shared.messages import EventType
 from shared.storage import Storage, Upload
 from tests.integration.jobs import stored_audio, stored_jobs
 from tests.integration.listener import Listener, listen
 from tests.integration.system import Api, RunningWorker, System, eventually
+from worker.lease import Lease
 
 RATE = 32_000
 Put = Callable[[Storage, str, Path, dict[str, str]], Awaitable[Upload]]
@@ -244,6 +246,28 @@ async def test_kept_audio_is_lost_when_its_worker_dies(system: System, monkeypat
     status = await check_nothing_kept(api, system, listener, job_id)
     assert status["message"] == "Job cancelled; what was made is lost, because its worker died"
     await until_idle(system, successor)
+
+
+async def test_a_worker_that_stops_between_record_and_event_publishes_the_event(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, listener, worker = await system.gateway(), await listen(system), await system.worker()
+    reached, announce = asyncio.Event(), Lease.announce
+
+    async def hang_once(lease: Lease, kind: EventType | None = None) -> None:
+        if lease.record.status.is_terminal and not reached.is_set():
+            reached.set()
+            await asyncio.Event().wait()
+        await announce(lease, kind)
+
+    monkeypatch.setattr(Lease, "announce", hang_once)
+    job_id = await api.generate("slow", duration=60, sample_format="float32")
+    await listener.until_chunks(job_id, 1)
+    assert await api.delete(job_id, keep=True) == 200
+    await reached.wait()
+    await worker.stop(grace=0)
+    assert (await (await system.nats()).jetstream().stream_info(subjects.JOBS_STREAM)).state.messages == 0
+    await check_kept(api, listener, job_id)
 
 
 @pytest.mark.parametrize("seed", range(4))
