@@ -109,7 +109,8 @@ async def test_the_next_worker_plays_the_score_of_a_killed_one(deployment: Deplo
     assert (await deployment.check()).completed == 1
 
 
-@pytest.mark.parametrize("point", [pytest.param("worker.after_claim", marks=pytest.mark.thorough), "worker.after_put"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("point", ["worker.after_claim", "worker.after_put"])
 async def test_a_worker_death_between_two_steps_of_a_child_ends_it_once(
     deployment: Deployment, model: dict[str, str], point: str
 ) -> None:

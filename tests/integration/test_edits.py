@@ -135,20 +135,6 @@ async def test_a_child_outlives_its_parent_and_can_be_made_again(system: System,
     assert await codes(system, again) == await codes(system, made["job_id"])
 
 
-async def test_a_child_whose_worker_dies_is_made_by_another_one(system: System, checkpoint: Path) -> None:
-    api, worker = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
-    parent = await take(api, bars=32)
-    body = {"from_bar": 2, "to_bar": 30, "seed": 3}
-    _, accepted = await post(api, parent, "replace", body)
-    await api.until(accepted["job_id"], "processing")
-    await worker.vanish()
-    await system.worker(**with_model(checkpoint))
-    status = await api.until(accepted["job_id"], "completed", timeout=150)
-    assert status["attempts"] == 2
-    undisturbed = await child(api, parent, "replace", body | {"title": "Undisturbed"})
-    assert await codes(system, accepted["job_id"]) == await codes(system, undisturbed["job_id"])
-
-
 async def test_a_repeated_request_gives_the_same_child(system: System, checkpoint: Path) -> None:
     api, _ = await system.gateway(**with_model(checkpoint)), await system.worker(**with_model(checkpoint))
     first, second = await take(api), await take(api, seed=2)
