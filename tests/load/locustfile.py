@@ -191,11 +191,11 @@ class Producer(ApiUser):
         """The type of the event that ended the job, or None if it takes too long or the connection is lost."""
         name, deadline = "/api/v1/jobs/{job_id}/events", time.monotonic() + EVENTS_TIMEOUT
         path = f"/api/v1/jobs/{job_id}/events"
-        with self.client.get(path, name=name, stream=True, timeout=EVENTS_TIMEOUT) as response:
+        with self.client.get(path, name=name, stream=True, timeout=EVENTS_TIMEOUT, catch_response=True) as response:
             for line in response.iter_lines():
-                kind: str = line.decode().removeprefix("event: ")
-                if kind in ENDED:
-                    return kind
+                event = json.loads(line[6:]) if line.startswith(b"data: ") else {}
+                if event.get("type") in ENDED:
+                    return str(event["type"])
                 if time.monotonic() > deadline:
                     return None
         return None
