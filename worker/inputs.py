@@ -24,11 +24,9 @@ async def fetch_excerpt(storage: Storage, record: JobRecord) -> bytes | None:
     if record.recipe.audio is None:
         return None
     sha256 = record.recipe.audio.source.sha256 or ""
-    data = await _read(storage, excerpt_key(record.owner, sha256), MOST_EXCERPT_BYTES)
-    if not _is_intact(data, sha256):
-        reason = "The audio that the job is conditioned on is no longer stored. Send the request again."
-        raise GenerationFailedError("excerpt_lost", reason)
-    return data
+    reason = "The audio that the job is conditioned on is no longer stored. Send the request again."
+    lost = GenerationFailedError("excerpt_lost", reason)
+    return await _read(storage, excerpt_key(record.owner, sha256), MOST_EXCERPT_BYTES, sha256, lost)
 
 
 async def fetch_parent(storage: Storage, record: JobRecord) -> bytes | None:
@@ -41,11 +39,9 @@ async def fetch_parent(storage: Storage, record: JobRecord) -> bytes | None:
     parent = record.recipe.parent_audio
     if parent is None:
         return None
-    data = await _read(storage, excerpt_key(record.owner, parent.sha256), parent.size)
-    if not _is_intact(data, parent.sha256):
-        reason = "The audio of the take that the job is made of is no longer stored for it. Send the request again."
-        raise GenerationFailedError("parent_lost", reason)
-    return data
+    reason = "The audio of the take that the job is made of is no longer stored for it. Send the request again."
+    lost = GenerationFailedError("parent_lost", reason)
+    return await _read(storage, excerpt_key(record.owner, parent.sha256), parent.size, parent.sha256, lost)
 
 
 async def fetch_score(storage: Storage, record: JobRecord) -> bytes | None:
@@ -58,19 +54,17 @@ async def fetch_score(storage: Storage, record: JobRecord) -> bytes | None:
     if record.recipe.score is None:
         return None
     sha256 = record.recipe.score.sha256
-    data = await _read(storage, score_key(record.owner, sha256), MOST_BYTES)
-    if not _is_intact(data, sha256):
-        reason = "The score that the job plays is no longer stored. Upload its file again, and send the job again."
-        raise GenerationFailedError("score_lost", reason)
-    return data
+    reason = "The score that the job plays is no longer stored. Upload its file again, and send the job again."
+    lost = GenerationFailedError("score_lost", reason)
+    return await _read(storage, score_key(record.owner, sha256), MOST_BYTES, sha256, lost)
 
 
-async def _read(storage: Storage, key: str, most: int) -> bytes | None:
+async def _read(storage: Storage, key: str, most: int, sha256: str, lost: GenerationFailedError) -> bytes:
+    """An object of at most `most` bytes; raises `lost` if it is gone or has another checksum."""
     try:
-        return await storage.read(key, most)
+        data = await storage.read(key, most)
     except UnavailableError as error:
         raise InputAwayError(f"The audio or score that the job is made of cannot be read: {error}") from error
-
-
-def _is_intact(data: bytes | None, sha256: str) -> bool:
-    return data is not None and hashlib.sha256(data).hexdigest() == sha256
+    if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        raise lost
+    return data
