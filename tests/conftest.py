@@ -1,6 +1,7 @@
 """Fixtures for all tests: the servers to run on."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,13 @@ def s3_process(in_containers: bool, tmp_path: Path) -> Iterator[tuple[Server, di
     server.start()
     yield server, settings
     server.stop()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key in the same folder."""
+    file = tmp_path / "server.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=nats"
+    files = ("-addext", f"subjectAltName=IP:{ports.LOOPBACK}", "-out", file, "-keyout", file.with_suffix(".key"))
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)
+    return file

@@ -234,7 +234,7 @@ def test_each_state_of_an_upload_has_no_barrier(studio: Studio, context: Browser
     assert barriers(studio, ".compose") == []
     studio.expect_problem("415")
     choice(studio).select_option("nothing")
-    choose(studio, payload("a very long name of a song by somebody.mid", midi()))
+    choose(studio, payload("a very long name of a song for a choir.mid", midi()))
     expect(choice(studio)).not_to_have_value("")
     assert barriers(studio, ".compose") == []
     network = context.new_cdp_session(studio.page)

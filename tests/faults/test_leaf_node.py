@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -53,16 +52,6 @@ class Regions:
                 return not (await got.json())["workers"]
 
         await eventually(unseen, "the gateway misses the worker")
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same folder."""
-    file = tmp_path / "server.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=nats"
-    files = ("-addext", f"subjectAltName=IP:{LOOPBACK}", "-out", file, "-keyout", file.with_suffix(".key"))
-    subprocess.run([*make.split(), *files], check=True, capture_output=True)
-    return file
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,16 +20,6 @@ from tests.integration.system import eventually
 from tests.servers import Server
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same folder."""
-    file = tmp_path / "server.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=nats"
-    files = ("-addext", f"subjectAltName=IP:{LOOPBACK}", "-out", file, "-keyout", file.with_suffix(".key"))
-    subprocess.run([*make.split(), *files], check=True, capture_output=True)
-    return file
 
 
 @pytest.fixture
